@@ -1,0 +1,1 @@
+//! Bytes to a bounded, upright picture.

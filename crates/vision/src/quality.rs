@@ -1,0 +1,1 @@
+//! Is a photo good enough to judge: sharpness, brightness, clipping.

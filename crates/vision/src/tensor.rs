@@ -1,0 +1,1 @@
+//! Pictures to network inputs.
