@@ -83,7 +83,7 @@ def fill_digests(folder, manifest):
 def measure(folder):
     """The self-test values of a bundle by the Python reference: (P(damage), {class: mean probability}).
 
-    A class's mean is taken over all values of all its maps (networks and tiles pooled).
+    A class's value is the mean of its maps' means: every network and every tile counts the same.
     """
     from networks import Bundle
     from preprocess import load_photo
@@ -92,8 +92,8 @@ def measure(folder):
     vehicle, _ = bundle.locate(photo)
     values = {}
     for class_map in bundle.segment(photo, vehicle):
-        values.setdefault(class_map.name, []).append(class_map.values.ravel())
-    means = {name: float(np.concatenate(parts).mean()) for name, parts in values.items()}
+        values.setdefault(class_map.name, []).append(float(class_map.values.mean()))
+    means = {name: float(np.mean(parts)) for name, parts in values.items()}
     return bundle.gate(photo, vehicle)[0], means
 
 

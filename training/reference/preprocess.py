@@ -134,11 +134,10 @@ def tile_regions(photo_size, spec, region):
 
 
 def offsets(side, tile, overlap):
-    """Where tiles start along a side: the fewest that overlap by at least `overlap`, evenly spread."""
-    if side <= tile * (1 + 1e-6):
-        return [0.0]
-    count = max(2, math.ceil((side - overlap * tile) / (tile * (1 - overlap)) - 1e-6))
-    return [index * (side - tile) / (count - 1) for index in range(count)]
+    """Where tiles start along a side: the fewest that overlap by at least `overlap`, evenly spread. A hundredth of
+    a step is forgiven, so that tiles that meet exactly do not become one more by rounding."""
+    more = max(0, math.ceil((side - tile) / (tile * (1 - overlap)) - 0.01))
+    return [index * (side - tile) / more for index in range(more + 1)] if more else [0.0]
 
 
 def to_pixels(region, size):
