@@ -1,6 +1,20 @@
 //! From a probability map to a binary mask: the mask policy of a class.
+//!
+//! Maps of any size, over any part of the photo, are sampled onto one [`Canvas`] (long side at most 512), so
+//! that a radius and a least area mean the same for every network. Only the [`Window`] of the canvas that can
+//! become mask is ever computed: a clean photo costs one scan of each small map.
+
+mod canvas;
+mod components;
+mod morphology;
+mod sample;
 
 use walkaround_domain::UnitRect;
+
+pub use canvas::{CANVAS_SIDE_MAX, Canvas, Window};
+pub use components::{Region, Run, components};
+pub use morphology::close;
+pub use sample::{Field, sample};
 
 /// What a network says about one class: a grid of probabilities over some part of the photo.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,4 +66,97 @@ pub struct ClassSpec {
     pub report: Report,
     /// How its map becomes a mask.
     pub policy: MaskPolicy,
+}
+
+/// A binary mask over a window of the canvas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// Left edge on the canvas.
+    pub x: usize,
+    /// Top edge on the canvas.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width * height` bytes, row by row: 1 inside, 0 outside.
+    pub pixels: Vec<u8>,
+}
+
+impl Patch {
+    /// An empty mask over a window.
+    pub fn empty(window: Window) -> Self {
+        let (width, height) = (window.width(), window.height());
+        Self {
+            x: window.x0,
+            y: window.y0,
+            width,
+            height,
+            pixels: vec![0; width * height],
+        }
+    }
+}
+
+/// The mask of one class from all its maps, with the probabilities it was made from.
+///
+/// `None` when no map rises above the threshold. Maps whose `values` do not fill `width * height`, or that
+/// cover nothing, count as absent. Closing is applied; the least area is not: it needs regions, see
+/// [`crate::findings`].
+pub fn class_mask(maps: &[&ProbabilityMap], policy: &MaskPolicy, canvas: &Canvas) -> Option<(Field, Patch)> {
+    let low = policy
+        .hysteresis
+        .map_or(policy.threshold, |low| low.min(policy.threshold));
+    let radius = closing_radius(policy.closing, canvas);
+    let mut window = Window::EMPTY;
+    let mut above_threshold = false;
+    for map in maps {
+        above_threshold |= sample::maximum(map) > policy.threshold;
+        window = window.union(sample::window_above(map, low, canvas));
+    }
+    if !above_threshold || window.is_empty() {
+        return None;
+    }
+    // Dilation reaches one radius out, and the erosion that follows looks one radius further.
+    let field = sample(maps, canvas, window.grow(2 * radius, canvas));
+    let mask = if low < policy.threshold {
+        hysteresis(&field, low, policy.threshold)
+    } else {
+        above(&field, policy.threshold)
+    };
+    let mask = close(mask, radius);
+    mask.pixels.contains(&1).then_some((field, mask))
+}
+
+/// Radius of the closing disc in canvas pixels.
+fn closing_radius(closing: f32, canvas: &Canvas) -> usize {
+    // A radius beyond the canvas does what one of its size does; negative and NaN become 0.
+    let share = f64::from(closing).clamp(0.0, 1.0);
+    (share * f64::from(canvas.size().long_side())).round() as usize
+}
+
+/// Pixels above a probability.
+fn above(field: &Field, threshold: f32) -> Patch {
+    let mut mask = Patch::empty(field.window);
+    for (inside, &p) in mask.pixels.iter_mut().zip(&field.values) {
+        *inside = u8::from(p > threshold);
+    }
+    mask
+}
+
+/// Pixels above `low` that are 8-connected to one above `high`.
+fn hysteresis(field: &Field, low: f32, high: f32) -> Patch {
+    let mut mask = Patch::empty(field.window);
+    for region in components(&above(field, low)) {
+        if region
+            .runs
+            .iter()
+            .any(|run| field.row(run).iter().any(|&p| p > high))
+        {
+            for run in &region.runs {
+                let row = (run.y - mask.y) * mask.width;
+                mask.pixels[row + run.x0 - mask.x..row + run.x1 - mask.x].fill(1);
+            }
+        }
+    }
+    mask
 }
