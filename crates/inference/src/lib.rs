@@ -1,1 +1,25 @@
-//! .
+//! Networks: what a bundle says about them, whether its files are what it says, and running them.
+//!
+//! The way of a bundle: [`Manifest`] (text, checked) → [`VerifiedBundle`] (files match their SHA-256) →
+//! [`OnnxEngine`] (ONNX Runtime sessions whose tensors match the manifest). Only a verified bundle becomes
+//! sessions. Everyone else sees networks through the synchronous trait [`Engine`], so a simulation runs
+//! without ONNX Runtime. This is the only crate that names `ort`.
+
+pub mod bundle;
+pub mod engine;
+mod error;
+pub mod manifest;
+mod network;
+mod onnx;
+mod outputs;
+pub mod runtime;
+pub mod self_test;
+mod tiling;
+
+pub use bundle::{BundleFile, VerifiedBundle};
+pub use engine::{Engine, FirstLook, Vehicle};
+pub use error::{BundleError, EngineError};
+pub use manifest::{Manifest, NetworkSpec, Role};
+pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, TensorReport};
+pub use runtime::{ActiveDevice, Device, Runtime};
+pub use self_test::{SelfTestLine, SelfTestReport};

@@ -1,0 +1,110 @@
+//! A bundle folder whose files are what its manifest says.
+//!
+//! Files are read once: the bytes that were hashed are the bytes that become sessions, so nothing can be
+//! swapped in between.
+
+use crate::error::BundleError;
+use crate::manifest::{MANIFEST_FILE, Manifest};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Largest manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// Largest ONNX file, in bytes (the format itself ends at 2 GiB).
+pub const NETWORK_BYTES_MAX: u64 = 2 << 30;
+/// Largest self-test picture, in bytes.
+pub const PICTURE_BYTES_MAX: u64 = 16 << 20;
+
+/// One file of a bundle, in memory.
+#[derive(Debug, Clone)]
+pub struct BundleFile {
+    /// Name inside the folder.
+    pub name: String,
+    /// SHA-256, lower-case hexadecimal.
+    pub sha256: String,
+    /// Content.
+    pub bytes: Arc<[u8]>,
+}
+
+/// A manifest with the files it pins, every digest checked.
+#[derive(Debug, Clone)]
+pub struct VerifiedBundle {
+    folder: PathBuf,
+    manifest: Manifest,
+    networks: Vec<BundleFile>,
+    picture: Option<Arc<[u8]>>,
+}
+
+impl VerifiedBundle {
+    /// Reads a bundle folder and checks every file against its digest.
+    ///
+    /// # Errors
+    /// [`BundleError`]: a file that cannot be read, an invalid manifest, a digest that does not match.
+    pub fn load(folder: &Path) -> Result<Self, BundleError> {
+        let path = folder.join(MANIFEST_FILE);
+        let text = String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?)
+            .map_err(|_| BundleError::Manifest { path: path.clone(), message: "not UTF-8 text".into() })?;
+        let manifest = Manifest::parse(&text).map_err(|message| BundleError::Manifest { path, message })?;
+        let networks = manifest
+            .networks
+            .iter()
+            .map(|n| verify(folder, &n.file, &n.sha256))
+            .collect::<Result<Vec<_>, _>>()?;
+        let picture = match &manifest.self_test {
+            Some(test) => Some(read(&folder.join(&test.picture), PICTURE_BYTES_MAX)?.into()),
+            None => None,
+        };
+        Ok(Self { folder: folder.to_path_buf(), manifest, networks, picture })
+    }
+
+    /// Where it was read from.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Its ONNX files, in the order of the manifest's networks.
+    pub fn networks(&self) -> &[BundleFile] {
+        &self.networks
+    }
+
+    /// The encoded self-test picture, when there is one.
+    pub fn self_test_picture(&self) -> Option<&[u8]> {
+        self.picture.as_deref()
+    }
+}
+
+fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, BundleError> {
+    let path = folder.join(name);
+    let bytes = read(&path, NETWORK_BYTES_MAX)?;
+    let actual = hex_sha256(&bytes);
+    if actual != expected {
+        return Err(BundleError::Digest { path, expected: expected.to_owned(), actual });
+    }
+    Ok(BundleFile { name: name.to_owned(), sha256: actual, bytes: bytes.into() })
+}
+
+/// SHA-256 as 64 lower-case hexadecimal digits.
+pub fn hex_sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
+    let io = |source| BundleError::Io { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    if length > limit {
+        return Err(BundleError::TooLarge { path: path.to_path_buf(), bytes: length, limit });
+    }
+    let mut bytes = Vec::with_capacity(length as usize);
+    // The limit holds even when the file grows while it is read.
+    file.take(limit).read_to_end(&mut bytes).map_err(io)?;
+    Ok(bytes)
+}

@@ -1,0 +1,284 @@
+//! From the raw manifest to the checked one: every value in its range, every name known.
+
+use super::raw;
+use super::{
+    Activation, CLASSES_MAX, FORMAT, Head, INPUT_SIDE_MAX, LocatorForm, Manifest, MapLayout, NETWORKS_MAX,
+    NetworkSpec, Region, Role, SelfTestSpec, Tiling,
+};
+use walkaround_domain::Size;
+use walkaround_vision::mask::{ClassSpec, MaskPolicy, Report};
+use walkaround_vision::quality::QualityPolicy;
+use walkaround_vision::tensor::{ChannelOrder, Element, Filter, InputSpec, Layout, Resize};
+
+/// Most tiles along the long side: bounds the work one photo can cause.
+const TILES_MAX: u32 = 16;
+
+pub(super) fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
+    ensure(raw.format == FORMAT, || format!("format is {}, this program reads format {FORMAT}", raw.format))?;
+    ensure(is_name(&raw.name), || format!("name `{}`: {NAME_RULE}", raw.name))?;
+    ensure(is_name(&raw.version), || format!("version `{}`: {NAME_RULE}", raw.version))?;
+    count("classes", raw.classes.len(), CLASSES_MAX)?;
+    count("networks", raw.networks.len(), NETWORKS_MAX)?;
+    let classes = raw.classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    unique("class", classes.iter().map(|c| c.name.as_str()))?;
+    let names = |wanted: &str| classes.iter().position(|c| c.name == wanted);
+    let networks = raw
+        .networks
+        .into_iter()
+        .map(|n| {
+            let name = n.name.clone();
+            network(n, &names).map_err(|e| format!("network `{name}`: {e}"))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    unique("network", networks.iter().map(|n| n.name.as_str()))?;
+    roles(&networks)?;
+    let self_test = raw.self_test.map(|t| self_test(t, &names)).transpose()?;
+    Ok(Manifest {
+        name: raw.name,
+        version: raw.version,
+        description: raw.description,
+        license: raw.license,
+        quality: quality(&raw.quality)?,
+        classes,
+        networks,
+        self_test,
+    })
+}
+
+const NAME_RULE: &str = "use 1 to 64 letters, digits, `.`, `-` or `_`, not starting with `.`";
+
+/// Names become file names, S3 keys and metric dimensions: a narrow alphabet fits all of them.
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
+
+fn ensure(ok: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if ok { Ok(()) } else { Err(message()) }
+}
+
+fn count(what: &str, n: usize, max: usize) -> Result<(), String> {
+    ensure((1..=max).contains(&n), || format!("{n} {what}: a bundle has 1 to {max}"))
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = std::collections::BTreeSet::new();
+    for name in names {
+        ensure(seen.insert(name), || format!("{what} `{name}` stands twice"))?;
+    }
+    Ok(())
+}
+
+fn share(what: &str, value: f32) -> Result<f32, String> {
+    ensure((0.0..=1.0).contains(&value), || format!("{what} is {value}, expected 0 to 1"))?;
+    Ok(value)
+}
+
+fn class(raw: raw::Class) -> Result<ClassSpec, String> {
+    let at = |e: String| format!("class `{}`: {e}", raw.name);
+    ensure(is_name(&raw.name), || at(NAME_RULE.into()))?;
+    let threshold = share("mask.threshold", raw.mask.threshold).map_err(at)?;
+    let hysteresis = raw.mask.hysteresis.map(|h| share("mask.hysteresis", h)).transpose().map_err(at)?;
+    ensure(hysteresis.is_none_or(|h| h <= threshold), || at("mask.hysteresis is over mask.threshold".into()))?;
+    ensure((0.0..=0.1).contains(&raw.mask.closing), || at("mask.closing: expected 0 to 0.1".into()))?;
+    ensure((0.0..=1.0).contains(&raw.mask.area_min), || at("mask.area_min: expected 0 to 1".into()))?;
+    Ok(ClassSpec {
+        colour: colour(&raw.colour).map_err(at)?,
+        report: match raw.report {
+            raw::Report::Always => Report::Always,
+            raw::Report::Uncovered => Report::Uncovered,
+            raw::Report::OnRequest => Report::OnRequest,
+        },
+        policy: MaskPolicy { threshold, hysteresis, closing: raw.mask.closing, area_min: raw.mask.area_min },
+        name: raw.name,
+    })
+}
+
+fn colour(text: &str) -> Result<[u8; 3], String> {
+    let bad = || format!("colour `{text}`: expected #rrggbb");
+    let digits = text.strip_prefix('#').filter(|d| d.len() == 6).ok_or_else(bad)?;
+    let value = u32::from_str_radix(digits, 16).map_err(|_| bad())?;
+    let [_, r, g, b] = value.to_be_bytes();
+    Ok([r, g, b])
+}
+
+fn quality(raw: &raw::Quality) -> Result<QualityPolicy, String> {
+    let base = QualityPolicy::default();
+    let policy = QualityPolicy {
+        sharpness_min: raw.sharpness_min.unwrap_or(base.sharpness_min),
+        luma_min: raw.luma_min.unwrap_or(base.luma_min),
+        luma_max: raw.luma_max.unwrap_or(base.luma_max),
+        clipped_max: raw.clipped_max.unwrap_or(base.clipped_max),
+    };
+    ensure(policy.sharpness_min >= 0.0, || "quality.sharpness_min is negative".into())?;
+    ensure(0.0 <= policy.luma_min && policy.luma_min < policy.luma_max && policy.luma_max <= 255.0, || {
+        "quality: expected 0 <= luma_min < luma_max <= 255".into()
+    })?;
+    share("quality.clipped_max", policy.clipped_max)?;
+    Ok(policy)
+}
+
+fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<NetworkSpec, String> {
+    ensure(is_name(&raw.name), || NAME_RULE.into())?;
+    ensure(is_name(&raw.file), || format!("file `{}`: a plain file name in the bundle folder", raw.file))?;
+    let sha256 = raw.sha256.to_ascii_lowercase();
+    ensure(sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()), || {
+        "sha256: expected 64 hexadecimal digits".into()
+    })?;
+    let tiling = raw.tiling.map(|t| tiling(&t)).transpose()?;
+    ensure(tiling.is_none() || matches!(raw.role, raw::Role::Segmenter), || {
+        "tiling is for segmenters only".into()
+    })?;
+    Ok(NetworkSpec {
+        input: input(&raw.input)?,
+        activation: match raw.output.activation {
+            raw::Activation::None => Activation::None,
+            raw::Activation::Sigmoid => Activation::Sigmoid,
+            raw::Activation::Softmax => Activation::Softmax,
+        },
+        head: head(raw.role, &raw.output, class).map_err(|e| format!("output: {e}"))?,
+        region: match raw.region {
+            raw::Region::Photo => Region::Photo,
+            raw::Region::Vehicle => Region::Vehicle,
+        },
+        name: raw.name,
+        file: raw.file,
+        sha256,
+        input_tensor: raw.input.tensor,
+        output_tensor: raw.output.tensor,
+        tiling,
+    })
+}
+
+fn input(raw: &raw::Input) -> Result<InputSpec, String> {
+    for side in [raw.width, raw.height] {
+        ensure((1..=INPUT_SIDE_MAX).contains(&side), || {
+            format!("input: {side} pixels a side, expected 1 to {INPUT_SIDE_MAX}")
+        })?;
+    }
+    ensure(raw.fill.is_none() || raw.resize == raw::Resize::Letterbox, || {
+        "input.fill goes with resize = \"letterbox\"".into()
+    })?;
+    let std = raw.std.unwrap_or([1.0; 3]);
+    ensure(std.iter().all(|s| s.is_finite() && *s != 0.0), || "input.std must not be 0".into())?;
+    Ok(InputSpec {
+        size: Size::new(raw.width, raw.height),
+        resize: match raw.resize {
+            raw::Resize::Stretch => Resize::Stretch,
+            raw::Resize::Letterbox => Resize::Letterbox { fill: raw.fill.unwrap_or(114) },
+            raw::Resize::Crop => Resize::Crop,
+        },
+        filter: match raw.filter {
+            raw::Filter::Bilinear => Filter::Bilinear,
+            raw::Filter::Area => Filter::Area,
+        },
+        channels: match raw.channels {
+            raw::Channels::Rgb => ChannelOrder::Rgb,
+            raw::Channels::Bgr => ChannelOrder::Bgr,
+        },
+        layout: match raw.layout {
+            raw::Layout::Nchw => Layout::Nchw,
+            raw::Layout::Nhwc => Layout::Nhwc,
+        },
+        element: match raw.element {
+            raw::Element::F32 => Element::F32,
+            raw::Element::F16 => Element::F16,
+            raw::Element::U8 => Element::U8,
+        },
+        scale: raw.scale.unwrap_or(1.0),
+        mean: raw.mean.unwrap_or([0.0; 3]),
+        std,
+    })
+}
+
+fn tiling(raw: &raw::Tiling) -> Result<Tiling, String> {
+    ensure((1..=TILES_MAX).contains(&raw.tiles_long_side), || {
+        format!("tiling.tiles_long_side: expected 1 to {TILES_MAX}")
+    })?;
+    ensure((0.0..=0.9).contains(&raw.overlap), || "tiling.overlap: expected 0 to 0.9".into())?;
+    Ok(Tiling { tiles_long_side: raw.tiles_long_side, overlap: raw.overlap })
+}
+
+fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<Head, String> {
+    let threshold = || share("threshold", raw.threshold.ok_or("threshold is missing")?);
+    match role {
+        raw::Role::Locator => {
+            only(raw, &["threshold", "form"])?;
+            let form = match raw.form.ok_or("form is missing: boxes or map")? {
+                raw::Form::Boxes => LocatorForm::Boxes,
+                raw::Form::Map => LocatorForm::Map,
+            };
+            Ok(Head::Locator { form, threshold: threshold()? })
+        }
+        raw::Role::Gate => {
+            only(raw, &["threshold", "positive"])?;
+            let positive = raw.positive.clone().ok_or("positive is missing: channels that mean damage")?;
+            ensure(!positive.is_empty(), || "positive is empty".into())?;
+            Ok(Head::Gate { positive, threshold: threshold()? })
+        }
+        raw::Role::Segmenter => {
+            only(raw, &["channels", "layout"])?;
+            let names = raw.channels.as_ref().ok_or("channels is missing: the class of each channel")?;
+            let channels = names
+                .iter()
+                .map(|name| match name.as_str() {
+                    "" => Ok(None),
+                    name => class(name).map(Some).ok_or_else(|| format!("channel `{name}` is no class")),
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            ensure(channels.iter().any(Option::is_some), || "channels name no class".into())?;
+            let layout = match raw.layout {
+                None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
+                Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
+            };
+            Ok(Head::Segmenter { channels, layout })
+        }
+    }
+}
+
+/// Refuses output keys that belong to another role: they would be ignored silently.
+fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
+    let given = [
+        ("threshold", raw.threshold.is_some()),
+        ("positive", raw.positive.is_some()),
+        ("channels", raw.channels.is_some()),
+        ("layout", raw.layout.is_some()),
+        ("form", raw.form.is_some()),
+    ];
+    match given.iter().find(|(key, set)| *set && !allowed.contains(key)) {
+        Some((key, _)) => Err(format!("{key} does not belong to this role")),
+        None => Ok(()),
+    }
+}
+
+fn roles(networks: &[NetworkSpec]) -> Result<(), String> {
+    let count = |role| networks.iter().filter(|n| n.role() == role).count();
+    ensure(count(Role::Locator) <= 1, || "more than one locator".into())?;
+    ensure(count(Role::Segmenter) >= 1, || "no segmenter: nothing would find damage".into())?;
+    if let Some(n) = networks.iter().find(|n| n.region == Region::Vehicle) {
+        ensure(count(Role::Locator) == 1, || {
+            format!("network `{}`: region = \"vehicle\" needs a locator", n.name)
+        })?;
+        ensure(n.role() != Role::Locator, || "a locator sees the whole photo".into())?;
+    }
+    Ok(())
+}
+
+fn self_test(raw: raw::SelfTest, class: &dyn Fn(&str) -> Option<usize>) -> Result<SelfTestSpec, String> {
+    ensure(is_name(&raw.picture), || "self_test.picture: a plain file name in the bundle folder".into())?;
+    ensure(raw.tolerance > 0.0 && raw.tolerance <= 0.5, || {
+        "self_test.tolerance: expected more than 0, at most 0.5".into()
+    })?;
+    let gate = raw.gate.map(|g| share("self_test.gate", g)).transpose()?;
+    let classes = raw
+        .classes
+        .iter()
+        .map(|(name, mean)| {
+            let index = class(name).ok_or_else(|| format!("self_test.classes: `{name}` is no class"))?;
+            Ok((index, share("self_test.classes", *mean)?))
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    ensure(gate.is_some() || !classes.is_empty(), || "self_test expects nothing".into())?;
+    Ok(SelfTestSpec { picture: raw.picture, tolerance: raw.tolerance, gate, classes })
+}

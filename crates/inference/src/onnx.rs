@@ -1,0 +1,197 @@
+//! The engine on ONNX Runtime: the networks of one verified bundle, used by one thread.
+
+use crate::bundle::VerifiedBundle;
+use crate::engine::{Engine, FirstLook, Vehicle};
+use crate::error::EngineError;
+use crate::manifest::{Head, Manifest, Region, Role};
+pub use crate::network::BATCH_BUCKETS;
+use crate::network::{Network, View};
+use crate::outputs::{MapForm, gate, maps, vehicle};
+use crate::runtime::{ActiveDevice, Runtime};
+use crate::tiling::tiles;
+use image::RgbImage;
+use ort::value::{Outlet, ValueType};
+use walkaround_domain::{Size, UnitRect};
+use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::quality::QualityPolicy;
+
+/// How sessions are made.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Where networks run.
+    pub device: ActiveDevice,
+    /// Threads inside one network run (CPU only), at least 1.
+    pub threads: usize,
+}
+
+/// One tensor of a network, for display.
+#[derive(Debug, Clone)]
+pub struct TensorReport {
+    /// Name in the graph.
+    pub name: String,
+    /// Element type and shape in words; free dimensions are -1.
+    pub shape: String,
+}
+
+/// One network, for display.
+#[derive(Debug, Clone)]
+pub struct NetworkReport {
+    /// Name in the manifest.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its input tensors.
+    pub inputs: Vec<TensorReport>,
+    /// Its output tensors.
+    pub outputs: Vec<TensorReport>,
+}
+
+/// Sessions of a verified bundle. One thread uses an engine at a time; make one for each thread.
+pub struct OnnxEngine {
+    manifest: Manifest,
+    long_side: u32,
+    locator: Option<Network>,
+    gates: Vec<Network>,
+    segmenters: Vec<Network>,
+}
+
+impl OnnxEngine {
+    /// Makes the sessions and checks every tensor against the manifest. The self-test is a step of its own:
+    /// [`OnnxEngine::self_test`](crate::self_test).
+    ///
+    /// # Errors
+    /// [`EngineError::Bundle`] naming the network that disagrees with its description.
+    pub fn new(runtime: &Runtime, bundle: &VerifiedBundle, options: EngineOptions) -> Result<Self, EngineError> {
+        let manifest = bundle.manifest().clone();
+        let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
+        for (spec, file) in manifest.networks.iter().zip(bundle.networks()) {
+            let network = Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
+            match spec.role() {
+                Role::Locator => locator = Some(network),
+                Role::Gate => gates.push(network),
+                Role::Segmenter => segmenters.push(network),
+            }
+        }
+        Ok(Self { long_side: manifest.long_side(), manifest, locator, gates, segmenters })
+    }
+
+    /// Networks and their tensors, in the order locator, gates, segmenters.
+    pub fn report(&self) -> Vec<NetworkReport> {
+        let all = self.locator.iter().chain(&self.gates).chain(&self.segmenters);
+        all.map(|n| {
+            let (inputs, outputs) = n.outlets();
+            NetworkReport {
+                name: n.spec.name.clone(),
+                role: n.spec.role(),
+                inputs: inputs.iter().map(tensor_report).collect(),
+                outputs: outputs.iter().map(tensor_report).collect(),
+            }
+        })
+        .collect()
+    }
+
+    fn locate(&mut self, photos: &[&RgbImage]) -> Result<Vec<Vehicle>, EngineError> {
+        let mut found = vec![Vehicle::NotAsked; photos.len()];
+        let Some(network) = &mut self.locator else { return Ok(found) };
+        let Head::Locator { form, threshold } = network.spec.head.clone() else { return Ok(found) };
+        let (activation, input) = (network.spec.activation, network.spec.input.size);
+        let views: Vec<View<'_>> = photos.iter().map(|p| View { photo: p, region: UnitRect::WHOLE }).collect();
+        network.run(&views, &mut |i, raw| {
+            found[i] = vehicle(raw, form, activation, (threshold, input))?;
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+fn tensor_report(outlet: &Outlet) -> TensorReport {
+    let shape = match outlet.dtype() {
+        ValueType::Tensor { ty, shape, .. } => format!("{ty:?} {shape:?}"),
+        other => other.to_string(),
+    };
+    TensorReport { name: outlet.name().to_owned(), shape }
+}
+
+/// The part of a photo that a network sees.
+fn seen(region: Region, vehicle: UnitRect) -> UnitRect {
+    match region {
+        Region::Photo => UnitRect::WHOLE,
+        Region::Vehicle => vehicle,
+    }
+}
+
+impl Engine for OnnxEngine {
+    fn bundle_name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    fn bundle_version(&self) -> &str {
+        &self.manifest.version
+    }
+
+    fn classes(&self) -> &[ClassSpec] {
+        &self.manifest.classes
+    }
+
+    fn quality(&self) -> &QualityPolicy {
+        &self.manifest.quality
+    }
+
+    fn long_side(&self) -> u32 {
+        self.long_side
+    }
+
+    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+        let vehicles = self.locate(photos)?;
+        let mut looks: Vec<FirstLook> = vehicles
+            .iter()
+            .map(|&vehicle| FirstLook { vehicle, gate: None, suspect: vehicle != Vehicle::Absent })
+            .collect();
+        // Photos without a vehicle end here: the gates never see them.
+        let present: Vec<usize> = (0..photos.len()).filter(|&i| vehicles[i] != Vehicle::Absent).collect();
+        for (k, network) in self.gates.iter_mut().enumerate() {
+            let Head::Gate { positive, threshold } = network.spec.head.clone() else { continue };
+            let activation = network.spec.activation;
+            let views: Vec<View<'_>> = present
+                .iter()
+                .map(|&i| View { photo: photos[i], region: seen(network.spec.region, vehicles[i].region()) })
+                .collect();
+            network.run(&views, &mut |v, raw| {
+                let p = gate(raw, activation, &positive)?;
+                let look = &mut looks[present[v]];
+                look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
+                // Any gate may raise suspicion; all must agree that a photo is clean.
+                look.suspect = p >= threshold || (k > 0 && look.suspect);
+                Ok(())
+            })?;
+        }
+        Ok(looks)
+    }
+
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
+        for network in &mut self.segmenters {
+            let Head::Segmenter { channels, layout } = network.spec.head.clone() else { continue };
+            let form = MapForm { activation: network.spec.activation, layout, channels: &channels };
+            let mut views = Vec::new();
+            let mut owner = Vec::new();
+            for (i, (photo, vehicle)) in photos.iter().enumerate() {
+                let region = seen(network.spec.region, *vehicle);
+                let cut = match network.spec.tiling {
+                    Some(tiling) => {
+                        let size = Size::new(photo.width(), photo.height());
+                        tiles(region, size, network.spec.input.size, tiling)
+                    }
+                    None => vec![region],
+                };
+                owner.extend(std::iter::repeat_n(i, cut.len()));
+                views.extend(cut.into_iter().map(|region| View { photo, region }));
+            }
+            network.run(&views, &mut |v, raw| {
+                out[owner[v]].extend(maps(raw, &form)?);
+                Ok(())
+            })?;
+        }
+        Ok(out)
+    }
+}
