@@ -1,1 +1,266 @@
-//! Placeholder.
+//! The house rules that a compiler does not check: which crate may name which, and how files are kept.
+//!
+//! The arrows are read from `cargo metadata`, as declared in the manifests, so that a forbidden dependency
+//! fails even before anything uses it. The rules are the tables below; the tests only compare.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetKind};
+
+/// Package names are `walkaround-<folder>`; the tables use the folder.
+const PREFIX: &str = "walkaround-";
+
+/// Crate → the crates of the house it may name (DESIGN, section 3). A crate may stand here before it exists.
+const ARROWS: &[(&str, &str)] = &[
+    // The core.
+    ("domain", ""),
+    ("messages", "domain"),
+    ("vision", "domain"),
+    ("inference", "domain vision"),
+    ("ports", "domain"),
+    ("pipeline", "domain inference messages ports vision"),
+    // Adapters: each sees the ports, never another adapter, never the pipeline.
+    ("embedded", "domain messages ports"),
+    ("aws", "domain messages ports"),
+    ("settings", "domain"),
+    ("samples", "domain vision"),
+    // Binaries wire everything.
+    ("cli", EVERYTHING),
+    ("triage", EVERYTHING),
+    ("scaler", EVERYTHING),
+    ("notifier", EVERYTHING),
+    ("gpu-batch", EVERYTHING),
+    // Never shipped.
+    ("conformance", "domain messages ports"),
+    (
+        "simulation",
+        "conformance domain inference messages pipeline ports vision",
+    ),
+    ("tests", EVERYTHING),
+    ("benches", EVERYTHING),
+];
+const EVERYTHING: &str = "aws cli domain embedded inference messages pipeline ports samples settings vision";
+
+/// Any crate may name these for its own tests.
+const TEST_HELPERS: &str = "conformance samples";
+
+/// Crates that only a binary, or a crate that is never shipped, may name.
+const ADAPTERS: &str = "aws embedded";
+const NEVER_SHIPPED: &str = "conformance simulation tests benches";
+
+/// Outside crate → the only crates of the house that may name it, in their tests too.
+const OWNERS: &[(&str, &str)] = &[
+    // `benches` holds the bare ONNX Runtime loop that `inspect` is compared with.
+    ("ort", "inference benches"),
+    ("turbojpeg", "vision"),
+];
+
+/// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
+const SPEAKS_SERDE: &str =
+    "messages inference samples settings cli triage scaler notifier gpu-batch tests benches";
+
+/// Files longer than this hold a second idea (DESIGN, section 7, with a little room).
+const FILE_LINES_MAX: usize = 450;
+
+#[test]
+fn crates_name_only_the_crates_they_may() {
+    let metadata = metadata();
+    let faults: Vec<String> = metadata
+        .workspace_packages()
+        .into_iter()
+        .flat_map(arrow_faults)
+        .collect();
+    assert!(faults.is_empty(), "forbidden arrows:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn domain_depends_on_nothing() {
+    let metadata = metadata();
+    let domain = metadata
+        .workspace_packages()
+        .into_iter()
+        .find(|package| folder(package) == Some("domain"));
+    let names: Vec<&str> = shipped(domain.expect("the workspace has a domain crate")).collect();
+    assert!(
+        names.is_empty(),
+        "domain is pure, it must not depend on {}",
+        names.join(", ")
+    );
+}
+
+#[test]
+fn outside_crates_are_named_by_their_owners_only() {
+    let metadata = metadata();
+    let faults: Vec<String> = metadata
+        .workspace_packages()
+        .into_iter()
+        .flat_map(owner_faults)
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn only_binaries_name_adapters() {
+    let metadata = metadata();
+    let faults: Vec<String> = metadata
+        .workspace_packages()
+        .into_iter()
+        .flat_map(adapter_faults)
+        .collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn source_files_are_short_and_say_what_they_are() {
+    let metadata = metadata();
+    let mut sources = Vec::new();
+    for package in metadata.workspace_packages() {
+        let folder = package
+            .manifest_path
+            .parent()
+            .expect("a manifest lies in a folder");
+        collect_rust_files(&folder.join("src").into_std_path_buf(), &mut sources);
+    }
+    assert!(
+        sources.len() > 10,
+        "found only {} source files: the search is broken",
+        sources.len()
+    );
+
+    let faults: Vec<String> = sources.iter().flat_map(|path| file_faults(path)).collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn tables_name_only_crates_of_the_house() {
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    let right_sides = ARROWS.iter().chain(OWNERS).map(|(_, names)| *names);
+    let lists = [TEST_HELPERS, ADAPTERS, NEVER_SHIPPED, SPEAKS_SERDE];
+    let unknown: Vec<&str> = right_sides
+        .chain(lists)
+        .flat_map(str::split_whitespace)
+        .filter(|name| !known.contains(name))
+        .collect();
+    assert!(unknown.is_empty(), "not a crate of ARROWS: {unknown:?}");
+}
+
+fn metadata() -> Metadata {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .expect("cargo describes this workspace")
+}
+
+/// The name that the tables use, or nothing for a package that is not named as the house names them.
+fn folder(package: &Package) -> Option<&str> {
+    package.name.strip_prefix(PREFIX)
+}
+
+/// Is the crate one of a table's space-separated names?
+fn has(names: &str, name: &str) -> bool {
+    names.split_whitespace().any(|it| it == name)
+}
+
+/// Names of the dependencies that end up in, or build, the crate itself.
+fn shipped(package: &Package) -> impl Iterator<Item = &str> {
+    package
+        .dependencies
+        .iter()
+        .filter(|it| it.kind != DependencyKind::Development)
+        .map(|it| it.name.as_str())
+}
+
+fn arrow_faults(package: &Package) -> Vec<String> {
+    let Some(name) = folder(package) else {
+        return vec![format!("{}: packages are named {PREFIX}<folder>", package.name)];
+    };
+    let Some((_, allowed)) = ARROWS.iter().find(|(from, _)| *from == name) else {
+        return vec![format!("{name}: add it to ARROWS in tests/tests/architecture.rs")];
+    };
+    let mut faults = Vec::new();
+    for dependency in &package.dependencies {
+        let Some(target) = dependency.name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        let in_own_tests = dependency.kind == DependencyKind::Development && has(TEST_HELPERS, target);
+        if !has(allowed, target) && !in_own_tests {
+            faults.push(format!("{name} → {target} (it may name: {allowed})"));
+        }
+    }
+    faults
+}
+
+fn owner_faults(package: &Package) -> Vec<String> {
+    let name = folder(package).unwrap_or(package.name.as_str());
+    let mut faults = Vec::new();
+    for (outside, owners) in OWNERS {
+        let named = package
+            .dependencies
+            .iter()
+            .any(|dependency| dependency.name == *outside);
+        if named && !has(owners, name) {
+            faults.push(format!(
+                "{name} names {outside}, which only {} may",
+                owners.join(", ")
+            ));
+        }
+    }
+    for serde in shipped(package).filter(|dependency| dependency.starts_with("serde")) {
+        if !has(SPEAKS_SERDE, name) {
+            faults.push(format!(
+                "{name} names {serde}, which only {} may",
+                SPEAKS_SERDE.join(", ")
+            ));
+        }
+    }
+    faults
+}
+
+fn adapter_faults(package: &Package) -> Vec<String> {
+    let name = folder(package).unwrap_or(package.name.as_str());
+    let is_binary = package
+        .targets
+        .iter()
+        .any(|target| target.kind.contains(&TargetKind::Bin));
+    if is_binary || has(NEVER_SHIPPED, name) {
+        return Vec::new();
+    }
+    shipped(package)
+        .filter_map(|dependency| dependency.strip_prefix(PREFIX))
+        .filter(|target| has(ADAPTERS, target))
+        .map(|target| format!("{name} names {target}, which only a binary may"))
+        .collect()
+}
+
+fn collect_rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    // A package of test targets only has no `src`.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let path = entry.expect("a folder of this checkout can be listed").path();
+        if path.is_dir() {
+            collect_rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn file_faults(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).expect("a source file of this checkout is UTF-8");
+    let lines = text.lines().count();
+    let mut faults = Vec::new();
+    if lines > FILE_LINES_MAX {
+        faults.push(format!(
+            "{}: {lines} lines, at most {FILE_LINES_MAX}",
+            path.display()
+        ));
+    }
+    if !text.starts_with("//!") {
+        faults.push(format!("{}: does not open with `//!`", path.display()));
+    }
+    faults
+}

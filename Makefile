@@ -1,0 +1,92 @@
+# Everything a contributor does, by name: `make help`. Each target sets up what it needs; a second run of it
+# finds everything in place and does no set-up work.
+
+# Results go here; `make clean` removes only the default.
+OUT ?= out
+# The model bundle that looks at photos.
+BUNDLE ?= bundles/demo
+# Your own photos, for demo and evaluate.
+PHOTOS ?=
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup lint test demo samples bench evaluate clean build-ready tools-ready all-ready
+
+# Where scripts/setup.sh puts the library; name your own to use another one.
+export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
+# Real photos that some tests look at in addition, where this checkout has them beside it.
+ifneq ($(wildcard ../shared/data/photos),)
+export WALKAROUND_PHOTOS ?= $(abspath ../shared/data/photos)
+endif
+export PATH := $(abspath .tools/tools/bin):$(PATH)
+
+WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
+PYTHON_FOLDERS = scripts training
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: PHOTOS=folder of your own photos, BUNDLE=%s, OUT=%s\n' '$(BUNDLE)' '$(OUT)'
+
+setup: all-ready ## Install what the other targets need into .tools/ (each target does its own part by itself)
+	@echo "setup: everything is in place"
+
+build-ready:
+	@scripts/setup.sh build
+
+tools-ready:
+	@scripts/setup.sh build tools
+
+all-ready:
+	@scripts/setup.sh build tools reference
+
+lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, and what is committed
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo deny --locked --log-level error check licenses bans sources
+	ruff check $(wildcard $(PYTHON_FOLDERS))
+	ruff format --check $(wildcard $(PYTHON_FOLDERS))
+	python3 scripts/check_tree.py
+
+# The runner whose closing lines count the most tests comes last.
+test: all-ready ## Run every test: Python, documentation examples, then the workspace
+	python3 -m unittest discover --start-directory scripts/tests
+	@if [ -d training/reference ]; then \
+		echo "PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference"; \
+		PYTHONPATH="$(abspath .tools/reference)" \
+			python3 -m unittest discover --start-directory training/reference; \
+	fi
+	cargo test --workspace --locked --doc --quiet
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		echo "cargo nextest run --workspace --locked"; \
+		cargo nextest run --workspace --locked; \
+	else \
+		echo "cargo-nextest does not run here, so: cargo test --workspace --locked --lib --bins --tests"; \
+		cargo test --workspace --locked --lib --bins --tests; \
+	fi
+
+demo: build-ready ## Inspect drawn sample photos, or your own: make demo PHOTOS=folder
+ifeq ($(PHOTOS),)
+	$(WALKAROUND) samples '$(OUT)/demo/photos' --count 12
+	$(WALKAROUND) inspect '$(OUT)/demo/photos' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
+else
+	$(WALKAROUND) inspect '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
+endif
+	@echo "gallery: $(abspath $(OUT)/demo/results/index.html)"
+
+samples: build-ready ## Draw sample photos with known damage into OUT/samples
+	$(WALKAROUND) samples '$(OUT)/samples' --count 12
+
+bench: build-ready ## Measure speed: the cost of each step, and throughput beside bare ONNX Runtime
+	cargo bench --locked --package walkaround-benches
+
+evaluate: build-ready ## Score BUNDLE on a COCO polygon set: make evaluate PHOTOS=folder
+	@if [ -z '$(PHOTOS)' ]; then \
+		echo "evaluate: name the photos: make evaluate PHOTOS=folder [BUNDLE=folder]" >&2; exit 2; \
+	fi
+	$(WALKAROUND) evaluate '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/evaluate'
+
+clean: ## Remove everything built or installed here: target/, .tools/, out/
+	cargo clean
+	rm -rf .tools out

