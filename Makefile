@@ -23,7 +23,7 @@ endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
-PYTHON_FOLDERS = scripts training
+PYTHON_FOLDERS = scripts tests/bundles training
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,18 +45,14 @@ lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo deny --locked --log-level error check licenses bans sources
-	ruff check $(wildcard $(PYTHON_FOLDERS))
-	ruff format --check $(wildcard $(PYTHON_FOLDERS))
+	ruff check $(PYTHON_FOLDERS)
+	ruff format --check $(PYTHON_FOLDERS)
 	python3 scripts/check_tree.py
 
 # The runner whose closing lines count the most tests comes last.
 test: all-ready ## Run every test: Python, documentation examples, then the workspace
 	python3 -m unittest discover --start-directory scripts/tests
-	@if [ -d training/reference ]; then \
-		echo "PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference"; \
-		PYTHONPATH="$(abspath .tools/reference)" \
-			python3 -m unittest discover --start-directory training/reference; \
-	fi
+	PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference
 	cargo test --workspace --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		echo "cargo nextest run --workspace --locked"; \

