@@ -1,1 +1,256 @@
-//! Bytes to a bounded, upright picture.
+//! Bytes of a photo to bounded, upright RGB pixels.
+//!
+//! The content decides the format, never the file's name (module `sniff`). Every limit is checked from the
+//! header, before any pixel is allocated. JPEG is decoded scaled down inside libjpeg-turbo (DCT scaling), other
+//! formats through `image` and shrunk afterwards. The EXIF orientation is applied last, when few pixels are
+//! left; nothing else of the EXIF block is looked at, the position least of all. What cannot be used comes
+//! back as a [`Reason`]: a value for the record, not an error.
+
+mod containers;
+mod jpeg;
+mod markers;
+mod orientation;
+mod other;
+mod sniff;
+
+use image::RgbImage;
+use walkaround_domain::{Reason, ReasonCode, Size};
+
+const MIB: u64 = 1 << 20;
+
+/// A picture format that is read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// JPEG: baseline, progressive or arithmetic; grey, YCbCr, RGB, CMYK or YCCK.
+    Jpeg,
+    /// PNG, up to 16 bits a channel.
+    Png,
+    /// WebP, lossy or lossless; of an animation the first frame.
+    WebP,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF: the first picture of the file.
+    Tiff,
+    /// GIF: the first frame.
+    Gif,
+}
+
+impl Format {
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::Png => "png",
+            Self::WebP => "webp",
+            Self::Bmp => "bmp",
+            Self::Tiff => "tiff",
+            Self::Gif => "gif",
+        }
+    }
+
+    /// The name as people write it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Bmp => "BMP",
+            Self::Tiff => "TIFF",
+            Self::Gif => "GIF",
+        }
+    }
+}
+
+/// What a photo may cost. Checked from the header alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest file, in bytes.
+    pub bytes_max: u64,
+    /// Most pixels of the stored picture.
+    pub pixels_max: u64,
+    /// Largest ratio of the long side to the short side.
+    pub aspect_max: u32,
+    /// Smallest short side, in pixels.
+    pub side_min: u32,
+    /// Most working memory one decode may need, in bytes, the result included and the file excluded.
+    pub decode_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 64 * MIB,
+            pixels_max: 120_000_000,
+            aspect_max: 64,
+            side_min: 64,
+            decode_bytes_max: 512 * MIB,
+        }
+    }
+}
+
+/// What the header tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// Format, from the content.
+    pub format: Format,
+    /// Size as stored, in pixels.
+    pub stored: Size,
+    /// EXIF orientation, 1 to 8; 1 where there is none or a nonsensical one.
+    pub orientation: u8,
+    /// Size after the orientation is applied, in pixels.
+    pub upright: Size,
+    /// Estimate of the working memory of a decode at the `long_side_min` asked for, in bytes.
+    pub decode_bytes: u64,
+}
+
+/// A decoded photo.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// Upright pixels, scaled down by a whole number (the last column and row may cover less than the others).
+    pub pixels: RgbImage,
+    /// Size of the upright photo at full scale, in pixels.
+    pub original: Size,
+    /// Format, from the content.
+    pub format: Format,
+}
+
+/// Reads the header and checks every limit; allocates nothing that grows with the number of pixels.
+///
+/// `long_side_min` is what [`decode`] would be asked for, in pixels: the memory estimate depends on it.
+///
+/// # Errors
+/// The reason why the photo cannot be used, as far as the header tells.
+pub fn inspect_header(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Header, Reason> {
+    Ok(open(bytes, limits, long_side_min)?.0)
+}
+
+/// Decodes a photo: upright, RGB, transparent parts on white, and scaled down as far as its long side stays at
+/// `long_side_min` pixels or more (JPEG by 1, 2, 4 or 8; others by any whole number; never enlarged).
+///
+/// # Errors
+/// The reason why the photo cannot be used. A picture of which only a part could be decoded is refused.
+pub fn decode(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Decoded, Reason> {
+    let (header, source) = open(bytes, limits, long_side_min)?;
+    let pixels = match source {
+        Source::Jpeg(marks) => jpeg::decode(bytes, &marks, long_side_min)?,
+        Source::Other(picture) => picture.decode(limits, long_side_min)?,
+    };
+    let pixels = orientation::apply(pixels, header.orientation);
+    Ok(Decoded {
+        pixels,
+        original: header.upright,
+        format: header.format,
+    })
+}
+
+/// What is left to do once the header has passed.
+enum Source<'a> {
+    Jpeg(markers::Marks),
+    Other(other::Picture<'a>),
+}
+
+fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Header, Source<'a>), Reason> {
+    check_length(bytes, limits)?;
+    let format = sniff::format(bytes)?;
+    let (stored, orientation, source) = if format == Format::Jpeg {
+        let marks = markers::read(bytes)?;
+        (marks.size, marks.orientation, Source::Jpeg(marks))
+    } else {
+        let picture = other::Picture::open(bytes, format)?;
+        (picture.size, picture.orientation, Source::Other(picture))
+    };
+    check_size(stored, limits)?;
+    let decode_bytes = match &source {
+        Source::Jpeg(marks) => jpeg::decode_bytes(marks, long_side_min),
+        Source::Other(picture) => picture.decode_bytes(long_side_min),
+    };
+    let upright = orientation::upright(stored, orientation);
+    let header = Header {
+        format,
+        stored,
+        orientation,
+        upright,
+        decode_bytes,
+    };
+    check_memory(&header, limits)?;
+    Ok((header, source))
+}
+
+fn check_length(bytes: &[u8], limits: &Limits) -> Result<(), Reason> {
+    if bytes.is_empty() {
+        return Err(unreadable("the file is empty"));
+    }
+    let length = bytes.len() as u64;
+    if length > limits.bytes_max {
+        let detail = format!(
+            "{} is over the limit of {}",
+            mebibytes(length),
+            mebibytes(limits.bytes_max)
+        );
+        return Err(Reason::new(ReasonCode::TooLarge, detail));
+    }
+    Ok(())
+}
+
+fn check_size(size: Size, limits: &Limits) -> Result<(), Reason> {
+    let Size { width, height } = size;
+    let (short, long) = (width.min(height), width.max(height));
+    if short == 0 {
+        return Err(unreadable(format!("the header says {width} x {height} pixels")));
+    }
+    if size.pixels() > limits.pixels_max {
+        let limit = limits.pixels_max as f64 / 1e6;
+        let detail = format!("{width} x {height} pixels is over the limit of {limit} megapixels");
+        return Err(Reason::new(ReasonCode::TooLarge, detail));
+    }
+    if u64::from(long) > u64::from(short) * u64::from(limits.aspect_max) {
+        let limit = limits.aspect_max;
+        let detail = format!("{width} x {height} pixels is more than {limit} times as long as it is wide");
+        return Err(Reason::new(ReasonCode::OddAspect, detail));
+    }
+    if short < limits.side_min {
+        let limit = limits.side_min;
+        let detail = format!("{width} x {height} pixels; at least {limit} a side are needed");
+        return Err(Reason::new(ReasonCode::TooSmall, detail));
+    }
+    Ok(())
+}
+
+fn check_memory(header: &Header, limits: &Limits) -> Result<(), Reason> {
+    if header.decode_bytes <= limits.decode_bytes_max {
+        return Ok(());
+    }
+    let Size { width, height } = header.stored;
+    let detail = format!(
+        "decoding this {} of {width} x {height} pixels needs {} of memory; the limit is {}",
+        header.format.name(),
+        mebibytes(header.decode_bytes),
+        mebibytes(limits.decode_bytes_max),
+    );
+    Err(Reason::new(ReasonCode::TooLarge, detail))
+}
+
+/// Bytes as a short figure in MiB: rounded up to tenths, so that a value over a limit never reads like it.
+fn mebibytes(bytes: u64) -> String {
+    let tenths = (bytes * 10).div_ceil(MIB);
+    if tenths.is_multiple_of(10) {
+        format!("{} MiB", tenths / 10)
+    } else {
+        format!("{}.{} MiB", tenths / 10, tenths % 10)
+    }
+}
+
+fn unreadable(detail: impl Into<String>) -> Reason {
+    Reason::new(ReasonCode::Unreadable, detail)
+}
+
+fn unsupported(what: impl std::fmt::Display) -> Reason {
+    Reason::new(
+        ReasonCode::UnsupportedFormat,
+        format!("{what}; send JPEG, PNG or WebP"),
+    )
+}
+
+fn cut_short() -> Reason {
+    Reason::new(ReasonCode::CutShort, "the file ends before the picture does")
+}

@@ -1,0 +1,201 @@
+//! Formats other than JPEG, through `image`: decoded at full size, flattened on white, shrunk.
+
+use std::io::{Cursor, ErrorKind};
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::codecs::{
+    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+};
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
+use walkaround_domain::{Reason, ReasonCode, Size};
+
+use super::orientation::swaps_sides;
+use super::{Format, Limits, containers, cut_short, unreadable, unsupported};
+
+/// Colour profile, texts and row buffers of a PNG, in bytes.
+const PNG_METADATA_BYTES_MAX: u64 = 32 << 20;
+
+/// A picture whose header has been read.
+pub(super) struct Picture<'a> {
+    decoder: Box<dyn ImageDecoder + 'a>,
+    format: Format,
+    animated: bool,
+    /// Size as stored.
+    pub(super) size: Size,
+    /// EXIF orientation, 1 to 8.
+    pub(super) orientation: u8,
+}
+
+impl<'a> Picture<'a> {
+    /// Reads the header; `format` is anything but JPEG.
+    pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
+        let mut exif = None;
+        let mut animated = false;
+        let input = Cursor::new(bytes);
+        let decoder: Box<dyn ImageDecoder + 'a> = match format {
+            Format::WebP => {
+                containers::check_riff_length(bytes)?;
+                let decoder = WebPDecoder::new(input).map_err(|error| reason(&error, format))?;
+                animated = decoder.has_animation();
+                Box::new(decoder)
+            }
+            Format::Bmp => Box::new(BmpDecoder::new(input).map_err(|error| reason(&error, format))?),
+            Format::Tiff => Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?),
+            Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
+            Format::Png | Format::Jpeg => {
+                exif = containers::png_orientation(bytes)?;
+                let mut limits = image::Limits::no_limits();
+                limits.max_alloc = Some(PNG_METADATA_BYTES_MAX);
+                Box::new(PngDecoder::with_limits(input, limits).map_err(|error| reason(&error, format))?)
+            }
+        };
+        Ok(Self::new(decoder, format, exif, animated))
+    }
+
+    fn new(
+        mut decoder: Box<dyn ImageDecoder + 'a>,
+        format: Format,
+        exif: Option<u8>,
+        animated: bool,
+    ) -> Self {
+        let (width, height) = decoder.dimensions();
+        // Metadata that cannot be read is no reason to refuse the pixels.
+        let own = || {
+            decoder
+                .orientation()
+                .unwrap_or(Orientation::NoTransforms)
+                .to_exif()
+        };
+        let orientation = exif.unwrap_or_else(own);
+        Self {
+            decoder,
+            format,
+            animated,
+            size: Size::new(width, height),
+            orientation,
+        }
+    }
+
+    /// Working memory of [`Self::decode`], in bytes, including the turn to upright.
+    pub(super) fn decode_bytes(&self, long_side_min: u32) -> u64 {
+        let pixels = self.size.pixels();
+        let own = self.decoder.total_bytes();
+        let inside = match self.format {
+            Format::Jpeg | Format::Png | Format::Bmp => 0,
+            // The frame before it is placed on the canvas.
+            Format::Gif => 4 * pixels,
+            // Planes or ARGB inside the decoder; an animation keeps a canvas as well.
+            Format::WebP if self.animated => 8 * pixels,
+            Format::WebP => 4 * pixels,
+            // Decoded into a buffer of its own first.
+            Format::Tiff => own,
+        };
+        let converted = match self.decoder.color_type() {
+            ColorType::Rgb8 | ColorType::Rgba8 => 0,
+            ColorType::La8 | ColorType::La16 | ColorType::Rgba16 | ColorType::Rgba32F => 4 * pixels,
+            _ => 3 * pixels,
+        };
+        let factor = shrink_factor(self.size, long_side_min);
+        let shrunk = shrunk_size(self.size, factor).pixels() * 3;
+        // The resizer keeps an intermediate picture that is small in one direction only.
+        let shrinking = if factor > 1 {
+            shrunk * (1 + u64::from(factor))
+        } else {
+            0
+        };
+        let turned = if swaps_sides(self.orientation) { shrunk } else { 0 };
+        // Conversion and shrinking do not overlap in time with the decoder's own needs.
+        own + inside.max(converted).max(shrinking) + turned
+    }
+
+    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`.
+    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<RgbImage, Reason> {
+        let Self {
+            mut decoder,
+            format,
+            size,
+            ..
+        } = self;
+        // PNG takes its limits when it is opened; its rows were counted there.
+        if format != Format::Png {
+            let mut bounds = image::Limits::no_limits();
+            bounds.max_alloc = Some(limits.decode_bytes_max);
+            decoder
+                .set_limits(bounds)
+                .map_err(|error| reason(&error, format))?;
+        }
+        let picture = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error, format))?;
+        let pixels = flatten(picture);
+        let factor = shrink_factor(size, long_side_min);
+        if factor == 1 {
+            Ok(pixels)
+        } else {
+            shrink(&pixels, shrunk_size(size, factor))
+        }
+    }
+}
+
+fn shrink_factor(size: Size, long_side_min: u32) -> u32 {
+    (size.long_side() / long_side_min.max(1)).max(1)
+}
+
+fn shrunk_size(size: Size, factor: u32) -> Size {
+    Size::new(size.width.div_ceil(factor), size.height.div_ceil(factor))
+}
+
+fn shrink(pixels: &RgbImage, to: Size) -> Result<RgbImage, Reason> {
+    let failed =
+        |error: &dyn std::fmt::Display| unreadable(format!("the picture could not be shrunk: {error}"));
+    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
+        .map_err(|error| failed(&error))?;
+    let mut small = Image::new(to.width, to.height, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    Resizer::new()
+        .resize(&from, &mut small, &options)
+        .map_err(|error| failed(&error))?;
+    Ok(RgbImage::from_raw(to.width, to.height, small.into_vec()).expect("three bytes a pixel, as asked for"))
+}
+
+/// Any pixels to RGB of 8 bits; what is transparent shows white.
+fn flatten(picture: DynamicImage) -> RgbImage {
+    let (width, height) = (picture.width(), picture.height());
+    if !picture.color().has_alpha() {
+        return picture.into_rgb8();
+    }
+    let mut pixels = picture.into_rgba8().into_raw();
+    let count = pixels.len() / 4;
+    for i in 0..count {
+        let alpha = u32::from(pixels[4 * i + 3]);
+        for channel in 0..3 {
+            let over_white = u32::from(pixels[4 * i + channel]) * alpha + 255 * (255 - alpha);
+            pixels[3 * i + channel] = ((over_white + 127) / 255) as u8;
+        }
+    }
+    pixels.truncate(3 * count);
+    RgbImage::from_raw(width, height, pixels).expect("three bytes for each of the pixels")
+}
+
+/// The reason behind an error of `image`.
+fn reason(error: &ImageError, format: Format) -> Reason {
+    let name = format.name();
+    match error {
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_short(),
+        ImageError::Unsupported(error) => {
+            unsupported(format_args!("a kind of {name} that is not read here ({error})"))
+        }
+        ImageError::Limits(_) => Reason::new(
+            ReasonCode::TooLarge,
+            format!("decoding this {name} needs more memory than the limit"),
+        ),
+        other => unreadable(format!(
+            "the {name} data is damaged: {}",
+            one_line(&other.to_string())
+        )),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

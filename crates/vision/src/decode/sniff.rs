@@ -1,0 +1,137 @@
+//! What a file is, by its first bytes. Formats that are not read here are named, so that a person knows what
+//! to change.
+
+use walkaround_domain::Reason;
+
+use super::{Format, unsupported};
+
+/// The format of a file that is read here, or what it is instead.
+pub(super) fn format(bytes: &[u8]) -> Result<Format, Reason> {
+    if let Some(format) = supported(bytes) {
+        return Ok(format);
+    }
+    if let Some(what) = by_signature(bytes)
+        .or_else(|| by_brand(bytes))
+        .or_else(|| by_text(bytes))
+    {
+        return Err(unsupported(what));
+    }
+    let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Err(unsupported(format_args!(
+        "not a known picture format (starts with {})",
+        start.join(" ")
+    )))
+}
+
+fn supported(bytes: &[u8]) -> Option<Format> {
+    const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+    if bytes.starts_with(b"\xff\xd8\xff") {
+        return Some(Format::Jpeg);
+    }
+    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Some(Format::Png);
+    }
+    if bytes.starts_with(b"RIFF") && at(bytes, 8, b"WEBP") {
+        return Some(Format::WebP);
+    }
+    if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+        return Some(Format::Gif);
+    }
+    // A Canon raw file is a TIFF with a thumbnail in front.
+    if TIFF.iter().any(|magic| bytes.starts_with(magic)) && !at(bytes, 8, b"CR") {
+        return Some(Format::Tiff);
+    }
+    // Two letters are not much of a signature: the length of the header that follows must be a known one.
+    const BMP_HEADERS: [u8; 7] = [12, 40, 52, 56, 64, 108, 124];
+    let bmp = bytes.starts_with(b"BM") && at(bytes, 15, &[0, 0, 0]);
+    (bmp && BMP_HEADERS.contains(&bytes[14])).then_some(Format::Bmp)
+}
+
+fn at(bytes: &[u8], offset: usize, what: &[u8]) -> bool {
+    bytes.get(offset..).is_some_and(|rest| rest.starts_with(what))
+}
+
+fn by_signature(bytes: &[u8]) -> Option<&'static str> {
+    const SIGNATURES: [(usize, &[u8], &str); 21] = [
+        (0, b"\xff\x0a", "a JPEG XL picture"),
+        (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+        (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+        (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+        (0, b"II\xbc\x01", "a JPEG XR picture"),
+        (8, b"CR", "a camera raw file"),
+        (0, b"IIRO", "a camera raw file"),
+        (0, b"IIU\0", "a camera raw file"),
+        (0, b"FUJIFILM", "a camera raw file"),
+        (0, b"8BPS", "a Photoshop document"),
+        (0, b"\0\0\x01\0", "an icon file"),
+        (0, b"%PDF", "a PDF document"),
+        (0, b"PK\x03\x04", "a ZIP archive"),
+        (0, b"\x1f\x8b", "a gzip archive"),
+        (0, b"7z\xbc\xaf", "a 7z archive"),
+        (0, b"\xd0\xcf\x11\xe0", "an Office document"),
+        (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM video"),
+        (0, b"OggS", "an Ogg file"),
+        (0, b"\x7fELF", "a program"),
+        (0, b"MZ", "a program"),
+        (0, b"RIFF", "a sound or video file"),
+    ];
+    SIGNATURES
+        .iter()
+        .find(|(offset, magic, _)| at(bytes, *offset, magic))
+        .map(|(_, _, what)| *what)
+}
+
+/// ISO base media files (HEIC, AVIF, MP4 ...) say what they are in their `ftyp` box: a major brand and, behind
+/// the version, compatible ones. `mif1` and `msf1` only mean "some picture", so the others are looked at too.
+fn by_brand(bytes: &[u8]) -> Option<&'static str> {
+    if !at(bytes, 4, b"ftyp") {
+        return None;
+    }
+    let size = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize;
+    let content = &bytes[8..bytes.len().min(size.clamp(12, 256))];
+    let mut brands = content
+        .chunks_exact(4)
+        .enumerate()
+        .filter(|(i, _)| *i != 1)
+        .map(|(_, brand)| brand);
+    let what = brands.find_map(|brand| match brand {
+        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => {
+            Some("a HEIC picture")
+        }
+        b"avif" | b"avis" => Some("an AVIF picture"),
+        b"crx " => Some("a camera raw file"),
+        b"jxl " => Some("a JPEG XL picture"),
+        b"qt  " | b"isom" | b"iso2" | b"mp41" | b"mp42" | b"avc1" | b"M4V " | b"3gp4" | b"3gp5" => {
+            Some("a video")
+        }
+        _ => None,
+    });
+    if what.is_none() && (content.starts_with(b"mif1") || content.starts_with(b"msf1")) {
+        return Some("a HEIF picture");
+    }
+    Some(what.unwrap_or("a video or another ISO media file"))
+}
+
+fn by_text(bytes: &[u8]) -> Option<&'static str> {
+    let start = &bytes[..bytes.len().min(512)];
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    let valid = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // The window may end inside a character.
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&start[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    if valid.chars().any(|c| c.is_control() && !c.is_whitespace()) {
+        return None;
+    }
+    let lower = valid.to_ascii_lowercase();
+    if lower.contains("<svg") {
+        return Some("an SVG drawing");
+    }
+    if lower.contains("<html") || lower.contains("<!doctype html") {
+        return Some("an HTML page");
+    }
+    Some("a text file")
+}
