@@ -49,9 +49,7 @@ PHOTO_NAME = re.compile(r"[._]rf[._][0-9a-f]{16,}")
 
 def tracked_files(root: Path) -> list[Path]:
     """Every file that git tracks and that stands in the work tree, as a path under `root`."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=root, check=True, stdout=subprocess.PIPE
-    ).stdout.decode()
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, stdout=subprocess.PIPE).stdout.decode()
     return [root / name for name in listed.split("\0") if name and (root / name).is_file()]
 
 
@@ -114,9 +112,7 @@ def main(arguments: list[str]) -> int:
         print(find, file=sys.stderr)
     if finds:
         return 1
-    compared = (
-        f"photos compared with {photo_folder}" if photo_folder.is_dir() else "no photos to compare with"
-    )
+    compared = f"photos compared with {photo_folder}" if photo_folder.is_dir() else "no photos to compare with"
     print(f"check_tree: nothing that must not be committed; {compared}")
     return 0
 
