@@ -19,17 +19,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("dark", Kind::Dark),
         ("blurred", Kind::Blurred),
     ];
+    let mut spent = std::time::Duration::ZERO;
     for (offset, (name, kind)) in kinds.into_iter().enumerate() {
         for seed in 0..count {
             let seed = seed * 10 + offset as u64;
+            let start = std::time::Instant::now();
             let sample = draw(&SampleSpec {
                 seed,
                 kind,
                 ..SampleSpec::default()
             });
-            sample
-                .picture
-                .save(folder.join(format!("{name}-{seed:03}.png")))?;
+            spent += start.elapsed();
+            sample.picture.save(folder.join(format!("{name}-{seed:03}.jpg")))?;
             for damage in sample.damages {
                 damage
                     .mask
@@ -37,5 +38,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    std::fs::write(folder.join("speed.txt"), format!("{spent:?} for {} samples\n", count * 7))?;
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(crate) fn backdrop(scene: &Scene, point: PlanePoint) -> Rgb {
     let across = scene.view.centre.0 + (point.x - scene.view.centre.0) * reach;
     let away = depth * reach;
     let colour = ground(scene, (across, away), point.pixel * reach);
-    let shadow = under(scene, (across, away - depth));
+    let shadow = under((across, away - depth));
     let near = scale(colour, 1.0 - shadow);
     blend(near, behind(scene, point), smooth(2.6, 4.0, reach))
 }
@@ -47,7 +47,7 @@ fn ground(scene: &Scene, (across, away): (f32, f32), pixel: f32) -> Rgb {
 }
 
 /// Share of light the car keeps from the ground at `away` metres behind its side.
-fn under(scene: &Scene, (across, away): (f32, f32)) -> f32 {
+fn under((across, away): (f32, f32)) -> f32 {
     let ends = smooth(-0.15, 0.2, across) * smooth(4.5, 4.15, across);
     let deep = smooth(-0.04, 0.12, away) * smooth(2.1, 1.6, away);
     let broad = smooth(-0.5, 0.15, away) * smooth(2.6, 1.8, away);

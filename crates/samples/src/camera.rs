@@ -4,7 +4,7 @@
 use image::RgbImage;
 
 use crate::blur;
-use crate::math::{Rgb, Rng, hash};
+use crate::math::{Rgb, Rng, hash, mix};
 use crate::{Kind, SampleSpec};
 
 /// Settings of one exposure.
@@ -54,7 +54,7 @@ fn exposure(rng: &mut Rng, kind: Kind, light: &[Rgb]) -> Exposure {
         .map(|c| f64::from(c[0] * 0.25 + c[1] * 0.6 + c[2] * 0.15))
         .sum();
     let mean = (sum / light.len().div_ceil(7) as f64) as f32;
-    let wanted = libm::powf(0.21 / mean.max(0.01), 0.75);
+    let wanted = libm::powf(0.24 / mean.max(0.01), 0.75);
     let warm = rng.range(-0.06, 0.08);
     let dark = kind == Kind::Dark;
     let gain = wanted * rng.range(0.85, 1.25) * if dark { rng.range(0.012, 0.03) } else { 1.0 };
@@ -92,6 +92,11 @@ fn out_of_focus(light: &[Rgb], spec: &SampleSpec, (radius, long): (usize, usize)
 const TABLE: usize = 8192;
 const TABLE_PER_UNIT: f32 = 2048.0;
 
+/// The S that phones give their pictures: deeper blacks, firmer lights.
+fn curve(coded: f32) -> f32 {
+    mix(coded, coded * coded * (3.0 - 2.0 * coded), 0.55)
+}
+
 /// Linear light to 8-bit sRGB with a soft shoulder.
 fn tone_table() -> Vec<u8> {
     (0..TABLE)
@@ -104,7 +109,7 @@ fn tone_table() -> Vec<u8> {
             } else {
                 1.055 * libm::powf(rolled, 1.0 / 2.4) - 0.055
             };
-            (coded * 255.0 + 0.5) as u8
+            (curve(coded.min(1.0)) * 255.0 + 0.5) as u8
         })
         .collect()
 }

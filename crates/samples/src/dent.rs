@@ -25,7 +25,8 @@ struct Fold {
     across: (f32, f32),
     offset: f32,
     height: f32,
-    reach: f32,
+        reach: f32,
+    bow: f32,
 }
 
 impl Dent {
@@ -33,7 +34,7 @@ impl Dent {
     pub(crate) fn new(rng: &mut Rng, (x, y): (f32, f32), size: f32) -> Self {
         let angle = rng.range(-0.5, 0.5);
         let short = size * rng.range(0.55, 0.85);
-        let depth = short * rng.range(0.15, 0.24);
+        let depth = short * rng.range(0.17, 0.27);
         let count = 2 + rng.index(4);
         let folds = (0..count).map(|_| fold(rng, short, depth)).collect();
         Self {
@@ -66,10 +67,13 @@ impl Dent {
         let bowl = (1.0 - q * q) * (1.0 - q * q);
         let mut height = -self.depth;
         for fold in &self.folds {
-            let across = (a * fold.across.0 + b * fold.across.1 - fold.offset).abs();
-            height += fold.height * (1.0 - across / fold.reach).max(0.0);
+            let bow = fold.bow * a * a / self.long;
+            let across = a * fold.across.0 + b * fold.across.1 - fold.offset + bow;
+            // The crest is rounded over half a centimetre: sheet metal does not fold sharper.
+            let ridge = (1.0 - length(across, 0.005) / fold.reach).max(0.0);
+            height += fold.height * ridge * ridge;
         }
-        height += self.depth * 0.12 * fractal(self.seed ^ 5, a * 14.0, b * 14.0, 2);
+        height += self.depth * 0.16 * noise(self.seed ^ 5, a * 9.0, b * 9.0);
         height * bowl
     }
 
@@ -94,7 +98,7 @@ impl Dent {
     pub(crate) fn from_fold(&self, x: f32, y: f32) -> f32 {
         let (q, a, b) = self.local(x, y);
         let fold = &self.folds[0];
-        let ragged = 0.006 * fractal(self.seed ^ 11, a * 60.0, b * 60.0, 3);
+        let ragged = fold.bow * a * a / self.long + 0.006 * fractal(self.seed ^ 11, a * 60.0, b * 60.0, 3);
         (a * fold.across.0 + b * fold.across.1 - fold.offset + ragged).abs() + if q > 0.6 { 1.0 } else { 0.0 }
     }
 }
@@ -104,7 +108,8 @@ fn fold(rng: &mut Rng, short: f32, depth: f32) -> Fold {
     Fold {
         across: (libm::sinf(angle), libm::cosf(angle)),
         offset: rng.range(-0.35, 0.35) * short,
-        height: depth * rng.range(0.35, 0.8) * if rng.chance(0.7) { 1.0 } else { -1.0 },
-        reach: short * rng.range(0.18, 0.45),
+        height: depth * rng.range(0.5, 1.2) * if rng.chance(0.7) { 1.0 } else { -1.0 },
+         bow: rng.range(-0.5, 0.5),
+        reach: short * rng.range(0.3, 0.8),
     }
 }

@@ -29,9 +29,10 @@ impl Gap {
             seam,
             from: line.from - 0.02 + reach * rng.range(0.0, 0.12),
             to: to + 0.01 - reach * rng.range(0.0, 0.15),
-            width: rng.range(0.026, 0.044),
+            width: rng.range(0.03, 0.05),
             side: if rng.chance(0.5) { 1.0 } else { -1.0 },
-            peak: rng.range(0.15, 0.85),
+            // More often than not a panel stands off at one end.
+            peak: [0.02, 0.98, rng.range(0.2, 0.8)][rng.index(3)],
         }
     }
 

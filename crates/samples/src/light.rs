@@ -22,13 +22,13 @@ impl Light {
     /// Random surroundings: overcast, clear, low sun, or a lit hall.
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let (sky, horizon): (Rgb, Rgb) = match rng.index(4) {
-            0 => ([0.85, 0.9, 0.97], [1.0, 1.0, 1.0]),
-            1 => ([0.36, 0.55, 0.9], [0.95, 1.0, 1.05]),
-            2 => ([0.55, 0.62, 0.78], [1.25, 1.05, 0.85]),
+            0 => ([1.1, 1.15, 1.22], [1.35, 1.35, 1.35]),
+            1 => ([0.42, 0.62, 1.0], [1.5, 1.55, 1.6]),
+            2 => ([0.6, 0.66, 0.8], [1.9, 1.6, 1.3]),
             _ => ([0.28, 0.28, 0.27], [0.5, 0.5, 0.48]),
         };
         let indoors = sky[0] < 0.3;
-        let grey = rng.range(0.1, 0.3);
+        let grey = rng.range(0.05, 0.2);
         let mut light = Self {
             sharp: Vec::new(),
             soft: Vec::new(),
@@ -63,10 +63,9 @@ impl Light {
     fn radiance(&self, azimuth: f32, elevation: f32, strips: &[(f32, f32)]) -> Rgb {
         let sky = blend(self.horizon, self.sky, smooth(0.0, 0.7, elevation));
         let clouds = 1.0 + 0.12 * noise(self.seed, azimuth * 3.0, elevation * 5.0);
-        let roofs = 0.16
-            + 0.07 * noise(self.seed ^ 7, azimuth * 5.0, 0.0)
+        let roofs = 0.19 + 0.11 * noise(self.seed ^ 7, azimuth * 5.0, 0.0)
             + 0.03 * noise(self.seed, azimuth * 17.0, 3.0);
-        let walls = 1.0 + 0.35 * noise(self.seed ^ 9, azimuth * 9.0, elevation * 6.0);
+        let walls = 1.0 + 0.6 * noise(self.seed ^ 9, azimuth * 9.0, elevation * 6.0);
         let mut colour = blend(
             scale(self.skyline, walls),
             scale(sky, clouds),

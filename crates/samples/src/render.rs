@@ -1,6 +1,7 @@
 //! Drawing one sample: colours, scratches over them, masks, development. How: rows are independent.
 
 use image::{GrayImage, RgbImage};
+use rayon::prelude::*;
 
 use crate::camera::develop;
 use crate::math::{Rgb, blend};
@@ -29,14 +30,14 @@ pub fn draw(spec: &SampleSpec) -> Sample {
 /// Linear colours and, per pixel, whether it is sheet metal.
 fn expose(scene: &Scene, spec: &SampleSpec) -> (Vec<Rgb>, Vec<bool>) {
     let pixels = spec.width as usize * spec.height as usize;
-    let (mut light, mut panel) = (Vec::with_capacity(pixels), Vec::with_capacity(pixels));
-    for y in 0..spec.height {
-        for x in 0..spec.width {
-            let (colour, is_panel) = scene.colour(x as f32 + 0.5, y as f32 + 0.5);
-            light.push(colour);
-            panel.push(is_panel);
+        let (mut light, mut panel) = (vec![[0.0; 3]; pixels], vec![false; pixels]);
+    let width = spec.width as usize;
+    let rows = light.par_chunks_mut(width).zip(panel.par_chunks_mut(width));
+    rows.enumerate().for_each(|(y, (light, panel))| {
+        for x in 0..width {
+            (light[x], panel[x]) = scene.colour(x as f32 + 0.5, y as f32 + 0.5);
         }
-    }
+    });
     (light, panel)
 }
 

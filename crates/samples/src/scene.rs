@@ -42,7 +42,7 @@ impl Scene {
         let mut rng = Rng::new(spec.seed, 1);
         let stand = STANDS[rng.index(STANDS.len())];
         let centre = (stand.0 + rng.range(-0.2, 0.2), stand.1 + rng.range(-0.08, 0.08));
-        let span = rng.range(1.7, 2.9);
+        let span = rng.range(1.25, 2.3);
         let view = View::new(&mut rng, (spec.width, spec.height), centre, span);
         let mut scene = Self {
             view,
@@ -88,7 +88,7 @@ impl Scene {
     }
 
     fn scratch(&mut self, rng: &mut Rng) {
-        let size = self.view.span * rng.range(0.13, 0.2);
+        let size = self.view.span * rng.range(0.15, 0.25);
         let at = match self.dents.first() {
             Some(dent) => (dent.x + rng.range(-0.1, 0.1), dent.y + rng.range(-0.08, 0.08)),
             None => self.place(rng, 0.07),
@@ -97,7 +97,7 @@ impl Scene {
     }
 
     fn dent(&mut self, rng: &mut Rng) {
-        let size = (self.view.span * rng.range(0.1, 0.16)).min(0.34);
+        let size = (self.view.span * rng.range(0.13, 0.2)).min(0.36);
         let at = self.place(rng, size * 0.45);
         self.dents.push(Dent::new(rng, at, size));
     }

@@ -49,7 +49,7 @@ impl Scuff {
     pub(crate) fn new(rng: &mut Rng, (x, y): (f32, f32), half: f32, on_dark: bool) -> Self {
         let angle = rng.range(-0.28, 0.28);
         let band = half * rng.range(0.16, 0.36);
-        let count = 14 + rng.index(26);
+        let count = 24 + rng.index(40);
         let strokes = (0..count).map(|_| stroke(rng, half, band)).collect();
         Self {
             x,
@@ -126,7 +126,8 @@ impl Scuff {
                 continue;
             }
             let (px, py, scale) = scene.view.picture(x, y);
-            let radius = stroke.width * scale * (0.5 + 0.7 * force);
+            let ragged = 0.75 + 0.6 * noise(stroke.seed ^ 2, along * 160.0, 0.5);
+            let radius = stroke.width * scale * (0.35 + 0.75 * force) * ragged;
             scars.disc(scene, (px, py), radius, (force, stroke.core));
             scars.reach(scene, (px, py), (0.011 * scale).max(2.0));
         }
@@ -157,7 +158,7 @@ impl Scuff {
 fn stroke(rng: &mut Rng, half: f32, band: f32) -> Stroke {
     let length = half * 2.0 * rng.range(0.12, 0.85);
     let from = rng.range(-half, half - length.min(half));
-    let deep = rng.chance(0.3);
+    let deep = rng.chance(0.22);
     Stroke {
         from,
         to: (from + length).min(half * 1.1),
@@ -169,11 +170,11 @@ fn stroke(rng: &mut Rng, half: f32, band: f32) -> Stroke {
                 0.0
             },
         width: if deep {
-            rng.range(0.0022, 0.005)
+            rng.range(0.002, 0.0042)
         } else {
-            rng.range(0.0008, 0.0024)
+            rng.range(0.0006, 0.0019)
         },
-        strength: rng.range(0.45, 1.0),
+        strength: rng.range(0.25, 1.0),
         core: if deep { rng.range(0.5, 1.0) } else { 0.0 },
         seed: rng.seed(),
     }
@@ -206,7 +207,7 @@ impl Scars {
             let edge = (radius + 0.5 - far).clamp(0.0, 1.0) * force * thin;
             self.edge[index] = self.edge[index].max(edge);
             if core > 0.0 {
-                let dark = (radius * 0.45 + 0.5 - far).clamp(0.0, 1.0) * force * core;
+                let dark = (radius * 0.3 + 0.3 - far).clamp(0.0, 1.0) * force * force * core;
                 self.core[index] = self.core[index].max(dark);
             }
         });
