@@ -30,7 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ..SampleSpec::default()
             });
             spent += start.elapsed();
-            sample.picture.save(folder.join(format!("{name}-{seed:03}.jpg")))?;
+            sample
+                .picture
+                .save(folder.join(format!("{name}-{seed:03}.jpg")))?;
             for damage in sample.damages {
                 damage
                     .mask
@@ -38,6 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    std::fs::write(folder.join("speed.txt"), format!("{spent:?} for {} samples\n", count * 7))?;
+    std::fs::write(
+        folder.join("speed.txt"),
+        format!("{spent:?} for {} samples\n", count * 7),
+    )?;
     Ok(())
 }

@@ -25,7 +25,7 @@ struct Fold {
     across: (f32, f32),
     offset: f32,
     height: f32,
-        reach: f32,
+    reach: f32,
     bow: f32,
 }
 
@@ -109,7 +109,7 @@ fn fold(rng: &mut Rng, short: f32, depth: f32) -> Fold {
         across: (libm::sinf(angle), libm::cosf(angle)),
         offset: rng.range(-0.35, 0.35) * short,
         height: depth * rng.range(0.5, 1.2) * if rng.chance(0.7) { 1.0 } else { -1.0 },
-         bow: rng.range(-0.5, 0.5),
+        bow: rng.range(-0.5, 0.5),
         reach: short * rng.range(0.3, 0.8),
     }
 }

@@ -16,6 +16,7 @@ mod backdrop;
 mod blur;
 mod camera;
 mod car;
+mod coco;
 mod dent;
 mod gap;
 mod light;
@@ -24,12 +25,15 @@ mod paint;
 mod render;
 mod scene;
 mod scratch;
+mod set;
 mod view;
 mod wheel;
 
 use image::{GrayImage, RgbImage};
 
+pub use coco::CLASSES;
 pub use render::draw;
+pub use set::{Progress, SetSpec, WriteError, Written, sample_set, set_specs, write_set};
 
 /// Version of the drawing: raised whenever the same seed gives another picture.
 pub const VERSION: u32 = 1;
@@ -51,6 +55,39 @@ pub enum Kind {
     Dark,
     /// No damage, out of focus and shaken.
     Blurred,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Clean,
+        Self::Scratch,
+        Self::Dent,
+        Self::Spacing,
+        Self::Mixed,
+        Self::Dark,
+        Self::Blurred,
+    ];
+
+    /// Lower-case name, as in file names.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Scratch => "scratch",
+            Self::Dent => "dent",
+            Self::Spacing => "spacing",
+            Self::Mixed => "mixed",
+            Self::Dark => "dark",
+            Self::Blurred => "blurred",
+        }
+    }
+
+    /// True for the kinds that show damage.
+    #[must_use]
+    pub fn is_damaged(self) -> bool {
+        matches!(self, Self::Scratch | Self::Dent | Self::Spacing | Self::Mixed)
+    }
 }
 
 /// Which picture to draw.

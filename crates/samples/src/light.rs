@@ -63,7 +63,8 @@ impl Light {
     fn radiance(&self, azimuth: f32, elevation: f32, strips: &[(f32, f32)]) -> Rgb {
         let sky = blend(self.horizon, self.sky, smooth(0.0, 0.7, elevation));
         let clouds = 1.0 + 0.12 * noise(self.seed, azimuth * 3.0, elevation * 5.0);
-        let roofs = 0.19 + 0.11 * noise(self.seed ^ 7, azimuth * 5.0, 0.0)
+        let roofs = 0.19
+            + 0.11 * noise(self.seed ^ 7, azimuth * 5.0, 0.0)
             + 0.03 * noise(self.seed, azimuth * 17.0, 3.0);
         let walls = 1.0 + 0.6 * noise(self.seed ^ 9, azimuth * 9.0, elevation * 6.0);
         let mut colour = blend(

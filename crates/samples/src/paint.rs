@@ -134,7 +134,11 @@ fn crack(scene: &Scene, (x, y): (f32, f32), mut colour: Rgb) -> Rgb {
     for dent in scene.dents.iter().filter(|dent| dent.cracked) {
         let off = dent.from_fold(x, y);
         if off < 0.012 {
-            let bare = smooth(0.005, 0.0025, off + 0.006 * noise(scene.seed ^ 13, x * 70.0, y * 70.0));
+            let bare = smooth(
+                0.005,
+                0.0025,
+                off + 0.006 * noise(scene.seed ^ 13, x * 70.0, y * 70.0),
+            );
             let primer = multiply([0.5, 0.49, 0.46], scene.light.falling(0.1));
             colour = blend(scale(colour, 1.0 - 0.4 * smooth(0.009, 0.004, off)), primer, bare);
         }
@@ -289,7 +293,14 @@ fn seam_at(point: PlanePoint, colour: Rgb, (across, open): (f32, f32), ends: f32
 /// Dark glass: mostly what it mirrors, a little of the cabin.
 fn window(scene: &Scene, point: PlanePoint) -> Rgb {
     let car = &scene.car;
-    let facing = facing(scene, point, (0.05 * (point.x - 2.0), 0.25 + 0.02 * noise(scene.seed, point.x * 4.0, point.y * 5.0)));
+    let facing = facing(
+        scene,
+        point,
+        (
+            0.05 * (point.x - 2.0),
+            0.25 + 0.02 * noise(scene.seed, point.x * 4.0, point.y * 5.0),
+        ),
+    );
     let mirrored = scene.light.mirrored(facing.mirror.0, facing.mirror.1);
     let cabin = 0.02 + 0.018 * fractal(scene.seed ^ 77, point.x * 3.0, point.y * 4.0, 2);
     let glass = add(

@@ -30,7 +30,7 @@ pub fn draw(spec: &SampleSpec) -> Sample {
 /// Linear colours and, per pixel, whether it is sheet metal.
 fn expose(scene: &Scene, spec: &SampleSpec) -> (Vec<Rgb>, Vec<bool>) {
     let pixels = spec.width as usize * spec.height as usize;
-        let (mut light, mut panel) = (vec![[0.0; 3]; pixels], vec![false; pixels]);
+    let (mut light, mut panel) = (vec![[0.0; 3]; pixels], vec![false; pixels]);
     let width = spec.width as usize;
     let rows = light.par_chunks_mut(width).zip(panel.par_chunks_mut(width));
     rows.enumerate().for_each(|(y, (light, panel))| {

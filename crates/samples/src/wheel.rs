@@ -92,7 +92,10 @@ fn metal(scene: &Scene, (dx, dy, far, rim): (f32, f32, f32, f32), light: Rgb) ->
     let lip = smooth(rim * 0.9, rim * 0.93, far);
     let hub = smooth(0.05, 0.045, far);
     let solid = spoke.max(lip).max(hub);
-    let slant = 1.0 + 0.35 * spoke * (1.0 - lip) * (lateral / half).clamp(-1.0, 1.0) + 0.4 * dy / rim + 0.3 * lip * (dy / rim);
+    let slant = 1.0
+        + 0.35 * spoke * (1.0 - lip) * (lateral / half).clamp(-1.0, 1.0)
+        + 0.4 * dy / rim
+        + 0.3 * lip * (dy / rim);
     let cap = 1.0 - 0.5 * smooth(0.004, 0.0, (far - 0.032).abs());
     let disc = smooth(0.15, 0.145, far) * smooth(0.05, 0.06, far);
     let behind = scale(light, 0.012 + 0.07 * disc * (0.8 + 0.2 * libm::sinf(far * 900.0)));
