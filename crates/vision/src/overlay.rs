@@ -110,7 +110,7 @@ pub fn render(pixels: &RgbImage, marks: Marks<'_>, style: &OverlayStyle) -> RgbI
         shape.tint(&mut photo, style.tint);
     }
     for shape in &shapes {
-        shape.outline(&mut photo, (style.outline * scale).max(1.6));
+        shape.outline(&mut photo, (style.outline * scale).max(2.2));
     }
     let legend = draw_legend(&mut photo, &shapes, marks.classes, &text);
     draw_labels(&mut photo, &shapes, legend, &text);

@@ -2,6 +2,8 @@
 
 use walkaround_domain::{Finding, Point, Size};
 
+use crate::mask::CANVAS_SIDE_MAX;
+
 use super::paint::{Ink, Rect, Surface};
 
 /// Width of the dark edge on either side of an outline, as a share of the outline's width.
@@ -17,6 +19,10 @@ const PIECE: f32 = 16.0;
 
 /// Steps a pixel in which distances to the outline are kept (a byte reaches 7.9 pixels).
 const DISTANCE_STEPS: f32 = 32.0;
+
+/// How much of an edge is cut off at a corner to smooth it, at most, in canvas pixels: takes the steps of the
+/// canvas out of the outline and leaves its course.
+const BEVEL: f32 = 2.5;
 
 /// A finding, ready to be drawn.
 pub(super) struct Shape {
@@ -53,12 +59,14 @@ impl Shape {
                 })
                 .collect()
         };
+        let canvas_pixel = size.long_side() as f32 / original.long_side().clamp(1, CANVAS_SIDE_MAX) as f32;
+        let bevel = BEVEL * canvas_pixel;
         let rings: Vec<Vec<(f32, f32)>> = finding
             .polygons
             .iter()
             .flat_map(|polygon| std::iter::once(&polygon.outer).chain(&polygon.holes))
             .filter(|points| !points.is_empty())
-            .map(ring)
+            .map(|points| smooth(smooth(ring(points), bevel), bevel))
             .collect();
         let bounds = bounds(&rings);
         let label = format!("{} {:.2}", finding.class, finding.probability);
@@ -138,6 +146,21 @@ impl Shape {
             ring.iter().copied().zip(next.copied())
         })
     }
+}
+
+/// Cuts every corner: off a quarter of the edges on either side, `bevel` pixels at most.
+fn smooth(ring: Vec<(f32, f32)>, bevel: f32) -> Vec<(f32, f32)> {
+    if ring.len() < 5 {
+        return ring;
+    }
+    let mut smoothed = Vec::with_capacity(ring.len() * 2);
+    for (&a, &b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
+        let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+        let share = (bevel / dx.hypot(dy)).min(0.25);
+        smoothed.push((a.0 + dx * share, a.1 + dy * share));
+        smoothed.push((b.0 - dx * share, b.1 - dy * share));
+    }
+    smoothed
 }
 
 /// Index of the first pixel whose centre is at or after a position.
