@@ -23,7 +23,11 @@ impl Size {
 
     /// The longer side, in pixels.
     pub const fn long_side(self) -> u32 {
-        if self.width > self.height { self.width } else { self.height }
+        if self.width > self.height {
+            self.width
+        } else {
+            self.height
+        }
     }
 }
 
@@ -43,7 +47,12 @@ pub struct UnitRect {
 
 impl UnitRect {
     /// The whole photo.
-    pub const WHOLE: Self = Self { x0: 0.0, y0: 0.0, x1: 1.0, y1: 1.0 };
+    pub const WHOLE: Self = Self {
+        x0: 0.0,
+        y0: 0.0,
+        x1: 1.0,
+        y1: 1.0,
+    };
 
     /// Width as a share of the photo's width.
     pub fn width(self) -> f32 {

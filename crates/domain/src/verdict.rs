@@ -91,7 +91,10 @@ pub struct Reason {
 impl Reason {
     /// A reason from its code and one line of detail.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self {
+            code,
+            detail: detail.into(),
+        }
     }
 }
 

@@ -45,8 +45,11 @@ impl VerifiedBundle {
     /// [`BundleError`]: a file that cannot be read, an invalid manifest, a digest that does not match.
     pub fn load(folder: &Path) -> Result<Self, BundleError> {
         let path = folder.join(MANIFEST_FILE);
-        let text = String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?)
-            .map_err(|_| BundleError::Manifest { path: path.clone(), message: "not UTF-8 text".into() })?;
+        let text =
+            String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?).map_err(|_| BundleError::Manifest {
+                path: path.clone(),
+                message: "not UTF-8 text".into(),
+            })?;
         let manifest = Manifest::parse(&text).map_err(|message| BundleError::Manifest { path, message })?;
         let networks = manifest
             .networks
@@ -57,7 +60,12 @@ impl VerifiedBundle {
             Some(test) => Some(read(&folder.join(&test.picture), PICTURE_BYTES_MAX)?.into()),
             None => None,
         };
-        Ok(Self { folder: folder.to_path_buf(), manifest, networks, picture })
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            manifest,
+            networks,
+            picture,
+        })
     }
 
     /// Where it was read from.
@@ -86,9 +94,17 @@ fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, Bundl
     let bytes = read(&path, NETWORK_BYTES_MAX)?;
     let actual = hex_sha256(&bytes);
     if actual != expected {
-        return Err(BundleError::Digest { path, expected: expected.to_owned(), actual });
+        return Err(BundleError::Digest {
+            path,
+            expected: expected.to_owned(),
+            actual,
+        });
     }
-    Ok(BundleFile { name: name.to_owned(), sha256: actual, bytes: bytes.into() })
+    Ok(BundleFile {
+        name: name.to_owned(),
+        sha256: actual,
+        bytes: bytes.into(),
+    })
 }
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
@@ -97,11 +113,18 @@ pub fn hex_sha256(bytes: &[u8]) -> String {
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
-    let io = |source| BundleError::Io { path: path.to_path_buf(), source };
+    let io = |source| BundleError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     if length > limit {
-        return Err(BundleError::TooLarge { path: path.to_path_buf(), bytes: length, limit });
+        return Err(BundleError::TooLarge {
+            path: path.to_path_buf(),
+            bytes: length,
+            limit,
+        });
     }
     let mut bytes = Vec::with_capacity(length as usize);
     // The limit holds even when the file grows while it is read.

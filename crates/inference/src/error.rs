@@ -22,7 +22,9 @@ pub enum BundleError {
         message: String,
     },
     /// A file is not the one that the manifest pins.
-    #[error("{path}: SHA-256 is {actual}, but bundle.toml pins {expected}; restore the file or pin the new digest")]
+    #[error(
+        "{path}: SHA-256 is {actual}, but bundle.toml pins {expected}; restore the file or pin the new digest"
+    )]
     Digest {
         /// Which file.
         path: PathBuf,
@@ -58,7 +60,9 @@ pub enum BundleError {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The ONNX Runtime library cannot be loaded.
-    #[error("cannot load ONNX Runtime from {path}: {cause}; run `make setup`, or name the library in WALKAROUND_ONNXRUNTIME")]
+    #[error(
+        "cannot load ONNX Runtime from {path}: {cause}; run `make setup`, or name the library in WALKAROUND_ONNXRUNTIME"
+    )]
     Library {
         /// The library that was tried.
         path: PathBuf,

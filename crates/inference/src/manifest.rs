@@ -81,7 +81,9 @@ impl NetworkSpec {
     /// Longest side in photo pixels that this network can use.
     pub fn long_side(&self) -> u32 {
         let side = self.input.size.long_side();
-        self.tiling.as_ref().map_or(side, |t| side.saturating_mul(t.tiles_long_side))
+        self.tiling
+            .as_ref()
+            .map_or(side, |t| side.saturating_mul(t.tiles_long_side))
     }
 }
 
@@ -205,12 +207,19 @@ impl Manifest {
 
     /// Longest side, in photo pixels, that any network can use.
     pub fn long_side(&self) -> u32 {
-        self.networks.iter().map(NetworkSpec::long_side).max().unwrap_or(0)
+        self.networks
+            .iter()
+            .map(NetworkSpec::long_side)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Input size of the network with the largest input, for display.
     pub fn largest_input(&self) -> Option<Size> {
-        self.networks.iter().map(|n| n.input.size).max_by_key(|s| s.pixels())
+        self.networks
+            .iter()
+            .map(|n| n.input.size)
+            .max_by_key(|s| s.pixels())
     }
 }
 
@@ -218,7 +227,10 @@ impl Manifest {
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
     match error.span() {
-        Some(span) => format!("line {}: {message}", text[..span.start.min(text.len())].matches('\n').count() + 1),
+        Some(span) => format!(
+            "line {}: {message}",
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        ),
         None => message,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct View<'a> {
 }
 
 pub(crate) struct Network {
-    pub spec: NetworkSpec,
+    pub(crate) spec: NetworkSpec,
     session: Session,
     /// Batch sizes in use: all buckets, or the one that the graph fixes.
     buckets: Vec<usize>,
@@ -30,13 +30,16 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub fn load(
+    pub(crate) fn load(
         runtime: &Runtime,
         (device, threads): (ActiveDevice, usize),
         spec: &NetworkSpec,
         file: &BundleFile,
     ) -> Result<Self, EngineError> {
-        let bad = |message: String| BundleError::Network { network: spec.name.clone(), message };
+        let bad = |message: String| BundleError::Network {
+            network: spec.name.clone(),
+            message,
+        };
         let session = runtime
             .builder(device, threads)
             .and_then(|mut b| b.commit_from_memory(&file.bytes))
@@ -44,15 +47,20 @@ impl Network {
         let batch = check_input(spec, session.inputs()).map_err(bad)?;
         check_output(spec, session.outputs()).map_err(bad)?;
         let buckets = batch.map_or_else(|| BATCH_BUCKETS.to_vec(), |fixed| vec![fixed]);
-        Ok(Self { spec: spec.clone(), session, buckets, buffer: TensorData::new(spec.input.element, 0) })
+        Ok(Self {
+            spec: spec.clone(),
+            session,
+            buckets,
+            buffer: TensorData::new(spec.input.element, 0),
+        })
     }
 
-    pub fn outlets(&self) -> (&[Outlet], &[Outlet]) {
+    pub(crate) fn outlets(&self) -> (&[Outlet], &[Outlet]) {
         (self.session.inputs(), self.session.outputs())
     }
 
     /// Runs the network over all views; `each` gets the index of a view and its part of the output.
-    pub fn run(
+    pub(crate) fn run(
         &mut self,
         views: &[View<'_>],
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
@@ -62,7 +70,10 @@ impl Network {
         let mut done = 0;
         for chunk in views.chunks(largest) {
             self.run_chunk(chunk, &mut |i, raw| each(done + i, raw))
-                .map_err(|cause| EngineError::Run { network: name.clone(), cause: first_line(&cause) })?;
+                .map_err(|cause| EngineError::Run {
+                    network: name.clone(),
+                    cause: first_line(&cause),
+                })?;
             done += chunk.len();
         }
         Ok(())
@@ -73,7 +84,12 @@ impl Network {
         views: &[View<'_>],
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let bucket = self.buckets.iter().copied().find(|&b| b >= views.len()).unwrap_or(views.len());
+        let bucket = self
+            .buckets
+            .iter()
+            .copied()
+            .find(|&b| b >= views.len())
+            .unwrap_or(views.len());
         let input = &self.spec.input;
         let slot = 3 * input.size.pixels() as usize;
         if self.buffer.len() < bucket * slot {
@@ -93,15 +109,23 @@ impl Network {
         let len = bucket * slot;
         // Slots past the last view keep what an earlier batch left there: their answers are never read.
         let value: SessionInputValue<'_> = match &self.buffer {
-            TensorData::F32(v) => TensorRef::from_array_view((shape, &v[..len])).map_err(text)?.into(),
-            TensorData::F16(v) => TensorRef::from_array_view((shape, &v[..len])).map_err(text)?.into(),
-            TensorData::U8(v) => TensorRef::from_array_view((shape, &v[..len])).map_err(text)?.into(),
+            TensorData::F32(v) => TensorRef::from_array_view((shape, &v[..len]))
+                .map_err(text)?
+                .into(),
+            TensorData::F16(v) => TensorRef::from_array_view((shape, &v[..len]))
+                .map_err(text)?
+                .into(),
+            TensorData::U8(v) => TensorRef::from_array_view((shape, &v[..len]))
+                .map_err(text)?
+                .into(),
         };
         let outputs = self
             .session
             .run(ort::inputs![self.spec.input_tensor.as_str() => value])
             .map_err(text)?;
-        let output = outputs.get(&self.spec.output_tensor).ok_or("the output is missing")?;
+        let output = outputs
+            .get(&self.spec.output_tensor)
+            .ok_or("the output is missing")?;
         split(output, bucket, &covers, each)
     }
 }
@@ -115,8 +139,13 @@ fn split(
 ) -> Result<(), String> {
     let widened: Vec<f32>;
     let (shape, values): (&[i64], &[f32]) = match output.dtype() {
-        ValueType::Tensor { ty: TensorElementType::Float16, .. } => {
-            let (shape, values) = output.try_extract_tensor::<half::f16>().map_err(|e| e.to_string())?;
+        ValueType::Tensor {
+            ty: TensorElementType::Float16,
+            ..
+        } => {
+            let (shape, values) = output
+                .try_extract_tensor::<half::f16>()
+                .map_err(|e| e.to_string())?;
             widened = values.iter().map(|v| v.to_f32()).collect();
             (shape, &widened)
         }
@@ -126,18 +155,31 @@ fn split(
         }
     };
     let dims: Vec<usize> = shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect();
-    let Some((&n, inner)) = dims.split_first() else { return Err("the output is a scalar".into()) };
+    let Some((&n, inner)) = dims.split_first() else {
+        return Err("the output is a scalar".into());
+    };
     if n != bucket {
         return Err(format!("the output has {n} rows for a batch of {bucket}"));
     }
     let size: usize = inner.iter().product();
     for (i, covers) in covers.iter().enumerate() {
-        each(i, &Raw { shape: inner, values: &values[i * size..(i + 1) * size], covers: *covers })?;
+        each(
+            i,
+            &Raw {
+                shape: inner,
+                values: &values[i * size..(i + 1) * size],
+                covers: *covers,
+            },
+        )?;
     }
     Ok(())
 }
 
-fn find<'a>(what: &str, wanted: &str, outlets: &'a [Outlet]) -> Result<(&'a TensorElementType, &'a [i64]), String> {
+fn find<'a>(
+    what: &str,
+    wanted: &str,
+    outlets: &'a [Outlet],
+) -> Result<(&'a TensorElementType, &'a [i64]), String> {
     let outlet = outlets.iter().find(|o| o.name() == wanted).ok_or_else(|| {
         let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
         format!("no {what} tensor `{wanted}`; the graph has: {}", names.join(", "))
@@ -160,34 +202,53 @@ fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Option<usize>, S
         Element::U8 => TensorElementType::Uint8,
     };
     if *ty != wanted {
-        return Err(format!("input `{}` takes {ty:?}, the manifest says {wanted:?}", spec.input_tensor));
+        return Err(format!(
+            "input `{}` takes {ty:?}, the manifest says {wanted:?}",
+            spec.input_tensor
+        ));
     }
-    let (h, w) = (i64::from(spec.input.size.height), i64::from(spec.input.size.width));
+    let (h, w) = (
+        i64::from(spec.input.size.height),
+        i64::from(spec.input.size.width),
+    );
     let expected = match spec.input.layout {
         Layout::Nchw => [-1, 3, h, w],
         Layout::Nhwc => [-1, h, w, 3],
     };
     let fits = shape.len() == 4 && shape.iter().zip(expected).skip(1).all(|(&s, e)| s < 0 || s == e);
     if !fits {
-        return Err(format!("input `{}` is {shape:?}, the manifest says {expected:?}", spec.input_tensor));
+        return Err(format!(
+            "input `{}` is {shape:?}, the manifest says {expected:?}",
+            spec.input_tensor
+        ));
     }
     match shape[0] {
         n if n < 0 => Ok(None),
         n if (1..=64).contains(&n) => Ok(Some(n as usize)),
-        n => Err(format!("the graph fixes a batch of {n}, expected 1 to 64 or a free dimension")),
+        n => Err(format!(
+            "the graph fixes a batch of {n}, expected 1 to 64 or a free dimension"
+        )),
     }
 }
 
 fn check_output(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<(), String> {
     let (ty, shape) = find("output", &spec.output_tensor, outputs)?;
     if !matches!(ty, TensorElementType::Float32 | TensorElementType::Float16) {
-        return Err(format!("output `{}` is {ty:?}, expected Float32 or Float16", spec.output_tensor));
+        return Err(format!(
+            "output `{}` is {ty:?}, expected Float32 or Float16",
+            spec.output_tensor
+        ));
     }
     if shape.is_empty() {
         // The graph does not declare a shape: the first run (the self-test) tells.
         return Ok(());
     }
-    let wrong = |expected: &str| Err(format!("output `{}` is {shape:?}, expected {expected}", spec.output_tensor));
+    let wrong = |expected: &str| {
+        Err(format!(
+            "output `{}` is {shape:?}, expected {expected}",
+            spec.output_tensor
+        ))
+    };
     match &spec.head {
         Head::Gate { positive, .. } => {
             let channels = if shape.len() == 1 { 1 } else { shape[1] };
@@ -208,12 +269,18 @@ fn check_output(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<(), String> {
                 _ => return wrong(&format!("four axes with {count} channels")),
             }
         }
-        Head::Locator { form: LocatorForm::Boxes, .. } => {
+        Head::Locator {
+            form: LocatorForm::Boxes,
+            ..
+        } => {
             if shape.len() != 3 || (shape[2] >= 0 && shape[2] != 5) {
                 return wrong("[n, k, 5]");
             }
         }
-        Head::Locator { form: LocatorForm::Map, .. } => {
+        Head::Locator {
+            form: LocatorForm::Map,
+            ..
+        } => {
             if !(shape.len() == 3 || shape.len() == 4 && matches!(shape[1], -1 | 1)) {
                 return wrong("[n, 1, h, w]");
             }

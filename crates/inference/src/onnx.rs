@@ -61,7 +61,11 @@ impl OnnxEngine {
     ///
     /// # Errors
     /// [`EngineError::Bundle`] naming the network that disagrees with its description.
-    pub fn new(runtime: &Runtime, bundle: &VerifiedBundle, options: EngineOptions) -> Result<Self, EngineError> {
+    pub fn new(
+        runtime: &Runtime,
+        bundle: &VerifiedBundle,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
         let manifest = bundle.manifest().clone();
         let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
         for (spec, file) in manifest.networks.iter().zip(bundle.networks()) {
@@ -72,7 +76,13 @@ impl OnnxEngine {
                 Role::Segmenter => segmenters.push(network),
             }
         }
-        Ok(Self { long_side: manifest.long_side(), manifest, locator, gates, segmenters })
+        Ok(Self {
+            long_side: manifest.long_side(),
+            manifest,
+            locator,
+            gates,
+            segmenters,
+        })
     }
 
     /// Networks and their tensors, in the order locator, gates, segmenters.
@@ -92,10 +102,20 @@ impl OnnxEngine {
 
     fn locate(&mut self, photos: &[&RgbImage]) -> Result<Vec<Vehicle>, EngineError> {
         let mut found = vec![Vehicle::NotAsked; photos.len()];
-        let Some(network) = &mut self.locator else { return Ok(found) };
-        let Head::Locator { form, threshold } = network.spec.head.clone() else { return Ok(found) };
+        let Some(network) = &mut self.locator else {
+            return Ok(found);
+        };
+        let Head::Locator { form, threshold } = network.spec.head.clone() else {
+            return Ok(found);
+        };
         let (activation, input) = (network.spec.activation, network.spec.input.size);
-        let views: Vec<View<'_>> = photos.iter().map(|p| View { photo: p, region: UnitRect::WHOLE }).collect();
+        let views: Vec<View<'_>> = photos
+            .iter()
+            .map(|p| View {
+                photo: p,
+                region: UnitRect::WHOLE,
+            })
+            .collect();
         network.run(&views, &mut |i, raw| {
             found[i] = vehicle(raw, form, activation, (threshold, input))?;
             Ok(())
@@ -109,7 +129,10 @@ fn tensor_report(outlet: &Outlet) -> TensorReport {
         ValueType::Tensor { ty, shape, .. } => format!("{ty:?} {shape:?}"),
         other => other.to_string(),
     };
-    TensorReport { name: outlet.name().to_owned(), shape }
+    TensorReport {
+        name: outlet.name().to_owned(),
+        shape,
+    }
 }
 
 /// The part of a photo that a network sees.
@@ -145,16 +168,27 @@ impl Engine for OnnxEngine {
         let vehicles = self.locate(photos)?;
         let mut looks: Vec<FirstLook> = vehicles
             .iter()
-            .map(|&vehicle| FirstLook { vehicle, gate: None, suspect: vehicle != Vehicle::Absent })
+            .map(|&vehicle| FirstLook {
+                vehicle,
+                gate: None,
+                suspect: vehicle != Vehicle::Absent,
+            })
             .collect();
         // Photos without a vehicle end here: the gates never see them.
-        let present: Vec<usize> = (0..photos.len()).filter(|&i| vehicles[i] != Vehicle::Absent).collect();
+        let present: Vec<usize> = (0..photos.len())
+            .filter(|&i| vehicles[i] != Vehicle::Absent)
+            .collect();
         for (k, network) in self.gates.iter_mut().enumerate() {
-            let Head::Gate { positive, threshold } = network.spec.head.clone() else { continue };
+            let Head::Gate { positive, threshold } = network.spec.head.clone() else {
+                continue;
+            };
             let activation = network.spec.activation;
             let views: Vec<View<'_>> = present
                 .iter()
-                .map(|&i| View { photo: photos[i], region: seen(network.spec.region, vehicles[i].region()) })
+                .map(|&i| View {
+                    photo: photos[i],
+                    region: seen(network.spec.region, vehicles[i].region()),
+                })
                 .collect();
             network.run(&views, &mut |v, raw| {
                 let p = gate(raw, activation, &positive)?;
@@ -171,8 +205,14 @@ impl Engine for OnnxEngine {
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
         let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
         for network in &mut self.segmenters {
-            let Head::Segmenter { channels, layout } = network.spec.head.clone() else { continue };
-            let form = MapForm { activation: network.spec.activation, layout, channels: &channels };
+            let Head::Segmenter { channels, layout } = network.spec.head.clone() else {
+                continue;
+            };
+            let form = MapForm {
+                activation: network.spec.activation,
+                layout,
+                channels: &channels,
+            };
             let mut views = Vec::new();
             let mut owner = Vec::new();
             for (i, (photo, vehicle)) in photos.iter().enumerate() {

@@ -22,9 +22,17 @@ pub(crate) fn gate(raw: &Raw<'_>, activation: Activation, positive: &[usize]) ->
     let p = channel_probabilities(raw.values, activation);
     let sum = positive
         .iter()
-        .map(|&c| p.get(c).copied().ok_or_else(|| format!("no channel {c}: the output has {}", p.len())))
+        .map(|&c| {
+            p.get(c)
+                .copied()
+                .ok_or_else(|| format!("no channel {c}: the output has {}", p.len()))
+        })
         .sum::<Result<f32, _>>()?;
-    if sum.is_nan() { Err("the output is not a number".into()) } else { Ok(sum.clamp(0.0, 1.0)) }
+    if sum.is_nan() {
+        Err("the output is not a number".into())
+    } else {
+        Ok(sum.clamp(0.0, 1.0))
+    }
 }
 
 fn channel_probabilities(values: &[f32], activation: Activation) -> Vec<f32> {
@@ -52,14 +60,18 @@ pub(crate) struct MapForm<'a> {
 pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityMap>, String> {
     let (c, h, w) = axes(raw.shape, form.layout)?;
     if c != form.channels.len() {
-        return Err(format!("the output has {c} channels, the manifest names {}", form.channels.len()));
+        return Err(format!(
+            "the output has {c} channels, the manifest names {}",
+            form.channels.len()
+        ));
     }
     let area = h * w;
     let (step, offset) = match form.layout {
         MapLayout::Nchw => (1, area),
         MapLayout::Nhwc => (c, 1),
     };
-    let norm = (form.activation == Activation::Softmax).then(|| SoftmaxNorm::new(raw.values, c, area, form.layout));
+    let norm =
+        (form.activation == Activation::Softmax).then(|| SoftmaxNorm::new(raw.values, c, area, form.layout));
     let mut out = Vec::new();
     for (channel, class) in form.channels.iter().enumerate() {
         let Some(class) = *class else { continue };
@@ -72,7 +84,13 @@ pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityM
         if values.iter().any(|v| v.is_nan()) {
             return Err("the output is not a number".into());
         }
-        out.push(ProbabilityMap { class, width: w, height: h, values, covers: raw.covers });
+        out.push(ProbabilityMap {
+            class,
+            width: w,
+            height: h,
+            values,
+            covers: raw.covers,
+        });
     }
     Ok(out)
 }
@@ -81,7 +99,10 @@ fn axes(shape: &[usize], layout: MapLayout) -> Result<(usize, usize, usize), Str
     match (shape, layout) {
         ([h, w], _) => Ok((1, *h, *w)),
         ([c, h, w], MapLayout::Nchw) | ([h, w, c], MapLayout::Nhwc) => Ok((*c, *h, *w)),
-        _ => Err(format!("the output has {} axes besides the batch, expected 2 or 3", shape.len())),
+        _ => Err(format!(
+            "the output has {} axes besides the batch, expected 2 or 3",
+            shape.len()
+        )),
     }
 }
 
@@ -132,7 +153,12 @@ pub(crate) fn vehicle(
         let c = raw.covers;
         let x = |u: f32| (c.x0 + u * c.width()).clamp(0.0, 1.0);
         let y = |v: f32| (c.y0 + v * c.height()).clamp(0.0, 1.0);
-        let region = UnitRect { x0: x(b.x0), y0: y(b.y0), x1: x(b.x1), y1: y(b.y1) };
+        let region = UnitRect {
+            x0: x(b.x0),
+            y0: y(b.y0),
+            x1: x(b.x1),
+            y1: y(b.y1),
+        };
         if region.width() > 0.0 && region.height() > 0.0 {
             Vehicle::Found { region, score }
         } else {
@@ -142,7 +168,12 @@ pub(crate) fn vehicle(
 }
 
 /// Best row of `[k, 5]`, as fractions of the input.
-fn best_box(raw: &Raw<'_>, activation: Activation, threshold: f32, input: Size) -> Result<Option<(UnitRect, f32)>, String> {
+fn best_box(
+    raw: &Raw<'_>,
+    activation: Activation,
+    threshold: f32,
+    input: Size,
+) -> Result<Option<(UnitRect, f32)>, String> {
     let [_, 5] = raw.shape else {
         return Err(format!("a boxes output is [n, k, 5], not [n, {:?}]", raw.shape));
     };
@@ -150,14 +181,32 @@ fn best_box(raw: &Raw<'_>, activation: Activation, threshold: f32, input: Size) 
         Activation::None => row[4],
         Activation::Sigmoid | Activation::Softmax => sigmoid(row[4]),
     };
-    let best = raw.values.chunks_exact(5).filter(|r| score(r) >= threshold).max_by(|a, b| score(a).total_cmp(&score(b)));
+    let best = raw
+        .values
+        .chunks_exact(5)
+        .filter(|r| score(r) >= threshold)
+        .max_by(|a, b| score(a).total_cmp(&score(b)));
     let (w, h) = (input.width as f32, input.height as f32);
-    Ok(best.map(|r| (UnitRect { x0: r[0] / w, y0: r[1] / h, x1: r[2] / w, y1: r[3] / h }, score(r))))
+    Ok(best.map(|r| {
+        (
+            UnitRect {
+                x0: r[0] / w,
+                y0: r[1] / h,
+                x1: r[2] / w,
+                y1: r[3] / h,
+            },
+            score(r),
+        )
+    }))
 }
 
 /// Box around the pixels of `[1, h, w]` at or above the threshold, as fractions of the input.
 fn map_box(raw: &Raw<'_>, activation: Activation, threshold: f32) -> Result<Option<(UnitRect, f32)>, String> {
-    let form = MapForm { activation, layout: MapLayout::Nchw, channels: &[Some(0)] };
+    let form = MapForm {
+        activation,
+        layout: MapLayout::Nchw,
+        channels: &[Some(0)],
+    };
     let maps = maps(raw, &form)?;
     let Some(map) = maps.first() else { return Ok(None) };
     let (mut x0, mut y0, mut x1, mut y1, mut top) = (usize::MAX, usize::MAX, 0, 0, 0.0f32);
@@ -166,7 +215,12 @@ fn map_box(raw: &Raw<'_>, activation: Activation, threshold: f32) -> Result<Opti
         (x0, y0, x1, y1, top) = (x0.min(x), y0.min(y), x1.max(x + 1), y1.max(y + 1), top.max(p));
     }
     let (w, h) = (map.width as f32, map.height as f32);
-    let rect = UnitRect { x0: x0 as f32 / w, y0: y0 as f32 / h, x1: x1 as f32 / w, y1: y1 as f32 / h };
+    let rect = UnitRect {
+        x0: x0 as f32 / w,
+        y0: y0 as f32 / h,
+        x1: x1 as f32 / w,
+        y1: y1 as f32 / h,
+    };
     Ok((x1 > 0).then_some((rect, top)))
 }
 
@@ -175,7 +229,11 @@ mod tests {
     use super::*;
 
     fn raw<'a>(shape: &'a [usize], values: &'a [f32]) -> Raw<'a> {
-        Raw { shape, values, covers: UnitRect::WHOLE }
+        Raw {
+            shape,
+            values,
+            covers: UnitRect::WHOLE,
+        }
     }
 
     #[test]
@@ -192,7 +250,11 @@ mod tests {
         let nchw = [1.0, 2.0, 3.0, 0.0, -1.0, 5.0];
         let nhwc = [1.0, 3.0, -1.0, 2.0, 0.0, 5.0];
         let channels = [Some(0), Some(1), Some(2)];
-        let form = |layout| MapForm { activation: Activation::Softmax, layout, channels: &channels };
+        let form = |layout| MapForm {
+            activation: Activation::Softmax,
+            layout,
+            channels: &channels,
+        };
         let a = maps(&raw(&[3, 1, 2], &nchw), &form(MapLayout::Nchw)).unwrap();
         let b = maps(&raw(&[1, 2, 3], &nhwc), &form(MapLayout::Nhwc)).unwrap();
         for i in 0..2 {
@@ -207,7 +269,11 @@ mod tests {
     #[test]
     fn background_channels_give_no_map_and_counts_must_agree() {
         let channels = [None, Some(4)];
-        let form = MapForm { activation: Activation::None, layout: MapLayout::Nchw, channels: &channels };
+        let form = MapForm {
+            activation: Activation::None,
+            layout: MapLayout::Nchw,
+            channels: &channels,
+        };
         let got = maps(&raw(&[2, 1, 1], &[0.9, 0.1]), &form).unwrap();
         assert_eq!((got.len(), got[0].class, got[0].values[0]), (1, 4, 0.1));
         assert!(maps(&raw(&[3, 1, 1], &[0.0; 3]), &form).is_err());
@@ -216,19 +282,50 @@ mod tests {
     #[test]
     fn boxes_are_mapped_through_what_the_tensor_covered() {
         let values = [0.0, 0.0, 10.0, 10.0, 0.3, 25.0, 50.0, 75.0, 100.0, 0.9];
-        let letterboxed = Raw { shape: &[2, 5], values: &values, covers: UnitRect { x0: 0.0, y0: -0.5, x1: 1.0, y1: 1.5 } };
-        let got = vehicle(&letterboxed, LocatorForm::Boxes, Activation::None, (0.5, Size::new(100, 100))).unwrap();
-        let Vehicle::Found { region, score } = got else { panic!("{got:?}") };
+        let letterboxed = Raw {
+            shape: &[2, 5],
+            values: &values,
+            covers: UnitRect {
+                x0: 0.0,
+                y0: -0.5,
+                x1: 1.0,
+                y1: 1.5,
+            },
+        };
+        let got = vehicle(
+            &letterboxed,
+            LocatorForm::Boxes,
+            Activation::None,
+            (0.5, Size::new(100, 100)),
+        )
+        .unwrap();
+        let Vehicle::Found { region, score } = got else {
+            panic!("{got:?}")
+        };
         assert_eq!(score, 0.9);
-        assert_eq!(region, UnitRect { x0: 0.25, y0: 0.5, x1: 0.75, y1: 1.0 });
+        assert_eq!(
+            region,
+            UnitRect {
+                x0: 0.25,
+                y0: 0.5,
+                x1: 0.75,
+                y1: 1.0
+            }
+        );
     }
 
     #[test]
     fn nothing_above_the_threshold_is_no_vehicle() {
         let size = Size::new(4, 4);
         let map = raw(&[1, 2, 2], &[0.1, 0.2, 0.3, 0.4]);
-        assert_eq!(vehicle(&map, LocatorForm::Map, Activation::None, (0.5, size)).unwrap(), Vehicle::Absent);
+        assert_eq!(
+            vehicle(&map, LocatorForm::Map, Activation::None, (0.5, size)).unwrap(),
+            Vehicle::Absent
+        );
         let boxes = raw(&[1, 5], &[0.0, 0.0, 4.0, 4.0, 0.4]);
-        assert_eq!(vehicle(&boxes, LocatorForm::Boxes, Activation::None, (0.5, size)).unwrap(), Vehicle::Absent);
+        assert_eq!(
+            vehicle(&boxes, LocatorForm::Boxes, Activation::None, (0.5, size)).unwrap(),
+            Vehicle::Absent
+        );
     }
 }

@@ -65,7 +65,9 @@ pub struct Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("library", &self.library).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("library", &self.library)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,14 +85,23 @@ impl Runtime {
         if let Some(runtime) = loaded.as_ref() {
             return Ok(runtime.clone());
         }
-        let error = |cause: String| EngineError::Library { path: library.to_path_buf(), cause };
+        let error = |cause: String| EngineError::Library {
+            path: library.to_path_buf(),
+            cause,
+        };
         // An absolute path: the loader would otherwise look beside the executable first.
         let path = library.canonicalize().map_err(|e| error(e.to_string()))?;
         let builder = ort::init_from(&path).map_err(|e| error(e.to_string()))?;
-        let environment =
-            builder.with_name("walkaround").with_telemetry(false).build().map_err(|e| error(e.to_string()))?;
+        let environment = builder
+            .with_name("walkaround")
+            .with_telemetry(false)
+            .build()
+            .map_err(|e| error(e.to_string()))?;
         environment.set_log_level(ort::logging::LogLevel::Error);
-        let runtime = Self { environment, library: path };
+        let runtime = Self {
+            environment,
+            library: path,
+        };
         *loaded = Some(runtime.clone());
         Ok(runtime)
     }
@@ -108,19 +119,23 @@ impl Runtime {
         match device {
             Device::Cpu => Ok(ActiveDevice::Cpu),
             Device::Cuda => self.probe_cuda().map(|()| ActiveDevice::Cuda),
-            Device::Auto => Ok(self.probe_cuda().map_or(ActiveDevice::Cpu, |()| ActiveDevice::Cuda)),
+            Device::Auto => Ok(self
+                .probe_cuda()
+                .map_or(ActiveDevice::Cpu, |()| ActiveDevice::Cuda)),
         }
     }
 
     fn probe_cuda(&self) -> Result<(), EngineError> {
         let error = |cause: String| EngineError::Device { cause };
-        if !CUDA::default().is_available().map_err(|e| error(e.to_string()))? {
+        if !CUDA::is_available().map_err(|e| error(e.to_string()))? {
             return Err(error(format!(
                 "the ONNX Runtime library {} is built without CUDA; use the one of the onnxruntime-gpu wheel",
                 self.library.display()
             )));
         }
-        self.builder(ActiveDevice::Cuda, 1).map(|_| ()).map_err(|e| error(first_line(&e.to_string())))
+        self.builder(ActiveDevice::Cuda, 1)
+            .map(|_| ())
+            .map_err(|e| error(first_line(&e.to_string())))
     }
 
     /// A session builder for one network on one thread.

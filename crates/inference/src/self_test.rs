@@ -43,19 +43,30 @@ impl OnnxEngine {
     /// # Errors
     /// When the picture cannot be decoded or a network fails.
     pub fn measure(&mut self, picture: &[u8]) -> Result<Vec<SelfTestLine>, EngineError> {
-        let limits = Limits { side_min: 1, ..Limits::default() };
+        let limits = Limits {
+            side_min: 1,
+            ..Limits::default()
+        };
         let photo = decode(picture, &limits, u32::MAX)
             .map_err(|reason| BundleError::SelfTest(format!("the picture cannot be used: {reason}")))?
             .pixels;
         let look = self.first_look(&[&photo])?.remove(0);
         let maps = self.segment(&[(&photo, look.vehicle.region())])?.remove(0);
-        let gate = look.gate.map(|actual| SelfTestLine { name: "gate".into(), expected: None, actual });
+        let gate = look.gate.map(|actual| SelfTestLine {
+            name: "gate".into(),
+            expected: None,
+            actual,
+        });
         let mut lines: Vec<SelfTestLine> = gate.into_iter().collect();
         for (class, spec) in self.classes().iter().enumerate() {
             let of_class: Vec<f32> = maps.iter().filter(|m| m.class == class).map(mean).collect();
             if !of_class.is_empty() {
                 let actual = of_class.iter().sum::<f32>() / of_class.len() as f32;
-                lines.push(SelfTestLine { name: spec.name.clone(), expected: None, actual });
+                lines.push(SelfTestLine {
+                    name: spec.name.clone(),
+                    expected: None,
+                    actual,
+                });
             }
         }
         Ok(lines)
@@ -70,14 +81,25 @@ impl OnnxEngine {
             return Ok(None);
         };
         let mut lines = self.measure(picture)?;
-        let classes = spec.classes.iter().map(|&(c, v)| (bundle.manifest().classes[c].name.clone(), v));
-        for (name, value) in spec.gate.map(|g| ("gate".to_owned(), g)).into_iter().chain(classes) {
+        let classes = spec
+            .classes
+            .iter()
+            .map(|&(c, v)| (bundle.manifest().classes[c].name.clone(), v));
+        for (name, value) in spec
+            .gate
+            .map(|g| ("gate".to_owned(), g))
+            .into_iter()
+            .chain(classes)
+        {
             let line = lines.iter_mut().find(|l| l.name == name).ok_or_else(|| {
                 BundleError::SelfTest(format!("the manifest expects `{name}`, which no network gives"))
             })?;
             line.expected = Some(value);
         }
-        Ok(Some(SelfTestReport { tolerance: spec.tolerance, lines }))
+        Ok(Some(SelfTestReport {
+            tolerance: spec.tolerance,
+            lines,
+        }))
     }
 
     /// Refuses to serve when the self-test disagrees.
@@ -85,11 +107,20 @@ impl OnnxEngine {
     /// # Errors
     /// [`BundleError::SelfTest`] naming every value that is off.
     pub fn require_self_test(&mut self, bundle: &VerifiedBundle) -> Result<(), EngineError> {
-        let Some(report) = self.self_test(bundle)? else { return Ok(()) };
+        let Some(report) = self.self_test(bundle)? else {
+            return Ok(());
+        };
         let off: Vec<String> = report
             .failures()
             .iter()
-            .map(|l| format!("{} is {:.3}, expected {:.3}", l.name, l.actual, l.expected.unwrap_or_default()))
+            .map(|l| {
+                format!(
+                    "{} is {:.3}, expected {:.3}",
+                    l.name,
+                    l.actual,
+                    l.expected.unwrap_or_default()
+                )
+            })
             .collect();
         if off.is_empty() {
             return Ok(());

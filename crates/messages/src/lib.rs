@@ -3,4 +3,6 @@
 
 pub mod report;
 
-pub use report::{BundleDocument, FindingDocument, PhotoReport, QualityDocument, ReasonDocument, RleDocument};
+pub use report::{
+    BundleDocument, FindingDocument, PhotoReport, QualityDocument, ReasonDocument, RleDocument,
+};

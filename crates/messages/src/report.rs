@@ -49,7 +49,10 @@ pub struct ReasonDocument {
 
 impl From<&Reason> for ReasonDocument {
     fn from(reason: &Reason) -> Self {
-        Self { code: reason.code.as_str().to_owned(), detail: reason.detail.clone() }
+        Self {
+            code: reason.code.as_str().to_owned(),
+            detail: reason.detail.clone(),
+        }
     }
 }
 
@@ -116,19 +119,31 @@ impl FindingDocument {
     /// The document of a finding. `counts` is the COCO text of its run-length code (the codec lives with the
     /// image work, not here).
     pub fn new(finding: &Finding, counts: String) -> Self {
-        let ring = |points: &[walkaround_domain::Point]| points.iter().map(|p| [tenth(p.x), tenth(p.y)]).collect();
+        let ring =
+            |points: &[walkaround_domain::Point]| points.iter().map(|p| [tenth(p.x), tenth(p.y)]).collect();
         Self {
             class: finding.class.clone(),
             probability: finding.probability,
             area_px: finding.area_px,
             area_share: finding.area_share,
-            bbox: [finding.bbox.x, finding.bbox.y, finding.bbox.width, finding.bbox.height],
+            bbox: [
+                finding.bbox.x,
+                finding.bbox.y,
+                finding.bbox.width,
+                finding.bbox.height,
+            ],
             polygons: finding
                 .polygons
                 .iter()
-                .map(|p| PolygonDocument { outer: ring(&p.outer), holes: p.holes.iter().map(|h| ring(h)).collect() })
+                .map(|p| PolygonDocument {
+                    outer: ring(&p.outer),
+                    holes: p.holes.iter().map(|h| ring(h)).collect(),
+                })
                 .collect(),
-            rle: RleDocument { size: [finding.rle.size.height, finding.rle.size.width], counts },
+            rle: RleDocument {
+                size: [finding.rle.size.height, finding.rle.size.width],
+                counts,
+            },
         }
     }
 }

@@ -28,7 +28,11 @@ pub struct LookSettings {
 
 impl Default for LookSettings {
     fn default() -> Self {
-        Self { limits: Limits::default(), overlay: Some(OverlayStyle::default()), all_classes: false }
+        Self {
+            limits: Limits::default(),
+            overlay: Some(OverlayStyle::default()),
+            all_classes: false,
+        }
     }
 }
 
@@ -121,7 +125,11 @@ pub struct Preparation<'a> {
 /// The reason why the bytes cannot be decoded: a value for the record.
 pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason> {
     let start = (with.ticks)();
-    let shown = with.settings.overlay.as_ref().map_or(0, |style| style.long_side_max);
+    let shown = with
+        .settings
+        .overlay
+        .as_ref()
+        .map_or(0, |style| style.long_side_max);
     let long_side = with.long_side.max(shown).max(QUALITY_LONG_SIDE);
     let header = inspect_header(bytes, &with.settings.limits, long_side)?;
     let decoded = {
@@ -131,9 +139,18 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
     let decode_end = (with.ticks)();
     let quality = measure(&decoded.pixels);
     let reasons = with.quality.judge(&quality);
-    let timings =
-        Timings { decode: decode_end - start, quality: (with.ticks)() - decode_end, ..Timings::default() };
-    Ok(Prepared { pixels: decoded.pixels, original: decoded.original, quality, reasons, timings })
+    let timings = Timings {
+        decode: decode_end - start,
+        quality: (with.ticks)() - decode_end,
+        ..Timings::default()
+    };
+    Ok(Prepared {
+        pixels: decoded.pixels,
+        original: decoded.original,
+        quality,
+        reasons,
+        timings,
+    })
 }
 
 /// The verdict on a prepared photo, from what the networks said about it.
@@ -149,14 +166,25 @@ pub fn conclude(
     if first_look.is_some_and(|look| look.vehicle == Vehicle::Absent) {
         reasons.push(Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo"));
     }
-    let found = if reasons.is_empty() { findings(maps, classes, photo.original, all_classes) } else { Vec::new() };
+    let found = if reasons.is_empty() {
+        findings(maps, classes, photo.original, all_classes)
+    } else {
+        Vec::new()
+    };
     let verdict = match (reasons.is_empty(), found.is_empty()) {
         (false, _) => Verdict::Unusable,
         (true, true) => Verdict::Clean,
         (true, false) => Verdict::Damaged,
     };
     let timings = photo.timings;
-    Looked { verdict, reasons, photo: Some(photo), first_look, findings: found, timings }
+    Looked {
+        verdict,
+        reasons,
+        photo: Some(photo),
+        first_look,
+        findings: found,
+        timings,
+    }
 }
 
 /// Looks at one photo from start to end, on the calling thread, without rendering it.
@@ -176,7 +204,9 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
         looked_at = (with.ticks)();
         segmented = looked_at;
         if look.suspect {
-            maps = engine.segment(&[(&photo.pixels, look.vehicle.region())])?.remove(0);
+            maps = engine
+                .segment(&[(&photo.pixels, look.vehicle.region())])?
+                .remove(0);
             segmented = (with.ticks)();
         }
         first = Some(look);
@@ -199,12 +229,19 @@ pub fn render(
     (classes, bundle): (&[ClassSpec], &str),
     ticks: Ticks<'_>,
 ) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
-    let (Some(photo), Some(style)) = (&looked.photo, &settings.overlay) else { return Ok(None) };
+    let (Some(photo), Some(style)) = (&looked.photo, &settings.overlay) else {
+        return Ok(None);
+    };
     let start = ticks();
     let headline = headline(looked, bundle);
     let picture = overlay::render(
         &photo.pixels,
-        overlay::Marks { original: photo.original, findings: &looked.findings, classes, headline: &headline },
+        overlay::Marks {
+            original: photo.original,
+            findings: &looked.findings,
+            classes,
+            headline: &headline,
+        },
         style,
     );
     let jpeg = overlay::encode_jpeg(&picture, style.jpeg_quality)?;
@@ -214,7 +251,12 @@ pub fn render(
 
 fn headline(looked: &Looked, bundle: &str) -> String {
     let what = match looked.verdict {
-        Verdict::Unusable => looked.reasons.iter().map(|r| r.code.as_str().replace('_', " ")).collect::<Vec<_>>().join(", "),
+        Verdict::Unusable => looked
+            .reasons
+            .iter()
+            .map(|r| r.code.as_str().replace('_', " "))
+            .collect::<Vec<_>>()
+            .join(", "),
         _ => match looked.findings.len() {
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),

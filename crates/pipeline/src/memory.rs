@@ -20,7 +20,11 @@ pub struct MemoryShare<'a> {
 impl MemoryBudget {
     /// A budget of `bytes_max` bytes.
     pub fn new(bytes_max: u64) -> Self {
-        Self { bytes_max, free: Mutex::new(bytes_max), freed: Condvar::new() }
+        Self {
+            bytes_max,
+            free: Mutex::new(bytes_max),
+            freed: Condvar::new(),
+        }
     }
 
     /// Waits until `bytes` are free and takes them. A demand over the whole budget waits for all of it: one

@@ -14,12 +14,20 @@ use walkaround_vision::tensor::{ChannelOrder, Element, Filter, InputSpec, Layout
 const TILES_MAX: u32 = 16;
 
 pub(super) fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
-    ensure(raw.format == FORMAT, || format!("format is {}, this program reads format {FORMAT}", raw.format))?;
+    ensure(raw.format == FORMAT, || {
+        format!("format is {}, this program reads format {FORMAT}", raw.format)
+    })?;
     ensure(is_name(&raw.name), || format!("name `{}`: {NAME_RULE}", raw.name))?;
-    ensure(is_name(&raw.version), || format!("version `{}`: {NAME_RULE}", raw.version))?;
+    ensure(is_name(&raw.version), || {
+        format!("version `{}`: {NAME_RULE}", raw.version)
+    })?;
     count("classes", raw.classes.len(), CLASSES_MAX)?;
     count("networks", raw.networks.len(), NETWORKS_MAX)?;
-    let classes = raw.classes.into_iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    let classes = raw
+        .classes
+        .into_iter()
+        .map(class)
+        .collect::<Result<Vec<_>, _>>()?;
     unique("class", classes.iter().map(|c| c.name.as_str()))?;
     let names = |wanted: &str| classes.iter().position(|c| c.name == wanted);
     let networks = raw
@@ -51,7 +59,9 @@ const NAME_RULE: &str = "use 1 to 64 letters, digits, `.`, `-` or `_`, not start
 fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && !name.starts_with('.')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 fn ensure(ok: bool, message: impl FnOnce() -> String) -> Result<(), String> {
@@ -59,7 +69,9 @@ fn ensure(ok: bool, message: impl FnOnce() -> String) -> Result<(), String> {
 }
 
 fn count(what: &str, n: usize, max: usize) -> Result<(), String> {
-    ensure((1..=max).contains(&n), || format!("{n} {what}: a bundle has 1 to {max}"))
+    ensure((1..=max).contains(&n), || {
+        format!("{n} {what}: a bundle has 1 to {max}")
+    })
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
@@ -71,7 +83,9 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), St
 }
 
 fn share(what: &str, value: f32) -> Result<f32, String> {
-    ensure((0.0..=1.0).contains(&value), || format!("{what} is {value}, expected 0 to 1"))?;
+    ensure((0.0..=1.0).contains(&value), || {
+        format!("{what} is {value}, expected 0 to 1")
+    })?;
     Ok(value)
 }
 
@@ -79,10 +93,21 @@ fn class(raw: raw::Class) -> Result<ClassSpec, String> {
     let at = |e: String| format!("class `{}`: {e}", raw.name);
     ensure(is_name(&raw.name), || at(NAME_RULE.into()))?;
     let threshold = share("mask.threshold", raw.mask.threshold).map_err(at)?;
-    let hysteresis = raw.mask.hysteresis.map(|h| share("mask.hysteresis", h)).transpose().map_err(at)?;
-    ensure(hysteresis.is_none_or(|h| h <= threshold), || at("mask.hysteresis is over mask.threshold".into()))?;
-    ensure((0.0..=0.1).contains(&raw.mask.closing), || at("mask.closing: expected 0 to 0.1".into()))?;
-    ensure((0.0..=1.0).contains(&raw.mask.area_min), || at("mask.area_min: expected 0 to 1".into()))?;
+    let hysteresis = raw
+        .mask
+        .hysteresis
+        .map(|h| share("mask.hysteresis", h))
+        .transpose()
+        .map_err(at)?;
+    ensure(hysteresis.is_none_or(|h| h <= threshold), || {
+        at("mask.hysteresis is over mask.threshold".into())
+    })?;
+    ensure((0.0..=0.1).contains(&raw.mask.closing), || {
+        at("mask.closing: expected 0 to 0.1".into())
+    })?;
+    ensure((0.0..=1.0).contains(&raw.mask.area_min), || {
+        at("mask.area_min: expected 0 to 1".into())
+    })?;
     Ok(ClassSpec {
         colour: colour(&raw.colour).map_err(at)?,
         report: match raw.report {
@@ -90,7 +115,12 @@ fn class(raw: raw::Class) -> Result<ClassSpec, String> {
             raw::Report::Uncovered => Report::Uncovered,
             raw::Report::OnRequest => Report::OnRequest,
         },
-        policy: MaskPolicy { threshold, hysteresis, closing: raw.mask.closing, area_min: raw.mask.area_min },
+        policy: MaskPolicy {
+            threshold,
+            hysteresis,
+            closing: raw.mask.closing,
+            area_min: raw.mask.area_min,
+        },
         name: raw.name,
     })
 }
@@ -111,25 +141,32 @@ fn quality(raw: &raw::Quality) -> Result<QualityPolicy, String> {
         luma_max: raw.luma_max.unwrap_or(base.luma_max),
         clipped_max: raw.clipped_max.unwrap_or(base.clipped_max),
     };
-    ensure(policy.sharpness_min >= 0.0, || "quality.sharpness_min is negative".into())?;
-    ensure(0.0 <= policy.luma_min && policy.luma_min < policy.luma_max && policy.luma_max <= 255.0, || {
-        "quality: expected 0 <= luma_min < luma_max <= 255".into()
+    ensure(policy.sharpness_min >= 0.0, || {
+        "quality.sharpness_min is negative".into()
     })?;
+    ensure(
+        0.0 <= policy.luma_min && policy.luma_min < policy.luma_max && policy.luma_max <= 255.0,
+        || "quality: expected 0 <= luma_min < luma_max <= 255".into(),
+    )?;
     share("quality.clipped_max", policy.clipped_max)?;
     Ok(policy)
 }
 
 fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<NetworkSpec, String> {
     ensure(is_name(&raw.name), || NAME_RULE.into())?;
-    ensure(is_name(&raw.file), || format!("file `{}`: a plain file name in the bundle folder", raw.file))?;
+    ensure(is_name(&raw.file), || {
+        format!("file `{}`: a plain file name in the bundle folder", raw.file)
+    })?;
     let sha256 = raw.sha256.to_ascii_lowercase();
-    ensure(sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()), || {
-        "sha256: expected 64 hexadecimal digits".into()
-    })?;
+    ensure(
+        sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()),
+        || "sha256: expected 64 hexadecimal digits".into(),
+    )?;
     let tiling = raw.tiling.map(|t| tiling(&t)).transpose()?;
-    ensure(tiling.is_none() || matches!(raw.role, raw::Role::Segmenter), || {
-        "tiling is for segmenters only".into()
-    })?;
+    ensure(
+        tiling.is_none() || matches!(raw.role, raw::Role::Segmenter),
+        || "tiling is for segmenters only".into(),
+    )?;
     Ok(NetworkSpec {
         input: input(&raw.input)?,
         activation: match raw.output.activation {
@@ -161,12 +198,16 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
         "input.fill goes with resize = \"letterbox\"".into()
     })?;
     let std = raw.std.unwrap_or([1.0; 3]);
-    ensure(std.iter().all(|s| s.is_finite() && *s != 0.0), || "input.std must not be 0".into())?;
+    ensure(std.iter().all(|s| s.is_finite() && *s != 0.0), || {
+        "input.std must not be 0".into()
+    })?;
     Ok(InputSpec {
         size: Size::new(raw.width, raw.height),
         resize: match raw.resize {
             raw::Resize::Stretch => Resize::Stretch,
-            raw::Resize::Letterbox => Resize::Letterbox { fill: raw.fill.unwrap_or(114) },
+            raw::Resize::Letterbox => Resize::Letterbox {
+                fill: raw.fill.unwrap_or(114),
+            },
             raw::Resize::Crop => Resize::Crop,
         },
         filter: match raw.filter {
@@ -196,8 +237,13 @@ fn tiling(raw: &raw::Tiling) -> Result<Tiling, String> {
     ensure((1..=TILES_MAX).contains(&raw.tiles_long_side), || {
         format!("tiling.tiles_long_side: expected 1 to {TILES_MAX}")
     })?;
-    ensure((0.0..=0.9).contains(&raw.overlap), || "tiling.overlap: expected 0 to 0.9".into())?;
-    Ok(Tiling { tiles_long_side: raw.tiles_long_side, overlap: raw.overlap })
+    ensure((0.0..=0.9).contains(&raw.overlap), || {
+        "tiling.overlap: expected 0 to 0.9".into()
+    })?;
+    Ok(Tiling {
+        tiles_long_side: raw.tiles_long_side,
+        overlap: raw.overlap,
+    })
 }
 
 fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<Head, String> {
@@ -209,25 +255,41 @@ fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize
                 raw::Form::Boxes => LocatorForm::Boxes,
                 raw::Form::Map => LocatorForm::Map,
             };
-            Ok(Head::Locator { form, threshold: threshold()? })
+            Ok(Head::Locator {
+                form,
+                threshold: threshold()?,
+            })
         }
         raw::Role::Gate => {
             only(raw, &["threshold", "positive"])?;
-            let positive = raw.positive.clone().ok_or("positive is missing: channels that mean damage")?;
+            let positive = raw
+                .positive
+                .clone()
+                .ok_or("positive is missing: channels that mean damage")?;
             ensure(!positive.is_empty(), || "positive is empty".into())?;
-            Ok(Head::Gate { positive, threshold: threshold()? })
+            Ok(Head::Gate {
+                positive,
+                threshold: threshold()?,
+            })
         }
         raw::Role::Segmenter => {
             only(raw, &["channels", "layout"])?;
-            let names = raw.channels.as_ref().ok_or("channels is missing: the class of each channel")?;
+            let names = raw
+                .channels
+                .as_ref()
+                .ok_or("channels is missing: the class of each channel")?;
             let channels = names
                 .iter()
                 .map(|name| match name.as_str() {
                     "" => Ok(None),
-                    name => class(name).map(Some).ok_or_else(|| format!("channel `{name}` is no class")),
+                    name => class(name)
+                        .map(Some)
+                        .ok_or_else(|| format!("channel `{name}` is no class")),
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            ensure(channels.iter().any(Option::is_some), || "channels name no class".into())?;
+            ensure(channels.iter().any(Option::is_some), || {
+                "channels name no class".into()
+            })?;
             let layout = match raw.layout {
                 None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
                 Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
@@ -255,18 +317,24 @@ fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
 fn roles(networks: &[NetworkSpec]) -> Result<(), String> {
     let count = |role| networks.iter().filter(|n| n.role() == role).count();
     ensure(count(Role::Locator) <= 1, || "more than one locator".into())?;
-    ensure(count(Role::Segmenter) >= 1, || "no segmenter: nothing would find damage".into())?;
+    ensure(count(Role::Segmenter) >= 1, || {
+        "no segmenter: nothing would find damage".into()
+    })?;
     if let Some(n) = networks.iter().find(|n| n.region == Region::Vehicle) {
         ensure(count(Role::Locator) == 1, || {
             format!("network `{}`: region = \"vehicle\" needs a locator", n.name)
         })?;
-        ensure(n.role() != Role::Locator, || "a locator sees the whole photo".into())?;
+        ensure(n.role() != Role::Locator, || {
+            "a locator sees the whole photo".into()
+        })?;
     }
     Ok(())
 }
 
 fn self_test(raw: raw::SelfTest, class: &dyn Fn(&str) -> Option<usize>) -> Result<SelfTestSpec, String> {
-    ensure(is_name(&raw.picture), || "self_test.picture: a plain file name in the bundle folder".into())?;
+    ensure(is_name(&raw.picture), || {
+        "self_test.picture: a plain file name in the bundle folder".into()
+    })?;
     ensure(raw.tolerance > 0.0 && raw.tolerance <= 0.5, || {
         "self_test.tolerance: expected more than 0, at most 0.5".into()
     })?;
@@ -279,6 +347,13 @@ fn self_test(raw: raw::SelfTest, class: &dyn Fn(&str) -> Option<usize>) -> Resul
             Ok((index, share("self_test.classes", *mean)?))
         })
         .collect::<Result<Vec<_>, String>>()?;
-    ensure(gate.is_some() || !classes.is_empty(), || "self_test expects nothing".into())?;
-    Ok(SelfTestSpec { picture: raw.picture, tolerance: raw.tolerance, gate, classes })
+    ensure(gate.is_some() || !classes.is_empty(), || {
+        "self_test expects nothing".into()
+    })?;
+    Ok(SelfTestSpec {
+        picture: raw.picture,
+        tolerance: raw.tolerance,
+        gate,
+        classes,
+    })
 }

@@ -1,0 +1,116 @@
+//! The command line.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Damage inspection of vehicle photos.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Look at photos: verdicts, findings and marked pictures
+    Inspect(InspectArgs),
+    /// Draw sample photos whose damage is known
+    Samples(SamplesArgs),
+    /// Examine a bundle of networks
+    Bundle(BundleArgs),
+}
+
+/// Which bundle, and where its networks run.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct EngineArgs {
+    /// Bundle folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "WALKAROUND_BUNDLE",
+        default_value = "bundles/demo"
+    )]
+    pub bundle: PathBuf,
+    /// Where networks run: cpu, cuda or auto
+    #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
+    pub device: walkaround_inference::Device,
+    /// Threads inside one network run
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: u16,
+    /// ONNX Runtime shared library [default: found beside the program or in .tools/onnxruntime]
+    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InspectArgs {
+    /// Photos and folders of photos; `-` reads a list of paths from standard input, one a line
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Write documents, marked pictures and a gallery into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Photos looked at at the same time [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+    /// Also report the classes that the bundle reports only on request
+    #[arg(long)]
+    pub all_classes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON document a line and photo
+    Json,
+    /// One COCO document with all findings as run-length codes
+    Coco,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SamplesArgs {
+    /// Folder to write into
+    #[arg(value_name = "DIR")]
+    pub out: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// Seed: the same seed draws the same pictures
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Width in pixels; the height is three quarters of it
+    #[arg(long, default_value_t = 1600, value_parser = clap::value_parser!(u32).range(160..=8000))]
+    pub width: u32,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BundleArgs {
+    #[command(subcommand)]
+    pub command: BundleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Check a bundle: digests, tensors, self-test
+    Check {
+        /// Bundle folder
+        #[arg(value_name = "DIR")]
+        bundle: PathBuf,
+        /// Where networks run: cpu, cuda or auto
+        #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
+        device: walkaround_inference::Device,
+        /// ONNX Runtime shared library
+        #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
+        onnxruntime: Option<PathBuf>,
+        /// Print the [self_test] block that this picture gives, ready for bundle.toml
+        #[arg(long, value_name = "PICTURE")]
+        measure: Option<PathBuf>,
+    },
+}

@@ -1,0 +1,122 @@
+//! `walkaround bundle check`: networks, tensors, sizes, digests and the self-test.
+
+use crate::args::{BundleArgs, BundleCommand};
+use crate::failure::Failure;
+use crate::library::start;
+use anyhow::Context;
+use comfy_table::Table;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use walkaround_inference::{EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
+
+pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
+    let BundleCommand::Check {
+        bundle: folder,
+        device,
+        onnxruntime,
+        measure,
+    } = &args.command;
+    if !folder.is_dir() {
+        return Err(Failure::usage(format!("no bundle folder `{}`", folder.display())));
+    }
+    let bundle = VerifiedBundle::load(folder)?;
+    let (runtime, device) = start(onnxruntime.as_deref(), *device)?;
+    let mut engine = OnnxEngine::new(&runtime, &bundle, EngineOptions { device, threads: 1 })?;
+    let mut out = std::io::stdout().lock();
+    if let Some(picture) = measure {
+        return print_measured(&mut engine, picture, &mut out);
+    }
+    let manifest = bundle.manifest();
+    writeln!(
+        out,
+        "{} {} — {}",
+        manifest.name, manifest.version, manifest.description
+    )?;
+    writeln!(out, "device {device}, library {}\n", runtime.library().display())?;
+    writeln!(out, "{}", networks(&bundle, &engine))?;
+    let classes: Vec<&str> = manifest.classes.iter().map(|c| c.name.as_str()).collect();
+    writeln!(out, "classes: {}", classes.join(", "))?;
+    match engine.self_test(&bundle)? {
+        None => writeln!(
+            out,
+            "self-test: none; `walkaround bundle check DIR --measure PICTURE` prints one for bundle.toml"
+        )?,
+        Some(report) => {
+            writeln!(
+                out,
+                "\nself-test (tolerance {})\n{}",
+                report.tolerance,
+                self_test(&report)
+            )?;
+            if !report.failures().is_empty() {
+                engine.require_self_test(&bundle)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_measured(engine: &mut OnnxEngine, picture: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
+    let bytes = std::fs::read(picture).with_context(|| format!("cannot read {}", picture.display()))?;
+    let lines = engine.measure(&bytes)?;
+    let name = picture.file_name().unwrap_or_default().to_string_lossy();
+    writeln!(out, "[self_test]\npicture = \"{name}\"\ntolerance = 0.05")?;
+    let (gate, classes): (Vec<_>, Vec<_>) = lines.iter().partition(|l| l.name == "gate");
+    for line in gate {
+        writeln!(out, "gate = {:.4}", line.actual)?;
+    }
+    writeln!(out, "[self_test.classes]")?;
+    for line in classes {
+        writeln!(out, "{} = {:.4}", line.name, line.actual)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
+    let mut table = crate::inspect::plain_table();
+    table.set_header(["network", "role", "inputs", "outputs", "file", "bytes", "sha256"]);
+    for report in engine.report() {
+        let at = bundle
+            .manifest()
+            .networks
+            .iter()
+            .position(|n| n.name == report.name);
+        let Some(file) = at.map(|i| &bundle.networks()[i]) else {
+            continue;
+        };
+        let tensors = |list: &[walkaround_inference::TensorReport]| {
+            list.iter()
+                .map(|t| format!("{} {}", t.name, t.shape))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        table.add_row([
+            report.name.clone(),
+            report.role.as_str().to_owned(),
+            tensors(&report.inputs),
+            tensors(&report.outputs),
+            file.name.clone(),
+            file.bytes.len().to_string(),
+            format!("{}…", &file.sha256[..12]),
+        ]);
+    }
+    table
+}
+
+fn self_test(report: &SelfTestReport) -> Table {
+    let mut table = crate::inspect::plain_table();
+    table.set_header(["value", "expected", "actual", ""]);
+    for line in &report.lines {
+        let off = line
+            .expected
+            .is_some_and(|e| (e - line.actual).abs() > report.tolerance);
+        table.add_row([
+            line.name.clone(),
+            line.expected.map_or_else(String::new, |e| format!("{e:.4}")),
+            format!("{:.4}", line.actual),
+            if off { "OFF".to_owned() } else { String::new() },
+        ]);
+    }
+    table
+}

@@ -1,0 +1,264 @@
+//! Looking at many photos: threads with an engine each; results in the order of the photos.
+
+use crate::failure::Failure;
+use crate::library::Engines;
+use anyhow::Context;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+use walkaround_domain::{Reason, ReasonCode};
+use walkaround_inference::bundle::hex_sha256;
+use walkaround_inference::{Engine, OnnxEngine, Vehicle};
+use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
+use walkaround_messages::{BundleDocument, FindingDocument, PhotoReport, QualityDocument};
+use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation, vehicle_box};
+use walkaround_pipeline::memory::MemoryBudget;
+use walkaround_vision::overlay::OverlayStyle;
+use walkaround_vision::rle;
+
+/// Decoding memory of all threads together, in bytes.
+const DECODE_BYTES_MAX: u64 = 384 << 20;
+
+/// How photos are looked at.
+pub(crate) struct WorkOptions {
+    /// Threads; none for one a core.
+    pub jobs: Option<usize>,
+    /// Whether marked pictures are wanted.
+    pub overlays: bool,
+    pub all_classes: bool,
+}
+
+/// What came of one photo.
+pub(crate) struct Outcome {
+    pub photo: PathBuf,
+    pub result: anyhow::Result<PhotoReport>,
+    pub overlay: Option<Vec<u8>>,
+}
+
+impl Outcome {
+    pub(crate) fn report(&self) -> Option<&PhotoReport> {
+        self.result.as_ref().ok()
+    }
+}
+
+/// Looks at every photo and hands each outcome to `sink`, in order, on the calling thread. A failing sink
+/// stops the work.
+pub(crate) fn each_photo(
+    engines: &Engines,
+    photos: &[PathBuf],
+    options: &WorkOptions,
+    sink: &mut dyn FnMut(Outcome) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = options.jobs.unwrap_or(cores).clamp(1, photos.len().max(1));
+    let settings = LookSettings {
+        overlay: options.overlays.then(OverlayStyle::default),
+        all_classes: options.all_classes,
+        ..LookSettings::default()
+    };
+    let shared = Shared {
+        engines,
+        photos,
+        settings: &settings,
+        memory: MemoryBudget::new(DECODE_BYTES_MAX),
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        failed: Mutex::new(None),
+    };
+    // The self-test runs once, before anything is served; its engine then works on.
+    let mut first = Some(shared.engines.engine()?);
+    if let Some(engine) = &mut first {
+        engine.require_self_test(&engines.bundle)?;
+    }
+    // Two finished photos a thread may wait: a slow sink holds the threads back.
+    let (sender, receiver) = sync_channel(jobs * 2);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (shared, sender, engine) = (&shared, sender.clone(), first.take());
+            scope.spawn(move || shared.thread(engine, |at, outcome| sender.send((at, outcome)).is_ok()));
+        }
+        drop(sender);
+        let outcome = in_order(receiver.iter(), sink);
+        shared.stop.store(true, Ordering::Relaxed);
+        drop(receiver);
+        outcome
+    })?;
+    let failed = shared
+        .failed
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    failed.map_or(Ok(()), Err)
+}
+
+/// Holds results back until all earlier ones have been handed on.
+fn in_order(
+    results: impl Iterator<Item = (usize, Outcome)>,
+    sink: &mut dyn FnMut(Outcome) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut waiting = BTreeMap::new();
+    let mut next = 0;
+    for (at, outcome) in results {
+        waiting.insert(at, outcome);
+        while let Some(outcome) = waiting.remove(&next) {
+            next += 1;
+            sink(outcome)?;
+        }
+    }
+    Ok(())
+}
+
+struct Shared<'a> {
+    engines: &'a Engines,
+    photos: &'a [PathBuf],
+    settings: &'a LookSettings,
+    memory: MemoryBudget,
+    next: AtomicUsize,
+    stop: AtomicBool,
+    failed: Mutex<Option<Failure>>,
+}
+
+impl Shared<'_> {
+    fn thread(&self, engine: Option<OnnxEngine>, send: impl Fn(usize, Outcome) -> bool) {
+        let mut engine = match engine.map_or_else(|| self.engines.engine(), Ok) {
+            Ok(engine) => engine,
+            Err(failure) => {
+                self.stop.store(true, Ordering::Relaxed);
+                *self
+                    .failed
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(failure);
+                return;
+            }
+        };
+        while !self.stop.load(Ordering::Relaxed) {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(photo) = self.photos.get(at) else { return };
+            if !send(at, self.photo(&mut engine, photo)) {
+                return;
+            }
+        }
+    }
+
+    fn photo(&self, engine: &mut OnnxEngine, photo: &Path) -> Outcome {
+        match self.look(engine, photo) {
+            Ok((report, overlay)) => Outcome {
+                photo: photo.to_path_buf(),
+                result: Ok(report),
+                overlay,
+            },
+            Err(error) => Outcome {
+                photo: photo.to_path_buf(),
+                result: Err(error),
+                overlay: None,
+            },
+        }
+    }
+
+    fn look(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<(PhotoReport, Option<Vec<u8>>)> {
+        let start = Instant::now();
+        let ticks = || start.elapsed();
+        let (mut looked, sha256) = match read(photo, self.settings.limits.bytes_max)? {
+            Ok(bytes) => {
+                let quality = *engine.quality();
+                let with = Preparation {
+                    settings: self.settings,
+                    quality: &quality,
+                    long_side: engine.long_side(),
+                    memory: &self.memory,
+                    ticks: &ticks,
+                };
+                (look::inspect(&bytes, engine, &with)?, Some(hex_sha256(&bytes)))
+            }
+            Err(reason) => (Looked::refused(reason), None),
+        };
+        let label = (engine.classes(), self.engines.label());
+        let overlay = look::render(&mut looked, self.settings, (label.0, &label.1), &ticks)
+            .context("the marked picture cannot be encoded")?;
+        let report = report(photo, sha256, &looked, (engine, start.elapsed()));
+        Ok((report, overlay))
+    }
+}
+
+/// The bytes of a photo, or why they are too many.
+fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>> {
+    let context = || format!("cannot read {}", photo.display());
+    let file = File::open(photo).with_context(context)?;
+    let length = file.metadata().with_context(context)?.len();
+    let too_large = || {
+        let detail = format!("over the limit of {} MiB", bytes_max >> 20);
+        Reason::new(ReasonCode::TooLarge, detail)
+    };
+    if length > bytes_max {
+        return Ok(Err(too_large()));
+    }
+    let mut bytes = Vec::with_capacity(length as usize + 1);
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .with_context(context)?;
+    if bytes.len() as u64 > bytes_max {
+        return Ok(Err(too_large()));
+    }
+    Ok(Ok(bytes))
+}
+
+fn report(
+    photo: &Path,
+    sha256: Option<String>,
+    looked: &Looked,
+    (engine, total): (&dyn Engine, Duration),
+) -> PhotoReport {
+    let original = looked.photo.as_ref().map(|p| p.original);
+    let vehicle = match looked.first_look.map(|f| f.vehicle) {
+        Some(Vehicle::Found { region, .. }) => original.map(|size| vehicle_box(region, size)),
+        _ => None,
+    };
+    PhotoReport {
+        schema: PHOTO_REPORT_SCHEMA.to_owned(),
+        photo: photo.display().to_string(),
+        sha256,
+        width: original.map(|s| s.width),
+        height: original.map(|s| s.height),
+        verdict: looked.verdict.to_string(),
+        reasons: looked.reasons.iter().map(Into::into).collect(),
+        quality: looked.photo.as_ref().map(|p| QualityDocument {
+            sharpness: p.quality.sharpness,
+            luma_mean: p.quality.luma_mean,
+            clipped_dark: p.quality.clipped_dark,
+            clipped_bright: p.quality.clipped_bright,
+        }),
+        gate: looked.first_look.and_then(|f| f.gate),
+        vehicle,
+        findings: looked
+            .findings
+            .iter()
+            .map(|f| FindingDocument::new(f, rle::to_string(&f.rle)))
+            .collect(),
+        bundle: BundleDocument {
+            name: engine.bundle_name().to_owned(),
+            version: engine.bundle_version().to_owned(),
+        },
+        timings_ms: timings(looked, total),
+    }
+}
+
+fn timings(looked: &Looked, total: Duration) -> BTreeMap<String, f64> {
+    let t = looked.timings;
+    let stages = [
+        ("decode", t.decode),
+        ("quality", t.quality),
+        ("first_look", t.first_look),
+        ("segment", t.segment),
+        ("findings", t.findings),
+        ("overlay", t.overlay),
+        ("total", total),
+    ];
+    stages
+        .into_iter()
+        .map(|(name, d)| (name.to_owned(), (d.as_secs_f64() * 1e5).round() / 100.0))
+        .collect()
+}
