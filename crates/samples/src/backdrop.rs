@@ -63,16 +63,17 @@ fn behind(scene: &Scene, point: PlanePoint) -> Rgb {
     );
     let roofs = 0.75 + 0.5 * noise(seed, x * 2.1, 0.0);
     let sky = blend(light.horizon, light.sky, smooth(0.2, 1.4, y));
-    let tone = fractal(seed ^ 5, x * 3.5, y * 4.5, 2);
+    let tone =
+        fractal(seed ^ 5, x * 5.0, y * 6.0, 4) - 0.4 * smooth(0.42, 0.5, noise(seed ^ 4, x * 6.0, 0.5));
     let tint = noise(seed ^ 6, x * 1.2, y * 0.6);
     let far = light.falling(0.0);
-    let leaf = [0.1 + 0.05 * tint, 0.14, 0.07];
+    let leaf = [0.115 + 0.05 * tint, 0.135, 0.085 - 0.02 * tint];
     let wall = [0.34 + 0.14 * tint, 0.32 + 0.06 * tint, 0.3 - 0.04 * tint];
     let kind = smooth(-0.15, 0.15, noise(seed ^ 8, x * 1.1, 0.0));
     let stuff = blend(leaf, wall, kind);
     let lit = scale(
         [stuff[0] * far[0], stuff[1] * far[1], stuff[2] * far[2]],
-        0.9 + 0.5 * tone,
+        0.9 + 0.8 * tone,
     );
     blend(lit, sky, smooth(roofs - 0.08, roofs + 0.12, y))
 }

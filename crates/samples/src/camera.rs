@@ -2,6 +2,7 @@
 //! linear picture; the tone curve is a table.
 
 use image::RgbImage;
+use rayon::prelude::*;
 
 use crate::blur;
 use crate::math::{Rgb, Rng, hash, mix};
@@ -28,21 +29,24 @@ pub(crate) fn develop(spec: &SampleSpec, mut light: Vec<Rgb>) -> RgbImage {
     }
     let table = tone_table();
     let (width, height) = (spec.width as usize, spec.height as usize);
-    let mut bytes = Vec::with_capacity(light.len() * 3);
-    for (index, colour) in light.iter().enumerate() {
-        let (x, y) = (index % width, index / width);
-        let dx = (x as f32 + 0.5) / width as f32 - 0.5;
+    let mut bytes = vec![0; light.len() * 3];
+    let rows = bytes.par_chunks_mut(width * 3).zip(light.par_chunks(width));
+    rows.enumerate().for_each(|(y, (bytes, light))| {
         let dy = (y as f32 + 0.5) / height as f32 - 0.5;
-        let gain = exposure.gain * (1.0 - exposure.vignette * (dx * dx + dy * dy));
-        let grain = grain(exposure.seed, x as i32, y as i32);
-        for channel in 0..3 {
-            let value = colour[channel] * exposure.balance[channel] * gain;
-            let noisy =
-                value + exposure.noise * (value + 0.004).sqrt() * (0.6 * grain[channel] + 0.7 * grain[3]);
-            let step = (noisy * TABLE_PER_UNIT).clamp(0.0, (TABLE - 1) as f32) as usize;
-            bytes.push(table[step]);
+        for (x, (pixel, colour)) in bytes.chunks_exact_mut(3).zip(light).enumerate() {
+            let dx = (x as f32 + 0.5) / width as f32 - 0.5;
+            let gain = exposure.gain * (1.0 - exposure.vignette * (dx * dx + dy * dy));
+            let grain = grain(exposure.seed, x as i32, y as i32);
+            for channel in 0..3 {
+                let value = colour[channel] * exposure.balance[channel] * gain;
+                let speckle = 0.6 * grain[channel] + 0.7 * grain[3];
+                let noisy = value + exposure.noise * (value + 0.004).sqrt() * speckle;
+                let step = (noisy * TABLE_PER_UNIT).clamp(0.0, (TABLE - 1) as f32) as usize;
+                pixel[channel] = table[step];
+            }
         }
-    }
+    });
+
     RgbImage::from_raw(spec.width, spec.height, bytes).expect("three bytes were pushed for every pixel")
 }
 

@@ -3,6 +3,10 @@
 
 use crate::math::{Curve, Rng, length, smooth};
 
+/// Beyond these the ends of the car round nothing any more, metres.
+const NOSE_ENDS: f32 = 1.05;
+const TAIL_BEGINS: f32 = 3.35;
+
 /// A gap between two panels.
 #[derive(Debug, Clone)]
 pub(crate) struct Seam {
@@ -12,9 +16,20 @@ pub(crate) struct Seam {
     /// Where it begins and ends on its own axis, metres.
     pub(crate) from: f32,
     pub(crate) to: f32,
+    /// Least and greatest value of its curve: far from these a pixel need not ask.
+    bounds: (f32, f32),
 }
 
 impl Seam {
+    /// True when the point may lie within `reach` metres of the seam.
+    pub(crate) fn is_near(&self, x: f32, y: f32, reach: f32) -> bool {
+        let (across, along) = if self.upright { (x, y) } else { (y, x) };
+        across > self.bounds.0 - reach
+            && across < self.bounds.1 + reach
+            && along > self.from - reach
+            && along < self.to + reach
+    }
+
     /// Signed distance across the seam, and the coordinate along it.
     pub(crate) fn across(&self, x: f32, y: f32) -> (f32, f32) {
         if self.upright {
@@ -122,7 +137,11 @@ impl Car {
     /// Signed distance to the outline, wheel arches not cut out: negative inside.
     pub(crate) fn outside(&self, x: f32, y: f32) -> f32 {
         let upright = self.top.above(x, y).max(-self.bottom.above(x, y));
-        upright.max(-self.nose.above(y, x)).max(self.tail.above(y, x))
+        match x {
+            _ if x < NOSE_ENDS => upright.max(-self.nose.above(y, x)),
+            _ if x > TAIL_BEGINS => upright.max(self.tail.above(y, x)),
+            _ => upright,
+        }
     }
 
     /// Signed distance to the window band: negative inside.
@@ -140,7 +159,7 @@ impl Car {
     }
 
     /// Distance from the nearest wheel's centre minus the arch's radius, and the unit vector away from it.
-    pub(crate) fn from_arch(&self, x: f32, y: f32) -> (f32, f32, f32) {
+    pub(crate) fn arch_gap(&self, x: f32, y: f32) -> (f32, f32, f32) {
         let wheel = if x < 2.1 { self.wheels[0] } else { self.wheels[1] };
         let (dx, dy) = (x - wheel.x, y - wheel.radius);
         let far = length(dx, dy).max(1e-4);
@@ -154,10 +173,13 @@ impl Car {
         up += self.crease_size * (smooth(-0.008, 0.012, over) - 0.5) * smooth(0.3, 0.0, over.abs());
         let edge = -self.top.above(x, y);
         up = up.max(0.97 * smooth(0.13, 0.0, edge));
-        let ahead = self.nose.above(y, x);
-        let behind = -self.tail.above(y, x);
-        let mut along = 0.06 * (x - 2.1) - 0.9 * bend(ahead, 0.55) + 0.9 * bend(behind, 0.5);
-        let (off, dx, dy) = self.from_arch(x, y);
+        let mut along = 0.06 * (x - 2.1);
+        if x < NOSE_ENDS {
+            along -= 0.9 * bend(self.nose.above(y, x), 0.55);
+        } else if x > TAIL_BEGINS {
+            along += 0.9 * bend(-self.tail.above(y, x), 0.5);
+        }
+        let (off, dx, dy) = self.arch_gap(x, y);
         let flare = 0.42 * bend(off - 0.012, 0.11) - 0.8 * smooth(0.014, 0.0, off);
         along += flare * dx;
         up += flare * dy;
@@ -168,7 +190,7 @@ impl Car {
     pub(crate) fn is_painted(&self, x: f32, y: f32, reach: f32) -> bool {
         let strip = self.strip.is_some_and(|height| (y - height).abs() < 0.03);
         self.outside(x, y) < -reach
-            && self.from_arch(x, y).0 > reach
+            && self.arch_gap(x, y).0 > reach
             && self.belt.above(x, y) < -0.03 - reach * 0.5
             && y > self.cladding + 0.03
             && !strip
@@ -242,6 +264,9 @@ fn seams(front: f32, rear: f32, doors: [f32; 2], lift: f32) -> Vec<Seam> {
         upright: true,
         from: points[0].0,
         to: points[points.len() - 1].0,
+        bounds: points
+            .iter()
+            .fold((f32::MAX, f32::MIN), |b, p| (b.0.min(p.1), b.1.max(p.1))),
     };
     let level = |points: &[(f32, f32)]| Seam {
         upright: false,

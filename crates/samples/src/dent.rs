@@ -95,7 +95,7 @@ impl Dent {
     }
 
     /// Distance from the sharpest fold, metres, where the paint may have cracked.
-    pub(crate) fn from_fold(&self, x: f32, y: f32) -> f32 {
+    pub(crate) fn fold_gap(&self, x: f32, y: f32) -> f32 {
         let (q, a, b) = self.local(x, y);
         let fold = &self.folds[0];
         let ragged = fold.bow * a * a / self.long + 0.006 * fractal(self.seed ^ 11, a * 60.0, b * 60.0, 3);

@@ -116,7 +116,7 @@ fn shell(scene: &Scene, point: PlanePoint) -> Rgb {
         .map_or((0.0, 0.0), |gap| lean(scene, gap, (x, y)));
     let normal = shortened(along + lean.0, up + lean.1);
     let plastic = cover(
-        y - car.cladding - 0.02 * smooth(0.2, 0.0, car.from_arch(x, y).0),
+        y - car.cladding - 0.02 * smooth(0.2, 0.0, car.arch_gap(x, y).0),
         point.pixel,
     );
     let strip = car
@@ -132,7 +132,7 @@ fn shell(scene: &Scene, point: PlanePoint) -> Rgb {
 /// Paint broken to the primer along a dent's fold.
 fn crack(scene: &Scene, (x, y): (f32, f32), mut colour: Rgb) -> Rgb {
     for dent in scene.dents.iter().filter(|dent| dent.cracked) {
-        let off = dent.from_fold(x, y);
+        let off = dent.fold_gap(x, y);
         if off < 0.012 {
             let bare = smooth(
                 0.005,
@@ -192,7 +192,7 @@ fn dusty(scene: &Scene, point: PlanePoint, colour: Rgb, falling: Rgb) -> Rgb {
 }
 
 fn strip(scene: &Scene, (x, y, height): (f32, f32, f32), pixel: f32) -> f32 {
-    let arch = scene.car.from_arch(x, y).0 - 0.05;
+    let arch = scene.car.arch_gap(x, y).0 - 0.05;
     cover(((y - height).abs() - 0.022).max(-arch), pixel)
 }
 
@@ -257,6 +257,9 @@ fn lean(scene: &Scene, gap: &crate::gap::Gap, (x, y): (f32, f32)) -> (f32, f32) 
 /// Draws every seam over the panels' colour.
 fn seams(scene: &Scene, point: PlanePoint, mut colour: Rgb) -> Rgb {
     for (index, seam) in scene.car.seams.iter().enumerate() {
+        if !seam.is_near(point.x, point.y, 0.13) {
+            continue;
+        }
         let (across, along) = seam.across(point.x, point.y);
         if across.abs() > 0.12 || along < seam.from - 0.03 || along > seam.to + 0.03 {
             continue;

@@ -68,8 +68,8 @@ fn scar(scene: &Scene, light: &mut [Rgb], panel: &[bool]) -> Option<Scars> {
 
 fn damages(scene: &Scene, panel: &[bool], scars: Option<&Scars>, spec: &SampleSpec) -> Vec<Damage> {
     let width = spec.width as usize;
-    let mask = |class: &'static str, inside: &dyn Fn(usize, f32, f32) -> bool| {
-        let bytes = (0..panel.len()).map(|index| {
+    let mask = |class: &'static str, inside: &(dyn Fn(usize, f32, f32) -> bool + Sync)| {
+        let bytes = (0..panel.len()).into_par_iter().map(|index| {
             let point = scene
                 .view
                 .plane((index % width) as f32 + 0.5, (index / width) as f32 + 0.5);

@@ -42,7 +42,7 @@ impl Scene {
         let mut rng = Rng::new(spec.seed, 1);
         let stand = STANDS[rng.index(STANDS.len())];
         let centre = (stand.0 + rng.range(-0.2, 0.2), stand.1 + rng.range(-0.08, 0.08));
-        let span = rng.range(1.25, 2.3);
+        let span = rng.range(1.1, 2.1);
         let view = View::new(&mut rng, (spec.width, spec.height), centre, span);
         let mut scene = Self {
             view,
@@ -157,7 +157,7 @@ impl Scene {
         } else {
             [0.0; 3]
         };
-        let arch = self.car.from_arch(point.x, point.y).0;
+        let arch = self.car.arch_gap(point.x, point.y).0;
         let hollow = cover(arch, point.pixel);
         if inside > 0.0 && hollow < 1.0 {
             colour = blend(colour, body(self, point), inside);

@@ -48,8 +48,8 @@ impl Scuff {
     /// A random scuff of `half` metres half length around a point.
     pub(crate) fn new(rng: &mut Rng, (x, y): (f32, f32), half: f32, on_dark: bool) -> Self {
         let angle = rng.range(-0.28, 0.28);
-        let band = half * rng.range(0.16, 0.36);
-        let count = 24 + rng.index(40);
+        let band = half * rng.range(0.2, 0.45);
+        let count = 40 + rng.index(60);
         let strokes = (0..count).map(|_| stroke(rng, half, band)).collect();
         Self {
             x,
@@ -81,7 +81,7 @@ impl Scuff {
     }
 
     /// (along, across) of a plane point.
-    fn into(&self, x: f32, y: f32) -> (f32, f32) {
+    fn axes(&self, x: f32, y: f32) -> (f32, f32) {
         let (dx, dy) = (x - self.x, y - self.y);
         let along = dx * self.turn.0 + dy * self.turn.1;
         let across = dy * self.turn.0 - dx * self.turn.1;
@@ -91,7 +91,7 @@ impl Scuff {
 
     /// Haze at a plane point, 0..1: streaks along the rub, thinning outwards.
     fn hazed(&self, x: f32, y: f32) -> f32 {
-        let (along, across) = self.into(x, y);
+        let (along, across) = self.axes(x, y);
         let far = length(along / (self.half * 0.95), across / (self.band * 1.15));
         if far >= 1.0 {
             return 0.0;
@@ -115,8 +115,8 @@ impl Scuff {
         for step in 0..=steps {
             let t = step as f32 / steps as f32;
             let along = stroke.from + (stroke.to - stroke.from) * t;
-            let sway =
-                0.006 * noise(stroke.seed, along * 9.0, 0.5) + 0.0012 * noise(stroke.seed, along * 90.0, 1.5);
+            let sway = 0.006 * noise(stroke.seed, along * 9.0, 0.5)
+                + 0.0005 * noise(stroke.seed, along * 120.0, 1.5);
             let (x, y) = self.out(along, stroke.across + stroke.drift * t + sway);
             // Broken: the stroke lifts off where the noise is low.
             let touch = smooth(-0.35, 0.15, fractal(stroke.seed ^ 1, along * 22.0, 2.0, 3));
@@ -126,9 +126,9 @@ impl Scuff {
                 continue;
             }
             let (px, py, scale) = scene.view.picture(x, y);
-            let ragged = 0.75 + 0.6 * noise(stroke.seed ^ 2, along * 160.0, 0.5);
+            let ragged = 0.85 + 0.3 * noise(stroke.seed ^ 2, along * 60.0, 0.5);
             let radius = stroke.width * scale * (0.35 + 0.75 * force) * ragged;
-            scars.disc(scene, (px, py), radius, (force, stroke.core));
+            scars.disc(scene, (px, py, radius), (force, stroke.core));
             scars.reach(scene, (px, py), (0.011 * scale).max(2.0));
         }
     }
@@ -150,7 +150,7 @@ impl Scuff {
 
     /// True where the haze is strong enough to be outlined.
     pub(crate) fn is_rubbed(&self, x: f32, y: f32) -> bool {
-        let (along, across) = self.into(x, y);
+        let (along, across) = self.axes(x, y);
         length(along / (self.half * 0.95), across / (self.band * 1.15)) < 0.72 && self.haze > 0.3
     }
 }
@@ -172,7 +172,7 @@ fn stroke(rng: &mut Rng, half: f32, band: f32) -> Stroke {
         width: if deep {
             rng.range(0.002, 0.0042)
         } else {
-            rng.range(0.0006, 0.0019)
+            rng.range(0.0005, 0.0016)
         },
         strength: rng.range(0.25, 1.0),
         core: if deep { rng.range(0.5, 1.0) } else { 0.0 },
@@ -201,9 +201,9 @@ impl Scars {
     }
 
     /// A soft disc of bared edge, with a dark core inside when deep.
-    fn disc(&mut self, scene: &Scene, at: (f32, f32), radius: f32, (force, core): (f32, f32)) {
+    fn disc(&mut self, scene: &Scene, (px, py, radius): (f32, f32, f32), (force, core): (f32, f32)) {
         let thin = (radius / 0.7).min(1.0);
-        around(scene, at, radius + 1.0, |index, far| {
+        around(scene, (px, py), radius + 1.0, |index, far| {
             let edge = (radius + 0.5 - far).clamp(0.0, 1.0) * force * thin;
             self.edge[index] = self.edge[index].max(edge);
             if core > 0.0 {

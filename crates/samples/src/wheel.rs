@@ -1,5 +1,7 @@
 //! Wheels and what shows through the arches. How: polar coordinates about the hub.
 
+use std::f32::consts::TAU;
+
 use crate::car::Wheel;
 use crate::math::{Rgb, Rng, add, blend, fractal, length, scale, smooth};
 use crate::paint::cover;
@@ -28,7 +30,7 @@ impl Rim {
             } else {
                 [0.5, 0.51, 0.52]
             },
-            phase: rng.range(0.0, 6.28),
+            phase: rng.range(0.0, TAU),
         }
     }
 }
@@ -80,8 +82,8 @@ fn tyre(scene: &Scene, (dx, dy, far, radius): (f32, f32, f32, f32), light: Rgb) 
 
 fn metal(scene: &Scene, (dx, dy, far, rim): (f32, f32, f32, f32), light: Rgb) -> Rgb {
     let design = &scene.rim;
-    let sector = 6.283_185_5 / design.spokes;
-    let angle = libm::atan2f(dy, dx) + design.phase + 6.283_185_5;
+    let sector = TAU / design.spokes;
+    let angle = libm::atan2f(dy, dx) + design.phase + TAU;
     let turn = angle - sector * (angle / sector + 0.5).floor();
     let lateral = turn * far;
     let half = design.width * (0.8 + 0.5 * far / rim);

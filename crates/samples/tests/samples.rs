@@ -1,5 +1,7 @@
 //! What a drawn sample and a written set promise.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests outside a test function")]
+
 use image::{GrayImage, RgbImage, imageops};
 use serde_json::Value;
 use walkaround_samples::{
