@@ -1,8 +1,8 @@
 """Give an int8 network 7-bit weights, so that it computes the same numbers on every CPU.
 
 ONNX Runtime multiplies u8 activations with s8 weights. A CPU with VNNI instructions adds the products in 32
-bits; an older x86 CPU (AVX2 only) adds them in pairs in 16 bits, which saturate: 255 * 127 * 2 > 32767. On the
-network as first quantised this changed masks (IoU 0.84 between the two kinds of CPU, measured under QEMU).
+bits; an older x86 CPU (AVX2 only) adds them in pairs in 16 bits, which saturate: 255 * 127 * 2 > 32767. On
+the network as first quantised this changed masks (IoU 0.84 between the two kinds of CPU, under QEMU).
 With weights of at most 63 nothing can saturate. The activation scales, calibrated on training photos, stay.
 
 `export.py` quantises to 7-bit weights from the start; this script is for a network that was not.
@@ -10,12 +10,13 @@ With weights of at most 63 nothing can saturate. The activation scales, calibrat
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
+
+from arguments import parser as make_parser
 
 WEIGHT_MAX = 63
 INT8_MAX = 127
@@ -58,9 +59,9 @@ def narrow(quantised: Tensors, whole: Tensors, weight: onnx.NodeProto, bias: onn
 
 def main() -> None:
     """Read both forms of the network and write the narrowed one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("whole", type=Path, help="the fp32 ONNX network")
-    parser.add_argument("quantised", type=Path, help="the same network as static QDQ int8, one scale a channel")
+    parser.add_argument("quantised", type=Path, help="the same as static QDQ int8, a scale per channel")
     parser.add_argument("out", type=Path, help="ONNX network to write")
     arguments = parser.parse_args()
     model = onnx.load(arguments.quantised)

@@ -7,11 +7,12 @@ tensor (swapped channels, wrong scale) to move it out of tolerance.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+
+from arguments import parser as make_parser
 
 SIDE = 256
 OVERSAMPLE = 4  # drawn larger and shrunk once: smooth edges without depending on a font or a GPU
@@ -83,7 +84,7 @@ def picture() -> Image.Image:
 
 def main() -> None:
     """Write the picture as PNG."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("out", type=Path, help="PNG to write")
     picture().save(parser.parse_args().out, optimize=True)
 
