@@ -11,7 +11,7 @@ mod output;
 mod print;
 mod work;
 
-use crate::args::{Format, InspectArgs};
+use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::library::Engines;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

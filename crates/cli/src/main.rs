@@ -1,34 +1,7 @@
-//! The `walkaround` command: parses the command line, runs one command, maps its outcome to an exit code.
-//!
-//! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong.
+//! The `walkaround` program; all of it is in the library.
 
-mod args;
-mod bundle_check;
-mod failure;
-mod inspect;
-mod library;
-mod samples;
-
-use args::{Args, Command};
-use clap::Parser;
-use failure::Failure;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    let outcome = match &args.command {
-        Command::Inspect(options) => inspect::run(options),
-        Command::Samples(options) => samples::run(options),
-        Command::Bundle(options) => bundle_check::run(options),
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(failure) => {
-            failure::say(&failure);
-            match failure {
-                Failure::Usage(_) => ExitCode::from(2),
-                Failure::Failed(_) => ExitCode::FAILURE,
-            }
-        }
-    }
+    walkaround_cli::main()
 }
