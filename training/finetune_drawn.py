@@ -10,7 +10,6 @@ never shown to it; `evaluate.py --half held-out` scores on those.
 from __future__ import annotations
 
 import copy
-import hashlib
 import math
 import random
 import time
@@ -29,7 +28,7 @@ from drawn import read_drawn
 from export import export, load_weights, quantise
 from losses import gate_loss, mask_loss
 from model import Net
-from prepare import photos_in, shrink
+from prepare import held_out, photos_in, shrink
 
 DRAWN_SIDE = 320
 BATCH_DRAWN, BATCH_DAMAGED, BATCH_UNDAMAGED = 6, 4, 2
@@ -54,11 +53,6 @@ class Pictures:
         views = [augment.view(self.pixels[number], self.labels[number], rng) for number in chosen]
         image = torch.from_numpy(np.stack([photo for photo, _ in views])).permute(0, 3, 1, 2)
         return image, np.stack([labels for _, labels in views])
-
-
-def held_out(path: Path) -> bool:
-    """Tell whether a real photo is kept away from training: half are, by a hash of the file name."""
-    return hashlib.sha256(path.name.encode()).digest()[0] >= 128
 
 
 def real_photos(folder: Path) -> Pictures:
@@ -157,7 +151,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(0)
-    net = Net(logits=True, pretrained=False).eval()
+    net = Net(logits=True, pretrained=False).eval().to(memory_format=torch.channels_last)
     load_weights(net, given.network)
     drawn = Pictures(*read_drawn(given.drawn, DRAWN_SIDE)[:2])
     damaged, undamaged = real_photos(given.damaged), real_photos(given.undamaged)

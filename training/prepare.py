@@ -10,6 +10,7 @@ Writes to the work folder: `photos.npy` (uint8 [n, 320, 320, 3], RGB), `labels.n
 from __future__ import annotations
 
 import collections
+import hashlib
 import json
 import random
 import re
@@ -92,6 +93,11 @@ def parts(folder: Path) -> list[tuple[Entry, Photo]]:
         for path in photos_in(folder / name / "JPEGImages"):
             result.append((Entry(str(path), split, "undamaged", "parts"), Photo(path)))
     return result
+
+
+def held_out(path: Path) -> bool:
+    """Tell whether a real photo is kept away from fine-tuning: half are, by a hash of the file name."""
+    return hashlib.sha256(path.name.encode()).digest()[0] >= 128
 
 
 def shrink(path: Path) -> tuple[np.ndarray, tuple[int, int]] | None:
