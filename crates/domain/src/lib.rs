@@ -1,12 +1,26 @@
-//! The words of Walkaround as types: what a photo shows (findings), what we say about it (verdict) and why.
+//! The words of Walkaround as types: what a photo shows (findings), what we say about it (verdict), where an
+//! inspection stands (its phase), and the decisions: routing and scaling.
 //!
 //! Pure: no I/O, no async, no clock, no serialisation. Everything else in the house depends on this crate,
 //! and this crate depends on nothing.
 
 pub mod finding;
 pub mod geometry;
+pub mod ids;
+pub mod inspection;
+pub mod photo;
+pub mod record;
+pub mod routing;
+pub mod scaling;
+pub mod time;
 pub mod verdict;
+pub mod walkaround;
 
 pub use finding::Finding;
 pub use geometry::{PixelBox, Point, Polygon, Rle, Size, UnitRect};
+pub use ids::InspectionId;
+pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
+pub use photo::{InspectionRequest, Occasion, PhotoRef};
+pub use record::{BlobRef, FindingSummary, Inspection, Outcome};
+pub use time::Timestamp;
 pub use verdict::{Reason, ReasonCode, Verdict};

@@ -17,6 +17,11 @@ impl Verdict {
     /// Every verdict, in the order reports list them.
     pub const ALL: [Self; 3] = [Self::Damaged, Self::Clean, Self::Unusable];
 
+    /// The verdict that a document names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|v| v.as_str() == word)
+    }
+
     /// The word used in documents, tables and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,6 +66,26 @@ pub enum ReasonCode {
 }
 
 impl ReasonCode {
+    /// Every code.
+    pub const ALL: [Self; 11] = [
+        Self::Blurred,
+        Self::TooDark,
+        Self::TooBright,
+        Self::Clipped,
+        Self::NoVehicle,
+        Self::Unreadable,
+        Self::CutShort,
+        Self::UnsupportedFormat,
+        Self::TooLarge,
+        Self::TooSmall,
+        Self::OddAspect,
+    ];
+
+    /// The code that a document names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == word)
+    }
+
     /// The word used in documents.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,225 @@
+//! The life of an inspection as a pure state machine.
+//!
+//! `accepted → routed(lane, reason) → done(verdict)`, or `→ failed(code)`; `done` and `failed` are final.
+//! Messages arrive twice and late, so a step that changes nothing is a value ([`Step::AlreadyApplied`]),
+//! and only what contradicts the state is an error.
+
+use crate::verdict::Verdict;
+use std::fmt;
+
+/// Where the heavy look happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// On the CPU, in the triage function.
+    Inline,
+    /// On a GPU worker.
+    Gpu,
+}
+
+impl Lane {
+    /// The lane that a document names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Inline, Self::Gpu].into_iter().find(|l| l.as_str() == word)
+    }
+
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inline => "inline",
+            Self::Gpu => "gpu",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why an inspection failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCode {
+    /// The photo does not exist (any more).
+    PhotoNotFound,
+    /// The photo may not be fetched: host or path outside what is allowed, access denied.
+    PhotoForbidden,
+    /// The photo could not be fetched within its attempts.
+    PhotoUnreachable,
+    /// More bytes than the limit.
+    PhotoTooLarge,
+    /// The networks failed within all attempts.
+    EngineFailed,
+    /// Results could not be stored within all attempts.
+    StoreFailed,
+}
+
+impl FailureCode {
+    /// Every code.
+    pub const ALL: [Self; 6] = [
+        Self::PhotoNotFound,
+        Self::PhotoForbidden,
+        Self::PhotoUnreachable,
+        Self::PhotoTooLarge,
+        Self::EngineFailed,
+        Self::StoreFailed,
+    ];
+
+    /// The code that a document names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|c| c.as_str() == word)
+    }
+
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PhotoNotFound => "photo_not_found",
+            Self::PhotoForbidden => "photo_forbidden",
+            Self::PhotoUnreachable => "photo_unreachable",
+            Self::PhotoTooLarge => "photo_too_large",
+            Self::EngineFailed => "engine_failed",
+            Self::StoreFailed => "store_failed",
+        }
+    }
+}
+
+/// Where an inspection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// The request is durable.
+    Accepted,
+    /// A lane was chosen, and why.
+    Routed {
+        /// Which.
+        lane: Lane,
+        /// In words, for the record.
+        reason: String,
+    },
+    /// Final: looked at.
+    Done {
+        /// The verdict.
+        verdict: Verdict,
+    },
+    /// Final: could not be looked at.
+    Failed {
+        /// Why, for machines.
+        code: FailureCode,
+        /// Why, for people.
+        detail: String,
+    },
+}
+
+impl Phase {
+    /// Whether nothing can change any more.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Done { .. } | Self::Failed { .. })
+    }
+
+    /// The word used in documents.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Routed { .. } => "routed",
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// What happens to an inspection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A lane was chosen.
+    Route {
+        /// Which.
+        lane: Lane,
+        /// Why, in words.
+        reason: String,
+    },
+    /// It was looked at.
+    Complete {
+        /// The verdict.
+        verdict: Verdict,
+    },
+    /// It cannot be looked at.
+    Fail {
+        /// Why, for machines.
+        code: FailureCode,
+        /// Why, for people.
+        detail: String,
+    },
+}
+
+/// The outcome of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The next phase.
+    Advance(Phase),
+    /// The event changes nothing: it was applied before, or came too late to matter.
+    AlreadyApplied,
+}
+
+/// An event that contradicts the phase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IllegalTransition {
+    /// Where the inspection stands.
+    pub from: &'static str,
+    /// What was tried.
+    pub event: &'static str,
+}
+
+impl fmt::Display for IllegalTransition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an inspection that is {} cannot {}", self.from, self.event)
+    }
+}
+
+impl std::error::Error for IllegalTransition {}
+
+impl Phase {
+    /// The phase after an event.
+    ///
+    /// A final phase absorbs what a duplicate or a straggler repeats: the first final write wins, and a
+    /// second look at the same photo is not a contradiction (two workers may both have looked).
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] when a done inspection is said to have failed, or the reverse.
+    pub fn step(&self, event: &Event) -> Result<Step, IllegalTransition> {
+        match (self, event) {
+            (Self::Accepted, Event::Route { lane, reason }) => Ok(Step::Advance(Self::Routed {
+                lane: *lane,
+                reason: reason.clone(),
+            })),
+            // A route may be revised while nothing is final: the GPU lane closed, the deadline came near.
+            (Self::Routed { lane: now, .. }, Event::Route { lane, reason }) if now != lane => {
+                Ok(Step::Advance(Self::Routed {
+                    lane: *lane,
+                    reason: reason.clone(),
+                }))
+            }
+            (Self::Routed { .. } | Self::Done { .. } | Self::Failed { .. }, Event::Route { .. }) => {
+                Ok(Step::AlreadyApplied)
+            }
+            (Self::Accepted | Self::Routed { .. }, Event::Complete { verdict }) => {
+                Ok(Step::Advance(Self::Done { verdict: *verdict }))
+            }
+            (Self::Accepted | Self::Routed { .. }, Event::Fail { code, detail }) => {
+                Ok(Step::Advance(Self::Failed {
+                    code: *code,
+                    detail: detail.clone(),
+                }))
+            }
+            (Self::Done { .. }, Event::Complete { .. }) | (Self::Failed { .. }, Event::Fail { .. }) => {
+                Ok(Step::AlreadyApplied)
+            }
+            (Self::Done { .. }, Event::Fail { .. }) => Err(IllegalTransition {
+                from: "done",
+                event: "fail",
+            }),
+            (Self::Failed { .. }, Event::Complete { .. }) => Err(IllegalTransition {
+                from: "failed",
+                event: "complete",
+            }),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One error type for all ports. Its kind says what the caller should do.
+
+use std::time::Duration;
+
+/// What a caller should do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PortErrorKind {
+    /// Not reachable, timed out, or broken on the other side: try again later. The operation may or may not
+    /// have happened.
+    Unavailable,
+    /// Asked too often: try again after `retry_after`.
+    Throttled,
+    /// Not allowed: trying again does not help, an operator has to grant access.
+    Denied,
+    /// The thing itself is not there.
+    NotFound,
+    /// What is stored is not what it should be: digest, encoding.
+    Corrupt,
+    /// The call is wrong: too large, malformed, contradictory. Trying again does not help.
+    Invalid,
+}
+
+impl PortErrorKind {
+    /// Whether the same call may succeed later.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Throttled)
+    }
+}
+
+/// An error of a port.
+#[derive(Debug, thiserror::Error)]
+#[error("{port}.{operation}: {detail}")]
+pub struct PortError {
+    /// Which port: `queue`, `records`, `blobs`, `capacity`, `publisher`.
+    pub port: &'static str,
+    /// Which method.
+    pub operation: &'static str,
+    /// What to do.
+    pub kind: PortErrorKind,
+    /// When to try again, where the other side said so.
+    pub retry_after: Option<Duration>,
+    /// What happened, one line, without credentials, signed URLs or photo bytes.
+    pub detail: String,
+    /// The cause.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl PortError {
+    /// An error without a cause.
+    pub fn new(
+        (port, operation): (&'static str, &'static str),
+        kind: PortErrorKind,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self {
+            port,
+            operation,
+            kind,
+            retry_after: None,
+            detail: detail.into(),
+            source: None,
+        }
+    }
+
+    /// The same error with its cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+}

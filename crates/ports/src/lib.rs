@@ -1,0 +1,22 @@
+//! What the use cases need of the world: six small traits and one error type.
+//!
+//! A port is minimal and has no default methods. Expected outcomes are values; an error says what the
+//! caller should do. One conformance suite holds every adapter to the words written here.
+
+mod blobs;
+mod capacity;
+mod clock;
+mod error;
+mod publisher;
+mod queue;
+mod records;
+
+pub use blobs::{BlobAddress, BlobMeta, Blobs, PutNew};
+pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
+pub use clock::Clock;
+pub use error::{PortError, PortErrorKind};
+pub use publisher::{OutEvent, Publisher};
+pub use queue::{AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, Queue, Receipt};
+pub use records::{
+    Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,
+};
