@@ -73,7 +73,7 @@ fn behind(scene: &Scene, point: PlanePoint) -> Rgb {
     let stuff = blend(leaf, wall, kind);
     let lit = scale(
         [stuff[0] * far[0], stuff[1] * far[1], stuff[2] * far[2]],
-        0.9 + 0.8 * tone,
+        (0.9 + 0.8 * tone).max(0.4),
     );
     blend(lit, sky, smooth(roofs - 0.08, roofs + 0.12, y))
 }

@@ -34,7 +34,7 @@ impl Dent {
     pub(crate) fn new(rng: &mut Rng, (x, y): (f32, f32), size: f32) -> Self {
         let angle = rng.range(-0.5, 0.5);
         let short = size * rng.range(0.55, 0.85);
-        let depth = short * rng.range(0.17, 0.27);
+        let depth = short * rng.range(0.2, 0.32);
         let count = 2 + rng.index(4);
         let folds = (0..count).map(|_| fold(rng, short, depth)).collect();
         Self {

@@ -15,6 +15,8 @@ pub(crate) struct Light {
     pub(crate) skyline: Rgb,
     pub(crate) ground: Rgb,
     pub(crate) indoors: bool,
+    /// How much more light comes from ahead (positive) or behind.
+    key: f32,
     pub(crate) seed: u32,
 }
 
@@ -40,6 +42,8 @@ impl Light {
                 rng.range(0.17, 0.36),
             ),
             indoors,
+            key: rng.range(0.25, 0.6) * if rng.chance(0.5) { 1.0 } else { -1.0 },
+
             seed: rng.seed(),
         };
         let strips: Vec<(f32, f32)> = (0..if indoors { 3 } else { 0 })
@@ -94,13 +98,17 @@ impl Light {
 
     /// Light that falls on a matt surface whose normal rises by `up`.
     pub(crate) fn falling(&self, up: f32) -> Rgb {
+        self.falling_aslant(0.0, up)
+    }
+
+    /// The same for a normal that also points `along` the car: one side of the sky is the brighter.
+    pub(crate) fn falling_aslant(&self, along: f32, up: f32) -> Rgb {
         let from_sky = 0.5 + 0.5 * up;
         let sky = blend(self.horizon, self.sky, 0.5);
         let lift = if self.indoors { 1.5 } else { 0.8 };
-        add(
-            scale(sky, from_sky * lift),
-            scale(self.ground, (1.0 - from_sky) * 0.8),
-        )
+        let side = (1.0 + self.key * along).max(0.2);
+        let below = scale(self.ground, (1.0 - from_sky) * 0.8);
+        scale(add(scale(sky, from_sky * lift), below), side)
     }
 }
 

@@ -45,6 +45,7 @@ impl Paint {
 /// A unit normal and the direction in which the eye sees the surroundings.
 #[derive(Clone, Copy)]
 struct Facing {
+    along: f32,
     up: f32,
     mirror: (f32, f32),
     fresnel: f32,
@@ -63,6 +64,7 @@ fn facing(scene: &Scene, point: PlanePoint, normal: (f32, f32)) -> Facing {
     let glance = (1.0 + along).clamp(0.0, 1.0);
     let square = glance * glance;
     Facing {
+        along: n[0],
         up: n[1],
         mirror,
         fresnel: 0.095 + 0.9 * square * square * glance,
@@ -160,7 +162,8 @@ fn shortened(along: f32, up: f32) -> (f32, f32) {
 fn lacquer(scene: &Scene, point: PlanePoint, normal: (f32, f32), painted: f32) -> Rgb {
     let facing = facing(scene, point, normal);
     let light = &scene.light;
-    let falling = scale(light.falling(facing.up), scene.shade(point.x, point.y));
+    let falling = light.falling_aslant(facing.along, facing.up);
+    let falling = scale(falling, scene.shade(point.x, point.y));
     let base = blend([0.022, 0.022, 0.023], scene.paint.base, painted);
     let metal = scene.paint.metal * painted;
     let mut colour = multiply(base, scale(falling, 1.0 - metal));
@@ -214,7 +217,7 @@ fn fittings(scene: &Scene, point: PlanePoint, mut colour: Rgb) -> Rgb {
         colour = scale(colour, 1.0 - 0.55 * smooth(0.012, -0.004, shadow));
         let grip = cover(bar, point.pixel);
         if grip > 0.0 {
-            let up = (dy / 0.019).clamp(-0.9, 0.9);
+            let up = (dy / 0.019).clamp(-0.7, 0.7);
             colour = blend(colour, lacquer(scene, point, (dx * 1.5, up), 1.0), grip);
         }
     }

@@ -42,7 +42,7 @@ impl Scene {
         let mut rng = Rng::new(spec.seed, 1);
         let stand = STANDS[rng.index(STANDS.len())];
         let centre = (stand.0 + rng.range(-0.2, 0.2), stand.1 + rng.range(-0.08, 0.08));
-        let span = rng.range(1.1, 2.1);
+        let span = rng.range(1.3, 2.3);
         let view = View::new(&mut rng, (spec.width, spec.height), centre, span);
         let mut scene = Self {
             view,
@@ -88,16 +88,23 @@ impl Scene {
     }
 
     fn scratch(&mut self, rng: &mut Rng) {
-        let size = self.view.span * rng.range(0.15, 0.25);
+        let size = self.view.span * rng.range(0.17, 0.28);
         let at = match self.dents.first() {
             Some(dent) => (dent.x + rng.range(-0.1, 0.1), dent.y + rng.range(-0.08, 0.08)),
             None => self.place(rng, 0.07),
         };
         self.scuffs.push(Scuff::new(rng, at, size, self.paint.is_dark()));
+        // A second touch is common: the other car moved on.
+        let beside = (at.0 + rng.range(-0.9, 0.9) * size, at.1 + rng.range(-0.2, 0.2));
+        if rng.chance(0.5) && self.car.is_painted(beside.0, beside.1, 0.04) {
+            let lesser = size * rng.range(0.3, 0.6);
+            self.scuffs
+                .push(Scuff::new(rng, beside, lesser, self.paint.is_dark()));
+        }
     }
 
     fn dent(&mut self, rng: &mut Rng) {
-        let size = (self.view.span * rng.range(0.13, 0.2)).min(0.36);
+        let size = (self.view.span * rng.range(0.15, 0.22)).min(0.42);
         let at = self.place(rng, size * 0.45);
         self.dents.push(Dent::new(rng, at, size));
     }

@@ -65,7 +65,7 @@ impl Scuff {
                 [0.16, 0.155, 0.15]
             },
             rubbed: rubbed(rng, on_dark),
-            haze: rng.range(0.45, 0.9),
+            haze: rng.range(0.5, 1.0),
             seed: rng.seed(),
         }
     }
@@ -182,7 +182,7 @@ fn stroke(rng: &mut Rng, half: f32, band: f32) -> Stroke {
 
 /// The colour left on the paint: its own dust, primer, or another car's lacquer.
 fn rubbed(rng: &mut Rng, on_dark: bool) -> Rgb {
-    match (rng.index(4), on_dark) {
+    match (rng.index(7), on_dark) {
         (0, _) => [0.42, 0.05, 0.04],
         (1, _) => [0.06, 0.1, 0.28],
         (_, true) => [0.62, 0.61, 0.58],
