@@ -252,6 +252,16 @@ fn outlines_lose_corners_but_not_their_shape() {
     }
 }
 
+#[test]
+fn corners_kept_for_their_area_leave_none_too_far_off() {
+    let ring = trace(&patch(&["..#", "..#", "###"])).remove(0);
+    let simple = simplify(&ring, 0.75);
+    assert!(
+        ring.iter().all(|&corner| distance(corner, &simple) <= 0.75),
+        "{simple:?}"
+    );
+}
+
 /// Distance of a point to a closed ring.
 fn distance(point: (i32, i32), ring: &Ring) -> f64 {
     let segment = |a: (i32, i32), b: (i32, i32)| {
@@ -281,6 +291,9 @@ prop_compose! {
 }
 
 proptest! {
+    // Cases that failed once become tests of their own above, not files of seeds.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn outlines_enclose_exactly_the_region(map in any_map()) {
         let canvas = Canvas::of(size_of(&map)).unwrap();

@@ -253,6 +253,9 @@ prop_compose! {
 }
 
 proptest! {
+    // Cases that failed once become tests of their own above, not files of seeds.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn windows_change_nothing(
         maps in prop::collection::vec(any_map(), 1..3),

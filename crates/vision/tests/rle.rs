@@ -220,6 +220,9 @@ fn is_inside(ring: &[Point], x: f64, y: f64) -> bool {
 }
 
 proptest! {
+    // Cases that failed once become tests of their own above, not files of seeds.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_mask_survives_code_and_text(
         (width, height) in (1u32..30, 1u32..30),

@@ -27,9 +27,12 @@ pub fn simplify(ring: &[(i32, i32)], tolerance: f32) -> Ring {
         mark(ring, (from, to), f64::from(tolerance), &mut keep);
     }
     if keep.iter().filter(|&&kept| kept).count() < CORNERS_MIN {
-        for stretch in [(0, across), (across, ring.len())] {
-            if let Some((farthest, _)) = farthest(ring, stretch).filter(|&(_, distance)| distance > 0.0) {
-                keep[farthest] = true;
+        for (from, to) in [(0, across), (across, ring.len())] {
+            if let Some((middle, _)) = farthest(ring, (from, to)).filter(|&(_, distance)| distance > 0.0) {
+                keep[middle] = true;
+                // Against the new, shorter segments other corners may have become too far off.
+                mark(ring, (from, middle), f64::from(tolerance), &mut keep);
+                mark(ring, (middle, to), f64::from(tolerance), &mut keep);
             }
         }
     }

@@ -142,6 +142,10 @@ fn place(shape: &Shape, shapes: &[Shape], (frame, taken): (&Rect, &[Rect]), text
         (right.0 + gap, right.1 - height * 1.2),
         (left.0 - width - gap, left.1 + height * 0.2),
         (top.0 - width / 2.0, top.1 + gap),
+        // One and two lines further off, for regions crowded together.
+        (top.0 - width * 0.2, top.1 - height * 2.0 - gap * 2.0),
+        (bottom.0 - width * 0.2, bottom.1 + height + gap * 2.0),
+        (bottom.0 - width * 0.2, bottom.1 + height * 2.0 + gap * 3.0),
     ];
     let over_tags = |tag: &Rect| {
         taken
