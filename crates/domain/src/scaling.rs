@@ -1,1 +1,218 @@
-//! Being written.
+//! How many GPU workers there should be.
+//!
+//! By level, not by event: backlog, age and measured rate give a need; the caller starts or ends the
+//! difference to what lives. A need seen within the warm hold keeps workers that are already there, so that
+//! a gap between two bursts does not pay for two starts.
+
+use std::time::Duration;
+
+/// What waits for the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Photos ready or delayed.
+    pub waiting: u64,
+    /// Photos leased by workers.
+    pub in_flight: u64,
+    /// Age of the oldest waiting photo, where known.
+    pub oldest_age: Option<Duration>,
+}
+
+/// The workers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Fleet {
+    /// Workers that run or were asked for.
+    pub live: u32,
+    /// Photos a second of one worker, where measured.
+    pub rate_per_worker: Option<f64>,
+    /// Largest need within the warm hold; 0 when there was none.
+    pub recent_need: u32,
+}
+
+/// Bounds of the fleet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScalingPolicy {
+    /// Fewest workers, also without work.
+    pub workers_min: u32,
+    /// Most workers.
+    pub workers_max: u32,
+    /// A backlog should be gone within this time.
+    pub drain_target: Duration,
+    /// An oldest photo above this age asks for one worker more than there are.
+    pub age_max: Duration,
+    /// Assumed photos a second of one worker until it is measured.
+    pub rate_guess: f64,
+    /// How long a need keeps workers; see [`Fleet::recent_need`].
+    pub warm_hold: Duration,
+}
+
+impl Default for ScalingPolicy {
+    fn default() -> Self {
+        Self {
+            workers_min: 0,
+            workers_max: 14,
+            drain_target: Duration::from_secs(600),
+            age_max: Duration::from_secs(900),
+            rate_guess: 10.0,
+            warm_hold: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Workers that the backlog alone asks for, within the policy's bounds, without any hold.
+pub fn need(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
+    let photos = backlog.waiting.saturating_add(backlog.in_flight);
+    if photos == 0 {
+        return policy.workers_min.min(policy.workers_max);
+    }
+    let rate = fleet
+        .rate_per_worker
+        .filter(|r| *r > 0.0)
+        .unwrap_or(policy.rate_guess)
+        .max(0.01);
+    let drained_by_one = rate * policy.drain_target.as_secs_f64().max(1.0);
+    // A float beyond u32 saturates, which is what the clamp below wants.
+    let by_backlog = (photos as f64 / drained_by_one).ceil().max(1.0) as u32;
+    let late = backlog.waiting > 0 && backlog.oldest_age.is_some_and(|age| age > policy.age_max);
+    let by_age = if late { fleet.live.saturating_add(1) } else { 0 };
+    // More workers than photos would idle.
+    let useful = u32::try_from(photos).unwrap_or(u32::MAX);
+    by_backlog
+        .max(by_age)
+        .min(useful)
+        .max(policy.workers_min)
+        .min(policy.workers_max)
+}
+
+/// Workers there should be: the need, or what lives if a recent need still holds it.
+pub fn desired_workers(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
+    let held = fleet.recent_need.min(fleet.live);
+    need(backlog, fleet, policy).max(held).min(policy.workers_max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> ScalingPolicy {
+        ScalingPolicy {
+            drain_target: Duration::from_secs(100),
+            rate_guess: 10.0,
+            ..ScalingPolicy::default()
+        }
+    }
+
+    fn ask(waiting: u64, in_flight: u64, age: u64, fleet: Fleet) -> u32 {
+        let backlog = Backlog {
+            waiting,
+            in_flight,
+            oldest_age: Some(Duration::from_secs(age)),
+        };
+        desired_workers(&backlog, &fleet, &policy())
+    }
+
+    #[test]
+    fn table_of_cases() {
+        let none = Fleet::default();
+        let live = |live| Fleet { live, ..none };
+        let cases: &[(&str, u32, u32)] = &[
+            ("nothing to do", ask(0, 0, 0, none), 0),
+            ("one photo", ask(1, 0, 0, none), 1),
+            ("in flight counts", ask(0, 1, 0, live(1)), 1),
+            ("1,000 photos at 10/s drain in 100 s", ask(1000, 0, 0, none), 1),
+            ("one more photo, one more worker", ask(1001, 0, 0, none), 2),
+            ("never past the maximum", ask(1_000_000, 0, 0, none), 14),
+            (
+                "a slow measured rate asks for more",
+                ask(
+                    1000,
+                    0,
+                    0,
+                    Fleet {
+                        rate_per_worker: Some(2.0),
+                        ..none
+                    },
+                ),
+                5,
+            ),
+            (
+                "old photos ask for one more than there are",
+                ask(500, 0, 901, live(3)),
+                4,
+            ),
+            ("but not past the maximum", ask(500, 0, 901, live(14)), 14),
+            ("nor past the photos", ask(2, 0, 901, live(5)), 2),
+            (
+                "a recent need keeps what lives",
+                ask(
+                    0,
+                    0,
+                    0,
+                    Fleet {
+                        live: 5,
+                        recent_need: 8,
+                        ..none
+                    },
+                ),
+                5,
+            ),
+            (
+                "but starts nothing",
+                ask(
+                    0,
+                    0,
+                    0,
+                    Fleet {
+                        live: 0,
+                        recent_need: 8,
+                        ..none
+                    },
+                ),
+                0,
+            ),
+            ("after the hold they go", ask(0, 0, 0, live(5)), 0),
+            (
+                "a broken rate is not believed",
+                ask(
+                    1000,
+                    0,
+                    0,
+                    Fleet {
+                        rate_per_worker: Some(0.0),
+                        ..none
+                    },
+                ),
+                1,
+            ),
+        ];
+        for (what, got, wanted) in cases {
+            assert_eq!(got, wanted, "{what}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold_for_any_load() {
+        for waiting in [0, 1, 10, 1000, u64::MAX] {
+            for live in [0, 1, 14, 200] {
+                for (min, max) in [(0, 14), (2, 5), (3, 3), (0, 0), (9, 4)] {
+                    let policy = ScalingPolicy {
+                        workers_min: min,
+                        workers_max: max,
+                        ..policy()
+                    };
+                    let fleet = Fleet {
+                        live,
+                        recent_need: 100,
+                        rate_per_worker: None,
+                    };
+                    let backlog = Backlog {
+                        waiting,
+                        in_flight: 3,
+                        oldest_age: None,
+                    };
+                    let n = desired_workers(&backlog, &fleet, &policy);
+                    assert!(n <= max && n >= min.min(max), "{n} outside {min}..={max}");
+                }
+            }
+        }
+    }
+}
