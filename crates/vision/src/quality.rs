@@ -4,7 +4,12 @@
 //! the same for a 12-megapixel photo, its scaled decode and its 640-pixel export. Sharpness is the variance of
 //! the 3 x 3 Laplacian (0 1 0 / 1 -4 1 / 0 1 0) there.
 //!
-//! (calibration)
+//! The default policy was set on 554 photos of damaged and undamaged cars (long side 299 to 4608 pixels, most
+//! 640): all pass. Their sharpness runs from 18 (1 % under 41, median 385), mean
+//! luma from 33 to 195, the clipped share up to 0.49. Every third of them was made worse: Gaussian blur with a
+//! sigma of 1 % of the long side leaves a sharpness of at most 5.0 (3 %: 2.7); at 6 % of their brightness the
+//! mean luma is at most 11; washed out (235 + a tenth of the value) it is at least 239. All of these fail. The
+//! limits lie between, nearer to the bad side: refusing a usable photo is the worse mistake.
 
 use std::cell::RefCell;
 

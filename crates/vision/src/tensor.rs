@@ -210,7 +210,12 @@ impl PixelRect {
         let height = snap(self.height.min(self.width / aspect));
         let left = self.left + snap((self.width - width) / 2.0);
         let top = self.top + snap((self.height - height) / 2.0);
-        Self { left, top, width, height }
+        Self {
+            left,
+            top,
+            width,
+            height,
+        }
     }
 
     fn in_units(self, photo: Size) -> UnitRect {

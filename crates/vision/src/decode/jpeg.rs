@@ -128,12 +128,12 @@ impl Canvas {
             Complaint::StraysBeforeEnd(strays) if padding(*strays) => return Ok(()),
             Complaint::Header => {}
             Complaint::StraysBeforeSegment if marks.strays => {}
-            // Nothing but the end marker may be missing. Later passes of a progressive picture may too.
-            Complaint::EndOfFile if end.is_none() && marks.one_pass() => {}
-            Complaint::EndOfFile => return Err(cut_short()),
+            Complaint::EndOfFile if end.is_none() => {}
             other => return Err(other.reason()),
         }
-        if end.is_none() && !marks.one_pass() {
+        // Where only the end marker is missing, the picture is whole. That can be told (from the warning that
+        // the added marker comes too early) with one pass over the picture and Huffman codes only.
+        if end.is_none() && (marks.arithmetic || !marks.one_pass()) {
             return Err(cut_short());
         }
         match self.paint(&cleaned(bytes, marks)) {
@@ -195,10 +195,10 @@ impl Complaint {
         if text.contains("Premature end of JPEG file") {
             return Self::EndOfFile;
         }
-        if let Some((count, marker)) = text.split_once(" extraneous bytes before marker ") {
+        if let Some((count, marker)) = text.split_once(" extraneous bytes before marker 0x") {
             let count = count.rsplit(' ').next().and_then(|count| count.parse().ok());
-            return match count {
-                Some(count) if marker.contains("0xd9") => Self::StraysBeforeEnd(count),
+            return match (u8::from_str_radix(marker, 16), count) {
+                (Ok(0xd9), Some(count)) => Self::StraysBeforeEnd(count),
                 _ => Self::StraysBeforeSegment,
             };
         }

@@ -37,8 +37,7 @@ fn supported(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
         return Some(Format::Gif);
     }
-    // A Canon raw file is a TIFF with a thumbnail in front.
-    if TIFF.iter().any(|magic| bytes.starts_with(magic)) && !at(bytes, 8, b"CR") {
+    if TIFF.iter().any(|magic| bytes.starts_with(magic)) && !is_raw_tiff(bytes) {
         return Some(Format::Tiff);
     }
     // Two letters are not much of a signature: the length of the header that follows must be a known one.
@@ -51,14 +50,38 @@ fn at(bytes: &[u8], offset: usize, what: &[u8]) -> bool {
     bytes.get(offset..).is_some_and(|rest| rest.starts_with(what))
 }
 
+/// Camera raw files are TIFFs whose first picture is a thumbnail. They say so: NewSubfileType (254) has its
+/// lowest bit set, or there is a DNGVersion (50706), or Canon's mark behind the header.
+fn is_raw_tiff(bytes: &[u8]) -> bool {
+    let little = bytes.starts_with(b"II");
+    let number = |offset: usize, length: usize| -> Option<usize> {
+        let bytes = bytes.get(offset..offset.checked_add(length)?)?.iter();
+        let join = |sum: usize, byte: &u8| (sum << 8) | usize::from(*byte);
+        Some(if little {
+            bytes.rev().fold(0, join)
+        } else {
+            bytes.fold(0, join)
+        })
+    };
+    let is_raw_entry = |entry: usize| match number(entry, 2) {
+        Some(254) => number(entry + 8, 4).is_some_and(|kind| kind & 1 == 1),
+        tag => tag == Some(50706),
+    };
+    let first = number(4, 4).unwrap_or(usize::MAX >> 1);
+    let entries = number(first, 2).unwrap_or(0);
+    at(bytes, 8, b"CR") || (0..entries).any(|i| is_raw_entry(first + 2 + 12 * i))
+}
+
 fn by_signature(bytes: &[u8]) -> Option<&'static str> {
-    const SIGNATURES: [(usize, &[u8], &str); 21] = [
+    const SIGNATURES: [(usize, &[u8], &str); 22] = [
         (0, b"\xff\x0a", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
         (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
         (0, b"II\xbc\x01", "a JPEG XR picture"),
-        (8, b"CR", "a camera raw file"),
+        // Those that are pictures have been recognised before.
+        (0, b"II*\0", "a camera raw file"),
+        (0, b"MM\0*", "a camera raw file"),
         (0, b"IIRO", "a camera raw file"),
         (0, b"IIU\0", "a camera raw file"),
         (0, b"FUJIFILM", "a camera raw file"),
