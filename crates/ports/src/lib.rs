@@ -1,4 +1,4 @@
-//! What the use cases need of the world: six small traits and one error type.
+//! What the use cases need of the world: seven small traits and one error type.
 //!
 //! A port is minimal and has no default methods. Expected outcomes are values; an error says what the
 //! caller should do. One conformance suite holds every adapter to the words written here.
@@ -7,6 +7,7 @@ mod blobs;
 mod capacity;
 mod clock;
 mod error;
+mod photos;
 mod publisher;
 mod queue;
 mod records;
@@ -15,6 +16,7 @@ pub use blobs::{BlobAddress, BlobMeta, Blobs, PutNew};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
+pub use photos::{FetchError, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, Queue, Receipt};
 pub use records::{
