@@ -15,6 +15,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Look at photos: verdicts, findings and marked pictures
     Inspect(InspectArgs),
+    /// Score a bundle on photos whose damage is known
+    Evaluate(EvaluateArgs),
     /// Draw sample photos whose damage is known
     Samples(SamplesArgs),
     /// Examine a bundle of networks
@@ -72,6 +74,48 @@ pub(crate) enum Format {
     Json,
     /// One COCO document with all findings as run-length codes
     Coco,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct EvaluateArgs {
+    /// Folders of photos with COCO annotations in `_annotations.coco.json`; photos in a folder without them
+    /// count as undamaged
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// COCO annotations of the one PATH, when they are not in `_annotations.coco.json` inside it
+    #[arg(long, value_name = "FILE")]
+    pub annotations: Option<PathBuf>,
+    /// A category of the annotations and the class of the bundle that it is; without it, equal names match
+    #[arg(long, value_name = "THEIRS=OURS")]
+    pub map: Vec<String>,
+    /// A category whose regions are left out of every score
+    #[arg(long, value_name = "CATEGORY")]
+    pub ignore: Vec<String>,
+    /// TOML file with `[map]` and `ignore` [default: map.toml beside the annotations, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub map_file: Option<PathBuf>,
+    /// Folder of undamaged photos
+    #[arg(long, value_name = "DIR")]
+    pub undamaged: Vec<PathBuf>,
+    /// Folder for report.json, index.html and its pictures
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub format: ReportFormat,
+    /// Photos looked at at the same time [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Tables for people
+    Table,
+    /// The document that is also written to report.json
+    Json,
 }
 
 #[derive(Debug, ClapArgs)]

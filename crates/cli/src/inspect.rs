@@ -6,14 +6,15 @@
 
 mod coco;
 mod gallery;
-mod inputs;
+pub(crate) mod inputs;
 mod output;
 mod print;
-mod work;
+pub(crate) mod work;
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::library::Engines;
+pub(crate) use gallery::{text as html_text, url as html_url};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) use print::plain_table;
 use std::io::IsTerminal;
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
         jobs: args.jobs.map(usize::from),
         overlays: out.is_some(),
         all_classes: args.all_classes,
+        gate_stops: true,
     };
     let mut printer = print::Printer::new(args.format, &engines);
     let mut gallery = gallery::Gallery::new(&engines);

@@ -6,6 +6,7 @@
 
 mod args;
 mod bundle_check;
+mod evaluate;
 mod failure;
 mod inspect;
 mod library;
@@ -21,6 +22,7 @@ pub fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Inspect(options) => inspect::run(options),
+        Command::Evaluate(options) => evaluate::run(options),
         Command::Samples(options) => samples::run(options),
         Command::Bundle(options) => bundle_check::run(options),
     };

@@ -31,6 +31,8 @@ pub(crate) struct WorkOptions {
     /// Whether marked pictures are wanted.
     pub overlays: bool,
     pub all_classes: bool,
+    /// Whether a gate that says clean stops before the segmenters.
+    pub gate_stops: bool,
 }
 
 /// What came of one photo.
@@ -38,6 +40,8 @@ pub(crate) struct Outcome {
     pub photo: PathBuf,
     pub result: anyhow::Result<PhotoReport>,
     pub overlay: Option<Vec<u8>>,
+    /// Whether the gates let the photo through to the segmenters; none when they were not asked.
+    pub suspect: Option<bool>,
 }
 
 impl Outcome {
@@ -59,6 +63,7 @@ pub(crate) fn each_photo(
     let settings = LookSettings {
         overlay: options.overlays.then(OverlayStyle::default),
         all_classes: options.all_classes,
+        gate_stops: options.gate_stops,
         ..LookSettings::default()
     };
     let shared = Shared {
@@ -145,21 +150,20 @@ impl Shared<'_> {
     }
 
     fn photo(&self, engine: &mut OnnxEngine, photo: &Path) -> Outcome {
-        match self.look(engine, photo) {
-            Ok((report, overlay)) => Outcome {
-                photo: photo.to_path_buf(),
-                result: Ok(report),
-                overlay,
-            },
-            Err(error) => Outcome {
-                photo: photo.to_path_buf(),
-                result: Err(error),
-                overlay: None,
-            },
+        let (result, overlay, suspect) = match self.look(engine, photo) {
+            Ok((report, overlay, suspect)) => (Ok(report), overlay, suspect),
+            Err(error) => (Err(error), None, None),
+        };
+        Outcome {
+            photo: photo.to_path_buf(),
+            result,
+            overlay,
+            suspect,
         }
     }
 
-    fn look(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<(PhotoReport, Option<Vec<u8>>)> {
+    /// The document, the marked picture when one is wanted, and what the gates said (see [`Outcome`]).
+    fn look(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<LookedAt> {
         let start = Instant::now();
         let ticks = || start.elapsed();
         let (mut looked, sha256) = match read(photo, self.settings.limits.bytes_max)? {
@@ -180,9 +184,11 @@ impl Shared<'_> {
         let overlay = look::render(&mut looked, self.settings, (label.0, &label.1), &ticks)
             .context("the marked picture cannot be encoded")?;
         let report = report(photo, sha256, &looked, (engine, start.elapsed()));
-        Ok((report, overlay))
+        Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
     }
 }
+
+type LookedAt = (PhotoReport, Option<Vec<u8>>, Option<bool>);
 
 /// The bytes of a photo, or why they are too many.
 fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>> {

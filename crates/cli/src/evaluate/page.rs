@@ -1,0 +1,167 @@
+//! The report for people: one page that works from disk, its pictures beside it.
+
+use super::document::Evaluation;
+use super::figures::Figure;
+use super::pictures::{AllShown, Shown};
+use super::print::{header, remarks, words};
+use crate::inspect::{html_text, html_url};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+const PAGE: &str = include_str!("page.html");
+
+/// The page.
+pub(crate) fn html(evaluation: &Evaluation, shown: &AllShown) -> String {
+    let title = format!("{} {}", evaluation.bundle.name, evaluation.bundle.version);
+    let lines: String = remarks(evaluation)
+        .iter()
+        .map(|line| format!("<li>{}</li>", html_text(line)))
+        .collect();
+    let level = format!("{:.0}", evaluation.intervals.level * 100.0);
+    let parts = [
+        ("title", html_text(&title)),
+        ("description", html_text(&evaluation.description)),
+        ("header", html_text(&header(evaluation))),
+        ("masks", masks(evaluation)),
+        ("mean", words(evaluation.mean_photo_iou)),
+        ("gate", gate(evaluation)),
+        ("remarks", lines),
+        ("level", level),
+        ("resamples", evaluation.intervals.resamples.to_string()),
+        ("best", figures(&shown.best)),
+        ("worst", figures(&shown.worst)),
+        ("alarms", figures(&shown.alarms)),
+    ];
+    fill(&parts.into_iter().collect())
+}
+
+/// Fills the page in one pass, so that text put in is never searched for placeholders.
+fn fill(parts: &BTreeMap<&str, String>) -> String {
+    let mut out = String::new();
+    let mut rest = PAGE;
+    while let Some((before, (name, after))) = rest
+        .split_once("{{")
+        .and_then(|(before, tail)| Some((before, tail.split_once("}}")?)))
+    {
+        out.push_str(before);
+        out.push_str(parts.get(name).map_or("", String::as_str));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn masks(evaluation: &Evaluation) -> String {
+    let mut table = String::from(
+        "<table><tr><th></th><th>IoU</th><th>F1</th><th>precision</th><th>recall</th><th>photos with it</th></tr>",
+    );
+    for row in &evaluation.masks {
+        let class = if row.name.starts_with("class ") {
+            ""
+        } else {
+            " class=\"whole\""
+        };
+        let f = row.figures;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            table,
+            "<tr{class}><td>{}<small>{}</small></td>{}{}{}{}<td class=\"n\">{}</td></tr>",
+            html_text(&row.name),
+            html_text(row.what),
+            cell(f.iou),
+            cell(f.f1),
+            cell(f.precision),
+            cell(f.recall),
+            row.photos
+        );
+    }
+    table + "</table>"
+}
+
+fn gate(evaluation: &Evaluation) -> String {
+    let gate = &evaluation.gate;
+    if gate.thresholds.is_empty() {
+        return "<p>The bundle has no gate.</p>".to_owned();
+    }
+    let thresholds: Vec<String> = gate.thresholds.iter().map(f32::to_string).collect();
+    format!(
+        "<table><tr><th>ROC AUC</th><th>recall</th><th>false alarms</th><th>threshold</th><th>damaged photos</th>\
+         <th>undamaged photos</th></tr><tr>{}{}{}<td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr></table>",
+        cell(gate.roc_auc),
+        cell(gate.recall),
+        cell(gate.false_alarms),
+        thresholds.join(", "),
+        gate.damaged,
+        gate.undamaged
+    )
+}
+
+fn cell(figure: Figure) -> String {
+    match (figure.value, figure.low, figure.high) {
+        (Some(value), Some(low), Some(high)) => {
+            format!("<td>{value:.3}<small>({low:.3}–{high:.3})</small></td>")
+        }
+        _ => format!("<td>{}</td>", words(figure)),
+    }
+}
+
+fn figures(shown: &[Shown]) -> String {
+    if shown.is_empty() {
+        return "<p>None.</p>".to_owned();
+    }
+    shown.iter().map(figure).collect()
+}
+
+fn figure(shown: &Shown) -> String {
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+        shown.size.width,
+        shown.size.height,
+        html_text(&shown.name)
+    );
+    if let Some(file) = &shown.file {
+        let _ = write!(
+            svg,
+            "<image href=\"{}\" width=\"100%\" height=\"100%\" preserveAspectRatio=\"none\"/>",
+            html_url(file)
+        );
+    }
+    let stopped = if shown.stopped { " stopped" } else { "" };
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (class, probability, path) in &shown.findings {
+        *counts.entry(class).or_default() += 1;
+        let _ = write!(
+            svg,
+            "<path class=\"found{stopped}\" d=\"{path}\"><title>{} {probability:.2}</title></path>",
+            html_text(class)
+        );
+    }
+    for (class, path) in [("truth", &shown.truth), ("ignored", &shown.ignored)] {
+        if !path.is_empty() {
+            let _ = write!(svg, "<path class=\"{class}\" d=\"{path}\"/>");
+        }
+    }
+    format!(
+        "<figure>{svg}</svg><figcaption>{}</figcaption></figure>",
+        caption(shown, &counts)
+    )
+}
+
+fn caption(shown: &Shown, counts: &BTreeMap<&str, usize>) -> String {
+    let mut out = match shown.iou {
+        Some(iou) if !shown.truth.is_empty() => format!("<b>IoU {iou:.2}</b>"),
+        _ => String::new(),
+    };
+    let _ = write!(out, "{}<br><small>", html_text(&shown.name));
+    let mut facts: Vec<String> = shown.unusable.iter().map(|reason| html_text(reason)).collect();
+    if let Some(gate) = shown.gate {
+        let stopped = if shown.stopped { ", stopped" } else { "" };
+        facts.push(format!("gate {gate:.2}{stopped}"));
+    }
+    facts.extend(
+        counts
+            .iter()
+            .map(|(class, n)| format!("{} ×{n}", html_text(class))),
+    );
+    out + &facts.join(" · ") + "</small>"
+}

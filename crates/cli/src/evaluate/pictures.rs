@@ -1,0 +1,312 @@
+//! The photos worth a look: best, worst, false alarms. Each becomes a small copy with outlines to lay over it.
+//!
+//! Only the few candidates are kept while photos come in; their pictures are read again at the end.
+
+use super::put;
+use super::score::PhotoScore;
+use super::truth::{Damage, Truth};
+use anyhow::Context;
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use std::fmt::Write;
+use std::path::Path;
+use walkaround_domain::{Rle, Size};
+use walkaround_messages::PhotoReport;
+use walkaround_messages::report::PolygonDocument;
+use walkaround_vision::decode::{Limits, decode};
+use walkaround_vision::findings::{OUTLINE_TOLERANCE, simplify, trace};
+use walkaround_vision::mask::Patch;
+use walkaround_vision::{overlay, rle};
+
+/// Most pictures of one kind.
+const SHELF_MAX: usize = 12;
+/// Long side of the copies, in pixels.
+const LONG_SIDE: u32 = 640;
+const JPEG_QUALITY: u8 = 82;
+/// Folder of the copies, inside the report's.
+const FOLDER: &str = "pictures";
+
+/// A photo that has been looked at and whose truth is known.
+pub(crate) struct Looked<'a> {
+    pub report: &'a PhotoReport,
+    pub truth: Truth,
+    pub size: Size,
+}
+
+/// The best and worst damaged photos by IoU, and the undamaged ones with the most reported.
+#[derive(Default)]
+pub(crate) struct Pictures {
+    best: Shelf,
+    worst: Shelf,
+    alarms: Shelf,
+}
+
+/// Up to [`SHELF_MAX`] candidates, largest key first.
+#[derive(Default)]
+struct Shelf(Vec<([f64; 2], Candidate)>);
+
+/// What is kept of a photo.
+#[derive(Clone)]
+struct Candidate {
+    report: PhotoReport,
+    /// Which of the report's findings `inspect` reports by default.
+    shown: Vec<usize>,
+    any: Rle,
+    any_or_ignored: Rle,
+    size: Size,
+    iou: Option<f64>,
+    stopped: bool,
+}
+
+/// A picture for the page.
+pub(crate) struct Shown {
+    /// Relative to the page; none when the photo can no longer be read.
+    pub file: Option<String>,
+    /// File name of the photo.
+    pub name: String,
+    pub size: Size,
+    pub iou: Option<f64>,
+    pub gate: Option<f32>,
+    /// The gate stopped it: its findings are not reported.
+    pub stopped: bool,
+    pub unusable: Vec<String>,
+    /// Class, probability, and SVG path of each finding that `inspect` reports by default, in pixels of the original.
+    pub findings: Vec<(String, f32, String)>,
+    /// SVG paths in pixels of the original.
+    pub truth: String,
+    pub ignored: String,
+}
+
+/// The pictures of the page, by kind.
+pub(crate) struct AllShown {
+    pub best: Vec<Shown>,
+    pub worst: Vec<Shown>,
+    pub alarms: Vec<Shown>,
+}
+
+impl Pictures {
+    /// Takes a photo when it is among the best, the worst or the false alarms so far.
+    pub(crate) fn offer(&mut self, score: &PhotoScore, looked: &Looked<'_>) {
+        let counts = score.counts[0];
+        let share = |pixels: u64| pixels as f64 / looked.size.pixels() as f64;
+        let candidate = || Candidate {
+            report: looked.report.clone(),
+            shown: score.shown.clone(),
+            any: looked.truth.any.clone(),
+            any_or_ignored: looked.truth.any_or_ignored.clone(),
+            size: looked.size,
+            iou: counts.iou(),
+            stopped: score.suspect == Some(false),
+        };
+        match score.damage {
+            Damage::Damaged => {
+                let (iou, area) = (counts.iou().unwrap_or(0.0), share(counts.hit + counts.missed));
+                self.best.offer([iou, area], candidate);
+                self.worst.offer([-iou, area], candidate);
+            }
+            Damage::Undamaged if counts.wrong > 0 => self.alarms.offer([share(counts.wrong), 0.0], candidate),
+            _ => {}
+        }
+    }
+
+    /// Writes the copies into the report's folder.
+    pub(crate) fn write(&self, out: &Path) -> anyhow::Result<AllShown> {
+        let folder = out.join(FOLDER);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create folder {}", folder.display()))?;
+        Ok(AllShown {
+            best: self.best.write(out, "best")?,
+            worst: self.worst.write(out, "worst")?,
+            alarms: self.alarms.write(out, "false-alarm")?,
+        })
+    }
+}
+
+impl Shelf {
+    fn offer(&mut self, key: [f64; 2], candidate: impl Fn() -> Candidate) {
+        let at = self.0.partition_point(|(other, _)| *other >= key);
+        if at < SHELF_MAX {
+            self.0.insert(at, (key, candidate()));
+            self.0.truncate(SHELF_MAX);
+        }
+    }
+
+    fn write(&self, out: &Path, kind: &str) -> anyhow::Result<Vec<Shown>> {
+        (1..)
+            .zip(&self.0)
+            .map(|(number, (_, candidate))| {
+                let file = format!("{FOLDER}/{kind}-{number:02}.jpg");
+                let written = match copy(Path::new(&candidate.report.photo)) {
+                    Some(picture) => {
+                        let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
+                            .context("a copy of a photo cannot be encoded")?;
+                        put(&out.join(&file), &jpeg)?;
+                        Some(file)
+                    }
+                    None => None,
+                };
+                candidate.shown(written)
+            })
+            .collect()
+    }
+}
+
+impl Candidate {
+    fn shown(&self, file: Option<String>) -> anyhow::Result<Shown> {
+        let report = &self.report;
+        let path = Path::new(&report.photo);
+        Ok(Shown {
+            file,
+            name: path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            size: self.size,
+            iou: self.iou,
+            gate: report.gate,
+            stopped: self.stopped,
+            unusable: report.reasons.iter().map(|r| r.detail.clone()).collect(),
+            findings: self
+                .shown
+                .iter()
+                .filter_map(|&at| report.findings.get(at))
+                .map(|f| (f.class.clone(), f.probability, polygons(&f.polygons)))
+                .collect(),
+            truth: outlines(&self.any, None)?,
+            ignored: outlines(&self.any_or_ignored, Some(&self.any))?,
+        })
+    }
+}
+
+/// A small copy of a photo, upright; none when it can no longer be read.
+fn copy(photo: &Path) -> Option<RgbImage> {
+    let limits = Limits::default();
+    let bytes = std::fs::read(photo).ok()?;
+    let pixels = decode(&bytes, &limits, LONG_SIDE).ok()?.pixels;
+    let (width, height) = pixels.dimensions();
+    let small = small(Size::new(width, height));
+    if (small.width, small.height) == (width, height) {
+        return Some(pixels);
+    }
+    Some(resize(&pixels, small.width, small.height, FilterType::Triangle))
+}
+
+/// A size with the long side at most [`LONG_SIDE`].
+fn small(size: Size) -> Size {
+    let long = u64::from(size.long_side());
+    if long <= u64::from(LONG_SIDE) {
+        return size;
+    }
+    let side = |side: u32| ((u64::from(side) * u64::from(LONG_SIDE) + long / 2) / long).max(1) as u32;
+    Size::new(side(size.width), side(size.height))
+}
+
+fn polygons(polygons: &[PolygonDocument]) -> String {
+    let mut path = String::new();
+    for polygon in polygons {
+        for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
+            push_ring(&mut path, ring.iter().map(|p| (p[0], p[1])));
+        }
+    }
+    path
+}
+
+/// Outlines of a mask, without another one, as an SVG path in its pixels; traced at the size of the copy.
+fn outlines(mask: &Rle, without: Option<&Rle>) -> anyhow::Result<String> {
+    let mut pixels = rle::decode_mask(mask)?;
+    if let Some(without) = without {
+        for (pixel, out) in pixels.iter_mut().zip(rle::decode_mask(without)?) {
+            *pixel &= 1 - out;
+        }
+    }
+    let (patch, scale) = shrunk(&pixels, mask.size);
+    let mut path = String::new();
+    for ring in trace(&patch) {
+        let corners = simplify(&ring, OUTLINE_TOLERANCE);
+        push_ring(
+            &mut path,
+            corners
+                .iter()
+                .map(|&(x, y)| (x as f32 * scale.0, y as f32 * scale.1)),
+        );
+    }
+    Ok(path)
+}
+
+/// A mask at the size of the copy, and by how much that is smaller in x and y.
+fn shrunk(pixels: &[u8], size: Size) -> (Patch, (f32, f32)) {
+    let small = small(size);
+    // The original pixel under the centre of a small one.
+    let under = |at: u32, from: u32, to: u32| {
+        ((u64::from(at) * 2 + 1) * u64::from(from) / (u64::from(to) * 2)) as usize
+    };
+    let mut patch = Patch {
+        x: 0,
+        y: 0,
+        width: small.width as usize,
+        height: small.height as usize,
+        pixels: Vec::with_capacity(small.pixels() as usize),
+    };
+    for y in 0..small.height {
+        let row = under(y, size.height, small.height) * size.width as usize;
+        for x in 0..small.width {
+            patch.pixels.push(pixels[row + under(x, size.width, small.width)]);
+        }
+    }
+    let scale = |from: u32, to: u32| from as f32 / to as f32;
+    (
+        patch,
+        (scale(size.width, small.width), scale(size.height, small.height)),
+    )
+}
+
+fn push_ring(path: &mut String, points: impl Iterator<Item = (f32, f32)>) {
+    for (at, (x, y)) in points.enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { 'M' } else { 'L' });
+    }
+    path.push('Z');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outlines_are_in_pixels_of_the_original() {
+        let size = Size::new(2560, 1280);
+        let mut pixels = vec![0; size.pixels() as usize];
+        for y in 400..800 {
+            pixels[y * 2560 + 1000..y * 2560 + 1400].fill(1);
+        }
+        let mask = rle::encode_mask(size, &pixels);
+        let path = outlines(&mask, None).unwrap();
+        assert_eq!(path, "M1400.0 400.0L1400.0 800.0L1000.0 800.0L1000.0 400.0Z");
+        assert_eq!(outlines(&mask, Some(&mask)).unwrap(), "");
+    }
+
+    #[test]
+    fn a_shelf_keeps_the_first_twelve_by_key() {
+        let candidate = || Candidate {
+            report: serde_json::from_str(
+                r#"{"schema":"","photo":"","verdict":"","reasons":[],"findings":[],
+                    "bundle":{"name":"","version":""},"timings_ms":{}}"#,
+            )
+            .unwrap(),
+            shown: vec![],
+            any: rle::encode_mask(Size::new(1, 1), &[0]),
+            any_or_ignored: rle::encode_mask(Size::new(1, 1), &[0]),
+            size: Size::new(1, 1),
+            iou: None,
+            stopped: false,
+        };
+        let mut shelf = Shelf::default();
+        for key in [3, 11, 5, 0, 9, 7, 1, 13, 2, 8, 12, 10, 4, 6] {
+            shelf.offer([f64::from(key), 0.0], candidate);
+        }
+        let kept: Vec<f64> = shelf.0.iter().map(|(key, _)| key[0]).collect();
+        let expected: Vec<f64> = (2..=13).rev().map(f64::from).collect();
+        assert_eq!(kept, expected);
+    }
+}

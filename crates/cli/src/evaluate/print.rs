@@ -1,0 +1,113 @@
+//! What `evaluate` prints for people.
+
+use super::document::Evaluation;
+use super::figures::Figure;
+use crate::inspect::plain_table;
+use comfy_table::CellAlignment;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Prints the scores, what was left out, and where the report is.
+pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", header(evaluation))?;
+    let mut table = plain_table();
+    if !out.is_terminal() {
+        table.force_no_tty();
+    }
+    table.set_header(["masks", "IoU", "F1", "precision", "recall", "photos"]);
+    for row in &evaluation.masks {
+        let f = row.figures;
+        table.add_row([
+            row.name.clone(),
+            words(f.iou),
+            words(f.f1),
+            words(f.precision),
+            words(f.recall),
+            row.photos.to_string(),
+        ]);
+    }
+    if let Some(column) = table.column_mut(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    writeln!(out, "{table}")?;
+    writeln!(
+        out,
+        "IoU of a damaged photo, mean: {}",
+        words(evaluation.mean_photo_iou)
+    )?;
+    let gate = &evaluation.gate;
+    writeln!(
+        out,
+        "gate: ROC AUC {}, recall {}, false alarms {} ({} damaged, {} undamaged photos)",
+        words(gate.roc_auc),
+        words(gate.recall),
+        words(gate.false_alarms),
+        gate.damaged,
+        gate.undamaged
+    )?;
+    for line in remarks(evaluation) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(
+        out,
+        "in brackets: {:.0} % intervals, {} resamples of the photos\nreport: {}",
+        evaluation.intervals.level * 100.0,
+        evaluation.intervals.resamples,
+        page.display()
+    )?;
+    Ok(())
+}
+
+/// What was scored, in one line.
+pub(crate) fn header(evaluation: &Evaluation) -> String {
+    let n = &evaluation.photos;
+    let mut parts = vec![
+        format!("{} damaged", n.damaged),
+        format!("{} undamaged", n.undamaged),
+    ];
+    if n.only_ignored > 0 {
+        parts.push(format!("{} with left-out regions only", n.only_ignored));
+    }
+    if n.unusable > 0 {
+        parts.push(format!("{} of them unusable", n.unusable));
+    }
+    format!(
+        "bundle {} {} on {} photos: {}",
+        evaluation.bundle.name,
+        evaluation.bundle.version,
+        n.scored,
+        parts.join(", ")
+    )
+}
+
+/// What a reader must know to trust the figures: what counted as what, and what was left out.
+pub(crate) fn remarks(evaluation: &Evaluation) -> Vec<String> {
+    let categories: Vec<String> = evaluation
+        .categories
+        .iter()
+        .map(|c| format!("{} = {} ({})", c.name, c.counts_as, c.annotations))
+        .collect();
+    let mut lines = vec![format!("annotations: {}", categories.join(", "))];
+    for folder in &evaluation.photos.folders_without_annotations {
+        lines.push(format!(
+            "no annotations in {folder}: its photos count as undamaged"
+        ));
+    }
+    for skipped in &evaluation.skipped {
+        lines.push(format!(
+            "left out: {} photos {} (such as {})",
+            skipped.photos, skipped.reason, skipped.examples[0]
+        ));
+    }
+    lines
+}
+
+/// A figure with its interval.
+pub(crate) fn words(figure: Figure) -> String {
+    match (figure.value, figure.low, figure.high) {
+        (Some(value), Some(low), Some(high)) => format!("{value:.3} ({low:.3}–{high:.3})"),
+        (Some(value), ..) => format!("{value:.3}"),
+        _ => "–".to_owned(),
+    }
+}
