@@ -29,7 +29,12 @@ impl Gap {
             seam,
             from: line.from - 0.02 + reach * rng.range(0.0, 0.12),
             to: to + 0.01 - reach * rng.range(0.0, 0.15),
-            width: rng.range(0.03, 0.05),
+            // A short seam, a bumper's, gapes wider.
+            width: if reach < 0.3 {
+                rng.range(0.045, 0.065)
+            } else {
+                rng.range(0.034, 0.052)
+            },
             side: if rng.chance(0.5) { 1.0 } else { -1.0 },
             // More often than not a panel stands off at one end.
             peak: [0.02, 0.98, rng.range(0.2, 0.8)][rng.index(3)],
@@ -55,6 +60,6 @@ impl Gap {
         let (across, along) = car.seams[self.seam].across(x, y);
         let open = self.opening(along);
         let across = across * self.side;
-        open > 0.003 && across < open * 0.5 + 0.006 && across > -open * 0.5 - 0.014
+        open > 0.003 && across < open * 0.5 + 0.006 && across > -open - 0.012
     }
 }

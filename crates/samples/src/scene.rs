@@ -42,7 +42,7 @@ impl Scene {
         let mut rng = Rng::new(spec.seed, 1);
         let stand = STANDS[rng.index(STANDS.len())];
         let centre = (stand.0 + rng.range(-0.2, 0.2), stand.1 + rng.range(-0.08, 0.08));
-        let span = rng.range(1.3, 2.3);
+        let span = rng.range(1.1, 2.1);
         let view = View::new(&mut rng, (spec.width, spec.height), centre, span);
         let mut scene = Self {
             view,
