@@ -1,4 +1,5 @@
 //! Formats other than JPEG, orientation, and what is refused by name.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
 mod support_decode;
 
