@@ -29,8 +29,10 @@ fn found(rows: &[&str]) -> Vec<Finding> {
 
 fn patch(rows: &[&str]) -> Patch {
     let map = drawn(0, rows);
-    let canvas = Canvas::of(size_of(&map)).unwrap();
-    class_mask(&[&map], &PLAIN, &canvas).unwrap().1
+    let canvas = Canvas::of(size_of(&map)).expect("drawn maps have cells");
+    class_mask(&[&map], &PLAIN, &canvas)
+        .expect("something is drawn")
+        .1
 }
 
 /// Twice the signed area of a ring: positive when it runs clockwise as seen (y down).

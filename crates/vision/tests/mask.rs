@@ -11,7 +11,7 @@ use walkaround_vision::mask::{Canvas, MaskPolicy, ProbabilityMap, Window, class_
 fn mask_of(map: &[&str], policy: &MaskPolicy) -> Vec<String> {
     let map = drawn(0, map);
     let size = size_of(&map);
-    let canvas = Canvas::of(size).unwrap();
+    let canvas = Canvas::of(size).expect("drawn maps have cells");
     class_mask(&[&map], policy, &canvas)
         .map(|(_, mask)| rows(&mask, size))
         .unwrap_or_default()

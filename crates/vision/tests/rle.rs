@@ -9,23 +9,23 @@ use walkaround_vision::rle::{
 };
 
 fn fixture() -> Value {
-    serde_json::from_str(include_str!("data/rle_pycocotools.json")).unwrap()
+    serde_json::from_str(include_str!("data/rle_pycocotools.json")).expect("as the script writes it")
 }
 
 /// Size and row-major pixels of a mask of the fixture.
 fn drawn(record: &Value) -> (Size, Vec<u8>) {
     let rows: Vec<&str> = record["rows"]
         .as_array()
-        .unwrap()
+        .expect("as the script writes it")
         .iter()
-        .map(|row| row.as_str().unwrap())
+        .map(|row| row.as_str().expect("as the script writes it"))
         .collect();
     let pixels = rows.concat().bytes().map(|byte| u8::from(byte == b'#')).collect();
     (Size::new(rows[0].len() as u32, rows.len() as u32), pixels)
 }
 
 fn number(value: &Value) -> u32 {
-    value.as_u64().unwrap() as u32
+    value.as_u64().expect("as the script writes it") as u32
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn ring(points: &[(f32, f32)]) -> Vec<Point> {
 }
 
 fn picture(rle: &Rle) -> Vec<String> {
-    let mask = decode_mask(rle).unwrap();
+    let mask = decode_mask(rle).expect("our own code");
     mask.chunks(rle.size.width as usize)
         .map(|row| {
             row.iter()

@@ -24,6 +24,9 @@ const DISTANCE_STEPS: f32 = 32.0;
 /// canvas out of the outline and leaves its course.
 const BEVEL: f32 = 2.5;
 
+/// Longer rings are noise rather than shapes: drawn as they are, since smoothing makes four points of one.
+const SMOOTHED_MAX: usize = 4000;
+
 /// A finding, ready to be drawn.
 pub(super) struct Shape {
     pub(super) class: String,
@@ -150,7 +153,7 @@ impl Shape {
 
 /// Cuts every corner: off a quarter of the edges on either side, `bevel` pixels at most.
 fn smooth(ring: Vec<(f32, f32)>, bevel: f32) -> Vec<(f32, f32)> {
-    if ring.len() < 5 {
+    if ring.len() < 5 || ring.len() > SMOOTHED_MAX {
         return ring;
     }
     let mut smoothed = Vec::with_capacity(ring.len() * 2);

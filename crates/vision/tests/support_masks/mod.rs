@@ -18,7 +18,7 @@ pub(crate) fn drawn(class: usize, rows: &[&str]) -> ProbabilityMap {
     let value = |c: char| match c {
         '.' => 0.0,
         '#' => 0.9,
-        digit => digit.to_digit(10).unwrap() as f32 / 10.0,
+        digit => digit.to_digit(10).expect("maps are drawn in digits, . and #") as f32 / 10.0,
     };
     ProbabilityMap {
         class,
@@ -130,7 +130,7 @@ fn disc(mask: &[bool], canvas: Size, radius: i64) -> impl Iterator<Item = Vec<bo
 
 /// The 8-connected regions as lists of pixel indices.
 pub(crate) fn regions(mask: &[bool], canvas: Size) -> Vec<Vec<usize>> {
-    let (width, height) = (canvas.width as i64, canvas.height as i64);
+    let (width, height) = (i64::from(canvas.width), i64::from(canvas.height));
     let mut left = mask.to_vec();
     let mut regions = vec![];
     for start in 0..mask.len() {
