@@ -1,0 +1,97 @@
+//! S3's own events, as a list of records or one at a time through EventBridge.
+//!
+//! Keys differ: a record's key is URL-encoded as a form would be (`+` is a space; some stores encode the
+//! slash too), EventBridge's is the key itself. Only the bucket, the key and the version make the photo:
+//! ETag and sequencer differ between deliveries of what is the same photo to a caller.
+
+use super::{Intake, nothing, one, text};
+use crate::{Unreadable, v1};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+/// Major version of the records that this build reads; S3 raises it when their meaning changes.
+const EVENT_MAJOR: &str = "2";
+
+/// `Records` of an S3 event.
+pub(super) fn records(records: &Value) -> Result<Vec<Intake>, Unreadable> {
+    let Some(records) = records.as_array() else {
+        return Err(Unreadable::new("Records: expected a list"));
+    };
+    if records.is_empty() {
+        return nothing("an S3 event without records");
+    }
+    let mut intakes = Vec::with_capacity(records.len());
+    for (i, each) in records.iter().enumerate() {
+        intakes.extend(record(each).map_err(|e| e.within(&format!("Records[{i}]")))?);
+    }
+    Ok(intakes)
+}
+
+fn record(record: &Value) -> Result<Vec<Intake>, Unreadable> {
+    // Stores that speak S3 put their own name before the colon.
+    if !text(record, "eventSource").is_some_and(|s| s.ends_with(":s3")) {
+        return Err(Unreadable::new("eventSource: expected aws:s3"));
+    }
+    if let Some(version) = text(record, "eventVersion")
+        && version.split('.').next() != Some(EVENT_MAJOR)
+    {
+        return Err(Unreadable::new(format!("eventVersion: expected {EVENT_MAJOR}.x")));
+    }
+    let name = text(record, "eventName").ok_or_else(|| Unreadable::new("eventName: missing"))?;
+    let created = name.trim_start_matches("s3:").starts_with("ObjectCreated:");
+    if !created {
+        return nothing("an S3 event other than ObjectCreated");
+    }
+    let s3 = record.get("s3").unwrap_or(&Value::Null);
+    let object = s3.get("object").unwrap_or(&Value::Null);
+    let encoded = text(object, "key").ok_or_else(|| Unreadable::new("s3.object.key: missing"))?;
+    created_object(s3, object, decode_key(encoded)?, "versionId")
+}
+
+/// An event in EventBridge's envelope.
+pub(super) fn event_bridge(envelope: &Value) -> Result<Vec<Intake>, Unreadable> {
+    if text(envelope, "source") != Some("aws.s3") {
+        return Err(Unreadable::new("source: expected aws.s3 in an EventBridge event"));
+    }
+    if text(envelope, "detail-type") != Some("Object Created") {
+        return nothing("an EventBridge event of S3 other than Object Created");
+    }
+    let detail = envelope.get("detail").unwrap_or(&Value::Null);
+    let object = detail.get("object").unwrap_or(&Value::Null);
+    let key = text(object, "key").ok_or_else(|| Unreadable::new("detail.object.key: missing"))?;
+    created_object(detail, object, key.to_owned(), "version-id").map_err(|e| e.within("detail"))
+}
+
+/// The request for an object; `around` holds the bucket beside it.
+fn created_object(
+    around: &Value,
+    object: &Value,
+    key: String,
+    version_field: &str,
+) -> Result<Vec<Intake>, Unreadable> {
+    let bucket = around
+        .get("bucket")
+        .and_then(|b| text(b, "name"))
+        .ok_or_else(|| Unreadable::new("bucket.name: missing"))?;
+    if key.ends_with('/') && object.get("size").and_then(Value::as_u64) == Some(0) {
+        return nothing("a folder's marker, not a photo");
+    }
+    let source = v1::photo::Source::S3(v1::S3Object {
+        bucket: bucket.to_owned(),
+        key,
+        version: text(object, version_field).map(str::to_owned),
+    });
+    one(v1::InspectPhoto {
+        photo: Some(v1::Photo { source: Some(source) }),
+        ..v1::InspectPhoto::default()
+    })
+}
+
+/// The key that a record's encoded key stands for. What is no escape stands for itself.
+fn decode_key(encoded: &str) -> Result<String, Unreadable> {
+    let spaced = encoded.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| Unreadable::new("s3.object.key: expected UTF-8"))
+}

@@ -1,0 +1,278 @@
+//! The stored record: `Inspection` to and from the domain.
+//!
+//! While an inspection is routed, its phase and its route say the same; the document says it once, as
+//! `route`.
+
+use crate::document::{VERSION, check_version, finite, from_text, to_text};
+use crate::request::moment;
+use crate::{Unreadable, v1};
+use std::fmt::Write;
+use walkaround_domain::{
+    BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest, Lane, Outcome, Phase, PixelBox,
+    Reason, ReasonCode, Size, Verdict,
+};
+
+/// The document of a record.
+pub fn record_body(inspection: &Inspection) -> String {
+    to_text(&v1::Inspection::from(inspection))
+}
+
+/// Reads the document of a record.
+///
+/// # Errors
+/// When it is no record, or one of a version that is not known here.
+pub fn parse_record(body: &str) -> Result<Inspection, Unreadable> {
+    from_text::<v1::Inspection>(body)?.try_into()
+}
+
+impl From<&Inspection> for v1::Inspection {
+    fn from(inspection: &Inspection) -> Self {
+        let mut wire = Self {
+            version: VERSION,
+            inspection_id: inspection.request.id.to_string(),
+            request: Some((&inspection.request).into()),
+            phase: inspection.phase.as_str().to_owned(),
+            verdict: None,
+            failure: None,
+            route: inspection
+                .route
+                .as_ref()
+                .map(|(lane, reason)| route(*lane, reason)),
+            outcome: inspection.outcome.as_ref().map(Into::into),
+            accepted_at: Some(inspection.accepted_at.into()),
+            routed_at: inspection.routed_at.map(Into::into),
+            finished_at: inspection.finished_at.map(Into::into),
+            published_at: inspection.published_at.map(Into::into),
+            attempts: inspection.attempts,
+        };
+        match &inspection.phase {
+            Phase::Accepted => {}
+            Phase::Routed { lane, reason } => wire.route = Some(route(*lane, reason)),
+            Phase::Done { verdict } => wire.verdict = Some(verdict.as_str().to_owned()),
+            Phase::Failed { code, detail } => {
+                wire.failure = Some(v1::Failure {
+                    code: code.as_str().to_owned(),
+                    detail: detail.clone(),
+                });
+            }
+        }
+        wire
+    }
+}
+
+impl TryFrom<v1::Inspection> for Inspection {
+    type Error = Unreadable;
+
+    fn try_from(wire: v1::Inspection) -> Result<Self, Unreadable> {
+        check_version(u64::from(wire.version))?;
+        let mut asked = wire.request.ok_or_else(|| missing("request"))?;
+        // The record's own id stands, should its request have none.
+        asked.inspection_id.get_or_insert(wire.inspection_id);
+        let request = InspectionRequest::try_from(asked).map_err(|e| e.within("request"))?;
+        let route = match wire.route {
+            None => None,
+            Some(v1::Route { lane, reason }) => Some((known("route.lane", &lane, Lane::parse)?, reason)),
+        };
+        let phase = match (wire.phase.as_str(), &route, wire.verdict, wire.failure) {
+            ("accepted", ..) => Phase::Accepted,
+            ("routed", Some((lane, reason)), ..) => Phase::Routed {
+                lane: *lane,
+                reason: reason.clone(),
+            },
+            ("done", _, Some(verdict), _) => Phase::Done {
+                verdict: known("verdict", &verdict, Verdict::parse)?,
+            },
+            ("failed", _, _, Some(failure)) => Phase::Failed {
+                code: known("failure.code", &failure.code, FailureCode::parse)?,
+                detail: failure.detail,
+            },
+            _ => {
+                return Err(Unreadable::new(
+                    "phase: expected accepted, routed (with route), done (with verdict) or failed (with failure)",
+                ));
+            }
+        };
+        Ok(Self {
+            request,
+            phase,
+            route,
+            outcome: wire.outcome.map(TryInto::try_into).transpose()?,
+            accepted_at: moment("accepted_at", wire.accepted_at)?.ok_or_else(|| missing("accepted_at"))?,
+            routed_at: moment("routed_at", wire.routed_at)?,
+            finished_at: moment("finished_at", wire.finished_at)?,
+            published_at: moment("published_at", wire.published_at)?,
+            attempts: wire.attempts,
+        })
+    }
+}
+
+impl From<&Outcome> for v1::Outcome {
+    fn from(outcome: &Outcome) -> Self {
+        Self {
+            reasons: outcome.reasons.iter().map(Into::into).collect(),
+            size: outcome.size.map(|s| v1::Size {
+                width: s.width,
+                height: s.height,
+            }),
+            photo_sha256: outcome.photo_sha256.as_ref().map(hex),
+            gate: outcome.gate.map(|g| if g.is_finite() { g } else { 0.0 }),
+            findings: outcome.findings.iter().map(Into::into).collect(),
+            report: outcome.report.as_ref().map(Into::into),
+            overlay: outcome.overlay.as_ref().map(Into::into),
+            bundle: Some(v1::Bundle {
+                name: outcome.bundle_name.clone(),
+                version: outcome.bundle_version.clone(),
+            }),
+            timings_ms: outcome
+                .timings_ms
+                .iter()
+                .map(|(stage, ms)| (stage.clone(), finite(*ms)))
+                .collect(),
+            worker: outcome.worker.clone(),
+        }
+    }
+}
+
+impl TryFrom<v1::Outcome> for Outcome {
+    type Error = Unreadable;
+
+    fn try_from(wire: v1::Outcome) -> Result<Self, Unreadable> {
+        let bundle = wire.bundle.unwrap_or_default();
+        let photo_sha256 = match wire.photo_sha256 {
+            None => None,
+            Some(text) => Some(digest("outcome.photo_sha256", &text)?),
+        };
+        Ok(Self {
+            reasons: wire
+                .reasons
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
+            size: wire.size.map(|s| Size::new(s.width, s.height)),
+            photo_sha256,
+            gate: wire.gate,
+            findings: wire.findings.into_iter().map(Into::into).collect(),
+            report: wire.report.map(TryInto::try_into).transpose()?,
+            overlay: wire.overlay.map(TryInto::try_into).transpose()?,
+            bundle_name: bundle.name,
+            bundle_version: bundle.version,
+            timings_ms: wire.timings_ms,
+            worker: wire.worker,
+        })
+    }
+}
+
+impl From<&Reason> for v1::Reason {
+    fn from(reason: &Reason) -> Self {
+        Self {
+            code: reason.code.as_str().to_owned(),
+            detail: reason.detail.clone(),
+        }
+    }
+}
+
+impl TryFrom<v1::Reason> for Reason {
+    type Error = Unreadable;
+
+    fn try_from(wire: v1::Reason) -> Result<Self, Unreadable> {
+        let code = known("outcome.reasons.code", &wire.code, ReasonCode::parse)?;
+        Ok(Self::new(code, wire.detail))
+    }
+}
+
+impl From<&FindingSummary> for v1::Finding {
+    fn from(finding: &FindingSummary) -> Self {
+        let PixelBox { x, y, width, height } = finding.bbox;
+        Self {
+            class: finding.class.clone(),
+            probability: if finding.probability.is_finite() {
+                finding.probability
+            } else {
+                0.0
+            },
+            // The pixel limit of photos is far below 32 bits.
+            area_px: u32::try_from(finding.area_px).unwrap_or(u32::MAX),
+            area_share: finite(finding.area_share),
+            bbox: Some(v1::PixelBox { x, y, width, height }),
+        }
+    }
+}
+
+impl From<v1::Finding> for FindingSummary {
+    fn from(wire: v1::Finding) -> Self {
+        let v1::PixelBox { x, y, width, height } = wire.bbox.unwrap_or_default();
+        Self {
+            class: wire.class,
+            probability: wire.probability,
+            area_px: u64::from(wire.area_px),
+            area_share: wire.area_share,
+            bbox: PixelBox { x, y, width, height },
+        }
+    }
+}
+
+impl From<&BlobRef> for v1::Blob {
+    fn from(blob: &BlobRef) -> Self {
+        Self {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+            sha256: hex(&blob.sha256),
+            // Reports and overlays are built in memory, far below 4 GiB.
+            bytes: u32::try_from(blob.bytes).unwrap_or(u32::MAX),
+            content_type: blob.content_type.clone(),
+        }
+    }
+}
+
+impl TryFrom<v1::Blob> for BlobRef {
+    type Error = Unreadable;
+
+    fn try_from(wire: v1::Blob) -> Result<Self, Unreadable> {
+        Ok(Self {
+            sha256: digest("outcome.blob.sha256", &wire.sha256)?,
+            bucket: wire.bucket,
+            key: wire.key,
+            bytes: u64::from(wire.bytes),
+            content_type: wire.content_type,
+        })
+    }
+}
+
+fn route(lane: Lane, reason: &str) -> v1::Route {
+    v1::Route {
+        lane: lane.as_str().to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn missing(field: &str) -> Unreadable {
+    Unreadable::new(format!("{field}: missing"))
+}
+
+fn known<T>(field: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unreadable> {
+    parse(word).ok_or_else(|| Unreadable::new(format!("{field}: a word that is not known here")))
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in digest {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn digest(field: &str, text: &str) -> Result<[u8; 32], Unreadable> {
+    let wrong = || Unreadable::new(format!("{field}: expected 64 hexadecimal digits"));
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return Err(wrong());
+    }
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16).ok_or_else(wrong)?;
+        let low = char::from(pair[1]).to_digit(16).ok_or_else(wrong)?;
+        *byte = u8::try_from(high * 16 + low).map_err(|_| wrong())?;
+    }
+    Ok(bytes)
+}
