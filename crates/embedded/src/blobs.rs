@@ -1,0 +1,312 @@
+//! Write-once blobs as files, their digests as rows.
+//!
+//! The file is the blob: it is written beside, brought to the disk, and moved into place without replacing
+//! anything, so of several writers one wins and nobody sees half a blob. The row repeats its digest, for
+//! `head`, listings, and to notice bytes that changed since. A writer that dies between the two leaves a
+//! blob without a row, which the next look at it completes.
+
+use crate::blob_path::{blob_path, check_bucket};
+use crate::db::{At, Db};
+use crate::error::Fault;
+use crate::files;
+use crate::open::Durability;
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, params};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutNew};
+
+const LIST_MAX: usize = 1000;
+/// Bytes of a blob in memory while it is hashed or copied.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// Content type of a blob that was not written through `put_new`.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
+
+/// Blobs below a root.
+pub(crate) struct LocalBlobs {
+    pub(crate) root: PathBuf,
+    pub(crate) durability: Durability,
+    pub(crate) db: Arc<Db>,
+}
+
+/// Size and digest as a row keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Print {
+    bytes: u64,
+    sha256: [u8; 32],
+}
+
+#[async_trait]
+impl Blobs for LocalBlobs {
+    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        const AT: At = ("blobs", "head");
+        let path = self.path(at, AT)?;
+        let row = self.row(at, AT).await?;
+        let name = at.clone();
+        let (print, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
+            (Some(bytes), Some(row)) if bytes == row.bytes => (row, false),
+            (None, None) => return Ok(None),
+            (Some(_), None) => (self.print_of(at, AT).await?, true),
+            (_, Some(_)) => return Err(changed(&name).at(AT)),
+        };
+        if new {
+            self.keep_row(at, (print, UNKNOWN_TYPE), AT).await?;
+        }
+        Ok(Some(BlobMeta {
+            bytes: print.bytes,
+            sha256: Some(print.sha256),
+        }))
+    }
+
+    async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        const AT: At = ("blobs", "get");
+        let path = self.path(at, AT)?;
+        let row = self.row(at, AT).await?;
+        let name = at.clone();
+        blocking(AT, move || {
+            let bytes = match read_bounded(&path, bytes_max) {
+                Err(Fault::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Err(gone(&name, row)),
+                other => other?,
+            };
+            match row {
+                Some(row) if print_of_bytes(&bytes) != row => Err(changed(&name)),
+                _ => Ok(bytes),
+            }
+        })
+        .await
+    }
+
+    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+        const AT: At = ("blobs", "put_new");
+        let path = self.path(at, AT)?;
+        let row = self.row(at, AT).await?;
+        let (root, durability, name) = (self.root.clone(), self.durability, at.clone());
+        let bytes = bytes.to_vec();
+        let (print, there) = blocking(AT, move || {
+            let print = print_of_bytes(&bytes);
+            match (size_if_there(&path)?, row) {
+                // The common duplicate (a redelivered message) costs no write, and no read.
+                (Some(size), Some(row)) if size == row.bytes => Ok((print, Some(row))),
+                (Some(_), Some(_)) => Err(changed(&name)),
+                _ => Ok((print, place(&root, &path, (&bytes, durability))?)),
+            }
+        })
+        .await?;
+        if there.is_none() || row.is_none() {
+            self.keep_row(at, (there.unwrap_or(print), content_type), AT)
+                .await?;
+        }
+        Ok(match there {
+            None => PutNew::Created,
+            Some(there) if there == print => PutNew::AlreadySame,
+            Some(_) => PutNew::AlreadyOther,
+        })
+    }
+
+    async fn download(
+        &self,
+        at: &BlobAddress,
+        expect_sha256: &[u8; 32],
+        into: &Path,
+    ) -> Result<(), PortError> {
+        const AT: At = ("blobs", "download");
+        let path = self.path(at, AT)?;
+        let (name, expect, into) = (at.clone(), *expect_sha256, into.to_owned());
+        blocking(AT, move || copy_checked(&name, &path, (&expect, &into))).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &BlobAddress,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<String>, PortError> {
+        const AT: At = ("blobs", "list");
+        check_bucket(&prefix.bucket).map_err(|fault| fault.at(AT))?;
+        if !(1..=LIST_MAX).contains(&max) {
+            let detail = format!("a page of {max}: 1 to {LIST_MAX}");
+            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+        }
+        let (prefix, after) = (prefix.clone(), after.map(|a| a.as_bytes().to_vec()));
+        let limit = i64::try_from(max).unwrap_or(1);
+        self.db
+            .read(AT, move |db| {
+                let first = prefix.key.as_bytes();
+                // 0xFF never occurs in UTF-8: the first bytes that sort after every key with this prefix.
+                let mut end = first.to_vec();
+                end.push(0xFF);
+                let sql = "SELECT key FROM blobs WHERE bucket = ?1 AND key >= ?2 AND key < ?3
+                           AND key > coalesce(?4, x'') ORDER BY key LIMIT ?5";
+                let mut statement = db.prepare_cached(sql)?;
+                let values = params![prefix.bucket, first, end, after, limit];
+                let rows = statement.query_map(values, |row| row.get::<_, Vec<u8>>(0))?;
+                rows.map(|key| String::from_utf8(key?).map_err(|_| Fault::corrupt("a key is not UTF-8")))
+                    .collect()
+            })
+            .await
+    }
+}
+
+impl LocalBlobs {
+    fn path(&self, at: &BlobAddress, call: At) -> Result<PathBuf, PortError> {
+        let below = blob_path(at).map_err(|fault| fault.at(call))?;
+        Ok(self.root.join(files::BLOBS).join(below))
+    }
+
+    async fn row(&self, at: &BlobAddress, call: At) -> Result<Option<Print>, PortError> {
+        let at = at.clone();
+        let sql = "SELECT bytes, sha256 FROM blobs WHERE bucket = ?1 AND key = ?2";
+        self.db
+            .read(call, move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let print = statement.query_row(params![at.bucket, at.key.as_bytes()], |row| {
+                    Ok(Print {
+                        bytes: crate::queue::count(row, 0)?,
+                        sha256: row.get(1)?,
+                    })
+                });
+                Ok(print.optional()?)
+            })
+            .await
+    }
+
+    async fn keep_row(
+        &self,
+        at: &BlobAddress,
+        (print, content_type): (Print, &str),
+        call: At,
+    ) -> Result<(), PortError> {
+        let (at, content_type) = (at.clone(), content_type.to_owned());
+        // A row without its file is of a file that someone removed: the new file is right.
+        let sql = "INSERT INTO blobs (bucket, key, sha256, bytes, content_type) VALUES (?1, ?2, ?3, ?4, ?5)
+                   ON CONFLICT (bucket, key) DO UPDATE SET sha256 = ?3, bytes = ?4
+                   WHERE sha256 != ?3 OR bytes != ?4";
+        self.db
+            .write(call, move |tx| {
+                let bytes = i64::try_from(print.bytes).unwrap_or(i64::MAX);
+                let values = params![at.bucket, at.key.as_bytes(), print.sha256, bytes, content_type];
+                tx.prepare_cached(sql)?.execute(values)?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn print_of(&self, at: &BlobAddress, call: At) -> Result<Print, PortError> {
+        let path = self.path(at, call)?;
+        blocking(call, move || Ok(copy(&mut File::open(&path)?, &mut io::sink())?)).await
+    }
+}
+
+fn changed(at: &BlobAddress) -> Fault {
+    Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
+}
+
+fn gone(at: &BlobAddress, row: Option<Print>) -> Fault {
+    match row {
+        Some(_) => changed(at),
+        None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
+    }
+}
+
+fn print_of_bytes(bytes: &[u8]) -> Print {
+    Print {
+        bytes: bytes.len() as u64,
+        sha256: Sha256::digest(bytes).into(),
+    }
+}
+
+fn size_if_there(path: &Path) -> Result<Option<u64>, Fault> {
+    match fs::metadata(path) {
+        Ok(meta) => Ok(Some(meta.len())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > bytes_max {
+        return Err(Fault::invalid(format!(
+            "a blob of {length} bytes: at most {bytes_max}"
+        )));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Puts the file there; what is there instead if something was.
+fn place(root: &Path, path: &Path, (bytes, durability): (&[u8], Durability)) -> Result<Option<Print>, Fault> {
+    let temporary = files::write_temporary(&root.join(files::TMP), bytes)?;
+    let folder = path.parent().unwrap_or(root);
+    let made = fs::create_dir_all(folder).and_then(|()| files::move_new(&temporary, path));
+    if made.is_err() {
+        files::remove_if_there(&temporary)?;
+    }
+    if !made? {
+        return Ok(Some(copy(&mut File::open(path)?, &mut io::sink())?));
+    }
+    if durability == Durability::PowerLoss {
+        files::sync_folders(folder, root)?;
+    }
+    Ok(None)
+}
+
+fn copy(from: &mut File, to: &mut impl Write) -> io::Result<Print> {
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut bytes = 0;
+    loop {
+        let read = from.read(&mut chunk)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(&chunk[..read]);
+        to.write_all(&chunk[..read])?;
+        bytes += read as u64;
+    }
+    Ok(Print {
+        bytes,
+        sha256: hasher.finalize().into(),
+    })
+}
+
+fn copy_checked(name: &BlobAddress, path: &Path, (expect, into): (&[u8; 32], &Path)) -> Result<(), Fault> {
+    let mut source = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone(name, None)),
+        other => other?,
+    };
+    let file_name = into.file_name().unwrap_or_default().to_string_lossy();
+    let beside = into.with_file_name(format!(".{file_name}.{}", files::temporary_name()));
+    let print = File::create_new(&beside).and_then(|mut to| copy(&mut source, &mut to));
+    let result = match print {
+        Ok(print) if print.sha256 == *expect => fs::rename(&beside, into).map_err(Fault::from),
+        Ok(_) => Err(Fault::corrupt(format!(
+            "{name}: not the digest that was asked for"
+        ))),
+        Err(error) => Err(error.into()),
+    };
+    if result.is_err() {
+        files::remove_if_there(&beside)?;
+    }
+    result
+}
+
+/// Runs file work where it may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    at: At,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, PortError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => answer.map_err(|fault| fault.at(at)),
+        Err(_) => Err(PortError::new(
+            at,
+            PortErrorKind::Unavailable,
+            "the file work was cut short",
+        )),
+    }
+}

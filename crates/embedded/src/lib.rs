@@ -1,0 +1,33 @@
+//! Every port on SQLite, files and local processes: the whole system on one machine, without an account.
+//!
+//! One folder (the root) holds everything: `walkaround.db` (queues, records, events, heartbeats, jobs, digests
+//! of blobs), `blobs/<bucket>/...`, `tmp/` and `logs/`. Any number of processes of one machine may open it at
+//! once: the database is in WAL mode, every write is one short `BEGIN IMMEDIATE` transaction, and blobs are
+//! written beside and moved into place without replacing anything.
+//!
+//! What survives what is decided by [`Durability`]. All time comes from the [`Clock`](walkaround_ports::Clock)
+//! that `open` is given; processes that share a root must share its notion of now.
+
+mod blob_path;
+mod blobs;
+mod clock;
+mod db;
+mod error;
+mod events;
+mod files;
+mod open;
+mod parked;
+mod process;
+mod queue;
+mod records;
+mod schema;
+
+pub use clock::SystemClock;
+pub use error::OpenError;
+pub use events::PublishedEvent;
+pub use open::{
+    DeadLetter, Durability, Embedded, INTAKE, INTAKE_DEAD, Options, QueueOptions, SEGMENTATION,
+    SEGMENTATION_DEAD,
+};
+pub use parked::{PARKED_FROM, PARKED_PAGE_MAX, PARKED_REASON, Parked, Redrive};
+pub use records::Tally;

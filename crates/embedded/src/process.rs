@@ -1,0 +1,75 @@
+//! Processes of this machine, told apart for good.
+
+use std::fmt;
+use std::fs;
+use std::sync::OnceLock;
+
+/// A process: its pid, when it started (clock ticks since boot), and the boot. Pids are used again, this is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProcessId {
+    pub(crate) pid: i32,
+    start: u64,
+    boot: String,
+}
+
+impl ProcessId {
+    /// This process.
+    pub(crate) fn own() -> &'static Self {
+        static OWN: OnceLock<ProcessId> = OnceLock::new();
+        OWN.get_or_init(|| {
+            let pid = rustix::process::getpid().as_raw_nonzero().get();
+            // Without /proc nothing can be told apart; zero then equals zero, and nothing is removed.
+            Self::of(pid).unwrap_or(Self {
+                pid,
+                start: 0,
+                boot: boot(),
+            })
+        })
+    }
+
+    /// The process that has `pid` now; none when there is none, or only its remains (a zombie).
+    pub(crate) fn of(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in brackets may hold anything, also brackets; fields are counted after the last one.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?;
+        if matches!(state, "Z" | "X") {
+            return None;
+        }
+        // Field 22 of proc(5); the state was field 3.
+        let start = fields.nth(18)?.parse().ok()?;
+        Some(Self {
+            pid,
+            start,
+            boot: boot(),
+        })
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        Self::of(self.pid).as_ref() == Some(self)
+    }
+
+    /// The inverse of its display.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '-');
+        Some(Self {
+            pid: parts.next()?.parse().ok()?,
+            start: parts.next()?.parse().ok()?,
+            boot: parts.next()?.to_owned(),
+        })
+    }
+}
+
+/// Pid, start and boot, joined by hyphens.
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.pid, self.start, self.boot)
+    }
+}
+
+/// First part of the id of this boot; empty where the system has none.
+fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.split('-').next().unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,268 @@
+//! Records and heartbeats as rows.
+
+use crate::db::{At, Db};
+use crate::error::Fault;
+use crate::open::Embedded;
+use crate::queue::{count, ms, timestamp};
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::sync::Arc;
+use walkaround_domain::{InspectionId, Timestamp};
+use walkaround_ports::{
+    Expect, Heartbeat, IndexKeys, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records,
+    StoredRecord, Written,
+};
+
+/// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
+const COLUMNS: &str = "id, version, updated_at, phase, verdict, day, vehicle_id, reservation_id, body";
+
+const HEARTBEATS_MAX: usize = 1000;
+
+/// Records in the database.
+pub(crate) struct LocalRecords {
+    pub(crate) db: Arc<Db>,
+}
+
+/// How many records stand in one phase with one verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// `accepted`, `routed`, `done`, `failed`.
+    pub phase: String,
+    /// Verdict of done ones.
+    pub verdict: Option<String>,
+    /// How many.
+    pub records: u64,
+}
+
+#[async_trait]
+impl Records for LocalRecords {
+    async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
+        let id = id.clone();
+        self.db.read(("records", "read"), move |db| find(db, &id)).await
+    }
+
+    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+        let next = next.clone();
+        self.db
+            .write(("records", "write"), move |tx| write_if(tx, &next, expect))
+            .await
+    }
+
+    async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
+        const AT: At = ("records", "list");
+        if !(1..=RECORDS_PAGE_MAX).contains(&max) {
+            let detail = format!("a page of {max}: 1 to {RECORDS_PAGE_MAX}");
+            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+        }
+        let after = after.map(|text| read_cursor(text, AT)).transpose()?;
+        let query = query.clone();
+        self.db
+            .read(AT, move |db| read_page(db, &query, (after, max)))
+            .await
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        let beat = heartbeat.clone();
+        let sql = "INSERT OR REPLACE INTO heartbeats (worker, at, body) VALUES (?1, ?2, ?3)";
+        self.db
+            .write(("records", "beat"), move |tx| {
+                tx.prepare_cached(sql)?
+                    .execute(params![beat.worker, ms(beat.at), beat.body])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
+        let sql = "SELECT worker, at, body FROM heartbeats WHERE at >= ?1 ORDER BY at DESC LIMIT ?2";
+        let limit = i64::try_from(HEARTBEATS_MAX).unwrap_or(i64::MAX);
+        self.db
+            .read(("records", "heartbeats"), move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let rows = statement.query_map([ms(since), limit], |row| {
+                    Ok(Heartbeat {
+                        worker: row.get(0)?,
+                        at: timestamp(row.get(1)?),
+                        body: row.get(2)?,
+                    })
+                })?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+}
+
+impl Embedded {
+    /// How many records stand where.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn counts(&self) -> Result<Vec<Tally>, PortError> {
+        let sql = "SELECT phase, verdict, records FROM tallies WHERE records > 0 ORDER BY phase, verdict";
+        self.inner
+            .db
+            .read(("records", "counts"), move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let rows = statement.query_map([], tally)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    /// How many records became final at or after `since`, by phase and verdict.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn finished_since(&self, since: Timestamp) -> Result<Vec<Tally>, PortError> {
+        let sql = "SELECT phase, coalesce(verdict, ''), count(*) FROM records WHERE finished_at >= ?1
+                   GROUP BY 1, 2 ORDER BY 1, 2";
+        self.inner
+            .db
+            .read(("records", "finished"), move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let rows = statement.query_map([ms(since)], tally)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    /// The `max` records that were accepted last, newest first.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn recent_records(&self, max: usize) -> Result<Vec<StoredRecord>, PortError> {
+        let limit = i64::try_from(max.min(RECORDS_PAGE_MAX)).unwrap_or(1);
+        let sql = format!("SELECT {COLUMNS} FROM records ORDER BY rowid DESC LIMIT ?1");
+        self.inner
+            .db
+            .read(("records", "recent"), move |db| {
+                let mut statement = db.prepare_cached(&sql)?;
+                let rows = statement.query_map([limit], stored)?;
+                Ok(rows.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+}
+
+fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+    let verdict: String = row.get(1)?;
+    Ok(Tally {
+        phase: row.get(0)?,
+        verdict: (!verdict.is_empty()).then_some(verdict),
+        records: count(row, 2)?,
+    })
+}
+
+fn find(db: &Connection, id: &InspectionId) -> Result<Option<StoredRecord>, Fault> {
+    let sql = format!("SELECT {COLUMNS} FROM records WHERE id = ?1");
+    let mut statement = db.prepare_cached(&sql)?;
+    Ok(statement.query_row([id.as_str()], stored).optional()?)
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
+    let id: String = row.get(0)?;
+    let broken = |e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e));
+    Ok(StoredRecord {
+        id: InspectionId::new(id).map_err(broken)?,
+        version: count(row, 1)?,
+        updated_at: timestamp(row.get(2)?),
+        keys: IndexKeys {
+            phase: row.get(3)?,
+            verdict: row.get(4)?,
+            day: row.get(5)?,
+            vehicle_id: row.get(6)?,
+            reservation_id: row.get(7)?,
+        },
+        body: row.get(8)?,
+    })
+}
+
+fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Expect) -> Result<Written, Fault> {
+    let current = find(tx, &next.id)?;
+    let holds = match (expect, &current) {
+        (Expect::Absent, None) => true,
+        (Expect::Version(expected), Some(current)) => current.version == expected,
+        _ => false,
+    };
+    if !holds {
+        return Ok(Written::Conflict(current));
+    }
+    let version = current.as_ref().map_or(1, |c| c.version + 1);
+    let sql = "INSERT INTO records (id, version, updated_at, finished_at, phase, verdict, day, vehicle_id,
+                                    reservation_id, body)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+               ON CONFLICT (id) DO UPDATE SET version = ?2, updated_at = ?3,
+                 finished_at = CASE WHEN ?4 IS NULL THEN NULL ELSE coalesce(finished_at, ?4) END,
+                 phase = ?5, verdict = ?6, day = ?7, vehicle_id = ?8, reservation_id = ?9, body = ?10";
+    let (keys, updated_at) = (&next.keys, ms(next.updated_at));
+    let finished_at = matches!(keys.phase.as_str(), "done" | "failed").then_some(updated_at);
+    tx.prepare_cached(sql)?.execute(params![
+        next.id.as_str(),
+        i64::try_from(version).unwrap_or(i64::MAX),
+        updated_at,
+        finished_at,
+        keys.phase,
+        keys.verdict,
+        keys.day,
+        keys.vehicle_id,
+        keys.reservation_id,
+        next.body,
+    ])?;
+    move_tally(tx, current.as_ref().map(|c| &c.keys), keys)?;
+    Ok(Written::Committed(version))
+}
+
+fn move_tally(tx: &Transaction<'_>, from: Option<&IndexKeys>, to: &IndexKeys) -> Result<(), Fault> {
+    let place = |keys: &IndexKeys| (keys.phase.clone(), keys.verdict.clone().unwrap_or_default());
+    if from.map(place) == Some(place(to)) {
+        return Ok(());
+    }
+    let sql = "INSERT INTO tallies (phase, verdict, records) VALUES (?1, ?2, ?3)
+               ON CONFLICT (phase, verdict) DO UPDATE SET records = records + ?3";
+    let mut statement = tx.prepare_cached(sql)?;
+    for (keys, change) in from.map(|keys| (keys, -1)).into_iter().chain([(to, 1)]) {
+        let (phase, verdict) = place(keys);
+        statement.execute(params![phase, verdict, change])?;
+    }
+    Ok(())
+}
+
+/// Day and id of the last record of a page. Both never change, so pages neither skip nor repeat a record.
+type Cursor = (String, String);
+
+fn read_cursor(text: &str, at: At) -> Result<Cursor, PortError> {
+    let (day, id) = text
+        .split_once(' ')
+        .ok_or_else(|| PortError::new(at, PortErrorKind::Invalid, "not a token of an earlier page"))?;
+    Ok((day.to_owned(), id.to_owned()))
+}
+
+fn read_page(
+    db: &Connection,
+    query: &RecordQuery,
+    (after, max): (Option<Cursor>, usize),
+) -> Result<Page, Fault> {
+    let (condition, first, second) = match query {
+        RecordQuery::Vehicle(vehicle) => ("vehicle_id = ?1 AND ?2 IS NULL", vehicle, None),
+        RecordQuery::Reservation(reservation) => ("reservation_id = ?1 AND ?2 IS NULL", reservation, None),
+        RecordQuery::VerdictOnDay { verdict, day } => ("verdict = ?1 AND day = ?2", verdict, Some(day)),
+        RecordQuery::Day(day) => ("day = ?1 AND ?2 IS NULL", day, None),
+    };
+    let beyond = match &after {
+        Some(_) => "AND (day < ?3 OR (day = ?3 AND id > ?4))",
+        None => "AND ?3 IS NULL AND ?4 IS NULL",
+    };
+    let sql =
+        format!("SELECT {COLUMNS} FROM records WHERE {condition} {beyond} ORDER BY day DESC, id LIMIT ?5");
+    let (day, id) = after.unzip();
+    // One more than asked for tells whether there is another page.
+    let limit = i64::try_from(max + 1).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(&sql)?;
+    let rows = statement.query_map(params![first, second, day, id, limit], stored)?;
+    let mut records: Vec<StoredRecord> = rows.collect::<rusqlite::Result<_>>()?;
+    let more = records.len() > max;
+    records.truncate(max);
+    let last = records.last().filter(|_| more);
+    let next = last.map(|record| format!("{} {}", record.keys.day, record.id));
+    Ok(Page { records, next })
+}
