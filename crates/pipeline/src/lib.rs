@@ -1,5 +1,23 @@
-//! Use cases. So far one: looking at a photo ([`look`]), which `walkaround inspect` calls photo by photo
-//! and the queue workers call batch by batch.
+//! Use cases over ports.
+//!
+//! The way of a photo: [`triage`] (intake queue: quality, gate, lane) → [`segmentation`] (the heavy look) →
+//! [`settle`] (blobs, record, event, then acknowledge). Both are handlers of a [`consumer`], which keeps
+//! leases, gathers acknowledgements and stops in order; both look through a [`looker`], which gathers photos
+//! into batches for the networks. [`scaler`] keeps the number of workers at what the backlog asks for.
+//! [`look`] is the look at one photo itself; `walkaround inspect` uses it directly.
 
+pub mod consumer;
+pub mod desk;
+pub mod heartbeat;
+pub mod ledger;
 pub mod look;
+pub mod looker;
 pub mod memory;
+pub mod report;
+pub mod retry;
+pub mod scaler;
+pub mod segmentation;
+pub mod settle;
+pub mod situation;
+pub mod stop;
+pub mod triage;

@@ -1,0 +1,303 @@
+//! Working off a queue: leases taken, kept alive and given back; acknowledgements gathered in tens; orderly
+//! stop, idle exit and stall exit.
+//!
+//! Every message has a task of its own, at most `in_flight_max` at once; what a task does is the handler's
+//! matter. Dropping the consumer at any point drops its leases: redelivery is the default outcome.
+
+mod leases;
+
+use async_trait::async_trait;
+use leases::{Acker, Leases};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+use walkaround_ports::{Clock, Delivery, Queue};
+
+use crate::stop::Stop;
+
+/// What the handler made of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handled {
+    /// It is settled: acknowledge it.
+    Settled,
+    /// It has to come back after this delay.
+    Again(Duration),
+}
+
+/// Does the work that a message asks for.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Handles one delivery. When `stop` is set, work that has not reached the device is to be given back
+    /// (`Again(ZERO)`).
+    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled;
+}
+
+/// Bounds of a consumer.
+#[derive(Debug, Clone, Copy)]
+pub struct ConsumerSettings {
+    /// Messages in hand at once.
+    pub in_flight_max: usize,
+    /// Length of a lease; it is extended every third of it.
+    pub lease: Duration,
+    /// How long one receive waits for a message, at most 20 s.
+    pub receive_wait: Duration,
+    /// Without a message for this long: exit.
+    pub idle_exit: Option<Duration>,
+    /// With messages in hand and nothing finished for this long: exit as stalled.
+    pub stall_exit: Duration,
+    /// Time for the work in hand after a stop.
+    pub drain_budget: Duration,
+}
+
+impl Default for ConsumerSettings {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 32,
+            lease: Duration::from_secs(60),
+            receive_wait: Duration::from_secs(1),
+            idle_exit: None,
+            stall_exit: Duration::from_secs(300),
+            drain_budget: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Why a consumer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to, and everything in hand is settled or given back.
+    Stopped,
+    /// It was told to, and the budget ended before the work in hand did.
+    BudgetSpent,
+    /// Nothing to do for `idle_exit`.
+    Idle,
+    /// Nothing finished for `stall_exit`.
+    Stalled,
+}
+
+/// Counts of one consumer, for heartbeats.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Messages settled.
+    pub settled: AtomicU64,
+    /// Messages given back.
+    pub returned: AtomicU64,
+    /// Photos that failed for good; counted by the handler.
+    pub failed: AtomicU64,
+    /// Messages in hand.
+    pub in_flight: AtomicU64,
+}
+
+/// Works off one queue.
+pub struct Consumer {
+    /// The queue.
+    pub queue: Arc<dyn Queue>,
+    /// What is done with a message.
+    pub handler: Arc<dyn Handler>,
+    /// Bounds.
+    pub settings: ConsumerSettings,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Counts, shared with whoever tells about them.
+    pub progress: Arc<Progress>,
+}
+
+/// Pause after a receive that failed, so that a broken queue is not hammered.
+const RECEIVE_PAUSE: Duration = Duration::from_secs(1);
+/// How often a full consumer looks whether it stalls.
+const STALL_LOOK: Duration = Duration::from_secs(1);
+/// Most messages of one receive (SQS).
+const RECEIVE_MAX: usize = 10;
+
+impl Consumer {
+    /// Works until told to stop, idle or stalled.
+    pub async fn run(&self, stop: Stop) -> Exit {
+        let leases = Arc::new(Leases::default());
+        let mut background = JoinSet::new();
+        let (acker, acks) = Acker::new();
+        let done = background.spawn(acks.run(Arc::clone(&self.queue)));
+        background.spawn(Arc::clone(&leases).keep(
+            Arc::clone(&self.queue),
+            Arc::clone(&self.clock),
+            self.settings.lease,
+        ));
+        let mut tasks = JoinSet::new();
+        let exit = self.receive_all(&mut tasks, (&leases, &acker), stop).await;
+        let exit = self.drain(&mut tasks, exit).await;
+        drop(acker);
+        // The acker ends when all receipts are acknowledged; the lease keeper never does.
+        while !done.is_finished() && background.join_next().await.is_some() {}
+        background.shutdown().await;
+        exit
+    }
+
+    async fn receive_all(
+        &self,
+        tasks: &mut JoinSet<()>,
+        (leases, acker): (&Arc<Leases>, &Acker),
+        mut stop: Stop,
+    ) -> Exit {
+        let mut watch = Watch::new(self);
+        while !stop.is_set() {
+            reap(tasks);
+            if let Some(exit) = watch.look(self, tasks.len()) {
+                return exit;
+            }
+            let free = self.settings.in_flight_max.saturating_sub(tasks.len());
+            if free == 0 {
+                tokio::select! {
+                    biased;
+                    () = stop.wait() => {}
+                    Some(ended) = tasks.join_next() => tell(ended),
+                    () = self.clock.sleep(STALL_LOOK) => {}
+                }
+                continue;
+            }
+            // Never cancelled: what an abandoned receive had leased would be hidden until its lease ends.
+            let wait = self.settings.receive_wait;
+            match self
+                .queue
+                .receive(free.min(RECEIVE_MAX), self.settings.lease, wait)
+                .await
+            {
+                Ok(deliveries) => {
+                    for delivery in deliveries {
+                        watch.message(self);
+                        self.spawn(delivery, tasks, (leases, acker), stop.clone());
+                    }
+                }
+                Err(error) => {
+                    warn!(%error, "receive failed");
+                    self.clock.sleep(error.retry_after.unwrap_or(RECEIVE_PAUSE)).await;
+                }
+            }
+        }
+        Exit::Stopped
+    }
+
+    fn spawn(
+        &self,
+        delivery: Delivery,
+        tasks: &mut JoinSet<()>,
+        (leases, acker): (&Arc<Leases>, &Acker),
+        stop: Stop,
+    ) {
+        let lease = leases.hold(delivery.receipt.clone(), self.clock.ticks());
+        let (queue, handler) = (Arc::clone(&self.queue), Arc::clone(&self.handler));
+        let (progress, acker) = (Arc::clone(&self.progress), acker.clone());
+        progress.in_flight.fetch_add(1, Ordering::Relaxed);
+        tasks.spawn(async move {
+            let _counted = Counted(&progress.in_flight);
+            let handled = if stop.is_set() {
+                Handled::Again(Duration::ZERO)
+            } else {
+                handler.handle(&delivery, &stop).await
+            };
+            match handled {
+                Handled::Settled => {
+                    progress.settled.fetch_add(1, Ordering::Relaxed);
+                    acker.ack(lease).await;
+                }
+                Handled::Again(delay) => {
+                    progress.returned.fetch_add(1, Ordering::Relaxed);
+                    // Failing to release is no loss: the lease runs out and the message comes back.
+                    if let Err(error) = queue.release(lease.receipt(), delay).await {
+                        warn!(%error, message = delivery.message_id, "release failed");
+                    }
+                }
+            }
+        });
+    }
+
+    async fn drain(&self, tasks: &mut JoinSet<()>, exit: Exit) -> Exit {
+        let budget = self.clock.sleep(self.settings.drain_budget);
+        tokio::pin!(budget);
+        if exit == Exit::Stalled {
+            tasks.shutdown().await;
+            return exit;
+        }
+        loop {
+            tokio::select! {
+                biased;
+                ended = tasks.join_next() => match ended {
+                    Some(ended) => tell(ended),
+                    None => return exit,
+                },
+                () = &mut budget => {
+                    info!(in_flight = tasks.len(), "the drain budget is spent, leases are dropped");
+                    tasks.shutdown().await;
+                    return Exit::BudgetSpent;
+                }
+            }
+        }
+    }
+}
+
+/// Decrements on every way out of a task, also when it is aborted.
+struct Counted<'a>(&'a AtomicU64);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn reap(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.try_join_next() {
+        tell(ended);
+    }
+}
+
+/// A panic in one task must not take the others down; its message comes back when the lease ends.
+fn tell(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!(%error, "a message's task panicked");
+    }
+}
+
+/// Notices idleness and stalls.
+struct Watch {
+    last_message: Duration,
+    last_progress: Duration,
+    finished: u64,
+}
+
+impl Watch {
+    fn new(consumer: &Consumer) -> Self {
+        let now = consumer.clock.ticks();
+        Self {
+            last_message: now,
+            last_progress: now,
+            finished: finished(&consumer.progress),
+        }
+    }
+
+    fn message(&mut self, consumer: &Consumer) {
+        self.last_message = consumer.clock.ticks();
+        if consumer.progress.in_flight.load(Ordering::Relaxed) == 0 {
+            self.last_progress = self.last_message;
+        }
+    }
+
+    fn look(&mut self, consumer: &Consumer, in_hand: usize) -> Option<Exit> {
+        let now = consumer.clock.ticks();
+        let finished = finished(&consumer.progress);
+        if finished != self.finished || in_hand == 0 {
+            (self.finished, self.last_progress) = (finished, now);
+        }
+        if in_hand > 0 {
+            self.last_message = now;
+            return (now - self.last_progress > consumer.settings.stall_exit).then_some(Exit::Stalled);
+        }
+        let idle = consumer.settings.idle_exit?;
+        (now - self.last_message > idle).then_some(Exit::Idle)
+    }
+}
+
+fn finished(progress: &Progress) -> u64 {
+    progress.settled.load(Ordering::Relaxed) + progress.returned.load(Ordering::Relaxed)
+}

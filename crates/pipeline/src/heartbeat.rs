@@ -1,0 +1,125 @@
+//! Signs of life: every 15 s a record (and whatever else the binary does with it, such as a file).
+
+use crate::consumer::Progress;
+use crate::stop::Stop;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::warn;
+use walkaround_domain::Timestamp;
+use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body};
+use walkaround_ports::{Clock, Heartbeat, Records};
+
+/// What a worker says of itself once.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Name of the worker; the Batch job id or the capacity's id where there is one.
+    pub worker: String,
+    /// Where it runs.
+    pub host: String,
+    /// `cpu` or `cuda`.
+    pub device: String,
+    /// Name and version of the bundle.
+    pub bundle: (String, String),
+}
+
+/// Tells that a consumer lives.
+pub struct Heart {
+    /// Who.
+    pub identity: Identity,
+    /// Its counts.
+    pub progress: Arc<Progress>,
+    /// Where signs of life go.
+    pub records: Arc<dyn Records>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Time between two of them.
+    pub every: Duration,
+    /// What else is done with each document; errors are the callee's to log.
+    pub also: Box<dyn Fn(&str) + Send + Sync>,
+    /// Bytes of memory in use, as the binary measures them.
+    pub memory: fn() -> u64,
+}
+
+/// Throughput is measured over this long.
+const RATE_WINDOW: Duration = Duration::from_secs(60);
+
+impl Heart {
+    /// Beats until stopped, and once more at the end.
+    pub async fn run(self, mut stop: Stop) {
+        let started = self.clock.now();
+        let mut window: VecDeque<(Duration, u64)> = VecDeque::new();
+        loop {
+            let state = self.state(&stop);
+            self.beat(state, started, &mut window).await;
+            if stop.is_set() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = stop.wait() => {}
+                () = self.clock.sleep(self.every) => {}
+            }
+        }
+    }
+
+    fn state(&self, stop: &Stop) -> WorkerState {
+        match self.progress.in_flight.load(Ordering::Relaxed) {
+            _ if stop.is_set() => WorkerState::Draining,
+            0 => WorkerState::Idle,
+            _ => WorkerState::Working,
+        }
+    }
+
+    async fn beat(&self, state: WorkerState, started: Timestamp, window: &mut VecDeque<(Duration, u64)>) {
+        let now = self.clock.now();
+        let done = self.progress.settled.load(Ordering::Relaxed);
+        let document = HeartbeatDocument {
+            worker: self.identity.worker.clone(),
+            at: now,
+            started_at: started,
+            host: self.identity.host.clone(),
+            device: self.identity.device.clone(),
+            bundle_name: self.identity.bundle.0.clone(),
+            bundle_version: self.identity.bundle.1.clone(),
+            photos_done: count(done),
+            photos_failed: count(self.progress.failed.load(Ordering::Relaxed)),
+            photos_per_second: throughput(window, self.clock.ticks(), done),
+            memory_bytes: (self.memory)(),
+            in_flight: count(self.progress.in_flight.load(Ordering::Relaxed)),
+            state,
+        };
+        let body = heartbeat_body(&document);
+        (self.also)(&body);
+        let beat = Heartbeat {
+            worker: self.identity.worker.clone(),
+            at: now,
+            body,
+        };
+        if let Err(error) = self.records.beat(&beat).await {
+            warn!(%error, "the heartbeat could not be stored");
+        }
+    }
+}
+
+fn count(n: u64) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Photos a second over the window.
+fn throughput(window: &mut VecDeque<(Duration, u64)>, now: Duration, done: u64) -> f64 {
+    window.push_back((now, done));
+    while window.len() > 2 && window.front().is_some_and(|(at, _)| now - *at > RATE_WINDOW) {
+        window.pop_front();
+    }
+    let Some(&(from, before)) = window.front() else {
+        return 0.0;
+    };
+    let span = (now - from).as_secs_f64();
+    if span > 0.0 {
+        (done - before) as f64 / span
+    } else {
+        0.0
+    }
+}

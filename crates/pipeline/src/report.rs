@@ -1,0 +1,79 @@
+//! The report about one photo, as `inspect` writes it and as the pipeline stores it.
+
+use crate::look::{Looked, Timings, vehicle_box};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+use walkaround_inference::Vehicle;
+use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
+use walkaround_messages::{BundleDocument, FindingDocument, PhotoReport, QualityDocument};
+use walkaround_vision::rle;
+
+/// The report of a photo, without timings: the same photo and bundle give the same report, so that a second
+/// look stores the same bytes. `bundle` is name and version.
+pub fn photo_report(
+    photo: &str,
+    sha256: Option<&[u8; 32]>,
+    looked: &Looked,
+    bundle: (&str, &str),
+) -> PhotoReport {
+    let original = looked.photo.as_ref().map(|p| p.original);
+    let vehicle = match looked.first_look.map(|f| f.vehicle) {
+        Some(Vehicle::Found { region, .. }) => original.map(|size| vehicle_box(region, size)),
+        _ => None,
+    };
+    PhotoReport {
+        schema: PHOTO_REPORT_SCHEMA.to_owned(),
+        photo: photo.to_owned(),
+        sha256: sha256.map(hex),
+        width: original.map(|s| s.width),
+        height: original.map(|s| s.height),
+        verdict: looked.verdict.to_string(),
+        reasons: looked.reasons.iter().map(Into::into).collect(),
+        quality: looked.photo.as_ref().map(|p| QualityDocument {
+            sharpness: p.quality.sharpness,
+            luma_mean: p.quality.luma_mean,
+            clipped_dark: p.quality.clipped_dark,
+            clipped_bright: p.quality.clipped_bright,
+        }),
+        gate: looked.first_look.and_then(|f| f.gate),
+        vehicle,
+        findings: looked
+            .findings
+            .iter()
+            .map(|f| FindingDocument::new(f, rle::to_string(&f.rle)))
+            .collect(),
+        bundle: BundleDocument {
+            name: bundle.0.to_owned(),
+            version: bundle.1.to_owned(),
+        },
+        timings_ms: BTreeMap::new(),
+    }
+}
+
+/// Timings by stage in milliseconds, two decimals.
+pub fn timings_ms(timings: &Timings, total: Duration) -> BTreeMap<String, f64> {
+    let stages = [
+        ("decode", timings.decode),
+        ("quality", timings.quality),
+        ("first_look", timings.first_look),
+        ("segment", timings.segment),
+        ("findings", timings.findings),
+        ("overlay", timings.overlay),
+        ("total", total),
+    ];
+    stages
+        .into_iter()
+        .map(|(name, d)| (name.to_owned(), (d.as_secs_f64() * 1e5).round() / 100.0))
+        .collect()
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

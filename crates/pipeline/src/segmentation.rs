@@ -1,0 +1,79 @@
+//! The heavy look: what a worker does with a message of the segmentation queue.
+
+use crate::consumer::{Handled, Handler};
+use crate::desk::{Desk, Trouble, encode_trouble, engine_trouble};
+use crate::stop::Stop;
+use async_trait::async_trait;
+use walkaround_domain::InspectionRequest;
+use walkaround_inference::Vehicle;
+use walkaround_messages::{Intake, parse_intake};
+use walkaround_ports::Delivery;
+
+/// The worker's handler.
+pub struct Segmentation {
+    /// Photo, networks, results.
+    pub desk: Desk,
+}
+
+#[async_trait]
+impl Handler for Segmentation {
+    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled {
+        let request = match parse_intake(&delivery.body, &delivery.attributes) {
+            Ok(intakes) => match intakes.into_iter().next() {
+                Some(Intake::Inspect(request)) => request,
+                _ => {
+                    return self
+                        .desk
+                        .park(delivery, "no request in a message of the segmentation queue")
+                        .await;
+                }
+            },
+            Err(unreadable) => return self.desk.park(delivery, &unreadable.to_string()).await,
+        };
+        match self.one(request.clone(), delivery, stop).await {
+            Ok(()) => Handled::Settled,
+            Err(trouble) => self.desk.handle_trouble(trouble, request, delivery).await,
+        }
+    }
+}
+
+impl Segmentation {
+    async fn one(&self, request: InspectionRequest, delivery: &Delivery, stop: &Stop) -> Result<(), Trouble> {
+        let since = (self.desk.settler.clock.ticks(), delivery.receive_count);
+        let entry = self.desk.take_up(request, delivery).await?;
+        if entry.inspection.phase.is_final() {
+            return Ok(self.desk.settler.publish(entry).await?);
+        }
+        let mut photo = match self.desk.prepare(&entry).await? {
+            Ok(photo) => photo,
+            Err(finished) => return self.desk.settle(entry, finished, since).await,
+        };
+        if stop.is_set() {
+            return Err(Trouble::Draining);
+        }
+        if photo.usable() {
+            let look = self
+                .desk
+                .looker
+                .first_look(&mut photo)
+                .await
+                .map_err(|e| engine_trouble(&e))?;
+            // Triage already suspected this photo: its gate is asked again only for the record.
+            if look.vehicle != Vehicle::Absent {
+                self.desk
+                    .looker
+                    .segment(&mut photo)
+                    .await
+                    .map_err(|e| engine_trouble(&e))?;
+            }
+        }
+        let name = entry.inspection.request.photo.to_string();
+        let finished = self
+            .desk
+            .looker
+            .finish(photo, name)
+            .await
+            .map_err(encode_trouble)?;
+        self.desk.settle(entry, finished, since).await
+    }
+}

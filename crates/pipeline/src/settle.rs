@@ -1,0 +1,205 @@
+//! Settling: the result to blobs, the record final, the event published, and only then an acknowledgement.
+//!
+//! Each step can be done twice: blobs are write-once under keys derived from the inspection, the final write
+//! is conditional, the event's id is stable. A crash between any two of them ends in redelivery, which does
+//! what is missing.
+
+use crate::ledger::{Entry, Ledger, LedgerError};
+use crate::looker::Finished;
+use crate::report::{hex, timings_ms};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
+use walkaround_domain::{BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome};
+use walkaround_messages::finished_event;
+use walkaround_ports::{BlobAddress, Blobs, Clock, OutEvent, PortError, PortErrorKind, Publisher, PutNew};
+
+/// Settles inspections.
+#[derive(Clone)]
+pub struct Settler {
+    /// Inspections.
+    pub ledger: Ledger,
+    /// Where results go.
+    pub blobs: Arc<dyn Blobs>,
+    /// Who is told.
+    pub publisher: Arc<dyn Publisher>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Bucket of the results.
+    pub bucket: String,
+    /// Who looks, for the record: function or worker, and its device.
+    pub worker: String,
+}
+
+/// Who looked and how long it took.
+pub struct Looking<'a> {
+    /// Name and version of the bundle.
+    pub bundle: (&'a str, &'a str),
+    /// Time since the message was taken up.
+    pub total: Duration,
+    /// Deliveries that it took.
+    pub attempts: u32,
+}
+
+impl Settler {
+    /// Settles an inspection that was looked at.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the message must come back.
+    pub async fn done(&self, entry: Entry, finished: Finished, how: &Looking<'_>) -> Result<(), LedgerError> {
+        let id = entry.inspection.request.id.clone();
+        let report = self
+            .put((&id, how, "report.json"), &finished.report, "application/json")
+            .await?;
+        let overlay = match &finished.overlay {
+            Some(jpeg) => Some(self.put((&id, how, "overlay.jpg"), jpeg, "image/jpeg").await?),
+            None => None,
+        };
+        let event = Event::Complete {
+            verdict: finished.looked.verdict,
+        };
+        let outcome = outcome(&finished, (report, overlay), how, &self.worker);
+        self.finish(entry, &event, &|next| {
+            next.outcome = Some(outcome.clone());
+            next.attempts = how.attempts;
+        })
+        .await
+    }
+
+    /// Settles an inspection that cannot be looked at.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the message must come back.
+    pub async fn failed(
+        &self,
+        entry: Entry,
+        (code, detail): (FailureCode, String),
+        attempts: u32,
+    ) -> Result<(), LedgerError> {
+        self.finish(entry, &Event::Fail { code, detail }, &|next| {
+            next.attempts = attempts
+        })
+        .await
+    }
+
+    /// Publishes a final inspection whose event may not have been published, and stores that it was.
+    ///
+    /// # Errors
+    /// [`PortError`]; the message must come back.
+    pub async fn publish(&self, entry: Entry) -> Result<(), PortError> {
+        if entry.inspection.published_at.is_some() {
+            return Ok(());
+        }
+        if let Some(event) = out_event(&entry.inspection) {
+            self.publisher.publish(&event).await?;
+            self.ledger.mark_published(entry, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(
+        &self,
+        entry: Entry,
+        event: &Event,
+        complete: &(dyn Fn(&mut Inspection) + Sync),
+    ) -> Result<(), LedgerError> {
+        let id = entry.inspection.request.id.clone();
+        let settled = match self.ledger.apply(entry, event, self.clock.now(), complete).await {
+            Ok((settled, _)) => settled,
+            // Somebody settled it the other way, first: the first final state stands.
+            Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {
+                Some(current) => current,
+                None => return Ok(()),
+            },
+            Err(error) => return Err(error),
+        };
+        self.publish(settled).await?;
+        Ok(())
+    }
+
+    async fn put(
+        &self,
+        (id, how, name): (&InspectionId, &Looking<'_>, &str),
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<BlobRef, PortError> {
+        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+        let folder = format!("inspections/{id}/{}-{}", how.bundle.0, how.bundle.1);
+        let plain = format!("{folder}/{name}");
+        // Another look by the same bundle may differ in its last digit (another device): its own key then.
+        let own = format!("{folder}/{}-{name}", &hex(&sha256)[..16]);
+        for key in [plain, own] {
+            let at = BlobAddress {
+                bucket: self.bucket.clone(),
+                key,
+            };
+            match self.blobs.put_new(&at, bytes, content_type).await? {
+                PutNew::Created | PutNew::AlreadySame => {
+                    return Ok(BlobRef {
+                        bucket: at.bucket,
+                        key: at.key,
+                        sha256,
+                        bytes: bytes.len() as u64,
+                        content_type: content_type.to_owned(),
+                    });
+                }
+                PutNew::AlreadyOther => {}
+            }
+        }
+        let detail = format!("other bytes stand under the digest of {name} of {id}");
+        Err(PortError::new(
+            ("blobs", "put_new"),
+            PortErrorKind::Corrupt,
+            detail,
+        ))
+    }
+}
+
+fn outcome(
+    finished: &Finished,
+    (report, overlay): (BlobRef, Option<BlobRef>),
+    how: &Looking<'_>,
+    worker: &str,
+) -> Outcome {
+    let looked = &finished.looked;
+    let mut findings: Vec<&walkaround_domain::Finding> = looked.findings.iter().collect();
+    findings.sort_by_key(|f| std::cmp::Reverse(f.area_px));
+    Outcome {
+        reasons: looked.reasons.clone(),
+        size: looked.photo.as_ref().map(|p| p.original),
+        photo_sha256: Some(finished.photo_sha256),
+        gate: looked.first_look.and_then(|f| f.gate),
+        findings: findings
+            .into_iter()
+            .take(FINDINGS_ON_RECORD_MAX)
+            .map(summary)
+            .collect(),
+        report: Some(report),
+        overlay,
+        bundle_name: how.bundle.0.to_owned(),
+        bundle_version: how.bundle.1.to_owned(),
+        timings_ms: timings_ms(&looked.timings, how.total),
+        worker: worker.to_owned(),
+    }
+}
+
+fn summary(finding: &walkaround_domain::Finding) -> FindingSummary {
+    FindingSummary {
+        class: finding.class.clone(),
+        probability: finding.probability,
+        area_px: finding.area_px,
+        area_share: finding.area_share,
+        bbox: finding.bbox,
+    }
+}
+
+/// The event that tells of a final phase; none before it.
+fn out_event(inspection: &Inspection) -> Option<OutEvent> {
+    let event = finished_event(inspection)?;
+    Some(OutEvent {
+        id: event.id,
+        body: event.body,
+        attributes: event.attributes,
+    })
+}
