@@ -131,23 +131,27 @@ impl Shelf {
         }
     }
 
+    /// Copies the pictures, and removes those that an earlier report left under this kind's names.
     fn write(&self, out: &Path, kind: &str) -> anyhow::Result<Vec<Shown>> {
-        (1..)
-            .zip(&self.0)
-            .map(|(number, (_, candidate))| {
-                let file = format!("{FOLDER}/{kind}-{number:02}.jpg");
-                let written = match copy(Path::new(&candidate.report.photo)) {
-                    Some(picture) => {
-                        let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
-                            .context("a copy of a photo cannot be encoded")?;
-                        put(&out.join(&file), &jpeg)?;
-                        Some(file)
-                    }
-                    None => None,
-                };
-                candidate.shown(written)
-            })
-            .collect()
+        let file = |number: usize| format!("{FOLDER}/{kind}-{number:02}.jpg");
+        for number in 1..=SHELF_MAX {
+            let old = out.join(file(number));
+            if old.exists() {
+                std::fs::remove_file(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+            }
+        }
+        let mut shown = Vec::new();
+        for (number, (_, candidate)) in (1..).zip(&self.0) {
+            let mut written = None;
+            if let Some(picture) = copy(Path::new(&candidate.report.photo)) {
+                let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
+                    .context("a copy of a photo cannot be encoded")?;
+                put(&out.join(file(number)), &jpeg)?;
+                written = Some(file(number));
+            }
+            shown.push(candidate.shown(written)?);
+        }
+        Ok(shown)
     }
 }
 
