@@ -1,0 +1,397 @@
+//! Every form that may arrive, and every way to get it wrong.
+
+mod common;
+
+use common::{attributes, refused, request, requests};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use walkaround_domain::{Occasion, PhotoRef, Timestamp};
+use walkaround_messages::{
+    BODY_BYTES_MAX, Intake, REQUESTS_PER_MESSAGE_MAX, derived_id, parse_intake, request_json,
+    request_protobuf,
+};
+
+fn s3(key: &str, version: Option<&str>) -> PhotoRef {
+    PhotoRef::S3 {
+        bucket: "photos".into(),
+        key: key.into(),
+        version: version.map(str::to_owned),
+    }
+}
+
+fn record(key: &str) -> Value {
+    json!({
+        "eventVersion": "2.1", "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "photos"}, "object": {"key": key, "size": 9, "eTag": "e", "sequencer": "1"}},
+    })
+}
+
+fn event(key: &str) -> String {
+    json!({"Records": [record(key)]}).to_string()
+}
+
+fn event_bridge(key: &str) -> String {
+    json!({
+        "version": "0", "source": "aws.s3", "detail-type": "Object Created",
+        "detail": {"bucket": {"name": "photos"}, "object": {"key": key, "size": 9, "etag": "e"}},
+    })
+    .to_string()
+}
+
+fn sns(message: &str) -> String {
+    json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu-central-1:1:t", "Message": message})
+        .to_string()
+}
+
+fn nothing(body: &str) -> String {
+    match parse_intake(body, &BTreeMap::new()).expect("readable").as_slice() {
+        [Intake::Nothing { why }] => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn json_reads_both_spellings_words_and_nulls() {
+    let snake = json!({
+        "version": 1, "photo": {"s3": {"bucket": "photos", "key": "a b.jpg", "version": null}, "url": null},
+        "vehicle_id": "v", "reservation_id": "r", "occasion": "pick-up", "viewpoint": "rear",
+        "taken_at": "2026-11-22T18:04:05.25+01:00", "deadline": null, "labels": {"depot": "ber"},
+        "inspection_id": null, "colour_of_tomorrow": {"any": ["thing"]},
+    });
+    let read = request(&snake.to_string());
+    assert_eq!(read.photo, s3("a b.jpg", None));
+    assert_eq!(read.occasion, Some(Occasion::PickUp));
+    assert_eq!(read.taken_at, Some(Timestamp(1_795_367_045_250)));
+    assert_eq!((read.deadline, read.labels["depot"].as_str()), (None, "ber"));
+    assert_eq!(read.id, derived_id(&read.photo));
+
+    let camel = json!({
+        "photo": {"s3": {"bucket": "photos", "key": "a b.jpg"}}, "vehicleId": "v", "reservationId": "r",
+        "occasion": "OCCASION_PICK_UP", "viewpoint": "rear", "takenAt": "2026-11-22T17:04:05.250Z",
+        "labels": {"depot": "ber"},
+    });
+    assert_eq!(request(&camel.to_string()), read);
+}
+
+#[test]
+fn words_of_occasions() {
+    for (word, expected) in [
+        ("pick_up", Some(Occasion::PickUp)),
+        ("PICK_UP", Some(Occasion::PickUp)),
+        ("return", Some(Occasion::Return)),
+        ("OCCASION_RETURN", Some(Occasion::Return)),
+        ("OCCASION_UNSPECIFIED", None),
+        ("", None),
+    ] {
+        let body = json!({"photo": {"file": "a.jpg"}, "occasion": word}).to_string();
+        assert_eq!(request(&body).occasion, expected, "{word}");
+    }
+    let body = json!({"photo": {"file": "a.jpg"}, "occasion": "theft"}).to_string();
+    assert!(
+        refused(&body).starts_with("occasion: expected"),
+        "{}",
+        refused(&body)
+    );
+}
+
+#[test]
+fn protobuf_is_told_by_its_content_type() {
+    let asked = request(r#"{"photo": {"file": "a.jpg"}, "vehicle_id": "v"}"#);
+    let (body, _) = request_protobuf(&asked);
+    let bare = body.trim_end_matches('=').to_owned();
+    for (name, value, body) in [
+        ("content-type", "application/x-protobuf", &body),
+        ("Content-Type", "Application/X-Protobuf; charset=x", &body),
+        (
+            "content-type",
+            "application/protobuf;proto=\"walkaround.v1.InspectPhoto\"",
+            &bare,
+        ),
+    ] {
+        let read = parse_intake(body, &attributes(&[(name, value)])).unwrap();
+        assert_eq!(read, [Intake::Inspect(asked.clone())], "{value}");
+    }
+    let other = attributes(&[(
+        "content-type",
+        "application/x-protobuf; proto=walkaround.v1.Heartbeat",
+    )]);
+    let reason = parse_intake(&body, &other).unwrap_err().reason;
+    assert!(reason.contains("walkaround.v1.InspectPhoto"), "{reason}");
+    let as_json = attributes(&[("content-type", "application/json")]);
+    let read = parse_intake(&request_json(&asked), &as_json).unwrap();
+    assert_eq!(read, [Intake::Inspect(asked)]);
+}
+
+#[test]
+fn broken_protobuf_is_refused() {
+    let announced = attributes(&[("content-type", "application/x-protobuf")]);
+    for (body, expected) in [
+        ("{}", "not base64"),
+        ("////", "not protobuf"),
+        ("CAE=", "photo: missing"),
+        (" ", "an empty body"),
+    ] {
+        let reason = parse_intake(body, &announced).unwrap_err().reason;
+        assert!(reason.starts_with(expected), "{body}: {reason}");
+    }
+}
+
+#[test]
+fn s3_events_come_straight_and_wrapped() {
+    let straight = request(&event("in/1.jpg"));
+    assert_eq!(straight.photo, s3("in/1.jpg", None));
+    for wrapped in [
+        event_bridge("in/1.jpg"),
+        sns(&event("in/1.jpg")),
+        sns(&event_bridge("in/1.jpg")),
+        sns(r#"{"photo": {"s3": {"bucket": "photos", "key": "in/1.jpg"}}}"#),
+    ] {
+        assert_eq!(request(&wrapped), straight, "{wrapped}");
+    }
+}
+
+#[test]
+fn sns_hands_its_attributes_on() {
+    let asked = request(r#"{"photo": {"file": "a.jpg"}}"#);
+    let (body, attributes) = request_protobuf(&asked);
+    let wrapped = json!({
+        "Type": "Notification", "TopicArn": "arn", "Message": body,
+        "MessageAttributes": {"content-type": {"Type": "String", "Value": attributes["content-type"]}},
+    });
+    assert_eq!(request(&wrapped.to_string()), asked);
+}
+
+#[test]
+fn keys_of_records_are_decoded() {
+    for (encoded, key) in [
+        ("in/a+b%2B%C3%BC.png", "in/a b+ü.png"),
+        ("in%2Fa%20b.png", "in/a b.png"),
+        ("in/ü.png", "in/ü.png"),
+        ("in/100%25.png", "in/100%.png"),
+        ("in/100%.png", "in/100%.png"),
+        ("in/%zz%4.png", "in/%zz%4.png"),
+    ] {
+        assert_eq!(request(&event(encoded)).photo, s3(key, None), "{encoded}");
+        assert_eq!(
+            request(&event_bridge(encoded)).photo,
+            s3(encoded, None),
+            "{encoded}"
+        );
+    }
+    assert_eq!(
+        refused(&event("in/%FF.png")),
+        "Records[0]: s3.object.key: expected UTF-8"
+    );
+}
+
+#[test]
+fn versions_of_objects_are_kept_unless_null() {
+    for (given, kept) in [
+        (json!("v1"), Some("v1")),
+        (json!("null"), None),
+        (json!(""), None),
+        (json!(null), None),
+    ] {
+        let mut by_record = record("k");
+        by_record["s3"]["object"]["versionId"] = given.clone();
+        let by_record = request(&json!({"Records": [by_record]}).to_string());
+        let mut by_bridge: Value = serde_json::from_str(&event_bridge("k")).unwrap();
+        by_bridge["detail"]["object"]["version-id"] = given.clone();
+        let by_bridge = request(&by_bridge.to_string());
+        let json = json!({"photo": {"s3": {"bucket": "photos", "key": "k", "version": given}}});
+        assert_eq!(by_record.photo, s3("k", kept));
+        assert_eq!(by_record, by_bridge);
+        assert_eq!(by_record, request(&json.to_string()));
+    }
+}
+
+#[test]
+fn etag_and_sequencer_make_no_other_inspection() {
+    let mut again = record("k");
+    again["s3"]["object"]["eTag"] = json!("other");
+    again["s3"]["object"]["sequencer"] = json!("2");
+    again["eventTime"] = json!("2027-01-01T00:00:00Z");
+    assert_eq!(
+        request(&json!({"Records": [again]}).to_string()),
+        request(&event("k"))
+    );
+}
+
+#[test]
+fn several_records_give_several_requests() {
+    let mut deleted = record("2");
+    deleted["eventName"] = json!("ObjectRemoved:Delete");
+    let body = json!({"Records": [record("1"), deleted, record("3")]}).to_string();
+    let read = parse_intake(&body, &BTreeMap::new()).unwrap();
+    assert!(matches!(
+        read.as_slice(),
+        [Intake::Inspect(_), Intake::Nothing { .. }, Intake::Inspect(_)]
+    ));
+    let many = |n: usize| json!({"Records": vec![record("k"); n]}).to_string();
+    assert_eq!(
+        requests(&many(REQUESTS_PER_MESSAGE_MAX)).len(),
+        REQUESTS_PER_MESSAGE_MAX
+    );
+    assert!(refused(&many(REQUESTS_PER_MESSAGE_MAX + 1)).starts_with("101 records"));
+}
+
+#[test]
+fn what_asks_for_nothing() {
+    let mut removed = record("k");
+    removed["eventName"] = json!("ObjectRemoved:DeleteMarkerCreated");
+    let mut folder = record("in/");
+    folder["s3"]["object"]["size"] = json!(0);
+    let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "photos"}).to_string();
+    for body in [
+        json!({"Records": [removed]}).to_string(),
+        json!({"Records": [folder]}).to_string(),
+        json!({"Records": []}).to_string(),
+        event_bridge("k").replace("Object Created", "Object Deleted"),
+        sns("x").replace("Notification", "SubscriptionConfirmation"),
+        sns(&test),
+        test,
+    ] {
+        assert!(!nothing(&body).is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_what_was_expected() {
+    let mut foreign = record("k");
+    foreign["eventSource"] = json!("aws:sqs");
+    let mut major = record("k");
+    major["eventVersion"] = json!("3.0");
+    let long = format!("{{\"photo\": \"{}\"}}", "x".repeat(300 * 1024));
+    for (body, expected) in [
+        (String::new(), "an empty body, expected a request"),
+        (" \n".into(), "an empty body"),
+        ("hello".into(), "not JSON: line 1, column 1; expected a request"),
+        ("[]".into(), "JSON of no known form, expected a request"),
+        ("{\"photos\": 1}".into(), "JSON of no known form"),
+        (long, "a body of 307213 bytes, expected at most 262144"),
+        (json!({"Records": 5}).to_string(), "Records: expected a list"),
+        (
+            json!({"Records": [foreign]}).to_string(),
+            "Records[0]: eventSource: expected aws:s3",
+        ),
+        (
+            json!({"Records": [major]}).to_string(),
+            "Records[0]: eventVersion: expected 2.x",
+        ),
+        (
+            event_bridge("k").replace("aws.s3", "me"),
+            "source: expected aws.s3",
+        ),
+        (sns("{}"), "in the SNS notification: JSON of no known form"),
+        (
+            sns(&sns(&event("k"))),
+            "in the SNS notification: JSON of no known form",
+        ),
+        (event(""), "Records[0]: photo.s3.key: empty"),
+    ] {
+        let reason = refused(&body);
+        assert!(reason.starts_with(expected), "{reason}");
+    }
+    assert_eq!(
+        request(&format!("{}{}", event("k"), " ".repeat(1000))).photo,
+        s3("k", None)
+    );
+    assert!(parse_intake(&" ".repeat(BODY_BYTES_MAX), &BTreeMap::new()).is_err());
+}
+
+#[test]
+fn fields_are_named_and_bounded() {
+    let long = |n: usize| "x".repeat(n);
+    let labels: BTreeMap<String, String> = (0..33).map(|i| (i.to_string(), String::new())).collect();
+    let s3 = |bucket: &str, key: &str, version: &str| json!({"s3": {"bucket": bucket, "key": key, "version": version}});
+    for (field, value, expected) in [
+        (
+            "vehicle_id",
+            json!(long(257)),
+            "vehicle_id: 257 bytes, expected at most 256",
+        ),
+        ("reservation_id", json!(long(257)), "reservation_id: 257 bytes"),
+        ("viewpoint", json!(long(257)), "viewpoint: 257 bytes"),
+        ("vehicle_id", json!(7), "vehicle_id: expected a string"),
+        ("labels", json!(labels), "labels: 33 entries, expected at most 32"),
+        ("labels", json!({"a": long(257)}), "labels: 257 bytes"),
+        ("labels", json!({long(257): "a"}), "labels: 257 bytes"),
+        (
+            "labels",
+            json!({"https://x/?sig=1": 5}),
+            "labels: expected a string",
+        ),
+        (
+            "inspection_id",
+            json!("a/b"),
+            "inspection_id: expected 1 to 128 letters",
+        ),
+        (
+            "inspection_id",
+            json!(long(129)),
+            "inspection_id: expected 1 to 128 letters",
+        ),
+        ("taken_at", json!("noon"), "taken_at: expected RFC 3339"),
+        ("taken_at", json!(12), "taken_at: expected RFC 3339"),
+        (
+            "deadline",
+            json!("1969-12-31T23:59:59Z"),
+            "deadline: expected a moment from 1970",
+        ),
+        ("photo", json!({}), "photo: expected one of s3, url, file"),
+        ("photo", json!({"url": ""}), "photo.url: empty"),
+        (
+            "photo",
+            json!({"url": long(4097)}),
+            "photo.url: 4097 bytes, expected at most 4096",
+        ),
+        ("photo", json!({"file": long(4097)}), "photo.file: 4097 bytes"),
+        (
+            "photo",
+            json!({"url": "https://a", "file": "b"}),
+            "photo.url: given twice, or beside",
+        ),
+        (
+            "photo",
+            json!("https://x/?sig=1"),
+            "photo: expected walkaround.v1.Photo",
+        ),
+        ("photo", s3("", "k", ""), "photo.s3.bucket: empty"),
+        ("photo", s3("..", "k", ""), "photo.s3.bucket: expected letters"),
+        ("photo", s3("a/b", "k", ""), "photo.s3.bucket: expected letters"),
+        ("photo", s3("b", "", ""), "photo.s3.key: empty"),
+        ("photo", s3("b", &long(1025), ""), "photo.s3.key: 1025 bytes"),
+        ("photo", s3("b", "k", &long(1025)), "photo.s3.version: 1025 bytes"),
+        (
+            "photo",
+            s3("b", "k", "\u{1f}"),
+            "photo.s3.version: expected no control",
+        ),
+        (
+            "version",
+            json!(2),
+            "version 2 is not known here, expected version 1",
+        ),
+        ("version", json!("2"), "version 2 is not known here"),
+        ("version", json!("two"), "version: expected 1"),
+        ("version", json!(-1), "version: expected 1"),
+    ] {
+        let mut body = json!({"photo": {"file": "a.jpg"}});
+        body[field] = value;
+        let reason = refused(&body.to_string());
+        assert!(reason.starts_with(expected), "{field}: {reason}");
+        assert!(!reason.contains("sig="), "{reason}");
+    }
+}
+
+#[test]
+fn empty_texts_are_fields_left_out() {
+    let read = request(r#"{"photo": {"file": "a"}, "vehicle_id": "", "viewpoint": "", "inspection_id": ""}"#);
+    assert_eq!(read, request(r#"{"photo": {"file": "a"}}"#));
+}
+
+#[test]
+fn a_callers_id_stands() {
+    let read = request(r#"{"photo": {"file": "a"}, "inspection_id": "mine-1"}"#);
+    assert_eq!(read.id.as_str(), "mine-1");
+}
