@@ -75,19 +75,17 @@ fn push_folder(path: &mut PathBuf, part: &str) {
 }
 
 fn push_file(path: &mut PathBuf, part: &str) {
-    let encoded = encode(part, true);
-    let mut pieces = pieces(&encoded);
+    let plain = encode(part, true);
+    if plain.len() <= PIECE_BYTES_MAX && plain.contains('.') && !plain.starts_with('.') {
+        path.push(plain);
+        return;
+    }
+    let mut pieces = pieces(&encode(part, false));
     let last = pieces.pop().unwrap_or_default();
     for piece in pieces {
-        // Folders, though of a file's name: no dots.
-        path.push(format!("{}%+", piece.replace('.', "%2E")));
+        path.push(piece + "%+");
     }
-    let marked = last.contains('.') && !last.starts_with('.');
-    path.push(if marked {
-        last
-    } else {
-        last.replace('.', "%2E") + "%"
-    });
+    path.push(last + "%");
 }
 
 /// Dots are kept in file names only.

@@ -1,0 +1,88 @@
+//! The embedded adapters hold what the ports promise.
+
+use async_trait::async_trait;
+use std::sync::Arc;
+use tempfile::TempDir;
+use walkaround_conformance::{
+    BlobsUnderTest, Capabilities, ManualClock, ManualTime, Observe, PublisherUnderTest, QueueUnderTest,
+    RECEIVES_MAX, RecordsUnderTest, blobs_suite, publisher_suite, queue_suite, records_suite,
+};
+use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options};
+use walkaround_ports::OutEvent;
+
+fn open() -> (Embedded, Arc<ManualClock>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new());
+    let mut options = Options::default();
+    for queue in &mut options.queues {
+        if let Some(dead) = &mut queue.dead_letter {
+            dead.receives_max = RECEIVES_MAX;
+        }
+    }
+    let embedded = Embedded::open(folder.path(), options, clock.clone()).unwrap();
+    (embedded, clock, folder)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queue() {
+    let make = || async {
+        let (embedded, clock, folder) = open();
+        QueueUnderTest {
+            queue: embedded.queue(INTAKE).unwrap(),
+            dead_letters: embedded.queue(INTAKE_DEAD).unwrap(),
+            time: Arc::new(ManualTime(clock)),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", queue_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records() {
+    let make = || async {
+        let (embedded, _, folder) = open();
+        RecordsUnderTest {
+            records: embedded.records(),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", records_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blobs() {
+    let make = || async {
+        let (embedded, _, folder) = open();
+        BlobsUnderTest {
+            blobs: embedded.blobs(),
+            bucket: "results".to_owned(),
+            other_bucket: "photos".to_owned(),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", blobs_suite(make, &Capabilities::all()).await.require());
+}
+
+struct Consumer(Embedded);
+
+#[async_trait]
+impl Observe for Consumer {
+    async fn seen(&self) -> Vec<OutEvent> {
+        let events = self.0.events_since(0, 1000).await.unwrap();
+        events.into_iter().map(|e| e.event).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publisher() {
+    let make = || async {
+        let (embedded, clock, folder) = open();
+        PublisherUnderTest {
+            publisher: embedded.publisher(),
+            subscriber: Arc::new(Consumer(embedded)),
+            time: Arc::new(ManualTime(clock)),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", publisher_suite(make, &Capabilities::all()).await.require());
+}
