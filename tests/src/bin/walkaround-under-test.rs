@@ -1,0 +1,7 @@
+//! The `walkaround` program, for the end-to-end tests.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    walkaround_cli::main()
+}

@@ -1,0 +1,140 @@
+//! The answer for a photo does not depend on its company: a batch gives what its photos give one by one.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+use image::RgbImage;
+use image::imageops::FilterType;
+use std::path::Path;
+use walkaround_domain::UnitRect;
+use walkaround_inference::{BATCH_BUCKETS, Engine, FirstLook, OnnxEngine, Vehicle};
+use walkaround_tests::pictures::{
+    DENT, GLASS, MARKS, Mark, SCRATCH, SPACING, THIN_SCRATCH, draw, vehicle_with,
+};
+use walkaround_tests::places::{demo, engine, seven};
+use walkaround_vision::mask::ProbabilityMap;
+
+const BATCHES: [usize; 6] = [1, 2, 3, 5, 16, 17];
+const DIFFERENCE_MAX: f32 = 1e-5;
+
+/// Photos that differ in size, marks and vehicle, one of them without any.
+fn photos() -> Vec<RgbImage> {
+    let most = BATCHES[BATCHES.len() - 1] as u32;
+    (0..most)
+        .map(|i| {
+            let moved = |Mark(colour, [x0, y0, x1, y1])| {
+                let by = i * 7;
+                Mark(colour, [x0 + by, y0 + by / 2, x1 + by, y1 + by / 2])
+            };
+            let picture = match i % 5 {
+                0 => vehicle_with(&MARKS),
+                1 => vehicle_with(&[moved(SCRATCH), moved(GLASS)]),
+                2 => vehicle_with(&[moved(DENT), moved(THIN_SCRATCH)]),
+                3 => vehicle_with(&[moved(SPACING)]),
+                _ => draw(&[moved(DENT)]),
+            };
+            let (width, height) = (640 + 40 * (i % 7), 480 + 25 * (i % 5));
+            image::imageops::resize(&picture, width, height, FilterType::Triangle)
+        })
+        .collect()
+}
+
+type Answer = (FirstLook, Vec<ProbabilityMap>);
+
+fn answers(engine: &mut OnnxEngine, photos: &[RgbImage]) -> Vec<Answer> {
+    let references: Vec<&RgbImage> = photos.iter().collect();
+    let looks = engine.first_look(&references).unwrap();
+    let pairs: Vec<(&RgbImage, UnitRect)> = photos
+        .iter()
+        .zip(&looks)
+        .map(|(p, l)| (p, l.vehicle.region()))
+        .collect();
+    let maps = engine.segment(&pairs).unwrap();
+    assert_eq!((looks.len(), maps.len()), (photos.len(), photos.len()));
+    looks.into_iter().zip(maps).collect()
+}
+
+fn assert_same(one: &Answer, batch: &Answer, what: &str) {
+    let (a, b) = (one.0, batch.0);
+    assert_eq!(a.suspect, b.suspect, "{what}");
+    assert_eq!(a.gate.is_some(), b.gate.is_some(), "{what}");
+    let gate = (a.gate.unwrap_or_default() - b.gate.unwrap_or_default()).abs();
+    assert!(gate <= DIFFERENCE_MAX, "{what}: gate differs by {gate}");
+    match (a.vehicle, b.vehicle) {
+        (Vehicle::Found { region: r, .. }, Vehicle::Found { region: s, .. }) => {
+            let edges = [r.x0 - s.x0, r.y0 - s.y0, r.x1 - s.x1, r.y1 - s.y1];
+            assert!(
+                edges.iter().all(|d| d.abs() <= DIFFERENCE_MAX),
+                "{what}: {r:?} {s:?}"
+            );
+        }
+        (a, b) => assert_eq!(a, b, "{what}"),
+    }
+    assert_eq!(one.1.len(), batch.1.len(), "{what}");
+    for (a, b) in one.1.iter().zip(&batch.1) {
+        assert_eq!(
+            (a.class, a.width, a.height),
+            (b.class, b.width, b.height),
+            "{what}"
+        );
+        assert_eq!(a.covers, b.covers, "{what}");
+        let furthest = a
+            .values
+            .iter()
+            .zip(&b.values)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
+        assert!(
+            furthest <= DIFFERENCE_MAX,
+            "{what}: class {} differs by {furthest}",
+            a.class
+        );
+    }
+}
+
+fn batches_give_single_answers(bundle: &Path) -> Vec<Answer> {
+    let photos = photos();
+    let mut engine = engine(bundle);
+    let single: Vec<Answer> = photos
+        .iter()
+        .flat_map(|photo| answers(&mut engine, std::slice::from_ref(photo)))
+        .collect();
+    for size in BATCHES {
+        // From the end too: the slots hold other photos than before.
+        for (name, from) in [("first", 0), ("last", photos.len() - size)] {
+            let batch = answers(&mut engine, &photos[from..from + size]);
+            for (i, answer) in batch.iter().enumerate() {
+                assert_same(&single[from + i], answer, &format!("{name} {size}, photo {i}"));
+            }
+        }
+    }
+    single
+}
+
+#[test]
+fn the_sizes_reach_over_every_bucket() {
+    let largest = BATCH_BUCKETS[BATCH_BUCKETS.len() - 1];
+    assert!(BATCHES.contains(&largest) && BATCHES.contains(&(largest + 1)));
+}
+
+#[test]
+fn batches_of_the_seven_bundle() {
+    let single = batches_give_single_answers(&seven());
+    assert!(
+        single.iter().any(|a| a.0.vehicle == Vehicle::Absent),
+        "one has no vehicle"
+    );
+    assert!(single.iter().any(|a| a.0.suspect));
+}
+
+#[test]
+fn batches_of_the_demonstration_bundle() {
+    let single = batches_give_single_answers(&demo());
+    assert!(single.iter().all(|a| a.0.vehicle == Vehicle::NotAsked));
+}
+
+#[test]
+fn an_empty_batch_has_no_answers() {
+    let mut engine = engine(&seven());
+    assert!(engine.first_look(&[]).unwrap().is_empty());
+    assert!(engine.segment(&[]).unwrap().is_empty());
+}

@@ -1,0 +1,173 @@
+//! Which networks a photo gets to see: a gate that says clean, a missing vehicle and bad quality each stop
+//! before what costs more. The networks are a fake that counts.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+use image::RgbImage;
+use std::time::Duration;
+use walkaround_domain::{UnitRect, Verdict};
+use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
+use walkaround_pipeline::look::{LookSettings, Looked, Preparation, inspect};
+use walkaround_pipeline::memory::MemoryBudget;
+use walkaround_tests::files::jpeg;
+use walkaround_tests::pictures::{MARKS, vehicle_with};
+use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
+use walkaround_vision::quality::QualityPolicy;
+
+const AT: UnitRect = UnitRect {
+    x0: 0.25,
+    y0: 0.25,
+    x1: 0.75,
+    y1: 0.75,
+};
+
+/// Says what it is told to, and keeps what it was asked.
+struct Fake {
+    look: FirstLook,
+    classes: Vec<ClassSpec>,
+    quality: QualityPolicy,
+    first_looks: usize,
+    segmented: Vec<UnitRect>,
+}
+
+impl Fake {
+    fn new(vehicle: Vehicle, gate: Option<f32>, suspect: bool) -> Self {
+        let class = ClassSpec {
+            name: "scratch".into(),
+            colour: [200, 0, 0],
+            report: Report::Always,
+            policy: MaskPolicy {
+                threshold: 0.5,
+                hysteresis: None,
+                closing: 0.0,
+                area_min: 0.0,
+            },
+        };
+        Self {
+            look: FirstLook {
+                vehicle,
+                gate,
+                suspect,
+            },
+            classes: vec![class],
+            quality: QualityPolicy {
+                sharpness_min: 0.0,
+                luma_min: 0.0,
+                luma_max: 255.0,
+                clipped_max: 1.0,
+            },
+            first_looks: 0,
+            segmented: Vec::new(),
+        }
+    }
+}
+
+impl Engine for Fake {
+    fn bundle_name(&self) -> &str {
+        "fake"
+    }
+    fn bundle_version(&self) -> &str {
+        "1"
+    }
+    fn classes(&self) -> &[ClassSpec] {
+        &self.classes
+    }
+    fn quality(&self) -> &QualityPolicy {
+        &self.quality
+    }
+    fn long_side(&self) -> u32 {
+        64
+    }
+    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+        self.first_looks += photos.len();
+        Ok(vec![self.look; photos.len()])
+    }
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        self.segmented.extend(photos.iter().map(|p| p.1));
+        let certain = |region: &UnitRect| ProbabilityMap {
+            class: 0,
+            width: 2,
+            height: 2,
+            values: vec![0.9; 4],
+            covers: *region,
+        };
+        Ok(photos.iter().map(|(_, region)| vec![certain(region)]).collect())
+    }
+}
+
+fn look(engine: &mut Fake, bytes: &[u8]) -> Looked {
+    let settings = LookSettings::default();
+    let quality = engine.quality;
+    let with = Preparation {
+        settings: &settings,
+        quality: &quality,
+        long_side: engine.long_side(),
+        memory: &MemoryBudget::new(1 << 30),
+        ticks: &|| Duration::ZERO,
+    };
+    inspect(bytes, engine, &with).unwrap()
+}
+
+fn photo() -> Vec<u8> {
+    jpeg(&vehicle_with(&MARKS), 90)
+}
+
+fn found() -> Vehicle {
+    Vehicle::Found {
+        region: AT,
+        score: 0.9,
+    }
+}
+
+#[test]
+fn a_suspect_photo_is_segmented_where_its_vehicle_is() {
+    let mut engine = Fake::new(found(), Some(0.8), true);
+    let looked = look(&mut engine, &photo());
+    assert_eq!((looked.verdict, looked.findings.len()), (Verdict::Damaged, 1));
+    assert_eq!((engine.first_looks, engine.segmented), (1, vec![AT]));
+}
+
+#[test]
+fn a_clean_gate_stops_before_the_segmenters() {
+    let mut engine = Fake::new(found(), Some(0.2), false);
+    let looked = look(&mut engine, &photo());
+    assert_eq!((looked.verdict, looked.findings.len()), (Verdict::Clean, 0));
+    assert_eq!((engine.first_looks, engine.segmented.len()), (1, 0));
+}
+
+#[test]
+fn a_photo_without_a_vehicle_stops_before_the_segmenters() {
+    let mut engine = Fake::new(Vehicle::Absent, None, false);
+    let looked = look(&mut engine, &photo());
+    assert_eq!(looked.verdict, Verdict::Unusable);
+    assert_eq!(looked.reasons[0].code.as_str(), "no_vehicle");
+    assert_eq!((engine.first_looks, engine.segmented.len()), (1, 0));
+}
+
+#[test]
+fn without_gate_and_locator_the_whole_photo_is_segmented() {
+    let mut engine = Fake::new(Vehicle::NotAsked, None, true);
+    let looked = look(&mut engine, &photo());
+    assert_eq!(looked.findings[0].area_px, 960 * 640);
+    assert_eq!(engine.segmented, [UnitRect::WHOLE]);
+}
+
+#[test]
+fn bad_quality_stops_before_every_network() {
+    let mut engine = Fake::new(found(), Some(0.8), true);
+    engine.quality.luma_max = 1.0;
+    let looked = look(&mut engine, &photo());
+    assert_eq!(looked.verdict, Verdict::Unusable);
+    assert_eq!(looked.reasons[0].code.as_str(), "too_bright");
+    assert_eq!((engine.first_looks, engine.segmented.len()), (0, 0));
+}
+
+#[test]
+fn what_cannot_be_decoded_stops_before_every_network() {
+    let mut engine = Fake::new(found(), Some(0.8), true);
+    let bytes = photo();
+    let looked = look(&mut engine, &bytes[..bytes.len() / 2]);
+    assert_eq!(looked.verdict, Verdict::Unusable);
+    assert_eq!(looked.reasons[0].code.as_str(), "cut_short");
+    assert_eq!((engine.first_looks, engine.segmented.len()), (0, 0));
+}
