@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Damage inspection of vehicle photos.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(name = "walkaround", version, about, propagate_version = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub command: Command,

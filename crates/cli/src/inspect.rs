@@ -24,7 +24,11 @@ use work::{WorkOptions, each_photo};
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let photos = inputs::expand(&args.paths)?;
     let engines = Engines::open(&args.engine)?;
-    let out = args.out.as_deref().map(output::Folder::create).transpose()?;
+    let out = args
+        .out
+        .as_deref()
+        .map(|out| output::Folder::create(out, &photos))
+        .transpose()?;
     let bar = progress(photos.len() as u64, "inspecting");
     let options = WorkOptions {
         jobs: args.jobs.map(usize::from),
@@ -38,7 +42,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
         bar.inc(1);
         if let (Some(folder), Some(report)) = (&out, outcome.report()) {
             let names = folder.write(&outcome.photo, report, outcome.overlay.as_deref())?;
-            gallery.add(report, &outcome.photo, names);
+            gallery.add(report, &outcome.photo, &names);
         }
         bar.suspend(|| printer.photo(&outcome))
     })?;

@@ -40,7 +40,7 @@ impl Gallery {
         }
     }
 
-    pub(crate) fn add(&mut self, report: &PhotoReport, photo: &Path, names: Names) {
+    pub(crate) fn add(&mut self, report: &PhotoReport, photo: &Path, names: &Names) {
         for (verdict, count) in Verdict::ALL.iter().zip(&mut self.counts) {
             *count += usize::from(verdict.as_str() == report.verdict);
         }

@@ -1,5 +1,6 @@
 //! From the paths on the command line to a list of photos.
 
+use super::output::OVERLAY_SUFFIX;
 use crate::failure::Failure;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -57,8 +58,7 @@ fn walk(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Fa
     for entry in entries {
         let path = entry.path();
         let name = entry.file_name();
-        // Masks of drawn samples lie beside them and are no photos.
-        if name.to_string_lossy().starts_with('.') || name.to_string_lossy().ends_with(".mask.png") {
+        if is_our_own(&name.to_string_lossy()) {
             continue;
         }
         if path.is_dir() {
@@ -73,6 +73,11 @@ fn walk(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+/// Hidden files, and what this program writes beside photos: masks of drawn samples, marked pictures.
+fn is_our_own(name: &str) -> bool {
+    name.starts_with('.') || name.ends_with(".mask.png") || name.ends_with(OVERLAY_SUFFIX)
 }
 
 fn is_picture_name(path: &Path) -> bool {

@@ -7,10 +7,16 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use walkaround_messages::PhotoReport;
 
+const GALLERY: &str = "index.html";
+/// What the name of a marked picture ends with.
+pub(crate) const OVERLAY_SUFFIX: &str = ".overlay.jpg";
+
 /// A folder that results are written into.
 pub(crate) struct Folder {
     path: PathBuf,
     taken: RefCell<HashSet<String>>,
+    /// Photos of this folder whose names look like results: never written over.
+    photos: HashSet<PathBuf>,
 }
 
 /// File names of one photo's results, inside the folder.
@@ -22,11 +28,22 @@ pub(crate) struct Names {
 }
 
 impl Folder {
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn create(path: &Path, photos: &[PathBuf]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(path).with_context(|| format!("cannot create folder {}", path.display()))?;
+        let like_a_result = |photo: &&PathBuf| {
+            let name = photo.to_string_lossy();
+            [OVERLAY_SUFFIX, ".json", GALLERY]
+                .iter()
+                .any(|end| name.ends_with(end))
+        };
         Ok(Self {
             path: path.canonicalize()?,
             taken: RefCell::default(),
+            photos: photos
+                .iter()
+                .filter(like_a_result)
+                .filter_map(|photo| photo.canonicalize().ok())
+                .collect(),
         })
     }
 
@@ -41,7 +58,7 @@ impl Folder {
         self.put(&document, serde_json::to_string_pretty(report)?.as_bytes())?;
         let overlay = match overlay {
             Some(jpeg) => {
-                let name = format!("{stem}.overlay.jpg");
+                let name = format!("{stem}{OVERLAY_SUFFIX}");
                 self.put(&name, jpeg)?;
                 Some(name)
             }
@@ -55,12 +72,17 @@ impl Folder {
     }
 
     pub(crate) fn write_gallery(&self, gallery: &Gallery) -> anyhow::Result<PathBuf> {
-        self.put("index.html", gallery.html().as_bytes())?;
-        Ok(self.path.join("index.html"))
+        self.put(GALLERY, gallery.html().as_bytes())?;
+        Ok(self.path.join(GALLERY))
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let path = self.path.join(name);
+        anyhow::ensure!(
+            !self.photos.contains(&path),
+            "{} is one of the photos: name another output folder",
+            path.display()
+        );
         std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
