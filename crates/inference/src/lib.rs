@@ -20,6 +20,6 @@ pub use bundle::{BundleFile, VerifiedBundle};
 pub use engine::{Engine, FirstLook, Vehicle};
 pub use error::{BundleError, EngineError};
 pub use manifest::{Manifest, NetworkSpec, Role};
-pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, TensorReport};
+pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, PreparedInput, TensorReport};
 pub use runtime::{ActiveDevice, Device, Runtime};
 pub use self_test::{SelfTestLine, SelfTestReport};

@@ -59,6 +59,19 @@ impl Network {
         (self.session.inputs(), self.session.outputs())
     }
 
+    /// What the network is given for one view, widened to 32 bits: `3 * height * width` values in the
+    /// network's own layout.
+    pub(crate) fn prepared(&self, view: &View<'_>) -> Vec<f32> {
+        let input = &self.spec.input;
+        let mut data = TensorData::new(input.element, input.slot_len());
+        prepare(view.photo, view.region, input, data.slot(0, input.slot_len()));
+        match data {
+            TensorData::F32(values) => values,
+            TensorData::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
+            TensorData::U8(values) => values.iter().map(|v| f32::from(*v)).collect(),
+        }
+    }
+
     /// Runs the network over all views; `each` gets the index of a view and its part of the output.
     pub(crate) fn run(
         &mut self,
@@ -100,7 +113,7 @@ impl Network {
             .enumerate()
             .map(|(i, v)| prepare(v.photo, v.region, input, self.buffer.slot(i, slot)))
             .collect();
-        let (h, w) = (input.size.height as i64, input.size.width as i64);
+        let (h, w) = (i64::from(input.size.height), i64::from(input.size.width));
         let shape = match input.layout {
             Layout::Nchw => [bucket as i64, 3, h, w],
             Layout::Nhwc => [bucket as i64, h, w, 3],

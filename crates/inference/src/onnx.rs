@@ -14,6 +14,7 @@ use ort::value::{Outlet, ValueType};
 use walkaround_domain::{Size, UnitRect};
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
+use walkaround_vision::tensor::Layout;
 
 /// How sessions are made.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +45,17 @@ pub struct NetworkReport {
     pub inputs: Vec<TensorReport>,
     /// Its output tensors.
     pub outputs: Vec<TensorReport>,
+}
+
+/// What one network is given for one photo: for comparison with another implementation.
+#[derive(Debug, Clone)]
+pub struct PreparedInput {
+    /// Name in the manifest.
+    pub network: String,
+    /// Tiles and the three axes of the network's own layout.
+    pub shape: [usize; 4],
+    /// The tensors, tile by tile, normalised and widened to 32 bits.
+    pub values: Vec<f32>,
 }
 
 /// Sessions of a verified bundle. One thread uses an engine at a time; make one for each thread.
@@ -100,6 +112,35 @@ impl OnnxEngine {
         .collect()
     }
 
+    /// What every network is given for a photo, whatever the gates say: a photo without a vehicle reaches the
+    /// locator only.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the locator fails.
+    pub fn inputs(&mut self, photo: &RgbImage) -> Result<Vec<PreparedInput>, EngineError> {
+        let vehicle = self.locate(&[photo])?.remove(0);
+        let others = self.gates.iter().chain(&self.segmenters);
+        let asked = others.filter(|_| vehicle != Vehicle::Absent);
+        Ok(self
+            .locator
+            .iter()
+            .chain(asked)
+            .map(|network| {
+                let views = views(network, photo, vehicle.region());
+                let size = network.spec.input.size;
+                let (height, width) = (size.height as usize, size.width as usize);
+                PreparedInput {
+                    network: network.spec.name.clone(),
+                    shape: match network.spec.input.layout {
+                        Layout::Nchw => [views.len(), 3, height, width],
+                        Layout::Nhwc => [views.len(), height, width, 3],
+                    },
+                    values: views.iter().flat_map(|view| network.prepared(view)).collect(),
+                }
+            })
+            .collect())
+    }
+
     fn locate(&mut self, photos: &[&RgbImage]) -> Result<Vec<Vehicle>, EngineError> {
         let mut found = vec![Vehicle::NotAsked; photos.len()];
         let Some(network) = &mut self.locator else {
@@ -141,6 +182,19 @@ fn seen(region: Region, vehicle: UnitRect) -> UnitRect {
         Region::Photo => UnitRect::WHOLE,
         Region::Vehicle => vehicle,
     }
+}
+
+/// The views of one photo that a network gets: one, or its tiles.
+fn views<'a>(network: &Network, photo: &'a RgbImage, vehicle: UnitRect) -> Vec<View<'a>> {
+    let region = seen(network.spec.region, vehicle);
+    let cut = match network.spec.tiling {
+        Some(tiling) => {
+            let size = Size::new(photo.width(), photo.height());
+            tiles(region, size, network.spec.input.size, tiling)
+        }
+        None => vec![region],
+    };
+    cut.into_iter().map(|region| View { photo, region }).collect()
 }
 
 impl Engine for OnnxEngine {
@@ -213,21 +267,14 @@ impl Engine for OnnxEngine {
                 layout,
                 channels: &channels,
             };
-            let mut views = Vec::new();
+            let mut all = Vec::new();
             let mut owner = Vec::new();
             for (i, (photo, vehicle)) in photos.iter().enumerate() {
-                let region = seen(network.spec.region, *vehicle);
-                let cut = match network.spec.tiling {
-                    Some(tiling) => {
-                        let size = Size::new(photo.width(), photo.height());
-                        tiles(region, size, network.spec.input.size, tiling)
-                    }
-                    None => vec![region],
-                };
-                owner.extend(std::iter::repeat_n(i, cut.len()));
-                views.extend(cut.into_iter().map(|region| View { photo, region }));
+                let own = views(network, photo, *vehicle);
+                owner.extend(std::iter::repeat_n(i, own.len()));
+                all.extend(own);
             }
-            network.run(&views, &mut |v, raw| {
+            network.run(&all, &mut |v, raw| {
                 out[owner[v]].extend(maps(raw, &form)?);
                 Ok(())
             })?;
