@@ -28,7 +28,7 @@ struct Set {
 impl Set {
     fn new() -> Self {
         Self {
-            folder: tempfile::tempdir().unwrap(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
             images: vec![],
             annotations: vec![],
             categories: vec![],
@@ -59,7 +59,7 @@ impl Set {
     }
 
     /// Annotates the last photo.
-    fn region(&mut self, category: &str, segmentation: Value) -> &mut Self {
+    fn region(&mut self, category: &str, segmentation: &Value) -> &mut Self {
         let known = self.categories.iter().position(|name| name == category);
         let category = known.unwrap_or_else(|| {
             self.categories.push(category.to_owned());
@@ -75,7 +75,7 @@ impl Set {
     }
 
     fn rectangle(&mut self, category: &str, mark: Mark) -> &mut Self {
-        self.region(category, json!([ring(mark)]))
+        self.region(category, &json!([ring(mark)]))
     }
 
     fn write(&self) {
@@ -92,11 +92,14 @@ impl Set {
     /// The document of an evaluation of the set.
     fn evaluate(&self, options: &[&str]) -> Value {
         self.write();
-        let out = tempfile::tempdir().unwrap();
+        let out = tempfile::tempdir().expect("a temporary folder");
         let ran = evaluate(&[self.path()], out.path(), options).succeeded();
-        let document: Value = serde_json::from_str(&ran.stdout).unwrap();
-        let file = std::fs::read_to_string(out.path().join("report.json")).unwrap();
-        assert_eq!(document, serde_json::from_str::<Value>(&file).unwrap());
+        let document: Value = serde_json::from_str(&ran.stdout).expect("standard output is JSON");
+        let file = std::fs::read_to_string(out.path().join("report.json")).expect("a report");
+        assert_eq!(
+            document,
+            serde_json::from_str::<Value>(&file).expect("report.json is JSON")
+        );
         document
     }
 }
@@ -121,7 +124,7 @@ fn ring(Mark(_, [x0, y0, x1, y1]): Mark) -> Vec<u32> {
 
 /// A figure of a row; none for null.
 fn figure(document: &Value, row: &str, name: &str) -> Option<f64> {
-    let rows = document["masks"].as_array().unwrap();
+    let rows = document["masks"].as_array().expect("rows");
     let row = rows
         .iter()
         .find(|r| r["name"] == row)
@@ -129,7 +132,8 @@ fn figure(document: &Value, row: &str, name: &str) -> Option<f64> {
     let figure = &row[name];
     let value = figure["value"].as_f64();
     if let Some(value) = value {
-        let (low, high) = (figure["low"].as_f64().unwrap(), figure["high"].as_f64().unwrap());
+        let bound = |name: &str| figure[name].as_f64().expect("a figure has an interval");
+        let (low, high) = (bound("low"), bound("high"));
         assert!(
             low <= value + 1e-12 && value <= high + 1e-12,
             "{row}: the interval does not hold {name}"
@@ -143,11 +147,11 @@ fn iou(document: &Value, row: &str) -> f64 {
 }
 
 fn skipped(document: &Value, what: &str) -> u64 {
-    let reasons = document["skipped"].as_array().unwrap();
+    let reasons = document["skipped"].as_array().expect("reasons");
     reasons
         .iter()
-        .filter(|s| s["reason"].as_str().unwrap().contains(what))
-        .map(|s| s["photos"].as_u64().unwrap())
+        .filter(|s| s["reason"].as_str().expect("words").contains(what))
+        .map(|s| s["photos"].as_u64().expect("a number"))
         .sum()
 }
 
@@ -187,7 +191,7 @@ fn findings_as_truth_score_one() {
         for finding in &report.findings {
             set.region(
                 &finding.class,
-                json!({"size": finding.rle.size, "counts": finding.rle.counts}),
+                &json!({"size": finding.rle.size, "counts": finding.rle.counts}),
             );
         }
         let document = set.evaluate(&[]);
@@ -255,7 +259,7 @@ fn polygons_and_both_run_length_forms_agree() {
     ];
     let documents = forms.map(|form| {
         let mut set = Set::of(&[DENT]);
-        set.region("dent", form);
+        set.region("dent", &form);
         set.evaluate(&[])
     });
     assert!(iou(&documents[0], "class dent") > 0.75);
@@ -355,7 +359,7 @@ fn photos_that_cannot_be_scored_are_counted_with_their_reason() {
     put(set.path(), "larger.jpg", &jpeg(&vehicle_with(&[DENT]), 95));
     set.image("larger.jpg", (2 * WIDTH, 2 * HEIGHT));
     set.photo("box.jpg", &jpeg(&vehicle_with(&[DENT]), 95));
-    set.region("dent", json!([]));
+    set.region("dent", &json!([]));
     set.photo("broken.jpg", b"no picture");
     set.image("gone.jpg", (WIDTH, HEIGHT));
     put(set.path(), "unlisted.jpg", &jpeg(&vehicle_with(&[DENT]), 95));

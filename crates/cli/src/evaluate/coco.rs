@@ -68,7 +68,7 @@ impl Shape {
 }
 
 fn points(ring: &[f32]) -> Result<Vec<Point>, String> {
-    if ring.len() % 2 != 0 || ring.len() < 6 {
+    if !ring.len().is_multiple_of(2) || ring.len() < 6 {
         return Err("an outline is not a list of at least three points".to_owned());
     }
     Ok(ring.chunks_exact(2).map(|p| Point { x: p[0], y: p[1] }).collect())
