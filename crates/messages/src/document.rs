@@ -79,7 +79,7 @@ fn describe(path: &str, complaint: &str) -> Unreadable {
         path
     };
     let said = if complaint.starts_with("duplicate field") {
-        "given twice, or beside a field that excludes it".to_owned()
+        "a field given twice, or two that exclude each other".to_owned()
     } else if let Some((_, expected)) = complaint.rsplit_once(", expected ") {
         format!("expected {}", expected.trim_start_matches("struct "))
     } else {

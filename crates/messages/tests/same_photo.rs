@@ -44,10 +44,10 @@ fn s3_event(i: usize, photo: &PhotoRef) -> Message {
     let PhotoRef::S3 { bucket, key, version } = photo else {
         unreachable!("all photos here are S3 objects");
     };
-    let mut object = json!({"key": encode(key, i % 2 == 0), "size": 9, "eTag": format!("e{i}"), "sequencer": format!("{i:X}")});
+    let mut object = json!({"key": encode(key, i.is_multiple_of(2)), "size": 9, "eTag": format!("e{i}"), "sequencer": format!("{i:X}")});
     match version {
         Some(version) => object["versionId"] = json!(version),
-        None if i % 3 == 0 => object["versionId"] = json!("null"),
+        None if i.is_multiple_of(3) => object["versionId"] = json!("null"),
         None => {}
     }
     let body = json!({"Records": [{
