@@ -1,7 +1,7 @@
 """Write trained weights as ONNX: fp32, and static QDQ int8 calibrated on photos.
 
-Weights get 7 bits (`reduce_range`): see `narrow_weights.py` for why. `load_weights` is the way back, from the
-fp32 ONNX network into the torch one.
+Weights get 7 bits: see `narrow_weights.py` for why. `load_weights` is the way back, from the fp32 ONNX network
+into the torch one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from onnxruntime.quantization import (
 
 from arguments import parser as make_parser
 from model import Net
+from narrow_weights import narrow_network
 from prepare import load, select
 
 SIDE = 256
@@ -81,9 +82,11 @@ def quantise(source: Path, photos: Iterable[np.ndarray], out: Path) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            reduce_range=True,
             calibrate_method=CalibrationMethod.MinMax,
         )
+        quantised = onnx.load(out)
+        narrow_network(quantised, onnx.load(source))
+        onnx.save(quantised, out)
 
 
 def load_weights(net: Net, source: Path) -> None:
