@@ -80,7 +80,8 @@ samples: build-ready ## Draw sample photos with known damage into OUT/samples
 	$(WALKAROUND) samples '$(OUT)/samples' --count 12
 
 bench: build-ready ## Measure speed: the cost of each step, and throughput beside bare ONNX Runtime
-	cargo bench --locked --package walkaround-benches
+	cargo build --release --locked --package walkaround-cli --bin walkaround
+	WALKAROUND_BIN="$${CARGO_TARGET_DIR:-$$PWD/target}/release/walkaround" cargo bench --locked --package walkaround-benches
 
 evaluate: build-ready ## Score BUNDLE on a COCO polygon set: make evaluate PHOTOS=folder
 	@if [ -z '$(PHOTOS)' ]; then \
