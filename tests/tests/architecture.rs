@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &str)] = &[
     // Adapters: each sees the ports, never another adapter, never the pipeline.
     ("embedded", "domain messages ports"),
     ("aws", "domain messages ports"),
+    ("fetch", "domain ports"),
     ("settings", "domain"),
     ("samples", "domain vision"),
     // Binaries wire everything.
@@ -41,7 +42,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("tests", EVERYTHING),
     ("benches", EVERYTHING),
 ];
-const EVERYTHING: &str = "aws cli domain embedded inference messages pipeline ports samples settings vision";
+const EVERYTHING: &str =
+    "aws cli domain embedded fetch inference messages pipeline ports samples settings vision";
 
 /// Any crate may name these for its own tests.
 const TEST_HELPERS: &str = "conformance samples";

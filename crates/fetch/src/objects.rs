@@ -1,0 +1,58 @@
+//! Photos from object stores, through the blob port.
+
+use crate::settings::FetchSettingsError;
+use crate::words::one_line;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use walkaround_ports::{BlobAddress, Blobs, FetchError, PortErrorKind};
+
+/// Bytes of a key, at most (S3, and [`BlobAddress`]).
+const KEY_BYTES_MAX: usize = 1024;
+
+/// The buckets that may be read.
+pub(crate) struct Objects {
+    buckets: BTreeSet<String>,
+    blobs: Arc<dyn Blobs>,
+}
+
+impl Objects {
+    pub(crate) fn new(buckets: Vec<String>, blobs: Arc<dyn Blobs>) -> Result<Self, FetchSettingsError> {
+        if buckets.iter().any(|bucket| bucket.trim().is_empty()) {
+            return Err(FetchSettingsError::new("buckets", "a bucket has no name"));
+        }
+        Ok(Self {
+            buckets: buckets.into_iter().collect(),
+            blobs,
+        })
+    }
+
+    /// The whole object.
+    pub(crate) async fn get(&self, bucket: &str, key: &str, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        let shown = one_line(&format!("s3://{bucket}/{key}"));
+        if !self.buckets.contains(bucket) {
+            let forbidden = format!("{shown}: the bucket is not among those that photos may come from");
+            return Err(FetchError::Forbidden(forbidden));
+        }
+        // Asked here, because the port would answer `Invalid`, which stands for too large below.
+        if key.is_empty() || key.len() > KEY_BYTES_MAX {
+            return Err(FetchError::NotFound(format!("{shown}: no object has such a key")));
+        }
+        let at = BlobAddress {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+        };
+        self.blobs
+            .get(&at, bytes_max)
+            .await
+            .map_err(|error| match error.kind {
+                PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
+                PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
+                PortErrorKind::Invalid => {
+                    FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes"))
+                }
+                PortErrorKind::Unavailable | PortErrorKind::Throttled | PortErrorKind::Corrupt => {
+                    FetchError::Port(error)
+                }
+            })
+    }
+}

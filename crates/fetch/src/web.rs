@@ -1,0 +1,323 @@
+//! Photos over https, and http where that is allowed.
+//!
+//! Redirects are followed here and not by the client, so that every hop passes the same checks as the first:
+//! scheme, user info, host and port on the allow-list, address (literal ones here, looked-up ones in
+//! [`crate::resolve`]). Nothing of the environment is used (proxies), nothing is decoded (a small compressed body
+//! can be a large photo), and no more than the limit is ever read.
+
+use crate::address;
+use crate::hosts::Hosts;
+use crate::resolve::{GuardedResolver, RefusedAddress, Resolver};
+use crate::settings::{FetchSettings, FetchSettingsError};
+use crate::words::{one_line, shown};
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue, LOCATION};
+use reqwest::{Client, Response, StatusCode, redirect};
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use url::{Host, Url};
+use walkaround_ports::FetchError;
+
+/// Redirects of one photo, at most.
+pub const REDIRECTS_MAX: usize = 5;
+
+/// Characters of a URL, at most. Longer ones are refused by most servers.
+const URL_CHARS_MAX: usize = 8 * 1024;
+
+/// Idle connections kept to a host, and for how long: photos of a fleet come from one CDN.
+const IDLE_PER_HOST_MAX: usize = 8;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The hosts that may be asked, and the client that asks them.
+pub(crate) struct Web {
+    hosts: Hosts,
+    /// None when no host is allowed: then no trust store is needed either.
+    client: Option<Client>,
+    allow_http: bool,
+    allow_private: bool,
+    total_timeout: Duration,
+}
+
+impl Web {
+    pub(crate) fn new(
+        settings: &FetchSettings,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, FetchSettingsError> {
+        for (field, time) in [
+            ("connect_timeout", settings.connect_timeout),
+            ("total_timeout", settings.total_timeout),
+        ] {
+            if time.is_zero() {
+                return Err(FetchSettingsError::new(field, "must be longer than zero"));
+            }
+        }
+        let hosts = Hosts::new(settings)?;
+        let client = if hosts.is_empty() {
+            None
+        } else {
+            Some(client(settings, resolver)?)
+        };
+        Ok(Self {
+            hosts,
+            client,
+            allow_http: settings.allow_http,
+            allow_private: settings.allow_private,
+            total_timeout: settings.total_timeout,
+        })
+    }
+
+    /// The whole body.
+    pub(crate) async fn get(&self, text: &str, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        if text.len() > URL_CHARS_MAX {
+            let forbidden = format!("a URL of {} characters, at most {URL_CHARS_MAX}", text.len());
+            return Err(FetchError::Forbidden(forbidden));
+        }
+        // The parser's words do not repeat the text, which may hold a secret.
+        let url = Url::parse(text).map_err(|error| FetchError::NotFound(format!("not a URL: {error}")))?;
+        let first = shown(&url);
+        // Boxed: the state of a request is large, and most photos do not come this way.
+        match timeout(self.total_timeout, Box::pin(self.follow(url, bytes_max))).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let unreachable = format!("{first}: no whole answer within {:?}", self.total_timeout);
+                Err(FetchError::Unreachable(unreachable))
+            }
+        }
+    }
+
+    async fn follow(&self, mut url: Url, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        let mut redirects = 0;
+        loop {
+            let response = self.ask(&url).await?;
+            let Some(target) = redirect_target(&url, &response)? else {
+                return read_body(&url, response, bytes_max).await;
+            };
+            redirects += 1;
+            if redirects > REDIRECTS_MAX {
+                let forbidden = format!("{}: more than {REDIRECTS_MAX} redirects", shown(&url));
+                return Err(FetchError::Forbidden(forbidden));
+            }
+            check_downgrade(&url, &target)?;
+            url = target;
+        }
+    }
+
+    /// One hop: checks the URL, then asks.
+    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
+        self.check(url)
+            .map_err(|why| FetchError::Forbidden(format!("{}: {why}", shown(url))))?;
+        let Some(client) = &self.client else {
+            return Err(FetchError::Forbidden(format!(
+                "{}: no host is allowed",
+                shown(url)
+            )));
+        };
+        let mut request = client
+            .get(url.clone())
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if self.may_carry_secrets(url) {
+            for (name, value) in self.hosts.headers_for(url) {
+                request = request.header(name, value);
+            }
+        }
+        request.send().await.map_err(|error| transport_fault(url, &error))
+    }
+
+    /// Over plain http a secret would be readable on its way; a lab may not mind.
+    fn may_carry_secrets(&self, url: &Url) -> bool {
+        url.scheme() == "https" || self.allow_private
+    }
+
+    /// Whether a URL may be asked, as far as can be told without looking its name up.
+    fn check(&self, url: &Url) -> Result<(), String> {
+        match url.scheme() {
+            "https" => {}
+            "http" if self.allow_http => {}
+            "http" => return Err("plain http is not allowed, only https".into()),
+            other => {
+                return Err(format!(
+                    "the scheme '{}' is not allowed, only https",
+                    one_line(other)
+                ));
+            }
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("user name and password are not allowed in a URL".into());
+        }
+        if !self.hosts.allow(url) {
+            let only_the_port = self.hosts.allow_on_other_port(url);
+            return Err(if only_the_port {
+                "the port is not allowed for this host".into()
+            } else {
+                "the host is not among those that photos may come from".into()
+            });
+        }
+        let literal = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
+            Some(Host::Domain(_)) | None => None,
+        };
+        match literal.and_then(|address| address::refusal(address, self.allow_private)) {
+            Some(kind) => Err(format!("the host is {kind}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn client(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Client, FetchSettingsError> {
+    let guarded = GuardedResolver {
+        inner: resolver,
+        allow_private: settings.allow_private,
+    };
+    Client::builder()
+        .user_agent(concat!("walkaround/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        // A proxy from the environment would look names up by itself, past the check.
+        .no_proxy()
+        .referer(false)
+        .dns_resolver(guarded)
+        .https_only(!settings.allow_http)
+        .connect_timeout(settings.connect_timeout)
+        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .build()
+        .map_err(|error| FetchSettingsError::new("hosts", format!("no https client: {}", innermost(&error))))
+}
+
+/// Where a redirect leads, or nothing when the answer is no redirect.
+fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+    let status = response.status();
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let target = response
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .filter(|location| location.len() <= URL_CHARS_MAX)
+        .and_then(|location| url.join(location).ok());
+    match target {
+        Some(target) => Ok(Some(target)),
+        None => {
+            let not_found = format!("{}: answered {status} without saying where to", shown(url));
+            Err(FetchError::NotFound(not_found))
+        }
+    }
+}
+
+fn check_downgrade(from: &Url, to: &Url) -> Result<(), FetchError> {
+    if from.scheme() == "https" && to.scheme() != "https" {
+        let forbidden = format!("{}: redirects from https to {}", shown(from), shown(to));
+        return Err(FetchError::Forbidden(forbidden));
+    }
+    Ok(())
+}
+
+/// The body, as it comes (a content encoding is left as it is), chunk by chunk up to the limit.
+async fn read_body(url: &Url, mut response: Response, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+    if let Some(fault) = status_fault(url, response.status()) {
+        return Err(fault);
+    }
+    let too_large = || FetchError::TooLarge(format!("{}: more than {bytes_max} bytes", shown(url)));
+    if response
+        .content_length()
+        .is_some_and(|announced| announced > bytes_max)
+    {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| transport_fault(url, &error))?
+    {
+        if (bytes.len() + chunk.len()) as u64 > bytes_max {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// What an answer without a photo means. 202 is a CDN that is still preparing the picture; 408, 425 and 429 ask
+/// for another try.
+fn status_fault(url: &Url, status: StatusCode) -> Option<FetchError> {
+    let words = format!("{}: answered {status}", shown(url));
+    match status.as_u16() {
+        200 | 203 => None,
+        401 | 402 | 403 | 407 | 451 => Some(FetchError::Forbidden(words)),
+        413 => Some(FetchError::TooLarge(words)),
+        202 | 408 | 425 | 429 | 500.. => Some(FetchError::Unreachable(words)),
+        _ => Some(FetchError::NotFound(words)),
+    }
+}
+
+/// Why a request did not get through. The client's own message is not used: it repeats the whole URL.
+fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
+    let url = shown(url);
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        if let Some(refused) = error.downcast_ref::<RefusedAddress>() {
+            return FetchError::Forbidden(format!("{url}: {refused}"));
+        }
+        cause = error.source();
+    }
+    let what = match error {
+        error if error.is_timeout() => "no connection in time",
+        error if error.is_connect() => "no connection",
+        error if error.is_body() || error.is_decode() => "the answer broke off",
+        _ => "the request failed",
+    };
+    FetchError::Unreachable(format!("{url}: {what} ({})", innermost(error)))
+}
+
+/// The first cause in words, which names no URL.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    let mut words = None;
+    while let Some(error) = cause {
+        words = Some(error.to_string());
+        cause = error.source();
+    }
+    one_line(&words.unwrap_or_else(|| "no cause given".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn no_redirect_leaves_https() {
+        let secure = url("https://a.example/1");
+        assert!(check_downgrade(&secure, &url("https://b.example/")).is_ok());
+        assert!(check_downgrade(&url("http://a.example/"), &url("http://b.example/")).is_ok());
+        assert!(check_downgrade(&url("http://a.example/"), &secure).is_ok());
+        let error = check_downgrade(&secure, &url("http://a.example/1?sig=s3cret")).unwrap_err();
+        assert!(matches!(&error, FetchError::Forbidden(_)));
+        assert_eq!(
+            error.to_string(),
+            "https://a.example/1: redirects from https to http://a.example/1"
+        );
+    }
+
+    #[test]
+    fn secrets_travel_over_https_only() {
+        let web = |allow_private| {
+            let settings = FetchSettings {
+                allow_http: true,
+                allow_private,
+                ..FetchSettings::default()
+            };
+            Web::new(&settings, Arc::new(crate::SystemResolver)).unwrap()
+        };
+        assert!(web(false).may_carry_secrets(&url("https://a.example/")));
+        assert!(!web(false).may_carry_secrets(&url("http://a.example/")));
+        assert!(web(true).may_carry_secrets(&url("http://a.example/")));
+    }
+}

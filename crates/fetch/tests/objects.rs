@@ -1,0 +1,75 @@
+//! Photos from object stores: allowed buckets, and what the port's errors become.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
+#[allow(dead_code, reason = "each test file uses a part of it")]
+mod support;
+
+use std::sync::Arc;
+use support::FakeBlobs;
+use walkaround_domain::PhotoRef;
+use walkaround_fetch::{FetchSettings, Fetcher};
+use walkaround_ports::{FetchError, PhotoSource};
+
+fn object(bucket: &str, key: &str, version: Option<&str>) -> PhotoRef {
+    PhotoRef::S3 {
+        bucket: bucket.into(),
+        key: key.into(),
+        version: version.map(Into::into),
+    }
+}
+
+fn open(buckets: &[&str]) -> (Fetcher, Arc<FakeBlobs>) {
+    let settings = FetchSettings {
+        buckets: buckets.iter().map(ToString::to_string).collect(),
+        ..FetchSettings::default()
+    };
+    let blobs = Arc::new(FakeBlobs::default());
+    (Fetcher::new(settings, blobs.clone()).unwrap(), blobs)
+}
+
+#[tokio::test]
+async fn an_allowed_bucket_is_read_whatever_the_version() {
+    let (fetcher, _) = open(&["photos"]);
+    for version in [None, Some("3")] {
+        let bytes = fetcher.fetch(&object("photos", "a/b.jpg", version), 100).await;
+        assert_eq!(bytes.unwrap(), b"a/b.jpg");
+    }
+}
+
+#[tokio::test]
+async fn other_buckets_are_never_asked() {
+    for (allowed, bucket) in [
+        (&[][..], "photos"),
+        (&["photos"][..], "secrets"),
+        (&["photos"][..], "Photos"),
+    ] {
+        let (fetcher, blobs) = open(allowed);
+        let error = fetcher
+            .fetch(&object(bucket, "a\nb", None), 100)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, FetchError::Forbidden(_)), "{error:?}");
+        assert_eq!(
+            error.to_string(),
+            format!("s3://{bucket}/a\\nb: the bucket is not among those that photos may come from")
+        );
+        assert!(blobs.asked.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_port_keep_their_meaning() {
+    let (fetcher, _) = open(&["photos"]);
+    let fetch = async |key: &str| fetcher.fetch(&object("photos", key, None), 7).await.unwrap_err();
+    assert!(matches!(fetch("missing").await, FetchError::NotFound(_)));
+    assert!(matches!(fetch("denied").await, FetchError::Forbidden(_)));
+    let large = fetch("large").await;
+    assert!(matches!(large, FetchError::TooLarge(_)));
+    assert_eq!(large.to_string(), "s3://photos/large: more than 7 bytes");
+    for key in ["busy", "down", "corrupt"] {
+        assert!(matches!(fetch(key).await, FetchError::Port(_)), "{key}");
+    }
+    assert!(matches!(fetch("").await, FetchError::NotFound(_)));
+    assert!(matches!(fetch(&"k".repeat(1025)).await, FetchError::NotFound(_)));
+}
