@@ -20,6 +20,7 @@ class Bundle:
         self.classes = self.manifest["classes"]
         self.networks = self.manifest["networks"]
         self.sessions = {spec["name"]: self._open(spec) for spec in self.networks}
+        self.given = {}
 
     def _open(self, spec):
         data = (self.folder / spec["file"]).read_bytes()
@@ -34,9 +35,15 @@ class Bundle:
         return [spec for spec in self.networks if spec["role"] == role]
 
     def inputs(self, photo, spec, vehicle):
-        """The prepared inputs of one network; `vehicle` is the locator's box or None."""
+        """The prepared inputs of one network; `vehicle` is the locator's box or None. Tensors in `given`, by network,
+        take the place of its own."""
         at_vehicle = spec.get("region", "photo") == "vehicle" and vehicle is not None
-        return prepare(photo, spec, vehicle if at_vehicle else WHOLE)
+        prepared = prepare(photo, spec, vehicle if at_vehicle else WHOLE)
+        if spec["name"] in self.given:
+            tensors = self.given[spec["name"]]
+            for item, tensor in zip(prepared, tensors, strict=True):
+                item.tensor = tensor.astype(item.tensor.dtype)
+        return prepared
 
     def run(self, spec, inputs):
         """The raw output as float64 [n, ...], all inputs in one batch, with the activation applied."""
