@@ -56,11 +56,12 @@ impl Db {
         call(&self.reader, at, move |connection| work(connection)).await
     }
 
-    /// A way to write from a thread that is not async (the reaper of a child); no answer.
-    pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) + Send + 'static) {
-        let _ = self
-            .writer
-            .blocking_send(Box::new(move |connection| work(connection)));
+    /// Queues a write from a thread that is not async (the reaper of a child) and does not wait for it.
+    pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<(), Fault> + Send + 'static) {
+        // Nobody is there to hear of a failure; what a reaper writes, the next look at the process finds too.
+        let _ = self.writer.blocking_send(Box::new(move |connection| {
+            let _ = work(connection);
+        }));
     }
 }
 

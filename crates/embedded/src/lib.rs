@@ -10,18 +10,22 @@
 
 mod blob_path;
 mod blobs;
+mod capacity;
 mod clock;
 mod db;
 mod error;
 mod events;
 mod files;
+mod jobs;
 mod open;
 mod parked;
 mod process;
 mod queue;
 mod records;
 mod schema;
+mod worker_process;
 
+pub use capacity::{LocalCapacity, Orphans, WorkerOptions};
 pub use clock::SystemClock;
 pub use error::OpenError;
 pub use events::PublishedEvent;

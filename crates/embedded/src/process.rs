@@ -1,7 +1,10 @@
 //! Processes of this machine, told apart for good.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal};
 use std::fmt;
 use std::fs;
+use std::io;
 use std::sync::OnceLock;
 
 /// A process: its pid, when it started (clock ticks since boot), and the boot. Pids are used again, this is not.
@@ -48,6 +51,48 @@ impl ProcessId {
     /// Whether it still runs.
     pub(crate) fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
+    }
+
+    /// Sends it a signal; false when it is gone.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<bool> {
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return Ok(false);
+        };
+        // The descriptor pins the process before it is looked at: a pid that is used again is never hit.
+        let sent = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) if self.is_alive() => rustix::process::pidfd_send_signal(&process, signal),
+            Ok(_) => return Ok(false),
+            // A sandbox without it.
+            Err(Errno::NOSYS) if self.is_alive() => rustix::process::kill_process(pid, signal),
+            Err(Errno::NOSYS) => return Ok(false),
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The process with this line of arguments, and this variable in its environment.
+    pub(crate) fn find(arguments: &[String], variable: &str) -> Option<Self> {
+        let line = arguments.join("\0") + "\0";
+        let pids = fs::read_dir("/proc").ok()?.filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            name.to_str()?.parse::<i32>().ok()
+        });
+        for pid in pids {
+            let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let named = || {
+                read("environ")
+                    .split(|b| *b == 0)
+                    .any(|v| v == variable.as_bytes())
+            };
+            if read("cmdline") == line.as_bytes() && named() {
+                return Self::of(pid);
+            }
+        }
+        None
     }
 
     /// The inverse of its display.

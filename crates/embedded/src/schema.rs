@@ -81,18 +81,18 @@ CREATE TABLE blobs (
     PRIMARY KEY (bucket, key)
 ) WITHOUT ROWID;
 
--- A worker process is known by its pid and start time together: pids are used again.
+-- A process is kept as pid, start and boot together: pids are used again. No process yet: starting.
 CREATE TABLE jobs (
-    id TEXT PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    pid INTEGER,
-    started TEXT,
+    process TEXT,
     kill_at INTEGER,
     ended_at INTEGER,
     exit INTEGER,
     reason TEXT
-) WITHOUT ROWID;
-CREATE TABLE job_numbers (id INTEGER PRIMARY KEY AUTOINCREMENT);
+);
+CREATE INDEX jobs_live ON jobs (id) WHERE ended_at IS NULL;
 ";
 
 /// Opens a connection with the pragmas of every connection.

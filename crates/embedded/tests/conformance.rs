@@ -2,16 +2,18 @@
 
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::{
-    BlobsUnderTest, Capabilities, ManualClock, ManualTime, Observe, PublisherUnderTest, QueueUnderTest,
-    RECEIVES_MAX, RecordsUnderTest, blobs_suite, publisher_suite, queue_suite, records_suite,
+    BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, PublisherUnderTest,
+    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, blobs_suite, capacity_suite, publisher_suite,
+    queue_suite, records_suite,
 };
-use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options};
+use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SystemClock, WorkerOptions};
 use walkaround_ports::OutEvent;
 
 fn open() -> (Embedded, Arc<ManualClock>, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let clock = Arc::new(ManualClock::new());
     let mut options = Options::default();
     for queue in &mut options.queues {
@@ -19,7 +21,7 @@ fn open() -> (Embedded, Arc<ManualClock>, TempDir) {
             dead.receives_max = RECEIVES_MAX;
         }
     }
-    let embedded = Embedded::open(folder.path(), options, clock.clone()).unwrap();
+    let embedded = Embedded::open(folder.path(), options, clock.clone()).expect("it opens");
     (embedded, clock, folder)
 }
 
@@ -68,7 +70,7 @@ struct Consumer(Embedded);
 #[async_trait]
 impl Observe for Consumer {
     async fn seen(&self) -> Vec<OutEvent> {
-        let events = self.0.events_since(0, 1000).await.unwrap();
+        let events = self.0.events_since(0, 1000).await.expect("events");
         events.into_iter().map(|e| e.event).collect()
     }
 }
@@ -85,4 +87,28 @@ async fn publisher() {
         }
     };
     println!("{}", publisher_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn capacity() {
+    let make = || async {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(SystemClock::new());
+        let embedded = Embedded::open(folder.path(), Options::default(), clock).unwrap();
+        let workers = WorkerOptions {
+            command: ["sleep", "600"].map(str::to_owned).to_vec(),
+            workers_max: 3,
+            ..WorkerOptions::default()
+        };
+        CapacityUnderTest {
+            capacity: Arc::new(embedded.capacity(workers).await.unwrap()),
+            workers_max: Some(3),
+            time: Arc::new(RealTime {
+                unit: Duration::from_millis(200),
+                patience: Duration::ZERO,
+            }),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", capacity_suite(make, &Capabilities::all()).await.require());
 }
