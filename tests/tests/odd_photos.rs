@@ -67,7 +67,6 @@ fn every_odd_file_gets_a_verdict_or_a_reason_in_bounded_memory() {
 fn small_odd_files() -> Vec<Odd> {
     let picture = vehicle_with(&MARKS);
     let whole = jpeg(&picture, 95);
-    let cut = |share: usize| whole[..whole.len() * share / 100].to_vec();
     let mut as_png = Vec::new();
     picture
         .write_to(&mut std::io::Cursor::new(&mut as_png), image::ImageFormat::Png)
@@ -81,13 +80,8 @@ fn small_odd_files() -> Vec<Odd> {
             90,
         )
     };
-    vec![
-        ("truncated-0.jpg", whole[..3].to_vec(), "cut_short"),
-        ("truncated-1.jpg", cut(1), "cut_short"),
-        ("truncated-10.jpg", cut(10), "cut_short"),
-        ("truncated-50.jpg", cut(50), "cut_short"),
-        ("truncated-90.jpg", cut(90), "cut_short"),
-        ("truncated-99.jpg", cut(99), "cut_short"),
+    let mut files = truncated(&whole);
+    files.extend([
         (
             "truncated-50.png",
             as_png[..as_png.len() / 2].to_vec(),
@@ -130,6 +124,20 @@ fn small_odd_files() -> Vec<Odd> {
             media_file(b"avif", b"avifmif1"),
             "unsupported_format",
         ),
+    ]);
+    files
+}
+
+/// The same JPEG, cut at several points.
+fn truncated(whole: &[u8]) -> Vec<Odd> {
+    let cut = |share: usize| whole[..whole.len() * share / 100].to_vec();
+    vec![
+        ("truncated-0.jpg", whole[..3].to_vec(), "cut_short"),
+        ("truncated-1.jpg", cut(1), "cut_short"),
+        ("truncated-10.jpg", cut(10), "cut_short"),
+        ("truncated-50.jpg", cut(50), "cut_short"),
+        ("truncated-90.jpg", cut(90), "cut_short"),
+        ("truncated-99.jpg", cut(99), "cut_short"),
     ]
 }
 

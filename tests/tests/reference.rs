@@ -129,7 +129,7 @@ fn compare(bundle: &Path, photos: &[PathBuf], (seen, folder): (Seen, &Path)) {
         .arg(bundle);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    println!("{said}");
+    writeln!(std::io::stdout(), "{said}").unwrap();
     assert!(
         output.status.success(),
         "{said}{}",
