@@ -3,10 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
-use image::GenericImageView;
+use image::{DynamicImage, GenericImageView, ImageFormat};
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
-use walkaround_tests::files::{PngColour, jpeg, png, put};
+use walkaround_tests::files::{PngColour, encoded, jpeg, png, put};
 use walkaround_tests::pictures::{MARKS, Mark, Scene, VEHICLE, vehicle_with};
 use walkaround_tests::places::{root, seven};
 use walkaround_tests::program;
@@ -67,10 +67,7 @@ fn every_odd_file_gets_a_verdict_or_a_reason_in_bounded_memory() {
 fn small_odd_files() -> Vec<Odd> {
     let picture = vehicle_with(&MARKS);
     let whole = jpeg(&picture, 95);
-    let mut as_png = Vec::new();
-    picture
-        .write_to(&mut std::io::Cursor::new(&mut as_png), image::ImageFormat::Png)
-        .unwrap();
+    let as_png = encoded(&DynamicImage::ImageRgb8(picture), ImageFormat::Png);
     let fixture = |name: &str| std::fs::read(root().join("tests/fixtures").join(name)).unwrap();
     let trailing = [&whole[..], &[0x5a; 5000], &whole[..whole.len() / 3]].concat();
     let page = b"<!doctype html><html><title>404</title></html>".to_vec();

@@ -4,7 +4,11 @@
 //! Drawn pictures always; real photos too where `WALKAROUND_PHOTOS` names a folder of them (`make test` does
 //! where there is one).
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "the helpers of tests fail and speak as tests do"
+)]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -129,7 +133,7 @@ fn compare(bundle: &Path, photos: &[PathBuf], (seen, folder): (Seen, &Path)) {
         .arg(bundle);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    writeln!(std::io::stdout(), "{said}").unwrap();
+    eprintln!("{said}");
     assert!(
         output.status.success(),
         "{said}{}",
