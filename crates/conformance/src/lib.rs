@@ -5,7 +5,7 @@
 //! or a skip without a reason fails the suite. Cases that wait do so through a [`TimeDriver`], so that an
 //! adapter with a settable clock runs in no time and a real service runs in real time.
 //!
-//! ```ignore
+//! ```text
 //! queue_suite(|| async { QueueUnderTest { .. } }, &Capabilities::all()).await.require();
 //! ```
 

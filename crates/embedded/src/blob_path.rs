@@ -119,3 +119,93 @@ fn pieces(encoded: &str) -> Vec<String> {
     pieces.push(piece);
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::Component;
+
+    fn path_of(key: &str) -> PathBuf {
+        let at = BlobAddress {
+            bucket: "b".to_owned(),
+            key: key.to_owned(),
+        };
+        blob_path(&at).unwrap()
+    }
+
+    /// Every key of up to six characters of a nasty alphabet.
+    fn short_keys() -> Vec<String> {
+        let mut keys = vec![String::new()];
+        let mut all = Vec::new();
+        for _ in 0..6 {
+            keys = keys
+                .iter()
+                .flat_map(|key| ['a', '.', '/', '%'].map(|c| format!("{key}{c}")))
+                .collect();
+            all.extend(keys.iter().cloned());
+        }
+        all
+    }
+
+    /// Keys around the lengths at which names are cut.
+    fn long_keys() -> Vec<String> {
+        let mut keys = Vec::new();
+        for length in [199, 200, 201, 400, 401, 600] {
+            for part in ["a", ".", "a.", "%"] {
+                let name: String = part.chars().cycle().take(length).collect();
+                keys.push(format!("{name}/{name}"));
+                keys.push(name.clone() + "/");
+                keys.push(name);
+            }
+        }
+        keys
+    }
+
+    #[test]
+    fn no_two_keys_meet_and_none_escapes() {
+        let mut seen: BTreeMap<PathBuf, String> = BTreeMap::new();
+        let fits = |key: &String| key.len() <= KEY_BYTES_MAX;
+        for key in short_keys()
+            .into_iter()
+            .chain(long_keys().into_iter().filter(fits))
+        {
+            let path = path_of(&key);
+            assert!(
+                path.components().all(|c| matches!(c, Component::Normal(_))),
+                "`{key}` leaves its folder: {path:?}"
+            );
+            assert!(
+                path.iter().all(|part| part.len() <= 255),
+                "`{key}` has a long name: {path:?}"
+            );
+            if let Some(other) = seen.insert(path, key.clone()) {
+                assert_eq!(other, key, "two keys, one file");
+            }
+        }
+        for (path, key) in &seen {
+            for folder in path.ancestors().skip(1) {
+                assert!(!seen.contains_key(folder), "`{key}` needs a file as its folder");
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_keys_stay_as_they_are() {
+        assert_eq!(
+            path_of("inspections/4f-1_a/overlay.jpg"),
+            PathBuf::from("b/inspections/4f-1_a/overlay.jpg")
+        );
+    }
+
+    #[test]
+    fn odd_buckets_are_refused() {
+        for bucket in ["", ".", "..", ".hidden", "a/b", "a\0", "ü", &"x".repeat(64)] {
+            let at = BlobAddress {
+                bucket: bucket.to_owned(),
+                key: "k".to_owned(),
+            };
+            assert!(blob_path(&at).is_err(), "`{bucket}` was taken");
+        }
+    }
+}

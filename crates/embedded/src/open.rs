@@ -128,6 +128,7 @@ impl Embedded {
         let database = root.join(DATABASE);
         let mut writer = schema::connect(&database, &options)?;
         schema::prepare(&mut writer, root, &options)?;
+        schema::forget_old_heartbeats(&writer, &database, clock.now())?;
         let reader = schema::connect(&database, &options)?;
         let numbers = queue_numbers(&writer, &database)?;
         files::remove_orphans(&root.join(files::TMP)).map_err(|source| not_writable(root, source))?;

@@ -2,8 +2,11 @@
 
 use crate::error::OpenError;
 use crate::open::{Durability, Options};
+use crate::queue::ms;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
+use std::time::Duration;
+use walkaround_domain::Timestamp;
 
 /// Version of the schema below, kept in `user_version`.
 pub(crate) const SCHEMA_VERSION: i64 = 1;
@@ -161,6 +164,24 @@ pub(crate) fn prepare(connection: &mut Connection, root: &Path, options: &Option
             .map_err(unusable)?;
     }
     change.commit().map_err(unusable)
+}
+
+/// Heartbeats of workers that have not been heard of for so long are dropped when a root is opened.
+const HEARTBEATS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Drops heartbeats that nobody asks for any more: every worker has a name of its own.
+pub(crate) fn forget_old_heartbeats(
+    connection: &Connection,
+    database: &Path,
+    now: Timestamp,
+) -> Result<(), OpenError> {
+    let sql = "DELETE FROM heartbeats WHERE at < ?1";
+    let dropped = connection.execute(sql, [ms(now - HEARTBEATS_KEPT)]);
+    dropped.map(drop).map_err(|source| OpenError::Database {
+        database: database.to_owned(),
+        detail: source.to_string(),
+        source: Some(source),
+    })
 }
 
 /// Name of the database file.

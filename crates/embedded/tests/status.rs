@@ -1,0 +1,136 @@
+//! What `status` reads: counts, the finished, the latest; and the log of events.
+
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use walkaround_conformance::ManualClock;
+use walkaround_domain::{InspectionId, Timestamp};
+use walkaround_embedded::{Embedded, Options, Tally};
+use walkaround_ports::{Clock, Expect, Heartbeat, IndexKeys, OutEvent, StoredRecord, Written};
+
+fn open(options: Options) -> (Embedded, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let opened = Embedded::open(folder.path(), options, Arc::new(ManualClock::new()));
+    (opened.expect("it opens"), folder)
+}
+
+async fn write(embedded: &Embedded, id: &str, (phase, verdict, at): (&str, Option<&str>, u64)) {
+    let id = InspectionId::new(id).expect("an id");
+    let records = embedded.records();
+    let before = records.read(&id).await.expect("a read");
+    let expect = before.map_or(Expect::Absent, |r| Expect::Version(r.version));
+    let next = StoredRecord {
+        id,
+        version: 0,
+        updated_at: Timestamp(at),
+        keys: IndexKeys {
+            phase: phase.to_owned(),
+            verdict: verdict.map(str::to_owned),
+            day: "2026-11-22".to_owned(),
+            ..IndexKeys::default()
+        },
+        body: String::new(),
+    };
+    let written = records.write(&next, expect).await.expect("a write");
+    assert!(matches!(written, Written::Committed(_)));
+}
+
+fn tally(phase: &str, verdict: Option<&str>, records: u64) -> Tally {
+    Tally {
+        phase: phase.to_owned(),
+        verdict: verdict.map(str::to_owned),
+        records,
+    }
+}
+
+#[tokio::test]
+async fn counts_follow_every_write() {
+    let (embedded, _folder) = open(Options::default());
+    assert_eq!(embedded.counts().await.unwrap(), []);
+    for id in ["a", "b", "c"] {
+        write(&embedded, id, ("accepted", None, 10)).await;
+    }
+    write(&embedded, "a", ("routed", None, 20)).await;
+    write(&embedded, "a", ("done", Some("damaged"), 30)).await;
+    write(&embedded, "b", ("failed", None, 40)).await;
+    // Published: written again, counted once, finished when it was.
+    write(&embedded, "a", ("done", Some("damaged"), 50)).await;
+    let expected = [
+        tally("accepted", None, 1),
+        tally("done", Some("damaged"), 1),
+        tally("failed", None, 1),
+    ];
+    assert_eq!(embedded.counts().await.unwrap(), expected);
+    let since = |at| embedded.finished_since(Timestamp(at));
+    assert_eq!(since(30).await.unwrap(), expected[1..]);
+    assert_eq!(since(31).await.unwrap(), expected[2..]);
+    assert_eq!(since(41).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_latest_come_first() {
+    let (embedded, _folder) = open(Options::default());
+    for id in ["a", "b", "c"] {
+        write(&embedded, id, ("accepted", None, 10)).await;
+    }
+    write(&embedded, "a", ("routed", None, 20)).await;
+    let recent = embedded.recent_records(2).await.unwrap();
+    let ids: Vec<&str> = recent.iter().map(|r| r.id.as_str()).collect();
+    assert_eq!(ids, ["c", "b"]);
+}
+
+#[tokio::test]
+async fn heartbeats_of_long_ago_are_dropped_at_the_next_start() {
+    let (embedded, folder) = open(Options::default());
+    let now = ManualClock::new().now();
+    let day = Duration::from_secs(24 * 3600);
+    for (worker, at) in [("old", now - day * 31), ("recent", now - day * 29)] {
+        let beat = Heartbeat {
+            worker: worker.to_owned(),
+            at,
+            body: String::new(),
+        };
+        embedded.records().beat(&beat).await.unwrap();
+    }
+    let again = Embedded::open(folder.path(), Options::default(), Arc::new(ManualClock::new())).unwrap();
+    let beats = again.records().heartbeats(Timestamp(0)).await.unwrap();
+    let workers: Vec<&str> = beats.iter().map(|b| b.worker.as_str()).collect();
+    assert_eq!(workers, ["recent"]);
+}
+
+async fn publish(embedded: &Embedded, id: &str) {
+    let event = OutEvent {
+        id: id.to_owned(),
+        body: "{}".to_owned(),
+        attributes: [("verdict".to_owned(), "clean".to_owned())].into(),
+    };
+    embedded.publisher().publish(&event).await.expect("published");
+}
+
+#[tokio::test]
+async fn events_are_read_from_where_one_was() {
+    let (embedded, _folder) = open(Options::default());
+    for id in ["a.done", "b.done", "a.done"] {
+        publish(&embedded, id).await;
+    }
+    let first = embedded.events_since(0, 2).await.unwrap();
+    let last = embedded.events_since(first[1].seq, 2).await.unwrap();
+    assert_eq!((first.len(), last.len()), (2, 1));
+    assert_eq!(last[0].event, first[0].event);
+    assert!(last[0].seq > first[1].seq);
+    assert_eq!(last[0].event.attributes["verdict"], "clean");
+}
+
+#[tokio::test]
+async fn the_log_of_events_is_bounded() {
+    let (embedded, _folder) = open(Options {
+        events_kept_max: 100,
+        ..Options::default()
+    });
+    for number in 0..2000 {
+        publish(&embedded, &format!("e{number}")).await;
+    }
+    let kept = embedded.events_since(0, 5000).await.unwrap();
+    assert_eq!(kept.len(), 100);
+    assert_eq!(kept[99].event.id, "e1999");
+}
