@@ -47,7 +47,7 @@ pub struct ConsumerSettings {
     pub idle_exit: Option<Duration>,
     /// With messages in hand and nothing finished for this long: exit as stalled.
     pub stall_exit: Duration,
-    /// Time for the work in hand after a stop.
+    /// Time from a stop to the end, at most: a receive under way, the work in hand, acknowledgements.
     pub drain_budget: Duration,
 }
 
@@ -124,11 +124,34 @@ impl Consumer {
             self.settings.lease,
         ));
         let mut tasks = JoinSet::new();
-        let exit = self.receive_all(&mut tasks, (&leases, &acker), stop).await;
-        let exit = self.drain(&mut tasks, exit).await;
+        // The budget runs from the signal, whatever is waited for then: a receive, the work in hand, the
+        // acknowledgements.
+        let budget = self.budget(stop.clone());
+        tokio::pin!(budget);
+        let exit = tokio::select! {
+            biased;
+            exit = self.receive_all(&mut tasks, (&leases, &acker), stop.clone()) => exit,
+            () = &mut budget => Exit::BudgetSpent,
+        };
+        if exit == Exit::Stalled {
+            tasks.shutdown().await;
+        }
         drop(acker);
-        // The acker ends when all receipts are acknowledged; the lease keeper never does.
-        while !done.is_finished() && background.join_next().await.is_some() {}
+        let exit = match exit {
+            Exit::BudgetSpent => exit,
+            Exit::Stopped => tokio::select! {
+                biased;
+                () = rest(&mut tasks, &mut background, &done) => exit,
+                () = &mut budget => Exit::BudgetSpent,
+            },
+            Exit::Idle | Exit::Stalled => tokio::select! {
+                biased;
+                () = rest(&mut tasks, &mut background, &done) => exit,
+                () = self.clock.sleep(self.settings.drain_budget) => exit,
+            },
+        };
+        info!(?exit, in_flight = tasks.len(), "the consumer ends; leases in hand are dropped");
+        tasks.shutdown().await;
         background.shutdown().await;
         exit
     }
@@ -155,7 +178,8 @@ impl Consumer {
                 }
                 continue;
             }
-            // Never cancelled: what an abandoned receive had leased would be hidden until its lease ends.
+            // Not cancelled by a stop, only when its budget is spent: what an abandoned receive had leased
+            // would be hidden until its lease ends.
             let wait = self.settings.receive_wait;
             match self
                 .queue
@@ -170,7 +194,11 @@ impl Consumer {
                 }
                 Err(error) => {
                     warn!(%error, "receive failed");
-                    self.clock.sleep(error.retry_after.unwrap_or(RECEIVE_PAUSE)).await;
+                    tokio::select! {
+                        biased;
+                        () = stop.wait() => {}
+                        () = self.clock.sleep(error.retry_after.unwrap_or(RECEIVE_PAUSE)) => {}
+                    }
                 }
             }
         }
@@ -211,28 +239,20 @@ impl Consumer {
         });
     }
 
-    async fn drain(&self, tasks: &mut JoinSet<()>, exit: Exit) -> Exit {
-        let budget = self.clock.sleep(self.settings.drain_budget);
-        tokio::pin!(budget);
-        if exit == Exit::Stalled {
-            tasks.shutdown().await;
-            return exit;
-        }
-        loop {
-            tokio::select! {
-                biased;
-                ended = tasks.join_next() => match ended {
-                    Some(ended) => tell(ended),
-                    None => return exit,
-                },
-                () = &mut budget => {
-                    info!(in_flight = tasks.len(), "the drain budget is spent, leases are dropped");
-                    tasks.shutdown().await;
-                    return Exit::BudgetSpent;
-                }
-            }
-        }
+    /// Returns when the budget that begins with the signal is spent.
+    async fn budget(&self, mut stop: Stop) {
+        stop.wait().await;
+        self.clock.sleep(self.settings.drain_budget).await;
     }
+}
+
+/// Waits for the work in hand and its acknowledgements.
+async fn rest(tasks: &mut JoinSet<()>, background: &mut JoinSet<()>, acks: &tokio::task::AbortHandle) {
+    while let Some(ended) = tasks.join_next().await {
+        tell(ended);
+    }
+    // The acker ends when all receipts are acknowledged; the lease keeper never does.
+    while !acks.is_finished() && background.join_next().await.is_some() {}
 }
 
 /// Decrements on every way out of a task, also when it is aborted.
