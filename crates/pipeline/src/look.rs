@@ -9,7 +9,7 @@ use image::RgbImage;
 use std::time::Duration;
 use walkaround_domain::{Finding, Reason, ReasonCode, Size, UnitRect, Verdict};
 use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
-use walkaround_vision::decode::{Limits, decode, inspect_header};
+use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::findings;
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::overlay::{self, OverlayStyle};
@@ -138,7 +138,7 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
     let header = inspect_header(bytes, &with.settings.limits, long_side)?;
     let decoded = {
         let _share = with.memory.take(header.decode_bytes);
-        decode(bytes, &with.settings.limits, long_side)?
+        guarded(|| decode(bytes, &with.settings.limits, long_side))?
     };
     let decode_end = (with.ticks)();
     let quality = measure(&decoded.pixels);
@@ -154,6 +154,16 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
         quality,
         reasons,
         timings,
+    })
+}
+
+/// Decoders read what strangers send: a panic in one costs the photo, not the process.
+fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, Reason> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        Err(Reason::new(
+            ReasonCode::Unreadable,
+            "the decoder gave up on this file",
+        ))
     })
 }
 

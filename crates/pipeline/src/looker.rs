@@ -110,8 +110,18 @@ impl InHand {
 }
 
 impl Looker {
-    /// A looker on an engine; `engine` moves to the device thread (or stays here with [`Compute::Inline`]).
+    /// A looker on one engine, which moves to the device thread (or stays here with [`Compute::Inline`]).
     pub fn new(engine: Box<dyn Engine>, settings: LookerSettings, clock: Arc<dyn Clock>) -> Self {
+        Self::with_engines(engine, Vec::new(), settings, clock)
+    }
+
+    /// A looker on several engines of one bundle, each on a thread of its own: on a CPU, one a core.
+    pub fn with_engines(
+        engine: Box<dyn Engine>,
+        more: Vec<Box<dyn Engine>>,
+        settings: LookerSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let bundle = BundleInfo {
             name: engine.bundle_name().to_owned(),
             version: engine.bundle_version().to_owned(),
@@ -127,7 +137,12 @@ impl Looker {
             bundle,
             memory: Arc::new(MemoryBudget::new(settings.decode_bytes_max)),
             cpu: Arc::new(Semaphore::new(threads)),
-            batcher: Batcher::start(engine, settings.compute, settings.batch, Arc::clone(&clock)),
+            batcher: Batcher::start(
+                (engine, more),
+                settings.compute,
+                settings.batch,
+                Arc::clone(&clock),
+            ),
             settings,
             clock,
         }

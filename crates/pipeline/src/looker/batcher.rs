@@ -51,7 +51,7 @@ pub(super) enum Batcher {
 
 impl Batcher {
     pub(super) fn start(
-        engine: Box<dyn Engine>,
+        (engine, more): (Box<dyn Engine>, Vec<Box<dyn Engine>>),
         compute: Compute,
         settings: BatchSettings,
         clock: Arc<dyn Clock>,
@@ -61,16 +61,15 @@ impl Batcher {
         }
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let (batches, device) = std::sync::mpsc::sync_channel::<Vec<Job>>(0);
-        // The device has a thread of its own: sessions belong to one thread, and a batch blocks it.
-        std::thread::Builder::new()
-            .name("device".into())
-            .spawn(move || {
-                let mut engine = engine;
-                for batch in device {
-                    run(engine.as_mut(), batch);
-                }
-            })
-            .expect("the system can start one thread at start-up");
+        let device = Arc::new(Mutex::new(device));
+        for engine in std::iter::once(engine).chain(more) {
+            let device = Arc::clone(&device);
+            // A thread of its own: sessions belong to one thread, and a batch blocks it.
+            std::thread::Builder::new()
+                .name("device".into())
+                .spawn(move || device_thread(engine, &device))
+                .expect("the system can start a few threads at start-up");
+        }
         tokio::spawn(gather(receiver, batches, settings, clock));
         Self::Thread(sender)
     }
@@ -101,6 +100,18 @@ impl Batcher {
                     vec![job],
                 );
             }
+        }
+    }
+}
+
+/// Runs batches until nobody can send any more.
+fn device_thread(mut engine: Box<dyn Engine>, batches: &Mutex<std::sync::mpsc::Receiver<Vec<Job>>>) {
+    loop {
+        // The lock is held while waiting: the next idle thread waits behind it.
+        let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match batch {
+            Ok(batch) => run(engine.as_mut(), batch),
+            Err(_) => return,
         }
     }
 }

@@ -1,0 +1,359 @@
+//! Every setting in one typed place: read from `WALKAROUND_*` variables once at start, checked, then data.
+//!
+//! [`SETTINGS`] is the one list: names, defaults and what they mean; the documentation prints it and a test
+//! holds it against the loader.
+
+mod read;
+
+use read::Reader;
+pub use read::SettingsError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One setting, for documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingDoc {
+    /// Variable.
+    pub name: &'static str,
+    /// Default, as one would write it.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
+
+const fn doc(name: &'static str, default: &'static str, meaning: &'static str) -> SettingDoc {
+    SettingDoc {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// All settings of the pipeline.
+pub const SETTINGS: &[SettingDoc] = &[
+    doc(
+        "WALKAROUND_ROOT",
+        ".walkaround",
+        "folder of the embedded stack: database, blobs, logs",
+    ),
+    doc("WALKAROUND_BUNDLE", "bundles/demo", "folder of the model bundle"),
+    doc(
+        "WALKAROUND_ONNXRUNTIME",
+        "",
+        "ONNX Runtime library; found beside the program when empty",
+    ),
+    doc(
+        "WALKAROUND_DEVICE",
+        "cpu",
+        "where workers run networks: cpu, cuda or auto",
+    ),
+    doc("WALKAROUND_THREADS", "1", "threads inside one network run"),
+    doc(
+        "WALKAROUND_TRIAGE_JOBS",
+        "0",
+        "photos that triage looks at at once; 0 for one a core",
+    ),
+    doc(
+        "WALKAROUND_TRIAGE_IN_FLIGHT",
+        "16",
+        "messages that triage holds at once",
+    ),
+    doc(
+        "WALKAROUND_WORKER_IN_FLIGHT",
+        "32",
+        "messages that a worker holds at once",
+    ),
+    doc(
+        "WALKAROUND_BATCH_PHOTOS",
+        "4",
+        "most photos of one batch for the networks, up to 16",
+    ),
+    doc(
+        "WALKAROUND_BATCH_WAIT_MS",
+        "0",
+        "milliseconds that a batch waits for more photos",
+    ),
+    doc("WALKAROUND_WORKERS_MIN", "0", "fewest workers of the GPU lane"),
+    doc(
+        "WALKAROUND_WORKERS_MAX",
+        "2",
+        "most workers of the GPU lane; 0 closes it",
+    ),
+    doc(
+        "WALKAROUND_WORKER_RATE",
+        "5",
+        "photos a second of one worker, until it is measured",
+    ),
+    doc(
+        "WALKAROUND_COLD_START_S",
+        "5",
+        "seconds from asking for a worker to its first photo",
+    ),
+    doc(
+        "WALKAROUND_DRAIN_TARGET_S",
+        "60",
+        "seconds within which workers should empty the lane",
+    ),
+    doc(
+        "WALKAROUND_INLINE_DRAIN_S",
+        "20",
+        "a burst that inline looks would need longer for goes to the GPU lane",
+    ),
+    doc(
+        "WALKAROUND_WARM_HOLD_S",
+        "60",
+        "seconds that a need keeps workers that are there",
+    ),
+    doc(
+        "WALKAROUND_SCALE_EVERY_S",
+        "2",
+        "seconds between two looks of the scaler",
+    ),
+    doc(
+        "WALKAROUND_LEASE_S",
+        "60",
+        "seconds of a lease; extended every third of it",
+    ),
+    doc(
+        "WALKAROUND_IDLE_EXIT_S",
+        "60",
+        "a worker without work for this long exits; 0 for never",
+    ),
+    doc(
+        "WALKAROUND_STALL_EXIT_S",
+        "300",
+        "a worker that finishes nothing for this long exits with code 75",
+    ),
+    doc(
+        "WALKAROUND_DRAIN_BUDGET_S",
+        "25",
+        "seconds for the work in hand after SIGTERM",
+    ),
+    doc(
+        "WALKAROUND_HEARTBEAT_S",
+        "15",
+        "seconds between two signs of life",
+    ),
+    doc(
+        "WALKAROUND_ATTEMPTS",
+        "6",
+        "deliveries after which trouble is recorded as a failure",
+    ),
+    doc(
+        "WALKAROUND_RETRY_FIRST_S",
+        "5",
+        "delay after the first failed delivery; doubles each time, jittered",
+    ),
+    doc("WALKAROUND_PHOTO_MIB", "64", "largest photo in MiB"),
+    doc(
+        "WALKAROUND_PHOTO_ROOTS",
+        "",
+        "folders that photos may be read from, separated by `:`",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_BUCKETS",
+        "photos",
+        "buckets that photos may be read from, separated by `,`",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_HOSTS",
+        "",
+        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below",
+    ),
+    doc("WALKAROUND_PHOTO_HTTP", "false", "also fetch over plain http"),
+    doc(
+        "WALKAROUND_PHOTO_PRIVATE",
+        "false",
+        "also fetch from private and loopback addresses; for labs",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_HEADER",
+        "",
+        "secret header for a host: `host header: value`",
+    ),
+    doc(
+        "WALKAROUND_DROP_FOLDER",
+        "",
+        "folder that `up` watches for photos",
+    ),
+    doc(
+        "WALKAROUND_LISTEN",
+        "127.0.0.1:8377",
+        "address of the HTTP surface; empty for none",
+    ),
+    doc("WALKAROUND_OVERLAY", "true", "store marked pictures"),
+];
+
+/// Settings of the pipeline. Field by field as [`SETTINGS`] says.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "SETTINGS documents each field under its variable")]
+pub struct Settings {
+    pub root: PathBuf,
+    pub bundle: PathBuf,
+    pub onnxruntime: Option<PathBuf>,
+    pub device: String,
+    pub threads: usize,
+    pub triage_jobs: usize,
+    pub triage_in_flight: usize,
+    pub worker_in_flight: usize,
+    pub batch_photos: usize,
+    pub batch_wait: Duration,
+    pub workers_min: u32,
+    pub workers_max: u32,
+    pub worker_rate: f64,
+    pub cold_start: Duration,
+    pub drain_target: Duration,
+    pub inline_drain: Duration,
+    pub warm_hold: Duration,
+    pub scale_every: Duration,
+    pub lease: Duration,
+    pub idle_exit: Option<Duration>,
+    pub stall_exit: Duration,
+    pub drain_budget: Duration,
+    pub heartbeat: Duration,
+    pub attempts: u32,
+    pub retry_first: Duration,
+    pub photo_bytes_max: u64,
+    pub photo_roots: Vec<PathBuf>,
+    pub photo_buckets: Vec<String>,
+    pub photo_hosts: Vec<String>,
+    pub photo_http: bool,
+    pub photo_private: bool,
+    pub photo_header: Option<Secret>,
+    pub drop_folder: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub overlay: bool,
+}
+
+/// A value that must not be shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Settings {
+    /// Reads all settings from the environment of this process.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the first variable whose value is bad.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// Reads all settings from anything that has values by name.
+    ///
+    /// # Errors
+    /// As [`Settings::from_env`].
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let r = Reader { lookup };
+        let settings = Self {
+            root: r.path("WALKAROUND_ROOT")?.unwrap_or_default(),
+            bundle: r.path("WALKAROUND_BUNDLE")?.unwrap_or_default(),
+            onnxruntime: r.path("WALKAROUND_ONNXRUNTIME")?,
+            device: r.one_of("WALKAROUND_DEVICE", &["cpu", "cuda", "auto"])?,
+            threads: r.number("WALKAROUND_THREADS", 1, 256)?,
+            triage_jobs: r.number("WALKAROUND_TRIAGE_JOBS", 0, 256)?,
+            triage_in_flight: r.number("WALKAROUND_TRIAGE_IN_FLIGHT", 1, 1000)?,
+            worker_in_flight: r.number("WALKAROUND_WORKER_IN_FLIGHT", 1, 1000)?,
+            batch_photos: r.number("WALKAROUND_BATCH_PHOTOS", 1, 16)?,
+            batch_wait: Duration::from_millis(r.number("WALKAROUND_BATCH_WAIT_MS", 0, 60_000)?),
+            workers_min: r.number("WALKAROUND_WORKERS_MIN", 0, 1000)?,
+            workers_max: r.number("WALKAROUND_WORKERS_MAX", 0, 1000)?,
+            worker_rate: r.real("WALKAROUND_WORKER_RATE", 0.001, 100_000.0)?,
+            cold_start: r.seconds("WALKAROUND_COLD_START_S", 0.0, 3600.0)?,
+            drain_target: r.seconds("WALKAROUND_DRAIN_TARGET_S", 1.0, 86_400.0)?,
+            inline_drain: r.seconds("WALKAROUND_INLINE_DRAIN_S", 0.0, 86_400.0)?,
+            warm_hold: r.seconds("WALKAROUND_WARM_HOLD_S", 0.0, 86_400.0)?,
+            scale_every: r.seconds("WALKAROUND_SCALE_EVERY_S", 0.05, 3600.0)?,
+            lease: r.seconds("WALKAROUND_LEASE_S", 0.5, 43_200.0)?,
+            idle_exit: Some(r.seconds("WALKAROUND_IDLE_EXIT_S", 0.0, 86_400.0)?).filter(|d| !d.is_zero()),
+            stall_exit: r.seconds("WALKAROUND_STALL_EXIT_S", 1.0, 86_400.0)?,
+            drain_budget: r.seconds("WALKAROUND_DRAIN_BUDGET_S", 0.0, 3600.0)?,
+            heartbeat: r.seconds("WALKAROUND_HEARTBEAT_S", 0.1, 3600.0)?,
+            attempts: r.number("WALKAROUND_ATTEMPTS", 1, 100)?,
+            retry_first: r.seconds("WALKAROUND_RETRY_FIRST_S", 0.0, 3600.0)?,
+            photo_bytes_max: r.number::<u64>("WALKAROUND_PHOTO_MIB", 1, 1024)? << 20,
+            photo_roots: r
+                .list("WALKAROUND_PHOTO_ROOTS", ':')?
+                .into_iter()
+                .map(PathBuf::from)
+                .collect(),
+            photo_buckets: r.list("WALKAROUND_PHOTO_BUCKETS", ',')?,
+            photo_hosts: r.list("WALKAROUND_PHOTO_HOSTS", ',')?,
+            photo_http: r.yes_no("WALKAROUND_PHOTO_HTTP")?,
+            photo_private: r.yes_no("WALKAROUND_PHOTO_PRIVATE")?,
+            photo_header: r.text("WALKAROUND_PHOTO_HEADER")?.map(Secret),
+            drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
+            listen: r.text("WALKAROUND_LISTEN")?,
+            overlay: r.yes_no("WALKAROUND_OVERLAY")?,
+        };
+        if settings.workers_min > settings.workers_max {
+            return Err(SettingsError::new(
+                "WALKAROUND_WORKERS_MIN",
+                "is over WALKAROUND_WORKERS_MAX",
+            ));
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn defaults_load_and_every_documented_setting_is_read() {
+        let asked = RefCell::new(BTreeSet::new());
+        let settings = Settings::from_lookup(&|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        })
+        .unwrap();
+        let documented: BTreeSet<String> = SETTINGS.iter().map(|d| d.name.to_owned()).collect();
+        assert_eq!(*asked.borrow(), documented);
+        assert_eq!((settings.workers_max, settings.photo_bytes_max), (2, 64 << 20));
+        assert!(settings.overlay && settings.photo_roots.is_empty());
+    }
+
+    #[test]
+    fn bad_values_name_their_variable() {
+        let cases = [
+            ("WALKAROUND_DEVICE", "gpu", "cpu, cuda, auto"),
+            ("WALKAROUND_THREADS", "many", "whole number"),
+            ("WALKAROUND_THREADS", "0", "1 to 256"),
+            ("WALKAROUND_LEASE_S", "-1", "0.5 to 43200"),
+            ("WALKAROUND_LEASE_S", "NaN", "0.5 to 43200"),
+            ("WALKAROUND_PHOTO_HTTP", "maybe", "true or false"),
+            ("WALKAROUND_WORKERS_MIN", "3", "WALKAROUND_WORKERS_MAX"),
+        ];
+        for (name, value, words) in cases {
+            let error = Settings::from_lookup(&|n| (n == name).then(|| value.to_owned()))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(name) && error.contains(words), "{error}");
+            assert!(!error.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let settings =
+            Settings::from_lookup(&|n| (n == "WALKAROUND_PHOTO_HEADER").then(|| "cdn x-key: hush".into()))
+                .unwrap();
+        assert!(!format!("{settings:?}").contains("hush"));
+        assert_eq!(settings.photo_header.unwrap().reveal(), "cdn x-key: hush");
+    }
+}
