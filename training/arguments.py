@@ -7,6 +7,4 @@ import argparse
 
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser that shows `description` as it is written."""
-    return argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -63,9 +63,7 @@ def predict(network: Path, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def count_all(masks: np.ndarray, truths: Truths, thresholds: tuple[float, ...]) -> np.ndarray:
     """Return counts int64 [n, 6, 3] at the thresholds."""
     limits = np.array(thresholds)[:, None, None]
-    return np.stack(
-        [counts(m > limits, t, v) for m, t, v in zip(masks, truths.masks, truths.valid, strict=True)]
-    )
+    return np.stack([counts(m > limits, t, v) for m, t, v in zip(masks, truths.masks, truths.valid, strict=True)])
 
 
 def report(masks: np.ndarray, gates: np.ndarray, truths: Truths, gate_threshold: float) -> dict:

@@ -99,9 +99,7 @@ def optimiser(net: Net) -> torch.optim.Optimizer:
         if parameter.requires_grad:
             part = {"blocks": "encoder", "gate": "gate"}.get(name.split(".")[0], "decoder")
             groups[part].append(parameter)
-    return torch.optim.AdamW(
-        [{"params": groups[part], "lr": RATES[part]} for part in groups], weight_decay=0.02
-    )
+    return torch.optim.AdamW([{"params": groups[part], "lr": RATES[part]} for part in groups], weight_decay=0.02)
 
 
 def average_into(average: Net, net: Net) -> None:

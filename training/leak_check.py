@@ -61,9 +61,7 @@ def main() -> None:
     document = dict(zip(names, similarity.round(4).tolist(), strict=True))
     given.out.write_text(json.dumps(document, indent=1), encoding="utf-8")
     for level in LEVELS:
-        print(
-            f"nearest training photo less alike than {level}: {int((similarity < level).sum())} of {len(test)}"
-        )
+        print(f"nearest training photo less alike than {level}: {int((similarity < level).sum())} of {len(test)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Checks of the reference itself, on drawn pictures: what can be worked out by hand.
 
-    python -m unittest discover -s training/reference
+python -m unittest discover -s training/reference
 """
 
 import contextlib

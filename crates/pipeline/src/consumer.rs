@@ -150,7 +150,11 @@ impl Consumer {
                 () = self.clock.sleep(self.settings.drain_budget) => exit,
             },
         };
-        info!(?exit, in_flight = tasks.len(), "the consumer ends; leases in hand are dropped");
+        info!(
+            ?exit,
+            in_flight = tasks.len(),
+            "the consumer ends; leases in hand are dropped"
+        );
         tasks.shutdown().await;
         background.shutdown().await;
         exit
