@@ -38,17 +38,22 @@ impl Handler for Triage {
             Err(unreadable) => return self.desk.park(delivery, &unreadable.to_string()).await,
         };
         let mut handled = Handled::Settled;
+        let mut begun = false;
         for intake in intakes {
             let Intake::Inspect(request) = intake else {
                 continue;
             };
+            // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
+            // that is begun is finished, within the budget.
+            let stop = (!begun).then_some(stop);
             let one = match self.one(request.clone(), delivery, stop).await {
                 Ok(()) => Handled::Settled,
                 Err(trouble) => self.desk.handle_trouble(trouble, request, delivery).await,
             };
             // A message with several photos comes back when one of them has to; the others are then final.
-            if let Handled::Again(delay) = one {
-                handled = Handled::Again(delay);
+            match one {
+                Handled::Again(delay) => handled = Handled::Again(delay),
+                Handled::Settled => begun = true,
             }
         }
         handled
@@ -56,7 +61,12 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    async fn one(&self, request: InspectionRequest, delivery: &Delivery, stop: &Stop) -> Result<(), Trouble> {
+    async fn one(
+        &self,
+        request: InspectionRequest,
+        delivery: &Delivery,
+        stop: Option<&Stop>,
+    ) -> Result<(), Trouble> {
         let begin = self.desk.settler.clock.ticks();
         let since = (begin, delivery.receive_count);
         let entry = self.desk.take_up(request, delivery).await?;
@@ -67,7 +77,7 @@ impl Triage {
             // The record says so, but the message may have been lost with the process that wrote it.
             return self.send(&entry).await;
         }
-        if stop.is_set() {
+        if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
         let mut photo = match self.desk.prepare(&entry).await? {
@@ -77,7 +87,7 @@ impl Triage {
         if !photo.usable() {
             return self.finish(entry, photo, since).await;
         }
-        if stop.is_set() {
+        if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
         let look = self
