@@ -67,10 +67,12 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --locked --lib --bins --tests; \
 	fi
 
-demo: build-ready ## Inspect drawn sample photos, or your own: make demo PHOTOS=folder
+demo: build-ready ## Inspect drawn sample photos and score them, or inspect your own: make demo PHOTOS=folder
 ifeq ($(PHOTOS),)
 	$(WALKAROUND) samples '$(OUT)/demo/photos' --count 12
 	$(WALKAROUND) inspect '$(OUT)/demo/photos' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
+	@printf '\nThe same photos, scored against the true masks that were drawn with them:\n'
+	$(WALKAROUND) evaluate '$(OUT)/demo/photos' --bundle '$(BUNDLE)' --out '$(OUT)/demo/score'
 else
 	$(WALKAROUND) inspect '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
 endif
