@@ -275,6 +275,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table, one case a line or two")]
     fn table_of_cases() {
         let warm = GpuLane { live: 2, ..idle() };
         let swamped = GpuLane {

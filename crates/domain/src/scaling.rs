@@ -111,6 +111,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table, one case a line or two")]
     fn table_of_cases() {
         let none = Fleet::default();
         let live = |live| Fleet { live, ..none };

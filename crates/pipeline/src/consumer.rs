@@ -193,7 +193,7 @@ impl Consumer {
                 Ok(deliveries) => {
                     for delivery in deliveries {
                         watch.message(self);
-                        self.spawn(delivery, tasks, (leases, acker), stop.clone());
+                        self.spawn((delivery, stop.clone()), tasks, (leases, acker));
                     }
                 }
                 Err(error) => {
@@ -211,10 +211,9 @@ impl Consumer {
 
     fn spawn(
         &self,
-        delivery: Delivery,
+        (delivery, stop): (Delivery, Stop),
         tasks: &mut JoinSet<()>,
         (leases, acker): (&Arc<Leases>, &Acker),
-        stop: Stop,
     ) {
         let lease = leases.hold(delivery.receipt.clone(), self.clock.ticks());
         let (queue, handler) = (Arc::clone(&self.queue), Arc::clone(&self.handler));

@@ -51,7 +51,7 @@ impl Ledger {
         self.records.read(id).await?.as_ref().map(entry).transpose()
     }
 
-    /// Applies an event; `complete` fills in the rest of the record when the event advances the phase.
+    /// Applies what happened at a moment; `complete` fills in the rest of the record when the event advances the phase.
     /// The answer is what is stored now, and whether this call advanced it.
     ///
     /// # Errors
@@ -59,8 +59,7 @@ impl Ledger {
     pub async fn apply(
         &self,
         mut entry: Entry,
-        event: &Event,
-        now: Timestamp,
+        (event, now): (&Event, Timestamp),
         complete: &(dyn Fn(&mut Inspection) + Sync),
     ) -> Result<(Entry, bool), LedgerError> {
         for _ in 0..RACES_MAX {

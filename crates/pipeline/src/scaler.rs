@@ -72,7 +72,7 @@ impl Scaler {
         let rates: Vec<f64> = beats
             .iter()
             .filter_map(|b| parse_heartbeat(&b.body).ok())
-            .filter_map(rate)
+            .filter_map(|beat| rate(&beat))
             .collect();
         let backlog = Backlog {
             waiting: depth.ready + depth.delayed,

@@ -78,7 +78,7 @@ impl Settler {
         attempts: u32,
     ) -> Result<(), LedgerError> {
         self.finish(entry, &Event::Fail { code, detail }, &|next| {
-            next.attempts = attempts
+            next.attempts = attempts;
         })
         .await
     }
@@ -105,7 +105,8 @@ impl Settler {
         complete: &(dyn Fn(&mut Inspection) + Sync),
     ) -> Result<(), LedgerError> {
         let id = entry.inspection.request.id.clone();
-        let settled = match self.ledger.apply(entry, event, self.clock.now(), complete).await {
+        let happened = (event, self.clock.now());
+        let settled = match self.ledger.apply(entry, happened, complete).await {
             Ok((settled, _)) => settled,
             // Somebody settled it the other way, first: the first final state stands.
             Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {

@@ -150,7 +150,7 @@ impl Situation {
         let rates: Vec<f64> = beats
             .iter()
             .filter_map(|b| parse_heartbeat(&b.body).ok())
-            .filter_map(rate)
+            .filter_map(|beat| rate(&beat))
             .collect();
         let count = |wanted: WorkerJobState| fleet.iter().filter(|j| j.state == wanted).count() as u32;
         let live = count(WorkerJobState::Running).min(u32::try_from(beats.len()).unwrap_or(u32::MAX));
@@ -166,7 +166,7 @@ impl Situation {
 }
 
 /// Photos a second, of a worker that has done enough to tell.
-pub(crate) fn rate(beat: walkaround_messages::HeartbeatDocument) -> Option<f64> {
+pub(crate) fn rate(beat: &walkaround_messages::HeartbeatDocument) -> Option<f64> {
     (beat.photos_done >= 10 && beat.photos_per_second > 0.0).then_some(beat.photos_per_second)
 }
 

@@ -153,7 +153,7 @@ impl Triage {
             .desk
             .settler
             .ledger
-            .apply(entry, &event, now, &|_| {})
+            .apply(entry, (&event, now), &|_| {})
             .await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
