@@ -100,7 +100,7 @@ fn map(class: usize) -> ProbabilityMap {
 fn main() -> anyhow::Result<()> {
     let bundle = VerifiedBundle::load(&demo_bundle())?;
     let manifest = bundle.manifest();
-    let input = manifest.networks[0].input.clone();
+    let input = manifest.networks[0].input;
     let mut engine = NoNetworks {
         classes: manifest.classes.clone(),
         quality: QualityPolicy {

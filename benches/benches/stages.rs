@@ -16,10 +16,10 @@ fn stages(c: &mut Criterion) {
     let jpeg = phone_photo(3, Kind::Scratch).expect("a drawn photo can be encoded");
     let limits = Limits::default();
     c.bench_function("decode 12 MP for a network", |b| {
-        b.iter(|| decode(black_box(&jpeg), &limits, 512))
+        b.iter(|| decode(black_box(&jpeg), &limits, 512));
     });
     c.bench_function("decode 12 MP for an overlay", |b| {
-        b.iter(|| decode(black_box(&jpeg), &limits, 1600))
+        b.iter(|| decode(black_box(&jpeg), &limits, 1600));
     });
     let photo = decode(&jpeg, &limits, 1600).expect("the drawn photo can be decoded");
     c.bench_function("quality", |b| b.iter(|| measure(black_box(&photo.pixels))));
@@ -53,11 +53,11 @@ fn stages(c: &mut Criterion) {
         headline: "clean",
     };
     c.bench_function("overlay", |b| {
-        b.iter(|| render(black_box(&photo.pixels), marks, &style))
+        b.iter(|| render(black_box(&photo.pixels), marks, &style));
     });
     let picture = render(&photo.pixels, marks, &style);
     c.bench_function("overlay to JPEG", |b| {
-        b.iter(|| encode_jpeg(black_box(&picture), style.jpeg_quality))
+        b.iter(|| encode_jpeg(black_box(&picture), style.jpeg_quality));
     });
 }
 
