@@ -21,6 +21,30 @@ pub(crate) enum Command {
     Samples(SamplesArgs),
     /// Examine a bundle of networks
     Bundle(BundleArgs),
+    /// Run the whole pipeline on this machine: triage, workers, results
+    Up(UpArgs),
+    /// Run one worker of the GPU lane (`up` starts these by itself)
+    Worker(WorkerArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UpArgs {
+    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Watch this folder for photos
+    #[arg(long, value_name = "DIR")]
+    pub drop: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct WorkerArgs {
+    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Name in heartbeats and on records
+    #[arg(long, env = "WALKAROUND_WORKER")]
+    pub name: Option<String>,
 }
 
 /// Which bundle, and where its networks run.

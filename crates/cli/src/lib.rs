@@ -8,8 +8,10 @@ mod args;
 mod bundle_check;
 mod evaluate;
 mod failure;
+mod http;
 mod inspect;
 mod library;
+mod local;
 mod samples;
 
 use args::{Args, Command};
@@ -25,6 +27,8 @@ pub fn main() -> ExitCode {
         Command::Evaluate(options) => evaluate::run(options),
         Command::Samples(options) => samples::run(options),
         Command::Bundle(options) => bundle_check::run(options),
+        Command::Up(options) => local::up::run(options),
+        Command::Worker(options) => local::worker::run(options),
     };
     match outcome {
         Ok(code) => code,

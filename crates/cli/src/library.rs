@@ -17,21 +17,38 @@ pub(crate) struct Engines {
     threads: usize,
 }
 
+/// What [`Engines`] are opened from.
+pub(crate) struct OpenEngines<'a> {
+    pub bundle: &'a Path,
+    pub device: Device,
+    pub onnxruntime: Option<&'a Path>,
+    pub threads: usize,
+}
+
 impl Engines {
     pub(crate) fn open(args: &EngineArgs) -> Result<Self, Failure> {
-        if !args.bundle.is_dir() {
+        Self::open_with(&OpenEngines {
+            bundle: &args.bundle,
+            device: args.device,
+            onnxruntime: args.onnxruntime.as_deref(),
+            threads: usize::from(args.threads),
+        })
+    }
+
+    pub(crate) fn open_with(from: &OpenEngines<'_>) -> Result<Self, Failure> {
+        if !from.bundle.is_dir() {
             return Err(Failure::usage(format!(
-                "no bundle folder `{}`; name one with --bundle",
-                args.bundle.display()
+                "no bundle folder `{}`; name one with --bundle or WALKAROUND_BUNDLE",
+                from.bundle.display()
             )));
         }
-        let bundle = Arc::new(VerifiedBundle::load(&args.bundle)?);
-        let (runtime, device) = start(args.onnxruntime.as_deref(), args.device)?;
+        let bundle = Arc::new(VerifiedBundle::load(from.bundle)?);
+        let (runtime, device) = start(from.onnxruntime, from.device)?;
         Ok(Self {
             runtime,
             bundle,
             device,
-            threads: usize::from(args.threads),
+            threads: from.threads,
         })
     }
 

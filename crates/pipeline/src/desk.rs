@@ -66,6 +66,11 @@ impl From<PortError> for Trouble {
     }
 }
 
+/// Attribute of a parked message: why it was parked.
+pub const PARKED_REASON: &str = "parked_reason";
+/// Attribute of a parked message: the queue it came from.
+pub const PARKED_FROM: &str = "parked_from";
+
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 
@@ -180,8 +185,8 @@ impl Desk {
         let mut attributes: BTreeMap<String, String> = delivery.attributes.clone();
         let shown: String = reason.chars().take(REASON_BYTES_MAX / 4).collect();
         warn!(message = delivery.message_id, reason = shown, "parked");
-        attributes.insert("reason".into(), shown);
-        attributes.insert("source-queue".into(), self.queue_name.into());
+        attributes.insert(PARKED_REASON.into(), shown);
+        attributes.insert(PARKED_FROM.into(), self.queue_name.into());
         // SQS refuses empty bodies; a parked message has to be one that can be sent.
         let body = if delivery.body.is_empty() {
             " ".to_owned()

@@ -80,7 +80,7 @@ fn is_our_own(name: &str) -> bool {
     name.starts_with('.') || name.ends_with(".mask.png") || name.ends_with(OVERLAY_SUFFIX)
 }
 
-fn is_picture_name(path: &Path) -> bool {
+pub(crate) fn is_picture_name(path: &Path) -> bool {
     let extension = path
         .extension()
         .unwrap_or_default()

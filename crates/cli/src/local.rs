@@ -1,0 +1,8 @@
+//! The embedded stack: the whole pipeline on one machine, on SQLite and files, without any account.
+//!
+//! [`stack`] opens it; [`up`] runs everything; [`worker`] is one worker of the GPU lane.
+
+pub(crate) mod drop_folder;
+pub(crate) mod stack;
+pub(crate) mod up;
+pub(crate) mod worker;
