@@ -1,38 +1,52 @@
 //! Stopping in an orderly way: one signal that everyone can look at and wait for.
+//!
+//! Those who wait wake in the order in which they began to (tokio's `watch` wakes them in a random one, and a
+//! simulation must be able to repeat itself).
 
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+#[derive(Debug, Default)]
+struct Signal {
+    given: AtomicBool,
+    told: Notify,
+}
 
 /// Tells that work should stop. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Stop(watch::Receiver<bool>);
+pub struct Stop(Arc<Signal>);
 
 /// Gives the signal.
 #[derive(Debug)]
-pub struct Stopper(watch::Sender<bool>);
+pub struct Stopper(Arc<Signal>);
 
 /// A signal and those who wait for it.
 pub fn stop() -> (Stopper, Stop) {
-    let (sender, receiver) = watch::channel(false);
-    (Stopper(sender), Stop(receiver))
+    let signal = Arc::new(Signal::default());
+    (Stopper(Arc::clone(&signal)), Stop(signal))
 }
 
 impl Stopper {
     /// Gives the signal; a second time changes nothing.
     pub fn stop(&self) {
-        self.0.send_replace(true);
+        self.0.given.store(true, Ordering::SeqCst);
+        self.0.told.notify_waiters();
     }
 }
 
 impl Stop {
     /// Whether the signal was given.
     pub fn is_set(&self) -> bool {
-        *self.0.borrow()
+        self.0.given.load(Ordering::SeqCst)
     }
 
     /// Returns once the signal was given. Never returns when the [`Stopper`] is gone without giving it.
     pub async fn wait(&mut self) {
-        if self.0.wait_for(|set| *set).await.is_err() {
-            std::future::pending::<()>().await;
+        // In this order: a signal given in between is not missed, as `notified` counts from its creation.
+        let told = self.0.told.notified();
+        if !self.is_set() {
+            told.await;
         }
     }
 }
