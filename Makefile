@@ -7,6 +7,9 @@ OUT ?= out
 BUNDLE ?= bundles/demo
 # Your own photos, for demo and evaluate.
 PHOTOS ?=
+# For simulate: how many worlds, or the seed of one.
+SEEDS ?= 10000
+SEED ?=
 # For evaluate: undamaged photos (a folder `undamaged` beside PHOTOS is taken by itself when PHOTOS ends in
 # `damaged`), and flags such as --map THEIRS=OURS. By default what the public set that the demonstration bundle is
 # measured on calls its classes; names that a set does not have do no harm.
@@ -17,7 +20,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo samples bench evaluate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo samples bench evaluate simulate clean build-ready tools-ready all-ready
 
 # Where scripts/setup.sh puts the library; name your own to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -91,6 +94,9 @@ evaluate: build-ready ## Score BUNDLE on a COCO polygon set: make evaluate PHOTO
 	fi
 	$(WALKAROUND) evaluate '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/evaluate' \
 		$(foreach folder,$(UNDAMAGED),--undamaged '$(folder)') $(EVALUATE_FLAGS)
+
+simulate: build-ready ## Run the pipeline in simulated worlds full of faults: make simulate SEEDS=10000, or one again: SEED=7
+	cargo run --release --quiet --locked --package walkaround-simulation --bin simulate -- $(if $(SEED),--seed $(SEED),$(SEEDS))
 
 clean: ## Remove everything built or installed here: target/, .tools/, out/
 	cargo clean

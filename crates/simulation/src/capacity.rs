@@ -1,0 +1,192 @@
+//! Workers that are started late, end, freeze and die: tasks of the same runtime.
+
+use crate::context::{Context, Invariant};
+use crate::process::{self, Ending};
+use crate::trace::Happening;
+use crate::world::World;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use walkaround_domain::Timestamp;
+use walkaround_pipeline::consumer::Exit;
+use walkaround_ports::{GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+
+/// Most workers of one start.
+const START_MAX: u32 = 100;
+/// Over jobs are still told of for this long.
+const TOLD_FOR: Duration = Duration::from_secs(60);
+/// Exit codes as the system gives them: ended by a signal, and a stall that is to be tried again.
+const KILLED: i32 = 137;
+const STALLED: i32 = 75;
+
+struct Job {
+    state: WorkerJobState,
+    created_at: Timestamp,
+    ended_at: Option<Duration>,
+    end: Arc<Notify>,
+    /// Why it was asked to end.
+    reason: Option<String>,
+}
+
+/// The means to run workers.
+pub(crate) struct SimCapacity {
+    context: Arc<Context>,
+    /// Where workers live; set once the world is there, weak because the world has this.
+    world: OnceLock<Weak<World>>,
+    jobs: Mutex<BTreeMap<u32, Job>>,
+}
+
+fn name(number: u32) -> String {
+    format!("worker-{number}")
+}
+
+impl SimCapacity {
+    pub(crate) fn new(context: &Arc<Context>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            world: OnceLock::new(),
+            jobs: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn open(&self, world: &Arc<World>) {
+        // Only the world's maker calls this, once.
+        let _ = self.world.set(Arc::downgrade(world));
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<u32, Job>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Jobs that start or run.
+    pub(crate) fn live(&self) -> usize {
+        let jobs = self.jobs();
+        jobs.values().filter(|job| job.ended_at.is_none()).count()
+    }
+
+    fn add(self: &Arc<Self>) -> String {
+        let end = Arc::new(Notify::new());
+        let job = Job {
+            state: WorkerJobState::Starting,
+            created_at: self.context.now(),
+            ended_at: None,
+            end: Arc::clone(&end),
+            reason: None,
+        };
+        let number = {
+            let mut jobs = self.jobs();
+            let number = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            jobs.insert(number, job);
+            number
+        };
+        self.context.count(Happening::WorkerStarted);
+        let world = self.world.get().and_then(Weak::upgrade);
+        tokio::spawn(run(Arc::clone(self), world, number, end));
+        name(number)
+    }
+
+    fn set(&self, number: u32, state: WorkerJobState) {
+        let now = self.context.ticks();
+        if let Some(job) = self.jobs().get_mut(&number) {
+            job.state = state;
+            if matches!(state, WorkerJobState::Ended { .. }) {
+                job.ended_at = Some(now);
+            }
+        }
+    }
+}
+
+/// The life of a job. Without a world it does nothing until it is ended.
+async fn run(capacity: Arc<SimCapacity>, world: Option<Arc<World>>, number: u32, end: Arc<Notify>) {
+    let closing = async {
+        match &world {
+            Some(world) => world.closing.clone().wait().await,
+            None => std::future::pending().await,
+        }
+    };
+    let cold = capacity.context.between(1_000, 60_000);
+    let started = tokio::select! {
+        biased;
+        () = closing => false,
+        () = end.notified() => false,
+        () = tokio::time::sleep(cold) => true,
+    };
+    if !started {
+        return capacity.set(number, WorkerJobState::Ended { exit: None });
+    }
+    capacity.set(number, WorkerJobState::Running);
+    let ending = match &world {
+        Some(world) => process::worker(world, name(number), &end).await,
+        None => {
+            end.notified().await;
+            Ending::Exited(Exit::Stopped)
+        }
+    };
+    let exit = match ending {
+        Ending::Exited(Exit::Stalled) => STALLED,
+        Ending::Exited(_) => 0,
+        Ending::Died | Ending::Killed => KILLED,
+    };
+    capacity.set(number, WorkerJobState::Ended { exit: Some(exit) });
+}
+
+/// The port; apart from the capacity, because workers hold on to that.
+pub(crate) struct Capacity(pub(crate) Arc<SimCapacity>);
+
+#[async_trait]
+impl GpuCapacity for Capacity {
+    async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
+        let now = self.0.context.ticks();
+        Ok(self
+            .0
+            .jobs()
+            .iter()
+            .filter(|(_, job)| job.ended_at.is_none_or(|at| now - at < TOLD_FOR))
+            .map(|(number, job)| WorkerJob {
+                id: name(*number),
+                state: job.state,
+                created_at: job.created_at,
+                reason: job.reason.clone(),
+            })
+            .collect())
+    }
+
+    async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
+        let context = &self.0.context;
+        if !(1..=START_MAX).contains(&count) {
+            context.violate(Invariant::Q1, format!("a start of {count} workers"));
+            let detail = format!("{count} workers, expected 1 to {START_MAX}");
+            return Err(PortError::new(
+                ("capacity", "start"),
+                PortErrorKind::Invalid,
+                detail,
+            ));
+        }
+        let refused = u32::from(context.chance(context.plan.rates.partial));
+        let ids: Vec<String> = (0..count - refused).map(|_| self.0.add()).collect();
+        let (live, most) = (self.0.live(), context.plan.workers_max);
+        if live > most as usize {
+            context.violate(Invariant::S1, format!("{live} workers, at most {most}"));
+        }
+        Ok(ids)
+    }
+
+    async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
+        let mut jobs = self.0.jobs();
+        let number: Option<u32> = id.strip_prefix("worker-").and_then(|n| n.parse().ok());
+        let Some(job) = number.and_then(|n| jobs.get_mut(&n)) else {
+            return Err(PortError::new(
+                ("capacity", "end"),
+                PortErrorKind::NotFound,
+                format!("no worker {id}"),
+            ));
+        };
+        if job.reason.is_none() {
+            job.reason = Some(reason.to_owned());
+            job.end.notify_one();
+        }
+        Ok(())
+    }
+}

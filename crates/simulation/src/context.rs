@@ -1,0 +1,146 @@
+//! What everything in a world shares: its chance, its time, its trace, and what has been found out.
+
+use crate::facts::Facts;
+use crate::plan::{CALLS_MAX, Plan};
+use crate::trace::{Happening, Trace};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use walkaround_domain::Timestamp;
+
+/// A promise that a world checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Invariant {
+    /// Exactly one final state an inspection, never changed once final.
+    J1,
+    /// A done record's blobs exist and match their digests when the record becomes final.
+    J2,
+    /// No acknowledgement before what the message asked for is durable.
+    J3,
+    /// Every accepted photo ends: final, or parked.
+    J4,
+    /// At least one event a final state, and all events of an inspection carry one id.
+    J5,
+    /// The outcome is that of the photo.
+    J6,
+    /// Bounds hold: messages in hand, sizes of batches.
+    Q1,
+    /// Never more workers than the maximum.
+    S1,
+    /// A stop ends the process within its budget.
+    T1,
+    /// Because of a stop, only photos in flight past the budget are looked at again.
+    T2,
+    /// The world drains within its bounds of time and calls.
+    L1,
+}
+
+/// A broken promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub invariant: Invariant,
+    /// How, in words.
+    pub detail: String,
+}
+
+/// Moment at which every world starts: 2026-11-22T08:00:00Z.
+const EPOCH_MS: u64 = 1_795_334_400_000;
+
+/// Shared by everything in a world.
+pub(crate) struct Context {
+    pub(crate) plan: Plan,
+    /// Told when a promise is broken: the world ends there.
+    pub(crate) broken: Notify,
+    rng: Mutex<fastrand::Rng>,
+    started: Instant,
+    trace: Mutex<Trace>,
+    facts: Mutex<Facts>,
+    violation: Mutex<Option<Violation>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    pub(crate) fn new(plan: Plan, rng: fastrand::Rng) -> Self {
+        Self {
+            plan,
+            broken: Notify::new(),
+            rng: Mutex::new(rng),
+            started: Instant::now(),
+            trace: Mutex::default(),
+            facts: Mutex::default(),
+            violation: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn ticks(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp(EPOCH_MS) + self.ticks()
+    }
+
+    pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {
+        lock(&self.facts)
+    }
+
+    pub(crate) fn trace(&self) -> MutexGuard<'_, Trace> {
+        lock(&self.trace)
+    }
+
+    pub(crate) fn rng(&self) -> MutexGuard<'_, fastrand::Rng> {
+        lock(&self.rng)
+    }
+
+    /// Whether trouble may still happen.
+    pub(crate) fn troubled(&self) -> bool {
+        self.ticks() < self.plan.faults_until
+    }
+
+    /// True with this probability while trouble may happen. Draws nothing for what cannot be.
+    pub(crate) fn chance(&self, probability: f64) -> bool {
+        probability > 0.0 && self.troubled() && self.rng().f64() < probability
+    }
+
+    /// A duration of whole milliseconds, from `least` up to, not including, `most`.
+    pub(crate) fn between(&self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(self.rng().u64(least..most))
+    }
+
+    pub(crate) fn log(&self, who: &str, what: fmt::Arguments<'_>) {
+        let at = self.ticks();
+        self.trace().line(at, who, what);
+    }
+
+    pub(crate) fn count(&self, happening: Happening) {
+        self.trace().count(happening);
+    }
+
+    /// Notes a call; a world that calls without end is a failure.
+    pub(crate) fn call(&self) {
+        let calls = self.trace().call();
+        if calls > CALLS_MAX {
+            self.violate(Invariant::L1, format!("more than {CALLS_MAX} port calls"));
+        }
+    }
+
+    /// The first broken promise counts.
+    pub(crate) fn violate(&self, invariant: Invariant, detail: String) {
+        let mut violation = lock(&self.violation);
+        if violation.is_none() {
+            self.log("world", format_args!("{invariant:?} is broken: {detail}"));
+            *violation = Some(Violation { invariant, detail });
+            self.broken.notify_one();
+        }
+    }
+
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        lock(&self.violation).clone()
+    }
+}

@@ -1,0 +1,274 @@
+//! What is durable in a world, as the ports saw it happen, and the promises that follow from it.
+//!
+//! The simulated ports report every effect here, below all faults; a promise is checked at the very effect
+//! that could break it.
+
+use crate::context::Invariant;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use walkaround_domain::{BlobRef, Inspection, InspectionId, Lane, Phase};
+use walkaround_messages::{Intake, parse_event, parse_intake, parse_record};
+use walkaround_ports::{BlobAddress, OutEvent, OutMessage, StoredRecord};
+
+pub(crate) type Checked = Result<(), (Invariant, String)>;
+
+/// Which queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    Intake,
+    Segmentation,
+    Dead,
+}
+
+impl Place {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Segmentation => "segmentation",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+/// A published event: its id, its document, and how often.
+pub(crate) struct Told {
+    pub(crate) event_id: String,
+    pub(crate) body: String,
+    pub(crate) times: u32,
+}
+
+/// Everything durable.
+#[derive(Default)]
+pub(crate) struct Facts {
+    records: BTreeMap<InspectionId, Inspection>,
+    events: BTreeMap<InspectionId, Told>,
+    blobs: BTreeMap<BlobAddress, (Vec<u8>, String)>,
+    /// Inspections that were sent to the GPU lane.
+    sent_on: BTreeSet<InspectionId>,
+    /// Bodies of parked messages, and inspections that they ask for.
+    parked: BTreeSet<String>,
+    parked_ids: BTreeSet<InspectionId>,
+    /// Looks at each photo: how often a process took it up, and how often that was cut off.
+    looks: BTreeMap<(usize, &'static str), u32>,
+    cuts: BTreeMap<(InspectionId, &'static str), u32>,
+}
+
+/// The inspections that a message asks for; none when it cannot be read.
+pub(crate) fn asks_for(message: &OutMessage) -> Option<Vec<InspectionId>> {
+    let intakes = parse_intake(&message.body, &message.attributes).ok()?;
+    Some(
+        intakes
+            .into_iter()
+            .filter_map(|intake| match intake {
+                Intake::Inspect(request) => Some(request.id),
+                Intake::Nothing { .. } => None,
+            })
+            .collect(),
+    )
+}
+
+impl Facts {
+    pub(crate) fn blob(&self, at: &BlobAddress) -> Option<&[u8]> {
+        self.blobs.get(at).map(|(bytes, _)| bytes.as_slice())
+    }
+
+    pub(crate) fn blobs_from(&self, from: &BlobAddress) -> impl Iterator<Item = &BlobAddress> {
+        self.blobs.range(from.clone()..).map(|(at, _)| at)
+    }
+
+    pub(crate) fn store_blob(&mut self, at: &BlobAddress, bytes: &[u8], content_type: &str) {
+        self.blobs
+            .insert(at.clone(), (bytes.to_vec(), content_type.to_owned()));
+    }
+
+    pub(crate) fn final_of(&self, id: &InspectionId) -> Option<&Inspection> {
+        self.records.get(id).filter(|i| i.phase.is_final())
+    }
+
+    pub(crate) fn told(&self, id: &InspectionId) -> Option<&Told> {
+        self.events.get(id)
+    }
+
+    pub(crate) fn is_parked_body(&self, body: &str) -> bool {
+        self.parked.contains(body)
+    }
+
+    /// A record was written: J1, J2, and J5 where it says that its event is out.
+    pub(crate) fn wrote(&mut self, record: &StoredRecord) -> Checked {
+        // What is no inspection is a record of somebody else's test.
+        let Ok(next) = parse_record(&record.body) else {
+            return Ok(());
+        };
+        let id = &record.id;
+        let before = self.records.get(id).filter(|i| i.phase.is_final());
+        match before {
+            Some(before) => {
+                let same = Inspection {
+                    published_at: before.published_at,
+                    ..next.clone()
+                };
+                if same != *before || before.published_at.is_some() && next.published_at.is_none() {
+                    return broken(
+                        Invariant::J1,
+                        format!("{id} was final ({:?}) and changed", before.phase),
+                    );
+                }
+            }
+            None if next.phase.is_final() => self.final_is_whole(&next)?,
+            None => {}
+        }
+        if next.published_at.is_some() && !self.events.contains_key(id) {
+            return broken(
+                Invariant::J5,
+                format!("{id} is marked published, but no event is out"),
+            );
+        }
+        self.records.insert(id.clone(), next);
+        Ok(())
+    }
+
+    /// J2: what a final record points at is there.
+    fn final_is_whole(&self, next: &Inspection) -> Checked {
+        let id = &next.request.id;
+        if matches!(next.phase, Phase::Failed { .. }) {
+            return Ok(());
+        }
+        let Some(report) = next.outcome.as_ref().and_then(|o| o.report.as_ref()) else {
+            return broken(Invariant::J2, format!("{id} is done without a report"));
+        };
+        self.matches(id, report)?;
+        match next.outcome.as_ref().and_then(|o| o.overlay.as_ref()) {
+            Some(overlay) => self.matches(id, overlay),
+            None => Ok(()),
+        }
+    }
+
+    fn matches(&self, id: &InspectionId, blob: &BlobRef) -> Checked {
+        let at = BlobAddress {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+        };
+        match self.blobs.get(&at) {
+            Some((bytes, kind))
+                if <[u8; 32]>::from(Sha256::digest(bytes)) == blob.sha256
+                    && bytes.len() as u64 == blob.bytes
+                    && *kind == blob.content_type =>
+            {
+                Ok(())
+            }
+            Some(_) => broken(Invariant::J2, format!("{id}: {at} is not what its record says")),
+            None => broken(Invariant::J2, format!("{id}: {at} is not there")),
+        }
+    }
+
+    /// An event was published: J5. True when it was published before.
+    pub(crate) fn published(&mut self, event: &OutEvent) -> Result<bool, (Invariant, String)> {
+        let Ok((event_id, told)) = parse_event(&event.body) else {
+            return Ok(false);
+        };
+        let id = told.request.id;
+        let Some(stored) = self.final_of(&id) else {
+            return Err((Invariant::J5, format!("{id} is told of, but not final")));
+        };
+        if stored.phase != told.phase || event_id != event.id {
+            return Err((
+                Invariant::J5,
+                format!("{id}: the event does not tell what is stored"),
+            ));
+        }
+        let Some(before) = self.events.get_mut(&id) else {
+            let told = Told {
+                event_id,
+                body: event.body.clone(),
+                times: 1,
+            };
+            self.events.insert(id, told);
+            return Ok(false);
+        };
+        before.times += 1;
+        if before.event_id != event.id || before.body != event.body {
+            return Err((Invariant::J5, format!("{id} has two different events")));
+        }
+        Ok(true)
+    }
+
+    /// A queue took a message.
+    pub(crate) fn queued(&mut self, place: Place, message: &OutMessage) {
+        let ids = asks_for(message).unwrap_or_default();
+        match place {
+            Place::Intake => {}
+            Place::Segmentation => self.sent_on.extend(ids),
+            Place::Dead => {
+                self.parked.insert(message.body.clone());
+                self.parked_ids.extend(ids);
+            }
+        }
+    }
+
+    /// Messages of the dead-letter queue were put back.
+    pub(crate) fn redriven(&mut self, message: &OutMessage) {
+        self.parked.remove(&message.body);
+        for id in asks_for(message).unwrap_or_default() {
+            self.parked_ids.remove(&id);
+        }
+    }
+
+    /// A queue lets go of a message for good: J3.
+    pub(crate) fn let_go(&self, place: Place, message: &OutMessage, why: &str) -> Checked {
+        if place == Place::Dead || self.parked.contains(&message.body) {
+            return Ok(());
+        }
+        let place_name = place.name();
+        let Some(ids) = asks_for(message) else {
+            let detail = format!("a message of {place_name} that cannot be read is gone ({why}), not parked");
+            return broken(Invariant::J3, detail);
+        };
+        for id in ids {
+            let told = self.final_of(&id).is_some() && self.events.contains_key(&id);
+            let sent_on = place == Place::Intake
+                && self.sent_on.contains(&id)
+                && self.records.get(&id).is_some_and(routed_to_gpu);
+            if !told && !sent_on && !self.parked_ids.contains(&id) {
+                let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");
+                return broken(Invariant::J3, detail);
+            }
+        }
+        Ok(())
+    }
+
+    /// A process looks at a photo. The answer is how often it was looked at in this role, this time included.
+    pub(crate) fn looked(&mut self, photo: usize, role: &'static str) -> u32 {
+        let looks = self.looks.entry((photo, role)).or_default();
+        *looks += 1;
+        *looks
+    }
+
+    pub(crate) fn looks(&self, photo: usize, role: &'static str) -> u32 {
+        self.looks.get(&(photo, role)).copied().unwrap_or(0)
+    }
+
+    /// Work on an inspection was cut off.
+    pub(crate) fn cut(&mut self, id: &InspectionId, role: &'static str) {
+        *self.cuts.entry((id.clone(), role)).or_default() += 1;
+    }
+
+    pub(crate) fn cuts(&self, id: &InspectionId, role: &'static str) -> u32 {
+        self.cuts.get(&(id.clone(), role)).copied().unwrap_or(0)
+    }
+
+    /// Every blob of every done record, once more: J2 at the end.
+    pub(crate) fn all_whole(&self) -> Checked {
+        self.records
+            .values()
+            .filter(|i| i.phase.is_final())
+            .try_for_each(|i| self.final_is_whole(i))
+    }
+}
+
+fn routed_to_gpu(inspection: &Inspection) -> bool {
+    inspection.phase.is_final() || matches!(inspection.phase, Phase::Routed { lane: Lane::Gpu, .. })
+}
+
+fn broken(invariant: Invariant, detail: String) -> Checked {
+    Err((invariant, detail))
+}

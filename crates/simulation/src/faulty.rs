@@ -1,0 +1,335 @@
+//! Trouble around every port call of one process: errors before the effect, lost answers after it, slow calls,
+//! calls that outlive a lease, hangs, and the death of the process between effect and answer.
+
+use crate::context::Context;
+use crate::trace::Happening;
+use async_trait::async_trait;
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
+use walkaround_ports::{
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, FetchError, GpuCapacity, Heartbeat,
+    LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher, PutNew,
+    Queue, Receipt, RecordQuery, Records, StoredRecord, WorkerJob, Written,
+};
+
+/// One life of one process, as its ports see it.
+pub(crate) struct Process {
+    pub(crate) context: Arc<Context>,
+    /// Slot and life: `triage-0.3`.
+    pub(crate) name: String,
+    /// Told when the process dies at a call.
+    pub(crate) died: Notify,
+    /// Set when nothing of it moves any more.
+    pub(crate) frozen: AtomicBool,
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Passes,
+    Refused(PortErrorKind),
+    AnswerLost,
+    DiesBefore,
+    DiesAfter,
+}
+
+impl Process {
+    pub(crate) fn new(context: &Arc<Context>, name: String) -> Arc<Self> {
+        Arc::new(Self {
+            context: Arc::clone(context),
+            name,
+            died: Notify::new(),
+            frozen: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn log(&self, what: std::fmt::Arguments<'_>) {
+        self.context.log(&self.name, what);
+    }
+
+    fn fate(&self) -> Fate {
+        let (context, rates) = (&self.context, &self.context.plan.rates);
+        if context.chance(rates.crash) {
+            context.count(Happening::CrashAtCall);
+            return if context.rng().bool() {
+                Fate::DiesBefore
+            } else {
+                Fate::DiesAfter
+            };
+        }
+        if context.chance(rates.refused) {
+            context.count(Happening::Refused);
+            return Fate::Refused(if context.rng().bool() {
+                PortErrorKind::Unavailable
+            } else {
+                PortErrorKind::Throttled
+            });
+        }
+        if context.chance(rates.answer_lost) {
+            context.count(Happening::AnswerLost);
+            return Fate::AnswerLost;
+        }
+        Fate::Passes
+    }
+
+    fn latency(&self) -> Duration {
+        let (context, rates) = (&self.context, &self.context.plan.rates);
+        if !context.plan.calm && context.chance(rates.slow) {
+            context.count(Happening::Slow);
+            return context.between(1_000, 30_000);
+        }
+        if context.chance(rates.outlives_lease) {
+            context.count(Happening::OutlivedLease);
+            return context.plan.lease + context.between(1, 20_000);
+        }
+        context.between(0, 30)
+    }
+
+    async fn pass(&self, time: Duration) {
+        if !time.is_zero() {
+            tokio::time::sleep(time).await;
+        }
+    }
+
+    async fn die(&self, operation: &str, when: &str) -> ! {
+        self.log(format_args!("dies {when} {operation}"));
+        self.died.notify_one();
+        std::future::pending().await
+    }
+
+    /// One call: `effect` happens at one moment in the middle of it.
+    async fn call<T>(
+        &self,
+        (port, operation): (&'static str, &'static str),
+        about: impl Display,
+        effect: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        self.context.call();
+        if self.context.violation().is_some() || self.frozen.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        let fate = self.fate();
+        // A slow call is slow on its way there or on its way back.
+        let (time, there) = (self.latency(), self.context.rng().bool());
+        self.pass(if there { time } else { Duration::ZERO }).await;
+        let fails = |kind, detail: &str| Err(PortError::new((port, operation), kind, detail));
+        match fate {
+            Fate::Refused(kind) => {
+                self.log(format_args!("{port}.{operation} {about}: refused"));
+                return fails(kind, "refused");
+            }
+            Fate::DiesBefore => self.die(operation, "before").await,
+            Fate::Passes | Fate::AnswerLost | Fate::DiesAfter => {}
+        }
+        let outcome = effect.await;
+        match &outcome {
+            Ok(_) => self.log(format_args!("{port}.{operation} {about}")),
+            Err(error) => self.log(format_args!("{port}.{operation} {about}: {}", error.detail)),
+        }
+        self.pass(if there { Duration::ZERO } else { time }).await;
+        match fate {
+            Fate::DiesAfter => self.die(operation, "after").await,
+            Fate::AnswerLost => {
+                self.log(format_args!("{port}.{operation} {about}: answer lost"));
+                fails(PortErrorKind::Unavailable, "timed out")
+            }
+            _ => outcome,
+        }
+    }
+}
+
+/// A port of a process, with trouble.
+pub(crate) struct Faulty<P: ?Sized> {
+    pub(crate) process: Arc<Process>,
+    pub(crate) port: Arc<P>,
+    /// For the trace, where a world has several such ports.
+    pub(crate) name: &'static str,
+}
+
+#[async_trait]
+impl Queue for Faulty<dyn Queue> {
+    async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
+        let about = format!("{} to {}", messages.len(), self.name);
+        self.process
+            .call(("queue", "send"), about, self.port.send(messages))
+            .await
+    }
+
+    async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
+        let receive = async {
+            let taken = self.port.receive(max, lease, wait).await?;
+            for d in &taken {
+                self.process
+                    .log(format_args!("is given {} ({})", d.receipt.0, d.receive_count));
+            }
+            Ok(taken)
+        };
+        self.process.call(("queue", "receive"), self.name, receive).await
+    }
+
+    async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
+        let extend = self.port.extend(receipt, lease);
+        self.process.call(("queue", "extend"), &receipt.0, extend).await
+    }
+
+    async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
+        let release = self.port.release(receipt, delay);
+        self.process.call(("queue", "release"), &receipt.0, release).await
+    }
+
+    async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
+        let names: Vec<&str> = receipts.iter().map(|r| r.0.as_str()).collect();
+        let ack = self.port.ack(receipts);
+        self.process.call(("queue", "ack"), names.join(" "), ack).await
+    }
+
+    async fn depth(&self) -> Result<Depth, PortError> {
+        self.process
+            .call(("queue", "depth"), self.name, self.port.depth())
+            .await
+    }
+}
+
+#[async_trait]
+impl Records for Faulty<dyn Records> {
+    async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
+        self.process
+            .call(("records", "read"), id, self.port.read(id))
+            .await
+    }
+
+    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+        let about = format!("{} {} {expect:?}", next.id, next.keys.phase);
+        self.process
+            .call(("records", "write"), about, self.port.write(next, expect))
+            .await
+    }
+
+    async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
+        self.process
+            .call(("records", "list"), "", self.port.list(query, after, max))
+            .await
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        let context = &self.process.context;
+        if context.chance(context.plan.rates.freezes * 10.0) {
+            context.count(Happening::Froze);
+            self.process.log(format_args!("freezes"));
+            self.process.frozen.store(true, Ordering::Relaxed);
+        }
+        self.process
+            .call(("records", "beat"), "", self.port.beat(heartbeat))
+            .await
+    }
+
+    async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
+        self.process
+            .call(("records", "heartbeats"), "", self.port.heartbeats(since))
+            .await
+    }
+}
+
+#[async_trait]
+impl Blobs for Faulty<dyn Blobs> {
+    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        self.process.call(("blobs", "head"), at, self.port.head(at)).await
+    }
+
+    async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        self.process
+            .call(("blobs", "get"), at, self.port.get(at, bytes_max))
+            .await
+    }
+
+    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+        let put = self.port.put_new(at, bytes, content_type);
+        self.process.call(("blobs", "put_new"), at, put).await
+    }
+
+    async fn download(
+        &self,
+        at: &BlobAddress,
+        expect_sha256: &[u8; 32],
+        into: &Path,
+    ) -> Result<(), PortError> {
+        let download = self.port.download(at, expect_sha256, into);
+        self.process.call(("blobs", "download"), at, download).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &BlobAddress,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<String>, PortError> {
+        let list = self.port.list(prefix, after, max);
+        self.process.call(("blobs", "list"), prefix, list).await
+    }
+}
+
+#[async_trait]
+impl Publisher for Faulty<dyn Publisher> {
+    async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
+        let publish = self.port.publish(event);
+        self.process
+            .call(("publisher", "publish"), &event.id, publish)
+            .await
+    }
+}
+
+#[async_trait]
+impl GpuCapacity for Faulty<dyn GpuCapacity> {
+    async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
+        self.process
+            .call(("capacity", "fleet"), "", self.port.fleet())
+            .await
+    }
+
+    async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
+        self.process
+            .call(("capacity", "start"), count, self.port.start(count))
+            .await
+    }
+
+    async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
+        self.process
+            .call(("capacity", "end"), id, self.port.end(id, reason))
+            .await
+    }
+}
+
+#[async_trait]
+impl PhotoSource for Faulty<dyn PhotoSource> {
+    async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        let (context, rates) = (&self.process.context, &self.process.context.plan.rates);
+        if context.chance(rates.hangs) {
+            context.count(Happening::Hung);
+            self.process.log(format_args!("hangs on {photo}"));
+            std::future::pending::<()>().await;
+        }
+        if context.plan.calm && context.chance(rates.slow) {
+            context.count(Happening::Slow);
+            tokio::time::sleep(context.between(1_000, 40_000)).await;
+        }
+        let fetch = async { Ok(self.port.fetch(photo, bytes_max).await) };
+        match self.process.call(("photos", "fetch"), photo, fetch).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A port as one process sees it.
+pub(crate) fn around<P: ?Sized>(process: &Arc<Process>, port: &Arc<P>, name: &'static str) -> Arc<Faulty<P>> {
+    Arc::new(Faulty {
+        process: Arc::clone(process),
+        port: Arc::clone(port),
+        name,
+    })
+}

@@ -1,0 +1,35 @@
+//! Seeded, deterministic faults around the real pipeline.
+//!
+//! A seed makes a world: queues, records, blobs, a topic, photos and workers in memory, and around them the
+//! real triage, workers, heartbeats and scalers, on one thread and a clock that jumps from event to event.
+//! Every port call of every process may fail before its effect, lose its answer after it, be slow, outlive a
+//! lease or kill its process; processes crash, stop and start again with nothing remembered. Then trouble
+//! ends, the world drains, and every promise ([`Invariant`]) must have held at every moment.
+//!
+//! Nothing but the seed decides what happens: the same seed gives the same trace, line by line.
+
+mod capacity;
+mod context;
+mod engine;
+mod facts;
+mod faulty;
+mod photos;
+mod plan;
+mod planted;
+mod process;
+mod queue;
+mod stores;
+mod submit;
+mod trace;
+mod watched;
+mod wiring;
+mod world;
+
+#[cfg(test)]
+mod conformance;
+
+pub use context::{Invariant, Violation};
+pub use plan::{Plan, Rates};
+pub use planted::Plant;
+pub use trace::{Counts, Happening};
+pub use world::{Outcome, run};

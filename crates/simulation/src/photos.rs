@@ -1,0 +1,156 @@
+//! The photos of a world: drawn once for all worlds, with what they are written into their first pixels.
+
+use crate::context::Context;
+use async_trait::async_trait;
+use image::{ImageFormat, Rgb, RgbImage};
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::sync::{Arc, LazyLock};
+use walkaround_domain::{FailureCode, PhotoRef, Verdict};
+use walkaround_ports::{FetchError, PhotoSource};
+
+/// Side of a photo, in pixels.
+pub(crate) const SIDE: u32 = 32;
+/// Most photos of a world.
+const PHOTOS_MAX: usize = 32;
+
+/// What a photo is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Clean,
+    /// The gate suspects it, the segmenters find nothing.
+    Suspect,
+    Damaged,
+    Dark,
+    NoVehicle,
+    /// The gate fails on it, always.
+    FailsFirst,
+    /// The segmenters fail on it, always.
+    FailsHeavy,
+    /// The networks fail on it the first two times.
+    Flaky,
+    /// Bytes that are no picture.
+    Unreadable,
+    Empty,
+    NotFound,
+    Forbidden,
+    TooLarge,
+    /// Its host never answers.
+    Unreachable,
+    /// Its host answers every other time.
+    Wobbly,
+}
+
+impl Kind {
+    const DRAWN: [Self; 8] = [
+        Self::Clean,
+        Self::Suspect,
+        Self::Damaged,
+        Self::Dark,
+        Self::NoVehicle,
+        Self::FailsFirst,
+        Self::FailsHeavy,
+        Self::Flaky,
+    ];
+    const OTHERS: [Self; 7] = [
+        Self::Unreadable,
+        Self::Empty,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::TooLarge,
+        Self::Unreachable,
+        Self::Wobbly,
+    ];
+
+    pub(crate) fn draw(rng: &mut fastrand::Rng) -> Self {
+        match rng.u32(0..10) {
+            0..3 => Self::Damaged,
+            3..5 => Self::Clean,
+            5 => Self::Suspect,
+            6..8 => Self::DRAWN[rng.usize(0..Self::DRAWN.len())],
+            _ => Self::OTHERS[rng.usize(0..Self::OTHERS.len())],
+        }
+    }
+
+    /// Whether its message has to be delivered several times.
+    pub(crate) fn comes_back(self) -> bool {
+        let fails = matches!(self, Self::FailsFirst | Self::FailsHeavy | Self::Flaky);
+        fails || matches!(self, Self::Unreachable | Self::Wobbly)
+    }
+
+    /// What must come of it: a verdict, or a failure.
+    pub(crate) fn expected(self) -> Result<Verdict, FailureCode> {
+        match self {
+            Self::Clean | Self::Suspect | Self::Wobbly => Ok(Verdict::Clean),
+            Self::Damaged | Self::Flaky => Ok(Verdict::Damaged),
+            Self::Dark | Self::NoVehicle | Self::Unreadable | Self::Empty => Ok(Verdict::Unusable),
+            Self::FailsFirst | Self::FailsHeavy => Err(FailureCode::EngineFailed),
+            Self::NotFound => Err(FailureCode::PhotoNotFound),
+            Self::Forbidden => Err(FailureCode::PhotoForbidden),
+            Self::TooLarge => Err(FailureCode::PhotoTooLarge),
+            Self::Unreachable => Err(FailureCode::PhotoUnreachable),
+        }
+    }
+}
+
+type Drawn = BTreeMap<Kind, Vec<Vec<u8>>>;
+
+static DRAWN: LazyLock<Drawn> = LazyLock::new(|| {
+    Kind::DRAWN
+        .into_iter()
+        .map(|kind| (kind, (0..PHOTOS_MAX).map(|number| draw(kind, number)).collect()))
+        .collect()
+});
+
+/// A photo as PNG: stripes, and in the first two pixels its kind and number.
+fn draw(kind: Kind, number: usize) -> Vec<u8> {
+    let bright = if kind == Kind::Dark { 1 } else { 160 };
+    let mut picture = RgbImage::from_fn(SIDE, SIDE, |x, y| {
+        let stripe = (x / 4 + y / 4) % 2;
+        Rgb([(bright / (1 + stripe)) as u8; 3])
+    });
+    picture.put_pixel(0, 0, Rgb([kind as u8, 0, 0]));
+    picture.put_pixel(1, 0, Rgb([number as u8, 0, 0]));
+    let mut bytes = Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("a small picture can be encoded into memory");
+    bytes.into_inner()
+}
+
+/// Kind and number of a decoded photo.
+pub(crate) fn identify(picture: &RgbImage) -> (Kind, usize) {
+    let kind = Kind::DRAWN
+        .into_iter()
+        .find(|kind| *kind as u8 == picture.get_pixel(0, 0).0[0])
+        .expect("only drawn photos are looked at");
+    (kind, usize::from(picture.get_pixel(1, 0).0[0]))
+}
+
+/// Where the photos of a world are.
+pub(crate) struct SimPhotos {
+    pub(crate) context: Arc<Context>,
+    pub(crate) photos: BTreeMap<String, (Kind, usize)>,
+}
+
+#[async_trait]
+impl PhotoSource for SimPhotos {
+    async fn fetch(&self, photo: &PhotoRef, _bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        let Some((kind, number)) = self.photos.get(&photo.identity()).copied() else {
+            return Err(FetchError::NotFound("no such photo".into()));
+        };
+        match kind {
+            Kind::NotFound => Err(FetchError::NotFound("no such photo".into())),
+            Kind::Forbidden => Err(FetchError::Forbidden("this host is not allowed".into())),
+            Kind::TooLarge => Err(FetchError::TooLarge("larger than the limit".into())),
+            Kind::Unreachable => Err(FetchError::Unreachable("no answer".into())),
+            Kind::Unreadable => Ok(b"this is no picture".to_vec()),
+            Kind::Empty => Ok(Vec::new()),
+            Kind::Wobbly if self.context.facts().looked(number, "fetch") % 2 == 1 => {
+                Err(FetchError::Unreachable("no answer this time".into()))
+            }
+            Kind::Wobbly => Ok(DRAWN[&Kind::Clean][number].clone()),
+            drawn => Ok(DRAWN[&drawn][number].clone()),
+        }
+    }
+}

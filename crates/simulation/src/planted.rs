@@ -1,0 +1,220 @@
+//! Faults planted into the ports on purpose: a simulation that does not notice them is worth nothing.
+
+use crate::context::Context;
+use crate::queue::SimQueue;
+use crate::stores::{SimBlobs, SimPublisher, SimRecords};
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::{InspectionId, Timestamp};
+use walkaround_messages::{parse_record, record_body};
+use walkaround_ports::{
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, Heartbeat, LeaseOutcome, OutEvent,
+    OutMessage, Page, PortError, Publisher, PutNew, Queue, Receipt, RecordQuery, Records, StoredRecord,
+    Written,
+};
+
+/// A planted fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plant {
+    /// A message is acknowledged as it is received.
+    AckOnReceive,
+    /// A record is written whatever stands there.
+    UnconditionalWrite,
+    /// A message that is given back counts as settled.
+    ReleaseIsSuccess,
+    /// A lease that runs out counts as success.
+    ExpiryIsSuccess,
+    /// Some events are taken and never published.
+    EventLost,
+    /// A final record says that its event is out, before it is.
+    PublishedTooEarly,
+    /// Some blobs are reported written, and are not.
+    BlobLost,
+}
+
+impl Plant {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::AckOnReceive,
+        Self::UnconditionalWrite,
+        Self::ReleaseIsSuccess,
+        Self::ExpiryIsSuccess,
+        Self::EventLost,
+        Self::PublishedTooEarly,
+        Self::BlobLost,
+    ];
+}
+
+pub(crate) fn queue(plant: Option<Plant>, queue: &Arc<SimQueue>) -> Arc<dyn Queue> {
+    let queue = Arc::clone(queue);
+    match plant {
+        Some(plant @ (Plant::AckOnReceive | Plant::ReleaseIsSuccess)) => Arc::new(BadQueue { queue, plant }),
+        _ => queue,
+    }
+}
+
+pub(crate) fn records(plant: Option<Plant>, records: SimRecords) -> Arc<dyn Records> {
+    match plant {
+        Some(plant @ (Plant::UnconditionalWrite | Plant::PublishedTooEarly)) => {
+            Arc::new(BadRecords { records, plant })
+        }
+        _ => Arc::new(records),
+    }
+}
+
+pub(crate) fn blobs(plant: Option<Plant>, blobs: SimBlobs) -> Arc<dyn Blobs> {
+    match plant {
+        Some(Plant::BlobLost) => Arc::new(BadBlobs(blobs)),
+        _ => Arc::new(blobs),
+    }
+}
+
+pub(crate) fn publisher(
+    plant: Option<Plant>,
+    context: &Arc<Context>,
+    publisher: SimPublisher,
+) -> Arc<dyn Publisher> {
+    match plant {
+        Some(Plant::EventLost) => Arc::new(BadPublisher {
+            publisher,
+            context: Arc::clone(context),
+        }),
+        _ => Arc::new(publisher),
+    }
+}
+
+struct BadQueue {
+    queue: Arc<SimQueue>,
+    plant: Plant,
+}
+
+#[async_trait]
+impl Queue for BadQueue {
+    async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
+        self.queue.send(messages).await
+    }
+
+    async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
+        let taken = self.queue.receive(max, lease, wait).await?;
+        if self.plant == Plant::AckOnReceive && !taken.is_empty() {
+            let receipts: Vec<Receipt> = taken.iter().map(|d| d.receipt.clone()).collect();
+            self.queue.ack(&receipts).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
+        self.queue.extend(receipt, lease).await
+    }
+
+    async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
+        if self.plant == Plant::ReleaseIsSuccess {
+            self.queue.ack(std::slice::from_ref(receipt)).await?;
+            return Ok(LeaseOutcome::Held);
+        }
+        self.queue.release(receipt, delay).await
+    }
+
+    async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
+        self.queue.ack(receipts).await
+    }
+
+    async fn depth(&self) -> Result<Depth, PortError> {
+        self.queue.depth().await
+    }
+}
+
+struct BadRecords {
+    records: SimRecords,
+    plant: Plant,
+}
+
+#[async_trait]
+impl Records for BadRecords {
+    async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
+        self.records.read(id).await
+    }
+
+    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+        if self.plant == Plant::UnconditionalWrite {
+            let there = self.records.read(&next.id).await?;
+            let expect = there.map_or(Expect::Absent, |r| Expect::Version(r.version));
+            return self.records.write(next, expect).await;
+        }
+        let mut next = next.clone();
+        if let Ok(mut inspection) = parse_record(&next.body)
+            && inspection.phase.is_final()
+        {
+            inspection.published_at = inspection.finished_at;
+            next.body = record_body(&inspection);
+        }
+        self.records.write(&next, expect).await
+    }
+
+    async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
+        self.records.list(query, after, max).await
+    }
+
+    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        self.records.beat(heartbeat).await
+    }
+
+    async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
+        self.records.heartbeats(since).await
+    }
+}
+
+struct BadBlobs(SimBlobs);
+
+#[async_trait]
+impl Blobs for BadBlobs {
+    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        self.0.head(at).await
+    }
+
+    async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        self.0.get(at, bytes_max).await
+    }
+
+    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+        if self.0.0.rng().u32(0..8) == 0 {
+            return Ok(PutNew::Created);
+        }
+        self.0.put_new(at, bytes, content_type).await
+    }
+
+    async fn download(
+        &self,
+        at: &BlobAddress,
+        expect_sha256: &[u8; 32],
+        into: &Path,
+    ) -> Result<(), PortError> {
+        self.0.download(at, expect_sha256, into).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &BlobAddress,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<String>, PortError> {
+        self.0.list(prefix, after, max).await
+    }
+}
+
+struct BadPublisher {
+    publisher: SimPublisher,
+    context: Arc<Context>,
+}
+
+#[async_trait]
+impl Publisher for BadPublisher {
+    async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
+        if self.context.rng().u32(0..8) == 0 {
+            return Ok(());
+        }
+        self.publisher.publish(event).await
+    }
+}

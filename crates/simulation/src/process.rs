@@ -1,0 +1,197 @@
+//! Lives: processes are born, stopped, killed, die, and are born again with nothing remembered.
+
+use crate::context::Invariant;
+use crate::faulty::Process;
+use crate::trace::Happening;
+use crate::wiring;
+use crate::world::World;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::Notify;
+use walkaround_pipeline::consumer::{Consumer, Exit};
+use walkaround_pipeline::heartbeat::Heart;
+use walkaround_pipeline::stop::{Stop, stop};
+
+/// A stopped process is killed when its budget and this have passed.
+const KILL_AFTER: Duration = Duration::from_secs(10);
+/// Slack of a measured budget: timers are kept in whole milliseconds.
+const SLACK: Duration = Duration::from_millis(20);
+/// The last sign of life may take this long.
+const LAST_BEAT: Duration = Duration::from_secs(5);
+/// Time between two ticks of a scaler.
+const TICK_EVERY: Duration = Duration::from_secs(10);
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Died,
+    Killed,
+    Exited(Exit),
+}
+
+/// Waits for a moment that may never come.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Draws when something happens that happens this often, if it does so while there is trouble.
+fn draw(process: &Process, every: Option<Duration>) -> Option<Duration> {
+    let context = &process.context;
+    let most = u64::try_from(every?.as_millis()).unwrap_or(u64::MAX);
+    let time = context.between(0, most.saturating_mul(2).max(1));
+    (context.ticks() + time < context.plan.faults_until).then_some(time)
+}
+
+/// One life of a consumer, to its end.
+async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends: (&Notify, Stop)) -> Ending {
+    let context = &process.context;
+    let (end, mut closing) = ends;
+    let (stopper, stopped) = stop();
+    let mut beats = tokio::task::JoinSet::new();
+    if let Some(heart) = heart {
+        beats.spawn(heart.run(stopped.clone()));
+    }
+    let (crash_in, stop_in) = (
+        draw(process, context.plan.crash_every),
+        draw(process, context.plan.stop_every),
+    );
+    let crash = after(crash_in);
+    let term = async {
+        tokio::select! {
+            biased;
+            () = after(stop_in) => context.count(Happening::StopGiven),
+            () = end.notified() => {}
+            () = closing.wait() => {}
+        }
+    };
+    let mut run = Box::pin(consumer.run(stopped));
+    tokio::pin!(crash, term);
+    let mut told = None;
+    let ending = loop {
+        let kill_in = told.map(|at: Duration| {
+            (at + context.plan.drain_budget + KILL_AFTER).saturating_sub(context.ticks())
+        });
+        tokio::select! {
+            biased;
+            () = process.died.notified() => break Ending::Died,
+            () = &mut crash => {
+                context.count(Happening::CrashAnytime);
+                break Ending::Died;
+            }
+            // What is frozen does not even notice that it should stop.
+            exit = &mut run, if !process.frozen.load(Ordering::Relaxed) => break Ending::Exited(exit),
+            () = &mut term, if told.is_none() => {
+                process.log(format_args!("is told to stop"));
+                stopper.stop();
+                told = Some(context.ticks());
+            }
+            () = after(kill_in), if told.is_some() => break Ending::Killed,
+        }
+    };
+    judge(process, ending, told);
+    if matches!(ending, Ending::Exited(_)) {
+        stopper.stop();
+        // Late or never: the next look at the fleet tells that the worker is gone.
+        let _ = tokio::time::timeout(LAST_BEAT, beats.join_next()).await;
+    }
+    ending
+}
+
+/// T1, and the counts.
+fn judge(process: &Process, ending: Ending, told: Option<Duration>) {
+    let context = &process.context;
+    process.log(format_args!("ends: {ending:?}"));
+    match ending {
+        Ending::Exited(Exit::Idle) => context.count(Happening::IdleExit),
+        Ending::Exited(Exit::Stalled) => context.count(Happening::StallExit),
+        Ending::Exited(Exit::Stopped) => context.count(Happening::StopInBudget),
+        Ending::Exited(Exit::BudgetSpent) => context.count(Happening::BudgetSpent),
+        Ending::Killed => context.count(Happening::WorkerKilled),
+        Ending::Died => {}
+    }
+    let Some(told) = told else { return };
+    let (took, budget) = (context.ticks() - told, context.plan.drain_budget);
+    let late = match ending {
+        Ending::Died => false,
+        Ending::Killed => !process.frozen.load(Ordering::Relaxed),
+        Ending::Exited(_) => took > budget + SLACK,
+    };
+    if late {
+        let detail = format!("{} took {took:?} to stop, its budget is {budget:?}", process.name);
+        context.violate(Invariant::T1, detail);
+    }
+}
+
+/// A triage process, life after life, until the world closes.
+pub(crate) async fn triage_slot(world: Arc<World>, slot: usize) {
+    let context = &world.context;
+    let never = Notify::new();
+    for life in 0.. {
+        let process = Process::new(context, format!("triage-{slot}.{life}"));
+        let consumer = wiring::triage(&world, &process);
+        Box::pin(live(&process, consumer, None, (&never, world.closing.clone()))).await;
+        if world.closing.is_set() {
+            return;
+        }
+        tokio::time::sleep(context.between(100, 10_000)).await;
+    }
+}
+
+/// A worker, once.
+pub(crate) async fn worker(world: &World, name: String, end: &Notify) -> Ending {
+    let process = Process::new(&world.context, name);
+    let (consumer, heart) = wiring::worker(world, &process);
+    Box::pin(live(
+        &process,
+        consumer,
+        Some(heart),
+        (end, world.closing.clone()),
+    ))
+    .await
+}
+
+/// A scaler, life after life. Two of them share a lock, as the port asks of its callers.
+pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
+    let context = &world.context;
+    let mut closing = world.closing.clone();
+    for life in 0.. {
+        let process = Process::new(context, format!("scaler-{slot}.{life}"));
+        let mut scaler = wiring::scaler(&world, &process);
+        let ticks = async {
+            loop {
+                tokio::time::sleep(TICK_EVERY).await;
+                let Ok(_lock) = world.scaling.try_lock() else {
+                    context.count(Happening::ScalersMet);
+                    continue;
+                };
+                context.count(Happening::ScalerTick);
+                match scaler.tick().await {
+                    Ok(tick) => {
+                        process.log(format_args!(
+                            "wants {} of {} live, starts {}, ends {}",
+                            tick.desired,
+                            tick.live,
+                            tick.started,
+                            tick.ended.len()
+                        ));
+                        for _ in &tick.ended {
+                            context.count(Happening::WorkerEndedByScaler);
+                        }
+                    }
+                    Err(_) => context.count(Happening::ScalerTickFailed),
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            () = closing.wait() => return,
+            () = process.died.notified() => {}
+            () = ticks => {}
+        }
+        tokio::time::sleep(context.between(100, 10_000)).await;
+    }
+}

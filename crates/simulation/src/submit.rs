@@ -1,0 +1,201 @@
+//! What is submitted to a world: photos in every form of message, some of it twice, and some that nobody can
+//! read.
+
+use crate::context::Context;
+use crate::photos::Kind;
+use crate::plan::Plan;
+use crate::queue::SimQueue;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use walkaround_domain::{InspectionId, InspectionRequest, PhotoRef};
+use walkaround_messages::{derived_id, request_json, request_protobuf};
+use walkaround_ports::OutMessage;
+
+/// A photo of a world.
+#[derive(Debug, Clone)]
+pub(crate) struct Photo {
+    pub(crate) number: usize,
+    pub(crate) kind: Kind,
+    pub(crate) id: InspectionId,
+    pub(crate) reference: PhotoRef,
+    /// Submitted once, and not together with one that has to come back: a second look has another cause.
+    once: bool,
+}
+
+impl Photo {
+    /// Whether one look is one look: flaky and failing ones are looked at again by design.
+    pub(crate) fn looks_are_counted(&self) -> bool {
+        self.once && matches!(self.kind, Kind::Clean | Kind::Suspect | Kind::Damaged)
+    }
+}
+
+/// One message to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission {
+    pub(crate) at: Duration,
+    pub(crate) message: OutMessage,
+    pub(crate) photos: Vec<Photo>,
+    pub(crate) unreadable: bool,
+}
+
+/// Messages that ask for nothing, and messages that cannot be read.
+const NOTHING: &str = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"photos"}"#;
+const UNREADABLE: [&str; 4] = [
+    "not json",
+    " ",
+    r#"{"photo":{"s3":{"bucket":"photos"}}}"#,
+    r#"{"version":99,"photo":{"file":"p.png"}}"#,
+];
+
+/// Everything that is submitted, in the order of time.
+pub(crate) fn draw(plan: &Plan, rng: &mut fastrand::Rng) -> Vec<Submission> {
+    let mut all = Vec::new();
+    let mut numbers = 0..plan.photos;
+    while let Some(number) = numbers.next() {
+        let first = photo(number, rng);
+        let submission = if matches!(first.reference, PhotoRef::S3 { .. }) && rng.u32(0..3) == 0 {
+            let mut photos = vec![first];
+            for number in numbers.by_ref().take(rng.usize(0..3)) {
+                photos.push(stored_photo(number, rng));
+            }
+            s3_event(photos)
+        } else {
+            request(first, rng)
+        };
+        all.push(submission);
+    }
+    for _ in 0..rng.usize(0..3) {
+        all.push(submission(plain(NOTHING)));
+        let mut unreadable = submission(plain(UNREADABLE[rng.usize(0..UNREADABLE.len())]));
+        unreadable.unreadable = true;
+        all.push(unreadable);
+    }
+    for i in 0..all.len() {
+        if rng.u32(0..6) == 0 {
+            all[i].photos.iter_mut().for_each(|photo| photo.once = false);
+            all.push(all[i].clone());
+        }
+    }
+    let over = u64::try_from(plan.submit_over.as_millis()).unwrap_or(0);
+    for submission in &mut all {
+        submission.at = Duration::from_millis(rng.u64(0..=over));
+    }
+    all.sort_by_key(|submission| submission.at);
+    all
+}
+
+fn photo(number: usize, rng: &mut fastrand::Rng) -> Photo {
+    let reference = match rng.u32(0..4) {
+        0 => PhotoRef::Url(format!("https://photos.example/{number}.png?signature=x")),
+        1 => PhotoRef::File(format!("folder/{number}.png")),
+        _ => return stored_photo(number, rng),
+    };
+    Photo {
+        number,
+        kind: Kind::draw(rng),
+        id: InspectionId::new(format!("inspection-{number}")).expect("letters, a dash and digits"),
+        reference,
+        once: true,
+    }
+}
+
+fn stored_photo(number: usize, rng: &mut fastrand::Rng) -> Photo {
+    let reference = PhotoRef::S3 {
+        bucket: "photos".into(),
+        key: format!("vehicle 7/{number}.png"),
+        version: None,
+    };
+    Photo {
+        number,
+        kind: Kind::draw(rng),
+        id: derived_id(&reference),
+        reference,
+        once: true,
+    }
+}
+
+fn submission(message: OutMessage) -> Submission {
+    Submission {
+        at: Duration::ZERO,
+        message,
+        photos: Vec::new(),
+        unreadable: false,
+    }
+}
+
+/// A message without attributes.
+fn plain(body: &str) -> OutMessage {
+    OutMessage {
+        body: body.to_owned(),
+        ..OutMessage::default()
+    }
+}
+
+/// S3's own event, with one record a photo.
+fn s3_event(mut photos: Vec<Photo>) -> Submission {
+    if photos.iter().any(|photo| photo.kind.comes_back()) {
+        photos.iter_mut().for_each(|photo| photo.once = false);
+    }
+    let records: Vec<String> = photos
+        .iter()
+        .map(|photo| {
+            format!(
+                r#"{{"eventVersion":"2.1","eventSource":"aws:s3","eventName":"ObjectCreated:Put","s3":{{"bucket":{{"name":"photos"}},"object":{{"key":"vehicle+7/{}.png","size":1}}}}}}"#,
+                photo.number
+            )
+        })
+        .collect();
+    let body = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+    Submission {
+        photos,
+        ..submission(plain(&body))
+    }
+}
+
+fn request(photo: Photo, rng: &mut fastrand::Rng) -> Submission {
+    let request = InspectionRequest {
+        id: photo.id.clone(),
+        photo: photo.reference.clone(),
+        vehicle_id: Some("vehicle-7".into()),
+        reservation_id: None,
+        occasion: None,
+        viewpoint: None,
+        taken_at: None,
+        deadline: None,
+        labels: BTreeMap::new(),
+    };
+    let (body, attributes) = if rng.bool() {
+        (request_json(&request), BTreeMap::new())
+    } else {
+        request_protobuf(&request)
+    };
+    let message = OutMessage {
+        body,
+        attributes,
+        delay: Duration::ZERO,
+    };
+    Submission {
+        photos: vec![photo],
+        ..submission(message)
+    }
+}
+
+/// Where each photo of a world is found.
+pub(crate) fn photos(submissions: &[Submission]) -> BTreeMap<String, (Kind, usize)> {
+    submissions
+        .iter()
+        .flat_map(|s| &s.photos)
+        .map(|photo| (photo.reference.identity(), (photo.kind, photo.number)))
+        .collect()
+}
+
+/// Sends everything at its time.
+pub(crate) async fn all(context: &Context, intake: &SimQueue, submissions: &[Submission]) {
+    for submission in submissions {
+        tokio::time::sleep(submission.at.saturating_sub(context.ticks())).await;
+        for photo in &submission.photos {
+            context.log("submits", format_args!("{} {:?}", photo.id, photo.kind));
+        }
+        intake.put(&submission.message);
+    }
+}

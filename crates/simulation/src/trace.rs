@@ -1,0 +1,163 @@
+//! What happened in a world: its last lines, a digest of all of them, and counts.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+macro_rules! happenings {
+    ($($name:ident => $words:literal,)*) => {
+        /// Something that a world can do; a kind that never happens over many worlds is not tested.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "words() says it")]
+        pub enum Happening { $($name,)* }
+
+        impl Happening {
+            /// Every kind, in the order of the summary.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// In words, for the summary.
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$name => $words,)* }
+            }
+        }
+    };
+}
+
+happenings! {
+    Refused => "calls refused before their effect",
+    AnswerLost => "calls timed out after their effect",
+    Slow => "slow calls",
+    OutlivedLease => "calls longer than a lease",
+    PartlyRefused => "batches of which one entry failed",
+    CrashAtCall => "crashes at a call",
+    CrashAnytime => "crashes out of the blue",
+    Hung => "fetches that never returned",
+    Froze => "workers that froze",
+    ClockJumped => "clock jumps",
+    MessageDuplicated => "messages duplicated",
+    DeliveredTwice => "deliveries that stayed visible",
+    GhostAfterAck => "acknowledged messages that came back",
+    ShownLate => "messages shown late",
+    Reordered => "receives out of order",
+    LeaseExpired => "leases that ran out",
+    LeaseLost => "extensions of a lost lease",
+    StaleAck => "stale acknowledgements",
+    Redelivered => "redeliveries",
+    Returned => "messages given back",
+    ParkedWithReason => "messages parked with a reason",
+    ParkedByQueue => "messages parked by their queue",
+    Redriven => "messages redriven",
+    RecordConflict => "conditional writes that lost",
+    BlobSame => "blobs that were there already",
+    BlobOther => "blobs with other bytes there",
+    EventRepeated => "events published again",
+    StopGiven => "SIGTERM",
+    StopInBudget => "stops with everything settled or given back",
+    BudgetSpent => "stops that spent their budget",
+    CutOff => "photos in flight past the budget or at a crash",
+    StallExit => "stall exits",
+    IdleExit => "idle exits",
+    ScalerTick => "scaler ticks",
+    ScalerTickFailed => "scaler ticks that failed",
+    ScalersMet => "scalers that found the lock taken",
+    WorkerStarted => "workers started",
+    WorkerEndedByScaler => "workers ended for giving no sign of life",
+    WorkerKilled => "workers killed after their budget",
+    LookInline => "heavy looks in triage",
+    LookGpu => "heavy looks in a worker",
+    EngineFailed => "network failures",
+    Clean => "inspections: clean",
+    Damaged => "inspections: damaged",
+    Unusable => "inspections: unusable",
+    Failed => "inspections: failed",
+    FailedByTrouble => "inspections: failed because trouble used up their attempts",
+}
+
+/// Lines kept for a failure.
+const LINES_KEPT: usize = 40;
+
+/// The trace of one world.
+pub(crate) struct Trace {
+    lines: VecDeque<String>,
+    digest: u64,
+    calls: u64,
+    counts: Counts,
+}
+
+/// How often everything happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counts(Vec<u64>);
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(vec![0; Happening::ALL.len()])
+    }
+}
+
+impl Counts {
+    /// How often something happened.
+    pub fn of(&self, happening: Happening) -> u64 {
+        self.0[happening as usize]
+    }
+
+    /// Adds those of another world.
+    pub fn add(&mut self, other: &Self) {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine += theirs;
+        }
+    }
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self {
+            lines: VecDeque::with_capacity(LINES_KEPT),
+            // FNV-1a.
+            digest: 0xcbf2_9ce4_8422_2325,
+            calls: 0,
+            counts: Counts::default(),
+        }
+    }
+}
+
+impl Trace {
+    pub(crate) fn line(&mut self, at: Duration, who: &str, what: fmt::Arguments<'_>) {
+        let mut line = if self.lines.len() == LINES_KEPT {
+            self.lines.pop_front().unwrap_or_default()
+        } else {
+            String::new()
+        };
+        line.clear();
+        // Writing to a String cannot fail.
+        let _ = write!(line, "{:9.3} s  {who:<12} {what}", at.as_secs_f64());
+        for byte in line.bytes() {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.lines.push_back(line);
+    }
+
+    pub(crate) fn count(&mut self, happening: Happening) {
+        self.counts.0[happening as usize] += 1;
+    }
+
+    pub(crate) fn call(&mut self) -> u64 {
+        self.calls += 1;
+        self.calls
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.iter().cloned().collect()
+    }
+}

@@ -1,0 +1,207 @@
+//! What the binaries do in `main`: the real handlers, put together on ports with trouble.
+
+use crate::context::Context;
+use crate::engine::SimEngine;
+use crate::faulty::{Process, around};
+use crate::stores::SimClock;
+use crate::watched::Watched;
+use crate::world::World;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::routing::RoutingPolicy;
+use walkaround_domain::scaling::ScalingPolicy;
+use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
+use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::heartbeat::{Heart, Identity};
+use walkaround_pipeline::ledger::Ledger;
+use walkaround_pipeline::look::LookSettings;
+use walkaround_pipeline::looker::{BatchSettings, Compute, Looker, LookerSettings};
+use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::scaler::Scaler;
+use walkaround_pipeline::segmentation::Segmentation;
+use walkaround_pipeline::settle::Settler;
+use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
+use walkaround_pipeline::triage::Triage;
+use walkaround_ports::{Clock, Queue};
+use walkaround_vision::decode::Limits;
+use walkaround_vision::overlay::OverlayStyle;
+
+/// A worker without work ends after this.
+const IDLE_EXIT: Duration = Duration::from_secs(30);
+/// A process that gets nothing done ends after this.
+const STALL_EXIT: Duration = Duration::from_secs(120);
+/// Photos a second that a worker is taken for until it has told.
+const RATE_GUESS: f64 = 0.2;
+/// From asking for a worker to its first photo, as triage reckons.
+const COLD_START: Duration = Duration::from_secs(30);
+/// From asking for a worker to its first sign of life, at most.
+const START_GRACE: Duration = Duration::from_secs(90);
+/// A worker whose last sign of life is older is ended.
+const STALE_AFTER: Duration = Duration::from_secs(45);
+
+fn clock(context: &Arc<Context>) -> Arc<dyn Clock> {
+    Arc::new(SimClock::new(context))
+}
+
+fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<dyn Clock>) -> Desk {
+    let (context, plan) = (&world.context, &world.context.plan);
+    let device = if plan.devices_differ {
+        context.rng().f32() / 100.0
+    } else {
+        0.0
+    };
+    let engine = Box::new(SimEngine {
+        context: Arc::clone(context),
+        role,
+        device,
+    });
+    Desk {
+        source: around(process, &world.photos, ""),
+        looker: Arc::new(Looker::new(engine, looker_settings(context), Arc::clone(clock))),
+        settler: Settler {
+            ledger: Ledger::new(around(process, &world.records, "")),
+            blobs: around(process, &world.blobs, ""),
+            publisher: around(process, &world.publisher, ""),
+            clock: Arc::clone(clock),
+            bucket: "results".into(),
+            worker: process.name.clone(),
+        },
+        dead: around(process, &world.dead, "dead"),
+        retry: RetryPolicy {
+            attempts_max: plan.attempts_max,
+            delay_first: Duration::from_secs(2),
+            delay_max: Duration::from_secs(60),
+        },
+        dice: Arc::new(Dice::seeded(context.rng().u64(..))),
+        photo_bytes_max: 1 << 20,
+        progress: Arc::new(Progress::default()),
+        queue_name: role,
+    }
+}
+
+fn looker_settings(context: &Context) -> LookerSettings {
+    LookerSettings {
+        look: LookSettings {
+            limits: Limits {
+                side_min: crate::photos::SIDE,
+                ..Limits::default()
+            },
+            overlay: context.plan.overlay.then(|| OverlayStyle {
+                long_side_max: 64,
+                long_side_min: 64,
+                ..OverlayStyle::default()
+            }),
+            ..LookSettings::default()
+        },
+        compute: Compute::Inline,
+        batch: BatchSettings::default(),
+        ..LookerSettings::default()
+    }
+}
+
+fn consumer(
+    process: &Arc<Process>,
+    (role, queue): (&'static str, Arc<dyn Queue>),
+    (handler, progress): (Arc<dyn Handler>, Arc<Progress>),
+    clock: Arc<dyn Clock>,
+) -> Consumer {
+    let plan = &process.context.plan;
+    Consumer {
+        queue,
+        handler: Arc::new(Watched::new(handler, process, role)),
+        settings: ConsumerSettings {
+            in_flight_max: plan.in_flight_max,
+            lease: plan.lease,
+            receive_wait: plan.receive_wait,
+            idle_exit: (role == "worker").then_some(IDLE_EXIT),
+            stall_exit: STALL_EXIT,
+            drain_budget: plan.drain_budget,
+        },
+        clock,
+        progress,
+    }
+}
+
+/// A triage process.
+pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
+    let plan = &world.context.plan;
+    let clock = clock(&world.context);
+    let desk = desk(world, process, "triage", &clock);
+    let progress = Arc::clone(&desk.progress);
+    let intake: Arc<dyn Queue> = around(process, &world.intake, "intake");
+    let segmentation: Arc<dyn Queue> = around(process, &world.segmentation, "segmentation");
+    let lanes = Lanes {
+        intake: Arc::clone(&intake),
+        segmentation: Arc::clone(&segmentation),
+        capacity: around(process, &world.capacity, ""),
+        records: around(process, &world.records, ""),
+    };
+    let settings = SituationSettings {
+        workers_max: plan.workers_max,
+        rate_guess: RATE_GUESS,
+        ..SituationSettings::default()
+    };
+    let triage = Triage {
+        desk,
+        segmentation,
+        situation: Arc::new(Situation::new(lanes, Arc::clone(&clock), settings)),
+        routing: RoutingPolicy {
+            cold_start: COLD_START,
+            inline_parallel: 1,
+            inline_drain_max: Duration::from_secs(40),
+            ..RoutingPolicy::default()
+        },
+        inline_look: plan.inline_look,
+        time_left: Duration::from_secs(600),
+    };
+    consumer(process, ("triage", intake), (Arc::new(triage), progress), clock)
+}
+
+/// A worker and its heart.
+pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart) {
+    let clock = clock(&world.context);
+    let desk = desk(world, process, "worker", &clock);
+    let progress = Arc::clone(&desk.progress);
+    let heart = Heart {
+        identity: Identity {
+            worker: process.name.clone(),
+            host: "simulated".into(),
+            device: "cpu".into(),
+            bundle: ("simulated".into(), "1".into()),
+        },
+        progress: Arc::clone(&progress),
+        records: around(process, &world.records, ""),
+        clock: Arc::clone(&clock),
+        every: Duration::from_secs(15),
+        also: Box::new(|_| {}),
+        memory: || 0,
+    };
+    let queue = around(process, &world.segmentation, "segmentation");
+    let handler = Arc::new(Segmentation { desk });
+    (
+        consumer(process, ("worker", queue), (handler, progress), clock),
+        heart,
+    )
+}
+
+/// A scaler.
+pub(crate) fn scaler(world: &World, process: &Arc<Process>) -> Scaler {
+    Scaler {
+        segmentation: around(process, &world.segmentation, "segmentation"),
+        capacity: around(process, &world.capacity, ""),
+        records: around(process, &world.records, ""),
+        clock: clock(&world.context),
+        policy: ScalingPolicy {
+            workers_min: 0,
+            workers_max: world.context.plan.workers_max,
+            drain_target: Duration::from_secs(20),
+            age_max: Duration::from_secs(60),
+            rate_guess: RATE_GUESS,
+            warm_hold: Duration::from_secs(30),
+        },
+        stale_after: STALE_AFTER,
+        start_grace: START_GRACE,
+        needs: VecDeque::new(),
+    }
+}

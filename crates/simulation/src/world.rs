@@ -1,0 +1,266 @@
+//! One world: made from a seed, run until it has drained, and judged.
+
+use crate::capacity::{Capacity, SimCapacity};
+use crate::context::{Context, Invariant, Violation};
+use crate::facts::Place;
+use crate::photos::{Kind, SimPhotos};
+use crate::plan::{Plan, TIME_MAX};
+use crate::planted::{self, Plant};
+use crate::process;
+use crate::queue::SimQueue;
+use crate::stores::{SimBlobs, SimPublisher, SimRecords};
+use crate::submit::{self, Submission};
+use crate::trace::{Counts, Happening};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use walkaround_domain::{FailureCode, Phase, Verdict};
+use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records};
+
+/// Everything in a world that outlives its processes.
+pub(crate) struct World {
+    pub(crate) context: Arc<Context>,
+    pub(crate) intake: Arc<dyn Queue>,
+    pub(crate) segmentation: Arc<dyn Queue>,
+    pub(crate) dead: Arc<dyn Queue>,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) publisher: Arc<dyn Publisher>,
+    pub(crate) photos: Arc<dyn PhotoSource>,
+    pub(crate) capacity: Arc<dyn GpuCapacity>,
+    /// Only one scaler at a time.
+    pub(crate) scaling: Mutex<()>,
+    /// Given when everything has drained.
+    pub(crate) closing: Stop,
+}
+
+/// What became of a seed.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The first broken promise.
+    pub violation: Option<Violation>,
+    /// The last lines of the trace.
+    pub lines: Vec<String>,
+    /// Digest of the whole trace: the same seed gives the same.
+    pub digest: u64,
+    /// What happened.
+    pub counts: Counts,
+    /// Port calls.
+    pub calls: u64,
+    /// Simulated time.
+    pub time: Duration,
+}
+
+/// How often the world looks whether it has drained.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Everything ends within this after the closing.
+const CLOSE_MAX: Duration = Duration::from_secs(120);
+
+/// Runs the world of a seed, with a fault planted in it or none.
+pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing that could be missing");
+    runtime.block_on(async {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let plan = Plan::draw(&mut rng);
+        let submissions = submit::draw(&plan, &mut rng);
+        let context = Arc::new(Context::new(plan, rng));
+        Box::pin(play(&context, &submissions, plant)).await;
+        let trace = context.trace();
+        Outcome {
+            seed,
+            violation: context.violation(),
+            lines: trace.lines(),
+            digest: trace.digest(),
+            counts: trace.counts(),
+            calls: trace.calls(),
+            time: context.ticks(),
+        }
+    })
+}
+
+/// The queues themselves, below everything planted.
+struct Queues {
+    intake: Arc<SimQueue>,
+    segmentation: Arc<SimQueue>,
+    dead: Arc<SimQueue>,
+}
+
+impl Queues {
+    fn new(context: &Arc<Context>, plant: Option<Plant>) -> Self {
+        let dead = Arc::new(SimQueue::new(context, Place::Dead, None));
+        let behind = |place| {
+            let to = Some((Arc::clone(&dead), context.plan.receives_max));
+            let mut queue = SimQueue::new(context, place, to);
+            queue.expiry_is_success = plant == Some(Plant::ExpiryIsSuccess);
+            Arc::new(queue)
+        };
+        Self {
+            intake: behind(Place::Intake),
+            segmentation: behind(Place::Segmentation),
+            dead,
+        }
+    }
+
+    fn drained(&self) -> bool {
+        self.intake.is_empty() && self.segmentation.is_empty()
+    }
+}
+
+async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<Plant>) {
+    context.log("world", format_args!("{:?}", context.plan));
+    let queues = Queues::new(context, plant);
+    let (closer, closing) = stop();
+    let capacity = Arc::new(SimCapacity::new(context));
+    let photos = SimPhotos {
+        context: Arc::clone(context),
+        photos: submit::photos(submissions),
+    };
+    let world = Arc::new(World {
+        context: Arc::clone(context),
+        intake: planted::queue(plant, &queues.intake),
+        segmentation: planted::queue(plant, &queues.segmentation),
+        dead: Arc::clone(&queues.dead) as Arc<dyn Queue>,
+        records: planted::records(plant, SimRecords::new(context)),
+        blobs: planted::blobs(plant, SimBlobs(Arc::clone(context))),
+        publisher: planted::publisher(plant, context, SimPublisher::new(context)),
+        photos: Arc::new(photos),
+        capacity: Arc::new(Capacity(Arc::clone(&capacity))),
+        scaling: Mutex::new(()),
+        closing,
+    });
+    capacity.open(&world);
+    let mut slots = JoinSet::new();
+    for slot in 0..context.plan.triages {
+        slots.spawn(process::triage_slot(Arc::clone(&world), slot));
+    }
+    for slot in 0..context.plan.scalers {
+        slots.spawn(process::scaler_slot(Arc::clone(&world), slot));
+    }
+    let whole = async {
+        submit::all(context, &queues.intake, submissions).await;
+        drain(context, &queues).await;
+        closer.stop();
+        close(context, &capacity, &mut slots).await;
+    };
+    tokio::select! {
+        biased;
+        () = context.broken.notified() => return,
+        () = whole => {}
+    }
+    judge(context, submissions);
+}
+
+/// Waits until every queue is empty, puts back what queues parked by themselves, and waits again.
+async fn drain(context: &Context, queues: &Queues) {
+    loop {
+        while !queues.drained() {
+            if context.ticks() > TIME_MAX {
+                context.violate(Invariant::L1, format!("not drained after {TIME_MAX:?}"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        if queues.dead.redrive(&[&queues.intake, &queues.segmentation]) == 0 {
+            return;
+        }
+    }
+}
+
+/// Everything ends when it is told to.
+async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()>) {
+    let by = context.ticks() + CLOSE_MAX;
+    let ended = tokio::time::timeout(CLOSE_MAX, async { while slots.join_next().await.is_some() {} }).await;
+    while capacity.live() > 0 && context.ticks() < by {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if ended.is_err() || capacity.live() > 0 {
+        context.violate(Invariant::L1, "a process does not end".into());
+    }
+}
+
+/// The promises that hold at the end.
+fn judge(context: &Context, submissions: &[Submission]) {
+    let whole = context.facts().all_whole();
+    if let Err((invariant, detail)) = whole {
+        context.violate(invariant, detail);
+    }
+    for submission in submissions {
+        for photo in &submission.photos {
+            if let Err((invariant, detail)) = judge_photo(context, photo) {
+                context.violate(invariant, detail);
+            }
+        }
+        let parked = context.facts().is_parked_body(&submission.message.body);
+        if submission.unreadable && !parked {
+            context.violate(Invariant::J4, "an unreadable message is not parked".into());
+        }
+    }
+}
+
+fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invariant, String)> {
+    let facts = context.facts();
+    let id = &photo.id;
+    let Some(inspection) = facts.final_of(id) else {
+        return Err((Invariant::J4, format!("{id} has not ended")));
+    };
+    if facts.told(id).is_none() || inspection.published_at.is_none() {
+        return Err((Invariant::J5, format!("{id} is final, and nobody was told")));
+    }
+    context.count(happening(&inspection.phase));
+    let expected = photo.kind.expected();
+    let fits = match (&inspection.phase, expected) {
+        (Phase::Done { verdict }, Ok(wanted)) => *verdict == wanted,
+        (Phase::Failed { code, .. }, Err(wanted)) if *code == wanted => true,
+        (Phase::Failed { code, .. }, _) if is_trouble(*code) => {
+            context.count(Happening::FailedByTrouble);
+            // Two looks of a flaky photo fail by themselves; a few deliveries given back use up the rest.
+            !context.plan.calm || matches!(photo.kind, Kind::Flaky | Kind::Wobbly)
+        }
+        _ => false,
+    };
+    if !fits {
+        let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
+        return Err((Invariant::J6, detail));
+    }
+    if !context.plan.calm {
+        return Ok(());
+    }
+    for role in ["triage", "worker"] {
+        let (looks, cuts) = (facts.looks(photo.number, role), facts.cuts(id, role));
+        if photo.looks_are_counted() && looks > 1 + cuts {
+            let detail = format!("{id}: {looks} looks in a {role}, cut off {cuts} times");
+            return Err((Invariant::T2, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Codes of trouble that used up all attempts.
+fn is_trouble(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::PhotoUnreachable | FailureCode::EngineFailed | FailureCode::StoreFailed
+    )
+}
+
+fn happening(phase: &Phase) -> Happening {
+    match phase {
+        Phase::Done {
+            verdict: Verdict::Clean,
+        } => Happening::Clean,
+        Phase::Done {
+            verdict: Verdict::Damaged,
+        } => Happening::Damaged,
+        Phase::Done {
+            verdict: Verdict::Unusable,
+        } => Happening::Unusable,
+        _ => Happening::Failed,
+    }
+}
