@@ -52,3 +52,12 @@ pub fn onnxruntime() -> anyhow::Result<PathBuf> {
     path.map(PathBuf::from)
         .context("WALKAROUND_ONNXRUNTIME is not set: run `make bench`")
 }
+
+/// Resident memory of this process in bytes; 0 where the system does not tell.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next())
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(0, |kib| kib << 10)
+}

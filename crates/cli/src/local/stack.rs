@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::library::{Engines, OpenEngines};
 use anyhow::Context;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,350 @@
+//! The pipeline on the embedded stack beside the bare look: CPU it adds to a photo, throughput, memory over
+//! 50,000 photos, and how much faster two workers drain a backlog than one.
+//!
+//! The bundle is `tests/bundles/trivial` (networks that cost nearly nothing) and, for the workers,
+//! `tests/bundles/slow` (one costly, single-threaded network). `WALKAROUND_BENCH_PHOTOS` shortens the long run.
+
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use anyhow::{Context, ensure};
+use rustix::time::{ClockId, clock_gettime};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use walkaround_benches::{onnxruntime, resident_bytes, thread_cpu};
+use walkaround_domain::routing::RoutingPolicy;
+use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, SystemClock, WorkerOptions};
+use walkaround_fetch::{FetchSettings, Fetcher};
+use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
+use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
+use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::ledger::Ledger;
+use walkaround_pipeline::look::{LookSettings, Preparation, inspect, render};
+use walkaround_pipeline::looker::{Compute, Looker, LookerSettings};
+use walkaround_pipeline::memory::MemoryBudget;
+use walkaround_pipeline::report::photo_report;
+use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::settle::Settler;
+use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
+use walkaround_pipeline::stop::stop;
+use walkaround_pipeline::triage::Triage;
+use walkaround_ports::{BlobAddress, Clock, OutMessage, Queue};
+use walkaround_samples::{Kind, SampleSpec, draw};
+use walkaround_vision::overlay::encode_jpeg;
+
+const SHORT_RUN: u64 = 2_000;
+const LONG_RUN: u64 = 50_000;
+const DRAIN_PHOTOS: u64 = 240;
+const PHOTO_SIDE: u32 = 200;
+
+fn bundle(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/bundles")
+        .join(name)
+}
+
+fn main() -> anyhow::Result<()> {
+    let sample = draw(&SampleSpec {
+        seed: 5,
+        width: PHOTO_SIDE,
+        height: PHOTO_SIDE,
+        kind: Kind::Scratch,
+    });
+    let photo = encode_jpeg(&sample.picture, 90)?;
+    let runtime = Runtime::load(&onnxruntime()?)?;
+    let bare = bare_look(&runtime, &photo)?;
+    let long: u64 = match std::env::var("WALKAROUND_BENCH_PHOTOS") {
+        Ok(text) => text.parse().context("WALKAROUND_BENCH_PHOTOS is no number")?,
+        Err(_) => LONG_RUN,
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            overhead(&runtime, &photo, bare).await?;
+            memory(&runtime, &photo, long).await?;
+            drain(&photo).await
+        })
+}
+
+fn engine(runtime: &Runtime, name: &str) -> anyhow::Result<OnnxEngine> {
+    let bundle = VerifiedBundle::load(&bundle(name))?;
+    Ok(OnnxEngine::new(
+        runtime,
+        &bundle,
+        EngineOptions {
+            device: ActiveDevice::Cpu,
+            threads: 1,
+        },
+    )?)
+}
+
+/// CPU time of one look by `inspect`'s own steps, all outputs made in memory.
+fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
+    let mut engine = engine(runtime, "trivial")?;
+    let (settings, memory) = (LookSettings::default(), MemoryBudget::new(1 << 30));
+    let (start, quality) = (Instant::now(), *engine.quality());
+    let ticks = || start.elapsed();
+    let begin = thread_cpu();
+    for _ in 0..SHORT_RUN {
+        let with = Preparation {
+            settings: &settings,
+            quality: &quality,
+            long_side: engine.long_side(),
+            memory: &memory,
+            ticks: &ticks,
+        };
+        let mut looked = inspect(photo, &mut engine, &with)?;
+        let jpeg = render(&mut looked, &settings, (engine.classes(), "trivial"), &ticks)?;
+        let report = serde_json::to_vec(&photo_report("p", None, &looked, ("trivial", "1")))?;
+        std::hint::black_box((jpeg, report));
+    }
+    Ok((thread_cpu() - begin) / u32::try_from(SHORT_RUN)?)
+}
+
+fn process_cpu() -> Duration {
+    let at = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+}
+
+async fn overhead(runtime: &Runtime, photo: &[u8], bare: Duration) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let world = World::new(folder.path(), photo).await?;
+    world.submit(INTAKE, 0..SHORT_RUN).await?;
+    let (begin, start) = (process_cpu(), Instant::now());
+    world.triage(runtime, SHORT_RUN, &mut |_| {}).await?;
+    let each = (process_cpu() - begin) / u32::try_from(SHORT_RUN)?;
+    let ms = |d: Duration| d.as_secs_f64() * 1e3;
+    println!("embedded pipeline, trivial bundle, {PHOTO_SIDE}-pixel photos, {SHORT_RUN} photos:");
+    println!(
+        "  {:.2} ms of CPU a photo, {:.2} ms of it the look itself: the pipeline adds {:.2} ms (allowed: 8)",
+        ms(each),
+        ms(bare),
+        ms(each.saturating_sub(bare))
+    );
+    println!(
+        "  {:.0} photos/s (wanted: 100)",
+        SHORT_RUN as f64 / start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+async fn memory(runtime: &Runtime, photo: &[u8], photos: u64) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let world = World::new(folder.path(), photo).await?;
+    world.submit(INTAKE, 0..photos).await?;
+    let mut seen: Vec<u64> = Vec::new();
+    let tenth = (photos / 10).max(1);
+    world
+        .triage(runtime, photos, &mut |done| {
+            if done / tenth > seen.len() as u64 {
+                seen.push(resident_bytes() >> 20);
+            }
+        })
+        .await?;
+    let settled = seen.get(1..).unwrap_or_default();
+    let (least, most) = (
+        settled.iter().min().copied().unwrap_or(0),
+        settled.iter().max().copied().unwrap_or(0),
+    );
+    println!("memory over {photos} photos, MiB at each tenth: {seen:?}");
+    println!(
+        "  from the second tenth on {least} to {most} MiB: {:+.1} % (allowed: ±10 %)",
+        100.0 * (most - least) as f64 / least.max(1) as f64
+    );
+    Ok(())
+}
+
+/// How long the real worker processes take for the same backlog.
+async fn drain(photo: &[u8]) -> anyhow::Result<()> {
+    let one = drain_with(1, photo).await?;
+    let two = drain_with(2, photo).await?;
+    let rate = |d: Duration| DRAIN_PHOTOS as f64 / d.as_secs_f64();
+    println!("drain of {DRAIN_PHOTOS} photos, slow single-threaded network:");
+    println!(
+        "  1 worker {:.1} photos/s, 2 workers {:.1} photos/s: {:.2} times (wanted: 1.8)",
+        rate(one),
+        rate(two),
+        rate(two) / rate(one)
+    );
+    Ok(())
+}
+
+async fn drain_with(workers: usize, photo: &[u8]) -> anyhow::Result<Duration> {
+    let program =
+        std::env::var_os("WALKAROUND_BIN").context("WALKAROUND_BIN is not set: run `make bench`")?;
+    let folder = tempfile::tempdir()?;
+    let world = World::new(folder.path(), photo).await?;
+    // The first photos warm the workers up; the clock starts when one of them is done.
+    world
+        .submit(SEGMENTATION, 0..DRAIN_PHOTOS + 2 * workers as u64)
+        .await?;
+    let mut children: Vec<Child> = (0..workers)
+        .map(|_| {
+            Command::new(&program)
+                .args(["worker", "--root"])
+                .arg(folder.path())
+                .env("WALKAROUND_BUNDLE", bundle("slow"))
+                .env("WALKAROUND_WORKER_IN_FLIGHT", "8")
+                .env("WALKAROUND_LOG", "warn")
+                .spawn()
+        })
+        .collect::<Result<_, _>>()?;
+    let all = DRAIN_PHOTOS + 2 * workers as u64;
+    let warm = world.wait_done(2 * workers as u64).await?;
+    let begin = Instant::now();
+    let left = all - warm;
+    world.wait_done(all).await?;
+    let spent = begin.elapsed();
+    for child in &mut children {
+        child.kill()?;
+        child.wait()?;
+    }
+    ensure!(left > 0, "the backlog was gone before it could be measured");
+    Ok(spent.mul_f64(DRAIN_PHOTOS as f64 / left as f64))
+}
+
+struct World {
+    embedded: Embedded,
+    clock: Arc<dyn Clock>,
+}
+
+impl World {
+    async fn new(root: &Path, photo: &[u8]) -> anyhow::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let embedded = Embedded::open(root, Options::default(), Arc::clone(&clock))?;
+        let at = BlobAddress {
+            bucket: "photos".into(),
+            key: "photo.jpg".into(),
+        };
+        embedded.blobs().put_new(&at, photo, "image/jpeg").await?;
+        Ok(Self { embedded, clock })
+    }
+
+    async fn submit(&self, queue: &str, ids: std::ops::Range<u64>) -> anyhow::Result<()> {
+        let queue = self.embedded.queue(queue)?;
+        let ids: Vec<u64> = ids.collect();
+        for some in ids.chunks(10) {
+            let message = |id: &u64| OutMessage {
+                body: format!(
+                    r#"{{"version":1,"inspection_id":"bench-{id}","photo":{{"s3":{{"bucket":"photos","key":"photo.jpg"}}}}}}"#
+                ),
+                ..OutMessage::default()
+            };
+            for answer in queue.send(some.iter().map(message).collect()).await? {
+                answer?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until this many inspections are done, and says how many are.
+    async fn wait_done(&self, wanted: u64) -> anyhow::Result<u64> {
+        loop {
+            let tallies = self.embedded.counts().await?;
+            let done: u64 = tallies
+                .iter()
+                .filter(|t| t.phase == "done")
+                .map(|t| t.records)
+                .sum();
+            if done >= wanted {
+                return Ok(done);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Works off the intake queue until `photos` are settled.
+    async fn triage(&self, runtime: &Runtime, photos: u64, tick: &mut dyn FnMut(u64)) -> anyhow::Result<()> {
+        let progress = Arc::new(Progress::default());
+        let consumer = self.consumer(runtime, Arc::clone(&progress)).await?;
+        let (stopper, signal) = stop();
+        let running = tokio::spawn(async move { consumer.run(signal).await });
+        loop {
+            let done = progress.settled.load(Ordering::Relaxed);
+            tick(done);
+            if done >= photos {
+                break;
+            }
+            ensure!(!running.is_finished(), "triage ended early");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stopper.stop();
+        running.await?;
+        Ok(())
+    }
+
+    async fn consumer(&self, runtime: &Runtime, progress: Arc<Progress>) -> anyhow::Result<Consumer> {
+        let cores = std::thread::available_parallelism()?.get();
+        let more = (1..cores)
+            .map(|_| Ok(Box::new(engine(runtime, "trivial")?) as Box<dyn Engine>))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let settings = LookerSettings {
+            compute: Compute::Pool(cores),
+            ..LookerSettings::default()
+        };
+        let first = Box::new(engine(runtime, "trivial")?);
+        let looker = Looker::with_engines(first, more, settings, Arc::clone(&self.clock));
+        let blobs = self.embedded.blobs();
+        let source = FetchSettings {
+            buckets: vec!["photos".into()],
+            ..FetchSettings::default()
+        };
+        let (intake, segmentation): (Arc<dyn Queue>, Arc<dyn Queue>) =
+            (self.embedded.queue(INTAKE)?, self.embedded.queue(SEGMENTATION)?);
+        let workers = WorkerOptions {
+            command: vec!["true".into()],
+            ..WorkerOptions::default()
+        };
+        let lanes = Lanes {
+            intake: Arc::clone(&intake),
+            segmentation: Arc::clone(&segmentation),
+            capacity: Arc::new(self.embedded.capacity(workers).await?),
+            records: self.embedded.records(),
+        };
+        // A closed GPU lane: everything is looked at here.
+        let situation = SituationSettings {
+            workers_max: 0,
+            ..SituationSettings::default()
+        };
+        let desk = Desk {
+            source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),
+            looker: Arc::new(looker),
+            settler: Settler {
+                ledger: Ledger::new(self.embedded.records()),
+                blobs,
+                publisher: self.embedded.publisher(),
+                clock: Arc::clone(&self.clock),
+                bucket: "results".into(),
+                worker: "bench".into(),
+            },
+            dead: self.embedded.queue(INTAKE_DEAD)?,
+            retry: RetryPolicy::default(),
+            dice: Arc::new(Dice::seeded(1)),
+            photo_bytes_max: 64 << 20,
+            progress: Arc::clone(&progress),
+            queue_name: INTAKE,
+        };
+        let handler = Triage {
+            desk,
+            segmentation,
+            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), situation)),
+            routing: RoutingPolicy::default(),
+            inline_look: Some(Duration::from_millis(1)),
+            time_left: Duration::from_secs(3600),
+        };
+        let settings = ConsumerSettings {
+            in_flight_max: 16,
+            ..ConsumerSettings::default()
+        };
+        Ok(Consumer {
+            queue: intake,
+            handler: Arc::new(handler),
+            settings,
+            clock: Arc::clone(&self.clock),
+            progress,
+        })
+    }
+}
