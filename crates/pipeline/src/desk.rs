@@ -12,7 +12,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::{FailureCode, Inspection, InspectionRequest};
-use walkaround_ports::{Delivery, FetchError, OutMessage, PhotoSource, PortError, PortErrorKind, Queue};
+use walkaround_ports::{
+    BODY_BYTES_MAX, Delivery, FetchError, OutMessage, PhotoSource, PortError, PortErrorKind, Queue,
+};
 
 /// Everything that looking at a message's photo needs.
 pub struct Desk {
@@ -73,6 +75,8 @@ pub const PARKED_FROM: &str = "parked_from";
 
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;
+/// Most attributes of a message (SQS).
+const ATTRIBUTES_MAX: usize = 10;
 
 impl Desk {
     /// The inspection of a request: as stored, or fresh. It was accepted when its message became durable.
@@ -182,7 +186,10 @@ impl Desk {
 
     /// Parks a message with its reason; it is acknowledged only once it is safely parked.
     pub async fn park(&self, delivery: &Delivery, reason: &str) -> Handled {
-        let mut attributes: BTreeMap<String, String> = delivery.attributes.clone();
+        // What no queue takes could never be parked: the sender's attributes make room for these two, and the
+        // end of a body for all of them.
+        let sent = delivery.attributes.clone().into_iter();
+        let mut attributes: BTreeMap<String, String> = sent.take(ATTRIBUTES_MAX - 2).collect();
         let shown: String = reason.chars().take(REASON_BYTES_MAX / 4).collect();
         warn!(message = delivery.message_id, reason = shown, "parked");
         attributes.insert(PARKED_REASON.into(), shown);
@@ -191,7 +198,12 @@ impl Desk {
         let body = if delivery.body.is_empty() {
             " ".to_owned()
         } else {
-            delivery.body.clone()
+            let taken: usize = attributes
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum();
+            let room = BODY_BYTES_MAX.saturating_sub(taken);
+            delivery.body[..delivery.body.floor_char_boundary(room)].to_owned()
         };
         let message = OutMessage {
             body,
