@@ -102,6 +102,33 @@ impl Process {
         std::future::pending().await
     }
 
+    /// The error of a call whose effect comes only later, perhaps after the process has died; `effect` is then
+    /// on its way. None when this call is not one of them.
+    fn late<T: Send>(
+        &self,
+        (port, operation): (&'static str, &'static str),
+        effect: impl Future<Output = T> + Send + 'static,
+    ) -> Option<PortError> {
+        let context = &self.context;
+        if self.frozen.load(Ordering::Relaxed) || !context.chance(context.plan.rates.late) {
+            return None;
+        }
+        context.count(Happening::EffectLate);
+        self.log(format_args!("{port}.{operation} times out and comes late"));
+        let (context, time) = (Arc::clone(context), context.between(10, 20_000));
+        let name = self.name.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(time).await;
+            context.log(&name, format_args!("{port}.{operation} comes late"));
+            drop(effect.await);
+        });
+        Some(PortError::new(
+            (port, operation),
+            PortErrorKind::Unavailable,
+            "timed out",
+        ))
+    }
+
     /// One call: `effect` happens at one moment in the middle of it.
     async fn call<T>(
         &self,
@@ -178,11 +205,21 @@ impl Queue for Faulty<dyn Queue> {
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
+        let (port, late) = (Arc::clone(&self.port), receipt.clone());
+        let late = async move { port.release(&late, delay).await };
+        if let Some(error) = self.process.late(("queue", "release"), late) {
+            return Err(error);
+        }
         let release = self.port.release(receipt, delay);
         self.process.call(("queue", "release"), &receipt.0, release).await
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
+        let (port, late) = (Arc::clone(&self.port), receipts.to_vec());
+        let late = async move { port.ack(&late).await };
+        if let Some(error) = self.process.late(("queue", "ack"), late) {
+            return Err(error);
+        }
         let names: Vec<&str> = receipts.iter().map(|r| r.0.as_str()).collect();
         let ack = self.port.ack(receipts);
         self.process.call(("queue", "ack"), names.join(" "), ack).await
@@ -204,6 +241,11 @@ impl Records for Faulty<dyn Records> {
     }
 
     async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+        let (port, late) = (Arc::clone(&self.port), next.clone());
+        let late = async move { port.write(&late, expect).await };
+        if let Some(error) = self.process.late(("records", "write"), late) {
+            return Err(error);
+        }
         let about = format!("{} {} {expect:?}", next.id, next.keys.phase);
         self.process
             .call(("records", "write"), about, self.port.write(next, expect))
@@ -276,6 +318,11 @@ impl Blobs for Faulty<dyn Blobs> {
 #[async_trait]
 impl Publisher for Faulty<dyn Publisher> {
     async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
+        let (port, late) = (Arc::clone(&self.port), event.clone());
+        let late = async move { port.publish(&late).await };
+        if let Some(error) = self.process.late(("publisher", "publish"), late) {
+            return Err(error);
+        }
         let publish = self.port.publish(event);
         self.process
             .call(("publisher", "publish"), &event.id, publish)

@@ -12,6 +12,8 @@ pub struct Rates {
     pub refused: f64,
     /// It happened, and the caller sees an error.
     pub answer_lost: f64,
+    /// As before, but it happens only up to 20 s after the error.
+    pub late: f64,
     /// A call of 1 to 30 s.
     pub slow: f64,
     /// A call that takes longer than a lease.
@@ -138,6 +140,7 @@ fn rates(rng: &mut fastrand::Rng) -> Rates {
     Rates {
         refused: level(rng, 0.15),
         answer_lost: level(rng, 0.15),
+        late: level(rng, 0.1),
         slow: level(rng, 0.08),
         outlives_lease: level(rng, 0.02),
         crash: level(rng, 0.03),

@@ -284,8 +284,13 @@ impl SimQueue {
     }
 
     fn send_one(&self, message: &OutMessage) -> Result<(), PortError> {
+        let attributes: usize = message
+            .attributes
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
         let fits = !message.body.is_empty()
-            && message.body.len() <= BODY_BYTES_MAX
+            && message.body.len() + attributes <= BODY_BYTES_MAX
             && message.attributes.len() <= ATTRIBUTES_MAX
             && message.delay <= DELAY_MAX;
         if !fits {
@@ -345,7 +350,7 @@ impl Queue for SimQueue {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
         Ok(messages
             .into_iter()
-            .map(|message| self.send_one(message))
+            .map(|message| self.send_one(&message))
             .collect())
     }
 

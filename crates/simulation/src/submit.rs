@@ -68,6 +68,10 @@ pub(crate) fn draw(plan: &Plan, rng: &mut fastrand::Rng) -> Vec<Submission> {
         all.push(submission(plain(NOTHING)));
         let mut unreadable = submission(plain(UNREADABLE[rng.usize(0..UNREADABLE.len())]));
         unreadable.unreadable = true;
+        if rng.bool() {
+            // As many attributes as a queue takes: parking must not ask it for more.
+            unreadable.message.attributes = (0..10).map(|i| (format!("a{i}"), "v".to_owned())).collect();
+        }
         all.push(unreadable);
     }
     for i in 0..all.len() {

@@ -26,6 +26,7 @@ macro_rules! happenings {
 happenings! {
     Refused => "calls refused before their effect",
     AnswerLost => "calls timed out after their effect",
+    EffectLate => "calls whose effect came after their error",
     Slow => "slow calls",
     OutlivedLease => "calls longer than a lease",
     PartlyRefused => "batches of which one entry failed",
