@@ -1,6 +1,12 @@
 //! The command line.
 
+mod client;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+pub(crate) use client::{
+    AboutArgs, ListArgs, OccasionArg, ParkedArgs, Printed, QueueArg, RedriveArgs, ShowArgs, StatusArgs,
+    SubmitArgs, Wire,
+};
 use std::path::PathBuf;
 
 /// Damage inspection of vehicle photos.
@@ -25,6 +31,18 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Run one worker of the GPU lane (`up` starts these by itself)
     Worker(WorkerArgs),
+    /// Hand photos to the pipeline
+    Submit(SubmitArgs),
+    /// How the pipeline stands: queues, workers, results
+    Status(StatusArgs),
+    /// List inspections, newest first
+    List(ListArgs),
+    /// Everything that is known of one inspection
+    Show(ShowArgs),
+    /// List parked messages and why they were parked
+    Parked(ParkedArgs),
+    /// Send parked messages back to their queue
+    Redrive(RedriveArgs),
 }
 
 #[derive(Debug, ClapArgs)]

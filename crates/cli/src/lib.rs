@@ -29,6 +29,12 @@ pub fn main() -> ExitCode {
         Command::Bundle(options) => bundle_check::run(options),
         Command::Up(options) => local::up::run(options),
         Command::Worker(options) => local::worker::run(options),
+        Command::Submit(options) => local::submit::run(options),
+        Command::Status(options) => local::status::run(options),
+        Command::List(options) => local::list::run(options),
+        Command::Show(options) => local::show::run(options),
+        Command::Parked(options) => local::parked::run(options),
+        Command::Redrive(options) => local::parked::redrive(options),
     };
     match outcome {
         Ok(code) => code,

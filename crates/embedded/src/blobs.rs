@@ -9,7 +9,7 @@ use crate::blob_path::{blob_path, check_bucket};
 use crate::db::{At, Db};
 use crate::error::Fault;
 use crate::files;
-use crate::open::Durability;
+use crate::open::{Durability, Embedded};
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -147,6 +147,17 @@ impl Blobs for LocalBlobs {
                     .collect()
             })
             .await
+    }
+}
+
+impl Embedded {
+    /// The file of a blob, for people to open; whether it is there or not.
+    ///
+    /// # Errors
+    /// `Invalid` for a bucket or key that no blob can have.
+    pub fn blob_file(&self, at: &BlobAddress) -> Result<PathBuf, PortError> {
+        let below = blob_path(at).map_err(|fault| fault.at(("blobs", "file")))?;
+        Ok(self.inner.root.join(files::BLOBS).join(below))
     }
 }
 

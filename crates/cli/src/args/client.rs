@@ -1,0 +1,200 @@
+//! The command line of the commands that talk to a stack: submit, status, list, show, parked, redrive.
+
+use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
+use std::path::PathBuf;
+use walkaround_domain::{InspectionId, Verdict};
+
+/// What a client command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Printed {
+    /// A table for people
+    Table,
+    /// JSON documents, one a line
+    Json,
+}
+
+/// How requests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wire {
+    /// JSON
+    Json,
+    /// base64 of protobuf, with a content-type attribute
+    Protobuf,
+}
+
+/// When in a rental.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OccasionArg {
+    /// The customer takes the vehicle over
+    #[value(alias = "pick_up")]
+    PickUp,
+    /// The customer gives it back
+    Return,
+}
+
+/// A queue that messages are parked from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueueArg {
+    /// Photos to be looked at first
+    Intake,
+    /// Photos of the GPU lane
+    Segmentation,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct StackArgs {
+    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    pub format: Printed,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SubmitArgs {
+    /// Photos, folders of photos, manifests (.csv, .jsonl, .ndjson), s3://BUCKET/PREFIX/, https:// URLs; `-`
+    /// reads a list of these from standard input, one a line
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Wait until every photo has its result, and print the results
+    #[arg(long)]
+    pub wait: bool,
+    /// Longest wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, requires = "wait", value_parser = clap::value_parser!(u32).range(1..))]
+    pub timeout: u32,
+    /// Most photos a second [default: no limit]
+    #[arg(long, value_name = "PER_SECOND", value_parser = per_second)]
+    pub rate: Option<f64>,
+    /// Name local photos by their absolute path instead of copying them into the stack; the path has to be
+    /// below WALKAROUND_PHOTO_ROOTS of the stack
+    #[arg(long)]
+    pub by_path: bool,
+    /// How requests are written
+    #[arg(long = "as", value_enum, default_value_t = Wire::Json)]
+    pub wire: Wire,
+    #[command(flatten)]
+    pub about: AboutArgs,
+}
+
+/// What is said of every photo that does not say it itself.
+#[derive(Debug, ClapArgs)]
+#[command(next_help_heading = "Said of every photo, where a manifest does not say it")]
+pub(crate) struct AboutArgs {
+    /// Vehicle
+    #[arg(long, value_name = "ID")]
+    pub vehicle_id: Option<String>,
+    /// Reservation
+    #[arg(long, value_name = "ID")]
+    pub reservation_id: Option<String>,
+    /// When in a rental
+    #[arg(long, value_enum)]
+    pub occasion: Option<OccasionArg>,
+    /// Side of the vehicle
+    #[arg(long, value_name = "NAME")]
+    pub viewpoint: Option<String>,
+    /// When the answer is wanted: RFC 3339, or from now (90s, 5m, 2h, 1d)
+    #[arg(long, value_name = "WHEN")]
+    pub deadline: Option<String>,
+    /// Anything that should stand on the record; may be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Look again every second, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Photos of a vehicle
+    #[arg(long, value_name = "ID", conflicts_with_all = ["reservation", "verdict", "day"])]
+    pub vehicle: Option<String>,
+    /// Photos of a reservation, by walkaround
+    #[arg(long, value_name = "ID", conflicts_with_all = ["verdict", "day"])]
+    pub reservation: Option<String>,
+    /// Photos with a verdict (clean, damaged, unusable) of a day
+    #[arg(long, requires = "day", value_parser = verdict)]
+    pub verdict: Option<Verdict>,
+    /// Photos accepted on a day (UTC, 2026-11-22)
+    #[arg(long, value_parser = day)]
+    pub day: Option<String>,
+    /// Most photos that are printed
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ShowArgs {
+    /// Inspection
+    #[arg(value_name = "ID", value_parser = inspection_id)]
+    pub id: InspectionId,
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ParkedArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Only messages parked from this queue [default: both]
+    #[arg(long, value_enum)]
+    pub queue: Option<QueueArg>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).args(["all", "ids"]))]
+pub(crate) struct RedriveArgs {
+    /// Messages, by the number that `parked` shows
+    #[arg(value_name = "ID", value_parser = clap::value_parser!(u32))]
+    pub ids: Vec<u32>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Only messages parked from this queue [default: both]
+    #[arg(long, value_enum)]
+    pub queue: Option<QueueArg>,
+    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+}
+
+fn per_second(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if (0.01..=100_000.0).contains(&rate) {
+        return Ok(rate);
+    }
+    Err("expected 0.01 to 100000".to_owned())
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::parse(text).ok_or_else(|| "expected clean, damaged or unusable".to_owned())
+}
+
+fn inspection_id(text: &str) -> Result<InspectionId, String> {
+    InspectionId::new(text).map_err(|e| e.to_string())
+}
+
+fn day(text: &str) -> Result<String, String> {
+    let midnight = format!("{text}T00:00:00Z");
+    match walkaround_messages::parse_rfc3339(&midnight) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected a day such as 2026-11-22".to_owned()),
+    }
+}

@@ -1,0 +1,176 @@
+//! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
+
+use super::rows::{
+    counted_classes, existing, findings, inspection, lane, photo_name, print_line, print_table, remark,
+    standing_cell, table,
+};
+use super::stack::{Stack, runtime};
+use super::words::{clock_time, counted};
+use crate::args::{ListArgs, Printed};
+use crate::failure::Failure;
+use comfy_table::Cell;
+use std::process::ExitCode;
+use walkaround_domain::walkaround::{Walkaround, group};
+use walkaround_domain::{Inspection, Verdict};
+use walkaround_ports::{RECORDS_PAGE_MAX, RecordQuery, StoredRecord};
+
+/// Most photos of a reservation that are grouped.
+const RESERVATION_MAX: usize = 10_000;
+
+/// A record and its inspection.
+type Entry = (StoredRecord, Inspection);
+
+pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
+    let stack = existing(args.stack.root.as_deref())?;
+    let limit = usize::from(args.limit);
+    let wanted = if args.reservation.is_some() {
+        RESERVATION_MAX
+    } else {
+        limit
+    };
+    let entries = runtime()?.block_on(newest(&stack, query(args).as_ref(), wanted))?;
+    match args.stack.format {
+        Printed::Json => {
+            for (record, _) in entries.iter().take(limit) {
+                print_line(&record.body)?;
+            }
+        }
+        Printed::Table if args.reservation.is_some() => by_walkaround(&entries, limit)?,
+        Printed::Table => flat(entries.iter().map(|(_, i)| i))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn query(args: &ListArgs) -> Option<RecordQuery> {
+    if let Some(vehicle) = &args.vehicle {
+        return Some(RecordQuery::Vehicle(vehicle.clone()));
+    }
+    if let Some(reservation) = &args.reservation {
+        return Some(RecordQuery::Reservation(reservation.clone()));
+    }
+    let day = args.day.clone()?;
+    Some(match args.verdict {
+        None => RecordQuery::Day(day),
+        Some(verdict) => RecordQuery::VerdictOnDay {
+            verdict: verdict.as_str().to_owned(),
+            day,
+        },
+    })
+}
+
+/// The records that were accepted last, newest first. Pages come by day but in no order within one, so a day
+/// is always read to its end; no more than a page over `limit` is held.
+async fn newest(stack: &Stack, query: Option<&RecordQuery>, limit: usize) -> Result<Vec<Entry>, Failure> {
+    let Some(query) = query else {
+        let records = stack.embedded.recent_records(limit).await?;
+        return records.into_iter().map(read).collect();
+    };
+    let records = stack.embedded.records();
+    let mut kept: Vec<Entry> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = records.list(query, after.as_deref(), RECORDS_PAGE_MAX).await?;
+        let last_day = page.records.last().map(|r| r.keys.day.clone());
+        for record in page.records {
+            kept.push(read(record)?);
+        }
+        kept.sort_by(|(_, a), (_, b)| (b.accepted_at, &a.request.id).cmp(&(a.accepted_at, &b.request.id)));
+        kept.truncate(limit);
+        after = page.next;
+        let oldest = kept.last().map(|(r, _)| r.keys.day.clone());
+        if after.is_none() || (kept.len() == limit && oldest > last_day) {
+            return Ok(kept);
+        }
+    }
+}
+
+fn read(record: StoredRecord) -> Result<Entry, Failure> {
+    let inspection = inspection(&record)?;
+    Ok((record, inspection))
+}
+
+fn flat<'a>(inspections: impl Iterator<Item = &'a Inspection>) -> Result<(), Failure> {
+    let mut table = table(&[
+        "accepted", "photo", "verdict", "lane", "findings", "vehicle", "remark", "id",
+    ]);
+    for i in inspections {
+        table.add_row(vec![
+            Cell::new(clock_time(i.accepted_at)),
+            Cell::new(photo_name(&i.request.photo)),
+            standing_cell(i),
+            Cell::new(lane(i)),
+            Cell::new(findings(i)),
+            Cell::new(i.request.vehicle_id.as_deref().unwrap_or_default()),
+            Cell::new(remark(i)),
+            Cell::new(&i.request.id),
+        ]);
+    }
+    if table.row_count() == 0 {
+        return Ok(print_line("no inspections")?);
+    }
+    Ok(print_table(table)?)
+}
+
+fn by_walkaround(entries: &[Entry], limit: usize) -> Result<(), Failure> {
+    let groups = group(entries.iter().map(|(_, i)| i));
+    if groups.is_empty() {
+        return Ok(print_line("no inspections")?);
+    }
+    let mut left = limit;
+    for walkaround in &groups {
+        print_line(heading(walkaround))?;
+        let shown = walkaround.inspections.len().min(left);
+        left -= shown;
+        if shown > 0 {
+            print_table(photos(&walkaround.inspections[..shown]))?;
+        }
+        let more = walkaround.inspections.len() - shown;
+        if more > 0 {
+            print_line(format!("… and {} more", counted(more, "photo")))?;
+        }
+    }
+    Ok(())
+}
+
+/// `r-7 return: damaged · 8 photos, 2 pending · scratch ×2`.
+fn heading(w: &Walkaround<'_>) -> String {
+    let mut text = w.key.reservation_id.clone();
+    if !w.key.occasion.is_empty() {
+        text.push_str(&format!(" {}", w.key.occasion));
+    }
+    let verdict = w.verdict().map_or("no verdict yet", Verdict::as_str);
+    text.push_str(&format!(
+        ": {verdict} · {}",
+        counted(w.inspections.len(), "photo")
+    ));
+    text.push_str(&format!(", {} pending", w.pending()));
+    let found = counted_classes(&w.findings());
+    if !found.is_empty() {
+        text.push_str(&format!(" · {found}"));
+    }
+    text
+}
+
+fn photos(inspections: &[&Inspection]) -> comfy_table::Table {
+    let mut table = table(&[
+        "viewpoint",
+        "photo",
+        "verdict",
+        "lane",
+        "findings",
+        "remark",
+        "id",
+    ]);
+    for i in inspections {
+        table.add_row(vec![
+            Cell::new(i.request.viewpoint.as_deref().unwrap_or_default()),
+            Cell::new(photo_name(&i.request.photo)),
+            standing_cell(i),
+            Cell::new(lane(i)),
+            Cell::new(findings(i)),
+            Cell::new(remark(i)),
+            Cell::new(&i.request.id),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,137 @@
+//! `walkaround show`: everything on one record, and where its files are.
+
+use super::rows::{existing, inspection, print_line, standing};
+use super::stack::{Stack, runtime};
+use super::words::{clock_time, duration};
+use crate::args::{Printed, ShowArgs};
+use crate::failure::Failure;
+use anyhow::anyhow;
+use std::fmt::Write;
+use std::process::ExitCode;
+use walkaround_domain::{BlobRef, FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
+use walkaround_ports::BlobAddress;
+
+pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
+    let stack = existing(args.stack.root.as_deref())?;
+    let read = runtime()?.block_on(stack.embedded.records().read(&args.id))?;
+    let record = read.ok_or_else(|| anyhow!("no inspection `{}`", args.id))?;
+    match args.stack.format {
+        Printed::Json => print_line(&record.body)?,
+        Printed::Table => print_line(text(&inspection(&record)?, &stack)?.trim_end())?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lines of a name and what it is.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn add(&mut self, name: &str, what: impl std::fmt::Display) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "{name:<12} {what}");
+    }
+
+    fn maybe(&mut self, name: &str, what: Option<impl std::fmt::Display>) {
+        if let Some(what) = what {
+            self.add(name, what);
+        }
+    }
+}
+
+fn text(i: &Inspection, stack: &Stack) -> Result<String, Failure> {
+    let mut lines = Lines::default();
+    lines.add("inspection", &i.request.id);
+    lines.add("photo", &i.request.photo);
+    match &i.phase {
+        Phase::Done { .. } => lines.add("verdict", standing(i)),
+        Phase::Failed { code, detail } => lines.add("failed", format!("{}: {detail}", code.as_str())),
+        Phase::Accepted | Phase::Routed { .. } => lines.add("phase", standing(i)),
+    }
+    let route = i.route.as_ref().map(|(lane, reason)| format!("{lane}: {reason}"));
+    lines.maybe("lane", route);
+    request(&mut lines, i);
+    if let Some(outcome) = &i.outcome {
+        looked(&mut lines, outcome);
+        for (name, blob) in [("report", &outcome.report), ("overlay", &outcome.overlay)] {
+            lines.maybe(name, blob.as_ref().map(|b| file(b, stack)).transpose()?);
+        }
+    }
+    times(&mut lines, i);
+    Ok(lines.0)
+}
+
+fn request(lines: &mut Lines, i: &Inspection) {
+    let r = &i.request;
+    lines.maybe("vehicle", r.vehicle_id.as_ref());
+    lines.maybe("reservation", r.reservation_id.as_ref());
+    lines.maybe("occasion", r.occasion.map(Occasion::as_str));
+    lines.maybe("viewpoint", r.viewpoint.as_ref());
+    lines.maybe("taken", r.taken_at.map(clock_time));
+    lines.maybe("deadline", r.deadline.map(clock_time));
+    for (name, value) in &r.labels {
+        lines.add("label", format!("{name}={value}"));
+    }
+}
+
+fn looked(lines: &mut Lines, o: &Outcome) {
+    for reason in &o.reasons {
+        lines.add("reason", format!("{}: {}", reason.code.as_str(), reason.detail));
+    }
+    lines.maybe("gate", o.gate.map(|g| format!("{g:.3}")));
+    for finding in &o.findings {
+        lines.add("finding", one_finding(finding));
+    }
+    lines.maybe(
+        "size",
+        o.size.map(|s| format!("{} × {} pixels", s.width, s.height)),
+    );
+    let digest = o.photo_sha256.as_ref().map(walkaround_pipeline::report::hex);
+    lines.maybe("sha256", digest);
+    let bundle = format!("{} {}", o.bundle_name, o.bundle_version);
+    lines.add("bundle", bundle.trim());
+    lines.add("looked by", &o.worker);
+    let timings: Vec<String> = o
+        .timings_ms
+        .iter()
+        .map(|(stage, ms)| format!("{stage} {ms:.1}"))
+        .collect();
+    if !timings.is_empty() {
+        lines.add("timings", format!("{} ms", timings.join(", ")));
+    }
+}
+
+fn one_finding(f: &FindingSummary) -> String {
+    format!(
+        "{} {:.2} · {} px, {:.2} % of the photo · {} × {} at ({}, {})",
+        f.class,
+        f.probability,
+        f.area_px,
+        f.area_share * 100.0,
+        f.bbox.width,
+        f.bbox.height,
+        f.bbox.x,
+        f.bbox.y
+    )
+}
+
+fn file(blob: &BlobRef, stack: &Stack) -> Result<String, Failure> {
+    let at = BlobAddress {
+        bucket: blob.bucket.clone(),
+        key: blob.key.clone(),
+    };
+    let path = stack.embedded.blob_file(&at)?;
+    Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
+}
+
+fn times(lines: &mut Lines, i: &Inspection) {
+    lines.add("accepted", clock_time(i.accepted_at));
+    let after = |at: Timestamp| {
+        let took = duration(at.since(i.accepted_at));
+        format!("{} ({took} after)", clock_time(at))
+    };
+    lines.maybe("routed", i.routed_at.map(after));
+    lines.maybe("finished", i.finished_at.map(after));
+    lines.maybe("published", i.published_at.map(after));
+    lines.add("attempts", i.attempts);
+}

@@ -1,0 +1,146 @@
+//! One photo to be submitted: its request so far, and where the photo is.
+
+use crate::args::{AboutArgs, OccasionArg};
+use crate::failure::Failure;
+use crate::local::words::moment;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use walkaround_domain::{InspectionRequest, Occasion, PhotoRef, Timestamp};
+use walkaround_messages::{derived_id, parse_intake, request_json};
+
+/// One photo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Item {
+    /// The request; with the path of a local photo until it is taken in.
+    pub request: InspectionRequest,
+    /// The file that is to be copied into the stack.
+    pub local: Option<PathBuf>,
+    /// Whether the id was given: then it stays, wherever the photo is.
+    pub id_given: bool,
+}
+
+/// What turns a text into a photo.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Naming<'a> {
+    /// Folder that relative paths start from.
+    pub base: &'a Path,
+    /// Whether local photos are named by their path instead of being copied.
+    pub by_path: bool,
+}
+
+impl Item {
+    /// A photo by reference.
+    pub(super) fn of(photo: PhotoRef) -> Self {
+        Self {
+            request: InspectionRequest {
+                id: derived_id(&photo),
+                photo,
+                vehicle_id: None,
+                reservation_id: None,
+                occasion: None,
+                viewpoint: None,
+                taken_at: None,
+                deadline: None,
+                labels: BTreeMap::new(),
+            },
+            local: None,
+            id_given: false,
+        }
+    }
+
+    /// Puts a local photo into the request.
+    pub(super) fn set_local(&mut self, path: &Path, by_path: bool) -> Result<(), String> {
+        let cannot = |why: String| format!("cannot open `{}`: {why}", path.display());
+        let absolute = path.canonicalize().map_err(|e| cannot(e.to_string()))?;
+        if !absolute.is_file() {
+            return Err(cannot("not a file".to_owned()));
+        }
+        let text = absolute.to_str().map(str::to_owned);
+        match (by_path, text) {
+            (true, None) => return Err(cannot("its path is not UTF-8, leave out --by-path".to_owned())),
+            (true, Some(text)) => self.request.photo = PhotoRef::File(text),
+            (false, _) => {
+                self.request.photo = PhotoRef::File(path.display().to_string());
+                self.local = Some(absolute);
+            }
+        }
+        if !self.id_given {
+            self.request.id = derived_id(&self.request.photo);
+        }
+        Ok(())
+    }
+
+    /// From `s3://bucket/key`, a URL, or a path.
+    pub(super) fn parse(text: &str, naming: Naming<'_>) -> Result<Self, String> {
+        if let Some((bucket, key)) = s3_parts(text) {
+            return Ok(Self::of(PhotoRef::S3 {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                version: None,
+            }));
+        }
+        if is_url(text) {
+            return Ok(Self::of(PhotoRef::Url(text.to_owned())));
+        }
+        let mut item = Self::of(PhotoRef::File(text.to_owned()));
+        item.set_local(&naming.base.join(text), naming.by_path)?;
+        Ok(item)
+    }
+
+    /// Fills in what the command line says of every photo, and checks the whole.
+    pub(super) fn complete(&mut self, about: &About) -> Result<(), String> {
+        let r = &mut self.request;
+        r.vehicle_id = r.vehicle_id.take().or_else(|| about.vehicle_id.clone());
+        r.reservation_id = r.reservation_id.take().or_else(|| about.reservation_id.clone());
+        r.occasion = r.occasion.or(about.occasion);
+        r.viewpoint = r.viewpoint.take().or_else(|| about.viewpoint.clone());
+        r.deadline = r.deadline.or(about.deadline);
+        for (name, value) in &about.labels {
+            r.labels.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        // The bounds of a request are those of the messages: what triage would park is not sent.
+        parse_intake(&request_json(r), &BTreeMap::new())
+            .map(|_| ())
+            .map_err(|e| e.reason)
+    }
+}
+
+/// What the command line says of every photo.
+#[derive(Debug, Clone, Default)]
+pub(super) struct About {
+    pub vehicle_id: Option<String>,
+    pub reservation_id: Option<String>,
+    pub occasion: Option<Occasion>,
+    pub viewpoint: Option<String>,
+    pub deadline: Option<Timestamp>,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl About {
+    pub(super) fn new(args: &AboutArgs, now: Timestamp) -> Result<Self, Failure> {
+        let deadline = args.deadline.as_deref().map(|text| moment(text, now));
+        Ok(Self {
+            vehicle_id: args.vehicle_id.clone(),
+            reservation_id: args.reservation_id.clone(),
+            occasion: args.occasion.map(|o| match o {
+                OccasionArg::PickUp => Occasion::PickUp,
+                OccasionArg::Return => Occasion::Return,
+            }),
+            viewpoint: args.viewpoint.clone(),
+            deadline: deadline
+                .transpose()
+                .map_err(|why| Failure::usage(format!("--deadline: {why}")))?,
+            labels: args.labels.iter().cloned().collect(),
+        })
+    }
+}
+
+/// Bucket and rest of an `s3://` address.
+pub(super) fn s3_parts(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("s3://")?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
+}
+
+pub(super) fn is_url(text: &str) -> bool {
+    text.starts_with("https://") || text.starts_with("http://")
+}

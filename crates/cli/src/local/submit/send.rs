@@ -1,0 +1,167 @@
+//! Sending: photos are taken into the stack and their requests go out in batches.
+
+use super::item::Item;
+use crate::args::{Printed, Wire};
+use crate::failure::Failure;
+use crate::local::drop_folder::take_in;
+use crate::local::rows::print_line;
+use crate::local::stack::Stack;
+use indicatif::ProgressBar;
+use serde_json::json;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::{InspectionId, InspectionRequest};
+use walkaround_messages::{request_json, request_protobuf};
+use walkaround_ports::{Blobs, OutMessage, PortError, Queue, Records};
+
+/// Messages of one call (SQS takes ten).
+const BATCH: usize = 10;
+
+/// An inspection whose result is waited for.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    pub id: InspectionId,
+    pub photo: String,
+}
+
+/// What became of the photos.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub sent: usize,
+    /// Their record was final already.
+    pub known: usize,
+    pub failed: usize,
+    /// Each inspection once, in order.
+    pub watched: Vec<Watched>,
+    ids: HashSet<InspectionId>,
+}
+
+pub(super) struct Sender<'a> {
+    pub stack: &'a Stack,
+    pub intake: Arc<dyn Queue>,
+    pub blobs: Arc<dyn Blobs>,
+    pub records: Arc<dyn Records>,
+    pub wire: Wire,
+    /// Photos a second.
+    pub rate: Option<f64>,
+    /// Whether each photo's fate is printed as a document.
+    pub documents: Option<Printed>,
+    pub bar: &'a ProgressBar,
+}
+
+impl Sender<'_> {
+    pub(super) async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
+        // A slow rate goes out evenly, not ten at a time.
+        let batch = self.rate.map_or(BATCH, |rate| (rate as usize).clamp(1, BATCH));
+        let start = self.stack.clock.ticks();
+        let mut sent = Sent::default();
+        for (n, items) in items.chunks(batch).enumerate() {
+            if let Some(rate) = self.rate {
+                let due = start + Duration::from_secs_f64((n * batch) as f64 / rate);
+                let wait = due.saturating_sub(self.stack.clock.ticks());
+                self.stack.clock.sleep(wait).await;
+            }
+            self.batch(items, &mut sent).await?;
+            self.bar.inc(items.len() as u64);
+        }
+        Ok(sent)
+    }
+
+    async fn batch(&self, items: &[Item], sent: &mut Sent) -> Result<(), Failure> {
+        let mut requests = Vec::new();
+        for item in items {
+            let request = match self.taken_in(item).await {
+                Ok(request) => request,
+                Err(error) => {
+                    self.told(&item.request, Fate::Failed(format!("{error:#}")), sent)?;
+                    continue;
+                }
+            };
+            let record = self.records.read(&request.id).await?;
+            if record.is_some_and(|r| matches!(r.keys.phase.as_str(), "done" | "failed")) {
+                self.told(&request, Fate::Known, sent)?;
+            } else {
+                requests.push(request);
+            }
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let messages = requests.iter().map(|r| self.message(r)).collect();
+        let mut answers = self.intake.send(messages).await?.into_iter();
+        for request in &requests {
+            let fate = match answers.next() {
+                Some(Ok(())) => Fate::Sent,
+                Some(Err(PortError { detail, .. })) => Fate::Failed(detail),
+                None => Fate::Failed("the queue gave no answer".to_owned()),
+            };
+            self.told(request, fate, sent)?;
+        }
+        Ok(())
+    }
+
+    /// The request, with the photo where the stack can read it.
+    async fn taken_in(&self, item: &Item) -> anyhow::Result<InspectionRequest> {
+        let mut request = item.request.clone();
+        if let Some(file) = &item.local {
+            let bytes_max = self.stack.settings.photo_bytes_max;
+            let taken = take_in(file, &*self.blobs, bytes_max).await?;
+            request.photo = taken.photo;
+            if !item.id_given {
+                request.id = taken.id;
+            }
+        }
+        Ok(request)
+    }
+
+    fn message(&self, request: &InspectionRequest) -> OutMessage {
+        let (body, attributes) = match self.wire {
+            Wire::Json => (request_json(request), BTreeMap::new()),
+            Wire::Protobuf => request_protobuf(request),
+        };
+        OutMessage {
+            body,
+            attributes,
+            ..OutMessage::default()
+        }
+    }
+
+    /// Counts and tells what became of a photo.
+    fn told(&self, request: &InspectionRequest, fate: Fate, sent: &mut Sent) -> Result<(), Failure> {
+        let photo = request.photo.to_string();
+        let (state, error) = match fate {
+            Fate::Sent => ("sent", None),
+            Fate::Known => ("known", None),
+            Fate::Failed(why) => ("not_sent", Some(why)),
+        };
+        match (state, &error) {
+            (_, Some(why)) => {
+                sent.failed += 1;
+                let line = format!("walkaround: {photo}: {why}");
+                self.bar.suspend(|| writeln!(std::io::stderr(), "{line}"))?;
+            }
+            ("sent", _) => sent.sent += 1,
+            _ => sent.known += 1,
+        }
+        if self.documents == Some(Printed::Json) {
+            let id = error.is_none().then_some(request.id.as_str());
+            let document = json!({"inspection_id": id, "photo": photo, "state": state, "error": error});
+            self.bar.suspend(|| print_line(document))?;
+        }
+        if error.is_none() && sent.ids.insert(request.id.clone()) {
+            sent.watched.push(Watched {
+                id: request.id.clone(),
+                photo,
+            });
+        }
+        Ok(())
+    }
+}
+
+enum Fate {
+    Sent,
+    Known,
+    Failed(String),
+}

@@ -1,0 +1,215 @@
+//! Waiting for results: records are looked at in turn until every one is final, parked, or out of time.
+
+use super::send::Watched;
+use crate::args::Printed;
+use crate::failure::Failure;
+use crate::inspect::progress;
+use crate::local::parked::asked_for;
+use crate::local::rows::{
+    ROWS_MAX, findings, gate, inspection, lane, millis, photo_name, print_line, print_table, queues, remark,
+    standing, standing_cell, table,
+};
+use crate::local::stack::Stack;
+use crate::local::words::{counted, duration};
+use comfy_table::{Cell, Color};
+use indicatif::ProgressBar;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io::Write;
+use std::time::Duration;
+use walkaround_domain::{Phase, Timestamp};
+use walkaround_embedded::PARKED_PAGE_MAX;
+use walkaround_ports::StoredRecord;
+
+/// Records read at one look.
+const LOOKS: usize = 500;
+/// Between two looks that found nothing new.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Between two looks at parked messages, at least.
+const PARKED_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) struct Waiting<'a> {
+    stack: &'a Stack,
+    /// Messages parked before belong to an earlier submission.
+    since: Timestamp,
+    format: Printed,
+    bar: ProgressBar,
+    /// With their place in the submission.
+    pending: VecDeque<(usize, Watched)>,
+    parked_look: Duration,
+    rows: Vec<(usize, Vec<Cell>)>,
+    counts: BTreeMap<String, usize>,
+    bad: usize,
+}
+
+impl<'a> Waiting<'a> {
+    pub(super) fn new(
+        stack: &'a Stack,
+        watched: Vec<Watched>,
+        (since, format): (Timestamp, Printed),
+    ) -> Self {
+        Self {
+            stack,
+            since,
+            format,
+            bar: progress(watched.len() as u64, "waiting"),
+            pending: watched.into_iter().enumerate().collect(),
+            parked_look: stack.clock.ticks() + PARKED_EVERY,
+            rows: Vec::new(),
+            counts: BTreeMap::new(),
+            bad: 0,
+        }
+    }
+
+    /// Waits and prints; whether every photo has a result.
+    pub(super) async fn run(mut self, timeout: Duration) -> Result<bool, Failure> {
+        let clock = &self.stack.clock;
+        let start = clock.ticks();
+        while !self.pending.is_empty() && clock.ticks() - start < timeout {
+            let before = self.pending.len();
+            self.look().await?;
+            if clock.ticks() >= self.parked_look {
+                self.look_at_parked().await?;
+            }
+            if self.pending.len() == before {
+                clock.sleep(LOOK_EVERY).await;
+            }
+        }
+        for (at, watched) in std::mem::take(&mut self.pending) {
+            let why = format!("no result within {}", duration(timeout));
+            self.without_result(at, &watched, ("waiting", &why))?;
+        }
+        self.bar.finish_and_clear();
+        let took = clock.ticks() - start;
+        self.print(took)?;
+        Ok(self.bad == 0)
+    }
+
+    async fn look(&mut self) -> Result<(), Failure> {
+        let records = self.stack.embedded.records();
+        for _ in 0..self.pending.len().min(LOOKS) {
+            let Some((at, watched)) = self.pending.pop_front() else {
+                break;
+            };
+            match records.read(&watched.id).await? {
+                Some(record) if matches!(record.keys.phase.as_str(), "done" | "failed") => {
+                    self.result(at, &record)?;
+                }
+                _ => self.pending.push_back((at, watched)),
+            }
+        }
+        Ok(())
+    }
+
+    fn result(&mut self, at: usize, record: &StoredRecord) -> Result<(), Failure> {
+        let i = inspection(record)?;
+        self.bar.inc(1);
+        *self.counts.entry(standing(&i).to_owned()).or_default() += 1;
+        self.bad += usize::from(matches!(i.phase, Phase::Failed { .. }));
+        if self.format == Printed::Json {
+            return Ok(self.bar.suspend(|| print_line(&record.body))?);
+        }
+        let cells = vec![
+            Cell::new(photo_name(&i.request.photo)),
+            standing_cell(&i),
+            Cell::new(lane(&i)),
+            Cell::new(gate(&i)),
+            Cell::new(findings(&i)),
+            Cell::new(millis(&i)),
+            Cell::new(remark(&i)),
+        ];
+        self.row(at, cells);
+        Ok(())
+    }
+
+    fn row(&mut self, at: usize, cells: Vec<Cell>) {
+        if self.rows.len() < ROWS_MAX {
+            self.rows.push((at, cells));
+        }
+    }
+
+    fn without_result(
+        &mut self,
+        at: usize,
+        watched: &Watched,
+        (what, why): (&str, &str),
+    ) -> Result<(), Failure> {
+        self.bar.inc(1);
+        self.bad += 1;
+        *self.counts.entry(what.to_owned()).or_default() += 1;
+        if self.format == Printed::Json {
+            let line = format!("walkaround: {} ({}): {what}: {why}", watched.photo, watched.id);
+            return Ok(self.bar.suspend(|| writeln!(std::io::stderr(), "{line}"))?);
+        }
+        let name = watched.photo.rsplit('/').next().unwrap_or_default();
+        let (photo, verdict) = (Cell::new(name), Cell::new(what).fg(Color::Red));
+        let nothing = || Cell::new("");
+        let cells = vec![
+            photo,
+            verdict,
+            nothing(),
+            nothing(),
+            nothing(),
+            nothing(),
+            Cell::new(why),
+        ];
+        self.row(at, cells);
+        Ok(())
+    }
+
+    async fn look_at_parked(&mut self) -> Result<(), Failure> {
+        let start = self.stack.clock.ticks();
+        let mut reasons: HashMap<String, String> = HashMap::new();
+        for (_, dead) in queues(None) {
+            let mut after: Option<String> = None;
+            loop {
+                let embedded = &self.stack.embedded;
+                let page = embedded.parked(dead, after.as_deref(), PARKED_PAGE_MAX).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.message_id.clone());
+                for message in page.iter().filter(|m| m.parked_at >= self.since) {
+                    let reason = message.reason.clone().unwrap_or_default();
+                    for (id, _) in asked_for(message) {
+                        reasons.insert(id, reason.clone());
+                    }
+                }
+            }
+        }
+        for (at, watched) in std::mem::take(&mut self.pending) {
+            match reasons.get(watched.id.as_str()) {
+                Some(reason) => self.without_result(at, &watched, ("parked", reason))?,
+                None => self.pending.push_back((at, watched)),
+            }
+        }
+        // Many parked messages make a long look: it takes a tenth of the time at most.
+        let took = self.stack.clock.ticks() - start;
+        self.parked_look = self.stack.clock.ticks() + PARKED_EVERY.max(took * 10);
+        Ok(())
+    }
+
+    fn print(&mut self, took: Duration) -> Result<(), Failure> {
+        let photos: usize = self.counts.values().sum();
+        let parts: Vec<String> = self
+            .counts
+            .iter()
+            .map(|(what, n)| format!("{n} {what}"))
+            .collect();
+        let summary = format!(
+            "{}: {} · {}",
+            counted(photos, "photo"),
+            parts.join(", "),
+            duration(took)
+        );
+        if self.format == Printed::Json {
+            return Ok(writeln!(std::io::stderr(), "{summary}")?);
+        }
+        self.rows.sort_by_key(|(at, _)| *at);
+        let mut table = table(&["photo", "verdict", "lane", "gate", "findings", "ms", "remark"]);
+        let shown = self.rows.len();
+        table.add_rows(self.rows.drain(..).map(|(_, cells)| cells));
+        print_table(table)?;
+        if photos > shown {
+            print_line(format!("… and {} more", counted(photos - shown, "photo")))?;
+        }
+        Ok(print_line(summary)?)
+    }
+}
