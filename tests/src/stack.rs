@@ -1,0 +1,544 @@
+//! The embedded stack under test: a root of its own, `up` and `worker` as real processes, and a look from
+//! outside at what they left: queues, records, blobs, events, processes.
+
+use crate::{files, places};
+use image::{Rgb, RgbImage};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use walkaround_domain::{BlobRef, Inspection, InspectionRequest, Phase, PhotoRef};
+use walkaround_embedded::{
+    Embedded, INTAKE, INTAKE_DEAD, Options, Parked, SEGMENTATION, SEGMENTATION_DEAD, SystemClock,
+};
+use walkaround_inference::bundle::hex_sha256;
+use walkaround_messages::{derived_id, parse_event, parse_record, request_json, utc_day};
+use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
+
+/// Bucket that photos are kept in.
+pub const PHOTOS: &str = "photos";
+/// As in the program: a queue parks by itself what was delivered more often.
+const RECEIVES_MAX: u32 = 20;
+/// Between two looks at a condition.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A stack of one test.
+pub struct TestStack {
+    folder: TempDir,
+    program: PathBuf,
+    variables: BTreeMap<String, String>,
+    embedded: Embedded,
+    runtime: Runtime,
+}
+
+impl TestStack {
+    /// A fresh root for `program` with a bundle of tests/bundles; everything that takes time is short.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn new(program: &str, bundle: &str, settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("root");
+        let runtime = Runtime::new().expect("a runtime");
+        let mut options = Options::default();
+        for dead in options.queues.iter_mut().filter_map(|q| q.dead_letter.as_mut()) {
+            dead.receives_max = RECEIVES_MAX;
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let embedded = {
+            let _inside = runtime.enter();
+            Embedded::open(&root, options, clock).expect("a root can be made")
+        };
+        let mut variables: BTreeMap<String, String> = DEFAULTS
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| (format!("WALKAROUND_{name}"), (*value).to_owned()))
+            .collect();
+        let bundle = places::root().join("tests/bundles").join(bundle);
+        for (name, path) in [
+            ("ROOT", root.as_path()),
+            ("BUNDLE", bundle.as_path()),
+            ("ONNXRUNTIME", places::onnxruntime().as_path()),
+        ] {
+            let path = path.canonicalize().expect("the path is there");
+            variables.insert(format!("WALKAROUND_{name}"), path.display().to_string());
+        }
+        Self {
+            folder,
+            program: program.into(),
+            variables,
+            embedded,
+            runtime,
+        }
+    }
+
+    /// A folder of the test beside the root.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Changes one setting for what is started from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables
+            .insert(format!("WALKAROUND_{name}"), value.to_owned());
+    }
+
+    /// The opened root.
+    pub fn embedded(&self) -> &Embedded {
+        &self.embedded
+    }
+
+    /// Waits for a future of the stack.
+    pub fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Starts a command of the program; its log is `<log>.log` beside the root.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(&self, arguments: &[&str], log: &str) -> Running {
+        let log = self.folder().join(format!("{log}.log"));
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log can be opened");
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("WALKAROUND_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .args(arguments)
+            .envs(&self.variables)
+            .env("NO_COLOR", "1")
+            .current_dir(self.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("the program starts");
+        Running { child, log }
+    }
+
+    /// What is logged below the root and beside it, by everything that ran.
+    pub fn logs(&self) -> String {
+        let folders = [self.folder().to_path_buf(), self.embedded.root().join("logs")];
+        let mut all = String::new();
+        for entry in folders
+            .iter()
+            .filter_map(|f| f.read_dir().ok())
+            .flatten()
+            .flatten()
+        {
+            if entry.path().extension().is_some_and(|e| e == "log") {
+                all += &String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap_or_default());
+            }
+        }
+        all
+    }
+
+    /// The workers that `up` started and that live: their process ids, found by this root in their environment.
+    ///
+    /// # Panics
+    /// When the processes of this machine cannot be listed.
+    pub fn workers(&self) -> Vec<i32> {
+        let root = format!("WALKAROUND_ROOT={}", self.variables["WALKAROUND_ROOT"]);
+        let read = |pid: i32, file: &str| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let has = |text: &[u8], part: &str| text.split(|b| *b == 0).any(|p| p == part.as_bytes());
+        let all = Path::new("/proc").read_dir().expect("the kernel lists processes");
+        all.flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| has(&read(*pid, "cmdline"), "worker") && has(&read(*pid, "environ"), &root))
+            .collect()
+    }
+
+    /// SIGKILL for every worker of this root; how many.
+    pub fn kill_workers(&self) -> usize {
+        let workers = self.workers();
+        for pid in &workers {
+            send_signal(*pid, rustix::process::Signal::KILL);
+        }
+        workers.len()
+    }
+
+    /// Stores photos under keys, all in one bucket.
+    ///
+    /// # Panics
+    /// When one cannot be stored.
+    pub fn store<'a>(&self, photos: impl IntoIterator<Item = (String, &'a [u8])>) {
+        let blobs = self.embedded.blobs();
+        self.wait_for(async {
+            for (key, bytes) in photos {
+                let at = photo_address(&key);
+                blobs
+                    .put_new(&at, bytes, "image/jpeg")
+                    .await
+                    .expect("a photo is stored");
+            }
+        });
+    }
+
+    /// Sends messages to a queue, ten at a time.
+    ///
+    /// # Panics
+    /// When one is not taken.
+    pub fn send(&self, queue: &str, messages: &[OutMessage]) {
+        let queue = self.embedded.queue(queue).expect("the queue is there");
+        self.wait_for(async {
+            for ten in messages.chunks(10) {
+                let answers = queue.send(ten.to_vec()).await.expect("the queue answers");
+                assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+            }
+        });
+    }
+
+    /// Sends requests to intake, as JSON.
+    pub fn submit(&self, requests: &[InspectionRequest]) {
+        self.send(INTAKE, &requests.iter().map(as_json).collect::<Vec<_>>());
+    }
+
+    /// How full a queue is.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn depth(&self, queue: &str) -> Depth {
+        let queue = self.embedded.queue(queue).expect("the queue is there");
+        self.wait_for(queue.depth()).expect("the queue tells")
+    }
+
+    /// Messages that are in intake and segmentation, in hand or not.
+    pub fn messages(&self) -> u64 {
+        [INTAKE, SEGMENTATION]
+            .map(|queue| self.depth(queue))
+            .iter()
+            .map(|d| d.ready + d.leased + d.delayed)
+            .sum()
+    }
+
+    /// Messages that someone holds a lease on.
+    pub fn leased(&self) -> u64 {
+        self.depth(INTAKE).leased + self.depth(SEGMENTATION).leased
+    }
+
+    /// How many records are final.
+    ///
+    /// # Panics
+    /// When they cannot be counted.
+    pub fn finished(&self) -> u64 {
+        let tallies = self
+            .wait_for(self.embedded.counts())
+            .expect("records are counted");
+        tallies
+            .iter()
+            .filter(|t| matches!(t.phase.as_str(), "done" | "failed"))
+            .map(|t| t.records)
+            .sum()
+    }
+
+    /// All records of this test, by id.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn inspections(&self) -> BTreeMap<String, Inspection> {
+        let records = self.embedded.records();
+        let now = SystemClock::new().now();
+        let days: BTreeSet<String> = [now, now - Duration::from_secs(3600)].map(utc_day).into();
+        let mut all = BTreeMap::new();
+        for day in days {
+            let mut after: Option<String> = None;
+            loop {
+                let query = RecordQuery::Day(day.clone());
+                let page = self
+                    .wait_for(records.list(&query, after.as_deref(), 1000))
+                    .expect("records are listed");
+                for record in page.records {
+                    let read = parse_record(&record.body).expect("a record can be read");
+                    assert_eq!(read.request.id, record.id);
+                    let twice = all.insert(record.id.to_string(), read);
+                    assert!(twice.is_none(), "{} is listed twice", record.id);
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        all
+    }
+
+    /// The ids of the events that were published, by inspection; one entry a publication.
+    ///
+    /// # Panics
+    /// When one cannot be read.
+    pub fn events(&self) -> BTreeMap<String, Vec<String>> {
+        let events = self
+            .wait_for(self.embedded.events_since(0, 1_000_000))
+            .expect("events are read");
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for published in events {
+            let (id, inspection) = parse_event(&published.event.body).expect("an event can be read");
+            assert_eq!(id, published.event.id, "an event has its id inside, too");
+            all.entry(inspection.request.id.to_string()).or_default().push(id);
+        }
+        all
+    }
+
+    /// What is parked in both lanes.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    pub fn parked(&self) -> Vec<Parked> {
+        let read = |queue| self.wait_for(self.embedded.parked(queue, None, 1000));
+        [INTAKE_DEAD, SEGMENTATION_DEAD]
+            .into_iter()
+            .flat_map(|queue| read(queue).expect("parked messages are listed"))
+            .collect()
+    }
+
+    /// The keys of an inspection's results that end so.
+    ///
+    /// # Panics
+    /// When they cannot be listed.
+    pub fn results(&self, id: &str, end: &str) -> Vec<String> {
+        let at = BlobAddress {
+            bucket: "results".into(),
+            key: format!("inspections/{id}/"),
+        };
+        let keys = self.wait_for(self.embedded.blobs().list(&at, None, 1000));
+        let mut keys = keys.expect("results are listed");
+        keys.retain(|key| key.ends_with(end));
+        keys
+    }
+
+    /// Holds a blob against its digest and length on the record.
+    ///
+    /// # Panics
+    /// When it is not there, or another.
+    pub fn check_blob(&self, blob: &BlobRef) {
+        let at = BlobAddress {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+        };
+        let bytes = self
+            .wait_for(self.embedded.blobs().get(&at, 64 << 20))
+            .unwrap_or_else(|e| panic!("{at}: {e}"));
+        let digest: String = blob.sha256.iter().map(|b| format!("{b:02x}")).collect();
+        assert_eq!(hex_sha256(&bytes), digest, "{at}");
+        assert_eq!(bytes.len() as u64, blob.bytes, "{at}");
+    }
+
+    /// Waits until all these are final, their events out and every message gone.
+    ///
+    /// # Panics
+    /// After `bound`, naming what is unfinished and the end of the logs.
+    pub fn until_all_final(&self, ids: &BTreeSet<String>, bound: Duration) {
+        let done = || self.messages() == 0 && self.finished() >= ids.len() as u64;
+        if until(bound, done) {
+            return;
+        }
+        let all = self.inspections();
+        let unfinished: Vec<String> = ids
+            .iter()
+            .filter_map(|id| match all.get(id) {
+                None => Some(format!("{id}: no record")),
+                Some(i) if i.phase.is_final() => None,
+                Some(i) => Some(format!("{id}: {:?}", i.phase)),
+            })
+            .collect();
+        panic!(
+            "not finished within {bound:?}: {} of {}:\n{}\nmessages: intake {:?}, segmentation {:?}, workers {:?}\n{}",
+            unfinished.len(),
+            ids.len(),
+            unfinished.join("\n"),
+            self.depth(INTAKE),
+            self.depth(SEGMENTATION),
+            self.workers(),
+            tail(&self.logs(), 60),
+        );
+    }
+}
+
+/// Short times; no HTTP surface.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("LISTEN", ""),
+    ("SCALE_EVERY_S", "0.1"),
+    ("HEARTBEAT_S", "0.3"),
+    ("RETRY_FIRST_S", "0.05"),
+    ("IDLE_EXIT_S", "1"),
+    ("WARM_HOLD_S", "0"),
+    ("DRAIN_TARGET_S", "1"),
+    ("LEASE_S", "5"),
+];
+
+impl Drop for TestStack {
+    /// Nothing of a failed test goes on running.
+    fn drop(&mut self) {
+        self.kill_workers();
+    }
+}
+
+/// A process of the program; killed when it is dropped.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        send_signal(
+            i32::try_from(self.child.id()).expect("process ids are small"),
+            rustix::process::Signal::TERM,
+        );
+    }
+
+    /// SIGKILL, and waits for the end.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("an own child can be killed");
+        self.child.wait().expect("an own child can be waited for");
+    }
+
+    /// Its exit code.
+    ///
+    /// # Panics
+    /// When it has not ended within `bound`, or a signal ended it.
+    pub fn exit_code(&mut self, bound: Duration) -> i32 {
+        let mut status = None;
+        until(bound, || {
+            status = self.child.try_wait().expect("an own child can be waited for");
+            status.is_some()
+        });
+        let status =
+            status.unwrap_or_else(|| panic!("not ended within {bound:?}:\n{}", tail(&self.log(), 60)));
+        status
+            .code()
+            .unwrap_or_else(|| panic!("{status}:\n{}", tail(&self.log(), 60)))
+    }
+
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    pub fn is_running(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("an own child can be waited for");
+        ended.is_none()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended: then there is nothing to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn send_signal(pid: i32, signal: rustix::process::Signal) {
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        // It may just have ended by itself.
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+/// Whether a condition became true within `bound`.
+pub fn until(bound: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + bound;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Where a photo is stored.
+pub fn photo_address(key: &str) -> BlobAddress {
+    BlobAddress {
+        bucket: PHOTOS.into(),
+        key: key.into(),
+    }
+}
+
+/// A request for a stored photo.
+pub fn request(key: &str) -> InspectionRequest {
+    request_for(PhotoRef::S3 {
+        bucket: PHOTOS.into(),
+        key: key.into(),
+        version: None,
+    })
+}
+
+/// A request for any photo, with nothing else said.
+pub fn request_for(photo: PhotoRef) -> InspectionRequest {
+    InspectionRequest {
+        id: derived_id(&photo),
+        photo,
+        vehicle_id: None,
+        reservation_id: None,
+        occasion: None,
+        viewpoint: None,
+        taken_at: None,
+        deadline: None,
+        labels: BTreeMap::new(),
+    }
+}
+
+/// A request as a message.
+pub fn as_json(request: &InspectionRequest) -> OutMessage {
+    OutMessage {
+        body: request_json(request),
+        ..OutMessage::default()
+    }
+}
+
+/// A bright photo with one red mark, 160 x 120: the test bundles find it damaged, by a heavy look.
+pub fn damaged() -> Vec<u8> {
+    photo([150, 150, 150])
+}
+
+/// A dark photo with one red mark: the gate of the test bundles lets it go as clean.
+pub fn clean() -> Vec<u8> {
+    photo([40, 40, 40])
+}
+
+fn photo(background: [u8; 3]) -> Vec<u8> {
+    let inside = |x, y| (40..80).contains(&x) && (30..60).contains(&y);
+    let picture = RgbImage::from_fn(160, 120, |x, y| {
+        Rgb(if inside(x, y) { [220, 30, 30] } else { background })
+    });
+    files::jpeg(&picture, 90)
+}
+
+/// The ids of requests.
+pub fn ids(requests: &[InspectionRequest]) -> BTreeSet<String> {
+    requests.iter().map(|r| r.id.to_string()).collect()
+}
+
+/// Whether a phase is done, with that verdict.
+pub fn is_done(phase: &Phase, wanted: &str) -> bool {
+    matches!(phase, Phase::Done { verdict } if verdict.as_str() == wanted)
+}
