@@ -1,0 +1,187 @@
+//! Inspections: lists, one record, its marked picture and its report.
+//!
+//! Records are stored as the JSON documents that are answered; they are checked, not rebuilt.
+
+use super::Site;
+use super::answer::{Refusal, json};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::sync::Arc;
+use tracing::warn;
+use walkaround_domain::{BlobRef, InspectionId, Outcome, Verdict};
+use walkaround_messages::parse_record;
+use walkaround_ports::{BlobAddress, Page, RecordQuery, StoredRecord};
+
+/// Records of a page when the caller does not say.
+const PAGE_DEFAULT: usize = 50;
+/// Most records of a page.
+const PAGE_MAX: usize = 200;
+/// Largest report or picture that is answered, in bytes.
+const BLOB_BYTES_MAX: u64 = 32 << 20;
+/// A final record never changes, nor do its blobs.
+const FOR_GOOD: &str = "private, max-age=31536000, immutable";
+
+/// The query of a list: one index at a time.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
+    vehicle_id: Option<String>,
+    reservation_id: Option<String>,
+    verdict: Option<String>,
+    day: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+impl Listing {
+    /// The index to look in; none for the latest.
+    fn index(self) -> Result<Option<RecordQuery>, Refusal> {
+        let given = [&self.vehicle_id, &self.reservation_id, &self.verdict, &self.day];
+        if given.into_iter().flatten().any(String::is_empty) {
+            return Err(Refusal::bad("a filter is empty"));
+        }
+        if self
+            .verdict
+            .as_deref()
+            .is_some_and(|v| Verdict::parse(v).is_none())
+        {
+            return Err(Refusal::bad("verdict: expected clean, damaged or unusable"));
+        }
+        if self.day.as_deref().is_some_and(|d| !is_day(d)) {
+            return Err(Refusal::bad("day: expected a UTC day, as in 2026-11-22"));
+        }
+        match (self.vehicle_id, self.reservation_id, self.verdict, self.day) {
+            (None, None, None, None) if self.after.is_some() => Err(Refusal::bad(
+                "after: goes with a filter only; the latest have one page",
+            )),
+            (None, None, None, None) => Ok(None),
+            (Some(vehicle), None, None, None) => Ok(Some(RecordQuery::Vehicle(vehicle))),
+            (None, Some(reservation), None, None) => Ok(Some(RecordQuery::Reservation(reservation))),
+            (None, None, Some(verdict), Some(day)) => Ok(Some(RecordQuery::VerdictOnDay { verdict, day })),
+            (None, None, None, Some(day)) => Ok(Some(RecordQuery::Day(day))),
+            _ => Err(Refusal::bad(
+                "give one filter: vehicle_id, reservation_id, day, or verdict with day",
+            )),
+        }
+    }
+}
+
+/// `2026-11-22` by its form; a day that no calendar has simply has no records.
+fn is_day(text: &str) -> bool {
+    text.len() == 10
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        })
+}
+
+/// `GET /api/inspections`: `{"inspections": [record, ...], "next": cursor or null}`.
+pub(super) async fn list(
+    State(site): State<Arc<Site>>,
+    query: Result<Query<Listing>, QueryRejection>,
+) -> Result<Response, Refusal> {
+    let Query(listing) = query.map_err(|e| Refusal::bad(e.body_text()))?;
+    let max = listing.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&max) {
+        return Err(Refusal::bad(format!("limit: expected 1 to {PAGE_MAX}")));
+    }
+    let after = listing.after.clone();
+    let page = match listing.index()? {
+        Some(index) => {
+            let records = site.stack.embedded.records();
+            records.list(&index, after.as_deref(), max).await?
+        }
+        None => Page {
+            records: site.stack.embedded.recent_records(max).await?,
+            next: None,
+        },
+    };
+    let documents: Vec<&str> = page.records.iter().map(document).collect::<Result<_, _>>()?;
+    let next = serde_json::Value::from(page.next);
+    Ok(json(format!(
+        r#"{{"inspections":[{}],"next":{next}}}"#,
+        documents.join(",")
+    )))
+}
+
+/// `GET /api/inspections/{id}`: the record.
+pub(super) async fn one(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let record = stored(&site, id).await?;
+    Ok(json(document(&record)?.to_owned()))
+}
+
+/// `GET /api/inspections/{id}/overlay`: the photo with its findings marked.
+pub(super) async fn overlay(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let record = stored(&site, id).await?;
+    blob(&site, &record, |outcome| outcome.overlay).await
+}
+
+/// `GET /api/inspections/{id}/report`: the full report, masks included.
+pub(super) async fn report(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let record = stored(&site, id).await?;
+    blob(&site, &record, |outcome| outcome.report).await
+}
+
+async fn stored(site: &Site, id: Result<Path<String>, PathRejection>) -> Result<StoredRecord, Refusal> {
+    let missing = || Refusal::not_found("no such inspection");
+    let Path(id) = id.map_err(|_| missing())?;
+    // A text that is no id has no inspection.
+    let id = InspectionId::new(id).map_err(|_| missing())?;
+    let record = site.stack.embedded.records().read(&id).await?;
+    record.ok_or_else(missing)
+}
+
+/// The stored document, if it is JSON at all.
+fn document(record: &StoredRecord) -> Result<&str, Refusal> {
+    match serde_json::from_str::<IgnoredAny>(&record.body) {
+        Ok(_) => Ok(&record.body),
+        Err(_) => Err(unreadable(&record.id)),
+    }
+}
+
+fn unreadable(id: &InspectionId) -> Refusal {
+    warn!(inspection = %id, "the stored record cannot be read");
+    Refusal::broken(format!("the record of {id} cannot be read"))
+}
+
+async fn blob(
+    site: &Site,
+    record: &StoredRecord,
+    which: fn(Outcome) -> Option<BlobRef>,
+) -> Result<Response, Refusal> {
+    let inspection = parse_record(&record.body).map_err(|_| unreadable(&record.id))?;
+    let blob = inspection
+        .outcome
+        .and_then(which)
+        .ok_or_else(|| Refusal::not_found("this inspection has none"))?;
+    if blob.bytes > BLOB_BYTES_MAX {
+        let limit = BLOB_BYTES_MAX >> 20;
+        return Err(Refusal::broken(format!("larger than the limit of {limit} MiB")));
+    }
+    let at = BlobAddress {
+        bucket: blob.bucket,
+        key: blob.key,
+    };
+    let bytes = site.stack.embedded.blobs().get(&at, BLOB_BYTES_MAX).await?;
+    let content_type = HeaderValue::try_from(blob.content_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let headers = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, HeaderValue::from_static(FOR_GOOD)),
+    ];
+    Ok((headers, bytes).into_response())
+}

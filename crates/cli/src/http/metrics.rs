@@ -1,0 +1,212 @@
+//! Figures for Prometheus, measured when asked for.
+
+use super::Site;
+use super::answer::Refusal;
+use super::exposition::{Exposition, Kind, TEXT};
+use crate::local::stack::resident_bytes;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use walkaround_domain::Verdict;
+use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
+use walkaround_messages::{HeartbeatDocument, WorkerState, parse_heartbeat};
+use walkaround_ports::{Depth, GpuCapacity, PortError, WorkerJob, WorkerJobState};
+
+/// A worker counts as dead when it missed this many heartbeats.
+const BEATS_MISSED_MAX: u32 = 4;
+const QUEUES: [(&str, &str); 2] = [(INTAKE, INTAKE_DEAD), (SEGMENTATION, SEGMENTATION_DEAD)];
+
+/// `GET /metrics`.
+pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
+    let mut out = Exposition::default();
+    out.family("walkaround_build_info", Kind::Gauge, "The program; always 1.")
+        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+    let help = "Resident memory of `up`, without its workers.";
+    out.family("walkaround_resident_memory_bytes", Kind::Gauge, help)
+        .sample(&[], resident_bytes() as f64);
+    queues(&site, &mut out).await?;
+    workers(&site, &mut out).await?;
+    records(&site, &mut out).await?;
+    let help = "Events published since the stack was made; one that was published twice counts twice.";
+    out.family("walkaround_events_published_total", Kind::Counter, help)
+        .sample(&[], last_event(&site).await? as f64);
+    Ok(([(CONTENT_TYPE, TEXT)], out.finish()).into_response())
+}
+
+async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
+    let embedded = &site.stack.embedded;
+    let mut depths: Vec<(&str, Depth, u64)> = Vec::new();
+    for (name, dead) in QUEUES {
+        let depth = embedded.queue(name)?.depth().await?;
+        depths.push((name, depth, embedded.parked_count(dead).await?));
+    }
+    let help = "Messages by queue: ready to be received, leased, or delayed.";
+    out.family("walkaround_queue_messages", Kind::Gauge, help);
+    for (name, depth, _) in &depths {
+        let Depth {
+            ready,
+            leased,
+            delayed,
+            ..
+        } = *depth;
+        for (state, count) in [("ready", ready), ("leased", leased), ("delayed", delayed)] {
+            out.sample(&[("queue", name), ("state", state)], count as f64);
+        }
+    }
+    let help = "Age of the oldest message that is ready; 0 when none is.";
+    out.family("walkaround_queue_oldest_age_seconds", Kind::Gauge, help);
+    for (name, depth, _) in &depths {
+        let age = depth.oldest_age.unwrap_or_default().as_secs_f64();
+        out.sample(&[("queue", name)], age);
+    }
+    let help = "Messages parked with a reason, by the queue they came from.";
+    out.family("walkaround_parked_messages", Kind::Gauge, help);
+    for (name, _, parked) in &depths {
+        out.sample(&[("queue", name)], *parked as f64);
+    }
+    Ok(())
+}
+
+async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
+    let jobs = site.capacity.fleet().await?;
+    let help = "Worker processes that `up` started and that are not over.";
+    out.family("walkaround_worker_jobs", Kind::Gauge, help);
+    for (word, state) in [
+        ("starting", WorkerJobState::Starting),
+        ("running", WorkerJobState::Running),
+    ] {
+        let count = jobs.iter().filter(|job| job.state == state).count();
+        out.sample(&[("state", word)], count as f64);
+    }
+    let live = live_workers(site, &jobs).await?;
+    let help = "Workers that gave a sign of life lately, by what they are at.";
+    out.family("walkaround_workers", Kind::Gauge, help);
+    for state in WorkerState::ALL {
+        let count = live.iter().filter(|beat| beat.state == state).count();
+        out.sample(&[("state", state.as_str())], count as f64);
+    }
+    each_worker(&live, out);
+    Ok(())
+}
+
+/// The last signs of life of workers that are not known to be over.
+async fn live_workers(site: &Site, jobs: &[WorkerJob]) -> Result<Vec<HeartbeatDocument>, PortError> {
+    let over = |job: &&WorkerJob| matches!(job.state, WorkerJobState::Ended { .. });
+    let over: BTreeSet<&str> = jobs.iter().filter(over).map(|job| job.id.as_str()).collect();
+    let since = site.stack.clock.now() - site.stack.settings.heartbeat * BEATS_MISSED_MAX;
+    let beats = site.stack.embedded.records().heartbeats(since).await?;
+    let alive = beats.iter().filter(|beat| !over.contains(beat.worker.as_str()));
+    // One that cannot be read comes from another version: it is not counted, and its own log says why.
+    Ok(alive
+        .filter_map(|beat| parse_heartbeat(&beat.body).ok())
+        .collect())
+}
+
+fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
+    type Figure = fn(&HeartbeatDocument) -> f64;
+    let gauges: [(&'static str, &str, Figure); 3] = [
+        (
+            "walkaround_worker_photos_per_second",
+            "Photos settled a second, over the last minute.",
+            |beat| beat.photos_per_second,
+        ),
+        (
+            "walkaround_worker_in_flight_photos",
+            "Photos received and not yet settled.",
+            |beat| f64::from(beat.in_flight),
+        ),
+        (
+            "walkaround_worker_resident_memory_bytes",
+            "Resident memory.",
+            |beat| beat.memory_bytes as f64,
+        ),
+    ];
+    for (name, help, figure) in gauges {
+        out.family(name, Kind::Gauge, help);
+        for beat in live {
+            out.sample(
+                &[("worker", &beat.worker), ("device", &beat.device)],
+                figure(beat),
+            );
+        }
+    }
+    let help = "Photos since the worker started: settled (done), and failed for good.";
+    out.family("walkaround_worker_photos_total", Kind::Counter, help);
+    for beat in live {
+        for (result, count) in [("done", beat.photos_done), ("failed", beat.photos_failed)] {
+            let labels = [
+                ("worker", beat.worker.as_str()),
+                ("device", &beat.device),
+                ("result", result),
+            ];
+            out.sample(&labels, f64::from(count));
+        }
+    }
+}
+
+async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
+    let minute_ago = site.stack.clock.now() - Duration::from_secs(60);
+    let all = site.stack.embedded.counts().await?;
+    let lately = site.stack.embedded.finished_since(minute_ago).await?;
+    let help = "Inspections by where they stand; the verdict is empty unless done.";
+    out.family("walkaround_inspections", Kind::Gauge, help);
+    for (phase, verdict) in [("accepted", ""), ("routed", "")].into_iter().chain(finals()) {
+        out.sample(
+            &[("phase", phase), ("verdict", verdict)],
+            tally(&all, phase, verdict),
+        );
+    }
+    let help = "Inspections that became final in the last 60 seconds.";
+    out.family("walkaround_inspections_finished_last_minute", Kind::Gauge, help);
+    for (phase, verdict) in finals() {
+        let count = tally(&lately, phase, verdict);
+        out.sample(&[("phase", phase), ("verdict", verdict)], count);
+    }
+    Ok(())
+}
+
+fn finals() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let done = Verdict::ALL.into_iter().map(|verdict| ("done", verdict.as_str()));
+    done.chain([("failed", "")])
+}
+
+/// Every place is written, at 0 too: a series that appears only with its first count has no rate.
+fn tally(tallies: &[Tally], phase: &str, verdict: &str) -> f64 {
+    let here = |t: &&Tally| t.phase == phase && t.verdict.as_deref().unwrap_or_default() == verdict;
+    tallies.iter().filter(here).map(|t| t.records).sum::<u64>() as f64
+}
+
+/// The number of the last published event, 0 when there is none yet.
+///
+/// The log is only readable forwards, so the end is searched for: by doubled steps from where it was last
+/// time, then by halving. A dozen small reads, where reading the log would be a million events.
+async fn last_event(site: &Site) -> Result<u64, PortError> {
+    let after = async |seq: u64| {
+        let events = site.stack.embedded.events_since(seq, 1).await?;
+        Ok::<_, PortError>(events.first().map(|event| event.seq))
+    };
+    // The last number is at least `low`, and then at most `high`.
+    let mut low = site.events_seen.load(Ordering::Relaxed);
+    let mut step = 1;
+    let mut high = loop {
+        let probe = low + step - 1;
+        match after(probe).await? {
+            Some(seq) => low = seq,
+            None => break probe,
+        }
+        step *= 2;
+    };
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match after(middle).await? {
+            Some(seq) => low = seq,
+            None => high = middle,
+        }
+    }
+    site.events_seen.store(low, Ordering::Relaxed);
+    Ok(low)
+}
