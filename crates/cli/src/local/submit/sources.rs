@@ -91,10 +91,9 @@ impl Plan {
     }
 
     fn add(&mut self, mut item: Item, about: &About) -> Result<(), Failure> {
-        let named = |why| Failure::usage(format!("{}: {why}", item.request.photo));
-        let mut whole = item.clone();
-        whole.complete(about).map_err(named)?;
-        item = whole;
+        if let Err(why) = item.complete(about) {
+            return Err(Failure::usage(format!("{}: {why}", item.request.photo)));
+        }
         self.items.push(item);
         self.bounded()
     }
