@@ -70,16 +70,9 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --locked --lib --bins --tests; \
 	fi
 
-demo: build-ready ## Inspect drawn sample photos and score them, or inspect your own: make demo PHOTOS=folder
-ifeq ($(PHOTOS),)
-	$(WALKAROUND) samples '$(OUT)/demo/photos' --count 12
-	$(WALKAROUND) inspect '$(OUT)/demo/photos' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
-	@printf '\nThe same photos, scored against the true masks that were drawn with them:\n'
-	$(WALKAROUND) evaluate '$(OUT)/demo/photos' --bundle '$(BUNDLE)' --out '$(OUT)/demo/score'
-else
-	$(WALKAROUND) inspect '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/demo/results'
-endif
-	@echo "gallery: $(abspath $(OUT)/demo/results/index.html)"
+demo: build-ready ## Drawn photos through the whole pipeline, scored; or your own: make demo PHOTOS=folder
+	cargo build --release --locked --package walkaround-cli --bin walkaround
+	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
 samples: build-ready ## Draw sample photos with known damage into OUT/samples
 	$(WALKAROUND) samples '$(OUT)/samples' --count 12

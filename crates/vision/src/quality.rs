@@ -52,7 +52,7 @@ pub struct QualityPolicy {
 impl Default for QualityPolicy {
     fn default() -> Self {
         Self {
-            sharpness_min: 8.0,
+            sharpness_min: 12.0,
             luma_min: 20.0,
             luma_max: 235.0,
             clipped_max: 0.6,

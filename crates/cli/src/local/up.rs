@@ -101,7 +101,8 @@ async fn triage_consumer(
         workers_max: s.workers_max,
         rate_guess: s.worker_rate,
         beat_max_age: s.heartbeat * BEATS_MISSED_MAX,
-        ..SituationSettings::default()
+        // Reading costs nothing here: as often as the scaler looks.
+        fresh_for: s.scale_every.min(Duration::from_secs(2)),
     };
     let routing = RoutingPolicy {
         cold_start: s.cold_start,
