@@ -206,6 +206,14 @@ async fn drain_with(workers: usize, photo: &[u8]) -> anyhow::Result<Duration> {
     Ok(spent.mul_f64(DRAIN_PHOTOS as f64 / left as f64))
 }
 
+/// A closed GPU lane: everything is looked at inline.
+fn closed_lane() -> SituationSettings {
+    SituationSettings {
+        workers_max: 0,
+        ..SituationSettings::default()
+    }
+}
+
 struct World {
     embedded: Embedded,
     clock: Arc<dyn Clock>,
@@ -276,7 +284,7 @@ impl World {
         Ok(())
     }
 
-    async fn consumer(&self, runtime: &Runtime, progress: Arc<Progress>) -> anyhow::Result<Consumer> {
+    fn looker(&self, runtime: &Runtime) -> anyhow::Result<Looker> {
         let cores = std::thread::available_parallelism()?.get();
         let more = (1..cores)
             .map(|_| Ok(Box::new(engine(runtime, "trivial")?) as Box<dyn Engine>))
@@ -286,7 +294,16 @@ impl World {
             ..LookerSettings::default()
         };
         let first = Box::new(engine(runtime, "trivial")?);
-        let looker = Looker::with_engines(first, more, settings, Arc::clone(&self.clock));
+        Ok(Looker::with_engines(
+            first,
+            more,
+            settings,
+            Arc::clone(&self.clock),
+        ))
+    }
+
+    async fn consumer(&self, runtime: &Runtime, progress: Arc<Progress>) -> anyhow::Result<Consumer> {
+        let looker = self.looker(runtime)?;
         let blobs = self.embedded.blobs();
         let source = FetchSettings {
             buckets: vec!["photos".into()],
@@ -303,11 +320,6 @@ impl World {
             segmentation: Arc::clone(&segmentation),
             capacity: Arc::new(self.embedded.capacity(workers).await?),
             records: self.embedded.records(),
-        };
-        // A closed GPU lane: everything is looked at here.
-        let situation = SituationSettings {
-            workers_max: 0,
-            ..SituationSettings::default()
         };
         let desk = Desk {
             source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),
@@ -330,7 +342,7 @@ impl World {
         let handler = Triage {
             desk,
             segmentation,
-            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), situation)),
+            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), closed_lane())),
             routing: RoutingPolicy::default(),
             inline_look: Some(Duration::from_millis(1)),
             time_left: Duration::from_secs(3600),

@@ -73,7 +73,7 @@ impl Reader<'_> {
         }
     }
 
-    pub(crate) fn number<T: FromStr + PartialOrd + Display>(
+    pub(crate) fn number<T: FromStr + PartialOrd + Display + Copy>(
         &self,
         name: &'static str,
         min: T,

@@ -241,6 +241,7 @@ pub(crate) fn start_log() {
     // A second call in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }

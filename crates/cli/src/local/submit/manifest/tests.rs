@@ -1,3 +1,5 @@
+//! What manifests say, and what is wrong with some.
+
 use super::*;
 use std::path::PathBuf;
 
