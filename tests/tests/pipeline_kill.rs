@@ -8,7 +8,7 @@ use walkaround_tests::stack::{TestStack, clean, damaged, ids, is_done, request, 
 
 const PHOTOS: usize = 300;
 const KILLS: usize = 10;
-const BOUND: Duration = Duration::from_secs(90);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// What is expected of photo `i`: dark ones end in triage; ones whose deadline has passed are looked at inline;
 /// the others go to the workers, as no inline look is quick enough for `INLINE_DRAIN_S=0`.
@@ -27,10 +27,14 @@ fn is_dark(i: usize) -> bool {
 
 #[test]
 fn nothing_is_lost_or_doubled_by_sigkill() {
-    let seed = 0x5741_4c4b;
+    // Another seed, other moments: KILL_SEED=7 cargo nextest run ...
+    let seed = match std::env::var("KILL_SEED") {
+        Ok(text) => text.parse().expect("KILL_SEED is a whole number"),
+        Err(_) => 1,
+    };
     let mut dice = fastrand::Rng::with_seed(seed);
     let stack = walkaround_tests::stack!(
-        "trivial",
+        "slow",
         &[
             ("INLINE_DRAIN_S", "0"),
             ("WORKERS_MAX", "2"),
@@ -49,14 +53,14 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
         stack.submit(part);
         let submitted = ((round + 1) * PHOTOS / KILLS) as u64;
         let unfinished = submitted - stack.finished();
-        // Somewhere between the first photo that becomes final and the last but a few.
-        let more = dice.u64(0..unfinished.saturating_sub(4).max(1));
+        // Before the last third, so that work is in hand: a heavy look of this bundle takes about 50 ms.
+        let more = dice.u64(0..unfinished * 2 / 3);
         let pause = Duration::from_millis(dice.u64(0..40));
         hits.push(run_and_kill(&stack, (submitted - unfinished + more, pause)));
     }
     let in_hand: Vec<u64> = hits.iter().map(|(leased, _)| *leased).collect();
     let workers: usize = hits.iter().map(|(_, workers)| workers).sum();
-    println!("seed {seed:#x}: leased at each kill {in_hand:?}, workers killed {workers}");
+    println!("seed {seed}: leased at each kill {in_hand:?}, workers killed {workers}");
     assert!(
         in_hand.iter().filter(|leased| **leased > 0).count() >= KILLS / 2,
         "too few kills hit work in hand: {in_hand:?}"
@@ -72,12 +76,11 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
 /// Starts `up`, waits until so many are final, kills it and its workers; leases in hand then, workers killed.
 fn run_and_kill(stack: &TestStack, (finished, pause): (u64, Duration)) -> (u64, usize) {
     let mut up = stack.start(&["up"], "up");
-    let there = until(BOUND, || {
-        stack.finished() >= finished && stack.leased() > 0 || !up.is_running()
-    });
+    let there = until(BOUND, || stack.finished() >= finished || !up.is_running());
     assert!(
         there && up.is_running(),
-        "no progress to {finished}:\n{}",
+        "only {} final, not {finished}:\n{}",
+        stack.finished(),
         tail(&stack.logs(), 60)
     );
     std::thread::sleep(pause);
@@ -129,6 +132,5 @@ fn check_lanes(requests: &[InspectionRequest], inspections: &BTreeMap<String, In
     }
     let gpu = bright.iter().filter(|i| lane(**i) == Some(Lane::Gpu)).count();
     // All others but the few that came while the state of the lane was not read yet.
-    println!("{gpu} photos by workers");
     assert!(gpu >= PHOTOS / 4, "only {gpu} photos went to the workers");
 }

@@ -69,7 +69,7 @@ fn told_to_stop_under_load_a_worker_finishes_what_it_has_and_no_more() {
 fn a_worker_whose_budget_is_spent_exits_all_the_same_and_nothing_is_lost() {
     let (stack, requests) = loaded(&[
         ("DRAIN_BUDGET_S", "0"),
-        ("LEASE_S", "1"),
+        ("LEASE_S", "3"),
         ("WORKER_IN_FLIGHT", "8"),
     ]);
     let mut first = stack.start(&["worker"], "first");
