@@ -6,6 +6,8 @@ pub mod files;
 pub mod pictures;
 pub mod places;
 pub mod program;
+pub mod requests;
+pub mod running;
 pub mod stack;
 
 /// The program under test; only inside an integration test, where cargo names the program.

@@ -1,30 +1,30 @@
 //! The embedded stack under test: a root of its own, `up` and `worker` as real processes, and a look from
 //! outside at what they left: queues, records, blobs, events, processes.
 
-use crate::{files, places};
-use image::{Rgb, RgbImage};
+use crate::places;
+pub use crate::requests::{as_json, clean, damaged, ids, is_done, photo_address, request, request_for};
+use crate::running::send_signal;
+pub use crate::running::{Running, tail, until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use walkaround_domain::{BlobRef, Inspection, InspectionRequest, Phase, PhotoRef};
+use walkaround_domain::{BlobRef, Inspection, InspectionRequest};
 use walkaround_embedded::{
     Embedded, INTAKE, INTAKE_DEAD, Options, Parked, SEGMENTATION, SEGMENTATION_DEAD, SystemClock,
 };
 use walkaround_inference::bundle::hex_sha256;
-use walkaround_messages::{derived_id, parse_event, parse_record, request_json, utc_day};
+use walkaround_messages::{parse_event, parse_record, utc_day};
 use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
 
 /// Bucket that photos are kept in.
 pub const PHOTOS: &str = "photos";
 /// As in the program: a queue parks by itself what was delivered more often.
 const RECEIVES_MAX: u32 = 20;
-/// Between two looks at a condition.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A stack of one test.
 pub struct TestStack {
@@ -382,163 +382,4 @@ impl Drop for TestStack {
     fn drop(&mut self) {
         self.kill_workers();
     }
-}
-
-/// A process of the program; killed when it is dropped.
-pub struct Running {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Running {
-    /// SIGTERM.
-    pub fn terminate(&self) {
-        send_signal(
-            i32::try_from(self.child.id()).expect("process ids are small"),
-            rustix::process::Signal::TERM,
-        );
-    }
-
-    /// SIGKILL, and waits for the end.
-    ///
-    /// # Panics
-    /// When it cannot be killed.
-    pub fn kill(&mut self) {
-        self.child.kill().expect("an own child can be killed");
-        self.child.wait().expect("an own child can be waited for");
-    }
-
-    /// Its exit code.
-    ///
-    /// # Panics
-    /// When it has not ended within `bound`, or a signal ended it.
-    pub fn exit_code(&mut self, bound: Duration) -> i32 {
-        let mut status = None;
-        until(bound, || {
-            status = self.child.try_wait().expect("an own child can be waited for");
-            status.is_some()
-        });
-        let status =
-            status.unwrap_or_else(|| panic!("not ended within {bound:?}:\n{}", tail(&self.log(), 60)));
-        status
-            .code()
-            .unwrap_or_else(|| panic!("{status}:\n{}", tail(&self.log(), 60)))
-    }
-
-    /// What it has said so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Whether it still runs.
-    ///
-    /// # Panics
-    /// When the system does not tell.
-    pub fn is_running(&mut self) -> bool {
-        let ended = self.child.try_wait().expect("an own child can be waited for");
-        ended.is_none()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended: then there is nothing to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn send_signal(pid: i32, signal: rustix::process::Signal) {
-    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        // It may just have ended by itself.
-        let _ = rustix::process::kill_process(pid, signal);
-    }
-}
-
-/// Whether a condition became true within `bound`.
-pub fn until(bound: Duration, mut condition: impl FnMut() -> bool) -> bool {
-    let end = Instant::now() + bound;
-    loop {
-        if condition() {
-            return true;
-        }
-        if Instant::now() >= end {
-            return false;
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-/// The last lines of a text.
-pub fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
-}
-
-/// Where a photo is stored.
-pub fn photo_address(key: &str) -> BlobAddress {
-    BlobAddress {
-        bucket: PHOTOS.into(),
-        key: key.into(),
-    }
-}
-
-/// A request for a stored photo.
-pub fn request(key: &str) -> InspectionRequest {
-    request_for(PhotoRef::S3 {
-        bucket: PHOTOS.into(),
-        key: key.into(),
-        version: None,
-    })
-}
-
-/// A request for any photo, with nothing else said.
-pub fn request_for(photo: PhotoRef) -> InspectionRequest {
-    InspectionRequest {
-        id: derived_id(&photo),
-        photo,
-        vehicle_id: None,
-        reservation_id: None,
-        occasion: None,
-        viewpoint: None,
-        taken_at: None,
-        deadline: None,
-        labels: BTreeMap::new(),
-    }
-}
-
-/// A request as a message.
-pub fn as_json(request: &InspectionRequest) -> OutMessage {
-    OutMessage {
-        body: request_json(request),
-        ..OutMessage::default()
-    }
-}
-
-/// A bright photo with one red mark, 160 x 120: the test bundles find it damaged, by a heavy look.
-pub fn damaged() -> Vec<u8> {
-    photo([150, 150, 150])
-}
-
-/// A dark photo with one red mark: the gate of the test bundles lets it go as clean.
-pub fn clean() -> Vec<u8> {
-    photo([40, 40, 40])
-}
-
-fn photo(background: [u8; 3]) -> Vec<u8> {
-    let inside = |x, y| (40..80).contains(&x) && (30..60).contains(&y);
-    let picture = RgbImage::from_fn(160, 120, |x, y| {
-        Rgb(if inside(x, y) { [220, 30, 30] } else { background })
-    });
-    files::jpeg(&picture, 90)
-}
-
-/// The ids of requests.
-pub fn ids(requests: &[InspectionRequest]) -> BTreeSet<String> {
-    requests.iter().map(|r| r.id.to_string()).collect()
-}
-
-/// Whether a phase is done, with that verdict.
-pub fn is_done(phase: &Phase, wanted: &str) -> bool {
-    matches!(phase, Phase::Done { verdict } if verdict.as_str() == wanted)
 }

@@ -117,10 +117,14 @@ impl Situation {
                 .is_some_and(|at| now.saturating_sub(at) < self.settings.fresh_for)
         };
         if !fresh {
-            // Set first: others go on with the old reading instead of reading, too.
-            self.state().read_at = Some(now);
+            // Set first: others go on with the old reading instead of reading, too. Before the first reading
+            // there is none to go on with: then each reads for itself.
+            if let Some(at) = &mut self.state().read_at {
+                *at = now;
+            }
             let reading = self.read().await;
             let mut state = self.state();
+            state.read_at = Some(now);
             match reading {
                 Ok((intake, gpu)) => (state.intake, state.gpu, state.sent) = (intake, Some(gpu), 0),
                 Err(error) => {

@@ -36,10 +36,15 @@ pub(super) struct Reading<'a> {
 }
 
 /// Reads CSV.
-pub(super) fn csv(text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-    let wrong = |error: &csv::Error, line: u64| {
-        let line = error.position().map_or(line, csv::Position::line);
+pub(super) fn csv(mut text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
+    let mut bytes = Vec::new();
+    text.read_to_end(&mut bytes)?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(&bytes[..]);
+    let line_of = |position: Option<&csv::Position>| position.map_or(1, |p| line_of(&bytes, p));
+    let wrong = |error: &csv::Error| {
+        let line = line_of(error.position());
         let why = match error.kind() {
             csv::ErrorKind::UnequalLengths {
                 expected_len, len, ..
@@ -51,7 +56,7 @@ pub(super) fn csv(text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Fa
         };
         bad_line(reading.file, line, why)
     };
-    let header = reader.headers().map_err(|e| wrong(&e, 1))?.clone();
+    let header = reader.headers().map_err(|e| wrong(&e))?.clone();
     let known =
         |name: &str| COLUMNS.contains(&name) || name.strip_prefix(LABEL).is_some_and(|l| !l.is_empty());
     if let Some(unknown) = header.iter().find(|name| !known(name)) {
@@ -66,13 +71,23 @@ pub(super) fn csv(text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Fa
     }
     let mut items = Vec::new();
     for row in reader.records() {
-        let row = row.map_err(|e| wrong(&e, 1))?;
-        let line = row.position().map_or(0, csv::Position::line);
+        let row = row.map_err(|e| wrong(&e))?;
+        let line = line_of(row.position());
         let filled = header.iter().zip(&row).filter(|(_, value)| !value.is_empty());
         let item = from_row(&filled.collect(), reading).map_err(|why| bad_line(reading.file, line, why))?;
         items.push(item);
     }
     Ok(items)
+}
+
+/// The line that a row stands on. The reader's position is where the row before it ended: empty lines in
+/// between are skipped here.
+fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
+    let start = usize::try_from(position.byte())
+        .unwrap_or(usize::MAX)
+        .min(bytes.len());
+    let empty = bytes[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+    position.line() + empty.filter(|b| **b == b'\n').count() as u64
 }
 
 fn from_row(row: &BTreeMap<&str, &str>, reading: Reading<'_>) -> Result<Item, String> {
