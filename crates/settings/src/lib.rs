@@ -1,7 +1,7 @@
 //! Every setting in one typed place: read from `WALKAROUND_*` variables once at start, checked, then data.
 //!
-//! [`SETTINGS`] is the one list: names, defaults and what they mean; the documentation prints it and a test
-//! holds it against the loader.
+//! [`SETTINGS`] is the one list: names, defaults and what they mean. The loader takes its defaults from there,
+//! and a test holds that it reads each of them and nothing else.
 
 mod read;
 
