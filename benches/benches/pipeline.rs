@@ -36,7 +36,7 @@ use walkaround_vision::overlay::encode_jpeg;
 
 const SHORT_RUN: u64 = 2_000;
 const LONG_RUN: u64 = 50_000;
-const DRAIN_PHOTOS: u64 = 240;
+const DRAIN_PHOTOS: u64 = 480;
 const PHOTO_SIDE: u32 = 200;
 
 fn bundle(name: &str) -> PathBuf {
@@ -260,7 +260,7 @@ impl World {
             if done >= wanted {
                 return Ok(done);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
