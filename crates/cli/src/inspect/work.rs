@@ -3,6 +3,7 @@
 use crate::failure::Failure;
 use crate::library::Engines;
 use anyhow::Context;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -10,16 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use walkaround_domain::{Reason, ReasonCode};
-use walkaround_inference::bundle::hex_sha256;
-use walkaround_inference::{Engine, OnnxEngine, Vehicle};
-use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
-use walkaround_messages::{BundleDocument, FindingDocument, PhotoReport, QualityDocument};
-use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation, vehicle_box};
+use walkaround_inference::{Engine, OnnxEngine};
+use walkaround_messages::PhotoReport;
+use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation};
 use walkaround_pipeline::memory::MemoryBudget;
+use walkaround_pipeline::report::{photo_report, timings_ms};
 use walkaround_vision::overlay::OverlayStyle;
-use walkaround_vision::rle;
 
 /// Decoding memory of all threads together, in bytes.
 const DECODE_BYTES_MAX: u64 = 384 << 20;
@@ -176,14 +175,20 @@ impl Shared<'_> {
                     memory: &self.memory,
                     ticks: &ticks,
                 };
-                (look::inspect(&bytes, engine, &with)?, Some(hex_sha256(&bytes)))
+                (
+                    look::inspect(&bytes, engine, &with)?,
+                    Some(<[u8; 32]>::from(Sha256::digest(&bytes))),
+                )
             }
             Err(reason) => (Looked::refused(reason), None),
         };
         let label = (engine.classes(), self.engines.label());
         let overlay = look::render(&mut looked, self.settings, (label.0, &label.1), &ticks)
             .context("the marked picture cannot be encoded")?;
-        let report = report(photo, sha256, &looked, (engine, start.elapsed()));
+        let bundle = (engine.bundle_name(), engine.bundle_version());
+        let name = photo.display().to_string();
+        let mut report = photo_report(&name, sha256.as_ref(), &looked, bundle);
+        report.timings_ms = timings_ms(&looked.timings, start.elapsed());
         Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
     }
 }
@@ -210,61 +215,4 @@ fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>>
         return Ok(Err(too_large()));
     }
     Ok(Ok(bytes))
-}
-
-fn report(
-    photo: &Path,
-    sha256: Option<String>,
-    looked: &Looked,
-    (engine, total): (&dyn Engine, Duration),
-) -> PhotoReport {
-    let original = looked.photo.as_ref().map(|p| p.original);
-    let vehicle = match looked.first_look.map(|f| f.vehicle) {
-        Some(Vehicle::Found { region, .. }) => original.map(|size| vehicle_box(region, size)),
-        _ => None,
-    };
-    PhotoReport {
-        schema: PHOTO_REPORT_SCHEMA.to_owned(),
-        photo: photo.display().to_string(),
-        sha256,
-        width: original.map(|s| s.width),
-        height: original.map(|s| s.height),
-        verdict: looked.verdict.to_string(),
-        reasons: looked.reasons.iter().map(Into::into).collect(),
-        quality: looked.photo.as_ref().map(|p| QualityDocument {
-            sharpness: p.quality.sharpness,
-            luma_mean: p.quality.luma_mean,
-            clipped_dark: p.quality.clipped_dark,
-            clipped_bright: p.quality.clipped_bright,
-        }),
-        gate: looked.first_look.and_then(|f| f.gate),
-        vehicle,
-        findings: looked
-            .findings
-            .iter()
-            .map(|f| FindingDocument::new(f, rle::to_string(&f.rle)))
-            .collect(),
-        bundle: BundleDocument {
-            name: engine.bundle_name().to_owned(),
-            version: engine.bundle_version().to_owned(),
-        },
-        timings_ms: timings(looked, total),
-    }
-}
-
-fn timings(looked: &Looked, total: Duration) -> BTreeMap<String, f64> {
-    let t = looked.timings;
-    let stages = [
-        ("decode", t.decode),
-        ("quality", t.quality),
-        ("first_look", t.first_look),
-        ("segment", t.segment),
-        ("findings", t.findings),
-        ("overlay", t.overlay),
-        ("total", total),
-    ];
-    stages
-        .into_iter()
-        .map(|(name, d)| (name.to_owned(), (d.as_secs_f64() * 1e5).round() / 100.0))
-        .collect()
 }
