@@ -1,0 +1,99 @@
+//! Errors of the services, as what the caller should do about them.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use walkaround_ports::{PortError, PortErrorKind};
+
+/// Longest text of a service that is repeated.
+const TEXT_CHARS_MAX: usize = 300;
+
+/// What a failed call means. Only the service's code and message are repeated: the request, its headers and
+/// its URL (which may be signed) never are.
+pub(crate) fn port_error<E>(
+    at: (&'static str, &'static str),
+    what: &str,
+    error: &SdkError<E, HttpResponse>,
+) -> PortError
+where
+    E: ProvideErrorMetadata + std::fmt::Debug,
+{
+    let (kind, detail) = match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code().unwrap_or("no code");
+            let message = service.err().message().unwrap_or("no message");
+            (kind_of(code, status), format!("{code}: {}", one_line(message)))
+        }
+        SdkError::TimeoutError(_) => (PortErrorKind::Unavailable, "timed out".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            (PortErrorKind::Unavailable, "timed out".to_owned())
+        }
+        SdkError::DispatchFailure(failure) if failure.is_io() => {
+            (PortErrorKind::Unavailable, "not reachable".to_owned())
+        }
+        SdkError::DispatchFailure(failure) if names_credentials(failure.as_connector_error().map(|e| e as _)) => (
+            PortErrorKind::Denied,
+            "no usable AWS credentials: set a profile, a role or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                .to_owned(),
+        ),
+        SdkError::DispatchFailure(_) => (PortErrorKind::Unavailable, "not reachable".to_owned()),
+        SdkError::ConstructionFailure(_) => (PortErrorKind::Invalid, "the request could not be built".to_owned()),
+        _ => (PortErrorKind::Unavailable, "the answer could not be read".to_owned()),
+    };
+    PortError::new(at, kind, format!("{what}: {detail}"))
+}
+
+/// Whether a call was never sent for want of credentials: the SDK has no kind for that, only its words.
+fn names_credentials(error: Option<&(dyn std::error::Error + 'static)>) -> bool {
+    std::iter::successors(error, |e| e.source()).any(|e| e.to_string().contains("credential"))
+}
+
+/// The kind of a service's error, from its code and else its HTTP status.
+pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
+    match code {
+        "ThrottlingException"
+        | "Throttling"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "LimitExceededException"
+        | "OverLimit" => PortErrorKind::Throttled,
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "UnauthorizedOperation"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "AuthorizationError"
+        | "KMSAccessDeniedException"
+        | "KmsAccessDenied" => PortErrorKind::Denied,
+        "NoSuchKey"
+        | "NoSuchBucket"
+        | "NotFound"
+        | "NotFoundException"
+        | "ResourceNotFoundException"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue" => PortErrorKind::NotFound,
+        "BadDigest" | "XAmzContentSHA256Mismatch" => PortErrorKind::Corrupt,
+        _ => match status {
+            429 | 503 => PortErrorKind::Throttled,
+            401 | 403 => PortErrorKind::Denied,
+            404 => PortErrorKind::NotFound,
+            400..=499 => PortErrorKind::Invalid,
+            _ => PortErrorKind::Unavailable,
+        },
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(TEXT_CHARS_MAX).collect()
+}
