@@ -13,7 +13,7 @@
 //!
 //! See <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -54,10 +54,10 @@ pub struct Aws {
     pub sqs: aws_sdk_sqs::Client,
 }
 
-impl Aws {
-    /// Reads the standard settings (environment, profile, container or instance role) and builds the clients.
-    /// Does not talk to any service yet.
-    pub async fn connect(connection: &Connection) -> Self {
+impl Connection {
+    /// The standard settings (environment, profile, container or instance role) with the bounds above, for whoever
+    /// has more to say: credentials of its own, an HTTP client that replays.
+    pub fn loader(&self) -> ConfigLoader {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_MAX)
             .read_timeout(READ_MAX)
@@ -71,26 +71,37 @@ impl Aws {
             .timeout_config(timeouts)
             .stalled_stream_protection(stalled)
             .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS_MAX));
-        if let Some(profile) = &connection.profile {
+        if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
         }
-        if let Some(region) = &connection.region {
+        if let Some(region) = &self.region {
             loader = loader.region(aws_config::Region::new(region.clone()));
         }
-        if let Some(endpoint) = &connection.endpoint_url {
+        if let Some(endpoint) = &self.endpoint_url {
             loader = loader.endpoint_url(endpoint);
         }
-        let config = loader.load().await;
-        let s3 = aws_sdk_s3::config::Builder::from(&config)
+        loader
+    }
+}
+
+impl Aws {
+    /// Reads the standard settings and builds the clients. Does not talk to any service yet.
+    pub async fn connect(connection: &Connection) -> Self {
+        Self::new(&connection.loader().load().await)
+    }
+
+    /// Clients with these settings.
+    pub fn new(config: &SdkConfig) -> Self {
+        let s3 = aws_sdk_s3::config::Builder::from(config)
             .force_path_style(config.endpoint_url().is_some())
             .build();
         Self {
-            batch: aws_sdk_batch::Client::new(&config),
-            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            batch: aws_sdk_batch::Client::new(config),
+            dynamodb: aws_sdk_dynamodb::Client::new(config),
             s3: aws_sdk_s3::Client::from_conf(s3),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            sns: aws_sdk_sns::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            sns: aws_sdk_sns::Client::new(config),
+            sqs: aws_sdk_sqs::Client::new(config),
         }
     }
 }
