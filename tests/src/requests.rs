@@ -27,17 +27,7 @@ pub fn request(key: &str) -> InspectionRequest {
 
 /// A request for any photo, with nothing else said.
 pub fn request_for(photo: PhotoRef) -> InspectionRequest {
-    InspectionRequest {
-        id: derived_id(&photo),
-        photo,
-        vehicle_id: None,
-        reservation_id: None,
-        occasion: None,
-        viewpoint: None,
-        taken_at: None,
-        deadline: None,
-        labels: BTreeMap::new(),
-    }
+    InspectionRequest::of(derived_id(&photo), photo)
 }
 
 /// A request as a message.

@@ -27,7 +27,12 @@ const ARROWS: &[(&str, &str)] = &[
     ("fetch", "domain ports"),
     ("settings", "domain"),
     ("samples", "domain vision"),
-    // Binaries wire everything.
+    // Binaries wire everything; what they wire the same way is in `assembly` (on any stack) and `cloud` (on AWS).
+    (
+        "assembly",
+        "domain fetch inference messages pipeline ports settings vision",
+    ),
+    ("cloud", EVERYTHING),
     ("cli", EVERYTHING),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -47,7 +52,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("benches", EVERYTHING),
 ];
 const EVERYTHING: &str =
-    "aws cli domain embedded fetch inference messages pipeline ports samples settings vision";
+    "assembly aws cli cloud domain embedded fetch inference messages pipeline ports samples settings vision";
 
 /// Any crate may name these for its own tests.
 const TEST_HELPERS: &str = "conformance emulators samples";

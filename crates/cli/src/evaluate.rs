@@ -21,7 +21,6 @@ use crate::args::{EvaluateArgs, ReportFormat};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use crate::inspect::work::{Outcome, WorkOptions, each_photo};
-use crate::library::Engines;
 use anyhow::Context;
 use document::Evaluation;
 use pictures::{Looked, Pictures};
@@ -36,7 +35,7 @@ use walkaround_inference::VerifiedBundle;
 use walkaround_vision::mask::ClassSpec;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
-    let engines = Engines::open(&args.engine)?;
+    let engines = crate::library::open(&args.engine)?;
     let mut photos = sets::collect(args, classes(&engines.bundle))?;
     std::fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot create folder {}", args.out.display()))?;
@@ -69,7 +68,11 @@ struct Scores {
 }
 
 /// Looks at every photo and scores it; the second is whether one failed.
-fn look(args: &EvaluateArgs, engines: &Engines, photos: &mut Photos) -> Result<(Scores, bool), Failure> {
+fn look(
+    args: &EvaluateArgs,
+    engines: &crate::library::Engines,
+    photos: &mut Photos,
+) -> Result<(Scores, bool), Failure> {
     let options = WorkOptions {
         jobs: args.jobs.map(usize::from),
         overlays: false,

@@ -13,7 +13,6 @@ pub(crate) mod work;
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
-use crate::library::Engines;
 pub(crate) use gallery::{text as html_text, url as html_url};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) use print::plain_table;
@@ -23,7 +22,7 @@ use work::{WorkOptions, each_photo};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let photos = inputs::expand(&args.paths)?;
-    let engines = Engines::open(&args.engine)?;
+    let engines = crate::library::open(&args.engine)?;
     let out = args
         .out
         .as_deref()

@@ -7,7 +7,6 @@
 mod args;
 mod bundle_check;
 mod evaluate;
-mod failure;
 mod http;
 mod inspect;
 mod library;
@@ -16,8 +15,8 @@ mod samples;
 
 use args::{Args, Command};
 use clap::Parser;
-use failure::Failure;
 use std::process::ExitCode;
+use walkaround_assembly::failure;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -36,14 +35,5 @@ pub fn main() -> ExitCode {
         Command::Parked(options) => local::parked::run(options),
         Command::Redrive(options) => local::parked::redrive(options),
     };
-    match outcome {
-        Ok(code) => code,
-        Err(failure) => {
-            failure::say(&failure);
-            match failure {
-                Failure::Usage(_) => ExitCode::from(2),
-                Failure::Failed(_) => ExitCode::FAILURE,
-            }
-        }
-    }
+    failure::exit_code(outcome)
 }

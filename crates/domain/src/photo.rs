@@ -39,6 +39,16 @@ impl PhotoRef {
             Self::File(path) => format!("file\u{1f}{path}"),
         }
     }
+
+    /// The same photo as it may be kept and told: a URL without its query and fragment, which often carry a
+    /// signature.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        match self {
+            Self::Url(_) => Self::Url(self.to_string()),
+            other => other.clone(),
+        }
+    }
 }
 
 /// For people: `s3://bucket/key`, the URL without its query (which may carry a signature), or the path.
@@ -92,4 +102,21 @@ pub struct InspectionRequest {
     pub deadline: Option<Timestamp>,
     /// Anything else the fleet wants back on the record.
     pub labels: BTreeMap<String, String>,
+}
+
+impl InspectionRequest {
+    /// A request that says nothing but which photo.
+    pub fn of(id: InspectionId, photo: PhotoRef) -> Self {
+        Self {
+            id,
+            photo,
+            vehicle_id: None,
+            reservation_id: None,
+            occasion: None,
+            viewpoint: None,
+            taken_at: None,
+            deadline: None,
+            labels: BTreeMap::new(),
+        }
+    }
 }

@@ -91,10 +91,14 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// A fresh inspection of an accepted request.
+    /// A fresh inspection of an accepted request. Records and events are read by many and kept for long: the
+    /// photo's URL stands there without its query, which may be signed. The message keeps it.
     pub fn accepted(request: InspectionRequest, now: Timestamp) -> Self {
         Self {
-            request,
+            request: InspectionRequest {
+                photo: request.photo.without_query(),
+                ..request
+            },
             phase: Phase::Accepted,
             route: None,
             outcome: None,

@@ -11,7 +11,6 @@
 mod blob_path;
 mod blobs;
 mod capacity;
-mod clock;
 mod db;
 mod error;
 mod events;
@@ -26,7 +25,6 @@ mod schema;
 mod worker_process;
 
 pub use capacity::{LocalCapacity, Orphans, WorkerOptions};
-pub use clock::SystemClock;
 pub use error::OpenError;
 pub use events::PublishedEvent;
 pub use open::{
@@ -35,3 +33,4 @@ pub use open::{
 };
 pub use parked::{PARKED_FROM, PARKED_PAGE_MAX, PARKED_REASON, Parked, Redrive};
 pub use records::Tally;
+pub use walkaround_ports::SystemClock;

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use walkaround_ports::{Blobs, Clock, PortError, PortErrorKind, Publisher, Queue, Records};
+use walkaround_ports::{
+    Blobs, Clock, PortError, PortErrorKind, Publisher, Queue, QueuePair, Records, StackPorts,
+};
 
 /// Queue of photos to be looked at first.
 pub const INTAKE: &str = "intake";
@@ -169,6 +171,27 @@ impl Embedded {
             let known: Vec<&str> = self.inner.queues.keys().map(String::as_str).collect();
             let detail = format!("no queue `{name}`; there are {}", known.join(", "));
             PortError::new(("queue", operation), PortErrorKind::Invalid, detail)
+        })
+    }
+
+    /// All ports of the root, where it has the four queues of [`Options::default`].
+    ///
+    /// # Errors
+    /// `Invalid` when one of them is not configured.
+    pub fn ports(&self) -> Result<StackPorts, PortError> {
+        let pair = |name, dead| {
+            Ok::<_, PortError>(QueuePair {
+                name,
+                queue: self.queue(name)?,
+                dead: self.queue(dead)?,
+            })
+        };
+        Ok(StackPorts {
+            intake: pair(INTAKE, INTAKE_DEAD)?,
+            segmentation: pair(SEGMENTATION, SEGMENTATION_DEAD)?,
+            records: self.records(),
+            blobs: self.blobs(),
+            publisher: self.publisher(),
         })
     }
 

@@ -3,15 +3,17 @@
 
 use crate::consumer::{Handled, Progress};
 use crate::ledger::{Entry, LedgerError};
-use crate::looker::{Finished, InHand, Looker};
+use crate::looker::{CurrentLooker, Finished, InHand, Looker};
+use crate::report::timings_ms;
 use crate::retry::{Dice, RetryPolicy};
 use crate::settle::{Looking, Settler};
+use crate::telemetry::{Happened, Settled, Telemetry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::{FailureCode, Inspection, InspectionRequest};
+use walkaround_domain::{FailureCode, Inspection, InspectionRequest, PhotoRef};
 use walkaround_ports::{
     BODY_BYTES_MAX, Delivery, FetchError, OutMessage, PhotoSource, PortError, PortErrorKind, Queue,
 };
@@ -21,7 +23,7 @@ pub struct Desk {
     /// Photos.
     pub source: Arc<dyn PhotoSource>,
     /// Networks.
-    pub looker: Arc<Looker>,
+    pub looker: Arc<CurrentLooker>,
     /// Results.
     pub settler: Settler,
     /// Where messages are parked that cannot even be tied to an id.
@@ -34,6 +36,8 @@ pub struct Desk {
     pub photo_bytes_max: u64,
     /// Counts for heartbeats.
     pub progress: Arc<Progress>,
+    /// Who is told what happens, for metrics.
+    pub telemetry: Arc<dyn Telemetry>,
     /// Name of the queue that is worked off, for parked messages.
     pub queue_name: &'static str,
 }
@@ -91,25 +95,27 @@ impl Desk {
         }))
     }
 
-    /// The decoded photo, or the finished result when there is nothing to decode.
+    /// The decoded photo, or the finished result when there is nothing to decode. `photo` is the message's: the
+    /// record's URL has lost its query.
     ///
     /// # Errors
     /// [`Trouble`] when the photo cannot be had.
-    pub async fn prepare(&self, entry: &Entry) -> Result<Result<InHand, Finished>, Trouble> {
-        let photo = &entry.inspection.request.photo;
+    pub async fn prepare(
+        &self,
+        looker: &Looker,
+        photo: &PhotoRef,
+    ) -> Result<Result<InHand, Finished>, Trouble> {
         let bytes = self
             .source
             .fetch(photo, self.photo_bytes_max)
             .await
             .map_err(fetch_trouble)?;
-        match self.looker.prepare(bytes).await {
+        match looker.prepare(bytes).await {
             Ok(in_hand) => Ok(Ok(in_hand)),
-            Err((reason, sha256)) => {
+            Err((reason, file)) => {
                 let name = photo.to_string();
-                Ok(Err(self
-                    .looker
-                    .refused(reason, sha256, &name)
-                    .map_err(encode_trouble)?))
+                let finished = looker.refused(reason, file, &name);
+                Ok(Err(finished.map_err(encode_trouble)?))
             }
         }
     }
@@ -124,14 +130,18 @@ impl Desk {
         finished: Finished,
         since: (Duration, u32),
     ) -> Result<(), Trouble> {
-        let bundle = self.looker.bundle();
         let how = Looking {
-            bundle: (&bundle.name, &bundle.version),
             total: self.settler.clock.ticks().saturating_sub(since.0),
             attempts: since.1,
         };
         let id = entry.inspection.request.id.clone();
-        let verdict = finished.looked.verdict;
+        let settled = Settled {
+            verdict: finished.looked.verdict,
+            lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
+            bundle: finished.bundle.clone(),
+            timings_ms: timings_ms(&finished.looked.timings, how.total),
+            photo_bytes: finished.photo.bytes,
+        };
         self.settler
             .done(entry, finished, &how)
             .await
@@ -142,7 +152,8 @@ impl Desk {
                 },
                 other => other.into(),
             })?;
-        info!(inspection = %id, %verdict, "settled");
+        info!(inspection = %id, verdict = %settled.verdict, "settled");
+        self.telemetry.tell(Happened::Settled(&settled));
         Ok(())
     }
 
@@ -175,6 +186,7 @@ impl Desk {
         match self.settler.failed(entry, (code, detail), attempt).await {
             Ok(()) => {
                 self.progress.failed.fetch_add(1, Ordering::Relaxed);
+                self.telemetry.tell(Happened::Failed(code));
                 Handled::Settled
             }
             Err(error) => {
@@ -216,7 +228,10 @@ impl Desk {
             .await
             .map(|mut answers| answers.pop())
         {
-            Ok(Some(Ok(()))) => Handled::Settled,
+            Ok(Some(Ok(()))) => {
+                self.telemetry.tell(Happened::Parked);
+                Handled::Settled
+            }
             Ok(Some(Err(error))) | Err(error) => {
                 warn!(%error, "parking failed, trying again later");
                 self.again(delivery.receive_count)
@@ -226,6 +241,7 @@ impl Desk {
     }
 
     fn again(&self, attempt: u32) -> Handled {
+        self.telemetry.tell(Happened::Returned);
         Handled::Again(self.retry.delay(attempt, &self.dice))
     }
 }

@@ -1,6 +1,7 @@
 //! Signs of life: every 15 s a record (and whatever else the binary does with it, such as a file).
 
 use crate::consumer::Progress;
+use crate::looker::CurrentLooker;
 use crate::stop::Stop;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,8 +21,6 @@ pub struct Identity {
     pub host: String,
     /// `cpu` or `cuda`.
     pub device: String,
-    /// Name and version of the bundle.
-    pub bundle: (String, String),
 }
 
 /// Tells that a consumer lives.
@@ -30,6 +29,8 @@ pub struct Heart {
     pub identity: Identity,
     /// Its counts.
     pub progress: Arc<Progress>,
+    /// Its networks, for name and version of the bundle.
+    pub looker: Arc<CurrentLooker>,
     /// Where signs of life go.
     pub records: Arc<dyn Records>,
     /// Time.
@@ -75,14 +76,16 @@ impl Heart {
     async fn beat(&self, state: WorkerState, started: Timestamp, window: &mut VecDeque<(Duration, u64)>) {
         let now = self.clock.now();
         let done = self.progress.settled.load(Ordering::Relaxed);
+        let looker = self.looker.get();
+        let bundle = looker.bundle();
         let document = HeartbeatDocument {
             worker: self.identity.worker.clone(),
             at: now,
             started_at: started,
             host: self.identity.host.clone(),
             device: self.identity.device.clone(),
-            bundle_name: self.identity.bundle.0.clone(),
-            bundle_version: self.identity.bundle.1.clone(),
+            bundle_name: bundle.name.clone(),
+            bundle_version: bundle.version.clone(),
             photos_done: count(done),
             photos_failed: count(self.progress.failed.load(Ordering::Relaxed)),
             photos_per_second: throughput(window, self.clock.ticks(), done),

@@ -3,12 +3,14 @@
 //! The way of a photo: [`triage`] (intake queue: quality, gate, lane) → [`segmentation`] (the heavy look) →
 //! [`settle`] (blobs, record, event, then acknowledge). Both are handlers of a [`consumer`], which keeps
 //! leases, gathers acknowledgements and stops in order; both look through a [`looker`], which gathers photos
-//! into batches for the networks. [`scaler`] keeps the number of workers at what the backlog asks for.
+//! into batches for the networks. Where a service hands out batches by itself, an [`invocation`] takes the
+//! consumer's place. [`scaler`] keeps the number of workers at what the backlog asks for.
 //! [`look`] is the look at one photo itself; `walkaround inspect` uses it directly.
 
 pub mod consumer;
 pub mod desk;
 pub mod heartbeat;
+pub mod invocation;
 pub mod ledger;
 pub mod look;
 pub mod looker;
@@ -20,4 +22,5 @@ pub mod segmentation;
 pub mod settle;
 pub mod situation;
 pub mod stop;
+pub mod telemetry;
 pub mod triage;

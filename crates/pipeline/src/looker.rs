@@ -12,7 +12,7 @@ pub use batcher::BatchSettings;
 use batcher::Batcher;
 use image::RgbImage;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use walkaround_domain::Reason;
@@ -64,6 +64,26 @@ pub struct Looker {
     clock: Arc<dyn Clock>,
 }
 
+/// The looker in use. A new one takes over between photos: each photo keeps the one that it began with.
+pub struct CurrentLooker(RwLock<Arc<Looker>>);
+
+impl CurrentLooker {
+    /// Begins with this one.
+    pub fn new(looker: Looker) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::new(looker))))
+    }
+
+    /// The one in use now.
+    pub fn get(&self) -> Arc<Looker> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another one in its place. The old one ends with the last photo that has it.
+    pub fn replace(&self, looker: Looker) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(looker);
+    }
+}
+
 /// What the networks' bundle says of itself.
 #[derive(Debug, Clone)]
 pub struct BundleInfo {
@@ -81,18 +101,29 @@ pub struct BundleInfo {
 pub struct Finished {
     /// Verdict, findings, timings. The pixels are gone.
     pub looked: Looked,
-    /// SHA-256 of the photo's bytes.
-    pub photo_sha256: [u8; 32],
+    /// The photo's file.
+    pub photo: FileMark,
+    /// Name and version of the bundle that looked.
+    pub bundle: (String, String),
     /// The report: findings with outlines and masks, as JSON. The same photo and bundle give the same bytes.
     pub report: Vec<u8>,
     /// The marked picture as JPEG.
     pub overlay: Option<Vec<u8>>,
 }
 
+/// A photo's file, once it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileMark {
+    /// SHA-256 of its bytes.
+    pub sha256: [u8; 32],
+    /// How many bytes it had.
+    pub bytes: u64,
+}
+
 /// A decoded photo on its way through the networks.
 pub struct InHand {
     photo: Prepared,
-    sha256: [u8; 32],
+    file: FileMark,
     first_look: Option<FirstLook>,
     maps: Vec<walkaround_vision::mask::ProbabilityMap>,
 }
@@ -157,11 +188,14 @@ impl Looker {
     ///
     /// # Errors
     /// The reason why it is unusable; [`Looker::refused`] makes a result of it.
-    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<InHand, (Reason, [u8; 32])> {
+    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<InHand, (Reason, FileMark)> {
         let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
-            let sha256 = Sha256::digest(&bytes).into();
+            let file = FileMark {
+                sha256: Sha256::digest(&bytes).into(),
+                bytes: bytes.len() as u64,
+            };
             let ticks = || clock.ticks();
             let with = Preparation {
                 settings: &look,
@@ -173,11 +207,11 @@ impl Looker {
             match look::prepare(&bytes, &with) {
                 Ok(photo) => Ok(InHand {
                     photo,
-                    sha256,
+                    file,
                     first_look: None,
                     maps: Vec::new(),
                 }),
-                Err(reason) => Err((reason, sha256)),
+                Err(reason) => Err((reason, file)),
             }
         })
         .await
@@ -231,7 +265,7 @@ impl Looker {
             let label = format!("{} {}", bundle.name, bundle.version);
             let overlay = look::render(&mut looked, &settings, (&bundle.classes, &label), &ticks)
                 .map_err(|e| e.to_string())?;
-            finished(looked, (photo.sha256, &name), &bundle, overlay)
+            finished(looked, (photo.file, &name), &bundle, overlay)
         })
         .await
     }
@@ -240,8 +274,8 @@ impl Looker {
     ///
     /// # Errors
     /// When the report cannot be encoded.
-    pub fn refused(&self, reason: Reason, photo_sha256: [u8; 32], name: &str) -> Result<Finished, String> {
-        finished(Looked::refused(reason), (photo_sha256, name), &self.bundle, None)
+    pub fn refused(&self, reason: Reason, file: FileMark, name: &str) -> Result<Finished, String> {
+        finished(Looked::refused(reason), (file, name), &self.bundle, None)
     }
 
     /// Time of one heavy look on this machine, measured on an empty picture after one to warm up.
@@ -283,7 +317,7 @@ impl Looker {
 
 fn finished(
     mut looked: Looked,
-    (photo_sha256, name): ([u8; 32], &str),
+    (file, name): (FileMark, &str),
     bundle: &BundleInfo,
     overlay: Option<Vec<u8>>,
 ) -> Result<Finished, String> {
@@ -291,16 +325,12 @@ fn finished(
     if let Some(photo) = &mut looked.photo {
         photo.pixels = RgbImage::default();
     }
-    let report = photo_report(
-        name,
-        Some(&photo_sha256),
-        &looked,
-        (&bundle.name, &bundle.version),
-    );
+    let report = photo_report(name, Some(&file.sha256), &looked, (&bundle.name, &bundle.version));
     let report = serde_json::to_vec(&report).map_err(|e| e.to_string())?;
     Ok(Finished {
         looked,
-        photo_sha256,
+        photo: file,
+        bundle: (bundle.name.clone(), bundle.version.clone()),
         report,
         overlay,
     })

@@ -93,11 +93,7 @@ impl Scaler {
             desired,
             ..Tick::default()
         };
-        for job in stale {
-            warn!(worker = job.id, "no sign of life, ending it");
-            self.capacity.end(&job.id, "no sign of life").await?;
-            tick.ended.push(job.id.clone());
-        }
+        tick.ended = self.end_stale(&stale).await;
         // Stale workers are ending, not gone: until then they count against the maximum.
         let room = self
             .policy
@@ -115,6 +111,18 @@ impl Scaler {
             );
         }
         Ok(tick)
+    }
+
+    /// Ended or not, a worker asked to end counts against the maximum; one that cannot be ended must not keep the
+    /// others from being started.
+    async fn end_stale(&self, stale: &[&WorkerJob]) -> Vec<String> {
+        for job in stale {
+            warn!(worker = job.id, "no sign of life, ending it");
+            if let Err(error) = self.capacity.end(&job.id, "no sign of life").await {
+                warn!(worker = job.id, %error, "it could not be ended, the next look tries again");
+            }
+        }
+        stale.iter().map(|job| job.id.clone()).collect()
     }
 
     fn remember(&mut self, need: u32, now: Timestamp) {

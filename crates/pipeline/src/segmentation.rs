@@ -40,11 +40,13 @@ impl Handler for Segmentation {
 impl Segmentation {
     async fn one(&self, request: InspectionRequest, delivery: &Delivery, stop: &Stop) -> Result<(), Trouble> {
         let since = (self.desk.settler.clock.ticks(), delivery.receive_count);
+        let photo = request.photo.clone();
         let entry = self.desk.take_up(request, delivery).await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
-        let mut photo = match self.desk.prepare(&entry).await? {
+        let looker = self.desk.looker.get();
+        let mut photo = match self.desk.prepare(&looker, &photo).await? {
             Ok(photo) => photo,
             Err(finished) => return self.desk.settle(entry, finished, since).await,
         };
@@ -52,28 +54,17 @@ impl Segmentation {
             return Err(Trouble::Draining);
         }
         if photo.usable() {
-            let look = self
-                .desk
-                .looker
+            let look = looker
                 .first_look(&mut photo)
                 .await
                 .map_err(|e| engine_trouble(&e))?;
             // Triage already suspected this photo: its gate is asked again only for the record.
             if look.vehicle != Vehicle::Absent {
-                self.desk
-                    .looker
-                    .segment(&mut photo)
-                    .await
-                    .map_err(|e| engine_trouble(&e))?;
+                looker.segment(&mut photo).await.map_err(|e| engine_trouble(&e))?;
             }
         }
         let name = entry.inspection.request.photo.to_string();
-        let finished = self
-            .desk
-            .looker
-            .finish(photo, name)
-            .await
-            .map_err(encode_trouble)?;
+        let finished = looker.finish(photo, name).await.map_err(encode_trouble)?;
         self.desk.settle(entry, finished, since).await
     }
 }

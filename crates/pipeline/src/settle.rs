@@ -33,9 +33,7 @@ pub struct Settler {
 }
 
 /// Who looked and how long it took.
-pub struct Looking<'a> {
-    /// Name and version of the bundle.
-    pub bundle: (&'a str, &'a str),
+pub struct Looking {
     /// Time since the message was taken up.
     pub total: Duration,
     /// Deliveries that it took.
@@ -47,13 +45,20 @@ impl Settler {
     ///
     /// # Errors
     /// [`LedgerError`]; the message must come back.
-    pub async fn done(&self, entry: Entry, finished: Finished, how: &Looking<'_>) -> Result<(), LedgerError> {
+    pub async fn done(&self, entry: Entry, finished: Finished, how: &Looking) -> Result<(), LedgerError> {
         let id = entry.inspection.request.id.clone();
         let report = self
-            .put((&id, how, "report.json"), &finished.report, "application/json")
+            .put(
+                (&id, &finished, "report.json"),
+                &finished.report,
+                "application/json",
+            )
             .await?;
         let overlay = match &finished.overlay {
-            Some(jpeg) => Some(self.put((&id, how, "overlay.jpg"), jpeg, "image/jpeg").await?),
+            Some(jpeg) => Some(
+                self.put((&id, &finished, "overlay.jpg"), jpeg, "image/jpeg")
+                    .await?,
+            ),
             None => None,
         };
         let event = Event::Complete {
@@ -121,12 +126,12 @@ impl Settler {
 
     async fn put(
         &self,
-        (id, how, name): (&InspectionId, &Looking<'_>, &str),
+        (id, finished, name): (&InspectionId, &Finished, &str),
         bytes: &[u8],
         content_type: &str,
     ) -> Result<BlobRef, PortError> {
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
-        let folder = format!("inspections/{id}/{}-{}", how.bundle.0, how.bundle.1);
+        let folder = format!("inspections/{id}/{}-{}", finished.bundle.0, finished.bundle.1);
         let plain = format!("{folder}/{name}");
         // Another look by the same bundle may differ in its last digit (another device): its own key then.
         let own = format!("{folder}/{}-{name}", &hex(&sha256)[..16]);
@@ -160,7 +165,7 @@ impl Settler {
 fn outcome(
     finished: &Finished,
     (report, overlay): (BlobRef, Option<BlobRef>),
-    how: &Looking<'_>,
+    how: &Looking,
     worker: &str,
 ) -> Outcome {
     let looked = &finished.looked;
@@ -169,7 +174,7 @@ fn outcome(
     Outcome {
         reasons: looked.reasons.clone(),
         size: looked.photo.as_ref().map(|p| p.original),
-        photo_sha256: Some(finished.photo_sha256),
+        photo_sha256: Some(finished.photo.sha256),
         gate: looked.first_look.and_then(|f| f.gate),
         findings: findings
             .into_iter()
@@ -178,8 +183,8 @@ fn outcome(
             .collect(),
         report: Some(report),
         overlay,
-        bundle_name: how.bundle.0.to_owned(),
-        bundle_version: how.bundle.1.to_owned(),
+        bundle_name: finished.bundle.0.clone(),
+        bundle_version: finished.bundle.1.clone(),
         timings_ms: timings_ms(&looked.timings, how.total),
         worker: worker.to_owned(),
     }

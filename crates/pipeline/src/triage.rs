@@ -2,17 +2,22 @@
 
 use crate::consumer::{Handled, Handler};
 use crate::desk::{Desk, Trouble, encode_trouble, engine_trouble};
+use crate::invocation::InvocationEnd;
 use crate::ledger::Entry;
-use crate::looker::InHand;
+use crate::looker::{InHand, Looker};
 use crate::situation::Situation;
 use crate::stop::Stop;
+use crate::telemetry::Happened;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
+use tracing::info;
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
 use walkaround_domain::{Event, FailureCode, InspectionRequest, Lane, Phase};
+use walkaround_inference::EngineError;
 use walkaround_messages::{Intake, parse_intake, request_json};
-use walkaround_ports::{Delivery, OutMessage, Queue};
+use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
 
 /// Triage of the intake queue.
 pub struct Triage {
@@ -24,10 +29,45 @@ pub struct Triage {
     pub situation: Arc<Situation>,
     /// Bounds and prices.
     pub routing: RoutingPolicy,
-    /// Measured time of one heavy look here; none when this process has no segmenters.
-    pub inline_look: Option<Duration>,
-    /// Time of one invocation; a process without such a limit gives a long one.
-    pub time_left: Duration,
+    /// Time of one heavy look here.
+    pub inline_look: InlineLook,
+    /// When the present invocation ends.
+    pub end: Arc<InvocationEnd>,
+}
+
+/// Time of one heavy look in this process.
+pub enum InlineLook {
+    /// Known.
+    Known(Duration),
+    /// This process has no segmenters.
+    Never,
+    /// Measured when the first suspect photo asks: until then a process need not load its segmenters.
+    WhenAsked(OnceCell<Duration>),
+}
+
+impl InlineLook {
+    async fn time(&self, looker: &Looker) -> Result<Option<Duration>, EngineError> {
+        match self {
+            Self::Known(time) => Ok(Some(*time)),
+            Self::Never => Ok(None),
+            Self::WhenAsked(cell) => {
+                let measured = cell.get_or_try_init(|| async {
+                    let time = looker.measure_segment().await?;
+                    info!(look_ms = time.as_secs_f64() * 1e3, "heavy look measured");
+                    Ok::<_, EngineError>(time)
+                });
+                Ok(Some(*measured.await?))
+            }
+        }
+    }
+}
+
+/// A photo on its way: who looks at it, and since when.
+struct Sitting<'a> {
+    looker: Arc<Looker>,
+    delivery: &'a Delivery,
+    begin: Duration,
+    request: &'a InspectionRequest,
 }
 
 #[async_trait]
@@ -46,7 +86,13 @@ impl Handler for Triage {
             // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
             // that is begun is finished, within the budget.
             let stop = (!begun).then_some(stop);
-            let one = match self.one(request.clone(), delivery, stop).await {
+            let sitting = Sitting {
+                looker: self.desk.looker.get(),
+                delivery,
+                begin: self.desk.settler.clock.ticks(),
+                request: &request,
+            };
+            let one = match Box::pin(self.one(&sitting, stop)).await {
                 Ok(()) => Handled::Settled,
                 Err(trouble) => self.desk.handle_trouble(trouble, request, delivery).await,
             };
@@ -61,89 +107,66 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    async fn one(
-        &self,
-        request: InspectionRequest,
-        delivery: &Delivery,
-        stop: Option<&Stop>,
-    ) -> Result<(), Trouble> {
-        let begin = self.desk.settler.clock.ticks();
-        let since = (begin, delivery.receive_count);
-        let entry = self.desk.take_up(request, delivery).await?;
+    async fn one(&self, at: &Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
+        let entry = self.desk.take_up(at.request.clone(), at.delivery).await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
         if entry.is_routed_to(Lane::Gpu) {
             // The record says so, but the message may have been lost with the process that wrote it.
-            return self.send(&entry).await;
+            return self.send(at).await;
         }
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let mut photo = match self.desk.prepare(&entry).await? {
+        let mut photo = match self.desk.prepare(&at.looker, &at.request.photo).await? {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, since).await,
+            Err(finished) => return self.desk.settle(entry, finished, at.since()).await,
         };
         if !photo.usable() {
-            return self.finish(entry, photo, since).await;
+            return self.finish(at, entry, photo).await;
         }
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let look = self
-            .desk
-            .looker
-            .first_look(&mut photo)
-            .await
-            .map_err(|e| engine_trouble(&e))?;
+        let look = at.looker.first_look(&mut photo).await;
+        let look = look.map_err(|e| engine_trouble(&e))?;
         self.situation.saw(look.suspect);
         if !look.suspect {
-            return self.finish(entry, photo, since).await;
+            return self.finish(at, entry, photo).await;
         }
-        let routed = self.route(&entry, begin).await;
+        let routed = self.route(at).await?;
         match routed.lane {
-            Lane::Gpu => self.to_gpu(entry, routed).await,
+            Lane::Gpu => self.to_gpu(at, entry, routed).await,
             Lane::Inline => {
-                self.desk
-                    .looker
-                    .segment(&mut photo)
-                    .await
-                    .map_err(|e| engine_trouble(&e))?;
-                self.finish(
-                    with_route(entry, routed, self.desk.settler.clock.now()),
-                    photo,
-                    since,
-                )
-                .await
+                let segmented = at.looker.segment(&mut photo).await;
+                segmented.map_err(|e| engine_trouble(&e))?;
+                let entry = with_route(entry, routed, self.desk.settler.clock.now());
+                self.finish(at, entry, photo).await
             }
         }
     }
 
-    async fn route(&self, entry: &Entry, begin: Duration) -> Routed {
+    async fn route(&self, at: &Sitting<'_>) -> Result<Routed, Trouble> {
         let clock = &self.desk.settler.clock;
         let load = self.situation.load().await;
-        let spent = clock.ticks().saturating_sub(begin);
+        let look = self.inline_look.time(&at.looker).await;
         let cost = InlineCost {
-            look: self.inline_look,
-            time_left: self.time_left.saturating_sub(spent),
+            look: look.map_err(|e| engine_trouble(&e))?,
+            time_left: self.end.left(clock.ticks()),
         };
-        let deadline = entry.inspection.request.deadline.map(|d| d.since(clock.now()));
-        route(&load, cost, deadline, &self.routing)
+        let deadline = at.request.deadline.map(|d| d.since(clock.now()));
+        Ok(route(&load, cost, deadline, &self.routing))
     }
 
-    async fn finish(&self, entry: Entry, photo: InHand, since: (Duration, u32)) -> Result<(), Trouble> {
+    async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
         let name = entry.inspection.request.photo.to_string();
-        let finished = self
-            .desk
-            .looker
-            .finish(photo, name)
-            .await
-            .map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, since).await
+        let finished = at.looker.finish(photo, name).await.map_err(encode_trouble)?;
+        self.desk.settle(entry, finished, at.since()).await
     }
 
     /// The record first, the message second: a crash in between is mended when the intake message returns.
-    async fn to_gpu(&self, entry: Entry, routed: Routed) -> Result<(), Trouble> {
+    async fn to_gpu(&self, at: &Sitting<'_>, entry: Entry, routed: Routed) -> Result<(), Trouble> {
         let event = Event::Route {
             lane: routed.lane,
             reason: routed.reason,
@@ -158,12 +181,15 @@ impl Triage {
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
-        self.send(&entry).await
+        self.send(at).await
     }
 
-    async fn send(&self, entry: &Entry) -> Result<(), Trouble> {
+    /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
+    async fn send(&self, at: &Sitting<'_>) -> Result<(), Trouble> {
+        let trace = at.delivery.attributes.get_key_value(TRACE_ATTRIBUTE);
         let message = OutMessage {
-            body: request_json(&entry.inspection.request),
+            body: request_json(at.request),
+            attributes: trace.map(|(n, v)| (n.clone(), v.clone())).into_iter().collect(),
             ..OutMessage::default()
         };
         let answers = self.segmentation.send(vec![message]).await?;
@@ -174,11 +200,18 @@ impl Triage {
         match answers.into_iter().next() {
             Some(Ok(())) => {
                 self.situation.sent();
+                self.desk.telemetry.tell(Happened::SentToGpu);
                 Ok(())
             }
             Some(Err(error)) => Err(again(error.to_string())),
             None => Err(again("the queue gave no answer".into())),
         }
+    }
+}
+
+impl Sitting<'_> {
+    fn since(&self) -> (Duration, u32) {
+        (self.begin, self.delivery.receive_count)
     }
 }
 

@@ -11,6 +11,9 @@ mod photos;
 mod publisher;
 mod queue;
 mod records;
+mod stack;
+#[cfg(feature = "system-clock")]
+mod system_clock;
 
 pub use blobs::{BlobAddress, BlobMeta, Blobs, PutNew};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
@@ -18,7 +21,12 @@ pub use clock::Clock;
 pub use error::{PortError, PortErrorKind};
 pub use photos::{FetchError, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
-pub use queue::{AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, Queue, Receipt};
+pub use queue::{
+    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, Queue, Receipt, TRACE_ATTRIBUTE,
+};
 pub use records::{
     Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,
 };
+pub use stack::{QueuePair, StackPorts};
+#[cfg(feature = "system-clock")]
+pub use system_clock::SystemClock;

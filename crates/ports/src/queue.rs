@@ -9,6 +9,11 @@ use walkaround_domain::Timestamp;
 /// Largest body with attributes, in bytes (SQS: 1 MiB).
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Attribute of a message with its X-Ray trace header. SQS carries it as the message system attribute of this
+/// name, so it is not one of the ten; other queues carry it as they carry the rest.
+/// See <https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html>.
+pub const TRACE_ATTRIBUTE: &str = "AWSTraceHeader";
+
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutMessage {

@@ -3,8 +3,12 @@
 //! [`SETTINGS`] is the one list: names, defaults and what they mean. The loader takes its defaults from there,
 //! and a test holds that it reads each of them and nothing else.
 
+pub mod aws;
+mod list;
 mod read;
 
+pub use aws::AwsSettings;
+pub use list::SETTINGS;
 use read::Reader;
 pub use read::SettingsError;
 use std::path::PathBuf;
@@ -20,169 +24,6 @@ pub struct SettingDoc {
     /// What it means.
     pub meaning: &'static str,
 }
-
-const fn doc(name: &'static str, default: &'static str, meaning: &'static str) -> SettingDoc {
-    SettingDoc {
-        name,
-        default,
-        meaning,
-    }
-}
-
-/// All settings of the pipeline.
-pub const SETTINGS: &[SettingDoc] = &[
-    doc(
-        "WALKAROUND_ROOT",
-        ".walkaround",
-        "folder of the embedded stack: database, blobs, logs",
-    ),
-    doc("WALKAROUND_BUNDLE", "bundles/demo", "folder of the model bundle"),
-    doc(
-        "WALKAROUND_ONNXRUNTIME",
-        "",
-        "ONNX Runtime library; found beside the program when empty",
-    ),
-    doc(
-        "WALKAROUND_DEVICE",
-        "cpu",
-        "where workers run networks: cpu, cuda or auto",
-    ),
-    doc("WALKAROUND_THREADS", "1", "threads inside one network run"),
-    doc(
-        "WALKAROUND_TRIAGE_JOBS",
-        "0",
-        "photos that triage looks at at once; 0 for one a core",
-    ),
-    doc(
-        "WALKAROUND_TRIAGE_IN_FLIGHT",
-        "16",
-        "messages that triage holds at once",
-    ),
-    doc(
-        "WALKAROUND_WORKER_IN_FLIGHT",
-        "32",
-        "messages that a worker holds at once",
-    ),
-    doc(
-        "WALKAROUND_BATCH_PHOTOS",
-        "4",
-        "most photos of one batch for the networks, up to 16",
-    ),
-    doc(
-        "WALKAROUND_BATCH_WAIT_MS",
-        "0",
-        "milliseconds that a batch waits for more photos",
-    ),
-    doc("WALKAROUND_WORKERS_MIN", "0", "fewest workers of the GPU lane"),
-    doc(
-        "WALKAROUND_WORKERS_MAX",
-        "2",
-        "most workers of the GPU lane; 0 closes it",
-    ),
-    doc(
-        "WALKAROUND_WORKER_RATE",
-        "5",
-        "photos a second of one worker, until it is measured",
-    ),
-    doc(
-        "WALKAROUND_COLD_START_S",
-        "5",
-        "seconds from asking for a worker to its first photo",
-    ),
-    doc(
-        "WALKAROUND_DRAIN_TARGET_S",
-        "60",
-        "seconds within which workers should empty the lane",
-    ),
-    doc(
-        "WALKAROUND_INLINE_DRAIN_S",
-        "20",
-        "a burst that inline looks would need longer for goes to the GPU lane",
-    ),
-    doc(
-        "WALKAROUND_WARM_HOLD_S",
-        "60",
-        "seconds that a need keeps workers that are there",
-    ),
-    doc(
-        "WALKAROUND_SCALE_EVERY_S",
-        "2",
-        "seconds between two looks of the scaler",
-    ),
-    doc(
-        "WALKAROUND_LEASE_S",
-        "60",
-        "seconds of a lease; extended every third of it",
-    ),
-    doc(
-        "WALKAROUND_IDLE_EXIT_S",
-        "60",
-        "a worker without work for this long exits; 0 for never",
-    ),
-    doc(
-        "WALKAROUND_STALL_EXIT_S",
-        "300",
-        "a worker that finishes nothing for this long exits with code 75",
-    ),
-    doc(
-        "WALKAROUND_DRAIN_BUDGET_S",
-        "25",
-        "seconds for the work in hand after SIGTERM",
-    ),
-    doc(
-        "WALKAROUND_HEARTBEAT_S",
-        "15",
-        "seconds between two signs of life",
-    ),
-    doc(
-        "WALKAROUND_ATTEMPTS",
-        "6",
-        "deliveries after which trouble is recorded as a failure",
-    ),
-    doc(
-        "WALKAROUND_RETRY_FIRST_S",
-        "5",
-        "delay after the first failed delivery; doubles each time, jittered",
-    ),
-    doc("WALKAROUND_PHOTO_MIB", "64", "largest photo in MiB"),
-    doc(
-        "WALKAROUND_PHOTO_ROOTS",
-        "",
-        "folders that photos may be read from, separated by `:`",
-    ),
-    doc(
-        "WALKAROUND_PHOTO_BUCKETS",
-        "photos",
-        "buckets that photos may be read from, separated by `,`",
-    ),
-    doc(
-        "WALKAROUND_PHOTO_HOSTS",
-        "",
-        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below",
-    ),
-    doc("WALKAROUND_PHOTO_HTTP", "false", "also fetch over plain http"),
-    doc(
-        "WALKAROUND_PHOTO_PRIVATE",
-        "false",
-        "also fetch from private and loopback addresses; for labs",
-    ),
-    doc(
-        "WALKAROUND_PHOTO_HEADER",
-        "",
-        "secret header for a host: `host header: value`",
-    ),
-    doc(
-        "WALKAROUND_DROP_FOLDER",
-        "",
-        "folder that `up` watches for photos",
-    ),
-    doc(
-        "WALKAROUND_LISTEN",
-        "127.0.0.1:8377",
-        "address of the HTTP surface; empty for none",
-    ),
-    doc("WALKAROUND_OVERLAY", "true", "store marked pictures"),
-];
 
 /// Settings of the pipeline. Field by field as [`SETTINGS`] says.
 #[derive(Debug, Clone)]
@@ -223,6 +64,15 @@ pub struct Settings {
     pub drop_folder: Option<PathBuf>,
     pub listen: Option<String>,
     pub overlay: bool,
+    pub bundle_cache: PathBuf,
+    pub bundle_look: Option<Duration>,
+    pub decode_bytes_max: u64,
+    pub photos_bucket: String,
+    pub results_bucket: String,
+    pub stack: String,
+    pub record_days: Option<u32>,
+    pub alert_window: Duration,
+    pub aws: AwsSettings,
 }
 
 /// A value that must not be shown.
@@ -297,6 +147,17 @@ impl Settings {
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
             listen: r.text("WALKAROUND_LISTEN")?,
             overlay: r.yes_no("WALKAROUND_OVERLAY")?,
+            bundle_cache: r
+                .path("WALKAROUND_BUNDLE_CACHE")?
+                .unwrap_or_else(|| std::env::temp_dir().join("walkaround-bundles")),
+            bundle_look: Some(r.seconds("WALKAROUND_BUNDLE_LOOK_S", 0.0, 86_400.0)?).filter(|d| !d.is_zero()),
+            decode_bytes_max: r.number::<u64>("WALKAROUND_DECODE_MIB", 16, 65_536)? << 20,
+            photos_bucket: r.text("WALKAROUND_PHOTOS_BUCKET")?.unwrap_or_default(),
+            results_bucket: r.text("WALKAROUND_RESULTS_BUCKET")?.unwrap_or_default(),
+            stack: r.one_of("WALKAROUND_STACK", &["local", "aws"])?,
+            record_days: Some(r.number("WALKAROUND_RECORD_DAYS", 0, 36_500)?).filter(|d| *d > 0),
+            alert_window: r.seconds("WALKAROUND_ALERT_WINDOW_S", 1.0, 86_400.0)?,
+            aws: AwsSettings::read(&r)?,
         };
         if settings.workers_min > settings.workers_max {
             return Err(SettingsError::new(

@@ -14,15 +14,17 @@ use walkaround_domain::scaling::ScalingPolicy;
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
 use walkaround_pipeline::desk::Desk;
 use walkaround_pipeline::heartbeat::{Heart, Identity};
+use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::LookSettings;
-use walkaround_pipeline::looker::{BatchSettings, Compute, Looker, LookerSettings};
+use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
 use walkaround_pipeline::retry::{Dice, RetryPolicy};
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
-use walkaround_pipeline::triage::Triage;
+use walkaround_pipeline::telemetry::Silent;
+use walkaround_pipeline::triage::{InlineLook, Triage};
 use walkaround_ports::{Clock, Queue};
 use walkaround_vision::decode::Limits;
 use walkaround_vision::overlay::OverlayStyle;
@@ -58,7 +60,7 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
     });
     Desk {
         source: around(process, &world.photos, ""),
-        looker: Arc::new(Looker::new(engine, looker_settings(context), Arc::clone(clock))),
+        looker: CurrentLooker::new(Looker::new(engine, looker_settings(context), Arc::clone(clock))),
         settler: Settler {
             ledger: Ledger::new(around(process, &world.records, "")),
             blobs: around(process, &world.blobs, ""),
@@ -76,6 +78,7 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
         dice: Arc::new(Dice::seeded(context.rng().u64(..))),
         photo_bytes_max: 1 << 20,
         progress: Arc::new(Progress::default()),
+        telemetry: Arc::new(Silent),
         queue_name: role,
     }
 }
@@ -152,8 +155,8 @@ pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
             inline_drain_max: Duration::from_secs(40),
             ..RoutingPolicy::default()
         },
-        inline_look: plan.inline_look,
-        time_left: Duration::from_secs(600),
+        inline_look: plan.inline_look.map_or(InlineLook::Never, InlineLook::Known),
+        end: InvocationEnd::never(),
     };
     consumer(process, ("triage", intake), (Arc::new(triage), progress), clock)
 }
@@ -168,9 +171,9 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart)
             worker: process.name.clone(),
             host: "simulated".into(),
             device: "cpu".into(),
-            bundle: ("simulated".into(), "1".into()),
         },
         progress: Arc::clone(&progress),
+        looker: Arc::clone(&desk.looker),
         records: around(process, &world.records, ""),
         clock: Arc::clone(&clock),
         every: Duration::from_secs(15),

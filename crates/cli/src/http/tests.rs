@@ -4,7 +4,7 @@ mod metrics;
 
 use super::{Site, bind, listener, router};
 use crate::failure::Failure;
-use crate::local::stack::{RESULTS, Stack};
+use crate::local::stack::Stack;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
@@ -102,7 +102,7 @@ impl Bench {
         let mut inspection = inspection(id, vehicle);
         if let Some((verdict, bytes)) = done {
             let at = BlobAddress {
-                bucket: RESULTS.to_owned(),
+                bucket: "results".to_owned(),
                 key: format!("inspections/{id}/overlay.jpg"),
             };
             let blobs = self.stack.embedded.blobs();

@@ -4,17 +4,18 @@
 //! photos bucket under its digest (the same photo dropped twice is the same inspection), its request is
 //! sent, and only then it is moved to `accepted/`: a crash in between does it again, harmlessly.
 
-use super::stack::{PHOTOS, Stack};
+use super::stack::Stack;
 use crate::failure::Failure;
 use crate::inspect::inputs::is_picture_name;
 use anyhow::{Context, anyhow};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
 use walkaround_domain::{InspectionRequest, PhotoRef};
+use walkaround_embedded::INTAKE;
 use walkaround_messages::{derived_id, request_json};
 use walkaround_pipeline::report::hex;
 use walkaround_pipeline::stop::Stop;
@@ -28,9 +29,8 @@ const FILES_MAX: usize = 1000;
 pub(crate) struct DropFolder {
     folder: PathBuf,
     intake: Arc<dyn Queue>,
-    blobs: Arc<dyn Blobs>,
+    photos: PhotoStore,
     clock: Arc<dyn Clock>,
-    bytes_max: u64,
     seen: HashMap<PathBuf, (u64, Option<SystemTime>)>,
 }
 
@@ -43,10 +43,9 @@ impl DropFolder {
         }
         Ok(Self {
             folder: folder.to_path_buf(),
-            intake: stack.intake()?.queue,
-            blobs: stack.embedded.blobs(),
+            intake: stack.embedded.queue(INTAKE)?,
+            photos: stack.photo_store(),
             clock: Arc::clone(&stack.clock),
-            bytes_max: stack.settings.photo_bytes_max,
             seen: HashMap::new(),
         })
     }
@@ -93,11 +92,11 @@ impl DropFolder {
     }
 
     async fn take(&mut self, file: &Path) -> anyhow::Result<()> {
-        if file.metadata()?.len() > self.bytes_max {
+        if file.metadata()?.len() > self.photos.bytes_max {
             warn!(file = %file.display(), "over the size limit, moved to refused/");
             return self.put_away(file, "refused");
         }
-        let request = take_in(file, &*self.blobs, self.bytes_max).await?;
+        let request = self.photos.take_in(file).await?;
         let message = OutMessage {
             body: request_json(&request),
             ..OutMessage::default()
@@ -118,45 +117,43 @@ impl DropFolder {
     }
 }
 
-/// Copies a photo into the stack under its digest, and makes a request of it.
-///
-/// # Errors
-/// One line: unreadable, over `bytes_max`, or not storable.
-pub(crate) async fn take_in(
-    file: &Path,
-    blobs: &dyn Blobs,
-    bytes_max: u64,
-) -> anyhow::Result<InspectionRequest> {
-    let context = || format!("cannot read {}", file.display());
-    let length = tokio::fs::metadata(file).await.with_context(context)?.len();
-    anyhow::ensure!(
-        length <= bytes_max,
-        "{} is over the limit of {} MiB",
-        file.display(),
-        bytes_max >> 20
-    );
-    let bytes = tokio::fs::read(file).await.with_context(context)?;
-    let digest = hex(&Sha256::digest(&bytes).into());
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let at = BlobAddress {
-        bucket: PHOTOS.to_owned(),
-        key: format!("submitted/{digest}/{name}"),
-    };
-    blobs.put_new(&at, &bytes, "application/octet-stream").await?;
-    let photo = PhotoRef::S3 {
-        bucket: at.bucket,
-        key: at.key,
-        version: None,
-    };
-    Ok(InspectionRequest {
-        id: derived_id(&photo),
-        photo,
-        vehicle_id: None,
-        reservation_id: None,
-        occasion: None,
-        viewpoint: None,
-        taken_at: None,
-        deadline: None,
-        labels: BTreeMap::new(),
-    })
+/// Where submitted photos are kept.
+#[derive(Clone)]
+pub(crate) struct PhotoStore {
+    pub blobs: Arc<dyn Blobs>,
+    pub bucket: String,
+    pub bytes_max: u64,
+}
+
+impl PhotoStore {
+    /// Copies a photo into the stack under its digest, and makes a request of it.
+    ///
+    /// # Errors
+    /// One line: unreadable, over `bytes_max`, or not storable.
+    pub(crate) async fn take_in(&self, file: &Path) -> anyhow::Result<InspectionRequest> {
+        let context = || format!("cannot read {}", file.display());
+        let length = tokio::fs::metadata(file).await.with_context(context)?.len();
+        anyhow::ensure!(
+            length <= self.bytes_max,
+            "{} is over the limit of {} MiB",
+            file.display(),
+            self.bytes_max >> 20
+        );
+        let bytes = tokio::fs::read(file).await.with_context(context)?;
+        let digest = hex(&Sha256::digest(&bytes).into());
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let at = BlobAddress {
+            bucket: self.bucket.clone(),
+            key: format!("submitted/{digest}/{name}"),
+        };
+        self.blobs
+            .put_new(&at, &bytes, "application/octet-stream")
+            .await?;
+        let photo = PhotoRef::S3 {
+            bucket: at.bucket,
+            key: at.key,
+            version: None,
+        };
+        Ok(InspectionRequest::of(derived_id(&photo), photo))
+    }
 }

@@ -1,8 +1,8 @@
 //! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
 
 use super::rows::{
-    counted_classes, existing, findings, inspection, lane, photo_name, print_line, print_table, remark,
-    standing_cell, table,
+    counted_classes, findings, inspection, lane, photo_name, print_line, print_table, remark, standing_cell,
+    table,
 };
 use super::stack::{Stack, runtime};
 use super::words::{clock_time, counted};
@@ -21,7 +21,7 @@ const RESERVATION_MAX: usize = 10_000;
 type Entry = (StoredRecord, Inspection);
 
 pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
-    let stack = existing(args.stack.root.as_deref())?;
+    let stack = Stack::existing(args.stack.root.as_deref())?;
     let limit = usize::from(args.limit);
     let wanted = if args.reservation.is_some() {
         RESERVATION_MAX

@@ -1,6 +1,6 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
-use super::rows::{ROWS_MAX, existing, print_line, print_table, queues, table};
+use super::rows::{ROWS_MAX, print_line, print_table, queues, table};
 use super::stack::{Stack, runtime};
 use super::words::{clock_time, counted};
 use crate::args::{ParkedArgs, Printed, RedriveArgs};
@@ -12,7 +12,7 @@ use walkaround_embedded::{PARKED_PAGE_MAX, Parked, Redrive};
 use walkaround_messages::{Intake, parse_intake, rfc3339};
 
 pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
-    let stack = existing(args.stack.root.as_deref())?;
+    let stack = Stack::existing(args.stack.root.as_deref())?;
     runtime()?.block_on(list(args, &stack))
 }
 
@@ -89,7 +89,7 @@ fn document(queue: &str, message: &Parked) -> serde_json::Value {
 }
 
 pub(crate) fn redrive(args: &RedriveArgs) -> Result<ExitCode, Failure> {
-    let stack = existing(args.root.as_deref())?;
+    let stack = Stack::existing(args.root.as_deref())?;
     runtime()?.block_on(send_back(args, &stack))
 }
 

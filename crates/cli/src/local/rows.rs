@@ -1,37 +1,18 @@
 //! What the client commands say of an inspection, in cells and lines.
 
 use crate::args::QueueArg;
-use crate::failure::Failure;
 use crate::inspect::plain_table;
-use crate::local::stack::Stack;
 use anyhow::Context;
 use comfy_table::{Cell, Color, Table};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
 use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD};
 use walkaround_messages::parse_record;
 use walkaround_ports::StoredRecord;
-use walkaround_settings::Settings;
 
 /// Most rows of a table: more do not help a reader, and memory stays bounded.
 pub(crate) const ROWS_MAX: usize = 2_000;
-
-/// Opens a stack to look at it. A folder that holds no stack does not become one.
-pub(crate) fn existing(root: Option<&Path>) -> Result<Stack, Failure> {
-    let root = match root {
-        Some(root) => root.to_path_buf(),
-        None => Settings::from_env().map_err(Failure::usage)?.root,
-    };
-    if !root.join("walkaround.db").is_file() {
-        return Err(Failure::usage(format!(
-            "no stack in `{}`; start one with `walkaround up`, or name another with --root",
-            root.display()
-        )));
-    }
-    Stack::existing(Some(&root))
-}
 
 /// The inspection of a stored record.
 pub(crate) fn inspection(record: &StoredRecord) -> anyhow::Result<Inspection> {

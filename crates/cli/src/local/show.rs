@@ -1,6 +1,6 @@
 //! `walkaround show`: everything on one record, and where its files are.
 
-use super::rows::{existing, inspection, print_line, standing};
+use super::rows::{inspection, print_line, standing};
 use super::stack::{Stack, runtime};
 use super::words::{clock_time, duration};
 use crate::args::{Printed, ShowArgs};
@@ -12,7 +12,7 @@ use walkaround_domain::{BlobRef, FindingSummary, Inspection, Occasion, Outcome, 
 use walkaround_ports::BlobAddress;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
-    let stack = existing(args.stack.root.as_deref())?;
+    let stack = Stack::existing(args.stack.root.as_deref())?;
     let read = runtime()?.block_on(stack.embedded.records().read(&args.id))?;
     let record = read.ok_or_else(|| anyhow!("no inspection `{}`", args.id))?;
     match args.stack.format {

@@ -3,8 +3,7 @@
 mod document;
 mod print;
 
-use super::rows::existing;
-use super::stack::{runtime, stop_on_signal};
+use super::stack::{Stack, runtime, stop_on_signal};
 use crate::args::{Printed, StatusArgs};
 use crate::failure::Failure;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -15,7 +14,7 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let stack = existing(args.stack.root.as_deref())?;
+    let stack = Stack::existing(args.stack.root.as_deref())?;
     runtime()?.block_on(async {
         if !args.watch {
             let status = document::read(&stack).await?;

@@ -23,7 +23,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use wait::Waiting;
-use walkaround_embedded::SystemClock;
+use walkaround_embedded::{INTAKE, SystemClock};
 use walkaround_ports::Clock;
 
 pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
@@ -50,8 +50,8 @@ async fn submit(args: &SubmitArgs, stack: &Stack, plan: Plan) -> Result<ExitCode
     let bar = progress(plan.items.len() as u64, "submitting");
     let sender = Sender {
         stack,
-        intake: stack.intake()?.queue,
-        blobs: stack.embedded.blobs(),
+        intake: stack.embedded.queue(INTAKE)?,
+        photos: stack.photo_store(),
         records: stack.embedded.records(),
         wire: args.wire,
         rate: args.rate,

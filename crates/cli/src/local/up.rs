@@ -5,29 +5,22 @@ use super::stack::{Stack, cores, runtime, start_log, stop_on_signal};
 use crate::args::UpArgs;
 use crate::failure::Failure;
 use anyhow::Context;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::routing::RoutingPolicy;
-use walkaround_domain::scaling::ScalingPolicy;
+use walkaround_assembly::{Kit, TriageParts};
 use walkaround_embedded::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
+use walkaround_pipeline::invocation::InvocationEnd;
+use walkaround_pipeline::looker::CurrentLooker;
 use walkaround_pipeline::scaler::Scaler;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
 use walkaround_pipeline::stop::Stop;
-use walkaround_pipeline::triage::Triage;
+use walkaround_pipeline::triage::InlineLook;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
-
-/// Triage has no invocation that ends: any inline look fits.
-const TIME_LEFT: Duration = Duration::from_secs(3600);
-/// A worker counts as dead when it missed this many heartbeats.
-const BEATS_MISSED_MAX: u32 = 4;
-/// Time for a worker to load its networks and beat for the first time.
-const START_GRACE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
     start_log();
@@ -37,11 +30,12 @@ pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
 async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let stop = stop_on_signal()?;
     let stack = Stack::open(args.root.as_deref())?;
+    let kit = stack.kit()?;
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
-    let triage = triage_consumer(&stack, &engines, Arc::clone(&capacity)).await?;
+    let triage = triage_consumer(&kit, &engines, Arc::clone(&capacity)).await?;
     let scaler = tokio::spawn(scale(
-        scaler(&stack, Arc::clone(&capacity))?,
+        kit.scaler(Arc::<LocalCapacity>::clone(&capacity)),
         stack.settings.scale_every,
         stop.clone(),
     ));
@@ -76,57 +70,33 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn triage_consumer(
-    stack: &Stack,
+    kit: &Kit,
     engines: &crate::library::Engines,
     capacity: Arc<LocalCapacity>,
 ) -> Result<Consumer, Failure> {
-    let s = &stack.settings;
+    let s = &kit.settings;
     let jobs = if s.triage_jobs == 0 {
         cores()
     } else {
         s.triage_jobs
     };
-    let looker = stack.looker(engines, jobs)?;
+    let looker = kit.looker(engines, jobs)?;
     let inline_look = looker.measure_segment().await?;
     info!(look_ms = inline_look.as_secs_f64() * 1e3, "heavy look measured");
     let progress = Arc::new(Progress::default());
-    let (intake, segmentation) = (stack.intake()?, stack.segmentation()?);
-    let lanes = Lanes {
-        intake: Arc::clone(&intake.queue),
-        segmentation: Arc::clone(&segmentation.queue),
+    let handler = kit.triage(TriageParts {
+        looker: CurrentLooker::new(looker),
+        jobs,
+        inline_look: InlineLook::Known(inline_look),
         capacity,
-        records: stack.embedded.records(),
-    };
-    let settings = SituationSettings {
-        workers_max: s.workers_max,
-        rate_guess: s.worker_rate,
-        beat_max_age: s.heartbeat * BEATS_MISSED_MAX,
-        // Reading costs nothing here: as often as the scaler looks.
-        fresh_for: s.scale_every.min(Duration::from_secs(2)),
-    };
-    let routing = RoutingPolicy {
-        cold_start: s.cold_start,
-        inline_parallel: u32::try_from(jobs).unwrap_or(u32::MAX),
-        inline_drain_max: s.inline_drain,
-        ..RoutingPolicy::default()
-    };
-    let handler = Triage {
-        desk: stack.desk(
-            &intake,
-            looker,
-            ("triage (cpu)".to_owned(), Arc::clone(&progress)),
-        )?,
-        segmentation: segmentation.queue,
-        situation: Arc::new(Situation::new(lanes, Arc::clone(&stack.clock), settings)),
-        routing,
-        inline_look: Some(inline_look),
-        time_left: TIME_LEFT,
-    };
+        end: InvocationEnd::never(),
+        progress: Arc::clone(&progress),
+    })?;
     Ok(Consumer {
-        queue: intake.queue,
+        queue: Arc::clone(&kit.ports.intake.queue),
         handler: Arc::new(handler),
-        settings: stack.consumer_settings(s.triage_in_flight, None),
-        clock: Arc::clone(&stack.clock),
+        settings: kit.consumer_settings(s.triage_in_flight, None),
+        clock: Arc::clone(&kit.clock),
         progress,
     })
 }
@@ -154,27 +124,6 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
         end_budget: s.drain_budget + Duration::from_secs(5),
         orphans: Orphans::Adopt,
         ..WorkerOptions::default()
-    })
-}
-
-fn scaler(stack: &Stack, capacity: Arc<LocalCapacity>) -> Result<Scaler, Failure> {
-    let s = &stack.settings;
-    Ok(Scaler {
-        segmentation: stack.segmentation()?.queue,
-        capacity,
-        records: stack.embedded.records(),
-        clock: Arc::clone(&stack.clock),
-        policy: ScalingPolicy {
-            workers_min: s.workers_min,
-            workers_max: s.workers_max,
-            drain_target: s.drain_target,
-            age_max: s.drain_target * 2,
-            rate_guess: s.worker_rate,
-            warm_hold: s.warm_hold,
-        },
-        stale_after: s.heartbeat * BEATS_MISSED_MAX,
-        start_grace: START_GRACE,
-        needs: VecDeque::new(),
     })
 }
 

@@ -32,17 +32,7 @@ impl Item {
     /// A photo by reference.
     pub(super) fn of(photo: PhotoRef) -> Self {
         Self {
-            request: InspectionRequest {
-                id: derived_id(&photo),
-                photo,
-                vehicle_id: None,
-                reservation_id: None,
-                occasion: None,
-                viewpoint: None,
-                taken_at: None,
-                deadline: None,
-                labels: BTreeMap::new(),
-            },
+            request: InspectionRequest::of(derived_id(&photo), photo),
             local: None,
             id_given: false,
         }

@@ -3,7 +3,7 @@
 use super::item::Item;
 use crate::args::{Printed, Wire};
 use crate::failure::Failure;
-use crate::local::drop_folder::take_in;
+use crate::local::drop_folder::PhotoStore;
 use crate::local::rows::print_line;
 use crate::local::stack::Stack;
 use indicatif::ProgressBar;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{InspectionId, InspectionRequest};
 use walkaround_messages::{request_json, request_protobuf};
-use walkaround_ports::{Blobs, OutMessage, PortError, Queue, Records};
+use walkaround_ports::{OutMessage, PortError, Queue, Records};
 
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;
@@ -41,7 +41,7 @@ pub(super) struct Sent {
 pub(super) struct Sender<'a> {
     pub stack: &'a Stack,
     pub intake: Arc<dyn Queue>,
-    pub blobs: Arc<dyn Blobs>,
+    pub photos: PhotoStore,
     pub records: Arc<dyn Records>,
     pub wire: Wire,
     /// Photos a second.
@@ -106,8 +106,7 @@ impl Sender<'_> {
     async fn taken_in(&self, item: &Item) -> anyhow::Result<InspectionRequest> {
         let mut request = item.request.clone();
         if let Some(file) = &item.local {
-            let bytes_max = self.stack.settings.photo_bytes_max;
-            let taken = take_in(file, &*self.blobs, bytes_max).await?;
+            let taken = self.photos.take_in(file).await?;
             request.photo = taken.photo;
             if !item.id_given {
                 request.id = taken.id;

@@ -41,7 +41,7 @@ fn with<T>(folder: &Folder, by_path: bool, read: impl Fn(Reading<'_>) -> T) -> T
 fn usage<T>(outcome: Result<T, Failure>) -> String {
     match outcome {
         Err(Failure::Usage(line)) => line,
-        Err(Failure::Failed(error)) => panic!("not a usage failure: {error}"),
+        Err(Failure::Failed(error) | Failure::Coded(_, error)) => panic!("not a usage failure: {error}"),
         Ok(_) => panic!("was read"),
     }
 }

@@ -1,9 +1,9 @@
-//! The clock of this machine.
+//! The clock of this machine: the one adapter that needs no service, so every stack has it from here.
 
+use crate::Clock;
 use async_trait::async_trait;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use walkaround_domain::Timestamp;
-use walkaround_ports::Clock;
 
 /// Time as the operating system tells it; sleeps on the tokio timer.
 #[derive(Debug, Clone, Copy)]

@@ -2,14 +2,17 @@
 
 use std::fmt::Display;
 use std::io::Write;
+use std::process::ExitCode;
 
 /// Why a command stopped.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The command line or a setting is wrong: exit code 2.
     Usage(String),
     /// Something failed: exit code 1.
     Failed(anyhow::Error),
+    /// Something failed that has an exit code of its own, for whoever decides what to do next by it.
+    Coded(u8, anyhow::Error),
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -20,16 +23,30 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 impl Failure {
     /// A usage failure from one clear line.
-    pub(crate) fn usage(message: impl Display) -> Self {
+    pub fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
     }
 }
 
+/// The exit code of an outcome; a failure is told first.
+pub fn exit_code(outcome: Result<ExitCode, Failure>) -> ExitCode {
+    let failure = match outcome {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
+    say(&failure);
+    match failure {
+        Failure::Usage(_) => ExitCode::from(2),
+        Failure::Failed(_) => ExitCode::FAILURE,
+        Failure::Coded(code, _) => ExitCode::from(code),
+    }
+}
+
 /// Prints the failure with its causes on one line of standard error.
-pub(crate) fn say(failure: &Failure) {
+fn say(failure: &Failure) {
     let text = match failure {
         Failure::Usage(message) => message.clone(),
-        Failure::Failed(error) => format!("{error:#}"),
+        Failure::Failed(error) | Failure::Coded(_, error) => format!("{error:#}"),
     };
     // Nowhere is left to report that standard error is closed.
     let _ = writeln!(std::io::stderr(), "walkaround: {text}");

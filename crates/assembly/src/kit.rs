@@ -1,0 +1,253 @@
+//! The parts of the pipeline, made from settings and the ports of a stack.
+
+use crate::failure::Failure;
+use crate::library::{Engines, OpenEngines};
+use crate::process::cores;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::routing::RoutingPolicy;
+use walkaround_domain::scaling::ScalingPolicy;
+use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
+use walkaround_inference::Engine;
+use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
+use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::invocation::InvocationEnd;
+use walkaround_pipeline::ledger::Ledger;
+use walkaround_pipeline::look::LookSettings;
+use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
+use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::scaler::Scaler;
+use walkaround_pipeline::settle::Settler;
+use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
+use walkaround_pipeline::telemetry::Telemetry;
+use walkaround_pipeline::triage::{InlineLook, Triage};
+use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts};
+use walkaround_settings::Settings;
+use walkaround_vision::decode::Limits;
+use walkaround_vision::overlay::OverlayStyle;
+
+/// A worker counts as dead when it missed this many heartbeats.
+const BEATS_MISSED_MAX: u32 = 4;
+/// Time for a worker to load its networks and beat for the first time, once its process runs.
+const START_GRACE: Duration = Duration::from_secs(60);
+/// A reading of the lanes is used for this long, at most.
+const FRESH_MAX: Duration = Duration::from_secs(2);
+
+/// What everything is made from.
+#[derive(Clone)]
+pub struct Kit {
+    /// Settings.
+    pub settings: Arc<Settings>,
+    /// The stack.
+    pub ports: StackPorts,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told what happens.
+    pub telemetry: Arc<dyn Telemetry>,
+}
+
+/// What triage is made from, beside the kit.
+pub struct TriageParts {
+    /// Its networks.
+    pub looker: Arc<CurrentLooker>,
+    /// Photos that it looks at at once.
+    pub jobs: usize,
+    /// Time of one heavy look.
+    pub inline_look: InlineLook,
+    /// The GPU lane's workers.
+    pub capacity: Arc<dyn GpuCapacity>,
+    /// When its invocation ends.
+    pub end: Arc<InvocationEnd>,
+    /// Its counts.
+    pub progress: Arc<Progress>,
+}
+
+impl Kit {
+    /// Inspections.
+    pub fn ledger(&self) -> Ledger {
+        Ledger::new(Arc::clone(&self.ports.records))
+    }
+
+    /// The networks of a bundle folder, as the settings want them run.
+    ///
+    /// # Errors
+    /// As [`Engines::open`].
+    pub fn engines(&self, bundle: &Path) -> Result<Engines, Failure> {
+        let s = &self.settings;
+        Engines::open(&OpenEngines {
+            bundle,
+            device: s.device.parse().map_err(Failure::usage)?,
+            onnxruntime: s.onnxruntime.as_deref(),
+            threads: s.threads,
+        })
+    }
+
+    /// A looker with this many engines; the first one has passed its self-test.
+    ///
+    /// # Errors
+    /// When a network disagrees with its manifest, or the self-test with its expectation.
+    pub fn looker(&self, engines: &Engines, count: usize) -> Result<Looker, Failure> {
+        let mut first = engines.engine()?;
+        first.require_self_test(&engines.bundle)?;
+        let more = (1..count)
+            .map(|_| Ok(Box::new(engines.engine()?) as Box<dyn Engine>))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        let s = &self.settings;
+        let settings = LookerSettings {
+            look: LookSettings {
+                limits: Limits {
+                    bytes_max: s.photo_bytes_max,
+                    ..Limits::default()
+                },
+                overlay: s.overlay.then(OverlayStyle::default),
+                ..LookSettings::default()
+            },
+            compute: Compute::Pool(count.max(cores())),
+            decode_bytes_max: s.decode_bytes_max,
+            batch: BatchSettings {
+                photos_max: s.batch_photos,
+                batch_wait: s.batch_wait,
+            },
+        };
+        Ok(Looker::with_engines(
+            Box::new(first),
+            more,
+            settings,
+            Arc::clone(&self.clock),
+        ))
+    }
+
+    /// All that looking at the photos of a queue's messages needs. `worker` is who looks, for the record.
+    ///
+    /// # Errors
+    /// Usage: what may be fetched is set wrongly.
+    pub fn desk(
+        &self,
+        pair: &QueuePair,
+        looker: Arc<CurrentLooker>,
+        (worker, progress): (String, Arc<Progress>),
+    ) -> Result<Desk, Failure> {
+        let s = &self.settings;
+        let blobs = Arc::clone(&self.ports.blobs);
+        let source = Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(Failure::usage)?;
+        // The one place where chance enters: the jitter of retries.
+        let seed = self.clock.now().0 ^ u64::from(std::process::id()).rotate_left(32);
+        Ok(Desk {
+            source: Arc::new(source),
+            looker,
+            settler: Settler {
+                ledger: self.ledger(),
+                blobs,
+                publisher: Arc::clone(&self.ports.publisher),
+                clock: Arc::clone(&self.clock),
+                bucket: s.results_bucket.clone(),
+                worker,
+            },
+            dead: Arc::clone(&pair.dead),
+            retry: RetryPolicy {
+                attempts_max: s.attempts,
+                delay_first: s.retry_first,
+                ..RetryPolicy::default()
+            },
+            dice: Arc::new(Dice::seeded(seed)),
+            photo_bytes_max: s.photo_bytes_max,
+            progress,
+            telemetry: Arc::clone(&self.telemetry),
+            queue_name: pair.name,
+        })
+    }
+
+    /// Triage of the intake queue.
+    ///
+    /// # Errors
+    /// As [`Kit::desk`].
+    pub fn triage(&self, parts: TriageParts) -> Result<Triage, Failure> {
+        let s = &self.settings;
+        let lanes = Lanes {
+            intake: Arc::clone(&self.ports.intake.queue),
+            segmentation: Arc::clone(&self.ports.segmentation.queue),
+            capacity: parts.capacity,
+            records: Arc::clone(&self.ports.records),
+        };
+        let situation = SituationSettings {
+            workers_max: s.workers_max,
+            rate_guess: s.worker_rate,
+            beat_max_age: s.heartbeat * BEATS_MISSED_MAX,
+            fresh_for: s.scale_every.min(FRESH_MAX),
+        };
+        let who = ("triage (cpu)".to_owned(), parts.progress);
+        Ok(Triage {
+            desk: self.desk(&self.ports.intake, parts.looker, who)?,
+            segmentation: Arc::clone(&self.ports.segmentation.queue),
+            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), situation)),
+            routing: RoutingPolicy {
+                cold_start: s.cold_start,
+                inline_parallel: u32::try_from(parts.jobs).unwrap_or(u32::MAX),
+                inline_drain_max: s.inline_drain,
+                ..RoutingPolicy::default()
+            },
+            inline_look: parts.inline_look,
+            end: parts.end,
+        })
+    }
+
+    /// The scaler of the GPU lane.
+    pub fn scaler(&self, capacity: Arc<dyn GpuCapacity>) -> Scaler {
+        let s = &self.settings;
+        Scaler {
+            segmentation: Arc::clone(&self.ports.segmentation.queue),
+            capacity,
+            records: Arc::clone(&self.ports.records),
+            clock: Arc::clone(&self.clock),
+            policy: ScalingPolicy {
+                workers_min: s.workers_min,
+                workers_max: s.workers_max,
+                drain_target: s.drain_target,
+                age_max: s.drain_target * 2,
+                rate_guess: s.worker_rate,
+                warm_hold: s.warm_hold,
+            },
+            stale_after: s.heartbeat * BEATS_MISSED_MAX,
+            start_grace: START_GRACE,
+            needs: VecDeque::new(),
+        }
+    }
+
+    /// Bounds of a consumer.
+    pub fn consumer_settings(&self, in_flight_max: usize, idle_exit: Option<Duration>) -> ConsumerSettings {
+        let s = &self.settings;
+        ConsumerSettings {
+            in_flight_max,
+            lease: s.lease,
+            idle_exit,
+            stall_exit: s.stall_exit,
+            drain_budget: s.drain_budget,
+            ..ConsumerSettings::default()
+        }
+    }
+}
+
+fn fetch_settings(s: &Settings) -> Result<FetchSettings, Failure> {
+    let mut headers = Vec::new();
+    if let Some(header) = &s.photo_header {
+        let wrong = || Failure::usage("WALKAROUND_PHOTO_HEADER is not of the form `host header: value`");
+        let (host, rest) = header.reveal().split_once(' ').ok_or_else(wrong)?;
+        let (name, value) = rest.split_once(':').ok_or_else(wrong)?;
+        headers.push(HostHeader {
+            host: host.to_owned(),
+            name: name.trim().to_owned(),
+            value: Secret::new(value.trim().to_owned()),
+        });
+    }
+    Ok(FetchSettings {
+        file_roots: s.photo_roots.clone(),
+        buckets: s.photo_buckets.clone(),
+        hosts: s.photo_hosts.clone(),
+        allow_http: s.photo_http,
+        allow_private: s.photo_private,
+        headers,
+        ..FetchSettings::default()
+    })
+}

@@ -1,0 +1,16 @@
+//! What every program of the house puts together the same way: from settings and the ports of a stack to a looker,
+//! a desk, a triage, a worker, a scaler; and how a program starts, logs, stops and fails.
+//!
+//! A program (`walkaround up`, `walkaround worker`, a Lambda function, the Batch worker) chooses the adapters and
+//! calls [`Kit`]; what differs between programs stays in them.
+
+pub mod failure;
+mod kit;
+pub mod library;
+pub mod process;
+mod worker;
+
+pub use failure::Failure;
+pub use kit::{Kit, TriageParts};
+pub use library::Engines;
+pub use worker::{EXIT_STALLED, WorkerParts, run_worker};

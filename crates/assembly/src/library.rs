@@ -1,0 +1,102 @@
+//! Finding the ONNX Runtime library and opening a bundle with it.
+
+use crate::failure::Failure;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
+
+const FILE: &str = "libonnxruntime.so";
+
+/// A verified bundle and all that makes engines from it.
+#[derive(Clone)]
+pub struct Engines {
+    /// The library.
+    pub runtime: Runtime,
+    /// The bundle.
+    pub bundle: Arc<VerifiedBundle>,
+    /// Where networks run.
+    pub device: ActiveDevice,
+    threads: usize,
+}
+
+/// What [`Engines`] are opened from.
+pub struct OpenEngines<'a> {
+    /// Folder of the bundle.
+    pub bundle: &'a Path,
+    /// Wanted device.
+    pub device: Device,
+    /// ONNX Runtime library; looked for when none is named.
+    pub onnxruntime: Option<&'a Path>,
+    /// Threads inside one network run.
+    pub threads: usize,
+}
+
+impl Engines {
+    /// Verifies the bundle, loads the library and settles the device.
+    ///
+    /// # Errors
+    /// Usage: no such folder, no library. Otherwise what is wrong with the bundle or the device, in one line.
+    pub fn open(from: &OpenEngines<'_>) -> Result<Self, Failure> {
+        if !from.bundle.is_dir() {
+            return Err(Failure::usage(format!(
+                "no bundle folder `{}`; name one with --bundle or WALKAROUND_BUNDLE",
+                from.bundle.display()
+            )));
+        }
+        let bundle = Arc::new(VerifiedBundle::load(from.bundle)?);
+        let (runtime, device) = start(from.onnxruntime, from.device)?;
+        Ok(Self {
+            runtime,
+            bundle,
+            device,
+            threads: from.threads,
+        })
+    }
+
+    /// One engine: each thread has its own.
+    ///
+    /// # Errors
+    /// When a network disagrees with its manifest.
+    pub fn engine(&self) -> Result<OnnxEngine, Failure> {
+        let options = EngineOptions {
+            device: self.device,
+            threads: self.threads,
+        };
+        Ok(OnnxEngine::new(&self.runtime, &self.bundle, options)?)
+    }
+
+    /// Name and version of the bundle in one word.
+    pub fn label(&self) -> String {
+        let manifest = self.bundle.manifest();
+        format!("{} {}", manifest.name, manifest.version)
+    }
+}
+
+/// Loads ONNX Runtime and settles the device.
+///
+/// # Errors
+/// No library, or no such device here.
+pub fn start(library: Option<&Path>, device: Device) -> Result<(Runtime, ActiveDevice), Failure> {
+    let library = library.map_or_else(find, |path| Ok(path.to_path_buf()))?;
+    let runtime = Runtime::load(&library)?;
+    let device = runtime.resolve(device)?;
+    Ok((runtime, device))
+}
+
+/// Beside the program, in `../lib`, or in `.tools/onnxruntime` of the program's or the current folder's
+/// parents (a development tree).
+fn find() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().ok().and_then(|p| p.canonicalize().ok());
+    let here = std::env::current_dir().ok();
+    let beside = program
+        .iter()
+        .filter_map(|p| p.parent())
+        .flat_map(|d| [d.join(FILE), d.join("../lib").join(FILE)]);
+    let trees = program.iter().chain(&here).flat_map(|p| p.ancestors());
+    let in_tree = trees.map(|dir| dir.join(".tools/onnxruntime").join(FILE));
+    beside.chain(in_tree).find(|path| path.is_file()).ok_or_else(|| {
+        Failure::usage(format!(
+            "no ONNX Runtime library ({FILE}) found: run `make setup`, or name it with --onnxruntime"
+        ))
+    })
+}

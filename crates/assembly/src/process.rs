@@ -1,0 +1,85 @@
+//! A program as a process of its machine: runtime, log, signals, memory.
+
+use crate::failure::Failure;
+use anyhow::Context;
+use std::io::IsTerminal;
+use tracing_subscriber::EnvFilter;
+use walkaround_pipeline::stop::{Stop, stop};
+
+/// Cores of this machine.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The runtime of a command.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?)
+}
+
+/// Logs to standard error: `WALKAROUND_LOG` filters (`info` by default).
+pub fn start_log() {
+    let filter = EnvFilter::try_from_env("WALKAROUND_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second call in one process (tests) keeps the first log.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Logs to standard error as JSON, a line an event, for machines that gather logs: `WALKAROUND_LOG` filters as
+/// in [`start_log`]. Fields of the spans around an event (request, inspection) stand on the event itself.
+pub fn start_json_log() {
+    let filter = EnvFilter::try_from_env("WALKAROUND_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// A signal that SIGTERM and Ctrl-C give.
+///
+/// # Errors
+/// When the system takes no signal handler.
+pub fn stop_on_signal() -> Result<Stop, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (stopper, waiter) = stop();
+    let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is in hand");
+        stopper.stop();
+        // Kept until the process ends: dropping it would look like a signal that never comes.
+        std::future::pending::<()>().await;
+    });
+    Ok(waiter)
+}
+
+/// Name of this machine, for heartbeats.
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "unknown".into(), |h| h.trim().to_owned())
+}
+
+/// Resident memory of this process in bytes; 0 where the system does not tell.
+pub fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next())
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(0, |kib| kib << 10)
+}

@@ -1,0 +1,181 @@
+//! One invocation of a function that a queue's batch is handed to: every message is handled by itself, and what
+//! cannot be finished before the invocation ends is given back.
+//!
+//! The caller (Lambda's event source) acknowledges what is not in the answer, so nothing is acknowledged here.
+//! A message that has to come back gets its delay by a change of its visibility; without it Lambda would hand it
+//! out again at once or only after the whole visibility time-out of the queue.
+
+use crate::consumer::{Handled, Handler};
+use crate::stop::{Stop, stop};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinSet};
+use tracing::{error, warn};
+use walkaround_ports::{Clock, Delivery, Queue, Receipt};
+
+/// A process without invocations has this much time for each photo.
+const UNLIMITED: Duration = Duration::from_secs(3600);
+
+/// When the present invocation ends, on the clock's ticks. A process that is invoked for one batch at a time
+/// shares one of these between [`Invocation`] and triage.
+#[derive(Debug, Default)]
+pub struct InvocationEnd(Mutex<Option<Duration>>);
+
+impl InvocationEnd {
+    /// The end of a process without invocations: never.
+    pub fn never() -> Arc<Self> {
+        Arc::default()
+    }
+
+    fn set(&self, ends_at: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends_at);
+    }
+
+    /// Time left, seen from `now` on the same clock.
+    pub fn left(&self, now: Duration) -> Duration {
+        let ends_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ends_at.map_or(UNLIMITED, |end| end.saturating_sub(now))
+    }
+}
+
+/// Bounds of an invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct InvocationSettings {
+    /// Messages handled at once.
+    pub at_once_max: usize,
+    /// This long before the end no message is begun any more.
+    pub begin_margin: Duration,
+    /// This long before the end whatever still runs is dropped and given back.
+    pub answer_margin: Duration,
+}
+
+impl Default for InvocationSettings {
+    fn default() -> Self {
+        Self {
+            at_once_max: 4,
+            begin_margin: Duration::from_secs(5),
+            answer_margin: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Works off batches.
+pub struct Invocation {
+    /// The queue that the messages came from, for their visibility.
+    pub queue: Arc<dyn Queue>,
+    /// What is done with a message.
+    pub handler: Arc<dyn Handler>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Shared with whoever asks how much time is left.
+    pub end: Arc<InvocationEnd>,
+    /// Bounds.
+    pub settings: InvocationSettings,
+}
+
+/// A message in hand.
+struct Held {
+    message_id: String,
+    receipt: Receipt,
+}
+
+impl Invocation {
+    /// Handles a batch within `time`; the ids of the messages that have to come back, in no order.
+    pub async fn run(&self, deliveries: Vec<Delivery>, time: Duration) -> Vec<String> {
+        let ends_at = self.clock.ticks() + time;
+        self.end.set(ends_at);
+        let (stopper, waiter) = stop();
+        let permits = Arc::new(Semaphore::new(self.settings.at_once_max.max(1)));
+        let mut tasks = JoinSet::new();
+        let mut held = BTreeMap::new();
+        for delivery in deliveries {
+            let in_hand = Held {
+                message_id: delivery.message_id.clone(),
+                receipt: delivery.receipt.clone(),
+            };
+            let task = one(
+                Arc::clone(&self.handler),
+                Arc::clone(&permits),
+                waiter.clone(),
+                delivery,
+            );
+            held.insert(tasks.spawn(task).id(), in_hand);
+        }
+        let mut back = Vec::new();
+        let last_begin = self.sleep_until(ends_at, self.settings.begin_margin);
+        let last_answer = self.sleep_until(ends_at, self.settings.answer_margin);
+        tokio::pin!(last_begin, last_answer);
+        let mut begun = true;
+        while !held.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = tasks.join_next_with_id() => {
+                    if let Some(again) = outcome(ended, &mut held) {
+                        back.push(again);
+                    }
+                }
+                () = &mut last_answer => break,
+                () = &mut last_begin, if begun => {
+                    begun = false;
+                    stopper.stop();
+                }
+            }
+        }
+        tasks.shutdown().await;
+        if !held.is_empty() {
+            warn!(
+                messages = held.len(),
+                "the invocation ends: what is not finished goes back"
+            );
+        }
+        back.extend(held.into_values().map(|h| (h, Duration::ZERO)));
+        self.give_back(back).await
+    }
+
+    async fn sleep_until(&self, ends_at: Duration, margin: Duration) {
+        let until = ends_at.saturating_sub(margin);
+        self.clock.sleep(until.saturating_sub(self.clock.ticks())).await;
+    }
+
+    async fn give_back(&self, back: Vec<(Held, Duration)>) -> Vec<String> {
+        let mut ids = Vec::with_capacity(back.len());
+        for (held, delay) in back {
+            // Failing to change it is no loss: the message comes back when its visibility time-out ends.
+            if let Err(error) = self.queue.release(&held.receipt, delay).await {
+                warn!(%error, message = held.message_id, "release failed");
+            }
+            ids.push(held.message_id);
+        }
+        ids
+    }
+}
+
+async fn one(handler: Arc<dyn Handler>, permits: Arc<Semaphore>, stop: Stop, delivery: Delivery) -> Handled {
+    // The semaphore is never closed: the error cannot happen.
+    let _permit = permits.acquire_owned().await;
+    if stop.is_set() {
+        return Handled::Again(Duration::ZERO);
+    }
+    handler.handle(&delivery, &stop).await
+}
+
+/// What has to go back after a task ended: nothing when its message is settled.
+fn outcome(
+    ended: Result<(Id, Handled), tokio::task::JoinError>,
+    held: &mut BTreeMap<Id, Held>,
+) -> Option<(Held, Duration)> {
+    match ended {
+        Ok((id, Handled::Settled)) => {
+            held.remove(&id);
+            None
+        }
+        Ok((id, Handled::Again(delay))) => held.remove(&id).map(|h| (h, delay)),
+        // A panic costs its message one delivery, not the batch.
+        Err(error) => {
+            error!(%error, "a message's task panicked");
+            held.remove(&error.id()).map(|h| (h, Duration::ZERO))
+        }
+    }
+}

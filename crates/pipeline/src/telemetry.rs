@@ -1,0 +1,48 @@
+//! What the pipeline tells of its work as it happens, for metrics. Nothing depends on who listens.
+
+use std::collections::BTreeMap;
+use walkaround_domain::{FailureCode, Lane, Verdict};
+
+/// Something that happened to one message or photo.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Happened<'a> {
+    /// A photo was looked at, stored and published.
+    Settled(&'a Settled),
+    /// A photo was recorded as failed.
+    Failed(FailureCode),
+    /// A photo was sent to the GPU lane.
+    SentToGpu,
+    /// A message went back to its queue, to be tried again.
+    Returned,
+    /// A message was parked.
+    Parked,
+}
+
+/// A settled photo.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settled {
+    /// What was found.
+    pub verdict: Verdict,
+    /// Where the heavy look happened; none when none was needed.
+    pub lane: Option<Lane>,
+    /// Name and version of the bundle that looked.
+    pub bundle: (String, String),
+    /// Milliseconds by stage, as on the record.
+    pub timings_ms: BTreeMap<String, f64>,
+    /// Size of the photo's file.
+    pub photo_bytes: u64,
+}
+
+/// Listens.
+pub trait Telemetry: Send + Sync {
+    /// Takes note; returns at once.
+    fn tell(&self, happened: Happened<'_>);
+}
+
+/// Listens to nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Telemetry for Silent {
+    fn tell(&self, _: Happened<'_>) {}
+}

@@ -1,0 +1,246 @@
+//! The one list of settings.
+
+use crate::SettingDoc;
+use crate::aws::{
+    ALERT_SECRET, INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
+    PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
+};
+
+const fn doc(name: &'static str, default: &'static str, meaning: &'static str) -> SettingDoc {
+    SettingDoc {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// All settings of the pipeline.
+pub const SETTINGS: &[SettingDoc] = &[
+    doc(
+        "WALKAROUND_ROOT",
+        ".walkaround",
+        "folder of the embedded stack: database, blobs, logs",
+    ),
+    doc(
+        "WALKAROUND_BUNDLE",
+        "bundles/demo",
+        "folder of the model bundle, or s3://BUCKET/NAME for the active version in a registry",
+    ),
+    doc(
+        "WALKAROUND_BUNDLE_CACHE",
+        "",
+        "folder that bundles of a registry are kept in; empty for the system's temporary folder",
+    ),
+    doc(
+        "WALKAROUND_BUNDLE_LOOK_S",
+        "60",
+        "seconds between two looks for a newly activated bundle; 0 for never",
+    ),
+    doc(
+        "WALKAROUND_ONNXRUNTIME",
+        "",
+        "ONNX Runtime library; found beside the program when empty",
+    ),
+    doc(
+        "WALKAROUND_DEVICE",
+        "cpu",
+        "where workers run networks: cpu, cuda or auto",
+    ),
+    doc("WALKAROUND_THREADS", "1", "threads inside one network run"),
+    doc(
+        "WALKAROUND_TRIAGE_JOBS",
+        "0",
+        "photos that triage looks at at once; 0 for one a core",
+    ),
+    doc(
+        "WALKAROUND_TRIAGE_IN_FLIGHT",
+        "16",
+        "messages that triage holds at once",
+    ),
+    doc(
+        "WALKAROUND_WORKER_IN_FLIGHT",
+        "32",
+        "messages that a worker holds at once",
+    ),
+    doc(
+        "WALKAROUND_BATCH_PHOTOS",
+        "4",
+        "most photos of one batch for the networks, up to 16",
+    ),
+    doc(
+        "WALKAROUND_BATCH_WAIT_MS",
+        "0",
+        "milliseconds that a batch waits for more photos",
+    ),
+    doc("WALKAROUND_WORKERS_MIN", "0", "fewest workers of the GPU lane"),
+    doc(
+        "WALKAROUND_WORKERS_MAX",
+        "2",
+        "most workers of the GPU lane; 0 closes it",
+    ),
+    doc(
+        "WALKAROUND_WORKER_RATE",
+        "5",
+        "photos a second of one worker, until it is measured",
+    ),
+    doc(
+        "WALKAROUND_COLD_START_S",
+        "5",
+        "seconds from asking for a worker to its first photo",
+    ),
+    doc(
+        "WALKAROUND_DRAIN_TARGET_S",
+        "60",
+        "seconds within which workers should empty the lane",
+    ),
+    doc(
+        "WALKAROUND_INLINE_DRAIN_S",
+        "20",
+        "a burst that inline looks would need longer for goes to the GPU lane",
+    ),
+    doc(
+        "WALKAROUND_WARM_HOLD_S",
+        "60",
+        "seconds that a need keeps workers that are there",
+    ),
+    doc(
+        "WALKAROUND_SCALE_EVERY_S",
+        "2",
+        "seconds between two looks of the scaler",
+    ),
+    doc(
+        "WALKAROUND_LEASE_S",
+        "60",
+        "seconds of a lease; extended every third of it",
+    ),
+    doc(
+        "WALKAROUND_IDLE_EXIT_S",
+        "60",
+        "a worker without work for this long exits; 0 for never",
+    ),
+    doc(
+        "WALKAROUND_STALL_EXIT_S",
+        "300",
+        "a worker that finishes nothing for this long exits with code 75",
+    ),
+    doc(
+        "WALKAROUND_DRAIN_BUDGET_S",
+        "25",
+        "seconds for the work in hand after SIGTERM",
+    ),
+    doc(
+        "WALKAROUND_HEARTBEAT_S",
+        "15",
+        "seconds between two signs of life",
+    ),
+    doc(
+        "WALKAROUND_ATTEMPTS",
+        "6",
+        "deliveries after which trouble is recorded as a failure",
+    ),
+    doc(
+        "WALKAROUND_RETRY_FIRST_S",
+        "5",
+        "delay after the first failed delivery; doubles each time, jittered",
+    ),
+    doc("WALKAROUND_PHOTO_MIB", "64", "largest photo in MiB"),
+    doc(
+        "WALKAROUND_PHOTO_ROOTS",
+        "",
+        "folders that photos may be read from, separated by `:`",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_BUCKETS",
+        "photos",
+        "buckets that photos may be read from, separated by `,`",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_HOSTS",
+        "",
+        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below",
+    ),
+    doc("WALKAROUND_PHOTO_HTTP", "false", "also fetch over plain http"),
+    doc(
+        "WALKAROUND_PHOTO_PRIVATE",
+        "false",
+        "also fetch from private and loopback addresses; for labs",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_HEADER",
+        "",
+        "secret header for a host: `host header: value`",
+    ),
+    doc(
+        "WALKAROUND_DROP_FOLDER",
+        "",
+        "folder that `up` watches for photos",
+    ),
+    doc(
+        "WALKAROUND_LISTEN",
+        "127.0.0.1:8377",
+        "address of the HTTP surface; empty for none",
+    ),
+    doc("WALKAROUND_OVERLAY", "true", "store marked pictures"),
+    doc(
+        "WALKAROUND_DECODE_MIB",
+        "384",
+        "memory in MiB that all decoding together may take",
+    ),
+    doc(
+        "WALKAROUND_PHOTOS_BUCKET",
+        "photos",
+        "bucket that submitted photos are put in",
+    ),
+    doc(
+        "WALKAROUND_RESULTS_BUCKET",
+        "results",
+        "bucket of reports and marked pictures",
+    ),
+    doc(
+        "WALKAROUND_STACK",
+        "local",
+        "which stack the client commands talk to: local or aws",
+    ),
+    doc(INTAKE_QUEUE, "", "aws: URL of the intake queue"),
+    doc(INTAKE_DEAD_QUEUE, "", "aws: URL of its dead-letter queue"),
+    doc(
+        SEGMENTATION_QUEUE,
+        "",
+        "aws: URL of the segmentation queue (the GPU lane)",
+    ),
+    doc(SEGMENTATION_DEAD_QUEUE, "", "aws: URL of its dead-letter queue"),
+    doc(TABLE, "", "aws: name of the table of records"),
+    doc(
+        "WALKAROUND_RECORD_DAYS",
+        "0",
+        "aws: days that a record is kept; 0 for ever",
+    ),
+    doc(TOPIC, "", "aws: ARN of the topic that events are published to"),
+    doc(JOB_QUEUE, "", "aws: AWS Batch job queue of the workers"),
+    doc(JOB_DEFINITION, "", "aws: AWS Batch job definition of the workers"),
+    doc(
+        JOB_PREFIX,
+        "walkaround-worker",
+        "aws: what names of worker jobs begin with; tells the fleets of two stages apart",
+    ),
+    doc(
+        PHOTO_HEADER_SECRET,
+        "",
+        "aws: secret that holds WALKAROUND_PHOTO_HEADER's value",
+    ),
+    doc(
+        ALERT_SECRET,
+        "",
+        "aws: secret that holds the URL of the Slack incoming webhook",
+    ),
+    doc(
+        "WALKAROUND_ALERT_WINDOW_S",
+        "900",
+        "aws: seconds within which one cause is told once",
+    ),
+    doc(
+        METRICS_NAMESPACE,
+        "Walkaround",
+        "aws: CloudWatch namespace of the metrics",
+    ),
+];
