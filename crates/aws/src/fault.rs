@@ -93,7 +93,8 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
     }
 }
 
-fn one_line(text: &str) -> String {
+/// A service's words as one line, cut at [`TEXT_CHARS_MAX`].
+pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(TEXT_CHARS_MAX).collect()
 }

@@ -4,7 +4,18 @@
 //! chosen in [`connect`]. Errors of the services become [`PortError`](walkaround_ports::PortError) in [`fault`]:
 //! what the caller should do, in one line, without credentials or signed URLs.
 
+mod capacity;
 mod connect;
 mod fault;
+mod lock;
+mod records;
+mod secrets;
+mod state;
 
+pub use capacity::{BatchCapacity, BatchSettings};
 pub use connect::{Aws, Connection};
+pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
+pub use records::DynamoRecords;
+pub use records::table::{IndexDefinition, KeyNames, TABLE, TableDefinition, create_table};
+pub use secrets::secret_text;
+pub use state::{PutIfAbsent, Replaced, STATE_BYTES_MAX, State, StateItems};

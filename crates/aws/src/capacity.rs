@@ -1,0 +1,189 @@
+//! GPU workers as AWS Batch jobs.
+//!
+//! A worker is a job named `<prefix>-<milliseconds>-<number>`; its id is the job's, which Batch gives the process as
+//! `AWS_BATCH_JOB_ID`, so heartbeats carry it.
+//!
+//! **Who is there** ([`fleet`]): live jobs are listed status by status, in the order that jobs go through, so that
+//! one that moves on meanwhile is seen at least once. (Filtering by name would answer every job of a week, a
+//! hundred a page: with a filter, Batch ignores the status.) Ended ones come from the jobs asked for in the last
+//! day, newest first; that list has every status and also catches a job that went back to the queue for another
+//! attempt between two lists. Then all are described, a hundred at a time: reasons, exit codes and attempts are
+//! only told there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
+//!
+//! **Starting** is not idempotent on Batch, so a submission whose answer is lost is never sent again: the next look
+//! at the fleet shows what became of it. Only throttling, which says that nothing happened, is tried again.
+//!
+//! **Ending** is `TerminateJob` in every state: it cancels what has not begun. `CancelJob` does nothing to a job
+//! that has begun meanwhile, and says that all is well.
+
+mod fleet;
+
+use crate::fault::port_error;
+use async_trait::async_trait;
+use aws_sdk_batch::Client;
+use aws_sdk_batch::config::retry::RetryConfig;
+use aws_sdk_batch::types::{ContainerOverrides, KeyValuePair};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+
+/// Most workers of one start.
+const START_MAX: u32 = 100;
+/// Times that one submission is tried while Batch throttles.
+const SUBMIT_TRIES_MAX: u32 = 3;
+/// Wait before the second try; doubled before the third.
+const SUBMIT_WAIT: Duration = Duration::from_millis(250);
+/// Longest reason that Batch takes, in characters.
+const REASON_CHARS_MAX: usize = 1024;
+
+/// Which jobs are workers, and how they are started.
+#[derive(Clone)]
+pub struct BatchSettings {
+    /// Job queue: name or ARN.
+    pub job_queue: String,
+    /// Job definition: name, name with revision, or ARN.
+    pub job_definition: String,
+    /// Begin of the names of all workers of this stack: letters, digits, `-` and `_`, 64 at most.
+    pub name_prefix: String,
+    /// Environment variables on top of those of the job definition. No secrets: anyone who may describe jobs
+    /// reads them.
+    pub environment: Vec<(String, String)>,
+}
+
+/// Workers on AWS Batch.
+#[derive(Clone)]
+pub struct BatchCapacity {
+    client: Client,
+    settings: BatchSettings,
+    clock: Arc<dyn Clock>,
+}
+
+impl BatchCapacity {
+    /// Workers in a job queue.
+    pub fn new(client: Client, settings: BatchSettings, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            client,
+            settings,
+            clock,
+        }
+    }
+
+    fn what(&self) -> String {
+        format!("job queue {}", self.settings.job_queue)
+    }
+
+    /// Submits one job, once: its id.
+    async fn submit_once(&self, name: &str) -> Result<String, PortError> {
+        let at = ("capacity", "start");
+        let environment = self.settings.environment.iter();
+        let environment = environment.map(|(n, v)| KeyValuePair::builder().name(n).value(v).build());
+        let overrides = ContainerOverrides::builder()
+            .set_environment(Some(environment.collect()))
+            .build();
+        let submit = self
+            .client
+            .submit_job()
+            .job_name(name)
+            .job_queue(&self.settings.job_queue)
+            .job_definition(&self.settings.job_definition)
+            .container_overrides(overrides)
+            .customize()
+            .config_override(aws_sdk_batch::Config::builder().retry_config(RetryConfig::disabled()));
+        let answer = submit
+            .send()
+            .await
+            .map_err(|e| port_error(at, &self.what(), &e))?;
+        answer.job_id.ok_or_else(|| {
+            let detail = format!("{}: an answer without a job id", self.what());
+            PortError::new(at, PortErrorKind::Unavailable, detail)
+        })
+    }
+
+    async fn submit(&self, name: &str) -> Result<String, PortError> {
+        let mut wait = SUBMIT_WAIT;
+        for _ in 1..SUBMIT_TRIES_MAX {
+            match self.submit_once(name).await {
+                Err(error) if error.kind == PortErrorKind::Throttled => self.clock.sleep(wait).await,
+                outcome => return outcome,
+            }
+            wait *= 2;
+        }
+        self.submit_once(name).await
+    }
+
+    /// A worker of this stack, and whether it was told to end; none when Batch knows no such worker.
+    async fn find(&self, at: (&'static str, &'static str), id: &str) -> Result<Option<Found>, PortError> {
+        let jobs = self.describe(at, &[id.to_owned()]).await?;
+        Ok(jobs.into_iter().next().map(|job| Found {
+            told: job.is_terminated() == Some(true),
+            worker: fleet::worker(&job),
+        }))
+    }
+}
+
+struct Found {
+    told: bool,
+    worker: WorkerJob,
+}
+
+impl Found {
+    fn ends(&self) -> bool {
+        self.told || matches!(self.worker.state, WorkerJobState::Ended { .. })
+    }
+}
+
+#[async_trait]
+impl GpuCapacity for BatchCapacity {
+    async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
+        self.workers().await
+    }
+
+    async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
+        if !(1..=START_MAX).contains(&count) {
+            let detail = format!("{count} workers: 1 to {START_MAX}");
+            return Err(PortError::new(
+                ("capacity", "start"),
+                PortErrorKind::Invalid,
+                detail,
+            ));
+        }
+        let batch = format!("{}-{}", self.settings.name_prefix, self.clock.now().0);
+        let mut ids = Vec::new();
+        for number in 1..=count {
+            match self.submit(&format!("{batch}-{number}")).await {
+                Ok(id) => ids.push(id),
+                Err(error) if ids.is_empty() => return Err(error),
+                Err(error) => {
+                    warn!(accepted = ids.len(), asked = count, %error, "not all workers were accepted");
+                    break;
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
+        let at = ("capacity", "end");
+        let missing = || PortError::new(at, PortErrorKind::NotFound, format!("no worker `{id}`"));
+        if self.find(at, id).await?.ok_or_else(missing)?.ends() {
+            return Ok(());
+        }
+        // Batch does not take an empty reason.
+        let reason = if reason.is_empty() {
+            "no reason given"
+        } else {
+            reason
+        };
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        let terminate = self.client.terminate_job().job_id(id).reason(reason);
+        let Err(error) = terminate.send().await else {
+            info!(worker = id, "told to end");
+            return Ok(());
+        };
+        let error = port_error(at, &format!("job {id}"), &error);
+        // It may have ended by itself since it was looked at.
+        let over = error.kind == PortErrorKind::Invalid && self.find(at, id).await?.is_none_or(|f| f.ends());
+        if over { Ok(()) } else { Err(error) }
+    }
+}

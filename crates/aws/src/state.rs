@@ -1,0 +1,222 @@
+//! Small named documents with a time to live: what the scaler needed lately, what the notifier has told.
+//!
+//! DynamoDB removes expired items only within days, so each item carries its end in milliseconds and is taken as
+//! absent from then on, by the caller's clock. Changes are conditional on a version, or on absence.
+
+use crate::fault::port_error;
+use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
+use crate::records::{At, refused};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::Timestamp;
+use walkaround_ports::{Clock, PortError, PortErrorKind};
+
+/// Longest document, in bytes.
+pub const STATE_BYTES_MAX: usize = 100 * 1024;
+
+/// Documents in the table.
+#[derive(Clone)]
+pub struct StateItems {
+    client: Client,
+    table: String,
+    clock: Arc<dyn Clock>,
+}
+
+/// A document with its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// For [`StateItems::replace`]; another one after every write.
+    pub version: String,
+    /// The document.
+    pub body: String,
+}
+
+/// The outcome of a write on condition that there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum PutIfAbsent {
+    /// There was none; the document is stored.
+    Created,
+    /// This one is there.
+    Exists(String),
+}
+
+/// The outcome of a write on condition that nobody wrote in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Replaced {
+    /// The document is stored.
+    Stored,
+    /// Somebody wrote in between, or it is gone: read again.
+    Changed,
+}
+
+impl StateItems {
+    /// Documents in `table`.
+    pub fn new(client: Client, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            client,
+            table: table.into(),
+            clock,
+        }
+    }
+
+    /// The document under a name, if there is one that has not expired. Sees every write before.
+    ///
+    /// # Errors
+    /// [`PortError`] of `state.read`.
+    pub async fn read(&self, name: &str) -> Result<Option<State>, PortError> {
+        let at: At = ("state", "read");
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item_key(name)))
+            .consistent_read(true);
+        let answer = get
+            .send()
+            .await
+            .map_err(|e| port_error(at, &self.what(name), &e))?;
+        let now = self.clock.now();
+        match answer.item.filter(|item| lives(item, now)) {
+            None => Ok(None),
+            Some(item) => state(&item).map(Some).ok_or_else(|| corrupt(at, name)),
+        }
+    }
+
+    /// Stores the document, whatever is there.
+    ///
+    /// # Errors
+    /// [`PortError`] of `state.write`; `Invalid` for one above [`STATE_BYTES_MAX`].
+    pub async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
+        let at: At = ("state", "write");
+        let put = self.put(at, name, (body, keep_for))?.0;
+        put.send()
+            .await
+            .map_err(|e| port_error(at, &self.what(name), &e))?;
+        Ok(())
+    }
+
+    /// Stores the document if there is none.
+    ///
+    /// # Errors
+    /// [`PortError`] of `state.put_if_absent`; `Invalid` for one above [`STATE_BYTES_MAX`].
+    pub async fn put_if_absent(
+        &self,
+        name: &str,
+        body: &str,
+        keep_for: Duration,
+    ) -> Result<PutIfAbsent, PortError> {
+        let at: At = ("state", "put_if_absent");
+        let (put, version) = self.put(at, name, (body, keep_for))?;
+        let put = put
+            .condition_expression("attribute_not_exists(pk) OR lives_until <= :now")
+            .expression_attribute_values(":now", number(self.clock.now().0));
+        match self.send_if(at, name, put).await? {
+            None => Ok(PutIfAbsent::Created),
+            Some(standing) if written_by(&standing, &version) => Ok(PutIfAbsent::Created),
+            Some(standing) => {
+                let body = text_of(&standing, "body").map(str::to_owned);
+                body.map(PutIfAbsent::Exists).ok_or_else(|| corrupt(at, name))
+            }
+        }
+    }
+
+    /// Stores the document if `version` is still what stands there.
+    ///
+    /// # Errors
+    /// [`PortError`] of `state.replace`; `Invalid` for one above [`STATE_BYTES_MAX`].
+    pub async fn replace(
+        &self,
+        name: &str,
+        version: &str,
+        (body, keep_for): (&str, Duration),
+    ) -> Result<Replaced, PortError> {
+        let at: At = ("state", "replace");
+        let (put, next) = self.put(at, name, (body, keep_for))?;
+        let put = put
+            .condition_expression("state_version = :expected")
+            .expression_attribute_values(":expected", text(version));
+        match self.send_if(at, name, put).await? {
+            None => Ok(Replaced::Stored),
+            Some(standing) if written_by(&standing, &next) => Ok(Replaced::Stored),
+            Some(_) => Ok(Replaced::Changed),
+        }
+    }
+
+    /// The write of a document, and its new version.
+    fn put(
+        &self,
+        at: At,
+        name: &str,
+        (body, keep_for): (&str, Duration),
+    ) -> Result<(PutItemFluentBuilder, String), PortError> {
+        if body.len() > STATE_BYTES_MAX {
+            let detail = format!("state {name}: {} bytes, at most {STATE_BYTES_MAX}", body.len());
+            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+        }
+        let (now, version) = (self.clock.now(), nonce());
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item_key(name)))
+            .item("body", text(body))
+            .item("state_version", text(&version))
+            .item("lives_until", number((now + keep_for).0))
+            .item("expires_at", expiry(now, keep_for))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok((put, version))
+    }
+
+    /// What stands there when the condition does not hold.
+    async fn send_if(
+        &self,
+        at: At,
+        name: &str,
+        put: PutItemFluentBuilder,
+    ) -> Result<Option<Item>, PortError> {
+        match put.send().await {
+            Ok(_) => Ok(None),
+            Err(error) => match refused(&error) {
+                Some(standing) => Ok(Some(standing)),
+                None => Err(port_error(at, &self.what(name), &error)),
+            },
+        }
+    }
+
+    fn what(&self, name: &str) -> String {
+        format!("state {name} in table {}", self.table)
+    }
+}
+
+fn item_key(name: &str) -> Item {
+    key(format!("S#{name}"), "S")
+}
+
+fn lives(item: &Item, now: Timestamp) -> bool {
+    number_of(item, "lives_until").is_some_and(|until| until > now.0)
+}
+
+fn state(item: &Item) -> Option<State> {
+    Some(State {
+        version: text_of(item, "state_version")?.to_owned(),
+        body: text_of(item, "body")?.to_owned(),
+    })
+}
+
+/// Whether a write that was sent twice meets its own item.
+fn written_by(standing: &Item, version: &str) -> bool {
+    text_of(standing, "state_version") == Some(version)
+}
+
+fn corrupt(at: At, name: &str) -> PortError {
+    PortError::new(
+        at,
+        PortErrorKind::Corrupt,
+        format!("state {name}: not a document"),
+    )
+}
