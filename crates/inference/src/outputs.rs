@@ -75,13 +75,17 @@ pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityM
     let mut out = Vec::new();
     for (channel, class) in form.channels.iter().enumerate() {
         let Some(class) = *class else { continue };
-        let logits = raw.values[channel * offset..].iter().step_by(step).take(area);
+        let all = &raw.values[channel * offset..];
+        let logits = all.iter().step_by(step).take(area);
         let values: Vec<f32> = match (&norm, form.activation) {
             (Some(norm), _) => logits.enumerate().map(|(i, &x)| norm.probability(i, x)).collect(),
             (None, Activation::Sigmoid) => logits.map(|&x| sigmoid(x)).collect(),
+            // A plane as it is: copied at once, not value by value.
+            (None, _) if step == 1 => all[..area].to_vec(),
             (None, _) => logits.copied().collect(),
         };
-        if values.iter().any(|v| v.is_nan()) {
+        // Without a way out of the middle, so that the compiler may look at several at once.
+        if values.iter().fold(false, |found, v| found | v.is_nan()) {
             return Err("the output is not a number".into());
         }
         out.push(ProbabilityMap {
