@@ -83,11 +83,14 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue" => PortErrorKind::NotFound,
         "BadDigest" | "XAmzContentSHA256Mismatch" => PortErrorKind::Corrupt,
+        // S3 answers these with 400 and 409; the same call may succeed later.
+        "RequestTimeout" | "ConditionalRequestConflict" | "OperationAborted" => PortErrorKind::Unavailable,
         _ => match status {
             429 | 503 => PortErrorKind::Throttled,
             401 | 403 => PortErrorKind::Denied,
             404 => PortErrorKind::NotFound,
-            400..=499 => PortErrorKind::Invalid,
+            // A bucket of another region redirects.
+            300..=499 => PortErrorKind::Invalid,
             _ => PortErrorKind::Unavailable,
         },
     }

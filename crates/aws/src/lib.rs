@@ -4,18 +4,24 @@
 //! chosen in [`connect`]. Errors of the services become [`PortError`](walkaround_ports::PortError) in [`fault`]:
 //! what the caller should do, in one line, without credentials or signed URLs.
 
+mod blobs;
 mod capacity;
 mod connect;
 mod fault;
 mod lock;
+mod queue;
 mod records;
 mod secrets;
 mod state;
+mod topic;
 
+pub use blobs::S3Blobs;
 pub use capacity::{BatchCapacity, BatchSettings};
 pub use connect::{Aws, Connection};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
+pub use queue::SqsQueue;
 pub use records::DynamoRecords;
 pub use records::table::{IndexDefinition, KeyNames, TABLE, TableDefinition, create_table};
 pub use secrets::secret_text;
+pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};
 pub use state::{PutIfAbsent, Replaced, STATE_BYTES_MAX, State, StateItems};
