@@ -59,6 +59,8 @@ const TEST_HELPERS: &str = "conformance emulators samples";
 
 /// Crates that only a binary, or a crate that is never shipped, may name.
 const ADAPTERS: &str = "aws embedded";
+/// A library of binaries only: what several of them wire the same way.
+const WIRING: &str = "cloud";
 const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
 /// Outside crate → the only crates of the house that may name it, in their tests too.
@@ -239,7 +241,7 @@ fn adapter_faults(package: &Package) -> Vec<String> {
         .targets
         .iter()
         .any(|target| target.kind.contains(&TargetKind::Bin));
-    if is_binary || has(NEVER_SHIPPED, name) {
+    if is_binary || has(NEVER_SHIPPED, name) || has(WIRING, name) {
         return Vec::new();
     }
     shipped(package)

@@ -46,6 +46,11 @@ pub enum InlineLook {
 }
 
 impl InlineLook {
+    /// Not known yet; see [`InlineLook::WhenAsked`].
+    pub fn when_asked() -> Self {
+        Self::WhenAsked(OnceCell::new())
+    }
+
     async fn time(&self, looker: &Looker) -> Result<Option<Duration>, EngineError> {
         match self {
             Self::Known(time) => Ok(Some(*time)),

@@ -80,6 +80,11 @@ pub struct Settings {
 pub struct Secret(String);
 
 impl Secret {
+    /// A value from elsewhere than the settings.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
     /// The value, for the one place that needs it.
     pub fn reveal(&self) -> &str {
         &self.0

@@ -1,0 +1,138 @@
+//! Lambda function `scaler`: once a minute (EventBridge schedule), and when an alarm says that the lane's oldest
+//! message grows old, the difference between the workers there should be and those there are.
+//!
+//! Any event starts one look; what it says does not matter, so that schedule, alarm and a person's test event all
+//! do. The look happens under a lock in the table: `SubmitJob` of AWS Batch has no idempotency token, and two
+//! looks at once would both start what is missing. The needs of the last minutes (the warm hold) are kept beside
+//! the lock, since Lambda may run each look in another process.
+
+mod needs;
+
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use needs::{needs_of, text_of};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tracing::{Instrument, info, info_span, warn};
+use walkaround_assembly::{Failure, failure, process};
+use walkaround_aws::{Acquired, Connection, FleetLock, StateItems};
+use walkaround_cloud::CloudStack;
+use walkaround_cloud::metrics::Metrics;
+use walkaround_pipeline::scaler::{Scaler, Tick};
+use walkaround_ports::PortError;
+
+/// Name of the lock.
+const LOCK: &str = "fleet";
+/// A look takes seconds; a process that died holding the lock blocks the others for this long.
+const LOCK_HOLD: Duration = Duration::from_secs(50);
+/// Name of the state document.
+const NEEDS: &str = "scaler-needs";
+/// Needs are of no use for longer.
+const NEEDS_KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// Runs until Lambda ends the process.
+pub fn main() -> ExitCode {
+    process::start_json_log();
+    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+}
+
+/// A started function.
+struct Function {
+    scaler: Mutex<Scaler>,
+    lock: FleetLock,
+    state: StateItems,
+    metrics: Metrics,
+}
+
+async fn run() -> Result<ExitCode, Failure> {
+    let function = Function::start().await?;
+    let function = &function;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let looked = function.handle(&event.context).await;
+        looked.map_err(lambda_runtime::Error::from)
+    }))
+    .await
+    .map_err(|error| anyhow::anyhow!("the runtime API failed: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Function {
+    async fn start() -> Result<Self, Failure> {
+        let stack = CloudStack::open(&Connection::default()).await?;
+        let metrics = stack.metrics("scaler")?;
+        let kit = stack.kit(Some(&metrics))?;
+        Ok(Self {
+            scaler: Mutex::new(kit.scaler(stack.capacity()?)),
+            lock: stack.lock()?,
+            state: stack.state()?,
+            metrics,
+        })
+    }
+
+    async fn handle(&self, context: &Context) -> Result<Value, PortError> {
+        let span = info_span!("invocation", request_id = context.request_id);
+        let looked = self.look(&context.request_id).instrument(span.clone()).await;
+        self.metrics.property("RequestId", context.request_id.clone());
+        self.metrics.flush();
+        if let Err(error) = &looked {
+            span.in_scope(|| warn!(%error, "the look failed, the next one makes up for it"));
+        }
+        looked
+    }
+
+    /// One look under the lock, and what it did.
+    async fn look(&self, owner: &str) -> Result<Value, PortError> {
+        let hold = match self.lock.acquire(LOCK, owner, LOCK_HOLD).await? {
+            Acquired::Held(hold) => hold,
+            Acquired::Taken { .. } => {
+                info!("another scaler looks");
+                return Ok(json!({"looked": false, "reason": "another scaler looks"}));
+            }
+        };
+        let tick = self.tick().await;
+        // Freed also after a failed look; a lock that cannot be freed ends by itself.
+        if let Err(error) = self.lock.release(&hold).await {
+            warn!(%error, "the lock could not be freed, it ends by itself");
+        }
+        let tick = tick?;
+        let backlog = tick.backlog.waiting + tick.backlog.in_flight;
+        self.metrics
+            .fleet(backlog, tick.backlog.oldest_age, (tick.live, tick.desired));
+        info!(
+            backlog,
+            live = tick.live,
+            desired = tick.desired,
+            started = tick.started,
+            ended = tick.ended.len(),
+            "looked"
+        );
+        Ok(answer(&tick))
+    }
+
+    async fn tick(&self) -> Result<Tick, PortError> {
+        let mut scaler = self.scaler.lock().await;
+        if let Some(state) = self.state.read(NEEDS).await? {
+            scaler.needs = needs_of(&state.body);
+        }
+        let tick = scaler.tick().await;
+        // A need that is not remembered costs at worst a worker that ends early.
+        if let Err(error) = self.state.write(NEEDS, &text_of(&scaler.needs), NEEDS_KEPT).await {
+            warn!(%error, "the needs could not be kept");
+        }
+        tick
+    }
+}
+
+fn answer(tick: &Tick) -> Value {
+    json!({
+        "looked": true,
+        "waiting": tick.backlog.waiting,
+        "in_flight": tick.backlog.in_flight,
+        "oldest_age_s": tick.backlog.oldest_age.map(|age| age.as_secs_f64()),
+        "live": tick.live,
+        "desired": tick.desired,
+        "started": tick.started,
+        "ended": tick.ended,
+    })
+}

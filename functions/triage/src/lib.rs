@@ -1,0 +1,124 @@
+//! Lambda function `triage`: the first look at photos of the intake queue, with partial batch responses.
+//!
+//! At start (Lambda's init): settings, clients, the bundle, and the networks of the first look; the segmenters are
+//! loaded when the first photo is looked at inline. An invocation hands its batch to
+//! [`pipeline::invocation`](walkaround_pipeline::invocation); what it answers as failed comes back after the delay
+//! that its visibility was changed to.
+//!
+//! A library with one binary, so that tests run the same program.
+
+mod batch;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use batch::at_once;
+use lambda_runtime::{Context, LambdaEvent, service_fn};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{Instrument, info, info_span};
+use walkaround_assembly::{Failure, TriageParts, failure, process};
+use walkaround_aws::Connection;
+use walkaround_cloud::CloudStack;
+use walkaround_cloud::metrics::Metrics;
+use walkaround_domain::Timestamp;
+use walkaround_pipeline::consumer::Progress;
+use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
+use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::triage::InlineLook;
+use walkaround_ports::Clock;
+
+/// Runs until Lambda ends the process. A failure at start is one line, and Lambda tries again.
+pub fn main() -> ExitCode {
+    process::start_json_log();
+    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+}
+
+/// A started function.
+struct Function {
+    invocation: Invocation,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+}
+
+async fn run() -> Result<ExitCode, Failure> {
+    let function = Function::start().await?;
+    let function = &function;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| async move {
+        let LambdaEvent { payload, context, .. } = event;
+        Ok::<_, lambda_runtime::Error>(function.handle(payload, &context).await)
+    }))
+    .await
+    .map_err(|error| anyhow::anyhow!("the runtime API failed: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Function {
+    async fn start() -> Result<Self, Failure> {
+        let stack = CloudStack::open(&Connection::default()).await?;
+        let metrics = stack.metrics("triage")?;
+        metrics.cold_start();
+        let kit = stack.kit(Some(&metrics))?;
+        let folder = stack.bundle().await?;
+        let engines = kit.engines(&folder)?;
+        let jobs = if kit.settings.triage_jobs == 0 {
+            process::cores()
+        } else {
+            kit.settings.triage_jobs
+        };
+        let looker = CurrentLooker::new(kit.looker(&engines, jobs)?);
+        info!(bundle = engines.label(), jobs, "triage ready");
+        let end = InvocationEnd::never();
+        let handler = kit.triage(TriageParts {
+            looker,
+            jobs,
+            inline_look: InlineLook::when_asked(),
+            capacity: stack.capacity()?,
+            end: Arc::clone(&end),
+            progress: Arc::new(Progress::default()),
+        })?;
+        let settings = InvocationSettings {
+            at_once_max: at_once(&kit.settings),
+            ..InvocationSettings::default()
+        };
+        Ok(Self {
+            clock: Arc::clone(&kit.clock),
+            invocation: Invocation {
+                queue: Arc::clone(&kit.ports.intake.queue),
+                handler: Arc::new(handler),
+                clock: Arc::clone(&kit.clock),
+                end,
+                settings,
+            },
+            metrics,
+        })
+    }
+
+    async fn handle(&self, event: SqsEvent, context: &Context) -> SqsBatchResponse {
+        let trace = context.xray_trace_id.as_deref();
+        let span = info_span!("invocation", request_id = context.request_id, trace);
+        let messages = event.records.len();
+        let (deliveries, unnamed): (Vec<_>, usize) = batch::deliveries(event, trace, self.clock.now());
+        let back = self
+            .invocation
+            .run(deliveries, self.time_left(context))
+            .instrument(span.clone())
+            .await;
+        span.in_scope(|| info!(messages, back = back.len(), unnamed, "batch done"));
+        self.metrics.property("RequestId", context.request_id.clone());
+        self.metrics.flush();
+        let mut response = SqsBatchResponse::default();
+        for message_id in back {
+            response.add_failure(message_id);
+        }
+        if unnamed > 0 {
+            // An empty name fails the whole batch: what cannot be named is not lost.
+            response.add_failure("");
+        }
+        response
+    }
+
+    fn time_left(&self, context: &Context) -> Duration {
+        Timestamp(context.deadline).since(self.clock.now())
+    }
+}
+

@@ -1,0 +1,5 @@
+//! The triage function's process.
+
+fn main() -> std::process::ExitCode {
+    walkaround_triage::main()
+}
