@@ -59,4 +59,20 @@ pub trait Engine: Send {
     fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError>;
     /// Segmenters: the heavy look. The second of each pair is where the vehicle is.
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError>;
+    /// Both looks at one photo: the heavy one when `goes_on` says so of the first. No maps otherwise.
+    ///
+    /// An engine may do better than one after the other, knowing that the photo is the same.
+    fn look(
+        &mut self,
+        photo: &RgbImage,
+        goes_on: &mut dyn FnMut(&FirstLook) -> bool,
+    ) -> Result<(FirstLook, Vec<ProbabilityMap>), EngineError> {
+        let first = self.first_look(&[photo])?.remove(0);
+        let maps = if goes_on(&first) {
+            self.segment(&[(photo, first.vehicle.region())])?.remove(0)
+        } else {
+            Vec::new()
+        };
+        Ok((first, maps))
+    }
 }

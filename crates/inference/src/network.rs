@@ -9,7 +9,7 @@ use image::RgbImage;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
 use walkaround_domain::UnitRect;
-use walkaround_vision::tensor::{Element, Layout, TensorData, prepare};
+use walkaround_vision::tensor::{Element, InputSpec, Layout, TensorData, prepare};
 
 /// Batch sizes that sessions see. A few fixed sizes keep GPU memory from creeping: the arena grows once for
 /// each shape.
@@ -21,12 +21,61 @@ pub(crate) struct View<'a> {
     pub region: UnitRect,
 }
 
+/// The input tensor of all networks of an engine that want to see the same: while one photo is looked at,
+/// what was prepared for one of them serves the next.
+pub(crate) struct Input {
+    pub(crate) spec: InputSpec,
+    data: TensorData,
+    /// Region in the first slot, and the part of the photo it covers. None after a batch of several, and
+    /// whenever the photo may be another.
+    holds: Option<(UnitRect, UnitRect)>,
+}
+
+impl Input {
+    pub(crate) fn new(spec: InputSpec) -> Self {
+        Self {
+            spec,
+            data: TensorData::new(spec.element, 0),
+            holds: None,
+        }
+    }
+
+    /// To be called before another photo.
+    pub(crate) fn forget(&mut self) {
+        self.holds = None;
+    }
+
+    /// Fills a slot for each view, in a tensor of `bucket` slots; gives the part of its photo that each covers.
+    fn fill(&mut self, views: &[View<'_>], bucket: usize) -> Vec<UnitRect> {
+        if let ([view], Some((region, covers))) = (views, self.holds)
+            && view.region == region
+        {
+            return vec![covers];
+        }
+        let slot = self.spec.slot_len();
+        if self.data.len() < bucket * slot {
+            self.data = TensorData::new(self.spec.element, bucket * slot);
+        }
+        let covers: Vec<UnitRect> = views
+            .iter()
+            .enumerate()
+            .map(|(i, v)| prepare(v.photo, v.region, &self.spec, self.data.slot(i, slot)))
+            .collect();
+        self.holds = match (views, &covers[..]) {
+            ([view], [covers]) => Some((view.region, *covers)),
+            _ => None,
+        };
+        covers
+    }
+}
+
 pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
     session: Session,
     /// Batch sizes in use: all buckets, or the one that the graph fixes.
     buckets: Vec<usize>,
-    buffer: TensorData,
+    /// Which of the engine's inputs is this network's.
+    pub(crate) input: usize,
 }
 
 impl Network {
@@ -51,7 +100,7 @@ impl Network {
             spec: spec.clone(),
             session,
             buckets,
-            buffer: TensorData::new(spec.input.element, 0),
+            input: 0,
         })
     }
 
@@ -73,8 +122,11 @@ impl Network {
     }
 
     /// Runs the network over all views; `each` gets the index of a view and its part of the output.
+    ///
+    /// `input` is of this network's own description.
     pub(crate) fn run(
         &mut self,
+        input: &mut Input,
         views: &[View<'_>],
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), EngineError> {
@@ -82,7 +134,7 @@ impl Network {
         let name = self.spec.name.clone();
         let mut done = 0;
         for chunk in views.chunks(largest) {
-            self.run_chunk(chunk, &mut |i, raw| each(done + i, raw))
+            self.run_chunk(input, chunk, &mut |i, raw| each(done + i, raw))
                 .map_err(|cause| EngineError::Run {
                     network: name.clone(),
                     cause: first_line(&cause),
@@ -94,6 +146,7 @@ impl Network {
 
     fn run_chunk(
         &mut self,
+        input: &mut Input,
         views: &[View<'_>],
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
@@ -103,25 +156,17 @@ impl Network {
             .copied()
             .find(|&b| b >= views.len())
             .unwrap_or(views.len());
-        let input = &self.spec.input;
-        let slot = 3 * input.size.pixels() as usize;
-        if self.buffer.len() < bucket * slot {
-            self.buffer = TensorData::new(input.element, bucket * slot);
-        }
-        let covers: Vec<UnitRect> = views
-            .iter()
-            .enumerate()
-            .map(|(i, v)| prepare(v.photo, v.region, input, self.buffer.slot(i, slot)))
-            .collect();
-        let (h, w) = (i64::from(input.size.height), i64::from(input.size.width));
-        let shape = match input.layout {
+        let covers = input.fill(views, bucket);
+        let spec = &input.spec;
+        let (h, w) = (i64::from(spec.size.height), i64::from(spec.size.width));
+        let shape = match spec.layout {
             Layout::Nchw => [bucket as i64, 3, h, w],
             Layout::Nhwc => [bucket as i64, h, w, 3],
         };
         let text = |e: ort::Error| e.to_string();
-        let len = bucket * slot;
+        let len = bucket * spec.slot_len();
         // Slots past the last view keep what an earlier batch left there: their answers are never read.
-        let value: SessionInputValue<'_> = match &self.buffer {
+        let value: SessionInputValue<'_> = match &input.data {
             TensorData::F32(v) => TensorRef::from_array_view((shape, &v[..len]))
                 .map_err(text)?
                 .into(),

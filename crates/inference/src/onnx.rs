@@ -5,7 +5,7 @@ use crate::engine::{Engine, FirstLook, Vehicle};
 use crate::error::EngineError;
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
-use crate::network::{Network, View};
+use crate::network::{Input, Network, View};
 use crate::outputs::{MapForm, gate, maps, vehicle};
 use crate::runtime::{ActiveDevice, Runtime};
 use crate::tiling::tiles;
@@ -65,6 +65,8 @@ pub struct OnnxEngine {
     locator: Option<Network>,
     gates: Vec<Network>,
     segmenters: Vec<Network>,
+    /// One for each kind of input among the networks.
+    inputs: Vec<Input>,
 }
 
 impl OnnxEngine {
@@ -80,8 +82,14 @@ impl OnnxEngine {
     ) -> Result<Self, EngineError> {
         let manifest = bundle.manifest().clone();
         let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
+        let mut inputs: Vec<Input> = Vec::new();
         for (spec, file) in manifest.networks.iter().zip(bundle.networks()) {
-            let network = Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
+            let mut network = Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
+            let shared = inputs.iter().position(|input| input.spec == spec.input);
+            network.input = shared.unwrap_or(inputs.len());
+            if shared.is_none() {
+                inputs.push(Input::new(spec.input));
+            }
             match spec.role() {
                 Role::Locator => locator = Some(network),
                 Role::Gate => gates.push(network),
@@ -94,6 +102,7 @@ impl OnnxEngine {
             locator,
             gates,
             segmenters,
+            inputs,
         })
     }
 
@@ -141,6 +150,80 @@ impl OnnxEngine {
             .collect())
     }
 
+    /// What the inputs hold is of no photo that comes now.
+    fn forget(&mut self) {
+        self.inputs.iter_mut().for_each(Input::forget);
+    }
+
+    /// Locator and gates.
+    fn run_gates(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+        let vehicles = self.locate(photos)?;
+        let mut looks: Vec<FirstLook> = vehicles
+            .iter()
+            .map(|&vehicle| FirstLook {
+                vehicle,
+                gate: None,
+                suspect: vehicle != Vehicle::Absent,
+            })
+            .collect();
+        // Photos without a vehicle end here: the gates never see them.
+        let present: Vec<usize> = (0..photos.len())
+            .filter(|&i| vehicles[i] != Vehicle::Absent)
+            .collect();
+        for (k, network) in self.gates.iter_mut().enumerate() {
+            let Head::Gate { positive, threshold } = network.spec.head.clone() else {
+                continue;
+            };
+            let activation = network.spec.activation;
+            let views: Vec<View<'_>> = present
+                .iter()
+                .map(|&i| View {
+                    photo: photos[i],
+                    region: seen(network.spec.region, vehicles[i].region()),
+                })
+                .collect();
+            network.run(&mut self.inputs[network.input], &views, &mut |v, raw| {
+                let p = gate(raw, activation, &positive)?;
+                let look = &mut looks[present[v]];
+                look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
+                // Any gate may raise suspicion; all must agree that a photo is clean.
+                look.suspect = p >= threshold || (k > 0 && look.suspect);
+                Ok(())
+            })?;
+        }
+        Ok(looks)
+    }
+
+    /// Segmenters.
+    fn run_segmenters(
+        &mut self,
+        photos: &[(&RgbImage, UnitRect)],
+    ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
+        for network in &mut self.segmenters {
+            let Head::Segmenter { channels, layout } = network.spec.head.clone() else {
+                continue;
+            };
+            let form = MapForm {
+                activation: network.spec.activation,
+                layout,
+                channels: &channels,
+            };
+            let mut all = Vec::new();
+            let mut owner = Vec::new();
+            for (i, (photo, vehicle)) in photos.iter().enumerate() {
+                let own = views(network, photo, *vehicle);
+                owner.extend(std::iter::repeat_n(i, own.len()));
+                all.extend(own);
+            }
+            network.run(&mut self.inputs[network.input], &all, &mut |v, raw| {
+                out[owner[v]].extend(maps(raw, &form)?);
+                Ok(())
+            })?;
+        }
+        Ok(out)
+    }
+
     fn locate(&mut self, photos: &[&RgbImage]) -> Result<Vec<Vehicle>, EngineError> {
         let mut found = vec![Vehicle::NotAsked; photos.len()];
         let Some(network) = &mut self.locator else {
@@ -157,7 +240,7 @@ impl OnnxEngine {
                 region: UnitRect::WHOLE,
             })
             .collect();
-        network.run(&views, &mut |i, raw| {
+        network.run(&mut self.inputs[network.input], &views, &mut |i, raw| {
             found[i] = vehicle(raw, form, activation, (threshold, input))?;
             Ok(())
         })?;
@@ -219,66 +302,28 @@ impl Engine for OnnxEngine {
     }
 
     fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
-        let vehicles = self.locate(photos)?;
-        let mut looks: Vec<FirstLook> = vehicles
-            .iter()
-            .map(|&vehicle| FirstLook {
-                vehicle,
-                gate: None,
-                suspect: vehicle != Vehicle::Absent,
-            })
-            .collect();
-        // Photos without a vehicle end here: the gates never see them.
-        let present: Vec<usize> = (0..photos.len())
-            .filter(|&i| vehicles[i] != Vehicle::Absent)
-            .collect();
-        for (k, network) in self.gates.iter_mut().enumerate() {
-            let Head::Gate { positive, threshold } = network.spec.head.clone() else {
-                continue;
-            };
-            let activation = network.spec.activation;
-            let views: Vec<View<'_>> = present
-                .iter()
-                .map(|&i| View {
-                    photo: photos[i],
-                    region: seen(network.spec.region, vehicles[i].region()),
-                })
-                .collect();
-            network.run(&views, &mut |v, raw| {
-                let p = gate(raw, activation, &positive)?;
-                let look = &mut looks[present[v]];
-                look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
-                // Any gate may raise suspicion; all must agree that a photo is clean.
-                look.suspect = p >= threshold || (k > 0 && look.suspect);
-                Ok(())
-            })?;
-        }
-        Ok(looks)
+        self.forget();
+        self.run_gates(photos)
     }
 
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
-        let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
-        for network in &mut self.segmenters {
-            let Head::Segmenter { channels, layout } = network.spec.head.clone() else {
-                continue;
-            };
-            let form = MapForm {
-                activation: network.spec.activation,
-                layout,
-                channels: &channels,
-            };
-            let mut all = Vec::new();
-            let mut owner = Vec::new();
-            for (i, (photo, vehicle)) in photos.iter().enumerate() {
-                let own = views(network, photo, *vehicle);
-                owner.extend(std::iter::repeat_n(i, own.len()));
-                all.extend(own);
-            }
-            network.run(&all, &mut |v, raw| {
-                out[owner[v]].extend(maps(raw, &form)?);
-                Ok(())
-            })?;
-        }
-        Ok(out)
+        self.forget();
+        self.run_segmenters(photos)
+    }
+
+    fn look(
+        &mut self,
+        photo: &RgbImage,
+        goes_on: &mut dyn FnMut(&FirstLook) -> bool,
+    ) -> Result<(FirstLook, Vec<ProbabilityMap>), EngineError> {
+        // The photo is borrowed from here to the end: what is prepared of it stays true.
+        self.forget();
+        let first = self.run_gates(&[photo])?.remove(0);
+        let maps = if goes_on(&first) {
+            self.run_segmenters(&[(photo, first.vehicle.region())])?.remove(0)
+        } else {
+            Vec::new()
+        };
+        Ok((first, maps))
     }
 }

@@ -212,19 +212,16 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
     };
     let (mut first, mut maps) = (None, Vec::new());
     let begin = (with.ticks)();
-    let (mut looked_at, mut segmented) = (begin, begin);
+    let (mut looked_at, mut segmented, mut passed) = (begin, begin, false);
     if photo.reasons.is_empty() {
-        let look = engine.first_look(&[&photo.pixels])?.remove(0);
-        looked_at = (with.ticks)();
-        segmented = looked_at;
-        let passes = look.suspect || !with.settings.gate_stops;
-        if passes && look.vehicle != Vehicle::Absent {
-            maps = engine
-                .segment(&[(&photo.pixels, look.vehicle.region())])?
-                .remove(0);
-            segmented = (with.ticks)();
-        }
-        first = Some(look);
+        let (look, found) = engine.look(&photo.pixels, &mut |look| {
+            looked_at = (with.ticks)();
+            let suspect = look.suspect || !with.settings.gate_stops;
+            passed = suspect && look.vehicle != Vehicle::Absent;
+            passed
+        })?;
+        segmented = if passed { (with.ticks)() } else { looked_at };
+        (first, maps) = (Some(look), found);
     }
     let mut looked = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
     looked.timings.first_look = looked_at - begin;

@@ -89,9 +89,10 @@ pub fn render(pixels: &RgbImage, marks: Marks<'_>, style: &OverlayStyle) -> RgbI
     let scale = (size.long_side() as f32 / REFERENCE_SIDE).clamp(0.62, 2.0);
     let text = Text::new((style.font * scale).max(11.0));
     let footer = (text.size() * 1.9).round() as u32;
-    let mut output = RgbImage::new(size.width, size.height + footer);
     let photo_bytes = size.pixels() as usize * 3;
-    resize_into(pixels, size, &mut output.as_mut()[..photo_bytes]);
+    let bytes = photo_bytes + size.width as usize * footer as usize * 3;
+    let mut output = RgbImage::from_raw(size.width, size.height + footer, resized(pixels, size, bytes))
+        .expect("the buffer was made for photo and bar");
 
     let shapes: Vec<Shape> = marks
         .findings
@@ -138,12 +139,15 @@ fn output_size(pixels: Size, style: &OverlayStyle) -> Size {
     Size::new(side(pixels.width), side(pixels.height))
 }
 
-/// Resizes a photo into a buffer of `size.pixels() * 3` bytes. A photo without pixels leaves it black.
-fn resize_into(pixels: &RgbImage, size: Size, buffer: &mut [u8]) {
+/// The photo at another size at the start of a buffer of `length` bytes. A photo without pixels leaves it black.
+fn resized(pixels: &RgbImage, size: Size, length: usize) -> Vec<u8> {
     if (pixels.width(), pixels.height()) == (size.width, size.height) {
-        buffer.copy_from_slice(pixels.as_raw());
-        return;
+        let mut buffer = Vec::with_capacity(length);
+        buffer.extend_from_slice(pixels.as_raw());
+        buffer.resize(length, 0);
+        return buffer;
     }
+    let mut buffer = vec![0; length];
     let enlarges = size.width > pixels.width();
     let filter = if enlarges {
         FilterType::CatmullRom
@@ -155,11 +159,17 @@ fn resize_into(pixels: &RgbImage, size: Size, buffer: &mut [u8]) {
         .use_alpha(false);
     let source = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
         .expect("an RgbImage holds three bytes a pixel");
-    let mut target = Image::from_slice_u8(size.width, size.height, buffer, PixelType::U8x3)
-        .expect("the buffer holds three bytes a pixel");
+    let mut target = Image::from_slice_u8(
+        size.width,
+        size.height,
+        &mut buffer[..size.pixels() as usize * 3],
+        PixelType::U8x3,
+    )
+    .expect("the buffer holds three bytes a pixel");
     Resizer::new()
         .resize(&source, &mut target, &options)
         .expect("both pictures have the same pixel type, and no crop is asked for");
+    buffer
 }
 
 fn colour(class: &str, classes: &[ClassSpec]) -> [u8; 3] {

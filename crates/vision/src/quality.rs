@@ -15,6 +15,7 @@ use std::cell::RefCell;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fearless_simd::{Level, Simd, dispatch};
 use image::RgbImage;
 use walkaround_domain::{Reason, ReasonCode, Size};
 
@@ -105,56 +106,99 @@ impl QualityPolicy {
 
 /// Measures a photo (upright or not, at any scale from about 512 pixels up).
 pub fn measure(pixels: &RgbImage) -> Quality {
-    let (luma, size) = small_luma(pixels);
-    let mut histogram = [0_u64; 256];
-    for &value in &luma {
-        histogram[usize::from(value)] += 1;
-    }
-    let count = luma.len().max(1) as f64;
-    let sum: u64 = (0..).zip(&histogram).map(|(value, n): (u64, _)| value * n).sum();
-    let share = |values: &[u64]| (values.iter().sum::<u64>() as f64 / count) as f32;
-    Quality {
-        sharpness: laplacian_variance(&luma, size),
-        luma_mean: (sum as f64 / count) as f32,
-        clipped_dark: share(&histogram[..=usize::from(CLIPPED)]),
-        clipped_bright: share(&histogram[usize::from(255 - CLIPPED)..]),
-    }
-}
-
-fn small_luma(pixels: &RgbImage) -> (Vec<u8>, Size) {
-    let size = Size::new(pixels.width(), pixels.height());
-    if size.long_side() <= LONG_SIDE {
-        return (luma(pixels.as_raw()), size);
-    }
-    let side = |length: u32| {
-        let exact = f64::from(length) * f64::from(LONG_SIDE) / f64::from(size.long_side());
-        (exact.round() as u32).max(1)
-    };
-    let small = Size::new(side(size.width), side(size.height));
-    (luma(shrink(pixels, small).buffer()), small)
-}
-
-fn shrink(pixels: &RgbImage, to: Size) -> Image<'static> {
     thread_local! {
         // Its buffers are worth keeping between photos.
-        static RESIZER: RefCell<Resizer> = RefCell::new(Resizer::new());
+        static SCRATCH: RefCell<Scratch> = RefCell::default();
     }
-    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-        .expect("an RgbImage holds three bytes a pixel");
-    let mut small = Image::new(to.width, to.height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-    RESIZER
-        .with_borrow_mut(|resizer| resizer.resize(&from, &mut small, &options))
-        .expect("both pictures are RGB, and the whole of one is used");
-    small
+    SCRATCH.with_borrow_mut(|scratch| {
+        let (luma, size) = scratch.small_luma(pixels);
+        let level = Level::new();
+        let tally = dispatch!(level, simd => tally(simd, luma));
+        let count = luma.len().max(1) as f64;
+        let share = |pixels: u64| (pixels as f64 / count) as f32;
+        Quality {
+            sharpness: laplacian_variance(luma, size),
+            luma_mean: (tally.sum as f64 / count) as f32,
+            clipped_dark: share(tally.dark),
+            clipped_bright: share(tally.bright),
+        }
+    })
 }
 
-/// Luma of ITU-R BT.601 in whole numbers.
-fn luma(rgb: &[u8]) -> Vec<u8> {
-    let weigh = |[r, g, b]: &[u8; 3]| {
-        ((77 * u32::from(*r) + 150 * u32::from(*g) + 29 * u32::from(*b) + 128) >> 8) as u8
-    };
-    rgb.as_chunks::<3>().0.iter().map(weigh).collect()
+/// Buffers of [`measure`].
+#[derive(Default)]
+struct Scratch {
+    resizer: Resizer,
+    luma: Vec<u8>,
+    small: Vec<u8>,
+}
+
+impl Scratch {
+    /// The photo's luma at the size at which everything is measured. Colours go before the picture is shrunk:
+    /// one channel is a third of the work.
+    fn small_luma(&mut self, pixels: &RgbImage) -> (&[u8], Size) {
+        let size = Size::new(pixels.width(), pixels.height());
+        self.luma.resize(size.pixels() as usize, 0);
+        let level = Level::new();
+        dispatch!(level, simd => weigh(simd, pixels.as_raw(), &mut self.luma));
+        if size.long_side() <= LONG_SIDE {
+            return (&self.luma, size);
+        }
+        let side = |length: u32| {
+            let exact = f64::from(length) * f64::from(LONG_SIDE) / f64::from(size.long_side());
+            (exact.round() as u32).max(1)
+        };
+        let small = Size::new(side(size.width), side(size.height));
+        self.shrink(size, small);
+        (&self.small, small)
+    }
+
+    fn shrink(&mut self, from: Size, to: Size) {
+        self.small.resize(to.pixels() as usize, 0);
+        let from = ImageRef::new(from.width, from.height, &self.luma, PixelType::U8)
+            .expect("the buffer holds a byte a pixel");
+        let mut small = Image::from_slice_u8(to.width, to.height, &mut self.small, PixelType::U8)
+            .expect("the buffer was made for a byte a pixel");
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+        self.resizer
+            .resize(&from, &mut small, &options)
+            .expect("both pictures are luma, and the whole of one is used");
+    }
+}
+
+/// Luma of ITU-R BT.601 in whole numbers; at most 255 * 256 + 128, which fits 16 bits.
+#[inline(always)]
+fn weigh<S: Simd>(_: S, rgb: &[u8], luma: &mut [u8]) {
+    for (luma, [r, g, b]) in luma.iter_mut().zip(rgb.as_chunks::<3>().0) {
+        *luma = ((77 * u16::from(*r) + 150 * u16::from(*g) + 29 * u16::from(*b) + 128) >> 8) as u8;
+    }
+}
+
+/// Of a picture's luma.
+struct Tally {
+    sum: u64,
+    /// Pixels at the dark end.
+    dark: u64,
+    /// Pixels at the bright end.
+    bright: u64,
+}
+
+#[inline(always)]
+fn tally<S: Simd>(_: S, luma: &[u8]) -> Tally {
+    let (mut sum, mut dark, mut bright) = (0, 0, 0);
+    // In pieces whose counts fit 32 bits: narrow numbers, more of them at once.
+    for piece in luma.chunks(1 << 16) {
+        let (mut piece_sum, mut piece_dark, mut piece_bright) = (0_u32, 0_u32, 0_u32);
+        for &value in piece {
+            piece_sum += u32::from(value);
+            piece_dark += u32::from(value <= CLIPPED);
+            piece_bright += u32::from(value >= 255 - CLIPPED);
+        }
+        sum += u64::from(piece_sum);
+        dark += u64::from(piece_dark);
+        bright += u64::from(piece_bright);
+    }
+    Tally { sum, dark, bright }
 }
 
 fn laplacian_variance(luma: &[u8], size: Size) -> f32 {
@@ -163,22 +207,33 @@ fn laplacian_variance(luma: &[u8], size: Size) -> f32 {
         return 0.0;
     }
     let (mut sum, mut squares) = (0_i64, 0_i64);
+    let level = Level::new();
     for y in 1..height - 1 {
-        let row = |y: usize| &luma[y * width..(y + 1) * width];
-        let (above, here, below) = (row(y - 1), row(y), row(y + 1));
-        // A row of at most 512 values of at most 1020 fits 32 bits, squares included.
-        let (mut row_sum, mut row_squares) = (0_i32, 0_i32);
-        for x in 1..width - 1 {
-            let around =
-                i32::from(above[x]) + i32::from(below[x]) + i32::from(here[x - 1]) + i32::from(here[x + 1]);
-            let value = around - 4 * i32::from(here[x]);
-            row_sum += value;
-            row_squares += value * value;
-        }
+        let rows = &luma[(y - 1) * width..(y + 2) * width];
+        let (row_sum, row_squares) = dispatch!(level, simd => laplacian_row(simd, rows, width));
         sum += i64::from(row_sum);
         squares += i64::from(row_squares);
     }
     let count = ((width - 2) * (height - 2)) as f64;
     let mean = sum as f64 / count;
     (squares as f64 / count - mean * mean) as f32
+}
+
+/// Sum and sum of squares of the Laplacian along the middle one of three rows. A row of at most 512 values of
+/// at most 1020 fits 32 bits, squares included.
+#[inline(always)]
+fn laplacian_row<S: Simd>(_: S, rows: &[u8], width: usize) -> (i32, i32) {
+    let (above, rest) = rows.split_at(width);
+    let (here, below) = rest.split_at(width);
+    let inner = width - 2;
+    let (above, below) = (&above[1..][..inner], &below[1..][..inner]);
+    let (left, centre, right) = (&here[..inner], &here[1..][..inner], &here[2..][..inner]);
+    let (mut sum, mut squares) = (0_i32, 0_i32);
+    for x in 0..inner {
+        let around = i16::from(above[x]) + i16::from(below[x]) + i16::from(left[x]) + i16::from(right[x]);
+        let value = i32::from(around - 4 * i16::from(centre[x]));
+        sum += value;
+        squares += value * value;
+    }
+    (sum, squares)
 }

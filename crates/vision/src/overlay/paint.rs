@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use fearless_simd::{Level, Simd, dispatch};
 use walkaround_domain::Size;
 
 /// A colour and how much of it goes over what is there, 0 to 1.
@@ -89,13 +90,15 @@ impl Rect {
 pub(super) struct Surface<'a> {
     pixels: &'a mut [u8],
     size: Size,
+    level: Level,
 }
 
 impl<'a> Surface<'a> {
     /// `pixels` holds `size.pixels() * 3` bytes.
     pub(super) fn new(pixels: &'a mut [u8], size: Size) -> Self {
         debug_assert_eq!(pixels.len() as u64, size.pixels() * 3, "three bytes a pixel");
-        Self { pixels, size }
+        let level = Level::new();
+        Self { pixels, size, level }
     }
 
     pub(super) fn size(&self) -> Size {
@@ -134,14 +137,10 @@ impl<'a> Surface<'a> {
         }
         let row = y as usize * self.size.width as usize;
         let share = (ink.share.clamp(0.0, 1.0) * 256.0) as u16;
-        let added = ink.colour.map(|channel| u16::from(channel) * share);
+        // The channels in turn, for as many bytes as are blended at once.
+        let added = std::array::from_fn(|i| u16::from(ink.colour[i % 3]) * share);
         let span = &mut self.pixels[(row + from as usize) * 3..(row + to as usize) * 3];
-        for pixel in span.as_chunks_mut::<3>().0 {
-            for (byte, added) in pixel.iter_mut().zip(added) {
-                // At most 255 * 256: fits 16 bits.
-                *byte = ((u16::from(*byte) * (256 - share) + added) >> 8) as u8;
-            }
-        }
+        dispatch!(self.level, simd => lay(simd, span, (256 - share, &added)));
     }
 
     /// Fills a rectangle of whole pixels.
@@ -159,13 +158,32 @@ impl<'a> Surface<'a> {
         let centre = (area.x0 + half_width, area.y0 + half_height);
         for y in rows {
             let dy = ((y as f32 + 0.5 - centre.1).abs() - half_height + radius).max(0.0);
-            for x in columns.clone() {
+            // Between the corners every pixel of a row is covered alike.
+            let straight = if radius - dy + 0.5 >= 1.0 {
+                let limit = |x: f32| x.clamp(columns.start as f32, columns.end as f32) as u32;
+                limit((area.x0 + radius).ceil())..limit((area.x1 - radius).floor())
+            } else {
+                0..0
+            };
+            self.blend_span(y, straight.clone(), ink);
+            for x in columns.clone().filter(|x| !straight.contains(x)) {
                 let dx = ((x as f32 + 0.5 - centre.0).abs() - half_width + radius).max(0.0);
                 let coverage = radius - (dx * dx + dy * dy).sqrt() + 0.5;
                 if coverage > 0.0 {
                     self.blend((x, y), ink.covering(coverage.min(1.0)));
                 }
             }
+        }
+    }
+}
+
+/// Keeps `keep` 256ths of every byte and adds what comes in turn; a sum is at most 255 * 256: it fits 16 bits.
+#[inline(always)]
+fn lay<S: Simd>(_: S, span: &mut [u8], (keep, added): (u16, &[u16; 48])) {
+    let (blocks, rest) = span.as_chunks_mut::<48>();
+    for block in blocks.iter_mut().map(<[u8; 48]>::as_mut_slice).chain([rest]) {
+        for (byte, added) in block.iter_mut().zip(added) {
+            *byte = ((u16::from(*byte) * keep + added) >> 8) as u8;
         }
     }
 }

@@ -20,6 +20,9 @@ const PIECE: f32 = 16.0;
 /// Steps a pixel in which distances to the outline are kept (a byte reaches 7.9 pixels).
 const DISTANCE_STEPS: f32 = 32.0;
 
+/// Pixels that are looked at together where most are empty.
+const PART: usize = 16;
+
 /// How much of an edge is cut off at a corner to smooth it, at most, in canvas pixels: takes the steps of the
 /// canvas out of the outline and leaves its course.
 const BEVEL: f32 = 2.5;
@@ -127,18 +130,27 @@ impl Shape {
         for (a, b) in self.segments() {
             near.add_segment(a, b);
         }
+        let ink = Ink::opaque(self.colour);
         for (line, y) in near.values.chunks_exact(stride.max(1)).zip(rows) {
-            for (&value, x) in line.iter().zip(columns.clone()) {
-                if value == u8::MAX {
+            for (i, part) in line.chunks(PART).enumerate() {
+                // Most of the box is out of reach: passed over many pixels at a time.
+                if part == &[u8::MAX; PART][..part.len()] {
                     continue;
                 }
-                let distance = f32::from(value) / DISTANCE_STEPS;
-                let coloured = (core - distance + 0.5).clamp(0.0, 1.0);
-                let dark = (edge - distance + 0.5).clamp(0.0, 1.0);
-                if coloured < 1.0 {
-                    surface.blend((x, y), EDGE.covering(dark));
+                for (&value, x) in part.iter().zip(columns.start + (i * PART) as u32..) {
+                    if value == u8::MAX {
+                        continue;
+                    }
+                    let distance = f32::from(value) / DISTANCE_STEPS;
+                    let coloured = (core - distance + 0.5).clamp(0.0, 1.0);
+                    let dark = (edge - distance + 0.5).clamp(0.0, 1.0);
+                    if coloured < 1.0 {
+                        surface.blend((x, y), EDGE.covering(dark));
+                    }
+                    if coloured > 0.0 {
+                        surface.blend((x, y), ink.covering(coloured));
+                    }
                 }
-                surface.blend((x, y), Ink::opaque(self.colour).covering(coloured));
             }
         }
     }
@@ -212,7 +224,9 @@ impl Nearness {
 
     fn add_piece(&mut self, a: (f32, f32), b: (f32, f32)) {
         let along = (b.0 - a.0, b.1 - a.1);
-        let square = (along.0 * along.0 + along.1 * along.1).max(f32::MIN_POSITIVE);
+        let per_square = 1.0 / (along.0 * along.0 + along.1 * along.1).max(f32::MIN_POSITIVE);
+        let (along_x, along_y) = (along.0 * per_square, along.1 * per_square);
+        let reach_square = self.reach * self.reach;
         let height = self.values.len() / self.stride.max(1);
         let span = |from: f32, to: f32, origin: u32, side: usize| {
             let limit = |position: f32| position.clamp(0.0, side as f32) as usize;
@@ -225,10 +239,11 @@ impl Nearness {
             let line = &mut self.values[row * self.stride..][columns.clone()];
             for (value, column) in line.iter_mut().zip(columns.clone()) {
                 let px = (self.origin.0 as usize + column) as f32 + 0.5 - a.0;
-                let share = ((px * along.0 + py * along.1) / square).clamp(0.0, 1.0);
+                let share = (px * along_x + py * along_y).clamp(0.0, 1.0);
                 let (x, y) = (px - share * along.0, py - share * along.1);
-                let distance = (x * x + y * y).sqrt();
-                if distance < self.reach {
+                let square = x * x + y * y;
+                if square < reach_square {
+                    let distance = square.sqrt();
                     *value = (*value).min((distance * DISTANCE_STEPS).min(254.0) as u8);
                 }
             }
