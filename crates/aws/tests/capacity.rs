@@ -1,6 +1,8 @@
 //! Workers on moto's AWS Batch, the independent reading of the API: calls, names, errors. Its jobs succeed at once,
 //! so what needs one that runs is in `capacity_answers.rs`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 mod common;
 
 use aws_sdk_batch::types::{

@@ -1,5 +1,7 @@
 //! Workers on a fake AWS Batch that answers as its reference says: what no emulator does.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 mod capacity_fake;
 
 use capacity_fake::{FakeBatch, Fault, HastyClock};

@@ -1,5 +1,7 @@
 //! Locks and state documents, on an emulator with clocks that are set; the text of a secret.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 mod common;
 
 use common::aws;

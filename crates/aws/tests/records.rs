@@ -1,5 +1,7 @@
 //! Records in DynamoDB hold what the port promises, on two emulators, and what only this adapter has.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 mod common;
 
 use aws_sdk_dynamodb::types::{ProjectionType, ScalarAttributeType};
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use walkaround_aws::{Aws, DynamoRecords, TABLE, create_table};
-use walkaround_conformance::{Capabilities, RecordsUnderTest, records_suite};
+use walkaround_conformance::{Capabilities, RecordsUnderTest, Report, records_suite};
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_emulators::{Ministack, Moto};
 use walkaround_ports::{
@@ -27,7 +29,7 @@ async fn table(aws: &Aws) -> String {
     name
 }
 
-async fn suite(aws: Aws) {
+async fn suite(aws: Aws) -> Report {
     let make = || async {
         let records = DynamoRecords::new(aws.dynamodb.clone(), table(&aws).await);
         RecordsUnderTest {
@@ -35,20 +37,20 @@ async fn suite(aws: Aws) {
             keep: Box::new(()),
         }
     };
-    println!("{}", records_suite(make, &Capabilities::all()).await.require());
+    records_suite(make, &Capabilities::all()).await.require()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_moto() {
     let moto = Moto::start();
-    suite(aws(moto.endpoint()).await).await;
+    println!("{}", suite(aws(moto.endpoint()).await).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_ministack() {
     let ministack = Ministack::start();
     let aws = aws(ministack.endpoint()).await;
-    suite(aws.clone()).await;
+    println!("{}", suite(aws.clone()).await);
     the_table_is_what_is_written(&aws).await;
     a_day_is_counted_over_all_shards(&aws).await;
     a_page_is_full_across_shards(&aws).await;

@@ -1,6 +1,8 @@
 //! AWS Batch as its reference describes it, in memory, behind the SDK's own HTTP interface: what no emulator does.
 //! Jobs move on when they are described; calls are recorded; faults are planted.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use aws_sdk_batch::config::retry::RetryConfig;
 use aws_sdk_batch::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
