@@ -6,7 +6,7 @@
 mod common;
 
 use async_trait::async_trait;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use walkaround_conformance::{
     Report, blobs_suite, publisher_suite, queue_suite,
 };
 use walkaround_emulators::{Ministack, Moto, REGION};
-use walkaround_ports::{OutEvent, Queue as _};
+use walkaround_ports::{BlobAddress, Blobs as _, OutEvent, Queue as _, TRACE_ATTRIBUTE};
 
 /// Sent means visible on both, so nobody waits for what should be there. A unit is 1.5 s: leases and delays of one are
 /// rounded up to 2 s, and two units are whole seconds.
@@ -35,24 +35,94 @@ fn fresh(what: &str) -> String {
 async fn on_ministack() {
     let ministack = Ministack::start();
     let aws = common::aws(ministack.endpoint()).await;
-    let (queue, blobs, publisher) = (Capabilities::all(), Capabilities::all(), Capabilities::all());
-    run(&aws, (&queue, &blobs, &publisher)).await;
+    trace_header_comes_as_an_attribute(&aws).await;
+    signed_address_is_read_by_anyone(&aws).await;
+    Box::pin(run(&aws, &Capabilities::all())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_moto() {
     let moto = Moto::start();
     let aws = common::aws(moto.endpoint()).await;
-    let (queue, blobs, publisher) = (Capabilities::all(), Capabilities::all(), Capabilities::all());
-    run(&aws, (&queue, &blobs, &publisher)).await;
+    let every = "moto takes every receipt that a message ever had for its latest";
+    let queue = Capabilities::all()
+        .without("ack_of_a_stale_receipt_deletes_nothing", every)
+        .without("ack_of_a_stale_receipt_is_reported", every)
+        .without("extend_of_a_stale_receipt_is_lost", every)
+        .without("release_of_a_stale_receipt_is_lost", every)
+        .without(
+            "eight_receivers_share_nothing",
+            "moto answers in threads that share a queue without a lock: now and then two get the same message",
+        );
+    Box::pin(run(&aws, &queue)).await;
+}
+
+/// Both emulators carry the header of a single send only and lose it in a batch, so the sending half is a unit test of
+/// `queue::wire`.
+async fn trace_header_comes_as_an_attribute(aws: &Aws) {
+    use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
+    let (url, _) = new_queue(aws, HashMap::new()).await;
+    let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let value = MessageSystemAttributeValue::builder()
+        .data_type("String")
+        .string_value(header);
+    let value = value.build().expect("the data type is set");
+    let call = aws.sqs.send_message().queue_url(&url).message_body("{}");
+    let call = call.message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, value);
+    call.send().await.expect("a message");
+    let queue = SqsQueue::new(aws.sqs.clone(), url);
+    let came = queue
+        .receive(1, Duration::from_secs(30), Duration::from_secs(5))
+        .await;
+    let attributes = came.expect("a delivery").remove(0).attributes;
+    assert_eq!(
+        attributes,
+        BTreeMap::from([(TRACE_ATTRIBUTE.to_owned(), header.to_owned())])
+    );
+}
+
+/// Whoever has the address can read the blob, without credentials.
+async fn signed_address_is_read_by_anyone(aws: &Aws) {
+    use std::io::{Read as _, Write as _};
+    let blobs = S3Blobs::new(aws.s3.clone());
+    let at = BlobAddress {
+        bucket: new_bucket(aws).await,
+        key: "i/4f/overlay ü.txt".to_owned(),
+    };
+    blobs
+        .put_new(&at, b"the overlay", "text/plain")
+        .await
+        .expect("an outcome");
+    let url = blobs
+        .presigned_get(&at, Duration::from_secs(60))
+        .await
+        .expect("an address");
+    let (host, path) = url
+        .trim_start_matches("http://")
+        .split_once('/')
+        .expect("host and path");
+    let mut stream = std::net::TcpStream::connect(host).expect("the emulator");
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    )
+    .expect("a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("the overlay"),
+        "{answer}"
+    );
 }
 
 /// Runs all suites, side by side: the one of the queue waits most of the time.
-async fn run(aws: &Aws, (queue, blobs, publisher): (&Capabilities, &Capabilities, &Capabilities)) {
+#[expect(clippy::print_stdout, reason = "what was skipped, and why, is shown")]
+async fn run(aws: &Aws, queue: &Capabilities) {
+    let all = Capabilities::all();
     let suites: (Report, Report, Report) = tokio::join!(
         queue_suite(|| queue_under_test(aws), queue),
-        blobs_suite(|| blobs_under_test(aws), blobs),
-        publisher_suite(|| publisher_under_test(aws), publisher),
+        blobs_suite(|| blobs_under_test(aws), &all),
+        publisher_suite(|| publisher_under_test(aws), &all),
     );
     println!("{}{}{}", suites.0, suites.1, suites.2);
     let _ = (suites.0.require(), suites.1.require(), suites.2.require());

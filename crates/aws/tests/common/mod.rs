@@ -5,7 +5,7 @@ use walkaround_aws::{Aws, Connection};
 use walkaround_emulators::{CREDENTIALS, REGION};
 
 /// Clients of the emulator at `endpoint`, whatever the environment says.
-pub async fn aws(endpoint: String) -> Aws {
+pub(crate) async fn aws(endpoint: String) -> Aws {
     let connection = Connection {
         region: Some(REGION.to_owned()),
         endpoint_url: Some(endpoint),
