@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 use walkaround_domain::{Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
@@ -73,18 +73,14 @@ pub(crate) fn each_photo(
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         failed: Mutex::new(None),
+        tested: OnceLock::new(),
     };
-    // The self-test runs once, before anything is served; its engine then works on.
-    let mut first = Some(shared.engines.engine()?);
-    if let Some(engine) = &mut first {
-        engine.require_self_test(&engines.bundle)?;
-    }
     // Two finished photos a thread may wait: a slow sink holds the threads back.
     let (sender, receiver) = sync_channel(jobs * 2);
     std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (shared, sender, engine) = (&shared, sender.clone(), first.take());
-            scope.spawn(move || shared.thread(engine, |at, outcome| sender.send((at, outcome)).is_ok()));
+        for job in 0..jobs {
+            let (shared, sender) = (&shared, sender.clone());
+            scope.spawn(move || shared.thread(job == 0, |at, outcome| sender.send((at, outcome)).is_ok()));
         }
         drop(sender);
         let outcome = in_order(receiver.iter(), sink);
@@ -124,18 +120,31 @@ struct Shared<'a> {
     next: AtomicUsize,
     stop: AtomicBool,
     failed: Mutex<Option<Failure>>,
+    /// Whether the bundle has passed its self-test, once that is known.
+    tested: OnceLock<bool>,
+}
+
+/// Says that the self-test was not passed, unless it was by the time this goes: nobody waits for ever.
+struct Untested<'a>(&'a OnceLock<bool>);
+
+impl Drop for Untested<'_> {
+    fn drop(&mut self) {
+        // It may be known already.
+        let _ = self.0.set(false);
+    }
 }
 
 impl Shared<'_> {
-    fn thread(&self, engine: Option<OnnxEngine>, send: impl Fn(usize, Outcome) -> bool) {
-        let mut engine = match engine.map_or_else(|| self.engines.engine(), Ok) {
-            Ok(engine) => engine,
+    fn thread(&self, tests: bool, send: impl Fn(usize, Outcome) -> bool) {
+        let mut engine = match self.ready(tests) {
+            Ok(Some(engine)) => engine,
+            Ok(None) => return,
             Err(failure) => {
                 self.stop.store(true, Ordering::Relaxed);
-                *self
-                    .failed
+                self.failed
                     .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(failure);
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .get_or_insert(failure);
                 return;
             }
         };
@@ -146,6 +155,19 @@ impl Shared<'_> {
                 return;
             }
         }
+    }
+
+    /// An engine to serve with; none when the bundle did not pass its self-test.
+    ///
+    /// One thread runs the self-test, before anything is served; the others make their engines meanwhile.
+    fn ready(&self, tests: bool) -> Result<Option<OnnxEngine>, Failure> {
+        let untested = tests.then(|| Untested(&self.tested));
+        let mut engine = self.engines.engine()?;
+        if untested.is_some() {
+            engine.require_self_test(&self.engines.bundle)?;
+            let _ = self.tested.set(true);
+        }
+        Ok(self.tested.wait().then_some(engine))
     }
 
     fn photo(&self, engine: &mut OnnxEngine, photo: &Path) -> Outcome {
