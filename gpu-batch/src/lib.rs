@@ -17,10 +17,11 @@ async fn run() -> Result<ExitCode, Failure> {
     let stack = CloudStack::open(&Connection::default()).await?;
     let metrics = stack.metrics("worker")?;
     let kit = stack.kit(Some(&metrics))?;
-    let folder = stack.bundle().await?;
+    let (folder, _) = stack.bundle().await?;
     let engines = kit.engines(&folder)?;
     let parts = WorkerParts {
-        worker: std::env::var("AWS_BATCH_JOB_ID").unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
+        worker: std::env::var("AWS_BATCH_JOB_ID")
+            .unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
         device: engines.device.to_string(),
         looker: CurrentLooker::new(kit.looker(&engines, 1)?),
         heartbeat_file: None,

@@ -77,7 +77,7 @@ const SPEAKS_SERDE: &str =
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them: they may name
 /// `serde_json`, but not `serde`, so that none of their own types gets a wire form.
-const STORES_JSON: &str = "embedded pipeline";
+const STORES_JSON: &str = "aws embedded pipeline";
 
 /// Files longer than this hold a second idea (DESIGN, section 7, with a little room).
 const FILE_LINES_MAX: usize = 450;

@@ -11,6 +11,7 @@ mod fault;
 mod lock;
 mod queue;
 mod records;
+mod registry;
 mod secrets;
 mod state;
 mod topic;
@@ -22,6 +23,10 @@ pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
 pub use queue::SqsQueue;
 pub use records::DynamoRecords;
 pub use records::table::{IndexDefinition, KeyNames, TABLE, TableDefinition, create_table};
+pub use registry::{
+    Activated, Active, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry, HISTORY_MAX, Pushed,
+    VERSIONS_MAX,
+};
 pub use secrets::secret_text;
-pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};
 pub use state::{PutIfAbsent, Replaced, STATE_BYTES_MAX, State, StateItems};
+pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

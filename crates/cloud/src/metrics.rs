@@ -112,7 +112,15 @@ impl Telemetry for Metrics {
 }
 
 fn describe() {
-    for name in ["Photos", "PhotosFailed", "SentToGpu", "Returned", "Parked", "ColdStart", "Alerts"] {
+    for name in [
+        "Photos",
+        "PhotosFailed",
+        "SentToGpu",
+        "Returned",
+        "Parked",
+        "ColdStart",
+        "Alerts",
+    ] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in ["Backlog", "LiveWorkers", "DesiredWorkers"] {

@@ -1,13 +1,13 @@
 //! The ports of the stack on AWS, from settings.
 
 use crate::metrics::Metrics;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_assembly::{Failure, Kit};
 use walkaround_aws::{
-    Aws, BatchCapacity, BatchSettings, Connection, DynamoRecords, FleetLock, S3Blobs, SnsTopic, SqsQueue,
-    StateItems, secret_text,
+    Aws, BatchCapacity, BatchSettings, BundleRegistry, Connection, DynamoRecords, FleetLock, S3Blobs,
+    SnsTopic, SqsQueue, StateItems, secret_text,
 };
 use walkaround_pipeline::telemetry::{Silent, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
@@ -151,12 +151,18 @@ impl CloudStack {
         })
     }
 
-    /// Folder of the bundle that the settings name.
+    /// Folder of the bundle that the settings name: itself, or the active version of a registry, fetched into the
+    /// cache. The digest in the answer changes when another version is activated; a folder has none.
     ///
     /// # Errors
-    /// When it cannot be had.
-    pub async fn bundle(&self) -> Result<PathBuf, Failure> {
-        Ok(self.settings.bundle.clone())
+    /// Usage: malformed. Otherwise when it cannot be had.
+    pub async fn bundle(&self) -> Result<(PathBuf, Option<[u8; 32]>), Failure> {
+        let Some((bucket, name)) = registry_name(&self.settings.bundle)? else {
+            return Ok((self.settings.bundle.clone(), None));
+        };
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        let (folder, active) = registry.fetch_active(name, &self.settings.bundle_cache).await?;
+        Ok((folder, Some(active.files_sha256)))
     }
 
     /// Metrics of this program, a CloudWatch dimension of that name.
@@ -165,5 +171,35 @@ impl CloudStack {
     /// When there are metrics in this process already.
     pub fn metrics(&self, program: &'static str) -> Result<Metrics, Failure> {
         Metrics::start(self.need(METRICS_NAMESPACE)?, program)
+    }
+}
+
+/// Bucket and name of a bundle in a registry; none for a folder.
+fn registry_name(bundle: &Path) -> Result<Option<(&str, &str)>, Failure> {
+    let Some(rest) = bundle.to_str().and_then(|text| text.strip_prefix("s3://")) else {
+        return Ok(None);
+    };
+    match rest.split_once('/') {
+        Some((bucket, name)) if !bucket.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(Some((bucket, name)))
+        }
+        _ => Err(Failure::usage(format!(
+            "WALKAROUND_BUNDLE `s3://{rest}`: expected s3://BUCKET/NAME"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_is_a_folder_or_a_name_in_a_registry() {
+        let name = |text: &'static str| registry_name(Path::new(text)).map_err(|e| format!("{e:?}"));
+        assert_eq!(name("bundles/demo"), Ok(None));
+        assert_eq!(name("s3://bucket/demo"), Ok(Some(("bucket", "demo"))));
+        for bad in ["s3://bucket", "s3:///demo", "s3://bucket/", "s3://bucket/a/b"] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -31,11 +31,16 @@ mod tests {
 
     #[test]
     fn needs_survive_their_document_and_only_the_latest_are_kept() {
-        let needs: VecDeque<_> = (0..200u32).map(|n| (Timestamp(u64::from(n) * 60_000), n)).collect();
+        let needs: VecDeque<_> = (0..200u32)
+            .map(|n| (Timestamp(u64::from(n) * 60_000), n))
+            .collect();
         let kept = needs_of(&text_of(&needs));
         assert_eq!(kept.len(), NEEDS_MAX);
         assert_eq!(kept.back(), Some(&(Timestamp(199 * 60_000), 199)));
         assert!(needs_of("nonsense").is_empty());
-        assert_eq!(needs_of(r#"[[5, 2], ["x"], 7]"#), VecDeque::from([(Timestamp(5), 2)]));
+        assert_eq!(
+            needs_of(r#"[[5, 2], ["x"], 7]"#),
+            VecDeque::from([(Timestamp(5), 2)])
+        );
     }
 }

@@ -28,7 +28,11 @@ fn delivery(message: SqsMessage, trace: Option<&str>, now: Timestamp) -> Option<
     let number = |name: &str| message.attributes.get(name)?.parse::<u64>().ok();
     let receive_count = number("ApproximateReceiveCount").unwrap_or(1);
     let sent_at = number("SentTimestamp").map_or(now, Timestamp);
-    let trace = message.attributes.get(TRACE_ATTRIBUTE).map(String::as_str).or(trace);
+    let trace = message
+        .attributes
+        .get(TRACE_ATTRIBUTE)
+        .map(String::as_str)
+        .or(trace);
     let trace = trace.map(|trace| (TRACE_ATTRIBUTE.to_owned(), trace.to_owned()));
     let mut attributes: BTreeMap<String, String> = message
         .message_attributes
@@ -78,8 +82,14 @@ mod tests {
         let [d] = deliveries.as_slice() else {
             panic!("one message")
         };
-        assert_eq!((d.message_id.as_str(), d.receipt.0.as_str(), d.body.as_str()), ("m", "r", "b"));
-        assert_eq!((d.receive_count, d.sent_at, unnamed), (3, Timestamp(1_795_305_600_000), 0));
+        assert_eq!(
+            (d.message_id.as_str(), d.receipt.0.as_str(), d.body.as_str()),
+            ("m", "r", "b")
+        );
+        assert_eq!(
+            (d.receive_count, d.sent_at, unnamed),
+            (3, Timestamp(1_795_305_600_000), 0)
+        );
         assert_eq!(d.attributes["content_type"], "x");
         assert_eq!(d.attributes[TRACE_ATTRIBUTE], "Root=1");
     }
@@ -90,7 +100,10 @@ mod tests {
         let (deliveries, unnamed) = deliveries(event(text), Some("Root=2"), Timestamp(5));
         assert_eq!((deliveries.len(), unnamed), (1, 1));
         let d = &deliveries[0];
-        assert_eq!((d.body.as_str(), d.receive_count, d.sent_at), ("", 1, Timestamp(5)));
+        assert_eq!(
+            (d.body.as_str(), d.receive_count, d.sent_at),
+            ("", 1, Timestamp(5))
+        );
         assert_eq!(d.attributes[TRACE_ATTRIBUTE], "Root=2");
     }
 

@@ -58,7 +58,7 @@ impl Function {
         let metrics = stack.metrics("triage")?;
         metrics.cold_start();
         let kit = stack.kit(Some(&metrics))?;
-        let folder = stack.bundle().await?;
+        let (folder, _) = stack.bundle().await?;
         let engines = kit.engines(&folder)?;
         let jobs = if kit.settings.triage_jobs == 0 {
             process::cores()
@@ -121,4 +121,3 @@ impl Function {
         Timestamp(context.deadline).since(self.clock.now())
     }
 }
-

@@ -1,0 +1,398 @@
+//! The registry of bundles on S3: versions that never change, and one object that names the active one.
+//!
+//! | key below `bundles/NAME/` | what |
+//! | --- | --- |
+//! | `versions/VERSION/FILE` | the files, write-once |
+//! | `versions/VERSION/files.json` | their digests; written last, so a version without it is not there |
+//! | `current` | the active version, the digest of its `files.json`, and the versions before it |
+//!
+//! Activation is one conditional write of `current` (`If-Match` on what was read, `If-None-Match` where nothing was), so
+//! of two people who activate at once one is told that the other was first. Whoever fetches a version compares every
+//! file with its digest, and `files.json` with the digest in `current`.
+
+mod documents;
+
+use crate::blobs::S3Blobs;
+use crate::fault::port_error;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::primitives::ByteStream;
+pub use documents::{Active, FileEntry, HISTORY_MAX};
+use documents::{Files, hex_digest};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use walkaround_domain::Timestamp;
+use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutNew};
+
+/// Most files of a bundle.
+pub const FILES_MAX: usize = 100;
+/// Largest file of a bundle (ONNX's own end).
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
+/// Most versions of a bundle that are listed.
+pub const VERSIONS_MAX: usize = 1000;
+/// Largest document of the registry itself.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
+/// Longest name or version, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+const FILES: &str = "files.json";
+
+type At = (&'static str, &'static str);
+
+/// Bundles in one bucket.
+#[derive(Debug, Clone)]
+pub struct BundleRegistry {
+    client: Client,
+    blobs: S3Blobs,
+    bucket: String,
+}
+
+/// What became of a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// The version is there now.
+    New,
+    /// The same version was there already.
+    AlreadyThere,
+    /// Other files are there under this version: versions never change. Choose another version.
+    Other,
+}
+
+/// What became of an activation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Activated {
+    /// This is active now.
+    Done(Active),
+    /// It was active already.
+    Already(Active),
+    /// There is no such version.
+    NoSuchVersion,
+    /// There is nothing before the active version.
+    NothingBefore,
+    /// Somebody else changed it in between: look again.
+    Raced,
+}
+
+impl BundleRegistry {
+    /// The registry in a bucket.
+    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self {
+            blobs: S3Blobs::new(client.clone()),
+            client,
+            bucket: bucket.into(),
+        }
+    }
+
+    fn address(&self, (name, rest): (&str, &str), at: At) -> Result<BlobAddress, PortError> {
+        check_word(name, at)?;
+        Ok(BlobAddress {
+            bucket: self.bucket.clone(),
+            key: format!("bundles/{name}/{rest}"),
+        })
+    }
+
+    fn in_version(
+        &self,
+        (name, version): (&str, &str),
+        file: &str,
+        at: At,
+    ) -> Result<BlobAddress, PortError> {
+        check_word(version, at)?;
+        self.address((name, &format!("versions/{version}/{file}")), at)
+    }
+
+    /// Uploads the files of a folder as a version. What was there of it already is left as it is.
+    ///
+    /// # Errors
+    /// `Invalid`: a name, a version, too many or too large files. Else as S3.
+    pub async fn push(&self, (name, version): (&str, &str), folder: &Path) -> Result<Pushed, PortError> {
+        const AT: At = ("registry", "push");
+        let mut entries = Vec::new();
+        for file in files_of(folder, AT)? {
+            let path = folder.join(&file);
+            let bytes = std::fs::read(&path).map_err(|e| unreadable(&path, &e, AT))?;
+            let at = self.in_version((name, version), &file, AT)?;
+            if self
+                .blobs
+                .put_new(&at, &bytes, "application/octet-stream")
+                .await?
+                == PutNew::AlreadyOther
+            {
+                return Ok(Pushed::Other);
+            }
+            entries.push(FileEntry {
+                sha256: Sha256::digest(&bytes).into(),
+                bytes: bytes.len() as u64,
+                name: file,
+            });
+        }
+        let files = Files(entries).to_text();
+        let at = self.in_version((name, version), FILES, AT)?;
+        match self
+            .blobs
+            .put_new(&at, files.as_bytes(), "application/json")
+            .await?
+        {
+            PutNew::Created => Ok(Pushed::New),
+            PutNew::AlreadySame => Ok(Pushed::AlreadyThere),
+            PutNew::AlreadyOther => Ok(Pushed::Other),
+        }
+    }
+
+    /// The complete versions of a bundle, in order of their names.
+    ///
+    /// # Errors
+    /// As S3.
+    pub async fn versions(&self, name: &str) -> Result<Vec<String>, PortError> {
+        const AT: At = ("registry", "versions");
+        let prefix = self.address((name, "versions/"), AT)?;
+        let mut versions = Vec::new();
+        let mut after: Option<String> = None;
+        while versions.len() < VERSIONS_MAX {
+            let page = self.blobs.list(&prefix, after.as_deref(), 1000).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.clone());
+            let complete = page.iter().filter_map(|key| {
+                let (version, file) = key.strip_prefix(&prefix.key)?.split_once('/')?;
+                (file == FILES).then(|| version.to_owned())
+            });
+            versions.extend(complete);
+        }
+        Ok(versions)
+    }
+
+    /// The active version; none when none was activated yet.
+    ///
+    /// # Errors
+    /// As S3; `Corrupt` when it cannot be read.
+    pub async fn active(&self, name: &str) -> Result<Option<Active>, PortError> {
+        Ok(self.read_active(name).await?.map(|(active, _)| active))
+    }
+
+    async fn read_active(&self, name: &str) -> Result<Option<(Active, String)>, PortError> {
+        const AT: At = ("registry", "active");
+        let at = self.address((name, "current"), AT)?;
+        let get = self.client.get_object().bucket(&at.bucket).key(&at.key);
+        let found = match get.send().await {
+            Ok(found) => found,
+            Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
+            Err(error) => return Err(port_error(AT, &at.to_string(), &error)),
+        };
+        let corrupt = |why: &str| PortError::new(AT, PortErrorKind::Corrupt, format!("{at}: {why}"));
+        if found.content_length().unwrap_or_default() > DOCUMENT_BYTES_MAX as i64 {
+            return Err(corrupt("too large"));
+        }
+        let etag = found.e_tag().unwrap_or_default().to_owned();
+        let body = found.body.collect().await.map_err(|_| {
+            PortError::new(
+                AT,
+                PortErrorKind::Unavailable,
+                format!("{at}: the answer broke off"),
+            )
+        })?;
+        let text = String::from_utf8(body.to_vec()).map_err(|_| corrupt("not UTF-8 text"))?;
+        let active = Active::parse(&text).ok_or_else(|| corrupt("not a document of this registry"))?;
+        Ok(Some((active, etag)))
+    }
+
+    /// Makes a version the active one.
+    ///
+    /// # Errors
+    /// As S3.
+    pub async fn activate(
+        &self,
+        (name, version): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Activated, PortError> {
+        const AT: At = ("registry", "activate");
+        let Some(files) = self.files_text((name, version), AT).await? else {
+            return Ok(Activated::NoSuchVersion);
+        };
+        let before = self.read_active(name).await?;
+        if let Some((active, _)) = &before
+            && active.version == version
+        {
+            return Ok(Activated::Already(active.clone()));
+        }
+        let mut history = Vec::new();
+        if let Some((active, _)) = &before {
+            history.push(active.version.clone());
+            history.extend(active.history.iter().cloned());
+            history.truncate(HISTORY_MAX);
+        }
+        let next = Active {
+            version: version.to_owned(),
+            files_sha256: Sha256::digest(files.as_bytes()).into(),
+            history,
+            activated_at: now,
+        };
+        self.write_active(name, &next, before.map(|(_, etag)| etag)).await
+    }
+
+    /// Makes the version before the active one the active one again.
+    ///
+    /// # Errors
+    /// As S3.
+    pub async fn rollback(&self, name: &str, now: Timestamp) -> Result<Activated, PortError> {
+        const AT: At = ("registry", "rollback");
+        let Some((active, etag)) = self.read_active(name).await? else {
+            return Ok(Activated::NothingBefore);
+        };
+        let Some((version, rest)) = active.history.split_first() else {
+            return Ok(Activated::NothingBefore);
+        };
+        let Some(files) = self.files_text((name, version), AT).await? else {
+            return Ok(Activated::NoSuchVersion);
+        };
+        let next = Active {
+            version: version.clone(),
+            files_sha256: Sha256::digest(files.as_bytes()).into(),
+            history: rest.to_vec(),
+            activated_at: now,
+        };
+        self.write_active(name, &next, Some(etag)).await
+    }
+
+    async fn write_active(
+        &self,
+        name: &str,
+        next: &Active,
+        etag: Option<String>,
+    ) -> Result<Activated, PortError> {
+        const AT: At = ("registry", "activate");
+        let at = self.address((name, "current"), AT)?;
+        let put = self
+            .client
+            .put_object()
+            .bucket(&at.bucket)
+            .key(&at.key)
+            .content_type("application/json")
+            .body(ByteStream::from(next.to_text().into_bytes()));
+        let put = match etag {
+            Some(etag) => put.if_match(etag),
+            None => put.if_none_match("*"),
+        };
+        match put.send().await {
+            Ok(_) => Ok(Activated::Done(next.clone())),
+            // 412: it is not what was read; 409: another write is under way.
+            Err(SdkError::ServiceError(e)) if matches!(e.raw().status().as_u16(), 409 | 412) => {
+                Ok(Activated::Raced)
+            }
+            Err(error) => Err(port_error(AT, &at.to_string(), &error)),
+        }
+    }
+
+    async fn files_text(&self, of: (&str, &str), call: At) -> Result<Option<String>, PortError> {
+        let at = self.in_version(of, FILES, call)?;
+        match self.blobs.get(&at, DOCUMENT_BYTES_MAX).await {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map(Some)
+                .map_err(|_| PortError::new(call, PortErrorKind::Corrupt, format!("{at}: not UTF-8 text"))),
+            Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The folder of the active version below `cache`, downloaded unless it is there already, and its version. Every
+    /// file is checked against its digest, also those that were there.
+    ///
+    /// # Errors
+    /// `NotFound`: nothing is active. `Corrupt`: a digest differs. Else as S3, or the folder cannot be written.
+    pub async fn fetch_active(&self, name: &str, cache: &Path) -> Result<(PathBuf, Active), PortError> {
+        const AT: At = ("registry", "fetch");
+        let active = self.active(name).await?.ok_or_else(|| {
+            let detail = format!(
+                "bundle {name} has no active version in {}: `walkaround bundle activate {name} VERSION`",
+                self.bucket
+            );
+            PortError::new(AT, PortErrorKind::NotFound, detail)
+        })?;
+        let of = (name, active.version.as_str());
+        let text = self.files_text(of, AT).await?.unwrap_or_default();
+        if <[u8; 32]>::from(Sha256::digest(text.as_bytes())) != active.files_sha256 {
+            let detail = format!("{FILES} of {name} {} is not what was activated", active.version);
+            return Err(PortError::new(AT, PortErrorKind::Corrupt, detail));
+        }
+        let files = Files::parse(&text).ok_or_else(|| {
+            PortError::new(
+                AT,
+                PortErrorKind::Corrupt,
+                format!("{FILES} of {name}: not a document of this registry"),
+            )
+        })?;
+        // The digest in the name: a version that was made anew elsewhere never meets another's files.
+        let folder = cache.join(format!(
+            "{name}-{}-{}",
+            active.version,
+            &hex_digest(&active.files_sha256)[..12]
+        ));
+        std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e, AT))?;
+        for file in &files.0 {
+            let into = folder.join(&file.name);
+            if !fits(&into, file) {
+                let at = self.in_version(of, &file.name, AT)?;
+                self.blobs.download(&at, &file.sha256, &into).await?;
+            }
+        }
+        Ok((folder, active))
+    }
+}
+
+/// Whether a file is there whole.
+fn fits(path: &Path, file: &FileEntry) -> bool {
+    let length = std::fs::metadata(path).map(|m| m.len());
+    length.is_ok_and(|length| length == file.bytes)
+        && std::fs::read(path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == file.sha256)
+}
+
+/// The regular files of a folder, by name.
+fn files_of(folder: &Path, at: At) -> Result<Vec<String>, PortError> {
+    let invalid = |detail: String| PortError::new(at, PortErrorKind::Invalid, detail);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e, at))? {
+        let entry = entry.map_err(|e| unreadable(folder, &e, at))?;
+        let meta = entry.metadata().map_err(|e| unreadable(&entry.path(), &e, at))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !meta.is_file() || name.starts_with('.') {
+            continue;
+        }
+        check_file(&name, at)?;
+        if meta.len() > FILE_BYTES_MAX {
+            return Err(invalid(format!(
+                "{name}: {} bytes: at most {FILE_BYTES_MAX}",
+                meta.len()
+            )));
+        }
+        names.push(name);
+    }
+    names.sort();
+    if names.is_empty() || names.len() > FILES_MAX {
+        let detail = format!("{}: {} files: 1 to {FILES_MAX}", folder.display(), names.len());
+        return Err(invalid(detail));
+    }
+    Ok(names)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error, at: At) -> PortError {
+    PortError::new(at, PortErrorKind::Invalid, format!("{}: {error}", path.display()))
+}
+
+/// A name or version: it becomes part of a key and of a folder.
+fn check_word(word: &str, at: At) -> Result<(), PortError> {
+    let fits = (1..=NAME_BYTES_MAX).contains(&word.len()) && documents::plain(word);
+    if fits {
+        return Ok(());
+    }
+    let detail = format!(
+        "`{}` is no name of a bundle or version: 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
+        word.chars().take(80).collect::<String>().escape_default()
+    );
+    Err(PortError::new(at, PortErrorKind::Invalid, detail))
+}
+
+fn check_file(name: &str, at: At) -> Result<(), PortError> {
+    if documents::plain(name) && name != FILES {
+        return Ok(());
+    }
+    let detail = format!("`{}`: no name for a file of a bundle", name.escape_default());
+    Err(PortError::new(at, PortErrorKind::Invalid, detail))
+}
