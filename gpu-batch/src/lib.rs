@@ -1,33 +1,85 @@
 //! The worker of the GPU lane on AWS Batch.
+//!
+//! It takes the active version of its bundle (fetched and checked at start), looks at what is in the segmentation
+//! queue, takes a newly activated version up between photos once that has passed its self-test, and ends on SIGTERM,
+//! on a Spot notice, when there is nothing to do, or when it stalls.
+//!
+//! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
+//! | --- | --- | --- |
+//! | 0 | told to stop, or nothing to do for `WALKAROUND_IDLE_EXIT_S` | the job has succeeded; the scaler starts others when they are needed |
+//! | 1 | something failed that may work elsewhere or later | tries again |
+//! | 2 | a setting is wrong or missing | fails: mend the job definition |
+//! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
+//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again on another machine |
+//! | 78 | the bundle is missing, broken, or fails its self-test | fails: activate another version |
+//! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is tried again, the rest fails |
 
+mod bundle;
+mod exit;
+
+pub use exit::{EXIT_BUNDLE, EXIT_DEVICE};
+
+use bundle::BundleWatch;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::info;
 use walkaround_assembly::{Failure, WorkerParts, failure, process, run_worker};
-use walkaround_aws::Connection;
+use walkaround_aws::{Connection, SpotWatch};
 use walkaround_cloud::CloudStack;
+use walkaround_cloud::metrics::Metrics;
 use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_ports::Clock;
 
-/// Works until the queue is empty for long enough, or it is told to stop.
+/// Variable in which Batch tells a job its id.
+const JOB_ID: &str = "AWS_BATCH_JOB_ID";
+
+/// Works until there is nothing to do, or it is told to stop.
 pub fn main() -> ExitCode {
     process::start_json_log();
     failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
 }
 
 async fn run() -> Result<ExitCode, Failure> {
-    let stop = process::stop_on_signal()?;
     let stack = CloudStack::open(&Connection::default()).await?;
+    let spot = SpotWatch::from_environment(Arc::clone(&stack.clock));
+    let stop = process::stop_on_signal_or(async {
+        match spot {
+            Some(watch) => watch.notice().await,
+            None => std::future::pending().await,
+        }
+    })?;
     let metrics = stack.metrics("worker")?;
+    metrics.cold_start();
     let kit = stack.kit(Some(&metrics))?;
-    let (folder, _) = stack.bundle().await?;
-    let engines = kit.engines(&folder)?;
+    let (folder, version) = stack.bundle().await.map_err(exit::coded)?;
+    let engines = kit.engines(&folder).map_err(exit::coded)?;
+    let looker = kit.looker(&engines, 1).map_err(exit::coded)?;
     let parts = WorkerParts {
-        worker: std::env::var("AWS_BATCH_JOB_ID")
-            .unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
+        worker: std::env::var(JOB_ID).unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
         device: engines.device.to_string(),
-        looker: CurrentLooker::new(kit.looker(&engines, 1)?),
-        heartbeat_file: None,
+        looker: CurrentLooker::new(looker),
+        heartbeat_file: kit.settings.heartbeat_file.clone(),
         stop,
     };
+    let watch = version
+        .zip(kit.settings.bundle_look)
+        .map(|(version, every)| BundleWatch::new(&stack, &kit, (version, every)));
+    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&parts.looker))));
+    let telling = tokio::spawn(tell(metrics, kit.settings.heartbeat, Arc::clone(&kit.clock)));
     let exit = run_worker(&kit, parts).await;
+    for task in watching.into_iter().chain([telling]) {
+        task.abort();
+    }
     metrics.flush();
+    info!("metrics written");
     exit
+}
+
+/// Writes metrics at every heartbeat.
+async fn tell(metrics: Metrics, every: Duration, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep(every).await;
+        metrics.flush();
+    }
 }

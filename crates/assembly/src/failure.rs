@@ -21,6 +21,16 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+/// The line that is told.
+impl Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Usage(message) => f.write_str(message),
+            Self::Failed(error) | Self::Coded(_, error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
 impl Failure {
     /// A usage failure from one clear line.
     pub fn usage(message: impl Display) -> Self {
@@ -44,10 +54,6 @@ pub fn exit_code(outcome: Result<ExitCode, Failure>) -> ExitCode {
 
 /// Prints the failure with its causes on one line of standard error.
 fn say(failure: &Failure) {
-    let text = match failure {
-        Failure::Usage(message) => message.clone(),
-        Failure::Failed(error) | Failure::Coded(_, error) => format!("{error:#}"),
-    };
     // Nowhere is left to report that standard error is closed.
-    let _ = writeln!(std::io::stderr(), "walkaround: {text}");
+    let _ = writeln!(std::io::stderr(), "walkaround: {failure}");
 }

@@ -52,16 +52,25 @@ pub fn start_json_log() {
 /// # Errors
 /// When the system takes no signal handler.
 pub fn stop_on_signal() -> Result<Stop, Failure> {
+    stop_on_signal_or(std::future::pending())
+}
+
+/// As [`stop_on_signal`], or when `notice` returns; it says why.
+///
+/// # Errors
+/// When the system takes no signal handler.
+pub fn stop_on_signal_or(notice: impl Future<Output = String> + Send + 'static) -> Result<Stop, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let (stopper, waiter) = stop();
     let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
     tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        tracing::info!("stopping: finishing what is in hand");
+        let reason = tokio::select! {
+            _ = term.recv() => "SIGTERM".to_owned(),
+            _ = int.recv() => "Ctrl-C".to_owned(),
+            reason = notice => reason,
+        };
+        tracing::info!(reason, "stopping: finishing what is in hand");
         stopper.stop();
         // Kept until the process ends: dropping it would look like a signal that never comes.
         std::future::pending::<()>().await;

@@ -13,6 +13,7 @@ mod queue;
 mod records;
 mod registry;
 mod secrets;
+mod spot;
 mod state;
 mod topic;
 
@@ -28,5 +29,6 @@ pub use registry::{
     VERSIONS_MAX,
 };
 pub use secrets::secret_text;
+pub use spot::SpotWatch;
 pub use state::{PutIfAbsent, Replaced, STATE_BYTES_MAX, State, StateItems};
 pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

@@ -25,7 +25,8 @@ pub struct WorkerJob {
     pub id: String,
     /// Where it stands.
     pub state: WorkerJobState,
-    /// When it was asked for.
+    /// Since when it is in this state or an earlier one: a running worker counts from when its process was started,
+    /// where that is known apart from when it was asked for.
     pub created_at: Timestamp,
     /// Why it waits or ended, in words, where known.
     pub reason: Option<String>,

@@ -70,6 +70,7 @@ pub struct Settings {
     pub photos_bucket: String,
     pub results_bucket: String,
     pub stack: String,
+    pub heartbeat_file: Option<PathBuf>,
     pub record_days: Option<u32>,
     pub alert_window: Duration,
     pub aws: AwsSettings,
@@ -110,6 +111,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::from_env`].
+    #[allow(clippy::too_many_lines, reason = "a line a setting")]
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let r = Reader { lookup };
         let settings = Self {
@@ -160,6 +162,7 @@ impl Settings {
             photos_bucket: r.text("WALKAROUND_PHOTOS_BUCKET")?.unwrap_or_default(),
             results_bucket: r.text("WALKAROUND_RESULTS_BUCKET")?.unwrap_or_default(),
             stack: r.one_of("WALKAROUND_STACK", &["local", "aws"])?,
+            heartbeat_file: r.path("WALKAROUND_HEARTBEAT_FILE")?,
             record_days: Some(r.number("WALKAROUND_RECORD_DAYS", 0, 36_500)?).filter(|d| *d > 0),
             alert_window: r.seconds("WALKAROUND_ALERT_WINDOW_S", 1.0, 86_400.0)?,
             aws: AwsSettings::read(&r)?,

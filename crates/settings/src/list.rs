@@ -201,6 +201,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "local",
         "which stack the client commands talk to: local or aws",
     ),
+    doc(
+        "WALKAROUND_HEARTBEAT_FILE",
+        "",
+        "aws: file that the Batch worker writes each sign of life to, for a container's health check",
+    ),
     doc(INTAKE_QUEUE, "", "aws: URL of the intake queue"),
     doc(INTAKE_DEAD_QUEUE, "", "aws: URL of its dead-letter queue"),
     doc(
