@@ -1,15 +1,18 @@
 //! One network: a session whose tensors match its description, run in batches of a few fixed sizes.
 
+mod input;
+
 use crate::bundle::BundleFile;
 use crate::error::{BundleError, EngineError};
 use crate::manifest::{Activation, Head, LocatorForm, MapLayout, NetworkSpec};
 use crate::outputs::Raw;
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 use image::RgbImage;
+pub(crate) use input::Input;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
 use walkaround_domain::UnitRect;
-use walkaround_vision::tensor::{Element, InputSpec, Layout, TensorData, prepare};
+use walkaround_vision::tensor::{Element, Layout, TensorData, prepare};
 
 /// Batch sizes that sessions see. A few fixed sizes keep GPU memory from creeping: the arena grows once for
 /// each shape.
@@ -21,59 +24,12 @@ pub(crate) struct View<'a> {
     pub region: UnitRect,
 }
 
-/// The input tensor of all networks of an engine that want to see the same: while one photo is looked at,
-/// what was prepared for one of them serves the next.
-pub(crate) struct Input {
-    pub(crate) spec: InputSpec,
-    data: TensorData,
-    /// Region in the first slot, and the part of the photo it covers. None after a batch of several, and
-    /// whenever the photo may be another.
-    holds: Option<(UnitRect, UnitRect)>,
-}
-
-impl Input {
-    pub(crate) fn new(spec: InputSpec) -> Self {
-        Self {
-            spec,
-            data: TensorData::new(spec.element, 0),
-            holds: None,
-        }
-    }
-
-    /// To be called before another photo.
-    pub(crate) fn forget(&mut self) {
-        self.holds = None;
-    }
-
-    /// Fills a slot for each view, in a tensor of `bucket` slots; gives the part of its photo that each covers.
-    fn fill(&mut self, views: &[View<'_>], bucket: usize) -> Vec<UnitRect> {
-        if let ([view], Some((region, covers))) = (views, self.holds)
-            && view.region == region
-        {
-            return vec![covers];
-        }
-        let slot = self.spec.slot_len();
-        if self.data.len() < bucket * slot {
-            self.data = TensorData::new(self.spec.element, bucket * slot);
-        }
-        let covers: Vec<UnitRect> = views
-            .iter()
-            .enumerate()
-            .map(|(i, v)| prepare(v.photo, v.region, &self.spec, self.data.slot(i, slot)))
-            .collect();
-        self.holds = match (views, &covers[..]) {
-            ([view], [covers]) => Some((view.region, *covers)),
-            _ => None,
-        };
-        covers
-    }
-}
-
 pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
     session: Session,
     /// Batch sizes in use: all buckets, or the one that the graph fixes.
     buckets: Vec<usize>,
+    device: ActiveDevice,
     /// Which of the engine's inputs is this network's.
     pub(crate) input: usize,
 }
@@ -100,6 +56,7 @@ impl Network {
             spec: spec.clone(),
             session,
             buckets,
+            device,
             input: 0,
         })
     }
@@ -130,32 +87,43 @@ impl Network {
         views: &[View<'_>],
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), EngineError> {
-        let largest = *self.buckets.last().unwrap_or(&1);
         let name = self.spec.name.clone();
         let mut done = 0;
-        for chunk in views.chunks(largest) {
-            self.run_chunk(input, chunk, &mut |i, raw| each(done + i, raw))
-                .map_err(|cause| EngineError::Run {
-                    network: name.clone(),
-                    cause: first_line(&cause),
-                })?;
-            done += chunk.len();
+        while done < views.len() {
+            let bucket = self.bucket(views.len() - done);
+            let end = views.len().min(done + bucket);
+            self.run_chunk(input, (&views[done..end], bucket), &mut |i, raw| {
+                each(done + i, raw)
+            })
+            .map_err(|cause| EngineError::Run {
+                network: name.clone(),
+                cause: first_line(&cause),
+            })?;
+            done = end;
         }
         Ok(())
+    }
+
+    /// Slots of the next batch when so many views are left.
+    ///
+    /// A GPU takes hardly longer for a slot that nobody fills than for one run more; a processor takes as long
+    /// as for a photo, so there batches are full as far as the graph allows.
+    fn bucket(&self, left: usize) -> usize {
+        let above = self.buckets.iter().copied().find(|&b| b >= left);
+        let within = self.buckets.iter().copied().rfind(|&b| b <= left);
+        let wanted = match self.device {
+            ActiveDevice::Cpu => within.or(above),
+            ActiveDevice::Cuda => above.or(within),
+        };
+        wanted.unwrap_or(left)
     }
 
     fn run_chunk(
         &mut self,
         input: &mut Input,
-        views: &[View<'_>],
+        (views, bucket): (&[View<'_>], usize),
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let bucket = self
-            .buckets
-            .iter()
-            .copied()
-            .find(|&b| b >= views.len())
-            .unwrap_or(views.len());
         let covers = input.fill(views, bucket);
         let spec = &input.spec;
         let (h, w) = (i64::from(spec.size.height), i64::from(spec.size.width));
