@@ -47,7 +47,8 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws cli domain embedded emulators fetch inference messages pipeline ports samples settings vision",
+        "aws cli domain embedded emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler settings \
+         triage vision",
     ),
     ("benches", EVERYTHING),
 ];

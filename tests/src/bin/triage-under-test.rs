@@ -1,0 +1,7 @@
+//! The triage function, for the end-to-end tests.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    walkaround_triage::main()
+}
