@@ -31,7 +31,7 @@ endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
-PYTHON_FOLDERS = scripts tests/bundles training
+PYTHON_FOLDERS = scripts tests/bundles training infra
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,22 +44,24 @@ build-ready:
 	@scripts/setup.sh build
 
 tools-ready:
-	@scripts/setup.sh build tools
+	@scripts/setup.sh build tools infra
 
 all-ready:
-	@scripts/setup.sh build tools reference emulators lambda
+	@scripts/setup.sh build tools reference emulators lambda infra
 
-lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, and what is committed
+lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, templates, and what is committed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cargo deny --locked --log-level error check licenses bans sources
 	ruff check $(PYTHON_FOLDERS)
 	ruff format --check $(PYTHON_FOLDERS)
+	PYTHONPATH=.tools/cfn-lint python3 .tools/cfn-lint/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/*.yaml
 	python3 scripts/check_tree.py
 
 # The runner whose closing lines count the most tests comes last.
 test: all-ready ## Run every test: Python, documentation examples, then the workspace
 	python3 -m unittest discover --start-directory scripts/tests
+	PYTHONPATH=.tools/cfn-lint python3 -m unittest discover --start-directory infra/tests
 	PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference
 	cargo test --workspace --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \

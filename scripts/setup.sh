@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
@@ -7,6 +7,7 @@
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
 #   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
 #   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
+#   infra      cfn-lint, which checks the CloudFormation templates, and reads them for their tests
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
 # stamp fits, a part does nothing and prints nothing. To set up anew, delete .tools/.
@@ -176,6 +177,7 @@ for part in "${@:-build}"; do
         reference) ensure_reference ;;
         emulators) ensure_emulators ;;
         lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
-        *) die "no such part: $part (build, tools, reference, emulators, lambda)" ;;
+        infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
+        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra)" ;;
     esac
 done
