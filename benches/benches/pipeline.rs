@@ -2,14 +2,16 @@
 //! 50,000 photos, and how much faster two workers drain a backlog than one.
 //!
 //! The bundle is `tests/bundles/trivial` (networks that cost nearly nothing) and, for the workers,
-//! `tests/bundles/slow` (one costly, single-threaded network). `WALKAROUND_BENCH_PHOTOS` shortens the long run.
+//! `tests/bundles/slow` (a costly, single-threaded segmenter). `WALKAROUND_BENCH_PHOTOS` shortens the long run.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+#[path = "pipeline/drain.rs"]
+mod drain;
 
 use anyhow::{Context, ensure};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,24 +22,27 @@ use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
 use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::{LookSettings, Preparation, inspect, render};
-use walkaround_pipeline::looker::{Compute, Looker, LookerSettings};
+use walkaround_pipeline::looker::{Compute, CurrentLooker, Looker, LookerSettings};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::photo_report;
 use walkaround_pipeline::retry::{Dice, RetryPolicy};
 use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
 use walkaround_pipeline::stop::stop;
-use walkaround_pipeline::triage::Triage;
+use walkaround_pipeline::telemetry::Silent;
+use walkaround_pipeline::triage::{InlineLook, Triage};
 use walkaround_ports::{BlobAddress, Clock, OutMessage, Queue};
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_vision::overlay::encode_jpeg;
 
 const SHORT_RUN: u64 = 2_000;
 const LONG_RUN: u64 = 50_000;
-const DRAIN_PHOTOS: u64 = 480;
 const PHOTO_SIDE: u32 = 200;
+/// Only the drain: to look at it alone.
+const DRAIN_ONLY: &str = "WALKAROUND_BENCH_DRAIN_ONLY";
 
 fn bundle(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -63,14 +68,20 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()?
         .block_on(async {
-            overhead(&runtime, &photo, bare).await?;
-            memory(&runtime, &photo, long).await?;
-            drain(&photo).await
+            if std::env::var_os(DRAIN_ONLY).is_none() {
+                overhead(&runtime, &photo, bare).await?;
+                memory(&runtime, &photo, long).await?;
+            }
+            drain::drain(&runtime, &photo).await
         })
 }
 
 fn engine(runtime: &Runtime, name: &str) -> anyhow::Result<OnnxEngine> {
-    let bundle = VerifiedBundle::load(&bundle(name))?;
+    engine_of(runtime, &bundle(name))
+}
+
+fn engine_of(runtime: &Runtime, folder: &Path) -> anyhow::Result<OnnxEngine> {
+    let bundle = VerifiedBundle::load(folder)?;
     Ok(OnnxEngine::new(
         runtime,
         &bundle,
@@ -157,55 +168,6 @@ async fn memory(runtime: &Runtime, photo: &[u8], photos: u64) -> anyhow::Result<
     Ok(())
 }
 
-/// How long the real worker processes take for the same backlog.
-async fn drain(photo: &[u8]) -> anyhow::Result<()> {
-    let one = drain_with(1, photo).await?;
-    let two = drain_with(2, photo).await?;
-    let rate = |d: Duration| DRAIN_PHOTOS as f64 / d.as_secs_f64();
-    println!("drain of {DRAIN_PHOTOS} photos, slow single-threaded network:");
-    println!(
-        "  1 worker {:.1} photos/s, 2 workers {:.1} photos/s: {:.2} times (wanted: 1.8)",
-        rate(one),
-        rate(two),
-        rate(two) / rate(one)
-    );
-    Ok(())
-}
-
-async fn drain_with(workers: usize, photo: &[u8]) -> anyhow::Result<Duration> {
-    let program =
-        std::env::var_os("WALKAROUND_BIN").context("WALKAROUND_BIN is not set: run `make bench`")?;
-    let folder = tempfile::tempdir()?;
-    let world = World::new(folder.path(), photo).await?;
-    // The first photos warm the workers up; the clock starts when one of them is done.
-    world
-        .submit(SEGMENTATION, 0..DRAIN_PHOTOS + 2 * workers as u64)
-        .await?;
-    let mut children: Vec<Child> = (0..workers)
-        .map(|_| {
-            Command::new(&program)
-                .args(["worker", "--root"])
-                .arg(folder.path())
-                .env("WALKAROUND_BUNDLE", bundle("slow"))
-                .env("WALKAROUND_WORKER_IN_FLIGHT", "8")
-                .env("WALKAROUND_LOG", "warn")
-                .spawn()
-        })
-        .collect::<Result<_, _>>()?;
-    let all = DRAIN_PHOTOS + 2 * workers as u64;
-    let warm = world.wait_done(2 * workers as u64).await?;
-    let begin = Instant::now();
-    let left = all - warm;
-    world.wait_done(all).await?;
-    let spent = begin.elapsed();
-    for child in &mut children {
-        child.kill()?;
-        child.wait()?;
-    }
-    ensure!(left > 0, "the backlog was gone before it could be measured");
-    Ok(spent.mul_f64(DRAIN_PHOTOS as f64 / left as f64))
-}
-
 /// A closed GPU lane: everything is looked at inline.
 fn closed_lane() -> SituationSettings {
     SituationSettings {
@@ -260,7 +222,8 @@ impl World {
             if done >= wanted {
                 return Ok(done);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            // Counting takes CPU from those who are measured.
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
@@ -323,7 +286,7 @@ impl World {
         };
         let desk = Desk {
             source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),
-            looker: Arc::new(looker),
+            looker: CurrentLooker::new(looker),
             settler: Settler {
                 ledger: Ledger::new(self.embedded.records()),
                 blobs,
@@ -337,6 +300,7 @@ impl World {
             dice: Arc::new(Dice::seeded(1)),
             photo_bytes_max: 64 << 20,
             progress: Arc::clone(&progress),
+            telemetry: Arc::new(Silent),
             queue_name: INTAKE,
         };
         let handler = Triage {
@@ -344,8 +308,8 @@ impl World {
             segmentation,
             situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), closed_lane())),
             routing: RoutingPolicy::default(),
-            inline_look: Some(Duration::from_millis(1)),
-            time_left: Duration::from_secs(3600),
+            inline_look: InlineLook::Known(Duration::from_millis(1)),
+            end: InvocationEnd::never(),
         };
         let settings = ConsumerSettings {
             in_flight_max: 16,
