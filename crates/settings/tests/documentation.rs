@@ -1,0 +1,46 @@
+//! `docs/settings.md` is what `SETTINGS` says. `UPDATE_DOCS=1 cargo test -p walkaround-settings` writes it anew.
+
+use std::fmt::Write;
+use std::path::Path;
+use walkaround_settings::SETTINGS;
+
+const INTRODUCTION: &str = "# Settings
+
+Every program reads its settings from the environment, once, at start. A bad value is one line that names the variable,
+and exit code 2. Empty counts as not set. Settings whose meaning begins with *aws:* are used on AWS only; there the
+templates in `infra/` set them all.
+
+This page is made from `crates/settings/src/list.rs`; a test holds it to that.
+
+| variable | default | meaning |
+| --- | --- | --- |
+";
+
+#[test]
+fn the_page_of_settings_is_true() {
+    let mut page = INTRODUCTION.to_owned();
+    for setting in SETTINGS {
+        let default = match setting.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let meaning = setting.meaning.strip_prefix("aws: ");
+        let meaning = meaning.map_or_else(|| setting.meaning.to_owned(), |rest| format!("*aws:* {rest}"));
+        writeln!(
+            page,
+            "| `{}` | {default} | {} |",
+            setting.name,
+            meaning.replace('|', "\\|")
+        )
+        .unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/settings.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/settings.md is old: UPDATE_DOCS=1 cargo test -p walkaround-settings"
+    );
+}
