@@ -1,0 +1,140 @@
+"""Where the templates must say what the sources say: the table's keys, exit codes, metrics, names of parameters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from templates import INFRA, NAMES, ROOT, Templates, choices, resources, text
+
+# Limits of AWS.
+EVALUATE_ON_EXIT_MAX = 5
+
+
+def table_keys(templates: Templates) -> Iterator[str]:
+    """Keys, indexes and the TTL attribute as crates/aws/src/records/table.rs has them."""
+    source = (ROOT / "crates/aws/src/records/table.rs").read_text()
+    key = re.search(r'partition: "(\w+)",\s*sort: "(\w+)"', source).groups()
+    indexes = {
+        name: (partition, sort) for name, partition, sort in re.findall(r'= index\("(\w+)", "(\w+)", "(\w+)"\)', source)
+    }
+    ttl = re.search(r'ttl_attribute: "(\w+)"', source).group(1)
+    if len(indexes) != int(re.search(r"\[IndexDefinition; (\d+)\]", source).group(1)):
+        yield "table.rs: its indexes could not be read"
+    for name, table in resources(templates, "AWS::DynamoDB::Table"):
+        if schema(table) != key:
+            yield f"{name}: key {schema(table)}, table.rs has {key}"
+        made = {index["IndexName"]: schema(index) for index in table.get("GlobalSecondaryIndexes", [])}
+        if made != indexes:
+            yield f"{name}: indexes {made}, table.rs has {indexes}"
+        for index in table.get("GlobalSecondaryIndexes", []):
+            if index["Projection"] != {"ProjectionType": "KEYS_ONLY"}:
+                yield f"{name}: {index['IndexName']} holds more than keys"
+        if table.get("TimeToLiveSpecification") != {"AttributeName": ttl, "Enabled": True}:
+            yield f"{name}: items do not go by {ttl}"
+        if table.get("PointInTimeRecoverySpecification") != {"PointInTimeRecoveryEnabled": True}:
+            yield f"{name}: cannot be taken back to a point in time"
+        if table.get("BillingMode") != "PAY_PER_REQUEST":
+            yield f"{name}: has no on-demand capacity"
+        texts = {of["AttributeName"]: of["AttributeType"] for of in table["AttributeDefinitions"]}
+        if texts != dict.fromkeys({*key, *(part for pair in indexes.values() for part in pair)}, "S"):
+            yield f"{name}: attributes {texts}"
+
+
+def schema(of: dict) -> tuple[str, ...]:
+    kinds = {key["KeyType"]: key["AttributeName"] for key in of["KeySchema"]}
+    return (kinds.get("HASH", ""), kinds.get("RANGE", ""))
+
+
+def retries(templates: Templates) -> Iterator[str]:
+    """What Batch does on each exit code is what the worker's table of them says."""
+    source = (ROOT / "gpu-batch/src/lib.rs").read_text()
+    rows = re.findall(r"^//! \| (\d+) \| [^|]+ \| ([^|]+) \|$", source, re.MULTILINE)
+    if len(rows) < 6:
+        yield f"gpu-batch/src/lib.rs: its table of exit codes could not be read ({len(rows)} rows)"
+    for name, definition in resources(templates, "AWS::Batch::JobDefinition"):
+        rules = definition["RetryStrategy"]["EvaluateOnExit"]
+        if len(rules) > EVALUATE_ON_EXIT_MAX:
+            yield f"{name}: {len(rules)} rules, Batch takes {EVALUATE_ON_EXIT_MAX}"
+        if rules[-1] != {"OnReason": "*", "Action": "EXIT"}:
+            yield f"{name}: where no rule fits, Batch retries"
+        if rules[0] != {"OnStatusReason": "Host EC2*", "Action": "RETRY"}:
+            yield f"{name}: a host that Spot took back is not tried again first"
+        for code, does in rows:
+            again = next((r["Action"] for r in rules if r.get("OnExitCode") == code), rules[-1]["Action"]) == "RETRY"
+            if again != does.startswith("tries again"):
+                yield f"{name}: exit code {code} {'is' if again else 'is not'} tried again, the table says: {does}"
+
+
+def machines(templates: Templates) -> Iterator[str]:
+    for name, template in resources(templates, "AWS::EC2::LaunchTemplate"):
+        options = template["LaunchTemplateData"].get("MetadataOptions", {})
+        if options.get("HttpTokens") != "required" or options.get("HttpPutResponseHopLimit") != 2:
+            yield f"{name}: not IMDSv2 that a container reaches"
+    for name, group in resources(templates, "AWS::EC2::SecurityGroup"):
+        for rule in group.get("SecurityGroupIngress", []):
+            if "SourceSecurityGroupId" not in rule:
+                yield f"{name}: lets somebody in"
+    for name, environment in resources(templates, "AWS::Batch::ComputeEnvironment"):
+        if environment["ComputeResources"]["MinvCpus"] != 0:
+            yield f"{name}: costs something without a photo"
+
+
+def metrics(templates: Templates) -> Iterator[str]:
+    """The dashboard and the alarms name metrics that the programs tell."""
+    told = set(re.findall(r'(?:counter|gauge|histogram)!\("(\w+)"', (ROOT / "crates/cloud/src/metrics.rs").read_text()))
+    for name, dashboard in resources(templates, "AWS::CloudWatch::Dashboard"):
+        body = json.loads(text(dashboard["DashboardBody"]))
+        for widget in body["widgets"]:
+            for metric in widget["properties"].get("metrics", []):
+                for wrong in own_metrics(metric) - told:
+                    yield f"{name}: no program tells {wrong}"
+    for name, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
+        for query in alarm.get("Metrics", []):
+            for wrong in set(re.findall(r"SELECT \w+\((\w+)\)", text(query.get("Expression", "")))) - told:
+                yield f"{name}: no program tells {wrong}"
+        if len(choices(alarm.get("AlarmActions", []))) != 1:
+            yield f"{name}: tells nobody"
+
+
+def own_metrics(metric: list) -> set[str]:
+    if isinstance(metric[0], dict):
+        return set(re.findall(r'MetricName="(\w+)"', metric[0]["expression"]))
+    return {metric[1]} if metric[0].startswith("Walkaround") else set()
+
+
+def parameters(templates: Templates) -> Iterator[str]:
+    """The parameter files name parameters that there are, with values that these take."""
+    for stage in ("stage", "production"):
+        stacks = json.loads((INFRA / "parameters" / f"{stage}.json").read_text())
+        if set(stacks) != set(NAMES):
+            yield f"{stage}.json: stacks {sorted(stacks)}"
+        for stack, values in stacks.items():
+            known = templates[stack]["Parameters"]
+            for name, value in values.items():
+                allowed = known.get(name, {}).get("AllowedValues")
+                if name not in known:
+                    yield f"{stage}.json: {stack} has no {name}"
+                elif not isinstance(value, str):
+                    yield f"{stage}.json: {stack}.{name} is no text"
+                elif allowed and value not in [str(one) for one in allowed]:
+                    yield f"{stage}.json: {stack}.{name} is {value}, allowed are {allowed}"
+                elif not re.search(known[name].get("AllowedPattern", ""), value):
+                    yield f"{stage}.json: {stack}.{name} is {value}"
+            # One name for all stacks of a stage, or their imports miss each other.
+            if values.get("Prefix") != f"walkaround-{stage}":
+                yield f"{stage}.json: {stack} has the prefix {values.get('Prefix')}"
+
+
+def exports(templates: Templates) -> Iterator[str]:
+    """What a stack imports, another exports."""
+    made = {
+        text(output["Export"]["Name"])
+        for t in templates.values()
+        for output in t["Outputs"].values()
+        if "Export" in output
+    }
+    for name, template in templates.items():
+        for wanted in set(re.findall(r'\{"Fn::ImportValue": \{"Fn::Sub": "([^"]+)"\}\}', json.dumps(template))) - made:
+            yield f"{name}: imports {wanted}, which nobody exports"

@@ -1,0 +1,182 @@
+"""What each program calls on AWS, and where its code says so.
+
+An action of a role needs a line here, and each line is held to the sources: the adapter's call and the place that uses
+it must both be there. Calls that AWS makes in a program's name (its event source, its log) are named as such. A call
+that appears in the adapters and stands nowhere here fails, too.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from templates import ROOT
+
+
+class Use(NamedTuple):
+    """One allowed action: on what (exports, logical ids or parameters), by which call, used where."""
+
+    action: str
+    on: frozenset[str]
+    call: str
+    used: tuple[str, str]
+
+
+def use(action: str, on: str, call: str, used: tuple[str, str]) -> Use:
+    return Use(action, frozenset(on.split()), call, used)
+
+
+BY_AWS = "by AWS"
+
+SITUATION = "crates/pipeline/src/situation.rs"
+SCALER = "crates/pipeline/src/scaler.rs"
+SETTLE = "crates/pipeline/src/settle.rs"
+DESK = "crates/pipeline/src/desk.rs"
+LEDGER = "crates/pipeline/src/ledger.rs"
+HEADER = ("crates/cloud/src/stack.rs", "secret_text(")
+BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
+LOGS_REASON = ("Lambda writes the function's log", BY_AWS)
+TRACE_REASON = ("Lambda sends the function's traces", BY_AWS)
+EVENT_SOURCE = ("Lambda's event source receives and deletes", BY_AWS)
+
+
+def function(logs: str) -> list[Use]:
+    """What every function needs."""
+    return [
+        use("logs:CreateLogStream", logs, BY_AWS, LOGS_REASON),
+        use("logs:PutLogEvents", logs, BY_AWS, LOGS_REASON),
+        use("xray:PutTraceSegments", "*", BY_AWS, TRACE_REASON),
+        use("xray:PutTelemetryRecords", "*", BY_AWS, TRACE_REASON),
+        use("kms:Decrypt", "KeyArn", BY_AWS, ("stores with a customer key", BY_AWS)),
+        use("kms:GenerateDataKey", "KeyArn", BY_AWS, ("stores with a customer key", BY_AWS)),
+    ]
+
+
+LOOKING = [
+    use("dynamodb:GetItem", "TableName", "get_item", (LEDGER, ".records.read(")),
+    use("s3:GetObject", BUCKETS, "get_object", ("crates/pipeline/src/settle.rs", ".put_new(")),
+    use("s3:PutObject", "ResultsBucket", "put_object", (SETTLE, ".put_new(")),
+    # Not called: what it changes is S3's answer for what is not there.
+    use("s3:ListBucket", BUCKETS, "head_object", ("crates/aws/src/blobs.rs", "S3 answers 403 for what is not there")),
+    use("sns:Publish", "TopicArn", "publish", (SETTLE, ".publisher.publish(")),
+    use("secretsmanager:GetSecretValue", "PhotoHeaderSecretArn", "get_secret_value", HEADER),
+]
+
+USES: dict[str, list[Use]] = {
+    "TriageRole": [
+        *function("TriageLogs"),
+        *LOOKING,
+        use("dynamodb:PutItem", "TableName", "put_item", (LEDGER, ".records.write(")),
+        use("dynamodb:Query", "TableName", "query", (SITUATION, ".heartbeats(")),
+        use("sqs:ReceiveMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
+        use("sqs:DeleteMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
+        use(
+            "sqs:ChangeMessageVisibility",
+            "IntakeQueueArn",
+            "change_message_visibility",
+            ("crates/pipeline/src/invocation.rs", ".queue.release("),
+        ),
+        use(
+            "sqs:GetQueueAttributes",
+            "IntakeQueueArn SegmentationQueueArn",
+            "get_queue_attributes",
+            (SITUATION, ".intake.depth("),
+        ),
+        use(
+            "sqs:SendMessage",
+            "IntakeDeadQueueArn SegmentationQueueArn",
+            "send_message_batch",
+            ("crates/pipeline/src/triage.rs", ".segmentation.send("),
+        ),
+        use("batch:ListJobs", "*", "list_jobs", (SITUATION, ".fleet()")),
+        use("batch:DescribeJobs", "*", "describe_jobs", (SITUATION, ".fleet()")),
+    ],
+    "ScalerRole": [
+        *function("ScalerLogs"),
+        use("sqs:GetQueueAttributes", "SegmentationQueueArn", "get_queue_attributes", (SCALER, ".depth()")),
+        use("dynamodb:Query", "TableName", "query", (SCALER, ".heartbeats(")),
+        use("dynamodb:GetItem", "TableName", "get_item", ("functions/scaler/src/lib.rs", "self.state.read(")),
+        use("dynamodb:PutItem", "TableName", "put_item", ("functions/scaler/src/lib.rs", "self.lock.acquire(")),
+        use("dynamodb:DeleteItem", "TableName", "delete_item", ("functions/scaler/src/lib.rs", "self.lock.release(")),
+        use("batch:ListJobs", "*", "list_jobs", (SCALER, ".capacity.fleet()")),
+        use("batch:DescribeJobs", "*", "describe_jobs", (SCALER, ".capacity.fleet()")),
+        use("batch:SubmitJob", "JobQueue JobDefinition", "submit_job", (SCALER, ".capacity.start(")),
+        use("batch:TerminateJob", "job/*", "terminate_job", (SCALER, ".capacity.end(")),
+    ],
+    "NotifierRole": [
+        *function("NotifierLogs"),
+        use("dynamodb:GetItem", "TableName", "get_item", ("functions/notifier/src/lib.rs", "self.state.read(")),
+        use("dynamodb:PutItem", "TableName", "put_item", ("functions/notifier/src/lib.rs", "self.state.write(")),
+        use(
+            "secretsmanager:GetSecretValue",
+            "AlertSecretArn",
+            "get_secret_value",
+            ("functions/notifier/src/lib.rs", "secret_text("),
+        ),
+    ],
+    "WorkerRole": [
+        *function("")[-2:],
+        *LOOKING,
+        use("dynamodb:PutItem", "TableName", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.beat(")),
+        use(
+            "sqs:ReceiveMessage",
+            "SegmentationQueueArn",
+            "receive_message",
+            ("crates/pipeline/src/consumer.rs", ".receive("),
+        ),
+        use(
+            "sqs:DeleteMessage",
+            "SegmentationQueueArn",
+            "delete_message_batch",
+            ("crates/pipeline/src/consumer/leases.rs", "queue.ack("),
+        ),
+        use(
+            "sqs:ChangeMessageVisibility",
+            "SegmentationQueueArn",
+            "change_message_visibility",
+            ("crates/pipeline/src/consumer/leases.rs", "queue.extend("),
+        ),
+        use("sqs:SendMessage", "SegmentationDeadQueueArn", "send_message_batch", (DESK, ".send(vec![message])")),
+    ],
+    # No program of ours: Firehose and CloudWatch Logs act by these.
+    "DeliveryRole": [
+        use(action, on, BY_AWS, ("Firehose writes the log bucket", BY_AWS))
+        for action, on in (
+            ("s3:PutObject", "LogsBucket"),
+            ("s3:AbortMultipartUpload", "LogsBucket"),
+            ("s3:GetBucketLocation", "LogsBucket"),
+            ("s3:ListBucket", "LogsBucket"),
+            ("s3:ListBucketMultipartUploads", "LogsBucket"),
+            ("logs:PutLogEvents", "delivery:log-stream:s3"),
+            ("kms:Decrypt", "KeyArn"),
+            ("kms:GenerateDataKey", "KeyArn"),
+        )
+    ],
+    "SubscriptionRole": [
+        use(action, "deliverystream", BY_AWS, ("CloudWatch Logs hands over", BY_AWS))
+        for action in ("firehose:PutRecord", "firehose:PutRecordBatch")
+    ],
+    "InstanceRole": [],
+}
+
+# Calls of the adapters that no role here is for: the command line makes them with a person's own rights, and tests
+# make the table.
+NOBODYS = {
+    "create_table": "tests make the table by hand",
+    "update_time_to_live": "tests make the table by hand",
+    "batch_get_item": "listings, by the command line",
+    "list_objects_v2": "versions of a bundle, by the command line",
+    "start_message_move_task": "redrive, by the command line",
+    "list_message_move_tasks": "redrive, by the command line",
+}
+
+CALL = re.compile(r"client\s*\.([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\(\)")
+NOT_CALLS = {"clone", "config"}
+
+
+def adapter_calls() -> set[str]:
+    """Names of all calls that the adapters make on a client: `client.name()`, outside their tests."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "crates/aws/src").rglob("*.rs")):
+        found |= set(CALL.findall(path.read_text().split("#[cfg(test)]")[0]))
+    return {name for name in found - NOT_CALLS if not name.startswith("wait_until_")}
