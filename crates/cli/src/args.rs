@@ -1,11 +1,15 @@
 //! The command line.
 
+mod bundle;
 mod client;
 
+pub(crate) use bundle::{
+    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs,
+};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, ListArgs, OccasionArg, ParkedArgs, Printed, QueueArg, RedriveArgs, ShowArgs, StatusArgs,
-    SubmitArgs, Wire,
+    AboutArgs, Connecting, ListArgs, OccasionArg, ParkedArgs, Printed, QueueArg, RedriveArgs, ShowArgs,
+    StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
 };
 use std::path::PathBuf;
 
@@ -25,7 +29,7 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Draw sample photos whose damage is known
     Samples(SamplesArgs),
-    /// Examine a bundle of networks
+    /// Bundles of networks: check one, and the registry that running systems take theirs from
     Bundle(BundleArgs),
     /// Run the whole pipeline on this machine: triage, workers, results
     Up(UpArgs),
@@ -174,29 +178,4 @@ pub(crate) struct SamplesArgs {
     /// Width in pixels; the height is three quarters of it
     #[arg(long, default_value_t = 1600, value_parser = clap::value_parser!(u32).range(160..=8000))]
     pub width: u32,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct BundleArgs {
-    #[command(subcommand)]
-    pub command: BundleCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum BundleCommand {
-    /// Check a bundle: digests, tensors, self-test
-    Check {
-        /// Bundle folder
-        #[arg(value_name = "DIR")]
-        bundle: PathBuf,
-        /// Where networks run: cpu, cuda or auto
-        #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
-        device: walkaround_inference::Device,
-        /// ONNX Runtime shared library
-        #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
-        onnxruntime: Option<PathBuf>,
-        /// Print the [self_test] block that this picture gives, ready for bundle.toml
-        #[arg(long, value_name = "PICTURE")]
-        measure: Option<PathBuf>,
-    },
 }

@@ -24,7 +24,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -37,8 +36,6 @@ pub(crate) struct Site {
     capacity: Arc<LocalCapacity>,
     /// Only loopback names are answered to.
     loopback_only: bool,
-    /// Number of the last event that was seen, where the next search for the last one starts.
-    events_seen: AtomicU64,
 }
 
 /// Listens on `address` (host and port) until told to stop; then what is being answered is finished.
@@ -62,7 +59,6 @@ pub(crate) async fn serve(
         stack: stack.clone(),
         capacity,
         loopback_only,
-        events_seen: AtomicU64::new(0),
     };
     Ok(tokio::spawn(listener::run(listener, router(site), stop)))
 }

@@ -5,7 +5,8 @@
 //! Exit codes: 0 done, 1 something failed, 2 the command line or a setting is wrong.
 
 mod args;
-mod bundle_check;
+mod bundle;
+mod client;
 mod evaluate;
 mod http;
 mod inspect;
@@ -25,15 +26,15 @@ pub fn main() -> ExitCode {
         Command::Inspect(options) => inspect::run(options),
         Command::Evaluate(options) => evaluate::run(options),
         Command::Samples(options) => samples::run(options),
-        Command::Bundle(options) => bundle_check::run(options),
+        Command::Bundle(options) => bundle::run(options),
         Command::Up(options) => local::up::run(options),
         Command::Worker(options) => local::worker::run(options),
-        Command::Submit(options) => local::submit::run(options),
-        Command::Status(options) => local::status::run(options),
-        Command::List(options) => local::list::run(options),
-        Command::Show(options) => local::show::run(options),
-        Command::Parked(options) => local::parked::run(options),
-        Command::Redrive(options) => local::parked::redrive(options),
+        Command::Submit(options) => client::submit::run(options),
+        Command::Status(options) => client::status::run(options),
+        Command::List(options) => client::list::run(options),
+        Command::Show(options) => client::show::run(options),
+        Command::Parked(options) => client::parked::run(options),
+        Command::Redrive(options) => client::parked::redrive(options),
     };
     failure::exit_code(outcome)
 }

@@ -81,4 +81,18 @@ impl Embedded {
         };
         self.inner.db.read(("publisher", "events"), work).await
     }
+
+    /// The number of the last published event; 0 when there was none yet. Removing old events does not change it.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn last_event(&self) -> Result<u64, PortError> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM events";
+        let work = move |db: &rusqlite::Connection| {
+            Ok(db
+                .prepare_cached(sql)?
+                .query_row([], |row| crate::queue::count(row, 0))?)
+        };
+        self.inner.db.read(("publisher", "events"), work).await
+    }
 }

@@ -1,11 +1,12 @@
 //! Worker jobs as rows: what is known of them outlives the process that started them.
 
 use crate::error::Fault;
+use crate::open::Embedded;
 use crate::process::ProcessId;
 use crate::queue::{ms, timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{WorkerJob, WorkerJobState};
+use walkaround_ports::{PortError, WorkerJob, WorkerJobState};
 
 const COLUMNS: &str = "id, owner, created_at, process, kill_at, ended_at, exit, reason";
 
@@ -45,6 +46,18 @@ impl Job {
             created_at: timestamp(self.created_at),
             reason: self.reason,
         }
+    }
+}
+
+impl Embedded {
+    /// The jobs as they are written down, without looking after them: for commands that only look, while `up` or
+    /// nobody does.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub async fn jobs(&self) -> Result<Vec<WorkerJob>, PortError> {
+        let jobs = self.inner.db.read(("capacity", "jobs"), all).await?;
+        Ok(jobs.into_iter().map(Job::public).collect())
     }
 }
 

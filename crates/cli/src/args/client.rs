@@ -41,14 +41,53 @@ pub(crate) enum QueueArg {
     Segmentation,
 }
 
+impl QueueArg {
+    /// As it is named in tables, documents and logs.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Segmentation => "segmentation",
+        }
+    }
+}
+
+/// Which stack is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StackName {
+    /// The embedded one, on this machine
+    Local,
+    /// The one on AWS that the settings name
+    Aws,
+}
+
+/// How AWS is reached, beyond its standard environment variables and profile files.
+#[derive(Debug, Clone, Default, ClapArgs)]
+#[command(next_help_heading = "On AWS")]
+pub(crate) struct Connecting {
+    /// Named profile of the AWS configuration files
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// AWS region
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// Endpoint of all services: an emulator
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+}
+
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StackArgs {
-    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    /// Which stack [default: WALKAROUND_STACK, or local]
+    #[arg(long, value_enum)]
+    pub stack: Option<StackName>,
+    /// Folder of the embedded stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// What is printed
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
+    #[command(flatten)]
+    pub connecting: Connecting,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -107,7 +146,7 @@ pub(crate) struct AboutArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Look again every second, until Ctrl-C
+    /// Look again every second (on AWS every five), until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }
@@ -140,6 +179,9 @@ pub(crate) struct ShowArgs {
     pub id: InspectionId,
     #[command(flatten)]
     pub stack: StackArgs,
+    /// On AWS, also print signed URLs of report and marked picture; whoever has one can read it for 15 minutes
+    #[arg(long)]
+    pub links: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -154,18 +196,17 @@ pub(crate) struct ParkedArgs {
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).args(["all", "ids"]))]
 pub(crate) struct RedriveArgs {
-    /// Messages, by the number that `parked` shows
-    #[arg(value_name = "ID", value_parser = clap::value_parser!(u32))]
-    pub ids: Vec<u32>,
+    /// Messages, by the id that `parked` shows
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
     /// All of them
     #[arg(long)]
     pub all: bool,
     /// Only messages parked from this queue [default: both]
     #[arg(long, value_enum)]
     pub queue: Option<QueueArg>,
-    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub stack: StackArgs,
 }
 
 fn per_second(text: &str) -> Result<f64, String> {

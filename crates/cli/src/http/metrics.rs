@@ -9,7 +9,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use walkaround_domain::Verdict;
 use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
@@ -33,7 +32,7 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, R
     records(&site, &mut out).await?;
     let help = "Events published since the stack was made; one that was published twice counts twice.";
     out.family("walkaround_events_published_total", Kind::Counter, help)
-        .sample(&[], last_event(&site).await? as f64);
+        .sample(&[], site.stack.embedded.last_event().await? as f64);
     Ok(([(CONTENT_TYPE, TEXT)], out.finish()).into_response())
 }
 
@@ -178,35 +177,4 @@ fn finals() -> impl Iterator<Item = (&'static str, &'static str)> {
 fn tally(tallies: &[Tally], phase: &str, verdict: &str) -> f64 {
     let here = |t: &&Tally| t.phase == phase && t.verdict.as_deref().unwrap_or_default() == verdict;
     tallies.iter().filter(here).map(|t| t.records).sum::<u64>() as f64
-}
-
-/// The number of the last published event, 0 when there is none yet.
-///
-/// The log is only readable forwards, so the end is searched for: by doubled steps from where it was last
-/// time, then by halving. A dozen small reads, where reading the log would be a million events.
-async fn last_event(site: &Site) -> Result<u64, PortError> {
-    let after = async |seq: u64| {
-        let events = site.stack.embedded.events_since(seq, 1).await?;
-        Ok::<_, PortError>(events.first().map(|event| event.seq))
-    };
-    // The last number is at least `low`, and then at most `high`.
-    let mut low = site.events_seen.load(Ordering::Relaxed);
-    let mut step = 1;
-    let mut high = loop {
-        let probe = low + step - 1;
-        match after(probe).await? {
-            Some(seq) => low = seq,
-            None => break probe,
-        }
-        step *= 2;
-    };
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match after(middle).await? {
-            Some(seq) => low = seq,
-            None => high = middle,
-        }
-    }
-    site.events_seen.store(low, Ordering::Relaxed);
-    Ok(low)
 }

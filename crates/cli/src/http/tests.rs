@@ -13,7 +13,6 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -54,7 +53,6 @@ impl Bench {
             stack: stack.clone(),
             capacity: Arc::new(stack.embedded.capacity(options).await.unwrap()),
             loopback_only,
-            events_seen: AtomicU64::new(0),
         };
         Self {
             folder,

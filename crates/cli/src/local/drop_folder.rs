@@ -5,21 +5,19 @@
 //! sent, and only then it is moved to `accepted/`: a crash in between does it again, harmlessly.
 
 use super::stack::Stack;
+use crate::client::photo_store::PhotoStore;
 use crate::failure::Failure;
 use crate::inspect::inputs::is_picture_name;
 use anyhow::{Context, anyhow};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tracing::{info, warn};
-use walkaround_domain::{InspectionRequest, PhotoRef};
 use walkaround_embedded::INTAKE;
-use walkaround_messages::{derived_id, request_json};
-use walkaround_pipeline::report::hex;
+use walkaround_messages::request_json;
 use walkaround_pipeline::stop::Stop;
-use walkaround_ports::{BlobAddress, Blobs, Clock, OutMessage, Queue};
+use walkaround_ports::{Clock, OutMessage, Queue};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -114,46 +112,5 @@ impl DropFolder {
         let name = file.file_name().context("a file has a name")?;
         let to = self.folder.join(where_to).join(name);
         std::fs::rename(file, &to).with_context(|| format!("cannot move to {}", to.display()))
-    }
-}
-
-/// Where submitted photos are kept.
-#[derive(Clone)]
-pub(crate) struct PhotoStore {
-    pub blobs: Arc<dyn Blobs>,
-    pub bucket: String,
-    pub bytes_max: u64,
-}
-
-impl PhotoStore {
-    /// Copies a photo into the stack under its digest, and makes a request of it.
-    ///
-    /// # Errors
-    /// One line: unreadable, over `bytes_max`, or not storable.
-    pub(crate) async fn take_in(&self, file: &Path) -> anyhow::Result<InspectionRequest> {
-        let context = || format!("cannot read {}", file.display());
-        let length = tokio::fs::metadata(file).await.with_context(context)?.len();
-        anyhow::ensure!(
-            length <= self.bytes_max,
-            "{} is over the limit of {} MiB",
-            file.display(),
-            self.bytes_max >> 20
-        );
-        let bytes = tokio::fs::read(file).await.with_context(context)?;
-        let digest = hex(&Sha256::digest(&bytes).into());
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let at = BlobAddress {
-            bucket: self.bucket.clone(),
-            key: format!("submitted/{digest}/{name}"),
-        };
-        self.blobs
-            .put_new(&at, &bytes, "application/octet-stream")
-            .await?;
-        let photo = PhotoRef::S3 {
-            bucket: at.bucket,
-            key: at.key,
-            version: None,
-        };
-        Ok(InspectionRequest::of(derived_id(&photo), photo))
     }
 }

@@ -1,8 +1,8 @@
 //! Opening the embedded stack.
 
+use crate::client::photo_store::PhotoStore;
 use crate::failure::Failure;
 use crate::library::Engines;
-use crate::local::drop_folder::PhotoStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_assembly::Kit;
@@ -72,11 +72,7 @@ impl Stack {
 
     /// Where submitted photos are kept.
     pub(crate) fn photo_store(&self) -> PhotoStore {
-        PhotoStore {
-            blobs: self.embedded.blobs(),
-            bucket: self.settings.photos_bucket.clone(),
-            bytes_max: self.settings.photo_bytes_max,
-        }
+        PhotoStore::of(self.embedded.blobs(), &self.settings)
     }
 
     /// The networks as the settings name them.

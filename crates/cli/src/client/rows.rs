@@ -7,7 +7,6 @@ use comfy_table::{Cell, Color, Table};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
-use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD};
 use walkaround_messages::parse_record;
 use walkaround_ports::StoredRecord;
 
@@ -19,9 +18,9 @@ pub(crate) fn inspection(record: &StoredRecord) -> anyhow::Result<Inspection> {
     parse_record(&record.body).with_context(|| format!("record {} cannot be read", record.id))
 }
 
-/// The queues asked for, as name and name of the queue of parked messages.
-pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [(&'static str, &'static str)] {
-    const ALL: [(&str, &str); 2] = [(INTAKE, INTAKE_DEAD), (SEGMENTATION, SEGMENTATION_DEAD)];
+/// The queues asked for.
+pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [QueueArg] {
+    const ALL: [QueueArg; 2] = [QueueArg::Intake, QueueArg::Segmentation];
     match asked {
         None => &ALL,
         Some(QueueArg::Intake) => &ALL[..1],

@@ -1,8 +1,8 @@
 //! A status for people: a page of tables, or one line.
 
-use super::document::{QueueStatus, Status, WorkerStatus};
-use crate::local::rows::table;
-use crate::local::words::{counted, duration, mebibytes};
+use super::document::{JobsStatus, QueueStatus, Status, WorkerStatus};
+use crate::client::rows::table;
+use crate::client::words::{counted, duration, mebibytes};
 use comfy_table::{CellAlignment, Table};
 use std::time::Duration;
 
@@ -32,14 +32,26 @@ pub(super) fn page(status: &Status, terminal: bool) -> String {
     } else {
         text.push_str(&format!("{}\n", finish(workers, &WORKER_NUMBERS, terminal)));
     }
+    let JobsStatus { starting, running } = &status.jobs;
+    if starting + running > 0 {
+        text.push_str(&format!(
+            "\njobs         {running} running, {starting} starting\n"
+        ));
+    }
     let pending: u64 = status.pending.values().sum();
-    text.push_str(&format!(
-        "\npending      {pending}\nlast minute  {} done\nlast hour    {} done, {} failed\nso far       {}",
-        status.done.last_minute,
-        status.done.last_hour,
-        status.done.failed_last_hour,
-        so_far(status)
-    ));
+    text.push_str(&format!("\npending      {pending}\n"));
+    let done = &status.done;
+    if let Some(minute) = done.last_minute {
+        text.push_str(&format!("last minute  {minute} done\n"));
+    }
+    if let (Some(hour), Some(failed)) = (done.last_hour, done.failed_last_hour) {
+        text.push_str(&format!("last hour    {hour} done, {failed} failed\n"));
+    }
+    if let Some(mean) = done.per_minute_today {
+        text.push_str(&format!("a minute     {mean:.1} done, mean of today\n"));
+    }
+    let span = if status.day.is_some() { "today" } else { "so far" };
+    text.push_str(&format!("{span:<12} {}", so_far(status)));
     text
 }
 
@@ -55,7 +67,12 @@ pub(super) fn line(status: &Status) -> String {
     let mut parts = vec![status.at.clone()];
     parts.extend(queues);
     parts.push(counted(status.workers.len(), "worker"));
-    parts.push(format!("{} done in the last minute", status.done.last_minute));
+    parts.extend(
+        status
+            .done
+            .last_minute
+            .map(|n| format!("{n} done in the last minute")),
+    );
     parts.push(so_far(status));
     parts.join(" · ")
 }

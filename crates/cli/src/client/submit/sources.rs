@@ -2,9 +2,9 @@
 
 use super::item::{About, Item, Naming, is_url, s3_parts};
 use super::manifest::{self, Reading};
+use crate::client::backend::Backend;
 use crate::failure::Failure;
 use crate::inspect::inputs;
-use crate::local::stack::Stack;
 use std::fs::File;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -106,8 +106,8 @@ impl Plan {
     }
 
     /// Asks the blob store for what is below the prefixes.
-    pub(super) async fn list_prefixes(&mut self, stack: &Stack, about: &About) -> Result<(), Failure> {
-        let blobs = stack.embedded.blobs();
+    pub(super) async fn list_prefixes(&mut self, stack: &dyn Backend, about: &About) -> Result<(), Failure> {
+        let blobs = stack.blobs();
         for prefix in std::mem::take(&mut self.prefixes) {
             // One object, named whole.
             let whole = !prefix.key.is_empty() && !prefix.key.ends_with('/');

@@ -10,12 +10,15 @@ mod send;
 mod sources;
 mod wait;
 
+use super::backend::Backend;
+use super::photo_store::PhotoStore;
 use super::rows::print_line;
-use super::stack::{Stack, runtime};
 use super::words::counted;
-use crate::args::{Printed, SubmitArgs};
+use super::{Missing, open};
+use crate::args::{Printed, QueueArg, SubmitArgs};
 use crate::failure::Failure;
 use crate::inspect::progress;
+use crate::local::stack::runtime;
 use item::About;
 use send::{Sender, Sent};
 use sources::{Plan, Words};
@@ -23,8 +26,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use wait::Waiting;
-use walkaround_embedded::{INTAKE, SystemClock};
-use walkaround_ports::Clock;
+use walkaround_ports::{Clock, SystemClock};
 
 pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
     let now = SystemClock::new().now();
@@ -35,24 +37,29 @@ pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
         now,
     };
     let mut plan = Plan::read(&args.paths, words)?;
-    let stack = Stack::open(args.stack.root.as_deref())?;
     runtime()?.block_on(async {
-        plan.list_prefixes(&stack, &about).await?;
+        let stack = open(&args.stack, Missing::Make).await?;
+        if args.by_path && stack.name() != "local" {
+            return Err(Failure::usage(
+                "--by-path goes with --stack local: AWS reads no files of this machine",
+            ));
+        }
+        plan.list_prefixes(&*stack, &about).await?;
         if plan.items.is_empty() {
             return Err(Failure::usage("no photos: the list is empty"));
         }
-        submit(args, &stack, plan).await
+        submit(args, &*stack, plan).await
     })
 }
 
-async fn submit(args: &SubmitArgs, stack: &Stack, plan: Plan) -> Result<ExitCode, Failure> {
-    let since = stack.clock.now();
+async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<ExitCode, Failure> {
+    let since = stack.clock().now();
     let bar = progress(plan.items.len() as u64, "submitting");
     let sender = Sender {
-        stack,
-        intake: stack.embedded.queue(INTAKE)?,
-        photos: stack.photo_store(),
-        records: stack.embedded.records(),
+        clock: stack.clock(),
+        intake: stack.queue(QueueArg::Intake)?,
+        photos: PhotoStore::of(stack.blobs(), stack.settings()),
+        records: stack.records()?,
         wire: args.wire,
         rate: args.rate,
         documents: (!args.wait).then_some(args.stack.format),

@@ -2,10 +2,9 @@
 
 use super::item::Item;
 use crate::args::{Printed, Wire};
+use crate::client::photo_store::PhotoStore;
+use crate::client::rows::print_line;
 use crate::failure::Failure;
-use crate::local::drop_folder::PhotoStore;
-use crate::local::rows::print_line;
-use crate::local::stack::Stack;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -14,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{InspectionId, InspectionRequest};
 use walkaround_messages::{request_json, request_protobuf};
-use walkaround_ports::{OutMessage, PortError, Queue, Records};
+use walkaround_ports::{Clock, OutMessage, PortError, Queue, Records};
 
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;
@@ -39,7 +38,7 @@ pub(super) struct Sent {
 }
 
 pub(super) struct Sender<'a> {
-    pub stack: &'a Stack,
+    pub clock: Arc<dyn Clock>,
     pub intake: Arc<dyn Queue>,
     pub photos: PhotoStore,
     pub records: Arc<dyn Records>,
@@ -55,13 +54,13 @@ impl Sender<'_> {
     pub(super) async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
         // A slow rate goes out evenly, not ten at a time.
         let batch = self.rate.map_or(BATCH, |rate| (rate as usize).clamp(1, BATCH));
-        let start = self.stack.clock.ticks();
+        let start = self.clock.ticks();
         let mut sent = Sent::default();
         for (n, items) in items.chunks(batch).enumerate() {
             if let Some(rate) = self.rate {
                 let due = start + Duration::from_secs_f64((n * batch) as f64 / rate);
-                let wait = due.saturating_sub(self.stack.clock.ticks());
-                self.stack.clock.sleep(wait).await;
+                let wait = due.saturating_sub(self.clock.ticks());
+                self.clock.sleep(wait).await;
             }
             self.batch(items, &mut sent).await?;
             self.bar.inc(items.len() as u64);

@@ -4,8 +4,8 @@
 //! number.
 
 use super::item::{About, Item, Naming};
+use crate::client::words::{bad_line, moment};
 use crate::failure::Failure;
-use crate::local::words::{bad_line, moment};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

@@ -1,23 +1,21 @@
-//! `walkaround status`: queues, workers, results; once, or every second.
+//! `walkaround status`: queues, workers, results; once, or again and again.
 
 mod document;
 mod print;
 
-use super::stack::{Stack, runtime, stop_on_signal};
+use super::{Missing, open};
 use crate::args::{Printed, StatusArgs};
 use crate::failure::Failure;
+use crate::local::stack::{runtime, stop_on_signal};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// Between two looks of `--watch`.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
-    let stack = Stack::existing(args.stack.root.as_deref())?;
     runtime()?.block_on(async {
+        let stack = open(&args.stack, Missing::Refuse).await?;
+        let clock = stack.clock();
         if !args.watch {
-            let status = document::read(&stack).await?;
+            let status = document::read(&*stack).await?;
             show(&status, args, Place::Once)?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -28,7 +26,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
             Place::Pipe
         };
         while !stop.is_set() {
-            let status = document::read(&stack).await?;
+            let status = document::read(&*stack).await?;
             match show(&status, args, place) {
                 // Who reads has seen enough.
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
@@ -37,7 +35,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
-                () = stack.clock.sleep(LOOK_EVERY) => {}
+                () = clock.sleep(stack.pace().status) => {}
             }
         }
         Ok(ExitCode::SUCCESS)

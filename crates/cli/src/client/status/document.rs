@@ -1,13 +1,12 @@
 //! What `status` tells, as a document.
 
+use crate::client::backend::Backend;
+use crate::client::rows::queues;
 use crate::failure::Failure;
-use crate::local::rows::queues;
-use crate::local::stack::Stack;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
-use walkaround_embedded::Tally;
 use walkaround_messages::{parse_heartbeat, rfc3339};
+use walkaround_ports::WorkerJobState;
 
 /// A worker without a heartbeat for this many intervals is not listed.
 const BEATS_MISSED_MAX: u32 = 4;
@@ -16,14 +15,19 @@ const BEATS_MISSED_MAX: u32 = 4;
 pub(super) struct Status {
     /// RFC 3339.
     pub at: String,
+    /// `local` or `aws`.
+    pub stack: &'static str,
     pub queues: Vec<QueueStatus>,
     pub workers: Vec<WorkerStatus>,
+    pub jobs: JobsStatus,
     pub done: DoneStatus,
+    /// The day (UTC) whose accepted inspections the counts below are about; all time when none.
+    pub day: Option<String>,
     /// Inspections not final yet, by phase.
     pub pending: BTreeMap<String, u64>,
-    /// Done inspections of all time, by verdict.
+    /// Done inspections, by verdict.
     pub verdicts: BTreeMap<String, u64>,
-    /// Failed inspections of all time.
+    /// Failed inspections.
     pub failed: u64,
 }
 
@@ -53,72 +57,75 @@ pub(super) struct WorkerStatus {
     pub beat_age_s: f64,
 }
 
-/// Inspections that became final lately.
+/// Worker jobs that are not over.
 #[derive(Debug, Serialize)]
-pub(super) struct DoneStatus {
-    pub last_minute: u64,
-    pub last_hour: u64,
-    pub failed_last_hour: u64,
+pub(super) struct JobsStatus {
+    pub starting: usize,
+    pub running: usize,
 }
 
-pub(super) async fn read(stack: &Stack) -> Result<Status, Failure> {
-    let now = stack.clock.now();
-    let minute = stack
-        .embedded
-        .finished_since(now - Duration::from_secs(60))
-        .await?;
-    let hour = stack
-        .embedded
-        .finished_since(now - Duration::from_secs(3600))
-        .await?;
-    let all = stack.embedded.counts().await?;
-    let by_phase = |phase: &str| sum(&all, |t| t.phase == phase);
-    let verdicts = all.iter().filter(|t| t.phase == "done");
+/// Inspections that became final lately, as far as the stack knows.
+#[derive(Debug, Serialize)]
+pub(super) struct DoneStatus {
+    pub last_minute: Option<u64>,
+    pub last_hour: Option<u64>,
+    pub failed_last_hour: Option<u64>,
+    /// Mean since midnight (UTC), of what was accepted since.
+    pub per_minute_today: Option<f64>,
+}
+
+pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
+    let now = stack.clock().now();
+    let tallies = stack.tallies().await?;
+    let lately = tallies.lately;
     Ok(Status {
         at: rfc3339(now),
+        stack: stack.name(),
         queues: read_queues(stack).await?,
         workers: read_workers(stack).await?,
+        jobs: read_jobs(stack).await?,
         done: DoneStatus {
-            last_minute: sum(&minute, |t| t.phase == "done"),
-            last_hour: sum(&hour, |t| t.phase == "done"),
-            failed_last_hour: sum(&hour, |t| t.phase == "failed"),
+            last_minute: lately.map(|l| l.done_minute),
+            last_hour: lately.map(|l| l.done_hour),
+            failed_last_hour: lately.map(|l| l.failed_hour),
+            per_minute_today: tallies.done_per_minute,
         },
-        pending: ["accepted", "routed"]
-            .into_iter()
-            .map(|phase| (phase.to_owned(), by_phase(phase)))
-            .collect(),
-        verdicts: verdicts
-            .map(|t| (t.verdict.clone().unwrap_or_default(), t.records))
-            .collect(),
-        failed: by_phase("failed"),
+        day: tallies.day,
+        pending: tallies.pending,
+        verdicts: tallies.verdicts,
+        failed: tallies.failed,
     })
 }
 
-fn sum(tallies: &[Tally], which: impl Fn(&Tally) -> bool) -> u64 {
-    tallies.iter().filter(|t| which(t)).map(|t| t.records).sum()
-}
-
-async fn read_queues(stack: &Stack) -> Result<Vec<QueueStatus>, Failure> {
+async fn read_queues(stack: &dyn Backend) -> Result<Vec<QueueStatus>, Failure> {
     let mut all = Vec::new();
-    for (name, dead) in queues(None) {
-        let depth = stack.embedded.queue(name)?.depth().await?;
+    for queue in queues(None) {
+        let depth = stack.queue(*queue)?.depth().await?;
         all.push(QueueStatus {
-            name,
+            name: queue.as_str(),
             ready: depth.ready,
             leased: depth.leased,
             delayed: depth.delayed,
             oldest_age_s: depth.oldest_age.map(|age| age.as_secs_f64()),
-            parked: stack.embedded.parked_count(dead).await?,
+            parked: stack.parked_count(*queue).await?,
         });
     }
     Ok(all)
 }
 
-/// From the signs of life alone: opening the capacity would take the workers over from `up`.
-async fn read_workers(stack: &Stack) -> Result<Vec<WorkerStatus>, Failure> {
-    let now = stack.clock.now();
-    let since = now - stack.settings.heartbeat * BEATS_MISSED_MAX;
-    let beats = stack.embedded.records().heartbeats(since).await?;
+async fn read_jobs(stack: &dyn Backend) -> Result<JobsStatus, Failure> {
+    let jobs = stack.jobs().await?;
+    let count = |state| jobs.iter().filter(|job| job.state == state).count();
+    Ok(JobsStatus {
+        starting: count(WorkerJobState::Starting),
+        running: count(WorkerJobState::Running),
+    })
+}
+
+async fn read_workers(stack: &dyn Backend) -> Result<Vec<WorkerStatus>, Failure> {
+    let now = stack.clock().now();
+    let since = now - stack.settings().heartbeat * BEATS_MISSED_MAX;
+    let beats = stack.records()?.heartbeats(since).await?;
     let workers = beats.iter().filter_map(|b| parse_heartbeat(&b.body).ok());
     let mut workers: Vec<WorkerStatus> = workers
         .map(|beat| WorkerStatus {

@@ -1,14 +1,17 @@
 //! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
 
+use super::backend::Backend;
 use super::rows::{
     counted_classes, findings, inspection, lane, photo_name, print_line, print_table, remark, standing_cell,
     table,
 };
-use super::stack::{Stack, runtime};
 use super::words::{clock_time, counted};
+use super::{Missing, open};
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;
+use crate::local::stack::runtime;
 use comfy_table::Cell;
+use std::io::Write;
 use std::process::ExitCode;
 use walkaround_domain::walkaround::{Walkaround, group};
 use walkaround_domain::{Inspection, Verdict};
@@ -21,14 +24,16 @@ const RESERVATION_MAX: usize = 10_000;
 type Entry = (StoredRecord, Inspection);
 
 pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
-    let stack = Stack::existing(args.stack.root.as_deref())?;
     let limit = usize::from(args.limit);
     let wanted = if args.reservation.is_some() {
         RESERVATION_MAX
     } else {
         limit
     };
-    let entries = runtime()?.block_on(newest(&stack, query(args).as_ref(), wanted))?;
+    let entries = runtime()?.block_on(async {
+        let stack = open(&args.stack, Missing::Refuse).await?;
+        newest(&*stack, query(args).as_ref(), wanted).await
+    })?;
     match args.stack.format {
         Printed::Json => {
             for (record, _) in entries.iter().take(limit) {
@@ -59,18 +64,23 @@ fn query(args: &ListArgs) -> Option<RecordQuery> {
 }
 
 /// The records that were accepted last, newest first. Pages come by day but in no order within one, so a day
-/// is always read to its end; no more than a page over `limit` is held.
-async fn newest(stack: &Stack, query: Option<&RecordQuery>, limit: usize) -> Result<Vec<Entry>, Failure> {
+/// is read to its end, where the stack's bound allows it; no more than a page over `limit` is held.
+async fn newest(
+    stack: &dyn Backend,
+    query: Option<&RecordQuery>,
+    limit: usize,
+) -> Result<Vec<Entry>, Failure> {
     let Some(query) = query else {
-        let records = stack.embedded.recent_records(limit).await?;
+        let records = stack.latest(limit).await?;
         return records.into_iter().map(read).collect();
     };
-    let records = stack.embedded.records();
+    let (records, records_max) = (stack.records()?, stack.pace().records_max);
     let mut kept: Vec<Entry> = Vec::new();
-    let mut after = None;
+    let (mut after, mut seen) = (None, 0);
     loop {
         let page = records.list(query, after.as_deref(), RECORDS_PAGE_MAX).await?;
         let last_day = page.records.last().map(|r| r.keys.day.clone());
+        seen += page.records.len();
         for record in page.records {
             kept.push(read(record)?);
         }
@@ -79,6 +89,12 @@ async fn newest(stack: &Stack, query: Option<&RecordQuery>, limit: usize) -> Res
         after = page.next;
         let oldest = kept.last().map(|(r, _)| r.keys.day.clone());
         if after.is_none() || (kept.len() == limit && oldest > last_day) {
+            return Ok(kept);
+        }
+        if seen >= records_max {
+            let line =
+                format!("walkaround: there are more: only the first {seen} inspections were looked through");
+            writeln!(std::io::stderr(), "{line}")?;
             return Ok(kept);
         }
     }

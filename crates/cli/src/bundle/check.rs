@@ -1,6 +1,6 @@
 //! `walkaround bundle check`: networks, tensors, sizes, digests and the self-test.
 
-use crate::args::{BundleArgs, BundleCommand};
+use crate::args::CheckArgs;
 use crate::failure::Failure;
 use crate::library::start;
 use anyhow::Context;
@@ -10,21 +10,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use walkaround_inference::{EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
 
-pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
-    let BundleCommand::Check {
-        bundle: folder,
-        device,
-        onnxruntime,
-        measure,
-    } = &args.command;
+pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let folder = &args.bundle;
     if !folder.is_dir() {
         return Err(Failure::usage(format!("no bundle folder `{}`", folder.display())));
     }
     let bundle = VerifiedBundle::load(folder)?;
-    let (runtime, device) = start(onnxruntime.as_deref(), *device)?;
+    let (runtime, device) = start(args.run.onnxruntime.as_deref(), args.run.device)?;
     let mut engine = OnnxEngine::new(&runtime, &bundle, EngineOptions { device, threads: 1 })?;
     let mut out = std::io::stdout().lock();
-    if let Some(picture) = measure {
+    if let Some(picture) = &args.measure {
         return print_measured(&mut engine, picture, &mut out);
     }
     let manifest = bundle.manifest();

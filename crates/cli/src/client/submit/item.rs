@@ -1,8 +1,8 @@
 //! One photo to be submitted: its request so far, and where the photo is.
 
 use crate::args::{AboutArgs, OccasionArg};
+use crate::client::words::moment;
 use crate::failure::Failure;
-use crate::local::words::moment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use walkaround_domain::{InspectionRequest, Occasion, PhotoRef, Timestamp};

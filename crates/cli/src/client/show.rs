@@ -1,25 +1,65 @@
 //! `walkaround show`: everything on one record, and where its files are.
 
+use super::backend::Backend;
 use super::rows::{inspection, print_line, standing};
-use super::stack::{Stack, runtime};
 use super::words::{clock_time, duration};
+use super::{Missing, open};
 use crate::args::{Printed, ShowArgs};
 use crate::failure::Failure;
+use crate::local::stack::runtime;
 use anyhow::anyhow;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
-use walkaround_domain::{BlobRef, FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
+use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
 use walkaround_ports::BlobAddress;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
-    let stack = Stack::existing(args.stack.root.as_deref())?;
-    let read = runtime()?.block_on(stack.embedded.records().read(&args.id))?;
+    runtime()?.block_on(show(args))
+}
+
+async fn show(args: &ShowArgs) -> Result<ExitCode, Failure> {
+    let stack = open(&args.stack, Missing::Refuse).await?;
+    let read = stack.records()?.read(&args.id).await?;
     let record = read.ok_or_else(|| anyhow!("no inspection `{}`", args.id))?;
+    let i = inspection(&record)?;
     match args.stack.format {
-        Printed::Json => print_line(&record.body)?,
-        Printed::Table => print_line(text(&inspection(&record)?, &stack)?.trim_end())?,
+        Printed::Json => {
+            print_line(&record.body)?;
+            if args.links {
+                let places = places(&i, &*stack, true).await?;
+                let links: BTreeMap<&str, String> = places.into_iter().collect();
+                print_line(json!({"links": links}))?;
+            }
+        }
+        Printed::Table => {
+            let places = places(&i, &*stack, args.links).await?;
+            print_line(text(&i, places).trim_end())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where report and marked picture are.
+async fn places(
+    i: &Inspection,
+    stack: &dyn Backend,
+    links: bool,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut places = Vec::new();
+    let Some(outcome) = &i.outcome else {
+        return Ok(places);
+    };
+    for (name, blob) in [("report", &outcome.report), ("overlay", &outcome.overlay)] {
+        let Some(blob) = blob else { continue };
+        let at = BlobAddress {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+        };
+        places.push((name, stack.place(&at, links).await?));
+    }
+    Ok(places)
 }
 
 /// Lines of a name and what it is.
@@ -39,7 +79,7 @@ impl Lines {
     }
 }
 
-fn text(i: &Inspection, stack: &Stack) -> Result<String, Failure> {
+fn text(i: &Inspection, places: Vec<(&str, String)>) -> String {
     let mut lines = Lines::default();
     lines.add("inspection", &i.request.id);
     lines.add("photo", &i.request.photo);
@@ -53,12 +93,12 @@ fn text(i: &Inspection, stack: &Stack) -> Result<String, Failure> {
     request(&mut lines, i);
     if let Some(outcome) = &i.outcome {
         looked(&mut lines, outcome);
-        for (name, blob) in [("report", &outcome.report), ("overlay", &outcome.overlay)] {
-            lines.maybe(name, blob.as_ref().map(|b| file(b, stack)).transpose()?);
-        }
+    }
+    for (name, place) in places {
+        lines.add(name, place);
     }
     times(&mut lines, i);
-    Ok(lines.0)
+    lines.0
 }
 
 fn request(lines: &mut Lines, i: &Inspection) {
@@ -113,15 +153,6 @@ fn one_finding(f: &FindingSummary) -> String {
         f.bbox.x,
         f.bbox.y
     )
-}
-
-fn file(blob: &BlobRef, stack: &Stack) -> Result<String, Failure> {
-    let at = BlobAddress {
-        bucket: blob.bucket.clone(),
-        key: blob.key.clone(),
-    };
-    let path = stack.embedded.blob_file(&at)?;
-    Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
 }
 
 fn times(lines: &mut Lines, i: &Inspection) {

@@ -2,33 +2,28 @@
 
 use super::send::Watched;
 use crate::args::Printed;
-use crate::failure::Failure;
-use crate::inspect::progress;
-use crate::local::parked::asked_for;
-use crate::local::rows::{
+use crate::client::backend::Backend;
+use crate::client::parked::asked_for;
+use crate::client::rows::{
     ROWS_MAX, findings, gate, inspection, lane, millis, photo_name, print_line, print_table, queues, remark,
     standing, standing_cell, table,
 };
-use crate::local::stack::Stack;
-use crate::local::words::{counted, duration};
+use crate::client::words::{counted, duration};
+use crate::failure::Failure;
+use crate::inspect::progress;
 use comfy_table::{Cell, Color};
 use indicatif::ProgressBar;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
 use std::time::Duration;
 use walkaround_domain::{Phase, Timestamp};
-use walkaround_embedded::PARKED_PAGE_MAX;
 use walkaround_ports::StoredRecord;
 
 /// Records read at one look.
 const LOOKS: usize = 500;
-/// Between two looks that found nothing new.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// Between two looks at parked messages, at least.
-const PARKED_EVERY: Duration = Duration::from_secs(2);
 
 pub(super) struct Waiting<'a> {
-    stack: &'a Stack,
+    stack: &'a dyn Backend,
     /// Messages parked before belong to an earlier submission.
     since: Timestamp,
     format: Printed,
@@ -43,7 +38,7 @@ pub(super) struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     pub(super) fn new(
-        stack: &'a Stack,
+        stack: &'a dyn Backend,
         watched: Vec<Watched>,
         (since, format): (Timestamp, Printed),
     ) -> Self {
@@ -53,7 +48,7 @@ impl<'a> Waiting<'a> {
             format,
             bar: progress(watched.len() as u64, "waiting"),
             pending: watched.into_iter().enumerate().collect(),
-            parked_look: stack.clock.ticks() + PARKED_EVERY,
+            parked_look: stack.clock().ticks() + stack.pace().parked,
             rows: Vec::new(),
             counts: BTreeMap::new(),
             bad: 0,
@@ -62,7 +57,7 @@ impl<'a> Waiting<'a> {
 
     /// Waits and prints; whether every photo has a result.
     pub(super) async fn run(mut self, timeout: Duration) -> Result<bool, Failure> {
-        let clock = &self.stack.clock;
+        let clock = self.stack.clock();
         let start = clock.ticks();
         while !self.pending.is_empty() && clock.ticks() - start < timeout {
             let before = self.pending.len();
@@ -71,7 +66,7 @@ impl<'a> Waiting<'a> {
                 self.look_at_parked().await?;
             }
             if self.pending.len() == before {
-                clock.sleep(LOOK_EVERY).await;
+                clock.sleep(self.stack.pace().results).await;
             }
         }
         for (at, watched) in std::mem::take(&mut self.pending) {
@@ -85,7 +80,7 @@ impl<'a> Waiting<'a> {
     }
 
     async fn look(&mut self) -> Result<(), Failure> {
-        let records = self.stack.embedded.records();
+        let records = self.stack.records()?;
         for _ in 0..self.pending.len().min(LOOKS) {
             let Some((at, watched)) = self.pending.pop_front() else {
                 break;
@@ -157,20 +152,25 @@ impl<'a> Waiting<'a> {
     }
 
     async fn look_at_parked(&mut self) -> Result<(), Failure> {
-        let start = self.stack.clock.ticks();
+        let start = self.stack.clock().ticks();
         let mut reasons: HashMap<String, String> = HashMap::new();
-        for (_, dead) in queues(None) {
+        let since = self.since - self.stack.pace().clock_slack;
+        for queue in queues(None) {
             let mut after: Option<String> = None;
             loop {
-                let embedded = &self.stack.embedded;
-                let page = embedded.parked(dead, after.as_deref(), PARKED_PAGE_MAX).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.message_id.clone());
-                for message in page.iter().filter(|m| m.parked_at >= self.since) {
+                let page = self.stack.parked(*queue, after.as_deref()).await?;
+                for message in &page.messages {
+                    if message.parked_at.unwrap_or(message.sent_at) < since {
+                        continue;
+                    }
                     let reason = message.reason.clone().unwrap_or_default();
                     for (id, _) in asked_for(message) {
                         reasons.insert(id, reason.clone());
                     }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
                 }
             }
         }
@@ -181,8 +181,8 @@ impl<'a> Waiting<'a> {
             }
         }
         // Many parked messages make a long look: it takes a tenth of the time at most.
-        let took = self.stack.clock.ticks() - start;
-        self.parked_look = self.stack.clock.ticks() + PARKED_EVERY.max(took * 10);
+        let took = self.stack.clock().ticks() - start;
+        self.parked_look = self.stack.clock().ticks() + self.stack.pace().parked.max(took * 10);
         Ok(())
     }
 

@@ -1,0 +1,112 @@
+//! The command line of `walkaround bundle`.
+
+use super::client::{Connecting, Printed, StackName};
+use clap::{Args as ClapArgs, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BundleArgs {
+    #[command(subcommand)]
+    pub command: BundleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Check a bundle: digests, tensors, self-test
+    Check(CheckArgs),
+    /// Check a bundle, self-test included, and upload it as a version, which never changes
+    #[command(disable_version_flag = true)]
+    Push(PushArgs),
+    /// List bundles, or the versions of one
+    List(ListBundlesArgs),
+    /// Make a version the one that functions and workers take up
+    Activate(ActivateArgs),
+    /// Make the version before the active one the active one again
+    Rollback(RollbackArgs),
+}
+
+/// Where networks run while a bundle is checked.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Where networks run: cpu, cuda or auto
+    #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
+    pub device: walkaround_inference::Device,
+    /// ONNX Runtime shared library
+    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckArgs {
+    /// Bundle folder
+    #[arg(value_name = "DIR")]
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Print the [self_test] block that this picture gives, ready for bundle.toml
+    #[arg(long, value_name = "PICTURE")]
+    pub measure: Option<PathBuf>,
+}
+
+/// Which registry: a bucket of S3.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RegistryArgs {
+    /// Bucket of the registry [default: that of WALKAROUND_BUNDLE, where it is s3://BUCKET/NAME]
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// Only aws: registries are on S3
+    #[arg(long, value_enum)]
+    pub stack: Option<StackName>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    pub format: Printed,
+    #[command(flatten)]
+    pub connecting: Connecting,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PushArgs {
+    /// Bundle folder
+    #[arg(value_name = "DIR")]
+    pub bundle: PathBuf,
+    /// Name in the registry [default: the manifest's]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Version in the registry [default: the manifest's]
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListBundlesArgs {
+    /// Bundle whose versions are listed [default: all bundles]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ActivateArgs {
+    /// Bundle
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Version
+    #[arg(value_name = "VERSION")]
+    pub version: String,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RollbackArgs {
+    /// Bundle
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+}

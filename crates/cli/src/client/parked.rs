@@ -1,0 +1,145 @@
+//! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
+
+use super::backend::{Backend, ParkedMessage, Redrive};
+use super::rows::{ROWS_MAX, print_line, print_table, queues, table};
+use super::words::{clock_time, counted};
+use super::{Missing, open};
+use crate::args::{ParkedArgs, Printed, RedriveArgs};
+use crate::failure::Failure;
+use crate::local::stack::runtime;
+use comfy_table::Cell;
+use serde_json::json;
+use std::io::Write;
+use std::process::ExitCode;
+use walkaround_messages::{Intake, parse_intake, rfc3339};
+
+/// SQS moves a message that was delivered too often by itself, and tells nobody why.
+const NO_REASON: &str = "not known: delivered too often, the logs tell why";
+
+pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(async {
+        let stack = open(&args.stack, Missing::Refuse).await?;
+        list(args, &*stack).await
+    })
+}
+
+async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+    let mut table = table(&["id", "queue", "parked", "photo", "reason"]);
+    let (mut messages, mut unseen) = (0, 0);
+    for queue in queues(args.queue) {
+        let mut after: Option<String> = None;
+        loop {
+            let page = stack.parked(*queue, after.as_deref()).await?;
+            unseen += page.unseen;
+            for message in &page.messages {
+                messages += 1;
+                match args.stack.format {
+                    Printed::Json => print_line(document(message))?,
+                    Printed::Table if messages <= ROWS_MAX => {
+                        table.add_row(row(message));
+                    }
+                    Printed::Table => {}
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    if args.stack.format == Printed::Table {
+        if messages > 0 {
+            print_table(table)?;
+        }
+        print_line(format!("{} parked", counted(messages, "message")))?;
+    }
+    if unseen > 0 {
+        let line = format!("walkaround: a sample: about {unseen} more that this look did not reach");
+        writeln!(std::io::stderr(), "{line}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The inspections that a parked message asks for: id and photo, for people. None when it cannot be read.
+pub(super) fn asked_for(message: &ParkedMessage) -> Vec<(String, String)> {
+    let intakes = parse_intake(&message.body, &message.attributes).unwrap_or_default();
+    let requests = intakes.into_iter().filter_map(|intake| match intake {
+        Intake::Inspect(request) => Some((request.id.to_string(), request.photo.to_string())),
+        Intake::Nothing { .. } => None,
+    });
+    requests.collect()
+}
+
+fn row(message: &ParkedMessage) -> Vec<Cell> {
+    let photos: Vec<String> = asked_for(message).into_iter().map(|(_, photo)| photo).collect();
+    vec![
+        Cell::new(&message.id),
+        Cell::new(&message.queue),
+        Cell::new(message.parked_at.map_or_else(String::new, clock_time)),
+        Cell::new(if photos.is_empty() {
+            "unreadable".to_owned()
+        } else {
+            photos.join(", ")
+        }),
+        Cell::new(message.reason.as_deref().unwrap_or(NO_REASON)),
+    ]
+}
+
+fn document(message: &ParkedMessage) -> serde_json::Value {
+    let ids: Vec<String> = asked_for(message).into_iter().map(|(id, _)| id).collect();
+    json!({
+        "message_id": message.id,
+        "queue": message.queue,
+        "reason": message.reason,
+        "inspections": ids,
+        "sent_at": rfc3339(message.sent_at),
+        "parked_at": message.parked_at.map(rfc3339),
+        "attributes": message.attributes,
+        "body": message.body,
+    })
+}
+
+pub(crate) fn redrive(args: &RedriveArgs) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(async {
+        let stack = open(&args.stack, Missing::Refuse).await?;
+        send_back(args, &*stack).await
+    })
+}
+
+async fn send_back(args: &RedriveArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+    let mut which = if args.all {
+        Redrive::All
+    } else {
+        Redrive::Ids(args.ids.clone())
+    };
+    let (mut moved, mut goes_on, mut missing) = (0, false, Vec::new());
+    for queue in queues(args.queue) {
+        let done = stack.redrive(*queue, &which).await?;
+        moved += done.moved;
+        goes_on |= done.goes_on;
+        // What is not in one queue is looked for in the next.
+        if !args.all {
+            missing.clone_from(&done.missing);
+            which = Redrive::Ids(done.missing);
+        }
+        if which == Redrive::Ids(Vec::new()) {
+            break;
+        }
+    }
+    match args.stack.format {
+        Printed::Json => print_line(json!({"sent_back": moved, "missing": missing, "goes_on": goes_on}))?,
+        Printed::Table => {
+            let moved = usize::try_from(moved).unwrap_or(usize::MAX);
+            let so_far = if goes_on {
+                " so far; SQS goes on sending back"
+            } else {
+                ""
+            };
+            print_line(format!("{} sent back{so_far}", counted(moved, "message")))?;
+        }
+    }
+    if missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err(anyhow::anyhow!("not parked: {}", missing.join(", ")).into())
+}
