@@ -179,3 +179,14 @@ pub(crate) struct SamplesArgs {
     #[arg(long, default_value_t = 1600, value_parser = clap::value_parser!(u32).range(160..=8000))]
     pub width: u32,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_arguments_of_a_command_have_one_name() {
+        Args::command().debug_assert();
+    }
+}

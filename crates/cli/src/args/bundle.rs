@@ -20,6 +20,7 @@ pub(crate) enum BundleCommand {
     /// List bundles, or the versions of one
     List(ListBundlesArgs),
     /// Make a version the one that functions and workers take up
+    #[command(disable_version_flag = true)]
     Activate(ActivateArgs),
     /// Make the version before the active one the active one again
     Rollback(RollbackArgs),

@@ -5,6 +5,7 @@ use crate::args::{Printed, Wire};
 use crate::client::photo_store::PhotoStore;
 use crate::client::rows::print_line;
 use crate::failure::Failure;
+use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -70,8 +71,8 @@ impl Sender<'_> {
 
     async fn batch(&self, items: &[Item], sent: &mut Sent) -> Result<(), Failure> {
         let mut requests = Vec::new();
-        for item in items {
-            let request = match self.taken_in(item).await {
+        for (item, taken) in items.iter().zip(self.taken_in(items).await?) {
+            let request = match taken {
                 Ok(request) => request,
                 Err(error) => {
                     self.told(&item.request, Fate::Failed(format!("{error:#}")), sent)?;
@@ -101,17 +102,17 @@ impl Sender<'_> {
         Ok(())
     }
 
-    /// The request, with the photo where the stack can read it.
-    async fn taken_in(&self, item: &Item) -> anyhow::Result<InspectionRequest> {
-        let mut request = item.request.clone();
-        if let Some(file) = &item.local {
-            let taken = self.photos.take_in(file).await?;
-            request.photo = taken.photo;
-            if !item.id_given {
-                request.id = taken.id;
-            }
+    /// The requests, with their photos where the stack can read them; all at once, as each is a journey on AWS.
+    async fn taken_in(&self, items: &[Item]) -> Result<Vec<anyhow::Result<InspectionRequest>>, Failure> {
+        let all: Vec<_> = items
+            .iter()
+            .map(|item| tokio::spawn(taken_in(self.photos.clone(), item.clone())))
+            .collect();
+        let mut requests = Vec::with_capacity(all.len());
+        for one in all {
+            requests.push(one.await.context("taking a photo in panicked")?);
         }
-        Ok(request)
+        Ok(requests)
     }
 
     fn message(&self, request: &InspectionRequest) -> OutMessage {
@@ -156,6 +157,18 @@ impl Sender<'_> {
         }
         Ok(())
     }
+}
+
+async fn taken_in(photos: PhotoStore, item: Item) -> anyhow::Result<InspectionRequest> {
+    let mut request = item.request;
+    if let Some(file) = &item.local {
+        let taken = photos.take_in(file).await?;
+        request.photo = taken.photo;
+        if !item.id_given {
+            request.id = taken.id;
+        }
+    }
+    Ok(request)
 }
 
 enum Fate {
