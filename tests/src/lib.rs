@@ -1,13 +1,17 @@
 //! What the end-to-end tests share: running the program ([`program`]), the bundles and the library that it
-//! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), and the whole embedded stack
-//! as processes ([`stack`]).
+//! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole embedded stack
+//! as processes ([`stack`]), functions as processes behind a runtime API ([`runtime_api`]) and what they need around
+//! them ([`function_stack`], [`slack`]).
 
 pub mod files;
+pub mod function_stack;
 pub mod pictures;
 pub mod places;
 pub mod program;
 pub mod requests;
 pub mod running;
+pub mod runtime_api;
+pub mod slack;
 pub mod stack;
 
 /// The program under test; only inside an integration test, where cargo names the program.
