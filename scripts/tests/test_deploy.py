@@ -1,0 +1,437 @@
+"""Tests of scripts/deploy.sh against stand-ins for aws, docker and git that answer from a table and record calls.
+
+Each test has a tree of its own with the script, the templates and the parameters, and a world: rules of which the
+first that fits answers. A rule fits a call when all its words stand in the command line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HEAD = "1111111111111111111111111111111111111111"
+OTHER = "2222222222222222222222222222222222222222"
+PASSWORD = "a-password-of-the-registry"
+
+STAND_IN = """#!{python}
+import json, os, pathlib, sys
+home = pathlib.Path({home!r})
+program = pathlib.Path(sys.argv[0]).name
+line = " ".join([program] + sys.argv[1:])
+with open(home / "calls", "a") as log:
+    log.write(json.dumps(line) + "\\n")
+if program == "docker" and "login" in line:
+    (home / "password").write_text(sys.stdin.read())
+for number, rule in enumerate(json.loads((home / "world").read_text())):
+    if not all(word in line for word in rule["words"]):
+        continue
+    used = home / f"used-{{rule['name']}}"
+    count = int(used.read_text()) if used.exists() else 0
+    if rule["times"] is not None and count >= rule["times"]:
+        continue
+    used.write_text(str(count + 1))
+    if rule["file"]:
+        sys.stdout.buffer.write(pathlib.Path(rule["file"]).read_bytes())
+    if rule["out"]:
+        print(rule["out"])
+    if rule["error"]:
+        print(rule["error"], file=sys.stderr)
+    sys.exit(rule["code"])
+sys.exit(0)
+"""
+
+
+def rule(*words: str, **answer: object) -> dict:
+    """Answer to calls with all these words; `times` bounds how often."""
+    name = hashlib.sha256(repr((words, sorted(answer.items()))).encode()).hexdigest()[:12]
+    empty = {"out": "", "error": "", "code": 0, "times": None, "file": ""}
+    return {"name": name, "words": list(words), **empty, **answer}
+
+
+NO_IMAGE = {"error": "An error occurred (ImageNotFoundException) when calling DescribeImages", "code": 254}
+NO_STACK = {"error": "An error occurred (ValidationError): Stack with id x does not exist", "code": 254}
+
+# Everything in order: stacks are there with v1.0.0, the tree is clean, no image of the new tag is.
+HEALTHY = [
+    rule("git rev-parse HEAD", out=HEAD),
+    rule("git rev-parse", "refs/tags/", code=1),
+    rule("git rev-parse", "origin/main", out=OTHER),
+    rule("aws sts", out="123456789012"),
+    rule("aws ecr describe-images", **NO_IMAGE),
+    rule("aws ecr get-login-password", out=PASSWORD),
+    rule("describe-stacks", "StackStatus", out="UPDATE_COMPLETE"),
+    rule("describe-stacks", "ImageUri", out="reg/walkaround-stage/functions:v1.0.0"),
+    rule("describe-stacks", "Stacks[0].Parameters --output json", out='[{"ParameterKey": "A", "ParameterValue": "b"}]'),
+    rule("describe-stacks", "PhotosBucket", out="the-photos"),
+    rule("describe-stacks", "TableName", out="the-table"),
+    rule("describe-stacks", "BundlesBucket", out="the-bundles"),
+    rule("get-template", out="Resources: {}"),
+    rule("s3api put-object", out="version-7"),
+    rule("dynamodb get-item", out="done"),
+    rule("docker image inspect", out="123000000"),
+]
+
+# Calls that change something.
+CHANGING = (
+    "docker build",
+    "docker push",
+    "ecr create-repository",
+    "create-change-set",
+    "execute-change-set",
+    "s3api put-object",
+    "cargo",
+)
+
+
+class Deployment(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.home = Path(folder.name)
+        self.tree = self.home / "tree"
+        for part in ("scripts/deploy.sh", "scripts/images.sh", "bundles/demo/self_test.png"):
+            (self.tree / part).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / part, self.tree / part)
+        shutil.copytree(ROOT / "infra" / "parameters", self.tree / "infra" / "parameters")
+        for stack in ("storage", "gpu", "pipeline", "operations"):
+            (self.tree / "infra" / f"{stack}.yaml").write_text("Resources: {}\n")
+        programs = self.home / "bin"
+        programs.mkdir()
+        for name in ("aws", "docker", "git", "cargo"):
+            program = programs / name
+            program.write_text(STAND_IN.format(python=sys.executable, home=str(self.home)))
+            program.chmod(0o755)
+
+    def run_script(
+        self, *arguments: str, world: list[dict] | None = None, **more: object
+    ) -> subprocess.CompletedProcess:
+        """The script with a world before the healthy one."""
+        (self.home / "world").write_text(json.dumps([*(world or []), *HEALTHY]))
+        environment = {
+            "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self.home),
+            "AWS_REGION": "eu-central-1",
+            "WALKAROUND_SMOKE_LOOK_S": "0",
+            **more.pop("environment", {}),
+        }
+        return subprocess.run(
+            [str(self.tree / "scripts" / "deploy.sh"), *arguments],
+            env=environment,
+            stdin=more.pop("stdin", subprocess.DEVNULL),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+
+    def calls(self, *words: str) -> list[str]:
+        """Recorded command lines with any of the words; all without words."""
+        log = self.home / "calls"
+        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+        return [line for line in lines if not words or any(word in line for word in words)]
+
+    def change_sets(self) -> list[tuple[str, str]]:
+        """(stack, template) of each change set that was made, in order."""
+        found = []
+        for line in self.calls("create-change-set --stack"):
+            words = line.split()
+            stack = words[words.index("--stack-name") + 1].removeprefix("walkaround-stage-")
+            template = words[words.index("--template-body") + 1].removeprefix("file://")
+            found.append((stack, template))
+        return found
+
+    def executed(self) -> list[str]:
+        lines = self.calls("execute-change-set")
+        return [
+            line.split()[line.split().index("--stack-name") + 1].removeprefix("walkaround-stage-") for line in lines
+        ]
+
+    def assert_refused(self, answer: subprocess.CompletedProcess, why: str) -> None:
+        self.assertEqual(answer.returncode, 2, answer.stdout)
+        self.assertIn("deploy: refused: ", answer.stdout)
+        self.assertIn(why, answer.stdout)
+        self.assertEqual(self.calls(*CHANGING), [], "a refusal changes nothing")
+
+    # refusals
+
+    def test_words_that_are_refused(self) -> None:
+        for arguments, why in [
+            ((), "name a stage"),
+            (("elsewhere", "v1.2.3"), "no such stage"),
+            (("stage",), "name a version"),
+            (("stage", "latest"), "`latest` is never deployed"),
+            (("production", "latest"), "`latest` is never deployed"),
+            (("stage", "1.2.3"), "vX.Y.Z"),
+            (("stage", "v1.2.3-a/b"), "vX.Y.Z"),
+            (("production", "v1.2.3-rc.1"), "production takes vX.Y.Z"),
+            (("stage", "v1.2.3", "more"), "one stage and one tag"),
+            (("stage", "v1.2.3", "--force"), "no such option"),
+            (("--rollback", "stage", "latest"), "`latest` is never deployed"),
+        ]:
+            with self.subTest(arguments=arguments):
+                self.assert_refused(self.run_script(*arguments, "--yes"), why)
+
+    def test_a_dirty_tree(self) -> None:
+        world = [rule("git status --porcelain", out=" M src/lib.rs")]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "the tree is dirty")
+
+    def test_a_tag_of_another_commit(self) -> None:
+        world = [rule("git rev-parse", "refs/tags/v1.1.0", out=OTHER)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "is another commit")
+
+    def test_production_without_the_tag(self) -> None:
+        self.assert_refused(self.run_script("production", "v1.1.0", "--yes"), "no tag v1.1.0")
+
+    def test_production_with_a_tag_beside_main(self) -> None:
+        world = [rule("git rev-parse", "refs/tags/v1.1.0", out=HEAD), rule("git merge-base", code=1)]
+        self.assert_refused(self.run_script("production", "v1.1.0", "--yes", world=world), "not on main")
+
+    def test_an_image_that_is_there(self) -> None:
+        for name in ("functions", "worker"):
+            with self.subTest(name=name):
+                world = [rule("describe-images", f"walkaround-stage/{name} ", "imageTag=v1.1.0", out="sha256:1")]
+                self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), f"{name}:v1.1.0 exists")
+
+    def test_silence_of_the_registry_is_no_absence(self) -> None:
+        world = [rule("describe-images", error="An error occurred (AccessDeniedException)", code=254)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "AWS does not say whether")
+
+    def test_silence_about_a_stack_is_no_absence(self) -> None:
+        world = [rule("describe-stacks", "StackStatus", error="An error occurred (AccessDenied)", code=254)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "cannot be remembered")
+
+    def test_an_invalid_template(self) -> None:
+        world = [rule("validate-template", "gpu.yaml", code=254)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "gpu.yaml is not valid")
+
+    def test_nobody_to_confirm(self) -> None:
+        self.assert_refused(self.run_script("stage", "v1.1.0"), "nobody is here to confirm")
+
+    def test_nobody_signed_in(self) -> None:
+        world = [rule("aws sts", code=253)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "sign in")
+
+    def test_no_region(self) -> None:
+        answer = self.run_script("stage", "v1.1.0", "--yes", environment={"AWS_REGION": ""})
+        self.assert_refused(answer, "no region")
+
+    # deployments
+
+    def test_the_order_of_a_deployment(self) -> None:
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertIn("v1.1.0 runs in stage", answer.stdout)
+        order = self.calls("validate-template", *CHANGING, "wait stack", "dynamodb get-item")
+        kinds = [
+            next(
+                k
+                for k in ("validate", "build", "push", "create-change", "execute", "wait", "put", "get")
+                if f" {k}" in line
+            )
+            for line in order
+        ]
+        expected = ["validate"] * 4 + ["build"] * 2 + ["push"] * 4
+        expected += ["create-change", "execute", "wait"] * 4 + ["put", "get"]
+        self.assertEqual(kinds, expected)
+        self.assertEqual([stack for stack, _ in self.change_sets()], ["storage", "gpu", "pipeline", "operations"])
+        self.assertEqual(len(self.calls("stack-update-complete")), 4)
+        pushed = [line.split()[-1] for line in self.calls("docker push")]
+        repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/walkaround-stage"
+        self.assertEqual(
+            pushed,
+            [
+                f"{repository}/{name}:{tag}"
+                for name in ("functions", "worker")
+                for tag in ("v1.1.0", f"v1.1.0.g{HEAD[:12]}")
+            ],
+        )
+
+    def test_production_deploys_a_tag_on_main(self) -> None:
+        world = [rule("git rev-parse", "refs/tags/v1.1.0", out=HEAD)]
+        answer = self.run_script("production", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(len(self.calls("execute-change-set --stack-name walkaround-production-")), 4)
+
+    def test_stacks_get_the_images_of_the_tag(self) -> None:
+        self.run_script("stage", "v1.1.0", "--yes")
+        for stack, name, image in [("gpu", "WorkerImageUri", "worker"), ("pipeline", "ImageUri", "functions")]:
+            made = json.loads((self.tree / f"out/deploy/{stack}.parameters.json").read_text())
+            values = {entry["ParameterKey"]: entry["ParameterValue"] for entry in made}
+            self.assertTrue(values[name].endswith(f"/walkaround-stage/{image}:v1.1.0"), values)
+            self.assertEqual(values["Prefix"], "walkaround-stage")
+
+    def test_the_password_is_shown_nowhere(self) -> None:
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual((self.home / "password").read_text().strip(), PASSWORD)
+        self.assertNotIn(PASSWORD, answer.stdout)
+        self.assertNotIn(PASSWORD, "\n".join(self.calls()))
+
+    def test_the_smoke_test_waits_for_the_record_of_its_photo(self) -> None:
+        world = [rule("get-item", out="None", times=2), rule("get-item", out="routed", times=1)]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        put = self.calls("s3api put-object")[0].split()
+        key = put[put.index("--key") + 1]
+        identity = hashlib.sha256(f"s3\x1fthe-photos\x1f{key}\x1fversion-7".encode()).hexdigest()
+        looks = self.calls("dynamodb get-item")
+        self.assertEqual(len(looks), 4)
+        self.assertTrue(all(f'"I#{identity}"' in look for look in looks))
+
+    def test_where_nothing_tells_of_photos_a_request_does(self) -> None:
+        parameters = self.tree / "infra/parameters/stage.json"
+        values = json.loads(parameters.read_text())
+        values["storage"]["PhotoEvents"] = "None"
+        parameters.write_text(json.dumps(values))
+        self.run_script("stage", "v1.1.0", "--yes")
+        self.assertIn('"bucket":"the-photos"', self.calls("sqs send-message")[0])
+
+    def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
+        world = [rule("describe-stacks", "StackStatus", **NO_STACK), rule("head-object", code=254)]
+        (self.tree / "bundles/demo/bundle.toml").write_text('name = "demo"\nversion = "3"\n')
+        answer = self.run_script("stage", "v1.0.0", "--yes", "--bundle", "bundles/demo", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(len(self.calls("--change-set-type CREATE")), 4)
+        self.assertEqual(len(self.calls("wait stack-create-complete")), 4)
+        pushed, activated = self.calls("cargo run")
+        self.assertIn("bundle push bundles/demo --bucket the-bundles", pushed)
+        self.assertIn("bundle activate demo 3 --bucket the-bundles", activated)
+
+    def test_a_first_deployment_without_a_bundle_stops_and_says_so(self) -> None:
+        world = [rule("describe-stacks", "StackStatus", **NO_STACK), rule("head-object", code=254)]
+        answer = self.run_script("stage", "v1.0.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("no bundle demo is active", answer.stdout)
+        self.assertIn("no version before v1.0.0", answer.stdout)
+        self.assertEqual(self.executed(), ["storage"])
+
+    def test_an_empty_change_set_is_no_failure(self) -> None:
+        world = [
+            rule("wait change-set-create-complete", "walkaround-stage-storage", code=255),
+            rule("describe-change-set", "StatusReason", out="The submitted information didn't contain changes."),
+        ]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertIn("walkaround-stage-storage: nothing to change", answer.stdout)
+        self.assertEqual(len(self.calls("delete-change-set --stack-name walkaround-stage-storage")), 1)
+        self.assertEqual(self.executed(), ["gpu", "pipeline", "operations"])
+
+    def test_a_change_set_that_cannot_be_made(self) -> None:
+        world = [
+            rule("wait change-set-create-complete", "walkaround-stage-storage", code=255),
+            rule("describe-change-set", "StatusReason", out="Parameters: [X] do not exist"),
+        ]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("Parameters: [X] do not exist", answer.stdout)
+        self.assertEqual(self.executed(), [], "nothing was changed, so nothing goes back")
+
+    def test_a_stack_that_must_be_deleted_first(self) -> None:
+        world = [rule("describe-stacks", "walkaround-stage-storage", "StackStatus", out="ROLLBACK_COMPLETE")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("delete it", answer.stdout)
+
+    def test_an_answer_of_no(self) -> None:
+        mine, its = pty.openpty()
+        try:
+            os.write(mine, b"n\n")
+            answer = self.run_script("stage", "v1.1.0", stdin=its)
+        finally:
+            os.close(mine)
+            os.close(its)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("not confirmed", answer.stdout)
+        self.assertEqual(self.executed(), [])
+        self.assertEqual(len(self.calls("delete-change-set")), 1)
+
+    # what was pushed before
+
+    def test_pushed_images_of_this_commit_are_taken(self) -> None:
+        world = [rule("describe-images", f"imageTag=v1.1.0.g{HEAD[:12]}", out="sha256:1")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", "--pushed", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(self.calls("docker build", "docker push"), [])
+
+    def test_pushed_images_of_another_commit_are_not(self) -> None:
+        world = [rule("describe-images", "imageTag=v1.1.0 ", out="sha256:1")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", "--pushed", world=world)
+        self.assert_refused(answer, "pushed from this commit")
+
+    # back
+
+    def assert_went_back(self, answer: subprocess.CompletedProcess, forth: list[str]) -> None:
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("going back to v1.0.0", answer.stdout)
+        back = [(stack, f"out/deploy/{stack}.previous.yaml") for stack in ("gpu", "pipeline", "operations")]
+        self.assertEqual(self.change_sets(), [(stack, f"infra/{stack}.yaml") for stack in forth] + back)
+        self.assertEqual(self.executed()[-3:], ["gpu", "pipeline", "operations"])
+        kept = (self.tree / "out/deploy/pipeline.previous.yaml").read_text()
+        self.assertEqual(kept.strip(), "Resources: {}")
+
+    def test_a_failed_photo_rolls_back(self) -> None:
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=[rule("get-item", out="failed", times=1)])
+        self.assert_went_back(answer, ["storage", "gpu", "pipeline", "operations"])
+        self.assertIn("v1.0.0 runs again", answer.stdout)
+
+    def test_a_record_that_does_not_come_rolls_back(self) -> None:
+        world = [rule("get-item", out="None")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world, environment={"WALKAROUND_SMOKE_S": "1"})
+        self.assert_went_back(answer, ["storage", "gpu", "pipeline", "operations"])
+        self.assertIn("no final record within 1 s", answer.stdout)
+        self.assertIn("it is not the version", answer.stdout)
+
+    def test_a_stack_that_fails_rolls_back(self) -> None:
+        world = [rule("wait stack-update-complete", "walkaround-stage-pipeline", code=255, times=1)]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assert_went_back(answer, ["storage", "gpu", "pipeline"])
+        self.assertEqual(len(self.calls("describe-stack-events")), 1)
+
+    def test_rollback_to_an_image_that_is_not_there(self) -> None:
+        self.assert_refused(
+            self.run_script("--rollback", "stage", "v1.0.0", "--yes"), "no image walkaround-stage/functions:v1.0.0"
+        )
+
+    def test_rollback_by_hand(self) -> None:
+        world = [rule("describe-images", "imageTag=v1.0.0", out="sha256:1"), rule("git status", out=" M dirty")]
+        answer = self.run_script("--rollback", "stage", "v1.0.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(self.calls("docker build", "docker push"), [])
+        self.assertEqual(self.executed(), ["gpu", "pipeline", "operations"])
+        values = json.loads((self.tree / "out/deploy/pipeline.parameters.json").read_text())
+        self.assertTrue(any(entry["ParameterValue"].endswith("functions:v1.0.0") for entry in values))
+
+    def test_rollback_takes_the_templates_of_the_tag(self) -> None:
+        archive = self.home / "archive.tar"
+        with tarfile.open(archive, "w") as tar:
+            for stack in ("gpu", "pipeline", "operations"):
+                content = b"Resources: {Old: {}}\n"
+                entry = tarfile.TarInfo(f"infra/{stack}.yaml")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+        world = [
+            rule("describe-images", "imageTag=v1.0.0", out="sha256:1"),
+            rule("git rev-parse", "refs/tags/v1.0.0", out=OTHER),
+            rule("git archive", file=str(archive)),
+        ]
+        answer = self.run_script("--rollback", "stage", "v1.0.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(
+            [t for _, t in self.change_sets()],
+            [f"out/deploy/v1.0.0/infra/{stack}.yaml" for stack in ("gpu", "pipeline", "operations")],
+        )
+        self.assertIn("Old", (self.tree / "out/deploy/v1.0.0/infra/gpu.yaml").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
