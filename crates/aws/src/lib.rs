@@ -8,6 +8,7 @@ mod blobs;
 mod capacity;
 mod connect;
 mod fault;
+mod health;
 mod lock;
 mod parked;
 mod queue;
@@ -21,6 +22,9 @@ mod topic;
 pub use blobs::S3Blobs;
 pub use capacity::{BatchCapacity, BatchSettings};
 pub use connect::{Aws, Connection};
+pub use health::{
+    Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds,
+};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
 pub use parked::{DeadLetters, PARKED_SAMPLE_MAX, SentBack};
 pub use queue::SqsQueue;
