@@ -3,6 +3,8 @@
 //! as processes ([`stack`]), functions as processes behind a runtime API ([`runtime_api`]) and what they need around
 //! them ([`function_stack`], [`slack`]).
 
+pub mod cloud;
+pub mod cloudformation;
 pub mod files;
 pub mod function_stack;
 pub mod pictures;
@@ -13,6 +15,7 @@ pub mod running;
 pub mod runtime_api;
 pub mod slack;
 pub mod stack;
+pub mod throttle;
 
 /// The program under test; only inside an integration test, where cargo names the program.
 #[macro_export]

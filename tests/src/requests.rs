@@ -3,7 +3,7 @@
 use crate::files;
 use crate::stack::PHOTOS;
 use image::{Rgb, RgbImage};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use walkaround_domain::{InspectionRequest, Phase, PhotoRef};
 use walkaround_messages::{derived_id, request_json};
 use walkaround_ports::{BlobAddress, OutMessage};
