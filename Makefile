@@ -7,6 +7,12 @@ OUT ?= out
 BUNDLE ?= bundles/demo
 # Your own photos, for demo and evaluate.
 PHOTOS ?=
+# For images, deploy and rollback: the version, and where it goes. For images: cuda or cpu, and the bases.
+TAG ?=
+STAGE ?=
+DEVICE ?=
+BASE ?=
+BUILD_BASE ?=
 # For simulate: how many worlds, or the seed of one.
 SEEDS ?= 10000
 SEED ?=
@@ -20,7 +26,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo samples bench evaluate simulate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo images test-images deploy rollback samples bench evaluate invoke simulate clean build-ready tools-ready all-ready
 
 # Where scripts/setup.sh puts the library; name your own to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -34,7 +40,7 @@ WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin
 PYTHON_FOLDERS = scripts tests/bundles training infra
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables: PHOTOS=folder of your own photos, BUNDLE=%s, OUT=%s\n' '$(BUNDLE)' '$(OUT)'
 
 setup: all-ready ## Install what the other targets need into .tools/ (each target does its own part by itself)
@@ -57,6 +63,7 @@ lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources
 	ruff format --check $(PYTHON_FOLDERS)
 	PYTHONPATH=.tools/cfn-lint python3 .tools/cfn-lint/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/*.yaml
 	python3 scripts/check_tree.py
+	scripts/lint-shell.sh
 
 # The runner whose closing lines count the most tests comes last.
 test: all-ready ## Run every test: Python, documentation examples, then the workspace
@@ -76,6 +83,20 @@ demo: build-ready ## Drawn photos through the whole pipeline, scored; or your ow
 	cargo build --release --locked --package walkaround-cli --bin walkaround
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
+images: ## Build the container images of functions and worker: make images TAG=v1.2.3 [DEVICE=cpu] [FROM_HOST=1] [BASE=image]
+	@scripts/images.sh $(if $(TAG),--tag '$(TAG)') $(if $(DEVICE),--device '$(DEVICE)') \
+		$(if $(BASE),--base '$(BASE)') $(if $(BUILD_BASE),--build-base '$(BUILD_BASE)') $(if $(FROM_HOST),--from-host)
+
+test-images: build-ready ## Build both images on a Debian base made here, and run them (root on Debian; not part of test)
+	@scripts/test-images.sh
+
+deploy: ## Deploy to AWS (docs/operations.md): make deploy STAGE=stage TAG=v1.2.3 [YES=1] [PUSHED=1] [FIRST_BUNDLE=bundles/demo]
+	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(PUSHED),--pushed) \
+		$(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)')
+
+rollback: ## Go back to a version on AWS whose images are there: make rollback STAGE=stage TAG=v1.2.2 [YES=1]
+	@scripts/deploy.sh --rollback '$(STAGE)' '$(TAG)' $(if $(YES),--yes)
+
 samples: build-ready ## Draw sample photos with known damage into OUT/samples
 	$(WALKAROUND) samples '$(OUT)/samples' --count 12
 
@@ -89,6 +110,10 @@ evaluate: build-ready ## Score BUNDLE on a COCO polygon set: make evaluate PHOTO
 	fi
 	$(WALKAROUND) evaluate '$(PHOTOS)' --bundle '$(BUNDLE)' --out '$(OUT)/evaluate' \
 		$(foreach folder,$(UNDAMAGED),--undamaged '$(folder)') $(EVALUATE_FLAGS)
+
+invoke: build-ready ## Run the functions behind cargo lambda against an emulator, and hand them each event of events/
+	@scripts/setup.sh build emulators lambda
+	@scripts/invoke.sh
 
 simulate: build-ready ## Run the pipeline in simulated worlds full of faults: make simulate SEEDS=10000, or one again: SEED=7
 	cargo run --release --quiet --locked --package walkaround-simulation --bin simulate -- $(if $(SEED),--seed $(SEED),$(SEEDS))

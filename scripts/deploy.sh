@@ -290,7 +290,7 @@ ensure_bundle() {
     fi
     say "pushing and activating the bundle of $bundle"
     local walkaround=(cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --)
-    "${walkaround[@]}" bundle push "$bundle" --bucket "$bucket" \
+    "${walkaround[@]}" bundle push "$bundle" --name "$name" --bucket "$bucket" \
         && "${walkaround[@]}" bundle activate "$name" "$(bundle_version)" --bucket "$bucket"
 }
 

@@ -99,15 +99,13 @@ build_one() {
     "$engine" build "${arguments[@]}" "${flags[@]}" "$context"
 }
 
-# size IMAGE: in MB (10^6 bytes), as the image lies unpacked.
+# size IMAGE: as the image lies unpacked.
 size() {
     local bytes
-    case "$engine" in
-        buildah) bytes=$(buildah inspect --type image --format '{{.Docker.Size}}' "$1" 2>/dev/null || echo 0) ;;
-        *) bytes=$("$engine" image inspect --format '{{.Size}}' "$1") ;;
-    esac
-    echo $((bytes / 1000000))
+    if [ "$engine" = buildah ]; then buildah images --format '{{.Size}}' "$1"; return; fi
+    bytes=$("$engine" image inspect --format '{{.Size}}' "$1")
+    echo "$((bytes / 1000000)) MB"
 }
 
 for what in "${wanted[@]}"; do build_one "$what"; done
-for what in "${wanted[@]}"; do say "$prefix/$what:$tag is $(size "$prefix/$what:$tag") MB"; done
+for what in "${wanted[@]}"; do say "$prefix/$what:$tag is $(size "$prefix/$what:$tag")"; done

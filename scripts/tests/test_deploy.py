@@ -304,7 +304,7 @@ class Deployment(unittest.TestCase):
         self.assertEqual(len(self.calls("--change-set-type CREATE")), 4)
         self.assertEqual(len(self.calls("wait stack-create-complete")), 4)
         pushed, activated = self.calls("cargo run")
-        self.assertIn("bundle push bundles/demo --bucket the-bundles", pushed)
+        self.assertIn("bundle push bundles/demo --name demo --bucket the-bundles", pushed)
         self.assertIn("bundle activate demo 3 --bucket the-bundles", activated)
 
     def test_a_first_deployment_without_a_bundle_stops_and_says_so(self) -> None:
