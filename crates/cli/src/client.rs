@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::local::stack::Stack;
 use aws::CloudClient;
 use backend::Backend;
-use embedded::EmbeddedClient;
+pub(crate) use embedded::EmbeddedClient;
 use walkaround_settings::Settings;
 
 /// Whether a command makes a stack that is not there.

@@ -7,6 +7,7 @@
 mod args;
 mod bundle;
 mod client;
+mod doctor;
 mod evaluate;
 mod http;
 mod inspect;
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Show(options) => client::show::run(options),
         Command::Parked(options) => client::parked::run(options),
         Command::Redrive(options) => client::parked::redrive(options),
+        Command::Doctor(options) => doctor::run(options),
     };
     failure::exit_code(outcome)
 }

@@ -152,6 +152,12 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub stack: StackArgs,

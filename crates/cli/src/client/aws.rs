@@ -33,6 +33,15 @@ pub(crate) struct CloudClient {
     stack: CloudStack,
 }
 
+/// How AWS is reached.
+pub(crate) fn connection(connecting: &Connecting) -> Connection {
+    Connection {
+        profile: connecting.profile.clone(),
+        region: connecting.region.clone(),
+        endpoint_url: connecting.endpoint_url.clone(),
+    }
+}
+
 /// Clients with the region settled, and the settings.
 pub(crate) async fn connect(connecting: &Connecting) -> Result<CloudStack, Failure> {
     // A client is quiet unless it is asked.
@@ -40,12 +49,7 @@ pub(crate) async fn connect(connecting: &Connecting) -> Result<CloudStack, Failu
         start_log();
     }
     let settings = Settings::from_env().map_err(Failure::usage)?;
-    let connection = Connection {
-        profile: connecting.profile.clone(),
-        region: connecting.region.clone(),
-        endpoint_url: connecting.endpoint_url.clone(),
-    };
-    let aws = Box::pin(Aws::connect(&connection)).await;
+    let aws = Box::pin(Aws::connect(&connection(connecting))).await;
     if aws.sqs.config().region().is_none() {
         return Err(Failure::usage(
             "no AWS region: name one with --region or AWS_REGION, or a profile that has one",
@@ -70,6 +74,11 @@ impl CloudClient {
     pub(crate) async fn connect(connecting: &Connecting) -> Result<Self, Failure> {
         let stack = connect(connecting).await?;
         Ok(Self { stack })
+    }
+
+    /// Adapters and settings.
+    pub(crate) fn stack(&self) -> &CloudStack {
+        &self.stack
     }
 
     fn named(&self) -> &AwsSettings {

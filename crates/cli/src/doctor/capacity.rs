@@ -1,0 +1,313 @@
+//! AWS Batch: whether jobs can start, and why those that wait do.
+//!
+//! Batch's own words come first: it names a job that blocks its queue by a code in the job's status reason. Where it
+//! says nothing, what a worker asks for is compared with what the environments may start.
+//! See <https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html>.
+
+use super::finding::Finding;
+use crate::client::words::{counted, duration};
+use std::time::Duration;
+use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
+use walkaround_domain::Timestamp;
+use walkaround_ports::{WorkerJob, WorkerJobState};
+
+/// A job that waits longer than a machine needs to start is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(10 * 60);
+/// Share of an instance's memory that jobs get: the rest is the system's and the agent's.
+const MEMORY_FOR_JOBS: f64 = 0.93;
+
+/// Instance types with one NVIDIA GPU or more: name, vCPUs, GiB, GPUs.
+const TYPES: [(&str, u32, u32, u32); 22] = [
+    ("g4dn.xlarge", 4, 16, 1),
+    ("g4dn.2xlarge", 8, 32, 1),
+    ("g4dn.4xlarge", 16, 64, 1),
+    ("g4dn.8xlarge", 32, 128, 1),
+    ("g4dn.12xlarge", 48, 192, 4),
+    ("g4dn.16xlarge", 64, 256, 1),
+    ("g5.xlarge", 4, 16, 1),
+    ("g5.2xlarge", 8, 32, 1),
+    ("g5.4xlarge", 16, 64, 1),
+    ("g5.8xlarge", 32, 128, 1),
+    ("g5.12xlarge", 48, 192, 4),
+    ("g5.16xlarge", 64, 256, 1),
+    ("g5.24xlarge", 96, 384, 4),
+    ("g5.48xlarge", 192, 768, 8),
+    ("g6.xlarge", 4, 16, 1),
+    ("g6.2xlarge", 8, 32, 1),
+    ("g6.4xlarge", 16, 64, 1),
+    ("g6.8xlarge", 32, 128, 1),
+    ("g6.12xlarge", 48, 192, 4),
+    ("g6.16xlarge", 64, 256, 1),
+    ("g6.24xlarge", 96, 384, 4),
+    ("g6.48xlarge", 192, 768, 8),
+];
+
+/// Words of Batch; what they mean, and what to do.
+type Trouble = (&'static [&'static str], (&'static str, &'static str));
+
+const TROUBLES: [Trouble; 8] = [
+    (
+        &[
+            "VcpuLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+            "InstanceLimitExceeded",
+            "vCPU limit",
+            "quota",
+        ],
+        (
+            "the account's quota of instances is reached",
+            "ask for more in Service Quotas (EC2, G and VT instances, on-demand and Spot)",
+        ),
+    ),
+    (
+        &[
+            "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
+            "InsufficientInstanceCapacity",
+            "UnfulfillableCapacity",
+        ],
+        (
+            "AWS has no such machine free",
+            "wait, or allow more instance types and availability zones",
+        ),
+    ),
+    (
+        &["MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"],
+        (
+            "a worker asks for more than the environments' maximum of vCPUs",
+            "raise the maximum vCPUs of the compute environments",
+        ),
+    ),
+    (
+        &["MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"],
+        (
+            "a worker asks for more vCPUs, memory or GPUs than any allowed instance type has",
+            "lower what the job definition asks for, or allow larger instance types",
+        ),
+    ),
+    (
+        &["MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED"],
+        (
+            "the instance types cannot be had like this",
+            "choose instance types that the zones and the machine image support",
+        ),
+    ),
+    (
+        &[
+            "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS",
+            "not authorized to perform",
+            "ROLE_PERMISSIONS",
+        ],
+        (
+            "the service role lacks a permission",
+            "give it what the reason names, or use the service-linked role of Batch",
+        ),
+    ),
+    (
+        &["ACTION_REQUIRED"],
+        (
+            "no environment is valid and enabled",
+            "mend the environments that are told above",
+        ),
+    ),
+    (
+        &["CannotPullContainer", "ImageNotFound"],
+        (
+            "the worker's image cannot be pulled",
+            "push the image that the job definition names, and check the execution role",
+        ),
+    ),
+];
+
+/// What is seen of Batch.
+#[derive(Debug, Clone)]
+pub(super) struct CapacityFacts {
+    pub queue: JobQueueHealth,
+    /// None when the definition is not there.
+    pub needs: Option<WorkerNeeds>,
+    pub jobs: Vec<WorkerJob>,
+    pub now: Timestamp,
+}
+
+/// Judges the job queue, its environments, the definition, and the jobs that wait.
+pub(super) fn capacity(facts: &CapacityFacts) -> Vec<Finding> {
+    let mut findings = vec![job_queue(&facts.queue)];
+    findings.extend(facts.queue.environments.iter().map(environment));
+    findings.push(definition(facts));
+    findings.push(waiting(facts));
+    findings
+}
+
+fn job_queue(queue: &JobQueueHealth) -> Finding {
+    let check = "job queue";
+    let reason = queue.reason.as_deref().unwrap_or("no reason given");
+    if !queue.enabled {
+        return Finding::fail(
+            check,
+            "disabled: no job of it starts",
+            "enable it (UpdateJobQueue --state ENABLED)",
+        );
+    }
+    if queue.status == "INVALID" {
+        return Finding::fail(
+            check,
+            format!("invalid: {reason}"),
+            "mend what the reason names, or deploy the stack again",
+        );
+    }
+    if queue.environments.is_empty() {
+        return Finding::fail(
+            check,
+            "has no compute environment",
+            "deploy the GPU capacity's stack again",
+        );
+    }
+    Finding::ok(check, format!("enabled, {}", queue.status.to_lowercase()))
+}
+
+fn environment(e: &EnvironmentHealth) -> Finding {
+    let check = format!("environment {}", e.name);
+    if !e.enabled {
+        return Finding::fail(
+            check,
+            "disabled: it starts no machine",
+            "enable it (UpdateComputeEnvironment --state ENABLED)",
+        );
+    }
+    let reason = e.reason.as_deref().unwrap_or_default();
+    if let Some((what, fix)) = trouble(reason) {
+        return Finding::fail(check, format!("{what}: {reason}"), fix);
+    }
+    match e.status.as_str() {
+        "INVALID" => Finding::fail(
+            check,
+            format!("invalid: {reason}"),
+            "mend what the reason names (roles, subnets, security groups, image), then update it",
+        ),
+        "VALID" => Finding::ok(check, "enabled, valid"),
+        other => Finding::warn(
+            check,
+            format!("{}: {reason}", other.to_lowercase()),
+            "wait until it is valid",
+        ),
+    }
+}
+
+/// What Batch's words mean: cause and fix.
+fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
+    let known = TROUBLES
+        .iter()
+        .find(|(words, _)| words.iter().any(|word| reason.contains(word)));
+    known.map(|(_, meaning)| *meaning)
+}
+
+fn definition(facts: &CapacityFacts) -> Finding {
+    let check = "job definition";
+    let Some(needs) = &facts.needs else {
+        return Finding::fail(
+            check,
+            "there is no active one of this name",
+            "set WALKAROUND_JOB_DEFINITION to the deployed one, or deploy the GPU capacity's stack",
+        );
+    };
+    let asks = format!(
+        "{} vCPUs, {} MiB, {} GPUs",
+        needs.vcpus, needs.memory_mib, needs.gpus
+    );
+    let managed: Vec<&EnvironmentHealth> = facts
+        .queue
+        .environments
+        .iter()
+        .filter(|e| !e.instance_types.is_empty())
+        .collect();
+    if managed.is_empty() || managed.iter().any(|e| fits(needs, e).is_ok()) {
+        return Finding::ok(check, format!("{} ({asks})", needs.image));
+    }
+    let why: Vec<String> = managed
+        .iter()
+        .filter_map(|e| Some(format!("{}: {}", e.name, fits(needs, e).err()?)))
+        .collect();
+    Finding::fail(
+        check,
+        format!(
+            "asks for {asks}, and no environment gives that: {}",
+            why.join("; ")
+        ),
+        "lower what the job definition asks for, or allow larger instance types or more vCPUs",
+    )
+}
+
+/// Whether an environment can start a machine for a worker. What is not known here fits.
+fn fits(needs: &WorkerNeeds, e: &EnvironmentHealth) -> Result<(), String> {
+    if let Some(most) = e.vcpus_max
+        && most < needs.vcpus
+    {
+        return Err(format!("at most {most} vCPUs in all"));
+    }
+    let mut known = Vec::new();
+    for name in &e.instance_types {
+        let of: Vec<_> = TYPES
+            .iter()
+            .filter(|(t, ..)| t == name || t.split('.').next() == Some(name.as_str()))
+            .collect();
+        if of.is_empty() {
+            return Ok(());
+        }
+        known.extend(of);
+    }
+    type Has = fn(&&&(&str, u32, u32, u32)) -> u32;
+    let memory: Has = |t| (f64::from(t.2 * 1024) * MEMORY_FOR_JOBS) as u32;
+    let whole = |t: &&&(&str, u32, u32, u32)| {
+        t.1 >= needs.vcpus && memory(t) >= needs.memory_mib && t.3 >= needs.gpus
+    };
+    if known.is_empty() || known.iter().any(|t| whole(&t)) {
+        return Ok(());
+    }
+    let most = |has: Has| known.iter().map(|t| has(&t)).max().unwrap_or_default();
+    let short = [
+        ("vCPUs", needs.vcpus, most(|t| t.1)),
+        ("MiB for jobs", needs.memory_mib, most(memory)),
+        ("GPUs", needs.gpus, most(|t| t.3)),
+    ];
+    let lacking = short.iter().find(|(_, asked, most)| asked > most);
+    Err(match lacking {
+        Some((what, _, most)) => format!("no instance type has more than {most} {what}"),
+        None => "no instance type has all of it together".to_owned(),
+    })
+}
+
+fn waiting(facts: &CapacityFacts) -> Finding {
+    let check = "waiting jobs";
+    let starting: Vec<(&WorkerJob, Duration)> = facts
+        .jobs
+        .iter()
+        .filter(|job| job.state == WorkerJobState::Starting)
+        .map(|job| (job, facts.now.since(job.created_at)))
+        .collect();
+    let longest = starting
+        .iter()
+        .map(|(_, waited)| *waited)
+        .max()
+        .unwrap_or_default();
+    let count = counted(starting.len(), "job");
+    // Batch's reason counts at once; silence only after a while.
+    for (job, _) in &starting {
+        let reason = job.reason.as_deref().unwrap_or_default();
+        if let Some((what, fix)) = trouble(reason) {
+            return Finding::fail(check, format!("{count} stuck: {what}: {reason}"), fix);
+        }
+    }
+    if longest <= STUCK_AFTER {
+        return Finding::ok(check, format!("{count} starting"));
+    }
+    let reason = starting.iter().find_map(|(job, _)| job.reason.clone());
+    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    Finding::fail(
+        check,
+        format!("{count} stuck, the longest for {}{reason}", duration(longest)),
+        "the lines above name the cause; else the quota of G and VT instances in Service Quotas, the subnets' way to \
+         ECS and ECR, and the instance role",
+    )
+}
+
+#[cfg(test)]
+mod tests;

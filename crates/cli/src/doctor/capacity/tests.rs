@@ -1,0 +1,188 @@
+//! Tables of what Batch may say, and what is made of it.
+
+use super::*;
+use crate::doctor::finding::Level;
+
+const NOW: Timestamp = Timestamp(1_000_000_000);
+
+fn spot() -> EnvironmentHealth {
+    EnvironmentHealth {
+        name: "spot".to_owned(),
+        enabled: true,
+        status: "VALID".to_owned(),
+        reason: Some("ComputeEnvironment Healthy".to_owned()),
+        instance_types: vec!["g4dn.xlarge".to_owned(), "g5.2xlarge".to_owned()],
+        vcpus_max: Some(56),
+    }
+}
+
+fn facts(environment: EnvironmentHealth, needs: (u32, u32, u32)) -> CapacityFacts {
+    CapacityFacts {
+        queue: JobQueueHealth {
+            enabled: true,
+            status: "VALID".to_owned(),
+            reason: None,
+            environments: vec![environment],
+        },
+        needs: Some(WorkerNeeds {
+            image: "worker:1.2.3".to_owned(),
+            vcpus: needs.0,
+            memory_mib: needs.1,
+            gpus: needs.2,
+        }),
+        jobs: Vec::new(),
+        now: NOW,
+    }
+}
+
+fn job(waited_s: u64, reason: Option<&str>) -> WorkerJob {
+    WorkerJob {
+        id: "j".to_owned(),
+        state: WorkerJobState::Starting,
+        created_at: NOW - Duration::from_secs(waited_s),
+        reason: reason.map(str::to_owned),
+    }
+}
+
+#[test]
+fn a_queue_in_order_has_nothing_to_tell() {
+    let found = capacity(&facts(spot(), (4, 14_000, 1)));
+    assert!(found.iter().all(|f| f.level == Level::Ok), "{found:?}");
+}
+
+#[test]
+fn what_a_worker_asks_for_is_compared_with_the_instance_types() {
+    let cases = [
+        ((4, 14_000, 1), spot(), None),
+        ((8, 30_000, 1), spot(), None),
+        ((16, 14_000, 1), spot(), Some("8 vCPUs")),
+        ((4, 32_768, 1), spot(), Some("30474 MiB")),
+        ((4, 14_000, 2), spot(), Some("1 GPUs")),
+        (
+            (8, 14_000, 1),
+            EnvironmentHealth {
+                vcpus_max: Some(4),
+                ..spot()
+            },
+            Some("at most 4 vCPUs in all"),
+        ),
+        // A family has all its sizes, and what is not known here may have anything.
+        (
+            (4, 14_000, 4),
+            EnvironmentHealth {
+                instance_types: vec!["g5".to_owned()],
+                ..spot()
+            },
+            None,
+        ),
+        (
+            (56, 600_000, 8),
+            EnvironmentHealth {
+                instance_types: vec!["p9.large".to_owned()],
+                ..spot()
+            },
+            None,
+        ),
+    ];
+    for (needs, environment, words) in cases {
+        let found = definition(&facts(environment, needs));
+        match words {
+            None => assert_eq!(found.level, Level::Ok, "{found:?}"),
+            Some(words) => {
+                assert_eq!(found.level, Level::Fail, "{needs:?}: {found:?}");
+                assert!(found.what.contains(words), "{words}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn states_and_reasons_are_causes() {
+    let with = |change: fn(&mut EnvironmentHealth)| {
+        let mut e = spot();
+        change(&mut e);
+        environment(&e)
+    };
+    let disabled = with(|e| e.enabled = false);
+    assert!(
+        disabled.level == Level::Fail && disabled.what.contains("disabled"),
+        "{disabled:?}"
+    );
+    let invalid = with(|e| {
+        e.status = "INVALID".to_owned();
+        e.reason = Some("CLIENT_ERROR - subnet subnet-1 does not exist".to_owned());
+    });
+    assert!(
+        invalid.level == Level::Fail && invalid.what.contains("subnet-1"),
+        "{invalid:?}"
+    );
+    let quota = with(|e| e.reason = Some("VcpuLimitExceeded: you have requested more".to_owned()));
+    assert!(quota.what.contains("quota"), "{quota:?}");
+
+    let mut queue = facts(spot(), (4, 14_000, 1)).queue;
+    queue.enabled = false;
+    assert!(job_queue(&queue).what.contains("disabled"));
+    queue.enabled = true;
+    queue.environments.clear();
+    assert!(job_queue(&queue).what.contains("no compute environment"));
+}
+
+#[test]
+fn jobs_that_wait_are_stuck_when_batch_says_so_or_after_a_while() {
+    let cases = [
+        (vec![], Level::Ok, "0 jobs"),
+        (vec![job(60, None)], Level::Ok, "1 job starting"),
+        (
+            vec![job(660, None)],
+            Level::Fail,
+            "1 job stuck, the longest for 11 min",
+        ),
+        (
+            vec![job(
+                1,
+                Some("MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement"),
+            )],
+            Level::Fail,
+            "more vCPUs, memory or GPUs",
+        ),
+        (
+            vec![
+                job(1, None),
+                job(
+                    1,
+                    Some("MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s)"),
+                ),
+            ],
+            Level::Fail,
+            "maximum of vCPUs",
+        ),
+        (
+            vec![job(
+                1,
+                Some("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill"),
+            )],
+            Level::Fail,
+            "no such machine free",
+        ),
+        (
+            vec![job(
+                1,
+                Some("MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - Batch service role"),
+            )],
+            Level::Fail,
+            "service role",
+        ),
+        (
+            vec![job(900, Some("UNDETERMINED - blocked"))],
+            Level::Fail,
+            "UNDETERMINED",
+        ),
+    ];
+    for (jobs, level, words) in cases {
+        let mut facts = facts(spot(), (4, 14_000, 1));
+        facts.jobs = jobs;
+        let found = waiting(&facts);
+        assert_eq!(found.level, level, "{found:?}");
+        assert!(found.what.contains(words), "{words}: {found:?}");
+    }
+}

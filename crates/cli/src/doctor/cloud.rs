@@ -1,0 +1,294 @@
+//! Looking at the stack on AWS.
+
+use super::bundle;
+use super::capacity::{CapacityFacts, capacity};
+use super::finding::Finding;
+use super::queues::{gather, queue};
+use super::workers::{WorkerFacts, workers};
+use crate::args::{QueueArg, StackArgs};
+use crate::client::aws::{CloudClient, connection};
+use crate::client::rows::queues;
+use crate::failure::Failure;
+use walkaround_aws::{Alarm, EventSource, Health};
+use walkaround_cloud::CloudStack;
+use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_settings::SettingsError;
+use walkaround_settings::aws::{INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, TABLE};
+
+const TAKERS: &str = "look at the triage function: its event source, its log, its concurrency";
+const WORKER_TAKERS: &str = "look at the lines on workers and Batch below";
+const STARTER: &str = "the scaler starts and ends workers every minute: look at its log and its schedule";
+const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
+
+/// All checks.
+pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
+    let client = match CloudClient::connect(&args.connecting).await {
+        Ok(client) => client,
+        Err(failure) => {
+            let fix = "correct what the line names; README lists the settings";
+            return Ok(vec![Finding::fail("settings", bundle::words(&failure), fix)]);
+        }
+    };
+    let health = Box::pin(Health::connect(&connection(&args.connecting))).await;
+    let mut findings = Vec::new();
+    match health.identity().await {
+        Ok(who) => findings.push(Finding::ok(
+            "credentials",
+            format!("account {}, {}", who.account, who.arn),
+        )),
+        Err(error) => {
+            findings.push(credentials(&error));
+            // Nothing else would answer otherwise.
+            if error.kind == PortErrorKind::Denied || error.kind == PortErrorKind::Unavailable {
+                return Ok(findings);
+            }
+        }
+    }
+    let waiting = queues_and_records(&client, &health, &mut findings).await;
+    findings.push(event_source(&client, &health).await);
+    findings.extend(active_bundle(client.stack()).await);
+    findings.extend(batch(&client, &health, waiting).await);
+    findings.push(alarms(client.stack(), &health).await);
+    Ok(findings)
+}
+
+fn credentials(error: &PortError) -> Finding {
+    let fix = match error.kind {
+        PortErrorKind::Unavailable => "check network, region and endpoint",
+        _ => {
+            "set AWS_PROFILE or --profile, sign in again (`aws sso login`), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        }
+    };
+    Finding::fail("credentials", error.detail.clone(), fix)
+}
+
+/// A name that is not set.
+fn unset(check: &str, error: &SettingsError) -> Finding {
+    Finding::fail(check, error.to_string(), DEPLOY)
+}
+
+/// A failure of a port, or a name that is not set.
+fn failed(check: &str, failure: &Failure) -> Finding {
+    if let Failure::Failed(error) = failure
+        && let Some(port) = error.downcast_ref::<PortError>()
+    {
+        return Finding::unanswered(check, port, DEPLOY);
+    }
+    Finding::fail(check, bundle::words(failure), DEPLOY)
+}
+
+/// Judges queues and the table; how many messages wait for a worker.
+async fn queues_and_records(client: &CloudClient, health: &Health, findings: &mut Vec<Finding>) -> u64 {
+    let mut waiting = 0;
+    for name in queues(None) {
+        let takers = match name {
+            QueueArg::Intake => TAKERS,
+            QueueArg::Segmentation => WORKER_TAKERS,
+        };
+        match gather(client, *name).await {
+            Ok(facts) => {
+                if *name == QueueArg::Segmentation {
+                    waiting = facts.depth.ready;
+                }
+                findings.extend(queue(&facts, takers));
+            }
+            Err(failure) => findings.push(failed(&format!("{} queue", name.as_str()), &failure)),
+        }
+    }
+    let stack = client.stack();
+    findings.push(match stack.settings.aws.need(TABLE) {
+        Err(error) => unset("table", &error),
+        Ok(table) => match health.table(&stack.aws.dynamodb, table).await {
+            Ok(()) => Finding::ok("table", table),
+            Err(error) => Finding::unanswered("table", &error, DEPLOY),
+        },
+    });
+    waiting
+}
+
+async fn event_source(client: &CloudClient, health: &Health) -> Finding {
+    let check = "triage function";
+    let url = match client.stack().settings.aws.need(INTAKE_QUEUE) {
+        Ok(url) => url,
+        Err(error) => return unset(check, &error),
+    };
+    match health.event_sources(url).await {
+        Ok(sources) => triage(&sources),
+        Err(error) => Finding::unanswered(check, &error, DEPLOY),
+    }
+}
+
+/// Judges what takes messages from the intake queue.
+fn triage(sources: &[EventSource]) -> Finding {
+    let check = "triage function";
+    let Some(source) = sources.iter().find(|s| s.state == "Enabled").or(sources.first()) else {
+        return Finding::fail(
+            check,
+            "no function takes messages from the intake queue",
+            "deploy the pipeline's stack: it makes the event source",
+        );
+    };
+    let name = &source.function;
+    let last = source.last_result.as_deref().unwrap_or_default();
+    if last.starts_with("PROBLEM") {
+        return Finding::fail(
+            check,
+            format!("{name}: {last}"),
+            "mend what the result names: role, queue or key",
+        );
+    }
+    match source.state.as_str() {
+        "Enabled" => Finding::ok(check, format!("{name} takes messages from the intake queue")),
+        "Creating" | "Enabling" | "Updating" => Finding::warn(
+            check,
+            format!("the event source of {name} is {}", source.state.to_lowercase()),
+            "wait a minute and look again",
+        ),
+        other => Finding::fail(
+            check,
+            format!(
+                "the event source of {name} is {}: nobody takes photos in",
+                other.to_lowercase()
+            ),
+            "enable it (UpdateEventSourceMapping --enabled), or deploy the pipeline's stack again",
+        ),
+    }
+}
+
+async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
+    let folder = match stack.bundle().await {
+        Ok((folder, _)) => folder,
+        Err(failure) => {
+            let fix = "`walkaround bundle list` shows what is there; push and activate a version";
+            return vec![Finding::fail("bundle", bundle::words(&failure), fix)];
+        }
+    };
+    let (verified, loaded) = bundle::verified(&folder);
+    let mut findings = vec![verified];
+    let Some(loaded) = loaded else { return findings };
+    // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
+    match bundle::library(stack.settings.onnxruntime.as_deref(), "cpu").1 {
+        Some(running) => findings.push(bundle::self_test(&loaded, &running)),
+        None => findings.push(Finding::warn(
+            "self-test",
+            "not run: no ONNX Runtime on this machine",
+            "run `make setup`, or name the library with WALKAROUND_ONNXRUNTIME",
+        )),
+    }
+    findings
+}
+
+async fn batch(client: &CloudClient, health: &Health, waiting: u64) -> Vec<Finding> {
+    let named = &client.stack().settings.aws;
+    let Some(name) = named.get(JOB_QUEUE) else {
+        let what = "WALKAROUND_JOB_QUEUE is not set: photos of the GPU lane wait for ever";
+        return vec![match waiting {
+            0 => Finding::warn("job queue", what, DEPLOY),
+            _ => Finding::fail("job queue", what, DEPLOY),
+        }];
+    };
+    let queue = match health.job_queue(name).await {
+        Ok(Some(queue)) => queue,
+        Ok(None) => {
+            return vec![Finding::fail(
+                "job queue",
+                format!("there is no job queue {name}"),
+                DEPLOY,
+            )];
+        }
+        Err(error) => return vec![Finding::unanswered("job queue", &error, DEPLOY)],
+    };
+    let needs = match named.need(JOB_DEFINITION) {
+        Ok(definition) => health.worker_needs(definition).await,
+        Err(error) => return vec![unset("job definition", &error)],
+    };
+    let needs = match needs {
+        Ok(needs) => needs,
+        Err(error) => return vec![Finding::unanswered("job definition", &error, DEPLOY)],
+    };
+    match WorkerFacts::gather(client, (waiting, STARTER)).await {
+        Ok(seen) => {
+            let mut findings = capacity(&CapacityFacts {
+                queue,
+                needs,
+                jobs: seen.jobs.clone(),
+                now: seen.now,
+            });
+            findings.extend(workers(&seen));
+            findings
+        }
+        Err(failure) => vec![failed("workers", &failure)],
+    }
+}
+
+async fn alarms(stack: &CloudStack, health: &Health) -> Finding {
+    // Names of one stage begin alike: those of jobs and those of alarms.
+    let jobs = stack.settings.aws.get(JOB_PREFIX).unwrap_or_default();
+    let prefix = jobs.strip_suffix("worker").unwrap_or(jobs);
+    match health.alarms(prefix).await {
+        Ok(raised) => judge_alarms(&raised, prefix),
+        Err(error) => Finding::unanswered("alarms", &error, DEPLOY),
+    }
+}
+
+fn judge_alarms(raised: &[Alarm], prefix: &str) -> Finding {
+    if raised.is_empty() {
+        return Finding::ok("alarms", format!("none of `{prefix}…` is raised"));
+    }
+    let each: Vec<String> = raised
+        .iter()
+        .map(|a| format!("{} ({})", a.name, a.reason))
+        .collect();
+    Finding::fail(
+        "alarms",
+        format!("raised: {}", each.join("; ")),
+        "docs/operations.md says of each alarm what to try first",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    fn source(state: &str, last: Option<&str>) -> EventSource {
+        EventSource {
+            function: "triage".to_owned(),
+            state: state.to_owned(),
+            last_result: last.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn an_event_source_is_judged_by_its_state_and_last_result() {
+        let problem = "PROBLEM: Function call failed";
+        let cases = [
+            (vec![], Level::Fail, "no function"),
+            (vec![source("Enabled", Some("OK"))], Level::Ok, "triage takes"),
+            (
+                vec![source("Disabled", None), source("Enabled", None)],
+                Level::Ok,
+                "triage takes",
+            ),
+            (vec![source("Disabled", None)], Level::Fail, "disabled"),
+            (vec![source("Creating", None)], Level::Warn, "creating"),
+            (vec![source("Enabled", Some(problem))], Level::Fail, problem),
+        ];
+        for (sources, level, words) in cases {
+            let found = triage(&sources);
+            assert_eq!(found.level, level, "{found:?}");
+            assert!(found.what.contains(words), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn raised_alarms_are_named() {
+        assert_eq!(judge_alarms(&[], "stage-").level, Level::Ok);
+        let raised = Alarm {
+            name: "stage-intake-age".to_owned(),
+            reason: "Threshold Crossed".to_owned(),
+        };
+        let found = judge_alarms(&[raised], "stage-");
+        assert!(found.level == Level::Fail && found.what.contains("stage-intake-age (Threshold Crossed)"));
+    }
+}

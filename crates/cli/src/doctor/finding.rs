@@ -1,0 +1,89 @@
+//! What a check found.
+
+use serde_json::json;
+use walkaround_ports::{PortError, PortErrorKind};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Level {
+    Ok,
+    /// It runs, and somebody should look.
+    Warn,
+    /// It does not run for this.
+    Fail,
+}
+
+/// What one check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// What was looked at.
+    pub check: String,
+    pub level: Level,
+    /// What is so; the cause where something is wrong. One line.
+    pub what: String,
+    /// What to do about it.
+    pub fix: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(check: impl Into<String>, what: impl Into<String>) -> Self {
+        Self {
+            check: check.into(),
+            level: Level::Ok,
+            what: what.into(),
+            fix: None,
+        }
+    }
+
+    pub(super) fn warn(check: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            level: Level::Warn,
+            fix: Some(fix.into()),
+            ..Self::ok(check, what)
+        }
+    }
+
+    pub(super) fn fail(check: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            level: Level::Fail,
+            fix: Some(fix.into()),
+            ..Self::ok(check, what)
+        }
+    }
+
+    /// A check that a port did not answer; `missing` is what to do where the thing is not there.
+    pub(super) fn unanswered(check: impl Into<String>, error: &PortError, missing: &str) -> Self {
+        let fix = match error.kind {
+            PortErrorKind::NotFound => missing.to_owned(),
+            PortErrorKind::Denied => {
+                "use credentials that may do this (the policy of an operator), or grant it".to_owned()
+            }
+            PortErrorKind::Throttled => "AWS throttles: look again in a minute".to_owned(),
+            PortErrorKind::Unavailable => "check network, region and endpoint, then look again".to_owned(),
+            PortErrorKind::Corrupt | PortErrorKind::Invalid => missing.to_owned(),
+        };
+        Self::fail(check, error.detail.clone(), fix)
+    }
+
+    pub(super) fn line(&self, width: usize) -> String {
+        let level = match self.level {
+            Level::Ok => "ok  ",
+            Level::Warn => "warn",
+            Level::Fail => "FAIL",
+        };
+        let fix = self
+            .fix
+            .as_ref()
+            .map_or_else(String::new, |fix| format!(" → {fix}"));
+        format!("{level}  {:<width$}  {}{fix}", self.check, self.what)
+    }
+
+    pub(super) fn document(&self) -> serde_json::Value {
+        let level = match self.level {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Fail => "fail",
+        };
+        json!({"check": self.check, "level": level, "what": self.what, "fix": self.fix})
+    }
+}
