@@ -183,7 +183,7 @@ output() {
 remember() {
     local stack status
     previous=''
-    for stack in gpu pipeline operations; do
+    for stack in "${STACKS[@]:1}"; do
         rm -f "$WORK/$stack.previous.yaml" "$WORK/$stack.previous.json"
         status=$(stack_status "$stack") || refuse "what runs now cannot be remembered (see above)"
         case "$status" in '' | None | REVIEW_IN_PROGRESS) continue ;; esac
@@ -355,7 +355,7 @@ go_back() {
     say "going back to $previous"
     # One decision, made by the failure: nobody is asked again.
     yes=yes
-    for stack in gpu pipeline operations; do
+    for stack in "${STACKS[@]:1}"; do
         [ -f "$WORK/$stack.previous.yaml" ] || continue
         change "$stack" "$WORK/$stack.previous.yaml" "$WORK/$stack.previous.json" \
             || { warn "going back failed at $stack: look at it by hand (docs/operations.md, Roll-back)"; return 1; }
@@ -374,7 +374,7 @@ roll_back() {
     else
         say "$tag is no tag of this repository: its images run with the templates of this checkout"
     fi
-    for stack in gpu pipeline operations; do change_stack "$stack" "$templates" || return 1; done
+    for stack in "${STACKS[@]:1}"; do change_stack "$stack" "$templates" || return 1; done
     smoke
 }
 
@@ -389,6 +389,8 @@ account=$(aws sts get-caller-identity --query Account --output text) \
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
 [ -n "$region" ] || refuse "no region: set AWS_REGION"
 registry=$account.dkr.ecr.$region.amazonaws.com
+# A stage may do without the GPU lane.
+[ "$(parameter operations GpuStack)" != false ] || STACKS=(storage pipeline operations)
 mkdir -p "$WORK"
 changed='' previous=''
 

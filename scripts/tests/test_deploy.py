@@ -296,6 +296,15 @@ class Deployment(unittest.TestCase):
         self.run_script("stage", "v1.1.0", "--yes")
         self.assertIn('"bucket":"the-photos"', self.calls("sqs send-message")[0])
 
+    def test_a_stage_without_the_gpu_lane(self) -> None:
+        parameters = self.tree / "infra/parameters/stage.json"
+        values = json.loads(parameters.read_text())
+        values["operations"]["GpuStack"] = "false"
+        parameters.write_text(json.dumps(values))
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(self.executed(), ["storage", "pipeline", "operations"])
+
     def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
         world = [rule("describe-stacks", "StackStatus", **NO_STACK), rule("head-object", code=254)]
         (self.tree / "bundles/demo/bundle.toml").write_text('name = "demo"\nversion = "3"\n')
