@@ -22,6 +22,8 @@ use walkaround_ports::{BlobAddress, Blobs, OutMessage, Queue, RecordQuery, Recor
 /// Stage of the stacks under test.
 const PREFIX: &str = "walkaround-test";
 const CODE: &str = "code";
+/// Before each count of all records.
+const COUNT_PAUSE: Duration = Duration::from_secs(2);
 
 /// A deployed stack.
 pub struct TestCloud {
@@ -250,11 +252,13 @@ impl TestCloud {
         }
     }
 
-    /// Records that are final: counted by an index, which may lag behind.
+    /// Records that are final, after a pause: counted by indexes, which takes the emulator a hundred queries, so whoever
+    /// waits with this must not keep it from its work.
     ///
     /// # Panics
     /// When they cannot be counted.
     pub fn finished(&self) -> usize {
+        std::thread::sleep(COUNT_PAUSE);
         let records = DynamoRecords::new(self.aws.dynamodb.clone(), self.output("TableName"));
         self.runtime.block_on(async {
             let mut finished = 0;
