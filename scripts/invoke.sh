@@ -26,6 +26,8 @@ finish() {
     rm -rf "$work"
 }
 
+trap finish EXIT
+
 # Both builds first: afterwards nothing is waited for but answers.
 cargo build --locked --quiet --package walkaround-tests --bin function-stack
 cargo build --locked --quiet --profile "$PROFILE" --bin triage --bin scaler --bin notifier
@@ -34,7 +36,6 @@ mkfifo "$work/in"
 "${CARGO_TARGET_DIR:-target}/debug/function-stack" "$work/env" <"$work/in" &
 stack_pid=$!
 exec 3>"$work/in"
-trap finish EXIT
 for ((i = 0; i < STACK_S * 10; i++)); do
     [ ! -f "$work/env" ] || break
     kill -0 "$stack_pid" 2>/dev/null || die "the stack ended before it stood (see above)"
