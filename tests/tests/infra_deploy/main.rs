@@ -1,0 +1,409 @@
+//! The shipped templates, deployed: each property is looked up on what was made, as a green deployment proves little.
+//! What an emulator drops without a word is asserted, too: once it keeps it, the test says so, and it can be looked up
+//! there as well.
+//!
+//! ministack takes storage, pipeline and operations (it refuses AWS Batch and metric math in CloudFormation); moto takes
+//! all four.
+
+mod pipeline;
+mod place;
+mod storage;
+
+use pipeline::{
+    alarm_subscriptions, alarms, configuration, event_source_is_as_written, functions_are_as_written,
+    logs_end, rules_are_as_written,
+};
+use place::{PREFIX, Place};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use walkaround_aws::{BatchCapacity, BatchSettings};
+use walkaround_emulators::{ACCOUNT, Ministack, Moto, REGION};
+use walkaround_ports::{GpuCapacity, SystemClock};
+
+/// The scaler has nobody to ask for workers here.
+const ASLEEP: (&str, &str) = ("ScalerSchedule", "DISABLED");
+
+#[test]
+fn storage_and_pipeline_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    place.deploy("storage", &[]);
+    storage::buckets_are_encrypted(&place);
+    storage::buckets_are_private(&place);
+    assert_eq!(storage::versioned(&place), ["PhotosBucket", "BundlesBucket"]);
+    let intake = place.output("IntakeQueueArn").to_owned();
+    assert_eq!(
+        storage::notified(&place),
+        BTreeMap::from([(intake, vec!["s3:ObjectCreated:*".to_owned()])])
+    );
+    storage::queues_are_as_written(&place);
+    storage::table_is_the_codes(&place);
+    a_photo_reaches_intake(&place, "aws:s3");
+    let dead = &storage::queue(&place, "IntakeDeadQueueUrl")["RedriveAllowPolicy"];
+    assert!(
+        dead.contains("byQueue") && dead.contains(&format!("{PREFIX}-intake\"")),
+        "{dead}"
+    );
+    let policy = &storage::queue(&place, "IntakeQueueUrl")["Policy"];
+    assert!(
+        policy.contains("s3.amazonaws.com") && policy.contains(place.output("PhotosBucket")),
+        "{policy}"
+    );
+
+    // Dropped by ministack.
+    assert_eq!(storage::with_lifecycle(&place), [""; 0]);
+    assert_eq!(storage::ttl_and_recovery(&place), (false, false));
+    assert_eq!(storage::topic_key(&place), None);
+
+    place.deploy("pipeline", &[ASLEEP, ("EndpointUrl", "http://127.0.0.1:1")]);
+    functions_are_as_written(&place);
+    let triage = configuration(&place, "TriageFunction");
+    assert_eq!(
+        triage["Environment"]["Variables"]["AWS_ENDPOINT_URL"],
+        "http://127.0.0.1:1"
+    );
+    assert_eq!(
+        (
+            &triage["TracingConfig"]["Mode"],
+            &triage["EphemeralStorage"]["Size"]
+        ),
+        (&json!("Active"), &json!(1024))
+    );
+    assert_eq!(
+        triage["LoggingConfig"]["LogGroup"],
+        format!("/walkaround/{PREFIX}/triage")
+    );
+    event_source_is_as_written(&place);
+    rules_are_as_written(&place);
+    logs_end(&place, &[("triage", 30), ("scaler", 30), ("notifier", 30)]);
+    let topic = place.output("AlarmTopicArn");
+    assert_eq!(
+        alarms(&place),
+        BTreeMap::from([("segmentation-age".to_owned(), json!([topic]))])
+    );
+    let notifier = configuration(&place, "NotifierFunction")["FunctionArn"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(alarm_subscriptions(&place), [("lambda".to_owned(), notifier)]);
+}
+
+#[test]
+fn operations_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    place.deploy("storage", &[]);
+    place.deploy("pipeline", &[ASLEEP]);
+    place.deploy("operations", &[("GpuStack", "false"), ("MetricMath", "false")]);
+    let topic = json!([place.output("AlarmTopicArn")]);
+    let expected = [
+        "intake-age",
+        "intake-dead",
+        "log-delivery",
+        "notifier-errors",
+        "scaler-errors",
+        "segmentation-age",
+        "segmentation-dead",
+        "triage-errors",
+        "triage-throttles",
+    ];
+    assert_eq!(
+        alarms(&place),
+        expected.map(|name| (name.to_owned(), topic.clone())).into()
+    );
+    for program in ["triage", "scaler", "notifier"] {
+        let name = json!({"DeliveryStreamName": format!("{PREFIX}-{program}")});
+        let stream = place.ask("firehose", "Firehose_20150804.DescribeDeliveryStream", &name);
+        let stream = &stream["DeliveryStreamDescription"];
+        let to = &stream["Destinations"][0]["ExtendedS3DestinationDescription"];
+        assert_eq!(
+            to["BucketARN"],
+            format!("arn:aws:s3:::{}", place.output("LogsBucket"))
+        );
+        assert_eq!(to["CompressionFormat"], "GZIP");
+        assert!(
+            to["Prefix"]
+                .as_str()
+                .unwrap()
+                .starts_with(&format!("program={program}/year=")),
+            "{to}"
+        );
+        let group = json!({"logGroupName": format!("/walkaround/{PREFIX}/{program}")});
+        let filters = place.ask("logs", "Logs_20140328.DescribeSubscriptionFilters", &group);
+        assert_eq!(
+            filters["subscriptionFilters"][0]["destinationArn"],
+            stream["DeliveryStreamARN"]
+        );
+    }
+    let board = json!({"DashboardName": PREFIX});
+    let board = place.ask("monitoring", "GraniteServiceVersion20100801.GetDashboard", &board);
+    let body: Value = serde_json::from_str(board["DashboardBody"].as_str().unwrap()).unwrap();
+    assert!(body["widgets"].as_array().unwrap().len() >= 12, "{body}");
+    assert!(!body.to_string().contains("${"), "every name is filled in");
+}
+
+#[test]
+fn photos_told_by_eventbridge_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    place.deploy("storage", &[("PhotoEvents", "EventBridge")]);
+    assert_eq!(storage::notified(&place), BTreeMap::new());
+    a_photo_reaches_intake(&place, "Object Created");
+}
+
+#[test]
+fn photos_in_a_bucket_that_is_there_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    place.deploy("storage", &[("ExistingPhotosBucket", "code")]);
+    assert_eq!(place.output("PhotosBucket"), "code");
+    let buckets = place
+        .runtime
+        .block_on(place.aws.s3.list_buckets().send())
+        .unwrap();
+    assert_eq!(
+        buckets.buckets().len(),
+        4,
+        "its own three, and the one that was there"
+    );
+    let policy = &storage::queue(&place, "IntakeQueueUrl")["Policy"];
+    assert!(policy.contains("arn:aws:s3:::code"), "{policy}");
+}
+
+#[test]
+fn all_stacks_on_moto() {
+    let moto = Moto::start();
+    let mut place = Place::at(moto.endpoint());
+    place.deploy("storage", &[]);
+    storage::buckets_are_encrypted(&place);
+    storage::queues_are_as_written(&place);
+    storage::table_is_the_codes(&place);
+    place.deploy("pipeline", &[ASLEEP]);
+    functions_are_as_written(&place);
+    event_source_is_as_written(&place);
+    rules_are_as_written(&place);
+    let service_role = service_role(&place);
+    let image = "registry.example/worker:v1";
+    let secret = format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:photo-header-AbCdEf");
+    place.deploy(
+        "gpu",
+        &[
+            ("WorkerImageUri", image),
+            ("ServiceRoleArn", &service_role),
+            // moto does not split the default of a list, and makes lists of empty texts.
+            ("InstanceTypes", "g4dn.xlarge,g5.xlarge"),
+            ("OnnxRuntimePath", "/opt/onnxruntime/libonnxruntime.so"),
+            ("PhotoHosts", "photos.example"),
+            ("PhotoHeaderSecretArn", &secret),
+        ],
+    );
+    batch_is_as_written(&place, image);
+    workers_start(&place);
+    place.deploy("operations", &[]);
+    let programs = [
+        ("triage", 30),
+        ("scaler", 30),
+        ("notifier", 30),
+        ("worker", 30),
+        ("delivery", 14),
+    ];
+    logs_end(&place, &programs);
+
+    // Dropped by moto.
+    // Asked by hand: without a configuration, moto's answers are not what the SDK reads.
+    for (what, words) in [("notification", "Queue"), ("versioning", "Enabled")] {
+        let answer = place.get("s3", &format!("{}?{what}", place.output("PhotosBucket")));
+        assert!(answer.contains("Response") && !answer.contains(words), "{answer}");
+    }
+    assert_eq!(storage::with_lifecycle(&place), [""; 0]);
+    assert_eq!(storage::ttl_and_recovery(&place), (false, false));
+    assert!(!storage::queue(&place, "IntakeQueueUrl").contains_key("Policy"));
+    assert_eq!(alarms(&place), BTreeMap::new());
+    assert_eq!(alarm_subscriptions(&place), []);
+    let streams = place.ask("firehose", "Firehose_20150804.ListDeliveryStreams", &json!({}));
+    assert_eq!(streams["DeliveryStreamNames"], json!([]));
+}
+
+#[test]
+fn a_network_of_endpoints_on_moto() {
+    let moto = Moto::start();
+    let mut place = Place::at(moto.endpoint());
+    place.deploy("storage", &[]);
+    let service_role = service_role(&place);
+    let parameters = [
+        ("Network", "Endpoints"),
+        ("WorkerImageUri", "registry.example/worker:v1"),
+        ("ServiceRoleArn", &service_role),
+        ("InstanceTypes", "g4dn.xlarge,g5.xlarge"),
+    ];
+    place.deploy("gpu", &parameters);
+    let endpoints = place.form("ec2", "Action=DescribeVpcEndpoints&Version=2016-11-15");
+    for service in [
+        "s3",
+        "dynamodb",
+        "sqs",
+        "sns",
+        "ecr.api",
+        "ecr.dkr",
+        "ecs",
+        "ecs-agent",
+        "ecs-telemetry",
+        "logs",
+    ] {
+        let name = format!(".{service}<");
+        assert!(endpoints.contains(&name), "{service} in {endpoints}");
+    }
+    let gateways = place.form("ec2", "Action=DescribeInternetGateways&Version=2016-11-15");
+    assert!(!gateways.contains(PREFIX), "no way to the internet: {gateways}");
+}
+
+/// moto wants a role that is there; AWS has one of its own.
+fn service_role(place: &Place) -> String {
+    let answer = place.form(
+        "iam",
+        "Action=CreateRole&Version=2010-05-08&RoleName=batch&AssumeRolePolicyDocument=%7B%7D",
+    );
+    assert!(answer.contains("<RoleName>batch</RoleName>"), "{answer}");
+    format!("arn:aws:iam::{ACCOUNT}:role/batch")
+}
+
+/// A photo that is put into the bucket is told in a message that names it.
+fn a_photo_reaches_intake(place: &Place, form: &str) {
+    let key = "in/a b+ü.jpg";
+    let put = place
+        .aws
+        .s3
+        .put_object()
+        .bucket(place.output("PhotosBucket"))
+        .key(key);
+    place.runtime.block_on(put.body(vec![1].into()).send()).unwrap();
+    let mut seen = Vec::new();
+    // Besides the photo there may be S3's own test message.
+    for _ in 0..10 {
+        let receive = place
+            .aws
+            .sqs
+            .receive_message()
+            .queue_url(place.output("IntakeQueueUrl"));
+        let receive = receive.max_number_of_messages(10).wait_time_seconds(3);
+        let answer = place.runtime.block_on(receive.send()).unwrap();
+        seen.extend(
+            answer
+                .messages()
+                .iter()
+                .filter_map(|m| m.body().map(str::to_owned)),
+        );
+        if seen
+            .iter()
+            .any(|m| m.contains(form) && m.contains(place.output("PhotosBucket")))
+        {
+            return;
+        }
+    }
+    panic!("no message about {key}: {seen:?}");
+}
+
+fn batch_is_as_written(place: &Place, image: &str) {
+    let (batch, runtime) = (&place.aws.batch, &place.runtime);
+    let queues = runtime.block_on(batch.describe_job_queues().send()).unwrap();
+    let [queue] = queues.job_queues() else {
+        panic!("one job queue")
+    };
+    assert_eq!(queue.job_queue_name(), Some(place.output("JobQueue")));
+    let environments = runtime
+        .block_on(batch.describe_compute_environments().send())
+        .unwrap();
+    let order = queue.compute_environment_order().iter();
+    let kinds: Vec<String> = order
+        .map(|o| {
+            let arn = o.compute_environment();
+            let all = environments.compute_environments().iter();
+            let one = all
+                .filter(|e| e.compute_environment_arn() == arn)
+                .collect::<Vec<_>>()[0];
+            let resources = one.compute_resources().unwrap();
+            assert_eq!(
+                (resources.minv_cpus(), resources.maxv_cpus()),
+                (Some(0), Some(56))
+            );
+            assert_eq!(resources.instance_types(), ["g4dn.xlarge", "g5.xlarge"]);
+            assert_eq!(
+                resources.ec2_configuration()[0].image_type(),
+                Some("ECS_AL2023_NVIDIA")
+            );
+            assert_eq!(resources.subnets().len(), 2);
+            assert!(resources.launch_template().is_some());
+            resources.r#type().unwrap().as_str().to_owned()
+        })
+        .collect();
+    assert_eq!(kinds, ["SPOT", "EC2"], "Spot first");
+    let definitions = runtime.block_on(batch.describe_job_definitions().send()).unwrap();
+    let [definition] = definitions.job_definitions() else {
+        panic!("one job definition")
+    };
+    assert_eq!(
+        definition.job_definition_name(),
+        Some(place.output("JobDefinition"))
+    );
+    let container = definition.container_properties().unwrap();
+    assert_eq!(container.image(), Some(image));
+    let needs = container.resource_requirements().iter();
+    let needs = needs.map(|r| {
+        (
+            r.r#type().unwrap().as_str().to_owned(),
+            r.value().unwrap().to_owned(),
+        )
+    });
+    let expected = [("GPU", "1"), ("MEMORY", "14000"), ("VCPU", "4")];
+    assert_eq!(
+        needs.collect::<BTreeMap<_, _>>(),
+        expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    );
+    let variables: BTreeMap<&str, &str> = container
+        .environment()
+        .iter()
+        .map(|v| (v.name().unwrap(), v.value().unwrap()))
+        .collect();
+    assert_eq!(
+        variables["WALKAROUND_SEGMENTATION_QUEUE"],
+        place.output("SegmentationQueueUrl")
+    );
+    assert_eq!(variables["WALKAROUND_DEVICE"], "cuda");
+    let rules = definition.retry_strategy().unwrap().evaluate_on_exit();
+    assert_eq!(
+        rules.first().and_then(|r| r.on_status_reason()),
+        Some("Host EC2*")
+    );
+    assert_eq!(rules.last().and_then(|r| r.on_reason()), Some("*"));
+}
+
+/// The scaler's adapter starts a worker by the names that the functions are given.
+fn workers_start(place: &Place) {
+    let scaler = configuration(place, "ScalerFunction");
+    let variable = |name: &str| {
+        let value = &scaler["Environment"]["Variables"][name];
+        value
+            .as_str()
+            .unwrap_or_else(|| panic!("{name}: {value}"))
+            .to_owned()
+    };
+    let settings = BatchSettings {
+        job_queue: variable("WALKAROUND_JOB_QUEUE"),
+        job_definition: variable("WALKAROUND_JOB_DEFINITION"),
+        name_prefix: variable("WALKAROUND_JOB_PREFIX"),
+        environment: Vec::new(),
+    };
+    let capacity = BatchCapacity::new(place.aws.batch.clone(), settings, Arc::new(SystemClock::new()));
+    let fleet = place.runtime.block_on(async {
+        let started = capacity.start(2).await.unwrap();
+        let fleet = capacity.fleet().await.unwrap();
+        (started, fleet)
+    });
+    let ids: Vec<String> = fleet.1.into_iter().map(|w| w.id).collect();
+    assert!(
+        fleet.0.iter().all(|id| ids.contains(id)),
+        "{:?} in {ids:?}",
+        fleet.0
+    );
+}
