@@ -10,6 +10,7 @@ from templates import INFRA, NAMES, ROOT, Templates, choices, resources, text
 
 # Limits of AWS.
 EVALUATE_ON_EXIT_MAX = 5
+TEMPLATE_BYTES_MAX = 51200
 
 
 def table_keys(templates: Templates) -> Iterator[str]:
@@ -138,3 +139,12 @@ def exports(templates: Templates) -> Iterator[str]:
     for name, template in templates.items():
         for wanted in set(re.findall(r'\{"Fn::ImportValue": \{"Fn::Sub": "([^"]+)"\}\}', json.dumps(template))) - made:
             yield f"{name}: imports {wanted}, which nobody exports"
+
+
+def sizes(templates: Templates) -> Iterator[str]:
+    """A template goes with the request: CloudFormation takes larger ones from S3 only."""
+    for name, template in templates.items():
+        # The file counts; the data too, as a planted fault is in no file.
+        size = max((INFRA / f"{name}.yaml").stat().st_size, len(json.dumps(template)))
+        if size > TEMPLATE_BYTES_MAX:
+            yield f"{name}: {size} bytes, at most {TEMPLATE_BYTES_MAX}"

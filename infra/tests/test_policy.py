@@ -32,6 +32,7 @@ RULES: list[Callable[[Templates], Any]] = [
     agreements.metrics,
     agreements.parameters,
     agreements.exports,
+    agreements.sizes,
 ]
 
 
@@ -329,6 +330,12 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         "an export that is gone",
         lambda t: drop(t["storage"]["Outputs"], "TopicArn"),
         "${Prefix}:TopicArn",
+    ),
+    (
+        agreements.sizes,
+        "a template too large to send",
+        lambda t: put(t["pipeline"], Description="x" * 50_000),
+        "at most 51200",
     ),
 ]
 

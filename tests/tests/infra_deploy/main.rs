@@ -77,6 +77,10 @@ fn storage_and_pipeline_on_ministack() {
     event_source_is_as_written(&place);
     rules_are_as_written(&place);
     logs_end(&place, &[("triage", 30), ("scaler", 30), ("notifier", 30)]);
+    // Dropped by ministack.
+    let scaler = place.output("ScalerFunction");
+    let asynchronous = place.lambda(&format!("2019-09-25/functions/{scaler}/event-invoke-config"));
+    assert!(asynchronous["MaximumRetryAttempts"].is_null(), "{asynchronous}");
     let topic = place.output("AlarmTopicArn");
     assert_eq!(
         alarms(&place),
