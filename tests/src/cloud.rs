@@ -79,23 +79,7 @@ impl TestCloud {
         let throttle = proxy(&runtime, &own);
         let endpoint = throttle.as_ref().map_or(own.clone(), |t| t.endpoint().to_owned());
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let triage = zipped(Path::new(of.triage), folder.path());
-        let scaler = zipped(Path::new(of.scaler), folder.path());
-        runtime.block_on(async {
-            bucket(&aws, CODE).await;
-            for (key, zip) in [
-                ("triage.zip", &triage),
-                ("scaler.zip", &scaler),
-                ("notifier.zip", &scaler),
-            ] {
-                // Nothing happens here that the notifier is told of.
-                let put = aws.s3.put_object().bucket(CODE).key(key);
-                put.body(std::fs::read(zip).expect("the zip").into())
-                    .send()
-                    .await
-                    .expect("code is put");
-            }
-        });
+        put_code((&runtime, &aws), of, folder.path());
         let infra = places::root().join("infra");
         let events = if throttle.is_some() { "None" } else { "Queue" };
         let storage = [
@@ -383,6 +367,27 @@ impl TestCloud {
         }
         all
     }
+}
+
+/// Puts the functions' zips where the templates find them.
+fn put_code((runtime, aws): (&Runtime, &Aws), of: &Deployed<'_>, folder: &Path) {
+    let triage = zipped(Path::new(of.triage), folder);
+    let scaler = zipped(Path::new(of.scaler), folder);
+    runtime.block_on(async {
+        bucket(aws, CODE).await;
+        for (key, zip) in [
+            ("triage.zip", &triage),
+            ("scaler.zip", &scaler),
+            ("notifier.zip", &scaler),
+        ] {
+            // Nothing happens here that the notifier is told of.
+            let put = aws.s3.put_object().bucket(CODE).key(key);
+            put.body(std::fs::read(zip).expect("the zip").into())
+                .send()
+                .await
+                .expect("code is put");
+        }
+    });
 }
 
 /// ministack keeps the numbers that a template takes from its parameters as text, and its poller compares them with

@@ -5,8 +5,12 @@
 use image::RgbImage;
 use image::imageops::FilterType;
 use std::path::Path;
+use std::sync::Arc;
 use walkaround_domain::UnitRect;
-use walkaround_inference::{BATCH_BUCKETS, Engine, FirstLook, OnnxEngine, Vehicle};
+use walkaround_inference::{
+    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, FirstLook, LazyEngine, OnnxEngine, Runtime, Vehicle,
+    VerifiedBundle,
+};
 use walkaround_tests::pictures::{
     DENT, GLASS, MARKS, Mark, SCRATCH, SPACING, THIN_SCRATCH, draw, vehicle_with,
 };
@@ -137,4 +141,35 @@ fn an_empty_batch_has_no_answers() {
     let mut engine = engine(&seven());
     assert!(engine.first_look(&[]).unwrap().is_empty());
     assert!(engine.segment(&[]).unwrap().is_empty());
+}
+
+#[test]
+fn a_lazy_engine_answers_as_the_whole_one_and_loads_its_segmenters_when_asked() {
+    let runtime = Runtime::load(&walkaround_tests::places::onnxruntime()).unwrap();
+    for folder in [seven(), demo()] {
+        let bundle = Arc::new(VerifiedBundle::load(&folder).unwrap());
+        let options = EngineOptions {
+            device: ActiveDevice::Cpu,
+            threads: 1,
+        };
+        let mut lazy = LazyEngine::new(&runtime, &bundle, options).unwrap();
+        let mut whole = OnnxEngine::new(&runtime, &bundle, options).unwrap();
+        let photo = vehicle_with(&MARKS);
+        let (a, b) = (
+            lazy.first_look(&[&photo]).unwrap(),
+            whole.first_look(&[&photo]).unwrap(),
+        );
+        assert_eq!(a, b);
+        assert!(!lazy.is_whole(), "the first look needs no segmenter");
+        let region = a[0].vehicle.region();
+        let (a, b) = (
+            lazy.segment(&[(&photo, region)]).unwrap(),
+            whole.segment(&[(&photo, region)]).unwrap(),
+        );
+        assert!(lazy.is_whole());
+        assert!(!a[0].is_empty() && a.len() == b.len());
+        for (x, y) in a[0].iter().zip(&b[0]) {
+            assert_eq!((x.class, &x.values), (y.class, &y.values));
+        }
+    }
 }

@@ -94,6 +94,23 @@ impl Kit {
         let more = (1..count)
             .map(|_| Ok(Box::new(engines.engine()?) as Box<dyn Engine>))
             .collect::<Result<Vec<_>, Failure>>()?;
+        Ok(self.looker_with(Box::new(first), more))
+    }
+
+    /// A looker whose engines load their segmenters when they are first needed, and pass the self-test then.
+    ///
+    /// # Errors
+    /// When a network of the first look disagrees with its manifest.
+    pub fn lazy_looker(&self, engines: &Engines, count: usize) -> Result<Looker, Failure> {
+        let first = Box::new(engines.lazy_engine()?);
+        let more = (1..count)
+            .map(|_| Ok(Box::new(engines.lazy_engine()?) as Box<dyn Engine>))
+            .collect::<Result<Vec<_>, Failure>>()?;
+        Ok(self.looker_with(first, more))
+    }
+
+    fn looker_with(&self, first: Box<dyn Engine>, more: Vec<Box<dyn Engine>>) -> Looker {
+        let count = more.len() + 1;
         let s = &self.settings;
         let settings = LookerSettings {
             look: LookSettings {
@@ -111,12 +128,7 @@ impl Kit {
                 batch_wait: s.batch_wait,
             },
         };
-        Ok(Looker::with_engines(
-            Box::new(first),
-            more,
-            settings,
-            Arc::clone(&self.clock),
-        ))
+        Looker::with_engines(first, more, settings, Arc::clone(&self.clock))
     }
 
     /// All that looking at the photos of a queue's messages needs. `worker` is who looks, for the record.

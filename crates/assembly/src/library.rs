@@ -3,7 +3,9 @@
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
+use walkaround_inference::{
+    ActiveDevice, Device, EngineOptions, LazyEngine, OnnxEngine, Runtime, VerifiedBundle,
+};
 
 const FILE: &str = "libonnxruntime.so";
 
@@ -63,6 +65,18 @@ impl Engines {
             threads: self.threads,
         };
         Ok(OnnxEngine::new(&self.runtime, &self.bundle, options)?)
+    }
+
+    /// One engine that loads its segmenters when they are first needed.
+    ///
+    /// # Errors
+    /// When a network of the first look disagrees with its manifest.
+    pub fn lazy_engine(&self) -> Result<LazyEngine, Failure> {
+        let options = EngineOptions {
+            device: self.device,
+            threads: self.threads,
+        };
+        Ok(LazyEngine::new(&self.runtime, &self.bundle, options)?)
     }
 
     /// Name and version of the bundle in one word.

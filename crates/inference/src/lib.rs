@@ -8,6 +8,7 @@
 pub mod bundle;
 pub mod engine;
 mod error;
+mod lazy;
 pub mod manifest;
 mod network;
 mod onnx;
@@ -19,6 +20,7 @@ mod tiling;
 pub use bundle::{BundleFile, VerifiedBundle};
 pub use engine::{Engine, FirstLook, Vehicle};
 pub use error::{BundleError, EngineError};
+pub use lazy::LazyEngine;
 pub use manifest::{Manifest, NetworkSpec, Role};
 pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, PreparedInput, TensorReport};
 pub use runtime::{ActiveDevice, Device, Runtime};

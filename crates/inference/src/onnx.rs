@@ -80,10 +80,28 @@ impl OnnxEngine {
         bundle: &VerifiedBundle,
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
+        Self::with_roles(runtime, bundle, (options, &|_| true))
+    }
+
+    /// As [`OnnxEngine::new`], without the segmenters: the heavy look finds nothing.
+    pub(crate) fn first_look_only(
+        runtime: &Runtime,
+        bundle: &VerifiedBundle,
+        options: EngineOptions,
+    ) -> Result<Self, EngineError> {
+        Self::with_roles(runtime, bundle, (options, &|role| role != Role::Segmenter))
+    }
+
+    fn with_roles(
+        runtime: &Runtime,
+        bundle: &VerifiedBundle,
+        (options, wanted): (EngineOptions, &dyn Fn(Role) -> bool),
+    ) -> Result<Self, EngineError> {
         let manifest = bundle.manifest().clone();
         let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
         let mut inputs: Vec<Input> = Vec::new();
-        for (spec, file) in manifest.networks.iter().zip(bundle.networks()) {
+        let files = manifest.networks.iter().zip(bundle.networks());
+        for (spec, file) in files.filter(|(spec, _)| wanted(spec.role())) {
             let mut network = Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
             let shared = inputs.iter().position(|input| input.spec == spec.input);
             network.input = shared.unwrap_or(inputs.len());

@@ -65,7 +65,7 @@ impl Function {
         } else {
             kit.settings.triage_jobs
         };
-        let looker = CurrentLooker::new(kit.looker(&engines, jobs)?);
+        let looker = CurrentLooker::new(kit.lazy_looker(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");
         let end = InvocationEnd::never();
         let handler = kit.triage(TriageParts {
