@@ -118,8 +118,9 @@ built_from() { printf '%s.g%s\n' "$tag" "${revision:0:12}"; }
 has_image() {
     local answer
     answer=$(aws ecr describe-images --repository-name "$prefix/$1" --image-ids "imageTag=$2" \
-        --query 'imageDetails[0].imageDigest' --output text 2>&1) && return 0
+        --query 'imageDetails[0].imageDigest' --output text 2>&1) && [ "$answer" != None ] && return 0
     case "$answer" in
+        None) return 1 ;;
         *ImageNotFoundException* | *RepositoryNotFoundException*) return 1 ;;
         *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${answer##*$'\n'}" ;;
     esac
@@ -174,9 +175,13 @@ stack_status() {
     fi
 }
 
+# output STACK NAME
 output() {
-    aws cloudformation describe-stacks --stack-name "$prefix-$1" \
-        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue | [0]" --output text
+    local value
+    value=$(aws cloudformation describe-stacks --stack-name "$prefix-$1" \
+        --query "Stacks[0].Outputs[?OutputKey=='$2'].OutputValue | [0]" --output text) || return 1
+    case "$value" in '' | None) warn "$prefix-$1 has no output $2"; return 1 ;; esac
+    printf '%s\n' "$value"
 }
 
 # What a deployment would change, as it is now: what a roll-back goes back to.
@@ -231,7 +236,9 @@ change() {
         --change-set-type "$kind" --template-body "file://$template" --parameters "file://$parameters" \
         --capabilities CAPABILITY_IAM --tags "Key=walkaround,Value=$prefix" \
         --description "Walkaround $tag" --query Id --output text >/dev/null || return 1
-    if ! aws cloudformation wait change-set-create-complete --stack-name "$name" --change-set-name "$change_set"; then
+    # An empty one counts as failed, too; the reason tells them apart.
+    if ! aws cloudformation wait change-set-create-complete --stack-name "$name" --change-set-name "$change_set" \
+        2>/dev/null; then
         reason=$(aws cloudformation describe-change-set --stack-name "$name" --change-set-name "$change_set" \
             --query StatusReason --output text) || return 1
         case "$reason" in
@@ -282,10 +289,10 @@ ensure_bundle() {
     local name bucket
     name=$(parameter pipeline BundleName)
     name=${name:-demo}
-    bucket=$(output storage BundlesBucket)
+    bucket=$(output storage BundlesBucket) || return 1
     aws s3api head-object --bucket "$bucket" --key "bundles/$name/current" >/dev/null 2>&1 && return 0
     if [ -z "$bundle" ]; then
-        warn "no bundle $name is active in $bucket: give one with --bundle bundles/demo (make deploy BUNDLE=bundles/demo)"
+        warn "no bundle $name is active in $bucket: give one with --bundle bundles/demo (make deploy FIRST_BUNDLE=bundles/demo)"
         return 1
     fi
     say "pushing and activating the bundle of $bundle"

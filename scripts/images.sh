@@ -94,6 +94,9 @@ build_one() {
         context=out/images/$what
         lay_out "$what" "$context"
         arguments+=(--build-arg BINARIES=host)
+    else
+        # What the functions and the GPU instances of infra/ are, whatever this machine is.
+        arguments+=(--platform linux/amd64)
     fi
     say "building $name with $engine"
     "$engine" build "${arguments[@]}" "${flags[@]}" "$context"

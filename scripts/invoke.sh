@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the functions behind `cargo lambda watch` against ministack, hands each event of events/ to its function with
 # `cargo lambda invoke`, shows the answers, then the records and alerts. Which function gets an event is read from the
-# table of events/README.md. Fails when an answer is an error. events/README.md has the same by hand.
+# table of events/README.md. Fails when an answer is an error, or another than the table's. events/README.md has the same by hand.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -56,16 +56,18 @@ for ((i = 0; i < 300; i++)); do
     sleep 0.1
 done
 
+# same JSON JSON: are these the same document?
+same() { python3 -c 'import json, sys; a, b = map(json.loads, sys.argv[1:]); sys.exit(a != b)' "$1" "$2"; }
+
 count=0
-# Backticks are text of the page.
-# shellcheck disable=SC2016
-while read -r name function; do
+while read -r name function expected; do
     printf '\n%s <- events/%s.json\n' "$function" "$name"
-    cargo lambda invoke "$function" --invoke-port "$port" --invoke-address 127.0.0.1 \
-        --data-file "events/$name.json" </dev/null || die "events/$name.json: the function answered with an error"
-    printf '\n'
+    answer=$(cargo lambda invoke "$function" --invoke-port "$port" --invoke-address 127.0.0.1 \
+        --data-file "events/$name.json" </dev/null) || die "events/$name.json: the function answered with an error"
+    printf '%s\n' "$answer"
+    same "$answer" "$expected" || die "events/$name.json: another answer than events/README.md says: $expected"
     count=$((count + 1))
-done < <(sed -n 's/^| \[`\([a-z0-9-]*\)`\][^|]*| \([a-z]*\) |.*/\1 \2/p' events/README.md)
+done < <(sed -n 's/^| \[`\([a-z0-9-]*\)`\][^|]*| \([a-z]*\) |.*| `\(.*\)` |$/\1 \2 \3/p' events/README.md)
 [ "$count" -gt 0 ] || die "events/README.md names no event"
 
 printf '\nWhat came out:\n'

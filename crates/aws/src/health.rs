@@ -284,9 +284,7 @@ fn environment(e: &ComputeEnvironmentDetail) -> EnvironmentHealth {
         enabled: e.state() == Some(&CeState::Enabled),
         status: e.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
         reason: e.status_reason().map(one_line).filter(|r| !r.is_empty()),
-        instance_types: resources
-            .map(|r| r.instance_types().to_vec())
-            .unwrap_or_default(),
+        instance_types: resources.map(|r| r.instance_types().to_vec()).unwrap_or_default(),
         vcpus_max: resources.and_then(|r| u32::try_from(r.maxv_cpus()?).ok()),
     }
 }

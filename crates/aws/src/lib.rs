@@ -22,9 +22,7 @@ mod topic;
 pub use blobs::S3Blobs;
 pub use capacity::{BatchCapacity, BatchSettings};
 pub use connect::{Aws, Connection};
-pub use health::{
-    Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds,
-};
+pub use health::{Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
 pub use parked::{DeadLetters, PARKED_SAMPLE_MAX, SentBack};
 pub use queue::SqsQueue;

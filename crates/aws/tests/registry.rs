@@ -21,7 +21,11 @@ fn bundle(folder: &Path, weights: &str) {
 async fn keeps_its_words(aws: &Aws) {
     let place = CreateBucketConfiguration::builder().location_constraint(REGION.into());
     let create = aws.s3.create_bucket().bucket(BUCKET);
-    create.create_bucket_configuration(place.build()).send().await.unwrap();
+    create
+        .create_bucket_configuration(place.build())
+        .send()
+        .await
+        .unwrap();
     let registry = BundleRegistry::new(aws.s3.clone(), BUCKET);
     let home = tempfile::tempdir().unwrap();
     let (folder, cache) = (home.path().join("demo"), home.path().join("cache"));

@@ -28,9 +28,8 @@ use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span, warn};
 use walkaround_assembly::{Failure, failure, process};
 use walkaround_aws::{Aws, Connection, PutIfAbsent, StateItems, secret_text};
-use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
-use walkaround_domain::Timestamp;
+use walkaround_cloud::{CloudStack, time_left};
 use walkaround_ports::{Clock, PortErrorKind};
 use walkaround_settings::aws::ALERT_SECRET;
 
@@ -125,7 +124,7 @@ impl Function {
     async fn tell_all(&self, event: &Value, context: &Context) -> Tally {
         let mut tally = Tally::default();
         for heard in cause::heard(event) {
-            let left = Timestamp(context.deadline).since(self.clock.now());
+            let left = time_left(context.deadline, self.clock.now());
             let time = left.saturating_sub(ANSWER_MARGIN);
             match heard {
                 Heard::Nothing(why) => tally.nothing.push(why),

@@ -20,7 +20,6 @@ use walkaround_assembly::{Failure, TriageParts, failure, process};
 use walkaround_aws::Connection;
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
-use walkaround_domain::Timestamp;
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
 use walkaround_pipeline::looker::CurrentLooker;
@@ -118,6 +117,6 @@ impl Function {
     }
 
     fn time_left(&self, context: &Context) -> Duration {
-        Timestamp(context.deadline).since(self.clock.now())
+        walkaround_cloud::time_left(context.deadline, self.clock.now())
     }
 }

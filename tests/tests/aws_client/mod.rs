@@ -101,8 +101,8 @@ impl Names {
         }
         let output = command
             .args(arguments)
-            .envs(&self.variables)
             .env("WALKAROUND_ONNXRUNTIME", places::onnxruntime())
+            .envs(&self.variables)
             .stdin(Stdio::null())
             .output()
             .expect("the program starts");

@@ -5,10 +5,14 @@
 //! ministack takes storage, pipeline and operations (it refuses AWS Batch and metric math in CloudFormation); moto takes
 //! all four.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
+mod gpu;
 mod pipeline;
 mod place;
 mod storage;
 
+use gpu::{capacity_is_as_written, service_role, worker_is_as_written, workers_start};
 use pipeline::{
     alarm_subscriptions, alarms, configuration, event_source_is_as_written, functions_are_as_written,
     logs_end, rules_are_as_written,
@@ -16,16 +20,13 @@ use pipeline::{
 use place::{PREFIX, Place};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use walkaround_aws::{BatchCapacity, BatchSettings};
 use walkaround_emulators::{ACCOUNT, Ministack, Moto, REGION};
-use walkaround_ports::{GpuCapacity, SystemClock};
 
 /// The scaler has nobody to ask for workers here.
 const ASLEEP: (&str, &str) = ("ScalerSchedule", "DISABLED");
 
 #[test]
-fn storage_and_pipeline_on_ministack() {
+fn storage_on_ministack() {
     let ministack = Ministack::start();
     let mut place = Place::at(ministack.endpoint());
     place.deploy("storage", &[]);
@@ -55,7 +56,13 @@ fn storage_and_pipeline_on_ministack() {
     assert_eq!(storage::with_lifecycle(&place), [""; 0]);
     assert_eq!(storage::ttl_and_recovery(&place), (false, false));
     assert_eq!(storage::topic_key(&place), None);
+}
 
+#[test]
+fn pipeline_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    place.deploy("storage", &[]);
     place.deploy("pipeline", &[ASLEEP, ("EndpointUrl", "http://127.0.0.1:1")]);
     functions_are_as_written(&place);
     let triage = configuration(&place, "TriageFunction");
@@ -202,7 +209,8 @@ fn all_stacks_on_moto() {
             ("PhotoHeaderSecretArn", &secret),
         ],
     );
-    batch_is_as_written(&place, image);
+    capacity_is_as_written(&place);
+    worker_is_as_written(&place, image);
     workers_start(&place);
     place.deploy("operations", &[]);
     let programs = [
@@ -262,16 +270,6 @@ fn a_network_of_endpoints_on_moto() {
     assert!(!gateways.contains(PREFIX), "no way to the internet: {gateways}");
 }
 
-/// moto wants a role that is there; AWS has one of its own.
-fn service_role(place: &Place) -> String {
-    let answer = place.form(
-        "iam",
-        "Action=CreateRole&Version=2010-05-08&RoleName=batch&AssumeRolePolicyDocument=%7B%7D",
-    );
-    assert!(answer.contains("<RoleName>batch</RoleName>"), "{answer}");
-    format!("arn:aws:iam::{ACCOUNT}:role/batch")
-}
-
 /// A photo that is put into the bucket is told in a message that names it.
 fn a_photo_reaches_intake(place: &Place, form: &str) {
     let key = "in/a b+ü.jpg";
@@ -306,108 +304,4 @@ fn a_photo_reaches_intake(place: &Place, form: &str) {
         }
     }
     panic!("no message about {key}: {seen:?}");
-}
-
-fn batch_is_as_written(place: &Place, image: &str) {
-    let (batch, runtime) = (&place.aws.batch, &place.runtime);
-    let queues = runtime.block_on(batch.describe_job_queues().send()).unwrap();
-    let [queue] = queues.job_queues() else {
-        panic!("one job queue")
-    };
-    assert_eq!(queue.job_queue_name(), Some(place.output("JobQueue")));
-    let environments = runtime
-        .block_on(batch.describe_compute_environments().send())
-        .unwrap();
-    let order = queue.compute_environment_order().iter();
-    let kinds: Vec<String> = order
-        .map(|o| {
-            let arn = o.compute_environment();
-            let all = environments.compute_environments().iter();
-            let one = all
-                .filter(|e| e.compute_environment_arn() == arn)
-                .collect::<Vec<_>>()[0];
-            let resources = one.compute_resources().unwrap();
-            assert_eq!(
-                (resources.minv_cpus(), resources.maxv_cpus()),
-                (Some(0), Some(56))
-            );
-            assert_eq!(resources.instance_types(), ["g4dn.xlarge", "g5.xlarge"]);
-            assert_eq!(
-                resources.ec2_configuration()[0].image_type(),
-                Some("ECS_AL2023_NVIDIA")
-            );
-            assert_eq!(resources.subnets().len(), 2);
-            assert!(resources.launch_template().is_some());
-            resources.r#type().unwrap().as_str().to_owned()
-        })
-        .collect();
-    assert_eq!(kinds, ["SPOT", "EC2"], "Spot first");
-    let definitions = runtime.block_on(batch.describe_job_definitions().send()).unwrap();
-    let [definition] = definitions.job_definitions() else {
-        panic!("one job definition")
-    };
-    assert_eq!(
-        definition.job_definition_name(),
-        Some(place.output("JobDefinition"))
-    );
-    let container = definition.container_properties().unwrap();
-    assert_eq!(container.image(), Some(image));
-    let needs = container.resource_requirements().iter();
-    let needs = needs.map(|r| {
-        (
-            r.r#type().unwrap().as_str().to_owned(),
-            r.value().unwrap().to_owned(),
-        )
-    });
-    let expected = [("GPU", "1"), ("MEMORY", "14000"), ("VCPU", "4")];
-    assert_eq!(
-        needs.collect::<BTreeMap<_, _>>(),
-        expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
-    );
-    let variables: BTreeMap<&str, &str> = container
-        .environment()
-        .iter()
-        .map(|v| (v.name().unwrap(), v.value().unwrap()))
-        .collect();
-    assert_eq!(
-        variables["WALKAROUND_SEGMENTATION_QUEUE"],
-        place.output("SegmentationQueueUrl")
-    );
-    assert_eq!(variables["WALKAROUND_DEVICE"], "cuda");
-    let rules = definition.retry_strategy().unwrap().evaluate_on_exit();
-    assert_eq!(
-        rules.first().and_then(|r| r.on_status_reason()),
-        Some("Host EC2*")
-    );
-    assert_eq!(rules.last().and_then(|r| r.on_reason()), Some("*"));
-}
-
-/// The scaler's adapter starts a worker by the names that the functions are given.
-fn workers_start(place: &Place) {
-    let scaler = configuration(place, "ScalerFunction");
-    let variable = |name: &str| {
-        let value = &scaler["Environment"]["Variables"][name];
-        value
-            .as_str()
-            .unwrap_or_else(|| panic!("{name}: {value}"))
-            .to_owned()
-    };
-    let settings = BatchSettings {
-        job_queue: variable("WALKAROUND_JOB_QUEUE"),
-        job_definition: variable("WALKAROUND_JOB_DEFINITION"),
-        name_prefix: variable("WALKAROUND_JOB_PREFIX"),
-        environment: Vec::new(),
-    };
-    let capacity = BatchCapacity::new(place.aws.batch.clone(), settings, Arc::new(SystemClock::new()));
-    let fleet = place.runtime.block_on(async {
-        let started = capacity.start(2).await.unwrap();
-        let fleet = capacity.fleet().await.unwrap();
-        (started, fleet)
-    });
-    let ids: Vec<String> = fleet.1.into_iter().map(|w| w.id).collect();
-    assert!(
-        fleet.0.iter().all(|id| ids.contains(id)),
-        "{:?} in {ids:?}",
-        fleet.0
-    );
 }
