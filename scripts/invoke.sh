@@ -67,7 +67,7 @@ while read -r name function expected; do
     printf '%s\n' "$answer"
     same "$answer" "$expected" || die "events/$name.json: another answer than events/README.md says: $expected"
     count=$((count + 1))
-done < <(sed -n 's/^| \[`\([a-z0-9-]*\)`\][^|]*| \([a-z]*\) |.*| `\(.*\)` |$/\1 \2 \3/p' events/README.md)
+done < <(sed -n 's/^| \[.\([a-z0-9-]*\).\][^|]*| \([a-z]*\) |.*| .\({.*}\). |$/\1 \2 \3/p' events/README.md)
 [ "$count" -gt 0 ] || die "events/README.md names no event"
 
 printf '\nWhat came out:\n'
