@@ -76,6 +76,7 @@ HEALTHY = [
     rule("describe-stacks", "PhotosBucket", out="the-photos"),
     rule("describe-stacks", "TableName", out="the-table"),
     rule("describe-stacks", "BundlesBucket", out="the-bundles"),
+    rule("describe-stacks", "IntakeQueueUrl", out="the-queue"),
     rule("get-template", out="Resources: {}"),
     rule("s3api put-object", out="version-7"),
     rule("dynamodb get-item", out="done"),
@@ -293,8 +294,17 @@ class Deployment(unittest.TestCase):
         values = json.loads(parameters.read_text())
         values["storage"]["PhotoEvents"] = "None"
         parameters.write_text(json.dumps(values))
-        self.run_script("stage", "v1.1.0", "--yes")
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertIn('"bucket":"the-photos"', self.calls("sqs send-message")[0])
+
+    def test_an_output_that_is_missing_is_said_to_be(self) -> None:
+        answer = self.run_script(
+            "stage", "v1.1.0", "--yes", world=[rule("describe-stacks", "PhotosBucket", out="None")]
+        )
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("walkaround-stage-storage has no output PhotosBucket", answer.stdout)
+        self.assertEqual(self.calls("s3api put-object"), [])
 
     def test_a_stage_without_the_gpu_lane(self) -> None:
         parameters = self.tree / "infra/parameters/stage.json"
