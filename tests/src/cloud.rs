@@ -7,7 +7,7 @@ use crate::running::Running;
 use crate::throttle::Throttle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -109,7 +109,7 @@ impl TestCloud {
             "pipeline",
             &parameters,
         ));
-        runtime.block_on(numbers_as_numbers(&own));
+        runtime.block_on(crate::cloudformation::numbers_as_numbers(&own));
         let events = runtime.block_on(subscribed(&aws, &outputs["TopicArn"]));
         Self {
             folder,
@@ -371,8 +371,8 @@ impl TestCloud {
 
 /// Puts the functions' zips where the templates find them.
 fn put_code((runtime, aws): (&Runtime, &Aws), of: &Deployed<'_>, folder: &Path) {
-    let triage = zipped(Path::new(of.triage), folder);
-    let scaler = zipped(Path::new(of.scaler), folder);
+    let triage = crate::code::zipped(Path::new(of.triage), folder);
+    let scaler = crate::code::zipped(Path::new(of.scaler), folder);
     runtime.block_on(async {
         bucket(aws, CODE).await;
         for (key, zip) in [
@@ -388,30 +388,6 @@ fn put_code((runtime, aws): (&Runtime, &Aws), of: &Deployed<'_>, folder: &Path) 
                 .expect("code is put");
         }
     });
-}
-
-/// ministack keeps the numbers that a template takes from its parameters as text, and its poller compares them with
-/// numbers; AWS converts. So the mapping is given them again, as the template has them by default.
-///
-/// # Panics
-/// When there is no mapping.
-async fn numbers_as_numbers(endpoint: &str) {
-    let client = reqwest::Client::new();
-    let mappings = format!("{endpoint}/2015-03-31/event-source-mappings/");
-    let get = client.get(&mappings).send().await.expect("the emulator answers");
-    let listed: serde_json::Value =
-        serde_json::from_slice(&get.bytes().await.expect("an answer")).expect("JSON");
-    for mapping in listed["EventSourceMappings"].as_array().expect("a list") {
-        let uuid = mapping["UUID"].as_str().expect("a name");
-        let numbers = serde_json::json!({
-            "BatchSize": 10,
-            "MaximumBatchingWindowInSeconds": 0,
-            "ScalingConfig": {"MaximumConcurrency": 4},
-        });
-        let put = client.put(format!("{mappings}{uuid}")).body(numbers.to_string());
-        let status = put.send().await.expect("the emulator answers").status();
-        assert!(status.is_success(), "{status}");
-    }
 }
 
 /// A queue that gets every event of the topic, as it was published.
@@ -451,18 +427,4 @@ async fn drain(queue: &walkaround_aws::SqsQueue) -> Vec<(String, BTreeMap<String
         }
         all.extend(got.into_iter().map(|d| (d.body, d.attributes)));
     }
-}
-
-/// The program as a `provided.al2023` zip: stripped, under the name `bootstrap`.
-fn zipped(program: &Path, folder: &Path) -> PathBuf {
-    let name = program.file_name().expect("a program has a name");
-    let folder = folder.join("zips").join(name);
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let run = |command: &mut Command| {
-        let status = command.current_dir(&folder).status().expect("it can be started");
-        assert!(status.success(), "{command:?}");
-    };
-    run(Command::new("strip").args(["-o", "bootstrap"]).arg(program));
-    run(Command::new("python3").args(["-m", "zipfile", "-c", "function.zip", "bootstrap"]));
-    folder.join("function.zip")
 }

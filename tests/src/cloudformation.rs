@@ -121,3 +121,27 @@ pub fn days() -> BTreeSet<String> {
     let now = SystemClock::new().now();
     [now, now - Duration::from_secs(3600)].map(utc_day).into()
 }
+
+/// ministack keeps the numbers that a template takes from its parameters as text, and its poller compares them with
+/// numbers; AWS converts. So the mapping is given them again, as the template has them by default.
+///
+/// # Panics
+/// When there is no mapping.
+pub(crate) async fn numbers_as_numbers(endpoint: &str) {
+    let client = reqwest::Client::new();
+    let mappings = format!("{endpoint}/2015-03-31/event-source-mappings/");
+    let get = client.get(&mappings).send().await.expect("the emulator answers");
+    let listed: serde_json::Value =
+        serde_json::from_slice(&get.bytes().await.expect("an answer")).expect("JSON");
+    for mapping in listed["EventSourceMappings"].as_array().expect("a list") {
+        let uuid = mapping["UUID"].as_str().expect("a name");
+        let numbers = serde_json::json!({
+            "BatchSize": 10,
+            "MaximumBatchingWindowInSeconds": 0,
+            "ScalingConfig": {"MaximumConcurrency": 4},
+        });
+        let put = client.put(format!("{mappings}{uuid}")).body(numbers.to_string());
+        let status = put.send().await.expect("the emulator answers").status();
+        assert!(status.is_success(), "{status}");
+    }
+}

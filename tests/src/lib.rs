@@ -5,6 +5,7 @@
 
 pub mod cloud;
 pub mod cloudformation;
+mod code;
 pub mod files;
 pub mod function_stack;
 pub mod pictures;

@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// Stores a record as a worker would, with its marked picture.
-    fn store(&self, id: &str, phase: Phase, vehicle: &str) {
+    fn store(&self, id: &str, phase: &Phase, vehicle: &str) {
         let now = SystemClock::new().now();
         let at = BlobAddress {
             bucket: "results".to_owned(),
@@ -95,7 +95,7 @@ impl Bench {
             bytes: 7,
             content_type: "image/jpeg".to_owned(),
         };
-        let inspection = inspection(id, &phase, (vehicle, now), overlay);
+        let inspection = inspection(id, phase, (vehicle, now), overlay);
         let record = StoredRecord {
             id: inspection.request.id.clone(),
             version: 0,
@@ -162,9 +162,9 @@ fn ids(documents: &[serde_json::Value]) -> Vec<&str> {
 #[test]
 fn status_list_and_show_read_the_table() {
     let bench = Bench::new();
-    bench.store("one", done(Verdict::Damaged), "car-1");
-    bench.store("two", done(Verdict::Clean), "car-1");
-    bench.store("three", done(Verdict::Clean), "car-2");
+    bench.store("one", &done(Verdict::Damaged), "car-1");
+    bench.store("two", &done(Verdict::Clean), "car-1");
+    bench.store("three", &done(Verdict::Clean), "car-2");
     bench.send("INTAKE_QUEUE", &[("a", &[]), ("b", &[])]);
     bench.send("SEGMENTATION_DEAD_QUEUE", &[("c", &[])]);
     let names = &bench.names;
@@ -214,7 +214,7 @@ fn status_list_and_show_read_the_table() {
 #[test]
 fn links_are_printed_when_asked_for_and_nothing_secret_is_logged() {
     let bench = Bench::new();
-    bench.store("one", done(Verdict::Damaged), "car-1");
+    bench.store("one", &done(Verdict::Damaged), "car-1");
     let loud = bench.names.with("WALKAROUND_LOG", "debug");
     let shown = loud.run(&["show", "one", "--links", "--format", "json"]);
     assert_eq!(shown.code, 0, "{shown:?}");
@@ -271,7 +271,7 @@ fn photos_of_files_lists_and_prefixes_are_sent() {
     let bodies = bench.take("INTAKE_QUEUE");
     assert!(bodies.keys().all(|b| b.contains("car-7") && b.contains("mine")));
 
-    bench.store("mine", done(Verdict::Clean), "car-7");
+    bench.store("mine", &done(Verdict::Clean), "car-7");
     let known = names.run(&["submit", list.to_str().unwrap(), "--wait", "--timeout", "20"]);
     assert_eq!(known.code, 0, "{known:?}");
     assert!(

@@ -1,5 +1,7 @@
 //! One invocation of a function: what is settled, what goes back and when, and that nothing outlives its end.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
