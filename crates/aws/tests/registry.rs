@@ -1,6 +1,8 @@
 //! The registry of bundles, on both emulators: versions never change, activation has one winner, what is fetched
 //! is what was activated.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 mod common;
 
 use aws_sdk_s3::types::CreateBucketConfiguration;
@@ -18,6 +20,10 @@ fn bundle(folder: &Path, weights: &str) {
     fs::write(folder.join("gate.onnx"), weights).unwrap();
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one story, each step on what the one before left"
+)]
 async fn keeps_its_words(aws: &Aws) {
     let place = CreateBucketConfiguration::builder().location_constraint(REGION.into());
     let create = aws.s3.create_bucket().bucket(BUCKET);
