@@ -75,4 +75,4 @@ echo >&3
 exec 3>&-
 wait "$stack_pid"
 stack_pid=''
-printf '\ninvoke: %s events, every one answered\n' "$count"
+printf '\ninvoke: %s events, every one answered as events/README.md says\n' "$count"
