@@ -1,18 +1,28 @@
-//! What `doctor` asks AWS: who am I, do functions take messages, can Batch start workers, what alarms.
+//! What `doctor` asks AWS: who am I, do functions take messages, how long do messages wait, can Batch start workers, what
+//! alarms.
 //!
 //! Every question is one or two calls that only read, and answers in plain facts; what they mean is decided elsewhere.
 
-use crate::Connection;
+use crate::Aws;
 use crate::fault::{one_line, port_error};
+use aws_config::SdkConfig;
 use aws_sdk_batch::types::{CeState, ComputeEnvironmentDetail, JqState, ResourceType};
-use aws_sdk_cloudwatch::types::StateValue;
+use aws_sdk_cloudwatch::primitives::DateTime;
+use aws_sdk_cloudwatch::types::{Dimension, StateValue, Statistic};
 use aws_sdk_sqs::types::QueueAttributeName;
+use std::time::Duration;
+use walkaround_domain::Timestamp;
 use walkaround_ports::{PortError, PortErrorKind};
 
 /// Most alarms that are told.
 const ALARMS_MAX: i32 = 50;
 /// Most sources of events of one queue that are told.
 const SOURCES_MAX: i32 = 20;
+/// How far back the age of a queue's oldest message is looked for. SQS sends it every minute; after a queue has slept,
+/// up to 15 minutes pass before the first one.
+const AGE_LOOK_BACK: Duration = Duration::from_secs(15 * 60);
+/// Seconds of one figure of CloudWatch.
+const AGE_PERIOD_S: i32 = 60;
 
 /// Whose credentials are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,23 +99,20 @@ pub struct Alarm {
 /// Questions to AWS.
 #[derive(Debug, Clone)]
 pub struct Health {
-    batch: aws_sdk_batch::Client,
+    aws: Aws,
     cloudwatch: aws_sdk_cloudwatch::Client,
     lambda: aws_sdk_lambda::Client,
-    sqs: aws_sdk_sqs::Client,
     sts: aws_sdk_sts::Client,
 }
 
 impl Health {
-    /// Reads the standard settings and builds the clients. Does not talk to any service yet.
-    pub async fn connect(connection: &Connection) -> Self {
-        let config = connection.loader().load().await;
+    /// The clients of a process, and with the same settings those that only this asks.
+    pub fn new(aws: &Aws, config: &SdkConfig) -> Self {
         Self {
-            batch: aws_sdk_batch::Client::new(&config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            lambda: aws_sdk_lambda::Client::new(&config),
-            sqs: aws_sdk_sqs::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            aws: aws.clone(),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
         }
     }
 
@@ -128,16 +135,10 @@ impl Health {
     /// As SQS and Lambda.
     pub async fn event_sources(&self, queue_url: &str) -> Result<Vec<EventSource>, PortError> {
         let at = ("lambda", "event_sources");
-        let queue = self.sqs.get_queue_attributes().queue_url(queue_url);
-        let queue = queue.attribute_names(QueueAttributeName::QueueArn).send().await;
-        let queue = queue.map_err(|e| port_error(at, queue_url, &e))?;
-        let arn = queue
-            .attributes()
-            .and_then(|a| a.get(&QueueAttributeName::QueueArn));
         let list = self
             .lambda
             .list_event_source_mappings()
-            .set_event_source_arn(arn.cloned())
+            .event_source_arn(self.queue_arn(queue_url).await?)
             .max_items(SOURCES_MAX);
         let answer = list.send().await.map_err(|e| port_error(at, queue_url, &e))?;
         let mappings = answer.event_source_mappings.unwrap_or_default();
@@ -151,6 +152,50 @@ impl Health {
             .collect())
     }
 
+    async fn queue_arn(&self, queue_url: &str) -> Result<String, PortError> {
+        let at = ("queue", "arn");
+        let queue = self.aws.sqs.get_queue_attributes().queue_url(queue_url);
+        let answer = queue.attribute_names(QueueAttributeName::QueueArn).send().await;
+        let answer = answer.map_err(|e| port_error(at, queue_url, &e))?;
+        let arn = answer
+            .attributes()
+            .and_then(|a| a.get(&QueueAttributeName::QueueArn));
+        arn.cloned().ok_or_else(|| {
+            let detail = format!("{queue_url}: the service told no ARN");
+            PortError::new(at, PortErrorKind::Unavailable, detail)
+        })
+    }
+
+    /// How long the oldest message of a queue has waited, as CloudWatch was told last; none when it was not told lately.
+    /// SQS leaves out what was received three times and more.
+    ///
+    /// # Errors
+    /// As CloudWatch.
+    pub async fn oldest_age(&self, queue_url: &str, now: Timestamp) -> Result<Option<Duration>, PortError> {
+        let at = ("cloudwatch", "oldest_age");
+        let moment = |t: Timestamp| DateTime::from_millis(i64::try_from(t.0).unwrap_or(i64::MAX));
+        let name = queue_url.rsplit('/').next().unwrap_or(queue_url);
+        let ask = self
+            .cloudwatch
+            .get_metric_statistics()
+            .namespace("AWS/SQS")
+            .metric_name("ApproximateAgeOfOldestMessage")
+            .dimensions(Dimension::builder().name("QueueName").value(name).build())
+            .start_time(moment(now - AGE_LOOK_BACK))
+            .end_time(moment(now))
+            .period(AGE_PERIOD_S)
+            .statistics(Statistic::Maximum);
+        let answer = ask.send().await;
+        let answer = answer.map_err(|e| port_error(at, &format!("the age of queue {name}"), &e))?;
+        // They come in no order.
+        let last = answer
+            .datapoints()
+            .iter()
+            .max_by_key(|point| point.timestamp().map(DateTime::secs));
+        let age = last.and_then(|point| point.maximum());
+        Ok(age.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()))
+    }
+
     /// The job queue and its compute environments; none when there is no such queue.
     ///
     /// # Errors
@@ -158,7 +203,7 @@ impl Health {
     pub async fn job_queue(&self, name: &str) -> Result<Option<JobQueueHealth>, PortError> {
         let at = ("capacity", "job_queue");
         let what = format!("job queue {name}");
-        let answer = self.batch.describe_job_queues().job_queues(name).send().await;
+        let answer = self.aws.batch.describe_job_queues().job_queues(name).send().await;
         let answer = answer.map_err(|e| port_error(at, &what, &e))?;
         let Some(queue) = answer.job_queues().first() else {
             return Ok(None);
@@ -171,6 +216,7 @@ impl Health {
         let mut environments = Vec::new();
         if !names.is_empty() {
             let describe = self
+                .aws
                 .batch
                 .describe_compute_environments()
                 .set_compute_environments(Some(names.clone()));
@@ -198,7 +244,7 @@ impl Health {
     /// As Batch.
     pub async fn worker_needs(&self, definition: &str) -> Result<Option<WorkerNeeds>, PortError> {
         let at = ("capacity", "job_definition");
-        let describe = self.batch.describe_job_definitions();
+        let describe = self.aws.batch.describe_job_definitions();
         // A bare name means its latest active revision; anything more exact names one.
         let describe = match definition.contains(':') {
             true => describe.job_definitions(definition),
@@ -256,9 +302,9 @@ impl Health {
     ///
     /// # Errors
     /// `NotFound`, `Denied`, else as the service.
-    pub async fn table(&self, dynamodb: &aws_sdk_dynamodb::Client, name: &str) -> Result<(), PortError> {
+    pub async fn table(&self, name: &str) -> Result<(), PortError> {
         let at = ("records", "describe");
-        let answer = dynamodb.describe_table().table_name(name).send().await;
+        let answer = self.aws.dynamodb.describe_table().table_name(name).send().await;
         let answer = answer.map_err(|e| port_error(at, &format!("table {name}"), &e))?;
         let status = answer.table().and_then(|t| t.table_status());
         match status.map(|s| s.as_str()) {

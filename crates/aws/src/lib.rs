@@ -1,6 +1,6 @@
 //! Every port on SQS, DynamoDB, S3, SNS and AWS Batch.
 //!
-//! One [`Aws`] holds one client a service, built once per process with time-outs, retries and adaptive back-off
+//! One [`Aws`] holds one client a service, built once per process with time-outs, retries and back-off
 //! chosen in [`connect`]. Errors of the services become [`PortError`](walkaround_ports::PortError) in [`fault`]:
 //! what the caller should do, in one line, without credentials or signed URLs.
 
@@ -24,13 +24,13 @@ pub use capacity::{BatchCapacity, BatchSettings};
 pub use connect::{Aws, Connection};
 pub use health::{Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
-pub use parked::{DeadLetters, PARKED_SAMPLE_MAX, SentBack};
+pub use parked::{DeadLetters, PARKED_SAMPLE_MAX, PARKED_SEARCH_MAX, Refused, SentBack};
 pub use queue::SqsQueue;
 pub use records::DynamoRecords;
 pub use records::table::{IndexDefinition, KeyNames, TABLE, TableDefinition, create_table};
 pub use registry::{
-    Activated, Active, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry, HISTORY_MAX, Pushed,
-    VERSIONS_MAX,
+    Activated, Active, BundleNames, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry, HISTORY_MAX,
+    Pushed, VERSIONS_MAX,
 };
 pub use secrets::secret_text;
 pub use spot::SpotWatch;

@@ -1,47 +1,43 @@
 //! Dead letters for people: looking at them, and sending them back.
 //!
-//! SQS has no way to list messages. A look receives them with a short lease, which hides them from another look, and
-//! gives them back at once; what is beyond [`PARKED_SAMPLE_MAX`] is not seen. Sending back is a message move task of SQS
-//! where all are meant, and receive, send and delete, ten at a time, where single ones are meant or the service knows
-//! no such task (emulators). A crash in between leaves a message in both queues, which is harmless: the same photo is
-//! the same inspection.
+//! SQS has no way to list messages. A look receives them with a lease, which hides them from another look, and gives
+//! them back at its end; what is beyond [`PARKED_SAMPLE_MAX`] is not seen. Sending back is receive, send and delete, ten
+//! at a time, on every service alike. (Not SQS's own message move task: it moves all or none, and what it moves keeps the
+//! reason for which it was parked.) A crash in between leaves a message in both queues, which is harmless: the same photo
+//! is the same inspection.
 
 use crate::SqsQueue;
-use crate::fault::{kind_of, port_error};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sqs::types::QueueAttributeName;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tracing::debug;
-use walkaround_ports::{Delivery, OutMessage, PortError, PortErrorKind, Queue, Receipt};
+use tokio::task::JoinSet;
+use walkaround_ports::{Delivery, OutMessage, PortError, Queue, Receipt};
 
 /// Most dead letters of one look.
 pub const PARKED_SAMPLE_MAX: usize = 500;
+/// Most messages that are looked at to find the ones to send back.
+pub const PARKED_SEARCH_MAX: usize = 5_000;
+/// Most messages of one sending back of all.
+const SEND_BACK_MAX: usize = 100_000;
+/// After this many refusals the cause has to be mended first.
+const REFUSED_MAX: usize = 100;
 /// Attributes that parking adds, which a message that is sent back loses.
 const PARKED_ATTRIBUTES: [&str; 2] = ["parked_reason", "parked_from"];
-/// Most messages that are looked at to find the ones to send back.
-const SEARCH_MAX: usize = 5_000;
-/// Most messages of one sending back of all without a task.
-const SEND_BACK_MAX: usize = 100_000;
-/// How long a dead letter is hidden while it is looked at.
-const LEASE: Duration = Duration::from_secs(60);
+/// How long a dead letter is hidden while others are looked at: several times what the longest search takes, so that
+/// nothing is seen twice. Whoever interrupts one has to wait for as long.
+const LEASE: Duration = Duration::from_secs(5 * 60);
 /// A receive that finds nothing for this long has asked all of SQS.
 const WAIT: Duration = Duration::from_secs(1);
-/// Looks at a move task, a second apart.
-const TASK_LOOKS_MAX: usize = 120;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Messages of one receive.
 const TEN: usize = 10;
-
-type At = (&'static str, &'static str);
+/// Leases that are given back at once.
+const RELEASES_MAX: usize = 16;
 
 /// A dead-letter queue and the queue that it is for.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
-    client: Client,
-    dead: (SqsQueue, String),
-    source: (SqsQueue, String),
+    dead: SqsQueue,
+    source: SqsQueue,
 }
 
 /// What became of sending back.
@@ -51,25 +47,57 @@ pub struct SentBack {
     pub moved: u64,
     /// Message ids that were not found.
     pub missing: Vec<String>,
-    /// SQS goes on moving after this.
-    pub goes_on: bool,
+    /// Messages that their queue did not take, and which are still parked.
+    pub refused: Vec<Refused>,
+    /// A bound was reached before the end: there may be more.
+    pub more: bool,
 }
 
-/// How a move task was answered.
-enum Task {
-    Done(SentBack),
-    /// The service has no such task.
-    Unknown,
+/// A message that its queue did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Message id.
+    pub id: String,
+    /// Why, in one line.
+    pub why: String,
+}
+
+/// Which dead letters are meant.
+enum Wanted {
+    All,
+    /// Those of these ids that were not found yet.
+    These(BTreeSet<String>),
+}
+
+impl Wanted {
+    /// Whether a message is meant; an id is met once.
+    fn takes(&mut self, id: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ids) => ids.remove(id),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::These(ids) if ids.is_empty())
+    }
+}
+
+/// What a sending back has done so far.
+#[derive(Default)]
+struct Progress {
+    looked_at: usize,
+    sent: SentBack,
+    /// Leases of what stays parked.
+    held: Vec<Receipt>,
 }
 
 impl DeadLetters {
     /// The dead letters at one URL, which go back to the queue at another.
     pub fn new(client: Client, dead_url: &str, source_url: &str) -> Self {
-        let queue = |url: &str| (SqsQueue::new(client.clone(), url), url.to_owned());
         Self {
-            dead: queue(dead_url),
-            source: queue(source_url),
-            client,
+            dead: SqsQueue::new(client.clone(), dead_url),
+            source: SqsQueue::new(client, source_url),
         }
     }
 
@@ -79,25 +107,20 @@ impl DeadLetters {
     /// As SQS.
     pub async fn sample(&self) -> Result<Vec<Delivery>, PortError> {
         let mut all: Vec<Delivery> = Vec::new();
-        let outcome = self.each(PARKED_SAMPLE_MAX, &mut all).await;
-        for delivery in &all {
-            // Else its lease ends by itself in a minute.
-            let _ = self.dead.0.release(&delivery.receipt, Duration::ZERO).await;
-        }
+        let outcome = self.receive_all(&mut all).await;
+        self.release(all.iter().map(|delivery| delivery.receipt.clone()).collect())
+            .await;
         outcome?;
         let mut seen = BTreeSet::new();
         all.retain(|delivery| seen.insert(delivery.message_id.clone()));
         Ok(all)
     }
 
-    /// Leases up to `max` dead letters.
-    async fn each(&self, max: usize, into: &mut Vec<Delivery>) -> Result<(), PortError> {
-        while into.len() < max {
-            let some = self
-                .dead
-                .0
-                .receive(TEN.min(max - into.len()), LEASE, WAIT)
-                .await?;
+    /// Leases up to [`PARKED_SAMPLE_MAX`] dead letters.
+    async fn receive_all(&self, into: &mut Vec<Delivery>) -> Result<(), PortError> {
+        while into.len() < PARKED_SAMPLE_MAX {
+            let max = TEN.min(PARKED_SAMPLE_MAX - into.len());
+            let some = self.dead.receive(max, LEASE, WAIT).await?;
             if some.is_empty() {
                 break;
             }
@@ -106,150 +129,104 @@ impl DeadLetters {
         Ok(())
     }
 
-    /// Sends back the messages with these ids, as if they had never been delivered. At most 5,000 dead letters are
-    /// searched for them.
+    /// Gives leases back. What fails is hidden until its lease ends by itself.
+    async fn release(&self, receipts: Vec<Receipt>) {
+        for some in receipts.chunks(RELEASES_MAX) {
+            let mut releases = JoinSet::new();
+            for receipt in some {
+                let (queue, receipt) = (self.dead.clone(), receipt.clone());
+                releases.spawn(async move { queue.release(&receipt, Duration::ZERO).await.is_ok() });
+            }
+            releases.join_all().await;
+        }
+    }
+
+    /// Sends back the messages with these ids, as if they had never been delivered. At most [`PARKED_SEARCH_MAX`] dead
+    /// letters are searched for them.
     ///
     /// # Errors
     /// As SQS; what was sent back before stays so.
     pub async fn send_back(&self, ids: &[String]) -> Result<SentBack, PortError> {
-        let mut missing: BTreeSet<String> = ids.iter().cloned().collect();
-        let mut others: Vec<Receipt> = Vec::new();
-        let mut moved = 0;
-        let outcome = async {
-            while !missing.is_empty() && others.len() < SEARCH_MAX {
-                let some = self.dead.0.receive(TEN, LEASE, WAIT).await?;
-                if some.is_empty() {
-                    break;
-                }
-                let (wanted, rest): (Vec<_>, Vec<_>) =
-                    some.into_iter().partition(|d| missing.contains(&d.message_id));
-                others.extend(rest.into_iter().map(|d| d.receipt));
-                for id in self.move_these(wanted).await? {
-                    missing.remove(&id);
-                    moved += 1;
-                }
-            }
-            Ok(())
-        };
-        let outcome: Result<(), PortError> = outcome.await;
-        for receipt in &others {
-            let _ = self.dead.0.release(receipt, Duration::ZERO).await;
-        }
-        outcome?;
-        Ok(SentBack {
-            moved,
-            missing: missing.into_iter().collect(),
-            goes_on: false,
-        })
+        let wanted = Wanted::These(ids.iter().cloned().collect());
+        self.run(wanted, PARKED_SEARCH_MAX).await
     }
 
-    /// Sends all dead letters back.
+    /// Sends all dead letters back, 100,000 at most.
     ///
     /// # Errors
     /// As SQS; what was sent back before stays so.
     pub async fn send_back_all(&self) -> Result<SentBack, PortError> {
-        if let Task::Done(sent) = self.task().await? {
-            return Ok(sent);
-        }
-        let depth = self.dead.0.depth().await?;
-        // What comes back while this runs is not sent back again for ever.
-        let here = usize::try_from(depth.ready + depth.leased + depth.delayed).unwrap_or(SEND_BACK_MAX);
-        let most = (here + TEN).min(SEND_BACK_MAX);
-        let mut sent = SentBack::default();
-        while usize::try_from(sent.moved).unwrap_or(usize::MAX) < most {
-            let some = self.dead.0.receive(TEN, LEASE, WAIT).await?;
-            if some.is_empty() {
-                break;
-            }
-            sent.moved += self.move_these(some).await?.len() as u64;
-        }
+        let depth = self.dead.depth().await?;
+        let here = depth.ready + depth.leased + depth.delayed;
+        // What comes back while this runs is not sent back again for ever; the count is approximate.
+        let here = usize::try_from(here).unwrap_or(usize::MAX).saturating_add(TEN);
+        let mut sent = self.run(Wanted::All, here.min(SEND_BACK_MAX)).await?;
+        sent.more &= here > SEND_BACK_MAX || sent.refused.len() >= REFUSED_MAX;
         Ok(sent)
     }
 
-    /// Sends and acknowledges; the ids of those that were sent. One that the queue refuses stays a dead letter.
-    async fn move_these(&self, deliveries: Vec<Delivery>) -> Result<Vec<String>, PortError> {
-        if deliveries.is_empty() {
-            return Ok(Vec::new());
+    async fn run(&self, mut wanted: Wanted, look_at_max: usize) -> Result<SentBack, PortError> {
+        let mut progress = Progress::default();
+        let outcome = self.go_through(&mut wanted, look_at_max, &mut progress).await;
+        self.release(progress.held).await;
+        outcome?;
+        if let Wanted::These(missing) = wanted {
+            progress.sent.missing = missing.into_iter().collect();
         }
+        Ok(progress.sent)
+    }
+
+    async fn go_through(
+        &self,
+        wanted: &mut Wanted,
+        look_at_max: usize,
+        progress: &mut Progress,
+    ) -> Result<(), PortError> {
+        while !wanted.is_over() {
+            if progress.looked_at >= look_at_max || progress.sent.refused.len() >= REFUSED_MAX {
+                progress.sent.more = true;
+                break;
+            }
+            let some = self.dead.receive(TEN, LEASE, WAIT).await?;
+            if some.is_empty() {
+                break;
+            }
+            progress.looked_at += some.len();
+            let (meant, rest): (Vec<_>, Vec<_>) = some.into_iter().partition(|d| wanted.takes(&d.message_id));
+            progress.held.extend(rest.into_iter().map(|d| d.receipt));
+            if !meant.is_empty() {
+                self.move_these(meant, progress).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends and acknowledges. One that the queue refuses stays a dead letter.
+    async fn move_these(&self, deliveries: Vec<Delivery>, progress: &mut Progress) -> Result<(), PortError> {
         let messages = deliveries.iter().map(again).collect();
-        let answers = self.source.0.send(messages).await?;
-        let mut refused = None;
-        let (mut ids, mut receipts) = (Vec::new(), Vec::new());
+        let answers = match self.source.send(messages).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                progress.held.extend(deliveries.into_iter().map(|d| d.receipt));
+                return Err(error);
+            }
+        };
+        let mut receipts = Vec::new();
         for (delivery, answer) in deliveries.into_iter().zip(answers) {
             match answer {
-                Ok(()) => {
-                    ids.push(delivery.message_id);
-                    receipts.push(delivery.receipt);
+                Ok(()) => receipts.push(delivery.receipt),
+                Err(error) => {
+                    progress.held.push(delivery.receipt);
+                    progress.sent.refused.push(Refused {
+                        id: delivery.message_id,
+                        why: error.detail,
+                    });
                 }
-                Err(error) => refused = Some(error),
             }
         }
-        self.dead.0.ack(&receipts).await?;
-        match refused {
-            Some(error) if ids.is_empty() => Err(error),
-            _ => Ok(ids),
-        }
-    }
-
-    /// Has SQS move all, and waits for two minutes at most.
-    async fn task(&self) -> Result<Task, PortError> {
-        const AT: At = ("queue", "redrive");
-        let (from, to) = (self.arn(&self.dead.1).await?, self.arn(&self.source.1).await?);
-        let start = self.client.start_message_move_task().source_arn(&from);
-        // Without a destination, SQS refuses what was sent to the dead-letter queue rather than moved there.
-        match start.destination_arn(to).send().await {
-            Ok(_) => {}
-            Err(error) if has_no_task(&error) => {
-                debug!("no message move task here: sending back one by one");
-                return Ok(Task::Unknown);
-            }
-            Err(error) => return Err(port_error(AT, &self.dead.1, &error)),
-        }
-        let mut moved = 0;
-        for _ in 0..TASK_LOOKS_MAX {
-            let list = self.client.list_message_move_tasks().source_arn(&from);
-            let answer = list.max_results(1).send().await;
-            let answer = answer.map_err(|e| port_error(AT, &self.dead.1, &e))?;
-            let Some(task) = answer.results().first() else {
-                break;
-            };
-            moved = u64::try_from(task.approximate_number_of_messages_moved()).unwrap_or_default();
-            match task.status() {
-                Some("RUNNING" | "CANCELLING") => tokio::time::sleep(LOOK_EVERY).await,
-                Some("FAILED") => {
-                    let why = task.failure_reason().unwrap_or("no reason given");
-                    let detail = format!("SQS moved {moved} messages and then failed: {why}");
-                    return Err(PortError::new(AT, PortErrorKind::Unavailable, detail));
-                }
-                _ => return Ok(Task::Done(sent(moved, false))),
-            }
-        }
-        Ok(Task::Done(sent(moved, true)))
-    }
-
-    async fn arn(&self, url: &str) -> Result<String, PortError> {
-        const AT: At = ("queue", "redrive");
-        let call = self.client.get_queue_attributes().queue_url(url);
-        let answer = call.attribute_names(QueueAttributeName::QueueArn).send().await;
-        let answer = answer.map_err(|e| port_error(AT, url, &e))?;
-        let arn = answer
-            .attributes()
-            .and_then(|a| a.get(&QueueAttributeName::QueueArn));
-        arn.cloned().ok_or_else(|| {
-            PortError::new(
-                AT,
-                PortErrorKind::Unavailable,
-                format!("{url}: the service told no ARN"),
-            )
-        })
-    }
-}
-
-const fn sent(moved: u64, goes_on: bool) -> SentBack {
-    SentBack {
-        moved,
-        missing: Vec::new(),
-        goes_on,
+        progress.sent.moved += receipts.len() as u64;
+        self.dead.ack(&receipts).await?;
+        Ok(())
     }
 }
 
@@ -262,16 +239,4 @@ fn again(delivery: &Delivery) -> OutMessage {
         attributes,
         delay: Duration::ZERO,
     }
-}
-
-/// Whether the service knows no move tasks, or knows none between these two queues: then the messages are moved here.
-fn has_no_task<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    let SdkError::ServiceError(service) = error else {
-        return false;
-    };
-    let code = service.err().code().unwrap_or_default();
-    !matches!(
-        kind_of(code, 400),
-        PortErrorKind::Throttled | PortErrorKind::NotFound
-    )
 }

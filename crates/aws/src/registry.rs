@@ -11,6 +11,7 @@
 //! file with its digest, and `files.json` with the digest in `current`.
 
 mod documents;
+mod names;
 
 use crate::blobs::S3Blobs;
 use crate::fault::port_error;
@@ -18,7 +19,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 pub use documents::{Active, FileEntry, HISTORY_MAX};
-use documents::{Files, hex_digest};
+use documents::{Files, check_file, check_word, hex_digest};
+pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_domain::Timestamp;
@@ -32,9 +34,9 @@ pub const FILE_BYTES_MAX: u64 = 2 << 30;
 pub const VERSIONS_MAX: usize = 1000;
 /// Largest document of the registry itself.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
-/// Longest name or version, in bytes.
-const NAME_BYTES_MAX: usize = 64;
 const FILES: &str = "files.json";
+/// Where bundles are in the bucket.
+const FOLDER: &str = "bundles/";
 
 type At = (&'static str, &'static str);
 
@@ -86,7 +88,7 @@ impl BundleRegistry {
         check_word(name, at)?;
         Ok(BlobAddress {
             bucket: self.bucket.clone(),
-            key: format!("bundles/{name}/{rest}"),
+            key: format!("{FOLDER}{name}/{rest}"),
         })
     }
 
@@ -374,25 +376,4 @@ fn files_of(folder: &Path, at: At) -> Result<Vec<String>, PortError> {
 
 fn unreadable(path: &Path, error: &std::io::Error, at: At) -> PortError {
     PortError::new(at, PortErrorKind::Invalid, format!("{}: {error}", path.display()))
-}
-
-/// A name or version: it becomes part of a key and of a folder.
-fn check_word(word: &str, at: At) -> Result<(), PortError> {
-    let fits = (1..=NAME_BYTES_MAX).contains(&word.len()) && documents::plain(word);
-    if fits {
-        return Ok(());
-    }
-    let detail = format!(
-        "`{}` is no name of a bundle or version: 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
-        word.chars().take(80).collect::<String>().escape_default()
-    );
-    Err(PortError::new(at, PortErrorKind::Invalid, detail))
-}
-
-fn check_file(name: &str, at: At) -> Result<(), PortError> {
-    if documents::plain(name) && name != FILES {
-        return Ok(());
-    }
-    let detail = format!("`{}`: no name for a file of a bundle", name.escape_default());
-    Err(PortError::new(at, PortErrorKind::Invalid, detail))
 }

@@ -189,6 +189,23 @@ async fn a_waiting_job_says_why_and_a_running_one_counts_from_its_begin() {
 }
 
 #[tokio::test]
+async fn a_job_that_waits_again_counts_from_the_end_of_its_last_attempt() {
+    let (batch, capacity, clock) = set_up();
+    let asked = clock.now().0;
+    clock.advance(90 * MINUTE);
+    let ended = clock.now();
+    let attempts = json!([{ "stoppedAt": asked }, { "stoppedAt": ended.0 }]);
+    let job = json!({ "createdAt": asked, "startedAt": asked, "attempts": attempts });
+    batch.add("again", "RUNNABLE", job);
+    clock.advance(MINUTE);
+    let fleet = capacity.fleet().await.unwrap();
+    assert_eq!(
+        (fleet[0].state, fleet[0].created_at),
+        (WorkerJobState::Starting, ended)
+    );
+}
+
+#[tokio::test]
 async fn a_submission_names_queue_definition_and_environment() {
     let (batch, capacity, clock) = set_up();
     capacity.start(2).await.unwrap();

@@ -49,6 +49,7 @@ async fn keeps_its_words(aws: &Aws) {
     );
     assert_eq!(registry.push(("demo", "2"), &folder).await.unwrap(), Pushed::New);
     assert_eq!(registry.versions("demo").await.unwrap(), ["1", "2"]);
+    names_skip_what_is_no_bundle(aws, &registry, &folder).await;
 
     let nothing = registry.fetch_active("demo", &cache).await.unwrap_err();
     assert_eq!(nothing.kind, PortErrorKind::NotFound);
@@ -92,6 +93,26 @@ async fn keeps_its_words(aws: &Aws) {
         registry.rollback("demo", Timestamp(5)).await.unwrap(),
         Activated::NothingBefore
     );
+}
+
+/// Others put things beside the bundles: the console makes an object for a folder, people make folders of any name.
+async fn names_skip_what_is_no_bundle(aws: &Aws, registry: &BundleRegistry, folder: &Path) {
+    for key in [
+        "bundles/",
+        "bundles/a b/x",
+        "bundles/loose",
+        "bundles/demo/z/~",
+        "other/x/y",
+    ] {
+        let put = aws.s3.put_object().bucket(BUCKET).key(key);
+        put.send().await.unwrap();
+    }
+    for name in ["demo-2", "demo0", "first"] {
+        registry.push((name, "1"), folder).await.unwrap();
+    }
+    let found = registry.names().await.unwrap();
+    assert_eq!(found.names, ["demo-2", "demo", "demo0", "first"]);
+    assert!(!found.more);
 }
 
 /// Eight people activate at once, from one state: what stands is one of theirs, and every loser knows.

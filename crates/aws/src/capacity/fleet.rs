@@ -125,7 +125,8 @@ fn ended_long_ago(job: &JobSummary, now: Timestamp) -> bool {
 }
 
 /// A job as a worker. A running one counts from when its present attempt began, not from when it was asked for:
-/// it may have waited for hours, and whoever waits for its first sign of life must not hold that against it.
+/// it may have waited for hours, and whoever waits for its first sign of life must not hold that against it. One that
+/// waits again counts from the end of its last attempt: it may have worked for hours before.
 pub(super) fn worker(job: &JobDetail) -> WorkerJob {
     let state = match job.status() {
         Some(JobStatus::Running) => WorkerJobState::Running,
@@ -133,11 +134,15 @@ pub(super) fn worker(job: &JobDetail) -> WorkerJob {
         // A status that is not known here is taken as live: too few workers rather than two fleets.
         _ => WorkerJobState::Starting,
     };
-    let began = job.started_at().filter(|_| state == WorkerJobState::Running);
+    let since = match state {
+        WorkerJobState::Running => job.started_at(),
+        WorkerJobState::Starting => job.attempts().last().and_then(|a| a.stopped_at()),
+        WorkerJobState::Ended { .. } => None,
+    };
     WorkerJob {
         id: job.job_id().unwrap_or_default().to_owned(),
         state,
-        created_at: moment(began.or(job.created_at())),
+        created_at: moment(since.or(job.created_at())),
         reason: reason(job),
     }
 }

@@ -1,10 +1,14 @@
-//! The two documents of the registry, as JSON.
+//! The two documents of the registry, as JSON, and the words that keys are made of.
 
+use super::{At, FILES};
 use serde_json::{Value, json};
 use walkaround_domain::Timestamp;
+use walkaround_ports::{PortError, PortErrorKind};
 
 /// Versions before the active one that are remembered.
 pub const HISTORY_MAX: usize = 20;
+/// Longest name or version, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 /// The active version of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +91,28 @@ pub(super) fn plain(word: &str) -> bool {
         && word
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// A name or version: it becomes part of a key and of a folder.
+pub(super) fn check_word(word: &str, at: At) -> Result<(), PortError> {
+    let fits = (1..=NAME_BYTES_MAX).contains(&word.len()) && plain(word);
+    if fits {
+        return Ok(());
+    }
+    let detail = format!(
+        "`{}` is no name of a bundle or version: 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
+        word.chars().take(80).collect::<String>().escape_default()
+    );
+    Err(PortError::new(at, PortErrorKind::Invalid, detail))
+}
+
+/// A file of a bundle: it becomes part of a key and of a path.
+pub(super) fn check_file(name: &str, at: At) -> Result<(), PortError> {
+    if plain(name) && name != FILES {
+        return Ok(());
+    }
+    let detail = format!("`{}`: no name for a file of a bundle", name.escape_default());
+    Err(PortError::new(at, PortErrorKind::Invalid, detail))
 }
 
 fn word(value: &Value) -> Option<String> {

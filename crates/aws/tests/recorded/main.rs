@@ -3,4 +3,5 @@
 
 mod answers;
 mod blobs;
+mod parked;
 mod queue;

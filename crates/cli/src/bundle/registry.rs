@@ -49,7 +49,7 @@ async fn open(args: &RegistryArgs) -> Result<Opened, Failure> {
             )
         })?,
     };
-    let stack = connect(&args.connecting).await?;
+    let (stack, _) = connect(&args.connecting).await?;
     Ok(Opened {
         registry: BundleRegistry::new(stack.aws.s3.clone(), &bucket),
         blobs: stack.blobs(),

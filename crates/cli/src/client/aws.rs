@@ -3,7 +3,7 @@
 //! Names of queues, table and job queue come from the settings (the outputs of the deployed stack give their values);
 //! profile, region and endpoint from the command line or the standard settings of AWS.
 
-use super::backend::{Backend, Pace, ParkedMessage, ParkedPage, Redrive, Redriven, Tallies};
+use super::backend::{Backend, Pace, ParkedMessage, ParkedPage, Redrive, Redriven, Refusal, Tallies};
 use crate::args::{Connecting, QueueArg};
 use crate::failure::Failure;
 use async_trait::async_trait;
@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_assembly::process::start_log;
-use walkaround_aws::{Aws, Connection, DeadLetters, SqsQueue};
+use walkaround_aws::{Aws, BatchCapacity, BatchSettings, Connection, DeadLetters, Health, SqsQueue};
 use walkaround_cloud::CloudStack;
 use walkaround_messages::utc_day;
 use walkaround_pipeline::desk::{PARKED_FROM, PARKED_REASON};
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, Delivery, Queue, Records, StoredRecord, SystemClock, WorkerJob,
+    BlobAddress, Blobs, Clock, Delivery, GpuCapacity, Queue, Records, StoredRecord, SystemClock, WorkerJob,
 };
 use walkaround_settings::aws::{
-    INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_QUEUE, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE,
+    INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE,
 };
 use walkaround_settings::{AwsSettings, Settings};
 
@@ -31,10 +31,11 @@ const RECORDS_MAX: usize = 20_000;
 /// A stack on AWS.
 pub(crate) struct CloudClient {
     stack: CloudStack,
+    health: Health,
 }
 
 /// How AWS is reached.
-pub(crate) fn connection(connecting: &Connecting) -> Connection {
+fn connection(connecting: &Connecting) -> Connection {
     Connection {
         profile: connecting.profile.clone(),
         region: connecting.region.clone(),
@@ -42,24 +43,28 @@ pub(crate) fn connection(connecting: &Connecting) -> Connection {
     }
 }
 
-/// Clients with the region settled, and the settings.
-pub(crate) async fn connect(connecting: &Connecting) -> Result<CloudStack, Failure> {
+/// Clients with the region settled, and the settings; and what asks AWS for the stack's health.
+pub(crate) async fn connect(connecting: &Connecting) -> Result<(CloudStack, Health), Failure> {
     // A client is quiet unless it is asked.
     if std::env::var_os("WALKAROUND_LOG").is_some() {
         start_log();
     }
     let settings = Settings::from_env().map_err(Failure::usage)?;
-    let aws = Box::pin(Aws::connect(&connection(connecting))).await;
+    // Read once: a profile may start a program for its credentials.
+    let config = Box::pin(connection(connecting).loader().load()).await;
+    let aws = Aws::new(&config);
     if aws.sqs.config().region().is_none() {
         return Err(Failure::usage(
             "no AWS region: name one with --region or AWS_REGION, or a profile that has one",
         ));
     }
-    Ok(CloudStack {
+    let health = Health::new(&aws, &config);
+    let stack = CloudStack {
         aws,
         settings: Arc::new(settings),
         clock: Arc::new(SystemClock::new()),
-    })
+    };
+    Ok((stack, health))
 }
 
 /// Variables that name a queue and its dead letters.
@@ -72,8 +77,13 @@ const fn names(queue: QueueArg) -> (&'static str, &'static str) {
 
 impl CloudClient {
     pub(crate) async fn connect(connecting: &Connecting) -> Result<Self, Failure> {
-        let stack = connect(connecting).await?;
-        Ok(Self { stack })
+        let (stack, health) = connect(connecting).await?;
+        Ok(Self { stack, health })
+    }
+
+    /// What only `doctor` asks.
+    pub(crate) fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Adapters and settings.
@@ -158,10 +168,12 @@ impl Backend for CloudClient {
             Redrive::All => letters.send_back_all().await?,
             Redrive::Ids(ids) => letters.send_back(ids).await?,
         };
+        let refused = sent.refused.into_iter();
         Ok(Redriven {
             moved: sent.moved,
             missing: sent.missing,
-            goes_on: sent.goes_on,
+            refused: refused.map(|r| Refusal { id: r.id, why: r.why }).collect(),
+            more: sent.more,
         })
     }
 
@@ -191,10 +203,18 @@ impl Backend for CloudClient {
     }
 
     async fn jobs(&self) -> Result<Vec<WorkerJob>, Failure> {
-        if self.named().get(JOB_QUEUE).is_none() {
+        let Some(queue) = self.named().get(JOB_QUEUE) else {
             return Ok(Vec::new());
-        }
-        Ok(self.stack.capacity()?.fleet().await?)
+        };
+        let settings = BatchSettings {
+            job_queue: queue.to_owned(),
+            // Starting needs it; this only lists.
+            job_definition: String::new(),
+            name_prefix: self.named().need(JOB_PREFIX).map_err(Failure::usage)?.to_owned(),
+            environment: Vec::new(),
+        };
+        let jobs = BatchCapacity::new(self.stack.aws.batch.clone(), settings, self.clock());
+        Ok(jobs.fleet().await?)
     }
 
     async fn latest(&self, _max: usize) -> Result<Vec<StoredRecord>, Failure> {

@@ -52,8 +52,18 @@ pub(crate) struct Redriven {
     pub moved: u64,
     /// Ids that are not parked in this queue.
     pub missing: Vec<String>,
-    /// The service goes on sending back.
-    pub goes_on: bool,
+    /// Messages that their queue did not take, which are still parked.
+    pub refused: Vec<Refusal>,
+    /// A bound was reached before all were looked at.
+    pub more: bool,
+}
+
+/// A message that was not sent back, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub id: String,
+    /// One line.
+    pub why: String,
 }
 
 /// How many inspections stand where.

@@ -80,9 +80,12 @@ impl Backend for EmbeddedClient {
         match which {
             Redrive::All => done.moved = self.0.embedded.redrive(dead, Which::All).await?,
             Redrive::Ids(ids) => {
+                // Before anything is moved.
                 for id in ids {
                     id.parse::<u32>()
                         .map_err(|_| Failure::usage(format!("`{id}` is no number that `parked` shows")))?;
+                }
+                for id in ids {
                     let moved = self.0.embedded.redrive(dead, Which::One(id.clone())).await?;
                     done.moved += moved;
                     if moved == 0 {

@@ -1,6 +1,6 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
-use super::backend::{Backend, ParkedMessage, Redrive};
+use super::backend::{Backend, ParkedMessage, Redrive, Redriven};
 use super::rows::{ROWS_MAX, print_line, print_table, queues, table};
 use super::words::{clock_time, counted};
 use super::{Missing, open};
@@ -112,34 +112,100 @@ async fn send_back(args: &RedriveArgs, stack: &dyn Backend) -> Result<ExitCode, 
     } else {
         Redrive::Ids(args.ids.clone())
     };
-    let (mut moved, mut goes_on, mut missing) = (0, false, Vec::new());
+    let mut sent = Redriven::default();
     for queue in queues(args.queue) {
         let done = stack.redrive(*queue, &which).await?;
-        moved += done.moved;
-        goes_on |= done.goes_on;
+        sent.moved += done.moved;
+        sent.more |= done.more;
+        sent.refused.extend(done.refused);
         // What is not in one queue is looked for in the next.
         if !args.all {
-            missing.clone_from(&done.missing);
+            sent.missing.clone_from(&done.missing);
             which = Redrive::Ids(done.missing);
         }
         if which == Redrive::Ids(Vec::new()) {
             break;
         }
     }
+    // Where all that were asked for were met, nobody cares what else there is.
+    sent.more &= args.all || !sent.missing.is_empty();
     match args.stack.format {
-        Printed::Json => print_line(json!({"sent_back": moved, "missing": missing, "goes_on": goes_on}))?,
+        Printed::Json => print_line(outcome(&sent))?,
         Printed::Table => {
-            let moved = usize::try_from(moved).unwrap_or(usize::MAX);
-            let so_far = if goes_on {
-                " so far; SQS goes on sending back"
+            let moved = usize::try_from(sent.moved).unwrap_or(usize::MAX);
+            let more = if args.all && sent.more {
+                "; there may be more: once more goes on"
             } else {
                 ""
             };
-            print_line(format!("{} sent back{so_far}", counted(moved, "message")))?;
+            print_line(format!("{} sent back{more}", counted(moved, "message")))?;
         }
     }
-    if missing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    match left(&sent) {
+        None => Ok(ExitCode::SUCCESS),
+        Some(line) => Err(anyhow::anyhow!(line).into()),
     }
-    Err(anyhow::anyhow!("not parked: {}", missing.join(", ")).into())
+}
+
+fn outcome(sent: &Redriven) -> serde_json::Value {
+    let refused = sent.refused.iter();
+    let refused: Vec<_> = refused
+        .map(|r| json!({"message_id": r.id, "why": r.why}))
+        .collect();
+    json!({"sent_back": sent.moved, "missing": sent.missing, "refused": refused, "more": sent.more})
+}
+
+/// What was not sent back though it was asked for; none when nothing.
+fn left(sent: &Redriven) -> Option<String> {
+    let mut parts = Vec::new();
+    if let Some(first) = sent.refused.first() {
+        let others = match sent.refused.len() {
+            1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        parts.push(format!(
+            "still parked, as the queue did not take them: {}{others}: {}",
+            first.id, first.why
+        ));
+    }
+    if !sent.missing.is_empty() {
+        let ids = sent.missing.join(", ");
+        parts.push(if sent.more {
+            format!("not among the parked messages that were looked at: {ids}; once more looks at others")
+        } else {
+            format!("not parked: {ids}")
+        });
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::backend::Refusal;
+
+    #[test]
+    fn what_is_refused_is_not_called_missing() {
+        let refusal = |id: &str| Refusal {
+            id: id.to_owned(),
+            why: "a bad character".to_owned(),
+        };
+        let mut sent = Redriven {
+            moved: 2,
+            ..Redriven::default()
+        };
+        assert_eq!(left(&sent), None);
+        sent.refused = vec![refusal("a"), refusal("b")];
+        let line = left(&sent).unwrap();
+        assert!(
+            line.contains("did not take them: a and 1 more: a bad character"),
+            "{line}"
+        );
+        assert!(!line.contains("not parked"), "{line}");
+        sent.missing = vec!["c".to_owned()];
+        assert!(left(&sent).unwrap().ends_with("; not parked: c"));
+        sent.more = true;
+        assert!(!left(&sent).unwrap().contains("not parked"));
+        assert_eq!(outcome(&sent)["refused"][1]["message_id"], "b");
+    }
 }

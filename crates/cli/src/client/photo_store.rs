@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::Arc;
 use walkaround_domain::{InspectionRequest, PhotoRef};
-use walkaround_messages::derived_id;
+use walkaround_messages::{SUBMITTED_PREFIX, derived_id};
 use walkaround_pipeline::report::hex;
 use walkaround_ports::{BlobAddress, Blobs};
 use walkaround_settings::Settings;
@@ -46,7 +46,7 @@ impl PhotoStore {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let at = BlobAddress {
             bucket: self.bucket.clone(),
-            key: format!("submitted/{digest}/{name}"),
+            key: format!("{SUBMITTED_PREFIX}{digest}/{name}"),
         };
         self.blobs
             .put_new(&at, &bytes, "application/octet-stream")

@@ -6,7 +6,7 @@ use super::finding::Finding;
 use super::queues::{gather, queue};
 use super::workers::{WorkerFacts, workers};
 use crate::args::{QueueArg, StackArgs};
-use crate::client::aws::{CloudClient, connection};
+use crate::client::aws::CloudClient;
 use crate::client::rows::queues;
 use crate::failure::Failure;
 use walkaround_aws::{Alarm, EventSource, Health};
@@ -29,7 +29,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
             return Ok(vec![Finding::fail("settings", bundle::words(&failure), fix)]);
         }
     };
-    let health = Box::pin(Health::connect(&connection(&args.connecting))).await;
+    let health = client.health();
     let mut findings = Vec::new();
     match health.identity().await {
         Ok(who) => findings.push(Finding::ok(
@@ -44,11 +44,11 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
             }
         }
     }
-    let waiting = queues_and_records(&client, &health, &mut findings).await;
-    findings.push(event_source(&client, &health).await);
+    let waiting = queues_and_records(&client, &mut findings).await;
+    findings.push(event_source(&client).await);
     findings.extend(active_bundle(client.stack()).await);
-    findings.extend(batch(&client, &health, waiting).await);
-    findings.push(alarms(client.stack(), &health).await);
+    findings.extend(batch(&client, waiting).await);
+    findings.push(alarms(client.stack(), health).await);
     Ok(findings)
 }
 
@@ -78,7 +78,7 @@ fn failed(check: &str, failure: &Failure) -> Finding {
 }
 
 /// Judges queues and the table; how many messages wait for a worker.
-async fn queues_and_records(client: &CloudClient, health: &Health, findings: &mut Vec<Finding>) -> u64 {
+async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -> u64 {
     let mut waiting = 0;
     for name in queues(None) {
         let takers = match name {
@@ -98,7 +98,7 @@ async fn queues_and_records(client: &CloudClient, health: &Health, findings: &mu
     let stack = client.stack();
     findings.push(match stack.settings.aws.need(TABLE) {
         Err(error) => unset("table", &error),
-        Ok(table) => match health.table(&stack.aws.dynamodb, table).await {
+        Ok(table) => match client.health().table(table).await {
             Ok(()) => Finding::ok("table", table),
             Err(error) => Finding::unanswered("table", &error, DEPLOY),
         },
@@ -106,13 +106,13 @@ async fn queues_and_records(client: &CloudClient, health: &Health, findings: &mu
     waiting
 }
 
-async fn event_source(client: &CloudClient, health: &Health) -> Finding {
+async fn event_source(client: &CloudClient) -> Finding {
     let check = "triage function";
     let url = match client.stack().settings.aws.need(INTAKE_QUEUE) {
         Ok(url) => url,
         Err(error) => return unset(check, &error),
     };
-    match health.event_sources(url).await {
+    match client.health().event_sources(url).await {
         Ok(sources) => triage(&sources),
         Err(error) => Finding::unanswered(check, &error, DEPLOY),
     }
@@ -178,8 +178,8 @@ async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
     findings
 }
 
-async fn batch(client: &CloudClient, health: &Health, waiting: u64) -> Vec<Finding> {
-    let named = &client.stack().settings.aws;
+async fn batch(client: &CloudClient, waiting: u64) -> Vec<Finding> {
+    let (health, named) = (client.health(), &client.stack().settings.aws);
     let Some(name) = named.get(JOB_QUEUE) else {
         let what = "WALKAROUND_JOB_QUEUE is not set: photos of the GPU lane wait for ever";
         return vec![match waiting {

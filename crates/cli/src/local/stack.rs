@@ -6,7 +6,7 @@ use crate::library::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_assembly::Kit;
-pub(crate) use walkaround_assembly::process::{cores, resident_bytes, runtime, start_log, stop_on_signal};
+pub(crate) use walkaround_assembly::process::{resident_bytes, runtime, start_log, stop_on_signal};
 use walkaround_embedded::{Embedded, Options, SystemClock};
 use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::Clock;

@@ -1,7 +1,7 @@
 //! `walkaround up`: the whole pipeline in one command: triage, scaler, workers, drop folder, HTTP.
 
 use super::drop_folder::DropFolder;
-use super::stack::{Stack, cores, runtime, start_log, stop_on_signal};
+use super::stack::{Stack, runtime, start_log, stop_on_signal};
 use crate::args::UpArgs;
 use crate::failure::Failure;
 use anyhow::Context;
@@ -75,11 +75,7 @@ async fn triage_consumer(
     capacity: Arc<LocalCapacity>,
 ) -> Result<Consumer, Failure> {
     let s = &kit.settings;
-    let jobs = if s.triage_jobs == 0 {
-        cores()
-    } else {
-        s.triage_jobs
-    };
+    let jobs = kit.triage_jobs();
     let looker = kit.looker(engines, jobs)?;
     let inline_look = looker.measure_segment().await?;
     info!(look_ms = inline_look.as_secs_f64() * 1e3, "heavy look measured");
