@@ -254,9 +254,12 @@ fn photos_of_files_lists_and_prefixes_are_sent() {
     let bodies = bench.take("INTAKE_QUEUE");
     assert_eq!(bodies.len(), 2);
     for body in bodies.keys() {
-        assert!(body.contains("car-1") && body.contains("submitted/"), "{body}");
+        assert!(
+            body.contains("car-1") && body.contains("walkaround-submitted/"),
+            "{body}"
+        );
     }
-    let again = names.documents(&["submit", "s3://photos/submitted/"]);
+    let again = names.documents(&["submit", "s3://photos/walkaround-submitted/"]);
     let id = |d: &serde_json::Value| d["inspection_id"].as_str().map(str::to_owned);
     let (mut first, mut second): (Vec<_>, Vec<_>) =
         (sent.iter().map(id).collect(), again.iter().map(id).collect());
