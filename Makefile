@@ -90,9 +90,9 @@ images: ## Build the container images of functions and worker: make images TAG=v
 test-images: build-ready ## Build both images on a Debian base made here, and run them (root on Debian; not part of test)
 	@scripts/test-images.sh
 
-deploy: ## Deploy to AWS (docs/operations.md): make deploy STAGE=stage TAG=v1.2.3 [YES=1] [PUSHED=1] [FIRST_BUNDLE=bundles/demo]
-	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(PUSHED),--pushed) \
-		$(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)')
+# Pushing a bundle checks it, with the program of this checkout.
+deploy: $(if $(FIRST_BUNDLE),build-ready) ## Deploy to AWS (docs/operations.md): make deploy STAGE=stage TAG=v1.2.3 [YES=1] [FIRST_BUNDLE=bundles/demo]
+	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)')
 
 rollback: ## Go back to a version on AWS whose images are there: make rollback STAGE=stage TAG=v1.2.2 [YES=1]
 	@scripts/deploy.sh --rollback '$(STAGE)' '$(TAG)' $(if $(YES),--yes)

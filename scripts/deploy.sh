@@ -7,13 +7,14 @@
 #   STAGE             stage or production (infra/parameters/STAGE.json)
 #   TAG               vX.Y.Z; for stage vX.Y.Z-something too
 #   --yes             executes the change sets without asking
-#   --pushed          the images of TAG were pushed by an earlier run from this same commit: takes those
 #   --bundle FOLDER   where no bundle is active yet (a first deployment), pushes and activates this one
 #   --engine NAME     docker, podman or buildah
 #
-# Order: refusals; templates validated; images built and pushed; then stack by stage (storage, gpu, pipeline,
+# Order: refusals; templates validated; images built and pushed; then stack by stack (storage, gpu, pipeline,
 # operations; each takes outputs of those before it) a change set, shown, confirmed, executed, awaited; then one photo
-# is put and its record awaited. A roll-back leaves storage alone: it holds data, and its changes only add.
+# is put and its record awaited. A run that broke off is started again as it was: images that it pushed are taken.
+# A roll-back goes the other way round, as CloudFormation deletes no output that another stack takes, and leaves
+# storage alone: it holds data, and its changes only add.
 #
 # Exit code 0: deployed. 1: failed, and what was changed is rolled back where there was something before. 2: refused,
 # nothing was changed.
@@ -36,12 +37,11 @@ warn() { printf 'deploy: %s\n' "$*" >&2; }
 
 # --- arguments
 
-mode=deploy stage='' tag='' yes='' pushed='' bundle='' engine=''
+mode=deploy stage='' tag='' yes='' bundle='' engine=''
 while [ $# -gt 0 ]; do
     case "$1" in
         --rollback) mode=rollback ;;
         --yes) yes=yes ;;
-        --pushed) pushed=yes ;;
         --bundle) bundle=${2:?}; shift ;;
         --engine) engine=${2:?}; shift ;;
         -*) refuse "no such option: $1" ;;
@@ -87,17 +87,34 @@ check_tree() {
     git merge-base --is-ancestor "$revision" "$main" || refuse "tag $tag is not on main: merge it first"
 }
 
-# --- parameters (infra/parameters/STAGE.json: stack -> name -> value)
+# --- templates and their parameters (parameters/STAGE.json: stack -> name -> value)
+
+# Those that belong to the version: of this checkout, and for a roll-back of the tag where git knows it. Parameters that
+# a template does not have are refused, so the two go together.
+take_templates() {
+    templates=infra
+    if [ "$mode" = rollback ]; then
+        if git rev-parse --verify --quiet "refs/tags/$tag^{commit}" >/dev/null; then
+            templates=$WORK/$tag/infra
+            rm -rf "${WORK:?}/$tag"
+            mkdir -p "$WORK/$tag"
+            git archive "refs/tags/$tag" infra | tar -x -C "$WORK/$tag"
+        else
+            say "$tag is no tag of this repository: its images run with the templates of this checkout"
+        fi
+    fi
+    [ -f "$templates/parameters/$stage.json" ] || refuse "no $templates/parameters/$stage.json"
+}
 
 # parameter STACK NAME: one value, or nothing.
 parameter() {
     python3 -c 'import json, sys; print(json.load(open(sys.argv[1])).get(sys.argv[2], {}).get(sys.argv[3], ""))' \
-        "infra/parameters/$stage.json" "$1" "$2"
+        "$templates/parameters/$stage.json" "$1" "$2"
 }
 
 # parameters_file STACK NAME=VALUE...: those of the file and those given, as CloudFormation reads them.
 parameters_file() {
-    python3 - "infra/parameters/$stage.json" "$@" >"$WORK/$1.parameters.json" <<'PYTHON'
+    python3 - "$templates/parameters/$stage.json" "$@" >"$WORK/$1.parameters.json" <<'PYTHON'
 import json
 import sys
 
@@ -111,31 +128,39 @@ PYTHON
 # --- images
 
 image() { printf '%s/%s/%s:%s\n' "$registry" "$prefix" "$1" "$2"; }
-# Who built it from what: a second tag on the same image. Tags of the repositories never move.
+# Who built it from what: a second tag on the same image, which is pushed before the first. Tags of the repositories
+# never move, so a version that does not have this commit's tag too is another commit's.
 built_from() { printf '%s.g%s\n' "$tag" "${revision:0:12}"; }
 
-# has_image NAME TAG. That AWS does not say is not that there is none.
-has_image() {
-    local answer
-    answer=$(aws ecr describe-images --repository-name "$prefix/$1" --image-ids "imageTag=$2" \
-        --query 'imageDetails[0].imageDigest' --output text 2>&1) && [ "$answer" != None ] && return 0
-    case "$answer" in
-        None) return 1 ;;
-        *ImageNotFoundException* | *RepositoryNotFoundException*) return 1 ;;
-        *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${answer##*$'\n'}" ;;
+# find_image NAME TAG: its digest in `found`, or nothing. That AWS does not say is not that there is none.
+find_image() {
+    if found=$(aws ecr describe-images --repository-name "$prefix/$1" --image-ids "imageTag=$2" \
+        --query 'imageDetails[0].imageDigest' --output text 2>&1); then
+        [ "$found" != None ] || found=''
+        return 0
+    fi
+    case "$found" in
+        *ImageNotFoundException* | *RepositoryNotFoundException*) found='' ;;
+        *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${found##*$'\n'}" ;;
     esac
 }
 
+# What is to be done for each image, in `to_push` and `to_name`: nothing, where an earlier run from this commit did it.
 check_images() {
-    local name
+    local name found released
     for name in functions worker; do
+        find_image "$name" "$tag"
+        released=$found
         if [ "$mode" = rollback ]; then
-            has_image "$name" "$tag" || refuse "there is no image $prefix/$name:$tag to go back to"
-        elif [ -n "$pushed" ]; then
-            has_image "$name" "$(built_from)" || refuse "no image $prefix/$name:$tag was pushed from this commit"
-        elif has_image "$name" "$tag"; then
-            refuse "image $prefix/$name:$tag exists already: take the next version; make rollback goes back to an old" \
-                "one; --pushed goes on where an earlier run from this commit broke off"
+            [ -n "$released" ] || refuse "there is no image $prefix/$name:$tag to go back to"
+            continue
+        fi
+        find_image "$name" "$(built_from)"
+        if [ -z "$released" ] && [ -z "$found" ]; then to_push+=("$name")
+        elif [ -z "$released" ]; then to_name+=("$name")
+        elif [ "$released" != "$found" ]; then
+            refuse "image $prefix/$name:$tag exists and is of another commit: take the next version; make rollback goes" \
+                "back to an old one"
         fi
     done
 }
@@ -150,15 +175,31 @@ ensure_repository() {
 
 push_images() {
     local name
+    for name in "${to_name[@]}"; do name_image "$name"; done
+    if [ ${#to_push[@]} -eq 0 ]; then
+        say "the images of $tag were pushed from this commit before: taking those"
+        return 0
+    fi
     [ -n "$engine" ] || engine=$(scripts/images.sh --which)
-    for name in functions worker; do ensure_repository "$prefix/$name"; done
-    scripts/images.sh --engine "$engine" --tag "$tag" --prefix "$registry/$prefix"
+    for name in "${to_push[@]}"; do ensure_repository "$prefix/$name"; done
+    scripts/images.sh --engine "$engine" --tag "$tag" --prefix "$registry/$prefix" "${to_push[@]}"
     aws ecr get-login-password | "$engine" login --username AWS --password-stdin "$registry"
-    for name in functions worker; do
+    for name in "${to_push[@]}"; do
         "$engine" tag "$(image "$name" "$tag")" "$(image "$name" "$(built_from)")"
-        "$engine" push "$(image "$name" "$tag")"
         "$engine" push "$(image "$name" "$(built_from)")"
+        "$engine" push "$(image "$name" "$tag")"
     done
+}
+
+# name_image NAME: the version's tag, to an image that a run which broke off between its two pushes left without. In
+# the registry: built again it might be another image, which the commit's tag cannot move to.
+name_image() {
+    local found=(aws ecr batch-get-image --repository-name "$prefix/$1" --image-ids "imageTag=$(built_from)" --output text)
+    local manifest kind
+    manifest=$("${found[@]}" --query 'images[0].imageManifest')
+    kind=$("${found[@]}" --query 'images[0].imageManifestMediaType')
+    aws ecr put-image --repository-name "$prefix/$1" --image-tag "$tag" --image-manifest "$manifest" \
+        --image-manifest-media-type "$kind" --query 'image.imageId.imageDigest' --output text >/dev/null
 }
 
 # --- stacks
@@ -271,14 +312,17 @@ await() {
     return 1
 }
 
-# change_stack STACK TEMPLATES: with the parameters of the stage and the images of the tag.
+# Those that a roll-back changes, the last first.
+backwards() { printf '%s\n' "${STACKS[@]:1}" | tac; }
+
+# change_stack STACK: the version's template, with its parameters of the stage and its images.
 change_stack() {
     local images=()
     case "$1" in
         gpu) images=("WorkerImageUri=$(image worker "$tag")") ;;
         pipeline) images=("ImageUri=$(image functions "$tag")") ;;
     esac
-    change "$1" "$2/$1.yaml" "$(parameters_file "$1" "${images[@]}")"
+    change "$1" "$templates/$1.yaml" "$(parameters_file "$1" "${images[@]}")"
 }
 
 # --- the bundle
@@ -286,11 +330,15 @@ change_stack() {
 # Without an active bundle no function starts.
 ensure_bundle() {
     [ -z "$(parameter pipeline BundleLocation)" ] || return 0
-    local name bucket
+    local name bucket answer
     name=$(parameter pipeline BundleName)
     name=${name:-demo}
     bucket=$(output storage BundlesBucket) || return 1
-    aws s3api head-object --bucket "$bucket" --key "bundles/$name/current" >/dev/null 2>&1 && return 0
+    answer=$(aws s3api head-object --bucket "$bucket" --key "bundles/$name/current" 2>&1) && return 0
+    if [[ "$answer" != *"(404)"* ]]; then
+        warn "AWS does not say whether a bundle $name is active in $bucket: ${answer##*$'\n'}"
+        return 1
+    fi
     if [ -z "$bundle" ]; then
         warn "no bundle $name is active in $bucket: give one with --bundle bundles/demo (make deploy FIRST_BUNDLE=bundles/demo)"
         return 1
@@ -316,7 +364,7 @@ smoke() {
     case "$version" in None | null) version='' ;; esac
     # What docs/messages.md says an id is: where the photo is, joined by the unit separator.
     id=$(printf 's3\037%s\037%s\037%s' "$bucket" "$key" "$version" | sha256sum | cut -d ' ' -f 1)
-    if [ "$(parameter storage PhotoEvents)" = None ]; then tell "$bucket" "$key" "$version" || return 1; fi
+    if ! bucket_tells; then tell "$bucket" "$key" "$version" || return 1; fi
     say "smoke test: s3://$bucket/$key, inspection $id"
     item=$(printf '{"pk":{"S":"I#%s"},"sk":{"S":"R"}}' "$id")
     began=$SECONDS
@@ -333,6 +381,20 @@ smoke() {
     return 1
 }
 
+# Whether the bucket tells of new photos from the beginning: one that was there before does so once its owner has set it
+# up, after the first deployment (infra/README.md). Told twice, a photo is one inspection. The stack is asked, not the
+# file, as a roll-back leaves the stack as it is.
+bucket_tells() {
+    local events existing
+    events=$(storage_parameter PhotoEvents) && existing=$(storage_parameter ExistingPhotosBucket) || return 1
+    [ "$events" != None ] && case "$existing" in '' | None) true ;; *) false ;; esac
+}
+
+storage_parameter() {
+    aws cloudformation describe-stacks --stack-name "$prefix-storage" --output text \
+        --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue | [0]"
+}
+
 # tell BUCKET KEY VERSION: where nothing tells of new photos, a request does.
 tell() {
     local queue body
@@ -346,7 +408,7 @@ tell() {
 deploy_all() {
     local stack
     for stack in "${STACKS[@]}"; do
-        change_stack "$stack" infra || return 1
+        change_stack "$stack" || return 1
         if [ "$stack" = storage ]; then ensure_bundle || return 1; fi
     done
     smoke
@@ -354,7 +416,7 @@ deploy_all() {
 
 # To what `remember` found, templates and all.
 go_back() {
-    local stack
+    local stack stacks
     if [ -z "$previous" ]; then
         warn "there is no version before $tag to go back to; what was deployed stays, to be looked at"
         return 0
@@ -362,7 +424,8 @@ go_back() {
     say "going back to $previous"
     # One decision, made by the failure: nobody is asked again.
     yes=yes
-    for stack in "${STACKS[@]:1}"; do
+    mapfile -t stacks < <(backwards)
+    for stack in "${stacks[@]}"; do
         [ -f "$WORK/$stack.previous.yaml" ] || continue
         change "$stack" "$WORK/$stack.previous.yaml" "$WORK/$stack.previous.json" \
             || { warn "going back failed at $stack: look at it by hand (docs/operations.md, Roll-back)"; return 1; }
@@ -370,25 +433,17 @@ go_back() {
     if smoke; then say "$previous runs again"; else warn "the smoke test fails with $previous, too: it is not the version"; fi
 }
 
-# roll_back_to TAG's templates, from git where it is tagged.
 roll_back() {
-    local templates=infra stack
-    if git rev-parse --verify --quiet "refs/tags/$tag^{commit}" >/dev/null; then
-        templates=$WORK/$tag/infra
-        rm -rf "${WORK:?}/$tag"
-        mkdir -p "$WORK/$tag"
-        git archive "refs/tags/$tag" infra | tar -x -C "$WORK/$tag"
-    else
-        say "$tag is no tag of this repository: its images run with the templates of this checkout"
-    fi
-    for stack in "${STACKS[@]:1}"; do change_stack "$stack" "$templates" || return 1; done
+    local stack stacks
+    mapfile -t stacks < <(backwards)
+    for stack in "${stacks[@]}"; do change_stack "$stack" || return 1; done
     smoke
 }
 
 check_words
-[ -f "infra/parameters/$stage.json" ] || refuse "no infra/parameters/$stage.json"
 revision=$(git rev-parse HEAD)
 [ "$mode" = rollback ] || check_tree
+take_templates
 prefix=$(parameter storage Prefix)
 prefix=${prefix:-walkaround-$stage}
 account=$(aws sts get-caller-identity --query Account --output text) \
@@ -399,7 +454,7 @@ registry=$account.dkr.ecr.$region.amazonaws.com
 # A stage may do without the GPU lane.
 [ "$(parameter operations GpuStack)" != false ] || STACKS=(storage pipeline operations)
 mkdir -p "$WORK"
-changed='' previous=''
+changed='' previous='' to_push=() to_name=()
 
 check_images
 if [ "$mode" = rollback ]; then
@@ -412,7 +467,7 @@ fi
 say "$prefix in $region of account $account: $tag, commit ${revision:0:12}"
 validate
 remember
-[ -n "$pushed" ] || push_images
+push_images
 if deploy_all; then
     say "$tag runs in $stage"
     exit 0

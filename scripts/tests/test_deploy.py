@@ -60,6 +60,9 @@ def rule(*words: str, **answer: object) -> dict:
 
 
 NO_IMAGE = {"error": "An error occurred (ImageNotFoundException) when calling DescribeImages", "code": 254}
+NO_OBJECT = rule(
+    "head-object", error="An error occurred (404) when calling the HeadObject operation: Not Found", code=254
+)
 NO_STACK = {"error": "An error occurred (ValidationError): Stack with id x does not exist", "code": 254}
 
 # Everything in order: stacks are there with v1.0.0, the tree is clean, no image of the new tag is.
@@ -73,7 +76,9 @@ HEALTHY = [
     rule("describe-stacks", "StackStatus", out="UPDATE_COMPLETE"),
     rule("describe-stacks", "ImageUri", out="reg/walkaround-stage/functions:v1.0.0"),
     rule("describe-stacks", "Stacks[0].Parameters --output json", out='[{"ParameterKey": "A", "ParameterValue": "b"}]'),
-    rule("describe-stacks", "PhotosBucket", out="the-photos"),
+    rule("describe-stacks", "ParameterKey=='PhotoEvents'", out="Queue"),
+    rule("describe-stacks", "ParameterKey=='ExistingPhotosBucket'"),
+    rule("describe-stacks", "OutputKey=='PhotosBucket'", out="the-photos"),
     rule("describe-stacks", "TableName", out="the-table"),
     rule("describe-stacks", "BundlesBucket", out="the-bundles"),
     rule("describe-stacks", "IntakeQueueUrl", out="the-queue"),
@@ -83,10 +88,14 @@ HEALTHY = [
     rule("docker image inspect", out="123000000"),
 ]
 
+# A stack before those whose outputs it takes: CloudFormation deletes no output that is taken.
+BACKWARDS = ["operations", "pipeline", "gpu"]
+
 # Calls that change something.
 CHANGING = (
     "docker build",
     "docker push",
+    "ecr put-image",
     "ecr create-repository",
     "create-change-set",
     "execute-change-set",
@@ -201,7 +210,7 @@ class Deployment(unittest.TestCase):
     def test_an_image_that_is_there(self) -> None:
         for name in ("functions", "worker"):
             with self.subTest(name=name):
-                world = [rule("describe-images", f"walkaround-stage/{name} ", "imageTag=v1.1.0", out="sha256:1")]
+                world = [rule("describe-images", f"walkaround-stage/{name} ", "imageTag=v1.1.0 ", out="sha256:1")]
                 self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), f"{name}:v1.1.0 exists")
 
     def test_silence_of_the_registry_is_no_absence(self) -> None:
@@ -254,7 +263,7 @@ class Deployment(unittest.TestCase):
             [
                 f"{repository}/{name}:{tag}"
                 for name in ("functions", "worker")
-                for tag in ("v1.1.0", f"v1.1.0.g{HEAD[:12]}")
+                for tag in (f"v1.1.0.g{HEAD[:12]}", "v1.1.0")
             ],
         )
 
@@ -290,17 +299,21 @@ class Deployment(unittest.TestCase):
         self.assertTrue(all(f'"I#{identity}"' in look for look in looks))
 
     def test_where_nothing_tells_of_photos_a_request_does(self) -> None:
-        parameters = self.tree / "infra/parameters/stage.json"
-        values = json.loads(parameters.read_text())
-        values["storage"]["PhotoEvents"] = "None"
-        parameters.write_text(json.dumps(values))
+        for number, (name, value) in enumerate([("PhotoEvents", "None"), ("ExistingPhotosBucket", "the-photos")]):
+            with self.subTest(name=name):
+                world = [rule("describe-stacks", f"ParameterKey=='{name}'", out=value)]
+                answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+                self.assertEqual(answer.returncode, 0, answer.stdout)
+                self.assertIn('"bucket":"the-photos"', self.calls("sqs send-message")[number])
+
+    def test_where_the_bucket_tells_nothing_else_does(self) -> None:
         answer = self.run_script("stage", "v1.1.0", "--yes")
         self.assertEqual(answer.returncode, 0, answer.stdout)
-        self.assertIn('"bucket":"the-photos"', self.calls("sqs send-message")[0])
+        self.assertEqual(self.calls("sqs send-message"), [])
 
     def test_an_output_that_is_missing_is_said_to_be(self) -> None:
         answer = self.run_script(
-            "stage", "v1.1.0", "--yes", world=[rule("describe-stacks", "PhotosBucket", out="None")]
+            "stage", "v1.1.0", "--yes", world=[rule("describe-stacks", "OutputKey=='PhotosBucket'", out="None")]
         )
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("walkaround-stage-storage has no output PhotosBucket", answer.stdout)
@@ -316,7 +329,7 @@ class Deployment(unittest.TestCase):
         self.assertEqual(self.executed(), ["storage", "pipeline", "operations"])
 
     def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", **NO_STACK), rule("head-object", code=254)]
+        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
         (self.tree / "bundles/demo/bundle.toml").write_text('name = "demo"\nversion = "3"\n')
         answer = self.run_script("stage", "v1.0.0", "--yes", "--bundle", "bundles/demo", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
@@ -327,12 +340,19 @@ class Deployment(unittest.TestCase):
         self.assertIn("bundle activate demo 3 --bucket the-bundles", activated)
 
     def test_a_first_deployment_without_a_bundle_stops_and_says_so(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", **NO_STACK), rule("head-object", code=254)]
+        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
         answer = self.run_script("stage", "v1.0.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("no bundle demo is active", answer.stdout)
         self.assertIn("no version before v1.0.0", answer.stdout)
         self.assertEqual(self.executed(), ["storage"])
+
+    def test_silence_about_the_bundle_is_no_absence(self) -> None:
+        world = [rule("head-object", error="An error occurred (403) when calling the HeadObject operation", code=254)]
+        answer = self.run_script("stage", "v1.1.0", "--yes", "--bundle", "bundles/demo", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("AWS does not say whether a bundle demo is active in the-bundles", answer.stdout)
+        self.assertEqual(self.calls("cargo run"), [])
 
     def test_an_empty_change_set_is_no_failure(self) -> None:
         world = [
@@ -377,24 +397,62 @@ class Deployment(unittest.TestCase):
     # what was pushed before
 
     def test_pushed_images_of_this_commit_are_taken(self) -> None:
-        world = [rule("describe-images", f"imageTag=v1.1.0.g{HEAD[:12]}", out="sha256:1")]
-        answer = self.run_script("stage", "v1.1.0", "--yes", "--pushed", world=world)
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=[rule("describe-images", out="sha256:1")])
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertIn("were pushed from this commit before", answer.stdout)
+        self.assertEqual(self.calls("docker build", "docker push", "put-image"), [])
+
+    def test_a_broken_push_goes_on_where_it_broke(self) -> None:
+        # The functions were pushed whole; of the worker there is nothing.
+        world = [rule("describe-images", "walkaround-stage/functions ", out="sha256:1")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(len(self.calls("docker build")), 1)
+        pushed = [line.split("/")[-1] for line in self.calls("docker push")]
+        self.assertEqual(pushed, [f"worker:v1.1.0.g{HEAD[:12]}", "worker:v1.1.0"])
+
+    def test_an_image_without_its_version_is_given_it(self) -> None:
+        # The worker's push broke off between its two tags. An image that is built again may be another one.
+        ours = f"imageTag=v1.1.0.g{HEAD[:12]}"
+        world = [
+            rule("describe-images", "walkaround-stage/functions ", out="sha256:1"),
+            rule("describe-images", "walkaround-stage/worker ", ours, out="sha256:2"),
+            rule("batch-get-image", "imageManifestMediaType", out="a/kind"),
+            rule("batch-get-image", out='{"a": "manifest"}'),
+        ]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.calls("docker build", "docker push"), [])
+        (put,) = self.calls("put-image")
+        for words in (
+            "--repository-name walkaround-stage/worker",
+            "--image-tag v1.1.0 ",
+            '{"a": "manifest"}',
+            "a/kind",
+        ):
+            self.assertIn(words, put)
 
-    def test_pushed_images_of_another_commit_are_not(self) -> None:
-        world = [rule("describe-images", "imageTag=v1.1.0 ", out="sha256:1")]
-        answer = self.run_script("stage", "v1.1.0", "--yes", "--pushed", world=world)
-        self.assert_refused(answer, "pushed from this commit")
+    def test_a_push_that_breaks_off_changes_no_stack(self) -> None:
+        world = [rule("docker push", "worker:v1.1.0.g", error="connection reset", code=1)]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertEqual(self.change_sets(), [])
+
+    def test_a_version_of_another_commit_is_not_taken(self) -> None:
+        # This commit's push broke off before the version, which another commit took meanwhile.
+        ours = f"imageTag=v1.1.0.g{HEAD[:12]}"
+        world = [rule("describe-images", ours, out="sha256:1"), rule("describe-images", out="sha256:2")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assert_refused(answer, "functions:v1.1.0 exists and is of another commit")
 
     # back
 
     def assert_went_back(self, answer: subprocess.CompletedProcess, forth: list[str]) -> None:
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("going back to v1.0.0", answer.stdout)
-        back = [(stack, f"out/deploy/{stack}.previous.yaml") for stack in ("gpu", "pipeline", "operations")]
+        back = [(stack, f"out/deploy/{stack}.previous.yaml") for stack in BACKWARDS]
         self.assertEqual(self.change_sets(), [(stack, f"infra/{stack}.yaml") for stack in forth] + back)
-        self.assertEqual(self.executed()[-3:], ["gpu", "pipeline", "operations"])
+        self.assertEqual(self.executed()[-3:], BACKWARDS)
         kept = (self.tree / "out/deploy/pipeline.previous.yaml").read_text()
         self.assertEqual(kept.strip(), "Resources: {}")
 
@@ -426,18 +484,32 @@ class Deployment(unittest.TestCase):
         answer = self.run_script("--rollback", "stage", "v1.0.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.calls("docker build", "docker push"), [])
-        self.assertEqual(self.executed(), ["gpu", "pipeline", "operations"])
+        self.assertEqual(self.executed(), BACKWARDS)
         values = json.loads((self.tree / "out/deploy/pipeline.parameters.json").read_text())
         self.assertTrue(any(entry["ParameterValue"].endswith("functions:v1.0.0") for entry in values))
 
-    def test_rollback_takes_the_templates_of_the_tag(self) -> None:
+    def test_rollback_takes_templates_and_parameters_of_the_tag(self) -> None:
+        # Between the two versions the templates took one parameter up and laid another down; CloudFormation refuses
+        # parameters that a template does not have.
+        parameters = self.tree / "infra/parameters/stage.json"
+        values = json.loads(parameters.read_text())
+        values["pipeline"]["NewWord"] = "1"
+        parameters.write_text(json.dumps(values))
+        del values["pipeline"]["NewWord"]
+        values["pipeline"]["OldWord"] = "2"
+        images = {"pipeline": ["ImageUri"], "gpu": ["WorkerImageUri"], "operations": []}
+        takes = {stack: {*values[stack], *images[stack]} for stack in BACKWARDS}
+        files = {
+            f"infra/{stack}.yaml": "Parameters:\n" + "".join(f"  {name}: {{Type: String}}\n" for name in sorted(names))
+            for stack, names in takes.items()
+        }
+        files["infra/parameters/stage.json"] = json.dumps(values)
         archive = self.home / "archive.tar"
         with tarfile.open(archive, "w") as tar:
-            for stack in ("gpu", "pipeline", "operations"):
-                content = b"Resources: {Old: {}}\n"
-                entry = tarfile.TarInfo(f"infra/{stack}.yaml")
+            for name, content in files.items():
+                entry = tarfile.TarInfo(name)
                 entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
+                tar.addfile(entry, io.BytesIO(content.encode()))
         world = [
             rule("describe-images", "imageTag=v1.0.0", out="sha256:1"),
             rule("git rev-parse", "refs/tags/v1.0.0", out=OTHER),
@@ -445,11 +517,23 @@ class Deployment(unittest.TestCase):
         ]
         answer = self.run_script("--rollback", "stage", "v1.0.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
-        self.assertEqual(
-            [t for _, t in self.change_sets()],
-            [f"out/deploy/v1.0.0/infra/{stack}.yaml" for stack in ("gpu", "pipeline", "operations")],
-        )
-        self.assertIn("Old", (self.tree / "out/deploy/v1.0.0/infra/gpu.yaml").read_text())
+        folder = "out/deploy/v1.0.0/infra"
+        self.assertEqual(self.change_sets(), [(stack, f"{folder}/{stack}.yaml") for stack in BACKWARDS])
+        for stack, names in takes.items():
+            self.assertEqual((self.tree / folder / f"{stack}.yaml").read_text(), files[f"infra/{stack}.yaml"])
+            given = json.loads((self.tree / f"out/deploy/{stack}.parameters.json").read_text())
+            self.assertEqual({entry["ParameterKey"] for entry in given}, names, stack)
+
+    def test_rollback_to_a_tag_without_parameters_of_the_stage(self) -> None:
+        archive = self.home / "archive.tar"
+        with tarfile.open(archive, "w"):
+            pass
+        world = [
+            rule("git rev-parse", "refs/tags/v1.0.0", out=OTHER),
+            rule("git archive", file=str(archive)),
+        ]
+        answer = self.run_script("--rollback", "stage", "v1.0.0", "--yes", world=world)
+        self.assert_refused(answer, "no out/deploy/v1.0.0/infra/parameters/stage.json")
 
 
 if __name__ == "__main__":
