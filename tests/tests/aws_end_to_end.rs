@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_domain::{Inspection, InspectionRequest, Lane, Phase, PhotoRef};
-use walkaround_messages::{derived_id, request_protobuf};
+use walkaround_messages::{SUBMITTED_PREFIX, derived_id, request_protobuf};
 use walkaround_ports::OutMessage;
 use walkaround_tests::cloud::{Deployed, TestCloud};
 use walkaround_tests::requests::{as_json, clean, damaged, is_done};
@@ -81,29 +81,30 @@ fn photos_go_their_way_and_a_poisoned_message_goes_alone() {
         }
     }));
     cloud.send("IntakeQueueUrl", batch);
+    // As `submit` does it: S3's event of the photo means nothing beside the request.
+    let submitted = request(&cloud, &format!("{SUBMITTED_PREFIX}0a/photo.jpg"));
+    cloud.put_photo(&format!("{SUBMITTED_PREFIX}0a/photo.jpg"), &damaged());
+    cloud.send("IntakeQueueUrl", vec![as_json(&submitted)]);
     let signed = PhotoRef::Url(format!(
         "https://elsewhere.example/p.jpg?X-Amz-Signature={SIGNATURE}"
     ));
     let forbidden = InspectionRequest::of(derived_id(&signed), signed);
     cloud.send("IntakeQueueUrl", vec![as_json(&forbidden)]);
 
-    let wanted = 6 + 3 + 9 + 9 + 1;
+    let wanted = 6 + 3 + 9 + 9 + 1 + 1;
     let there = until(BOUND, || final_ones(&cloud).len() >= wanted);
-    let found = final_ones(&cloud);
-    assert!(
-        there,
-        "only {} of {wanted}:\n{}",
-        found.len(),
-        tail(&cloud.logs(), 80)
-    );
-    assert_eq!(found.len(), wanted);
-    check_verdicts(&cloud, &found, &forbidden);
+    let so_far = final_ones(&cloud).len();
+    assert!(there, "only {so_far} of {wanted}:\n{}", tail(&cloud.logs(), 80));
     for queue in ["IntakeQueueUrl", "SegmentationQueueUrl"] {
         assert!(
             until(BOUND, || cloud.messages(queue) == 0),
             "{queue} is not empty"
         );
     }
+    // With the queues empty nothing more can come.
+    let found = final_ones(&cloud);
+    assert_eq!(found.len(), wanted);
+    check_verdicts(&cloud, &found, &forbidden);
     let dead = cloud.dead_letters("IntakeDeadQueueUrl");
     let [(body, attributes)] = dead.as_slice() else {
         panic!("one dead letter, not {dead:?}")

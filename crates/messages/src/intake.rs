@@ -8,6 +8,8 @@ mod bounds;
 mod protobuf;
 mod s3;
 
+pub use s3::SUBMITTED_PREFIX;
+
 use crate::document::{from_value, not_json};
 use crate::{Unreadable, v1};
 use serde_json::Value;

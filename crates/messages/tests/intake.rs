@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use walkaround_domain::{Occasion, PhotoRef, Timestamp};
 use walkaround_messages::{
-    BODY_BYTES_MAX, Intake, REQUESTS_PER_MESSAGE_MAX, derived_id, parse_intake, request_json,
-    request_protobuf,
+    BODY_BYTES_MAX, Intake, REQUESTS_PER_MESSAGE_MAX, SUBMITTED_PREFIX, derived_id, parse_intake,
+    request_json, request_protobuf,
 };
 
 fn s3(key: &str, version: Option<&str>) -> PhotoRef {
@@ -246,6 +246,8 @@ fn what_asks_for_nothing() {
         json!({"Records": [removed]}).to_string(),
         json!({"Records": [folder]}).to_string(),
         json!({"Records": []}).to_string(),
+        event(&format!("{SUBMITTED_PREFIX}0a/a.jpg")),
+        event_bridge(&format!("{SUBMITTED_PREFIX}0a/a.jpg")),
         event_bridge("k").replace("Object Created", "Object Deleted"),
         sns("x").replace("Notification", "SubscriptionConfirmation"),
         sns(&test),
@@ -253,6 +255,9 @@ fn what_asks_for_nothing() {
     ] {
         assert!(!nothing(&body).is_empty(), "{body}");
     }
+    // A request for the same photo is one.
+    let photo = json!({"s3": {"bucket": "photos", "key": format!("{SUBMITTED_PREFIX}0a/a.jpg")}});
+    request(&json!({"version": 1, "photo": photo}).to_string());
 }
 
 #[test]

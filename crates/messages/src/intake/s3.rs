@@ -9,6 +9,10 @@ use crate::{Unreadable, v1};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+/// Photos under this prefix were put there by a client that sends a request of its own, with all that is known of
+/// them: S3's event of the same photo is not another one.
+pub const SUBMITTED_PREFIX: &str = "walkaround-submitted/";
+
 /// Major version of the records that this build reads; S3 raises it when their meaning changes.
 const EVENT_MAJOR: &str = "2";
 
@@ -75,6 +79,9 @@ fn created_object(
         .ok_or_else(|| Unreadable::new("bucket.name: missing"))?;
     if key.ends_with('/') && object.get("size").and_then(Value::as_u64) == Some(0) {
         return nothing("a folder's marker, not a photo");
+    }
+    if key.starts_with(SUBMITTED_PREFIX) {
+        return nothing("a submitted photo, which has a request of its own");
     }
     let source = v1::photo::Source::S3(v1::S3Object {
         bucket: bucket.to_owned(),
