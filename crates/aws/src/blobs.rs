@@ -5,7 +5,7 @@
 //! that lose checksums. Whatever comes back is compared with a digest where one is known; the SDK compares other
 //! checksums (CRC of a photo that someone else put) by itself.
 //!
-//! Needs `s3:GetObject`, `s3:PutObject`, and `s3:ListBucket`: without the last, S3 answers 403 for what is not there.
+//! Needs `s3:GetObject`, `s3:GetObjectVersion` where photos have versions, `s3:PutObject`, and `s3:ListBucket`: without the last, S3 answers 403 for what is not there.
 
 mod checks;
 mod reading;
@@ -19,6 +19,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use checks::{At, META_SHA256, check_key, hex_of, known_sha256, sha256_of};
@@ -31,7 +32,7 @@ const LIST_MAX: usize = 1000;
 const LIST_PAGES_MAX: usize = 10;
 /// Tries of a put that S3 answers with a conflict (another write of the key is under way).
 const CONFLICTS_MAX: u32 = 6;
-/// Before the second try; doubled for each later one: 1.6 s in all.
+/// Before the second try; doubled for each later one: 1.55 s in all.
 const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 /// Longest life of a signed address (S3: seven days).
 const PRESIGNED_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -43,6 +44,11 @@ const PUT_BYTES_MAX: u64 = 5 << 30;
 pub struct S3Blobs {
     client: Client,
 }
+
+/// One try of a put: 2 GiB of weights at 7 MB/s.
+const PUT_ATTEMPT_MAX: Duration = Duration::from_secs(300);
+/// All tries of a put.
+const PUT_MAX: Duration = Duration::from_secs(900);
 
 /// How S3 answered a conditional put.
 enum Put {
@@ -112,6 +118,8 @@ impl S3Blobs {
             .checksum_sha256(STANDARD.encode(sha256))
             .metadata(META_SHA256, hex_of(&sha256))
             .body(ByteStream::from(bytes.to_vec()));
+        // The time-outs of other calls count the sending of a body, too.
+        let call = call.customize().config_override(uploading());
         match call.send().await {
             Ok(_) => Ok(Put::Created),
             Err(error) => match status_of(&error) {
@@ -132,7 +140,7 @@ impl S3Blobs {
         let same = match there.sha256 {
             _ if there.bytes != size => false,
             Some(sha256) => sha256 == sha256_of(bytes),
-            None => match reading::whole(&self.client, at, (size, AT)).await {
+            None => match reading::whole(&self.client, (at, None), (size, AT)).await {
                 Ok(stored) => stored == bytes,
                 Err(error) if error.kind == PortErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
@@ -146,6 +154,16 @@ impl S3Blobs {
     }
 }
 
+/// Settings of a call that sends a large body.
+fn uploading() -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder()
+        .read_timeout(PUT_ATTEMPT_MAX)
+        .operation_attempt_timeout(PUT_ATTEMPT_MAX)
+        .operation_timeout(PUT_MAX)
+        .build();
+    aws_sdk_s3::Config::builder().timeout_config(timeouts)
+}
+
 #[async_trait]
 impl Blobs for S3Blobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
@@ -157,7 +175,18 @@ impl Blobs for S3Blobs {
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
         const AT: At = ("blobs", "get");
         check_key(at, AT)?;
-        reading::whole(&self.client, at, (bytes_max, AT)).await
+        reading::whole(&self.client, (at, None), (bytes_max, AT)).await
+    }
+
+    async fn get_version(
+        &self,
+        at: &BlobAddress,
+        version: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, PortError> {
+        const AT: At = ("blobs", "get_version");
+        check_key(at, AT)?;
+        reading::whole(&self.client, (at, Some(version)), (bytes_max, AT)).await
     }
 
     /// A put whose answer was lost is sent again by the SDK, and then finds its own blob: `AlreadySame`.
@@ -178,7 +207,9 @@ impl Blobs for S3Blobs {
                 }
                 Put::Busy => {}
             }
-            tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(conflict)).await;
+            if conflict + 1 < CONFLICTS_MAX {
+                tokio::time::sleep(CONFLICT_PAUSE * 2_u32.pow(conflict)).await;
+            }
         }
         let detail = format!("{at}: {CONFLICTS_MAX} conflicts with other writers");
         Err(PortError::new(AT, PortErrorKind::Unavailable, detail))

@@ -79,6 +79,11 @@ impl Blobs for LocalBlobs {
         .await
     }
 
+    /// There is one version of each: blobs are written once.
+    async fn get_version(&self, at: &BlobAddress, _: &str, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        self.get(at, bytes_max).await
+    }
+
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
         const AT: At = ("blobs", "put_new");
         let path = self.path(at, AT)?;

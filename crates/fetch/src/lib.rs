@@ -64,12 +64,10 @@ impl fmt::Debug for Fetcher {
 impl PhotoSource for Fetcher {
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         match photo {
-            // The blob port has no versions: its blobs are written once, so the key alone is the photo.
-            PhotoRef::S3 {
-                bucket,
-                key,
-                version: _,
-            } => self.objects.get(bucket, key, bytes_max).await,
+            PhotoRef::S3 { bucket, key, version } => {
+                let object = (bucket.as_str(), key.as_str(), version.as_deref());
+                self.objects.get(object, bytes_max).await
+            }
             PhotoRef::Url(url) => self.web.get(url, bytes_max).await,
             PhotoRef::File(path) => self.files.read(path, bytes_max).await,
         }

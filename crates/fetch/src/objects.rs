@@ -26,14 +26,17 @@ impl Objects {
         })
     }
 
-    /// The whole object.
-    pub(crate) async fn get(&self, bucket: &str, key: &str, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+    /// The whole object, in the version that is named.
+    pub(crate) async fn get(
+        &self,
+        (bucket, key, version): (&str, &str, Option<&str>),
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, FetchError> {
         let shown = one_line(&format!("s3://{bucket}/{key}"));
         if !self.buckets.contains(bucket) {
             let forbidden = format!("{shown}: the bucket is not among those that photos may come from");
             return Err(FetchError::Forbidden(forbidden));
         }
-        // Asked here, because the port would answer `Invalid`, which stands for too large below.
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return Err(FetchError::NotFound(format!("{shown}: no object has such a key")));
         }
@@ -41,18 +44,30 @@ impl Objects {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
         };
-        self.blobs
-            .get(&at, bytes_max)
-            .await
-            .map_err(|error| match error.kind {
-                PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
-                PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
-                PortErrorKind::Invalid => {
-                    FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes"))
-                }
-                PortErrorKind::Unavailable | PortErrorKind::Throttled | PortErrorKind::Corrupt => {
-                    FetchError::Port(error)
-                }
-            })
+        let got = match version {
+            Some(version) => self.blobs.get_version(&at, version, bytes_max).await,
+            None => self.blobs.get(&at, bytes_max).await,
+        };
+        let error = match got {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => error,
+        };
+        Err(match error.kind {
+            PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
+            PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
+            // Too large, or a call that the store refuses (a bucket elsewhere): only the first is the photo's fault.
+            PortErrorKind::Invalid if self.is_larger(&at, bytes_max).await => {
+                FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes"))
+            }
+            PortErrorKind::Invalid
+            | PortErrorKind::Unavailable
+            | PortErrorKind::Throttled
+            | PortErrorKind::Corrupt => FetchError::Port(error),
+        })
+    }
+
+    async fn is_larger(&self, at: &BlobAddress, bytes_max: u64) -> bool {
+        let meta = self.blobs.head(at).await;
+        meta.is_ok_and(|meta| meta.is_some_and(|meta| meta.bytes > bytes_max))
     }
 }

@@ -53,6 +53,15 @@ pub trait Blobs: Send + Sync {
     /// without reading more than that.
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError>;
 
+    /// As [`Blobs::get`], of the version that the store named when somebody else wrote it. A store without versions
+    /// has one of each blob, and gives that.
+    async fn get_version(
+        &self,
+        at: &BlobAddress,
+        version: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, PortError>;
+
     /// Writes a blob unless there is one.
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError>;
 

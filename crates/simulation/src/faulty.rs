@@ -289,6 +289,16 @@ impl Blobs for Faulty<dyn Blobs> {
             .await
     }
 
+    async fn get_version(
+        &self,
+        at: &BlobAddress,
+        version: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, PortError> {
+        let get = self.port.get_version(at, version, bytes_max);
+        self.process.call(("blobs", "get_version"), at, get).await
+    }
+
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
         let put = self.port.put_new(at, bytes, content_type);
         self.process.call(("blobs", "put_new"), at, put).await

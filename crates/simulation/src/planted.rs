@@ -178,6 +178,15 @@ impl Blobs for BadBlobs {
         self.0.get(at, bytes_max).await
     }
 
+    async fn get_version(
+        &self,
+        at: &BlobAddress,
+        version: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, PortError> {
+        self.0.get_version(at, version, bytes_max).await
+    }
+
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
         if self.0.0.rng().u32(0..8) == 0 {
             return Ok(PutNew::Created);

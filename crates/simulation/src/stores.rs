@@ -159,6 +159,11 @@ impl Blobs for SimBlobs {
         Ok(bytes.to_vec())
     }
 
+    /// There is one version of each: blobs are written once.
+    async fn get_version(&self, at: &BlobAddress, _: &str, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        self.get(at, bytes_max).await
+    }
+
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
         if !(1..=KEY_BYTES_MAX).contains(&at.key.len()) {
             let detail = "a key of 1 to 1,024 bytes is expected";

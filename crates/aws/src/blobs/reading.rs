@@ -30,6 +30,7 @@ const RESERVE_BYTES_MAX: u64 = 64 << 20;
 /// What all readings of one object share: for errors.
 struct Reading<'a> {
     at: &'a BlobAddress,
+    version: Option<&'a str>,
     call: At,
     bytes_max: u64,
 }
@@ -51,6 +52,7 @@ impl Reading<'_> {
     /// Begins the answer, and refuses one that is announced as too large.
     async fn begin(&self, client: &Client) -> Result<GetObjectOutput, PortError> {
         let call = client.get_object().bucket(&self.at.bucket).key(&self.at.key);
+        let call = call.set_version_id(self.version.map(str::to_owned));
         let answer = call.checksum_mode(ChecksumMode::Enabled).send().await;
         let answer = answer.map_err(|e| port_error(self.call, &self.at.to_string(), &e))?;
         let announced = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
@@ -88,13 +90,18 @@ fn names_checksum(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |e| e.source()).any(|e| e.to_string().contains("checksum"))
 }
 
-/// All bytes of an object, at most so many.
+/// All bytes of an object, or of a version of it, at most so many.
 pub(super) async fn whole(
     client: &Client,
-    at: &BlobAddress,
+    (at, version): (&BlobAddress, Option<&str>),
     (bytes_max, call): (u64, At),
 ) -> Result<Vec<u8>, PortError> {
-    let reading = Reading { at, call, bytes_max };
+    let reading = Reading {
+        at,
+        version,
+        call,
+        bytes_max,
+    };
     let mut answer = reading.begin(client).await?;
     let known = known_sha256(answer.checksum_sha256(), answer.metadata());
     let announced = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
@@ -122,6 +129,7 @@ pub(super) async fn to_file(
 ) -> Result<(), PortError> {
     let reading = Reading {
         at,
+        version: None,
         call: ("blobs", "download"),
         bytes_max: FILE_BYTES_MAX,
     };

@@ -177,6 +177,10 @@ impl Blobs for FakeBlobs {
         Err(fault(PortErrorKind::Invalid))
     }
 
+    async fn get_version(&self, at: &BlobAddress, _: &str, bytes_max: u64) -> Result<Vec<u8>, PortError> {
+        self.get(at, bytes_max).await
+    }
+
     async fn get(&self, at: &BlobAddress, _bytes_max: u64) -> Result<Vec<u8>, PortError> {
         self.asked.lock().unwrap().push(at.clone());
         match at.key.as_str() {
