@@ -29,11 +29,7 @@ use walkaround_vision::decode::Limits;
 use walkaround_vision::overlay::OverlayStyle;
 
 /// A worker counts as dead when it missed this many heartbeats.
-const BEATS_MISSED_MAX: u32 = 4;
-/// Time for a worker to load its networks and beat for the first time, once its process runs.
-const START_GRACE: Duration = Duration::from_secs(60);
-/// A reading of the lanes is used for this long, at most.
-const FRESH_MAX: Duration = Duration::from_secs(2);
+pub const BEATS_MISSED_MAX: u32 = 4;
 
 /// What everything is made from.
 #[derive(Clone)]
@@ -68,6 +64,14 @@ impl Kit {
     /// Inspections.
     pub fn ledger(&self) -> Ledger {
         Ledger::new(Arc::clone(&self.ports.records))
+    }
+
+    /// Photos that one process of triage looks at at once.
+    pub fn triage_jobs(&self) -> usize {
+        match self.settings.triage_jobs {
+            0 => cores(),
+            jobs => jobs,
+        }
     }
 
     /// The networks of a bundle folder, as the settings want them run.
@@ -187,7 +191,8 @@ impl Kit {
             workers_max: s.workers_max,
             rate_guess: s.worker_rate,
             beat_max_age: s.heartbeat * BEATS_MISSED_MAX,
-            fresh_for: s.scale_every.min(FRESH_MAX),
+            // Where the scaler looks more often, so does triage: it costs little there.
+            fresh_for: s.scale_every.min(s.lanes_fresh),
         };
         let who = ("triage (cpu)".to_owned(), parts.progress);
         Ok(Triage {
@@ -196,7 +201,9 @@ impl Kit {
             situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), situation)),
             routing: RoutingPolicy {
                 cold_start: s.cold_start,
-                inline_parallel: u32::try_from(parts.jobs).unwrap_or(u32::MAX),
+                inline_parallel: u32::try_from(parts.jobs)
+                    .unwrap_or(u32::MAX)
+                    .saturating_mul(s.triage_processes),
                 inline_drain_max: s.inline_drain,
                 ..RoutingPolicy::default()
             },
@@ -222,7 +229,7 @@ impl Kit {
                 warm_hold: s.warm_hold,
             },
             stale_after: s.heartbeat * BEATS_MISSED_MAX,
-            start_grace: START_GRACE,
+            start_grace: s.start_grace,
             needs: VecDeque::new(),
         }
     }

@@ -11,6 +11,6 @@ pub mod process;
 mod worker;
 
 pub use failure::Failure;
-pub use kit::{Kit, TriageParts};
+pub use kit::{BEATS_MISSED_MAX, Kit, TriageParts};
 pub use library::Engines;
 pub use worker::{EXIT_STALLED, WorkerParts, run_worker};

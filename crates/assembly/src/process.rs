@@ -34,7 +34,7 @@ pub fn start_log() {
 }
 
 /// Logs to standard error as JSON, a line an event, for machines that gather logs: `WALKAROUND_LOG` filters as
-/// in [`start_log`]. Fields of the spans around an event (request, inspection) stand on the event itself.
+/// in [`start_log`]. The fields of the span around an event (`request_id`, `trace`) stand under `span`.
 pub fn start_json_log() {
     let filter = EnvFilter::try_from_env("WALKAROUND_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()

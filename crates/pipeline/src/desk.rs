@@ -56,6 +56,8 @@ pub enum Trouble {
     /// The records cannot be written: nothing can be recorded, so the message comes back until its queue
     /// parks it.
     Unrecordable(String),
+    /// The message means another photo than the inspection of its id.
+    OtherPhoto(String),
     /// This process is to stop.
     Draining,
 }
@@ -86,9 +88,18 @@ impl Desk {
     /// The inspection of a request: as stored, or fresh. It was accepted when its message became durable.
     ///
     /// # Errors
-    /// When the records cannot be read.
+    /// When the records cannot be read, or what is stored under the id is another photo's.
     pub async fn take_up(&self, request: InspectionRequest, delivery: &Delivery) -> Result<Entry, Trouble> {
         let stored = self.settler.ledger.read(&request.id).await?;
+        if let Some(entry) = &stored
+            && entry.inspection.request.photo != request.photo.without_query()
+        {
+            let first = &entry.inspection.request.photo;
+            return Err(Trouble::OtherPhoto(format!(
+                "inspection {} is of {first}, not of {}: another photo needs another id",
+                request.id, request.photo
+            )));
+        }
         Ok(stored.unwrap_or_else(|| Entry {
             inspection: Inspection::accepted(request, delivery.sent_at),
             version: 0,
@@ -167,6 +178,7 @@ impl Desk {
         let attempt = delivery.receive_count;
         let (code, detail) = match trouble {
             Trouble::Draining => return Handled::Again(Duration::ZERO),
+            Trouble::OtherPhoto(detail) => return self.park(delivery, &detail).await,
             Trouble::Unrecordable(detail) => {
                 warn!(inspection = %request.id, attempt, detail, "records are out of reach, trying again later");
                 return self.again(attempt);
@@ -274,13 +286,13 @@ fn fetch_trouble(error: FetchError) -> Trouble {
         FetchError::Port(error) => match error.kind {
             PortErrorKind::NotFound => Trouble::Final(FailureCode::PhotoNotFound, error.to_string()),
             PortErrorKind::Denied => Trouble::Final(FailureCode::PhotoForbidden, error.to_string()),
-            PortErrorKind::Invalid => Trouble::Final(FailureCode::PhotoTooLarge, error.to_string()),
-            PortErrorKind::Unavailable | PortErrorKind::Throttled | PortErrorKind::Corrupt => {
-                Trouble::Again {
-                    code: FailureCode::PhotoUnreachable,
-                    detail: error.to_string(),
-                }
-            }
+            PortErrorKind::Invalid
+            | PortErrorKind::Unavailable
+            | PortErrorKind::Throttled
+            | PortErrorKind::Corrupt => Trouble::Again {
+                code: FailureCode::PhotoUnreachable,
+                detail: error.to_string(),
+            },
         },
     }
 }

@@ -12,11 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinSet};
-use tracing::{error, warn};
+use tracing::{Instrument, error, warn};
 use walkaround_ports::{Clock, Delivery, Queue, Receipt};
 
 /// A process without invocations has this much time for each photo.
 const UNLIMITED: Duration = Duration::from_secs(3600);
+
+/// This long before the end nothing more is waited for.
+const RELEASE_MARGIN: Duration = Duration::from_millis(200);
 
 /// When the present invocation ends, on the clock's ticks. A process that is invoked for one batch at a time
 /// shares one of these between [`Invocation`] and triage.
@@ -101,7 +104,8 @@ impl Invocation {
                 waiter.clone(),
                 delivery,
             );
-            held.insert(tasks.spawn(task).id(), in_hand);
+            // What is logged about a message stands under its invocation.
+            held.insert(tasks.spawn(task.in_current_span()).id(), in_hand);
         }
         let mut back = Vec::new();
         let last_begin = self.sleep_until(ends_at, self.settings.begin_margin);
@@ -131,7 +135,7 @@ impl Invocation {
             );
         }
         back.extend(held.into_values().map(|h| (h, Duration::ZERO)));
-        self.give_back(back).await
+        self.give_back(back, ends_at).await
     }
 
     async fn sleep_until(&self, ends_at: Duration, margin: Duration) {
@@ -139,14 +143,31 @@ impl Invocation {
         self.clock.sleep(until.saturating_sub(self.clock.ticks())).await;
     }
 
-    async fn give_back(&self, back: Vec<(Held, Duration)>) -> Vec<String> {
-        let mut ids = Vec::with_capacity(back.len());
+    /// All at once and not past the end: the answer names the messages whatever became of their delays.
+    async fn give_back(&self, back: Vec<(Held, Duration)>, ends_at: Duration) -> Vec<String> {
+        let ids = back.iter().map(|(held, _)| held.message_id.clone()).collect();
+        let mut releases = JoinSet::new();
         for (held, delay) in back {
-            // Failing to change it is no loss: the message comes back when its visibility time-out ends.
-            if let Err(error) = self.queue.release(&held.receipt, delay).await {
-                warn!(%error, message = held.message_id, "release failed");
+            let queue = Arc::clone(&self.queue);
+            let release = async move {
+                // Failing to change it is no loss: the message comes back when its visibility time-out ends.
+                if let Err(error) = queue.release(&held.receipt, delay).await {
+                    warn!(%error, message = held.message_id, "release failed");
+                }
+            };
+            releases.spawn(release.in_current_span());
+        }
+        let end = self.sleep_until(ends_at, RELEASE_MARGIN);
+        tokio::pin!(end);
+        while !releases.is_empty() {
+            tokio::select! {
+                biased;
+                _ = releases.join_next() => {}
+                () = &mut end => {
+                    warn!(messages = releases.len(), "not all delays could be set in time");
+                    break;
+                }
             }
-            ids.push(held.message_id);
         }
         ids
     }

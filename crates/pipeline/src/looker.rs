@@ -61,6 +61,7 @@ pub struct Looker {
     memory: Arc<MemoryBudget>,
     cpu: Arc<Semaphore>,
     batcher: Batcher,
+    engines: usize,
     clock: Arc<dyn Clock>,
 }
 
@@ -165,6 +166,7 @@ impl Looker {
             Compute::Inline => 1,
         };
         Self {
+            engines: more.len() + 1,
             bundle,
             memory: Arc::new(MemoryBudget::new(settings.decode_bytes_max)),
             cpu: Arc::new(Semaphore::new(threads)),
@@ -278,13 +280,14 @@ impl Looker {
         finished(Looked::refused(reason), (file, name), &self.bundle, None)
     }
 
-    /// Time of one heavy look on this machine, measured on an empty picture after one to warm up.
+    /// Time of one heavy look on this machine, measured on an empty picture: the shortest of one more than there are
+    /// engines, so that one of them is warm by then (its networks loaded, its memory had).
     ///
     /// # Errors
     /// When a network fails.
     pub async fn measure_segment(&self) -> Result<Duration, EngineError> {
         let mut shortest = Duration::MAX;
-        for _ in 0..2 {
+        for _ in 0..=self.engines {
             let side = self.bundle.long_side.max(1);
             let begin = self.clock.ticks();
             let (_, answer) = self

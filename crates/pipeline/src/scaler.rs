@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use walkaround_domain::Timestamp;
 use walkaround_domain::scaling::{Backlog, Fleet, ScalingPolicy, desired_workers, need};
 use walkaround_messages::parse_heartbeat;
-use walkaround_ports::{Clock, GpuCapacity, PortError, Queue, Records, WorkerJob, WorkerJobState};
+use walkaround_ports::{Clock, GpuCapacity, Heartbeat, PortError, Queue, Records, WorkerJob, WorkerJobState};
 
 /// Keeps the fleet at the level that the backlog asks for.
 pub struct Scaler {
@@ -48,6 +48,16 @@ pub struct Tick {
     pub ended: Vec<String>,
 }
 
+/// Whether a worker runs, has had its time to start, and gives no sign of life. `beats` are those of late.
+pub fn is_silent(job: &WorkerJob, beats: &[Heartbeat], (start_grace, now): (Duration, Timestamp)) -> bool {
+    job.state == WorkerJobState::Running
+        && !beats.iter().any(|b| b.worker == job.id)
+        && older(job.created_at, start_grace, now)
+}
+
+/// Why a worker was ended, as its capacity is told.
+pub const END_REASON: &str = "no sign of life";
+
 /// Most needs remembered: one a second for an hour.
 const NEEDS_MAX: usize = 3600;
 
@@ -64,11 +74,7 @@ impl Scaler {
         let (live, stale): (Vec<&WorkerJob>, Vec<&WorkerJob>) = fleet
             .iter()
             .filter(|job| !matches!(job.state, WorkerJobState::Ended { .. }))
-            .partition(|job| {
-                job.state == WorkerJobState::Starting
-                    || beats.iter().any(|b| b.worker == job.id)
-                    || !older(job.created_at, self.start_grace, now)
-            });
+            .partition(|job| !is_silent(job, &beats, (self.start_grace, now)));
         let rates: Vec<f64> = beats
             .iter()
             .filter_map(|b| parse_heartbeat(&b.body).ok())
@@ -93,12 +99,13 @@ impl Scaler {
             desired,
             ..Tick::default()
         };
-        tick.ended = self.end_stale(&stale).await;
+        let (ended, failed) = self.end_stale(&stale).await;
+        tick.ended = ended;
         // Stale workers are ending, not gone: until then they count against the maximum.
         let room = self
             .policy
             .workers_max
-            .saturating_sub(tick.live + tick.ended.len() as u32);
+            .saturating_sub(tick.live + stale.len() as u32);
         let missing = desired.saturating_sub(tick.live).min(room);
         if missing > 0 {
             tick.started = u32::try_from(self.capacity.start(missing).await?.len()).unwrap_or(u32::MAX);
@@ -110,19 +117,25 @@ impl Scaler {
                 "workers started"
             );
         }
-        Ok(tick)
+        // Told after everything else was done: the look failed in part.
+        failed.map_or(Ok(tick), Err)
     }
 
-    /// Ended or not, a worker asked to end counts against the maximum; one that cannot be ended must not keep the
-    /// others from being started.
-    async fn end_stale(&self, stale: &[&WorkerJob]) -> Vec<String> {
+    /// The workers that were asked to end, and the first error. One that cannot be ended must not keep the others from
+    /// being started.
+    async fn end_stale(&self, stale: &[&WorkerJob]) -> (Vec<String>, Option<PortError>) {
+        let (mut ended, mut failed) = (Vec::new(), None);
         for job in stale {
             warn!(worker = job.id, "no sign of life, ending it");
-            if let Err(error) = self.capacity.end(&job.id, "no sign of life").await {
-                warn!(worker = job.id, %error, "it could not be ended, the next look tries again");
+            match self.capacity.end(&job.id, END_REASON).await {
+                Ok(()) => ended.push(job.id.clone()),
+                Err(error) => {
+                    warn!(worker = job.id, %error, "it could not be ended, the next look tries again");
+                    failed = failed.or(Some(error));
+                }
             }
         }
-        stale.iter().map(|job| job.id.clone()).collect()
+        (ended, failed)
     }
 
     fn remember(&mut self, need: u32, now: Timestamp) {

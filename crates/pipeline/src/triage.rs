@@ -12,10 +12,9 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tracing::info;
+use tracing::{error, info};
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
 use walkaround_domain::{Event, FailureCode, InspectionRequest, Lane, Phase};
-use walkaround_inference::EngineError;
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
 
@@ -41,8 +40,9 @@ pub enum InlineLook {
     Known(Duration),
     /// This process has no segmenters.
     Never,
-    /// Measured when the first suspect photo asks: until then a process need not load its segmenters.
-    WhenAsked(OnceCell<Duration>),
+    /// Measured when the first suspect photo asks: until then a process need not load its segmenters. None once that has
+    /// failed: this process has no inline lane then.
+    WhenAsked(OnceCell<Option<Duration>>),
 }
 
 impl InlineLook {
@@ -51,18 +51,25 @@ impl InlineLook {
         Self::WhenAsked(OnceCell::new())
     }
 
-    async fn time(&self, looker: &Looker) -> Result<Option<Duration>, EngineError> {
+    async fn time(&self, looker: &Looker) -> Option<Duration> {
         match self {
-            Self::Known(time) => Ok(Some(*time)),
-            Self::Never => Ok(None),
-            Self::WhenAsked(cell) => {
-                let measured = cell.get_or_try_init(|| async {
-                    let time = looker.measure_segment().await?;
-                    info!(look_ms = time.as_secs_f64() * 1e3, "heavy look measured");
-                    Ok::<_, EngineError>(time)
-                });
-                Ok(Some(*measured.await?))
-            }
+            Self::Known(time) => Some(*time),
+            Self::Never => None,
+            Self::WhenAsked(cell) => *cell.get_or_init(|| measured(looker)).await,
+        }
+    }
+}
+
+/// A network that cannot be loaded here must not fail photos that the GPU lane can look at.
+async fn measured(looker: &Looker) -> Option<Duration> {
+    match looker.measure_segment().await {
+        Ok(time) => {
+            info!(look_ms = time.as_secs_f64() * 1e3, "heavy look measured");
+            Some(time)
+        }
+        Err(error) => {
+            error!(%error, "no heavy look in this process: all suspect photos go to the GPU lane");
+            None
         }
     }
 }
@@ -140,7 +147,7 @@ impl Triage {
         if !look.suspect {
             return self.finish(at, entry, photo).await;
         }
-        let routed = self.route(at).await?;
+        let routed = self.route(at).await;
         match routed.lane {
             Lane::Gpu => self.to_gpu(at, entry, routed).await,
             Lane::Inline => {
@@ -152,16 +159,15 @@ impl Triage {
         }
     }
 
-    async fn route(&self, at: &Sitting<'_>) -> Result<Routed, Trouble> {
+    async fn route(&self, at: &Sitting<'_>) -> Routed {
         let clock = &self.desk.settler.clock;
         let load = self.situation.load().await;
-        let look = self.inline_look.time(&at.looker).await;
         let cost = InlineCost {
-            look: look.map_err(|e| engine_trouble(&e))?,
+            look: self.inline_look.time(&at.looker).await,
             time_left: self.end.left(clock.ticks()),
         };
         let deadline = at.request.deadline.map(|d| d.since(clock.now()));
-        Ok(route(&load, cost, deadline, &self.routing))
+        route(&load, cost, deadline, &self.routing)
     }
 
     async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {

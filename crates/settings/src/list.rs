@@ -53,6 +53,16 @@ pub const SETTINGS: &[SettingDoc] = &[
         "photos that triage looks at at once; 0 for one a core",
     ),
     doc(
+        "WALKAROUND_TRIAGE_PROCESSES",
+        "1",
+        "processes of triage that may run at once; on Lambda its highest concurrency",
+    ),
+    doc(
+        "WALKAROUND_LANES_FRESH_S",
+        "2",
+        "seconds that triage uses a reading of queues and workers for",
+    ),
+    doc(
         "WALKAROUND_TRIAGE_IN_FLIGHT",
         "16",
         "messages that triage holds at once",
@@ -107,6 +117,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "WALKAROUND_SCALE_EVERY_S",
         "2",
         "seconds between two looks of the scaler",
+    ),
+    doc(
+        "WALKAROUND_START_GRACE_S",
+        "60",
+        "seconds that a worker may take from the start of its process to its first sign of life",
     ),
     doc(
         "WALKAROUND_LEASE_S",
