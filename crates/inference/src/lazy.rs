@@ -20,8 +20,9 @@ pub struct LazyEngine {
     runtime: Runtime,
     bundle: Arc<VerifiedBundle>,
     options: EngineOptions,
-    first: OnnxEngine,
-    whole: Option<OnnxEngine>,
+    /// Locator and gates at first, everything once `is_whole`.
+    engine: OnnxEngine,
+    is_whole: bool,
 }
 
 impl LazyEngine {
@@ -35,8 +36,8 @@ impl LazyEngine {
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
         Ok(Self {
-            first: OnnxEngine::first_look_only(runtime, bundle, options)?,
-            whole: None,
+            engine: OnnxEngine::first_look_only(runtime, bundle, options)?,
+            is_whole: false,
             runtime: runtime.clone(),
             bundle: Arc::clone(bundle),
             options,
@@ -45,46 +46,47 @@ impl LazyEngine {
 
     /// Whether the segmenters are loaded.
     pub fn is_whole(&self) -> bool {
-        self.whole.is_some()
+        self.is_whole
     }
 
-    fn whole(&mut self) -> Result<&mut OnnxEngine, EngineError> {
-        if self.whole.is_none() {
+    /// Puts an engine with all networks in the place of the first, once it has passed its self-test.
+    fn complete(&mut self) -> Result<(), EngineError> {
+        if !self.is_whole {
             let mut engine = OnnxEngine::new(&self.runtime, &self.bundle, self.options)?;
             engine.require_self_test(&self.bundle)?;
-            self.whole = Some(engine);
+            (self.engine, self.is_whole) = (engine, true);
         }
-        // Just filled: the other arm is never taken, and without it nothing would panic either.
-        Ok(self.whole.as_mut().unwrap_or(&mut self.first))
+        Ok(())
     }
 }
 
 impl Engine for LazyEngine {
     fn bundle_name(&self) -> &str {
-        self.first.bundle_name()
+        self.engine.bundle_name()
     }
 
     fn bundle_version(&self) -> &str {
-        self.first.bundle_version()
+        self.engine.bundle_version()
     }
 
     fn classes(&self) -> &[ClassSpec] {
-        self.first.classes()
+        self.engine.classes()
     }
 
     fn quality(&self) -> &QualityPolicy {
-        self.first.quality()
+        self.engine.quality()
     }
 
     fn long_side(&self) -> u32 {
-        self.first.long_side()
+        self.engine.long_side()
     }
 
     fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
-        self.first.first_look(photos)
+        self.engine.first_look(photos)
     }
 
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
-        self.whole()?.segment(photos)
+        self.complete()?;
+        self.engine.segment(photos)
     }
 }

@@ -1,6 +1,10 @@
 //! One network: a session whose tensors match its description, run in batches of a few fixed sizes.
+//!
+//! Its tensors are bound to the session: the input is prepared in, and the output arrives in, memory that the device
+//! reads and writes by itself (`memory.rs`). On a processor that means without a copy, on a GPU with one each way.
 
 mod input;
+mod memory;
 
 use crate::bundle::BundleFile;
 use crate::error::{BundleError, EngineError};
@@ -9,10 +13,13 @@ use crate::outputs::Raw;
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 use image::RgbImage;
 pub(crate) use input::Input;
-use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, Outlet, TensorElementType, TensorRef, ValueType};
+use input::element_type;
+use memory::Places;
+use ort::memory::{Allocator, MemoryInfo};
+use ort::session::{IoBinding, Session};
+use ort::value::{DynValue, Outlet, TensorElementType, ValueType};
 use walkaround_domain::UnitRect;
-use walkaround_vision::tensor::{Element, Layout, TensorData, prepare};
+use walkaround_vision::tensor::{Layout, TensorData, prepare};
 
 /// Batch sizes that sessions see. A few fixed sizes keep GPU memory from creeping: the arena grows once for
 /// each shape.
@@ -27,6 +34,9 @@ pub(crate) struct View<'a> {
 pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
     session: Session,
+    binding: IoBinding,
+    /// Where outputs are to arrive.
+    output: MemoryInfo<'static>,
     /// Batch sizes in use: all buckets, or the one that the graph fixes.
     buckets: Vec<usize>,
     device: ActiveDevice,
@@ -35,12 +45,13 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// The network, and an allocator for the input of this one and of others that want to see the same.
     pub(crate) fn load(
         runtime: &Runtime,
         (device, threads): (ActiveDevice, usize),
         spec: &NetworkSpec,
         file: &BundleFile,
-    ) -> Result<Self, EngineError> {
+    ) -> Result<(Self, Allocator), EngineError> {
         let bad = |message: String| BundleError::Network {
             network: spec.name.clone(),
             message,
@@ -52,13 +63,20 @@ impl Network {
         let batch = check_input(spec, session.inputs()).map_err(bad)?;
         check_output(spec, session.outputs()).map_err(bad)?;
         let buckets = batch.map_or_else(|| BATCH_BUCKETS.to_vec(), |fixed| vec![fixed]);
-        Ok(Self {
+        let binding = session
+            .create_binding()
+            .map_err(|e| bad(first_line(&e.to_string())))?;
+        let Places { input, output } = Places::of(&session, device);
+        let network = Self {
             spec: spec.clone(),
             session,
+            binding,
+            output,
             buckets,
             device,
             input: 0,
-        })
+        };
+        Ok((network, input))
     }
 
     pub(crate) fn outlets(&self) -> (&[Outlet], &[Outlet]) {
@@ -124,34 +142,19 @@ impl Network {
         (views, bucket): (&[View<'_>], usize),
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
-        let covers = input.fill(views, bucket);
-        let spec = &input.spec;
-        let (h, w) = (i64::from(spec.size.height), i64::from(spec.size.width));
-        let shape = match spec.layout {
-            Layout::Nchw => [bucket as i64, 3, h, w],
-            Layout::Nhwc => [bucket as i64, h, w, 3],
-        };
         let text = |e: ort::Error| e.to_string();
-        let len = bucket * spec.slot_len();
-        // Slots past the last view keep what an earlier batch left there: their answers are never read.
-        let value: SessionInputValue<'_> = match &input.data {
-            TensorData::F32(v) => TensorRef::from_array_view((shape, &v[..len]))
-                .map_err(text)?
-                .into(),
-            TensorData::F16(v) => TensorRef::from_array_view((shape, &v[..len]))
-                .map_err(text)?
-                .into(),
-            TensorData::U8(v) => TensorRef::from_array_view((shape, &v[..len]))
-                .map_err(text)?
-                .into(),
-        };
-        let outputs = self
-            .session
-            .run(ort::inputs![self.spec.input_tensor.as_str() => value])
+        let (batch, covers) = input.fill(views, bucket).map_err(text)?;
+        let Self { spec, binding, .. } = self;
+        // Bound anew for every run: that is what copies the input to a GPU, and an output that is kept would have to be
+        // of the same shape.
+        binding.bind_input(&spec.input_tensor, batch).map_err(text)?;
+        binding
+            .bind_output_to_device(&spec.output_tensor, &self.output)
             .map_err(text)?;
-        let output = outputs
-            .get(&self.spec.output_tensor)
-            .ok_or("the output is missing")?;
+        binding.synchronize_inputs().map_err(text)?;
+        let outputs = self.session.run_binding(binding).map_err(text)?;
+        binding.synchronize_outputs().map_err(text)?;
+        let output = outputs.get(&spec.output_tensor).ok_or("the output is missing")?;
         split(output, bucket, &covers, each)
     }
 }
@@ -222,11 +225,7 @@ fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Option<usize>, S
     if inputs.len() != 1 {
         return Err(format!("the graph has {} inputs, expected one", inputs.len()));
     }
-    let wanted = match spec.input.element {
-        Element::F32 => TensorElementType::Float32,
-        Element::F16 => TensorElementType::Float16,
-        Element::U8 => TensorElementType::Uint8,
-    };
+    let wanted = element_type(spec.input.element);
     if *ty != wanted {
         return Err(format!(
             "input `{}` takes {ty:?}, the manifest says {wanted:?}",

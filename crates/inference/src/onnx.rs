@@ -62,11 +62,11 @@ pub struct PreparedInput {
 pub struct OnnxEngine {
     manifest: Manifest,
     long_side: u32,
+    /// One for each kind of input among the networks. Before them: their memory goes before the sessions that gave it.
+    inputs: Vec<Input>,
     locator: Option<Network>,
     gates: Vec<Network>,
     segmenters: Vec<Network>,
-    /// One for each kind of input among the networks.
-    inputs: Vec<Input>,
 }
 
 impl OnnxEngine {
@@ -102,11 +102,12 @@ impl OnnxEngine {
         let mut inputs: Vec<Input> = Vec::new();
         let files = manifest.networks.iter().zip(bundle.networks());
         for (spec, file) in files.filter(|(spec, _)| wanted(spec.role())) {
-            let mut network = Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
+            let (mut network, memory) =
+                Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
             let shared = inputs.iter().position(|input| input.spec == spec.input);
             network.input = shared.unwrap_or(inputs.len());
             if shared.is_none() {
-                inputs.push(Input::new(spec.input));
+                inputs.push(Input::new(spec.input, memory));
             }
             match spec.role() {
                 Role::Locator => locator = Some(network),
@@ -117,10 +118,10 @@ impl OnnxEngine {
         Ok(Self {
             long_side: manifest.long_side(),
             manifest,
+            inputs,
             locator,
             gates,
             segmenters,
-            inputs,
         })
     }
 
