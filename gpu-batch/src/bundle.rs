@@ -2,8 +2,10 @@
 //!
 //! Every `WALKAROUND_BUNDLE_LOOK_S` the registry is asked what is active. Another version is fetched, checked, made
 //! into sessions and put to its self-test beside the one in use (both are in memory for that time); only then do new
-//! photos get it. One that fails is told once and left alone until yet another is activated.
+//! photos get it. A version that cannot be used is told once and left alone until yet another is activated; trouble
+//! that may pass (the network, memory) is tried again at the next look.
 
+use crate::exit::coded;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -18,8 +20,9 @@ pub(crate) struct BundleWatch {
     stack: CloudStack,
     kit: Kit,
     every: Duration,
-    /// In use, or tried and refused.
-    seen: Version,
+    in_use: Version,
+    /// The latest that cannot be used.
+    refused: Option<Version>,
 }
 
 impl BundleWatch {
@@ -28,7 +31,8 @@ impl BundleWatch {
             stack: stack.clone(),
             kit: kit.clone(),
             every,
-            seen: version,
+            in_use: version,
+            refused: None,
         }
     }
 
@@ -36,36 +40,54 @@ impl BundleWatch {
     pub(crate) async fn run(mut self, looker: Arc<CurrentLooker>) {
         loop {
             self.kit.clock.sleep(self.every).await;
-            match self.newer().await {
-                Ok(Some(next)) => {
-                    let (name, version) = (next.bundle().name.clone(), next.bundle().version.clone());
-                    looker.replace(next);
-                    info!(name, version, "another version of the bundle is in use");
-                }
-                Ok(None) => {}
-                Err(failure) => {
-                    warn!(why = %failure, "the active version of the bundle cannot be taken up; the old one stays in use");
-                }
+            match self.look(&looker).await {
+                Ok(()) => {}
+                Err(failure) => warn!(
+                    why = %failure,
+                    "the active version of the bundle is not taken up; the old one stays in use"
+                ),
             }
         }
     }
 
-    async fn newer(&mut self) -> Result<Option<Looker>, Failure> {
-        let (folder, version) = self.stack.bundle().await?;
-        let Some(version) = version.filter(|v| *v != self.seen) else {
-            return Ok(None);
+    async fn look(&mut self, looker: &CurrentLooker) -> Result<(), Failure> {
+        let Some(active) = self.stack.active_bundle().await? else {
+            return Ok(());
         };
-        // Set first: a version that cannot be used is not tried again every minute.
-        self.seen = version;
+        if active == self.in_use || Some(active) == self.refused {
+            return Ok(());
+        }
+        match self.made().await {
+            Ok((version, next)) => {
+                let (name, text) = (next.bundle().name.clone(), next.bundle().version.clone());
+                looker.replace(next);
+                self.in_use = version;
+                info!(name, version = text, "another version of the bundle is in use");
+                Ok(())
+            }
+            Err(failure) => {
+                // What would end a worker at its start for good is of no use later either.
+                let failure = coded(failure);
+                if matches!(failure, Failure::Coded(..) | Failure::Usage(_)) {
+                    self.refused = Some(active);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn made(&self) -> Result<(Version, Looker), Failure> {
+        let (folder, version) = self.stack.bundle().await?;
+        let version = version.unwrap_or(self.in_use);
         let kit = self.kit.clone();
         // Reading networks and the self-test take seconds of CPU.
         let made = tokio::task::spawn_blocking(move || {
             let engines = kit.engines(&folder)?;
             kit.looker(&engines, 1)
         });
-        match made.await {
-            Ok(looker) => looker.map(Some),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
+        let looker = made
+            .await
+            .map_err(|error| anyhow::anyhow!("making its sessions: {error}"))??;
+        Ok((version, looker))
     }
 }

@@ -16,10 +16,12 @@
 
 mod bundle;
 mod exit;
+mod gpu_memory;
 
 pub use exit::{EXIT_BUNDLE, EXIT_DEVICE};
 
 use bundle::BundleWatch;
+use gpu_memory::GpuMemory;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +68,12 @@ async fn run() -> Result<ExitCode, Failure> {
         .zip(kit.settings.bundle_look)
         .map(|(version, every)| BundleWatch::new(&stack, &kit, (version, every)));
     let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&parts.looker))));
-    let telling = tokio::spawn(tell(metrics, kit.settings.heartbeat, Arc::clone(&kit.clock)));
+    let gpu = GpuMemory::of(engines.device);
+    let telling = tokio::spawn(tell(
+        (metrics, gpu),
+        kit.settings.heartbeat,
+        Arc::clone(&kit.clock),
+    ));
     let exit = run_worker(&kit, parts).await;
     for task in watching.into_iter().chain([telling]) {
         task.abort();
@@ -77,9 +84,12 @@ async fn run() -> Result<ExitCode, Failure> {
 }
 
 /// Writes metrics at every heartbeat.
-async fn tell(metrics: Metrics, every: Duration, clock: Arc<dyn Clock>) {
+async fn tell((metrics, gpu): (Metrics, Option<GpuMemory>), every: Duration, clock: Arc<dyn Clock>) {
     loop {
         clock.sleep(every).await;
+        if let Some((used, total)) = gpu.as_ref().and_then(GpuMemory::used_of_total) {
+            metrics.gpu_memory(used, total);
+        }
         metrics.flush();
     }
 }

@@ -12,6 +12,7 @@
 //! | `PhotoBytes` | bytes | |
 //! | `ColdStart` | count | |
 //! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
+//! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
 //!
 //! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
 
@@ -71,6 +72,12 @@ impl Metrics {
         }
     }
 
+    /// Memory of the GPU: bytes in use, and bytes there are.
+    pub fn gpu_memory(&self, used: u64, total: u64) {
+        gauge!("GpuMemoryUsed").set(used as f64);
+        gauge!("GpuMemoryShare").set(100.0 * used as f64 / total.max(1) as f64);
+    }
+
     /// Counts a message for people that was sent, or failed to be.
     pub fn alert(&self, sent: bool) {
         counter!("Alerts", "Outcome" => if sent { "sent" } else { "failed" }).increment(1);
@@ -127,6 +134,8 @@ fn describe() {
         describe_gauge!(name, Unit::Count, "");
     }
     describe_gauge!("OldestAge", Unit::Seconds, "");
+    describe_gauge!("GpuMemoryUsed", Unit::Bytes, "");
+    describe_gauge!("GpuMemoryShare", Unit::Percent, "");
     describe_histogram!("StageTime", Unit::Milliseconds, "");
     describe_histogram!("PhotoBytes", Unit::Bytes, "");
 }

@@ -165,6 +165,19 @@ impl CloudStack {
         Ok((folder, Some(active.files_sha256)))
     }
 
+    /// The digest that [`CloudStack::bundle`] would answer with now, without fetching anything; none for a folder, and
+    /// when nothing is active.
+    ///
+    /// # Errors
+    /// As [`CloudStack::bundle`].
+    pub async fn active_bundle(&self) -> Result<Option<[u8; 32]>, Failure> {
+        let Some((bucket, name)) = registry_name(&self.settings.bundle)? else {
+            return Ok(None);
+        };
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        Ok(registry.active(name).await?.map(|active| active.files_sha256))
+    }
+
     /// Metrics of this program, a CloudWatch dimension of that name.
     ///
     /// # Errors
