@@ -9,6 +9,10 @@ use serde_json::Value;
 
 /// How Batch words the loss of an instance; with Spot capacity that is nobody's fault.
 const RECLAIMED: &str = "Host EC2";
+/// How the scaler words that it ended a worker (`walkaround_pipeline::scaler::END_REASON`).
+const SILENT: &str = "no sign of life";
+/// How Batch words a job that ran longer than its definition allows.
+const OVER_TIME: &str = "timeout";
 const DOCTOR: &str = "walkaround doctor --stack aws";
 
 /// What a failed job means.
@@ -32,7 +36,7 @@ fn cause(job: &Value, reason: &str) -> Cause {
     let queue = Arn::parse(text("jobQueue"));
     let queue_name = queue.map_or(text("jobQueue"), |arn| arn.name());
     let exit = exit_code(job);
-    let (meaning, first_step) = explained(exit);
+    let (kind, (meaning, first_step)) = explained_by(reason, exit);
     let ended = exit.map_or("without an exit code".to_owned(), |code| {
         format!("with code {code}")
     });
@@ -43,10 +47,7 @@ fn cause(job: &Value, reason: &str) -> Cause {
         format!(" AWS Batch says: {said}")
     };
     Cause {
-        key: format!(
-            "job/{queue_name}/{}",
-            exit.map_or("none".to_owned(), |code| code.to_string())
-        ),
+        key: format!("job/{queue_name}/{kind}"),
         title: format!("A worker failed: {meaning}"),
         what: format!(
             "Job {} of queue {queue_name} ended {ended}.{said}",
@@ -72,9 +73,35 @@ fn container_reason(job: &Value) -> &str {
     job["container"]["reason"].as_str().unwrap_or_default()
 }
 
+/// What kind of end it was, what it means and what to try first. Who was told to end exits with 0 or is killed: then the
+/// reason says more than the code.
+fn explained_by(reason: &str, exit: Option<i64>) -> (String, (&'static str, &'static str)) {
+    if reason.contains(SILENT) {
+        let first = "It hung, or could not write its heartbeat: read the end of the job's log, and compare \
+                     WALKAROUND_START_GRACE_S with the time that it needs to load its networks.";
+        return (
+            "silent".to_owned(),
+            ("it gave no sign of life, and the scaler ended it", first),
+        );
+    }
+    if reason.to_ascii_lowercase().contains(OVER_TIME) {
+        let first = "A worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be.";
+        return (
+            "timeout".to_owned(),
+            ("it ran longer than its job definition allows", first),
+        );
+    }
+    let kind = exit.map_or("none".to_owned(), |code| code.to_string());
+    (kind, explained(exit))
+}
+
 /// What an exit code of the worker means, and what to try first.
 fn explained(exit: Option<i64>) -> (&'static str, &'static str) {
     match exit {
+        Some(0) => (
+            "it was told to end",
+            "See who ended it: AWS Batch's reason names them.",
+        ),
         Some(1) => (
             "it says why in its log",
             "Read the last lines of the job's log (tab Logging of the job).",
@@ -159,6 +186,38 @@ mod tests {
             assert!(
                 cause.what.contains("w-1") && cause.what.contains("Essential container"),
                 "{cause:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_worker_that_was_told_to_end_is_explained_by_the_reason() {
+        let cases = [
+            (
+                json!(0),
+                "no sign of life",
+                "job/workers/silent",
+                "no sign of life",
+            ),
+            (
+                json!(137),
+                "no sign of life",
+                "job/workers/silent",
+                "no sign of life",
+            ),
+            (
+                json!(137),
+                "Job attempt duration exceeded timeout",
+                "job/workers/timeout",
+                "longer",
+            ),
+            (json!(0), "ended by hand", "job/workers/0", "told to end"),
+        ];
+        for (exit, reason, key, title) in cases {
+            let cause = told(&failed(&exit, reason));
+            assert!(
+                cause.key == key && cause.title.contains(title),
+                "{reason}: {cause:?}"
             );
         }
     }

@@ -125,11 +125,11 @@ impl Function {
         let mut tally = Tally::default();
         for heard in cause::heard(event) {
             let left = time_left(context.deadline, self.clock.now());
-            let time = left.saturating_sub(ANSWER_MARGIN);
+            let at = (left.saturating_sub(ANSWER_MARGIN), context.request_id.as_str());
             match heard {
                 Heard::Nothing(why) => tally.nothing.push(why),
-                Heard::Tell(cause) => tally.add(self.tell(&cause, time).await),
-                Heard::Over { of, cause } => match self.tell_end(&of, &cause, time).await {
+                Heard::Tell(cause) => tally.add(self.tell(&cause, at).await),
+                Heard::Over { of, cause } => match self.tell_end(&of, &cause, at).await {
                     Some(outcome) => tally.add(outcome),
                     None => tally.nothing.push("the end of an alarm that was not told"),
                 },
@@ -145,16 +145,17 @@ impl Function {
         tally
     }
 
-    /// Tells a cause, unless it was told in this window.
-    async fn tell(&self, cause: &Cause, time: Duration) -> Outcome {
+    /// Tells a cause, unless it was told in this window. Whose invocation ended before it had told anybody is invoked
+    /// again with the same request id, and then finds its own mark: that is no telling.
+    async fn tell(&self, cause: &Cause, (time, request): (Duration, &str)) -> Outcome {
         let item = window_item(&cause.key);
-        match self.state.put_if_absent(&item, &cause.title, self.window).await {
-            Ok(PutIfAbsent::Exists(_)) => {
+        match self.state.put_if_absent(&item, request, self.window).await {
+            Ok(PutIfAbsent::Exists(by)) if by != request => {
                 info!(key = cause.key, what = cause.what, "told already in this window");
                 metrics::counter!("Alerts", "Outcome" => "counted").increment(1);
                 return Outcome::Counted;
             }
-            Ok(PutIfAbsent::Created) => {}
+            Ok(_) => {}
             // Better twice than never.
             Err(error) => warn!(%error, "whether this was told before is not known"),
         }
@@ -187,13 +188,13 @@ impl Function {
 
     /// Tells the end of a cause, if its beginning was told. From then on its next beginning is told at once: the last
     /// message must be what is.
-    async fn tell_end(&self, of: &str, cause: &Cause, time: Duration) -> Option<Outcome> {
+    async fn tell_end(&self, of: &str, cause: &Cause, at: (Duration, &str)) -> Option<Outcome> {
         match self.state.read(&told_item(of)).await {
             Ok(None) => return None,
             Ok(Some(_)) => {}
             Err(error) => warn!(%error, "whether the beginning was told is not known"),
         }
-        let outcome = self.tell(cause, time).await;
+        let outcome = self.tell(cause, at).await;
         if outcome == Outcome::Told {
             self.forget(&told_item(of)).await;
             self.forget(&window_item(of)).await;

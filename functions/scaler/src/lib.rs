@@ -113,7 +113,7 @@ impl Function {
     async fn tick(&self) -> Result<Tick, PortError> {
         let mut scaler = self.scaler.lock().await;
         if let Some(state) = self.state.read(NEEDS).await? {
-            scaler.needs = needs_of(&state.body);
+            scaler.needs = needs_of(&state);
         }
         let tick = scaler.tick().await;
         // A need that is not remembered costs at worst a worker that ends early.

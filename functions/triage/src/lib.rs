@@ -1,7 +1,7 @@
 //! Lambda function `triage`: the first look at photos of the intake queue, with partial batch responses.
 //!
 //! At start (Lambda's init): settings, clients, the bundle, and the networks of the first look; the segmenters are
-//! loaded when the first photo is looked at inline. An invocation hands its batch to
+//! loaded, tested and timed when the first suspect photo has to be routed. An invocation hands its batch to
 //! [`pipeline::invocation`](walkaround_pipeline::invocation); what it answers as failed comes back after the delay
 //! that its visibility was changed to.
 //!
@@ -59,11 +59,7 @@ impl Function {
         let kit = stack.kit(Some(&metrics))?;
         let (folder, _) = stack.bundle().await?;
         let engines = kit.engines(&folder)?;
-        let jobs = if kit.settings.triage_jobs == 0 {
-            process::cores()
-        } else {
-            kit.settings.triage_jobs
-        };
+        let jobs = kit.triage_jobs();
         let looker = CurrentLooker::new(kit.lazy_looker(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");
         let end = InvocationEnd::never();
