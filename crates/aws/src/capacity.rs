@@ -10,8 +10,11 @@
 //! attempt between two lists. Then all are described, a hundred at a time: reasons, exit codes and attempts are
 //! only told there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
 //!
-//! **Starting** is not idempotent on Batch, so a submission whose answer is lost is never sent again: the next look
-//! at the fleet shows what became of it. Only throttling, which says that nothing happened, is tried again.
+//! **Starting** tags the job with the prefix, which rights to end jobs can ask for: a job's ARN is known to nobody
+//! beforehand, and its definition's tags do not become its own. It is not idempotent on Batch, so a submission whose
+//! answer is lost is never sent again: the next look at the fleet shows what became of it. Only throttling, which says
+//! that nothing happened, is tried again. (Batch asks for `batch:TagResource` on queue and definition beside
+//! `batch:SubmitJob`.)
 //!
 //! **Ending** is `TerminateJob` in every state: it cancels what has not begun. `CancelJob` does nothing to a job
 //! that has begun meanwhile, and says that all is well.
@@ -28,6 +31,8 @@ use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
 
+/// The tag that a worker carries: its value is the prefix of the names.
+const TAG: &str = "walkaround";
 /// Most workers of one start.
 const START_MAX: u32 = 100;
 /// Times that one submission is tried while Batch throttles.
@@ -44,7 +49,8 @@ pub struct BatchSettings {
     pub job_queue: String,
     /// Job definition: name, name with revision, or ARN.
     pub job_definition: String,
-    /// Begin of the names of all workers of this stack: letters, digits, `-` and `_`, 64 at most.
+    /// Begin of the names of all workers of this stack, and the value of their tag `walkaround`: letters, digits, `-`
+    /// and `_`, 64 at most.
     pub name_prefix: String,
     /// Environment variables on top of those of the job definition. No secrets: anyone who may describe jobs
     /// reads them.
@@ -88,6 +94,7 @@ impl BatchCapacity {
             .job_queue(&self.settings.job_queue)
             .job_definition(&self.settings.job_definition)
             .container_overrides(overrides)
+            .tags(TAG, &self.settings.name_prefix)
             .customize()
             .config_override(aws_sdk_batch::Config::builder().retry_config(RetryConfig::disabled()));
         let answer = submit

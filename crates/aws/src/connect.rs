@@ -6,10 +6,12 @@
 //! | --- | --- | --- |
 //! | connect | 3 s | a service in the same region answers in milliseconds |
 //! | first byte of an answer | 25 s | longer than a long poll of SQS (20 s) |
-//! | one attempt | 60 s | a photo of 64 MiB at 1 MiB/s |
+//! | one attempt | 60 s | as above, and a slow look-up of credentials |
 //! | all attempts of one call | 120 s | a stuck call must not outlast its lease by far |
 //! | attempts | 5, standard | exponential, jittered, up to 20 s between two; a quota of retries for each client |
 //! | stalled stream | 20 s under 1 byte/s | a dead connection is given up |
+//!
+//! The body of an answer has bounds of its own (`blobs::reading`), and so has the sending of one (`blobs::put_new`).
 //!
 //! Not the SDK's *adaptive* mode: its rate limit is one for all calls of a client and takes every throttled answer for a
 //! sign that all of them are too many. With one call in ten throttled, whoever's fault that is, 2,000 photos went at one
@@ -29,7 +31,8 @@ const READ_MAX: Duration = Duration::from_secs(25);
 const ATTEMPT_MAX: Duration = Duration::from_secs(60);
 const OPERATION_MAX: Duration = Duration::from_secs(120);
 const STREAM_GRACE: Duration = Duration::from_secs(20);
-const ATTEMPTS_MAX: u32 = 5;
+/// Tries of a call, the first included.
+pub const ATTEMPTS_MAX: u32 = 5;
 
 /// How to reach AWS, beyond what the standard environment and profile files say.
 #[derive(Debug, Clone, Default)]

@@ -33,7 +33,8 @@ where
             (PortErrorKind::Unavailable, "not reachable".to_owned())
         }
         SdkError::DispatchFailure(failure) if names_credentials(failure.as_connector_error().map(|e| e as _)) => (
-            PortErrorKind::Denied,
+            // A role's credentials are renewed: what cannot be had now may be had later.
+            PortErrorKind::Unavailable,
             "no usable AWS credentials: set a profile, a role or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
                 .to_owned(),
         ),
@@ -70,8 +71,6 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         | "InvalidClientTokenId"
         | "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
-        | "ExpiredToken"
-        | "ExpiredTokenException"
         | "AuthorizationError"
         | "KMSAccessDeniedException"
         | "KmsAccessDenied" => PortErrorKind::Denied,
@@ -85,6 +84,8 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         "BadDigest" | "XAmzContentSHA256Mismatch" => PortErrorKind::Corrupt,
         // S3 answers these with 400 and 409; the same call may succeed later.
         "RequestTimeout" | "ConditionalRequestConflict" | "OperationAborted" => PortErrorKind::Unavailable,
+        // Credentials that were not renewed in time.
+        "ExpiredToken" | "ExpiredTokenException" => PortErrorKind::Unavailable,
         _ => match status {
             429 | 503 => PortErrorKind::Throttled,
             401 | 403 => PortErrorKind::Denied,

@@ -21,7 +21,7 @@ mod topic;
 
 pub use blobs::S3Blobs;
 pub use capacity::{BatchCapacity, BatchSettings};
-pub use connect::{Aws, Connection};
+pub use connect::{ATTEMPTS_MAX, Aws, Connection};
 pub use health::{Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
 pub use parked::{DeadLetters, PARKED_SAMPLE_MAX, PARKED_SEARCH_MAX, Refused, SentBack};
@@ -34,5 +34,5 @@ pub use registry::{
 };
 pub use secrets::secret_text;
 pub use spot::SpotWatch;
-pub use state::{PutIfAbsent, Replaced, STATE_BYTES_MAX, State, StateItems};
+pub use state::{PutIfAbsent, STATE_BYTES_MAX, StateItems};
 pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

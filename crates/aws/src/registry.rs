@@ -11,6 +11,7 @@
 //! file with its digest, and `files.json` with the digest in `current`.
 
 mod documents;
+mod folder;
 mod names;
 
 use crate::blobs::S3Blobs;
@@ -19,7 +20,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 pub use documents::{Active, FileEntry, HISTORY_MAX};
-use documents::{Files, check_file, check_word, hex_digest};
+use documents::{Files, check_word, hex_digest};
 pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -105,13 +106,12 @@ impl BundleRegistry {
     /// Uploads the files of a folder as a version. What was there of it already is left as it is.
     ///
     /// # Errors
-    /// `Invalid`: a name, a version, too many or too large files. Else as S3.
+    /// `Invalid`: a name, a version, a link, too many or too large files. Else as S3.
     pub async fn push(&self, (name, version): (&str, &str), folder: &Path) -> Result<Pushed, PortError> {
         const AT: At = ("registry", "push");
         let mut entries = Vec::new();
-        for file in files_of(folder, AT)? {
-            let path = folder.join(&file);
-            let bytes = std::fs::read(&path).map_err(|e| unreadable(&path, &e, AT))?;
+        for file in folder::files_of(folder, AT).await? {
+            let bytes = folder::read(&folder.join(&file), AT).await?;
             let at = self.in_version((name, version), &file, AT)?;
             if self
                 .blobs
@@ -275,9 +275,13 @@ impl BundleRegistry {
         };
         match put.send().await {
             Ok(_) => Ok(Activated::Done(next.clone())),
-            // 412: it is not what was read; 409: another write is under way.
+            // 412: it is not what was read; 409: another write is under way. Where the answer to the first try was
+            // lost, it is the second that meets what the first has written.
             Err(SdkError::ServiceError(e)) if matches!(e.raw().status().as_u16(), 409 | 412) => {
-                Ok(Activated::Raced)
+                match self.read_active(name).await? {
+                    Some((active, _)) if active == *next => Ok(Activated::Done(active)),
+                    _ => Ok(Activated::Raced),
+                }
             }
             Err(error) => Err(port_error(AT, &at.to_string(), &error)),
         }
@@ -327,53 +331,14 @@ impl BundleRegistry {
             active.version,
             &hex_digest(&active.files_sha256)[..12]
         ));
-        std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e, AT))?;
+        folder::make(&folder, AT).await?;
         for file in &files.0 {
             let into = folder.join(&file.name);
-            if !fits(&into, file) {
+            if !folder::fits(into.clone(), file.clone()).await {
                 let at = self.in_version(of, &file.name, AT)?;
                 self.blobs.download(&at, &file.sha256, &into).await?;
             }
         }
         Ok((folder, active))
     }
-}
-
-/// Whether a file is there whole.
-fn fits(path: &Path, file: &FileEntry) -> bool {
-    let length = std::fs::metadata(path).map(|m| m.len());
-    length.is_ok_and(|length| length == file.bytes)
-        && std::fs::read(path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == file.sha256)
-}
-
-/// The regular files of a folder, by name.
-fn files_of(folder: &Path, at: At) -> Result<Vec<String>, PortError> {
-    let invalid = |detail: String| PortError::new(at, PortErrorKind::Invalid, detail);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| unreadable(folder, &e, at))? {
-        let entry = entry.map_err(|e| unreadable(folder, &e, at))?;
-        let meta = entry.metadata().map_err(|e| unreadable(&entry.path(), &e, at))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !meta.is_file() || name.starts_with('.') {
-            continue;
-        }
-        check_file(&name, at)?;
-        if meta.len() > FILE_BYTES_MAX {
-            return Err(invalid(format!(
-                "{name}: {} bytes: at most {FILE_BYTES_MAX}",
-                meta.len()
-            )));
-        }
-        names.push(name);
-    }
-    names.sort();
-    if names.is_empty() || names.len() > FILES_MAX {
-        let detail = format!("{}: {} files: 1 to {FILES_MAX}", folder.display(), names.len());
-        return Err(invalid(detail));
-    }
-    Ok(names)
-}
-
-fn unreadable(path: &Path, error: &std::io::Error, at: At) -> PortError {
-    PortError::new(at, PortErrorKind::Invalid, format!("{}: {error}", path.display()))
 }

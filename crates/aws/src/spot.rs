@@ -13,7 +13,8 @@ use walkaround_ports::Clock;
 
 /// AWS recommends a look every 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// Looks that fail in a row before the watch ends: this is no EC2 instance, or its metadata are closed to us.
+/// Looks that fail before the first answer: then this is no EC2 instance, or its metadata are closed to us. Once it has
+/// answered, the watch never ends.
 const FAILURES_MAX: u32 = 3;
 /// The service is on this machine: what does not answer at once is not there.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
@@ -31,15 +32,22 @@ impl SpotWatch {
     pub fn from_environment(clock: Arc<dyn Clock>) -> Option<Self> {
         let disabled =
             std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|v| v.eq_ignore_ascii_case("true"));
-        let client = || {
-            Client::builder()
-                .connect_timeout(CONNECT_MAX)
-                .read_timeout(CONNECT_MAX)
-                .max_attempts(1)
-                .build()
-        };
         (!disabled).then(|| Self {
-            client: client(),
+            client: builder().build(),
+            clock,
+        })
+    }
+
+    /// A watch that asks this endpoint.
+    ///
+    /// # Errors
+    /// When it is no URI.
+    pub fn at(
+        endpoint: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self {
+            client: builder().endpoint(endpoint)?.build(),
             clock,
         })
     }
@@ -47,8 +55,8 @@ impl SpotWatch {
     /// Returns when the notice comes, with what it says (`terminate` at a moment). Never returns where there is no
     /// such service.
     pub async fn notice(self) -> String {
-        let mut failures = 0;
-        while failures < FAILURES_MAX {
+        let (mut failures, mut answered) = (0, false);
+        while answered || failures < FAILURES_MAX {
             match self.client.get(PATH).await {
                 Ok(notice) => {
                     let notice = crate::fault::one_line(notice.as_ref());
@@ -60,7 +68,7 @@ impl SpotWatch {
                 }
                 // 404 is the answer as long as there is no notice.
                 Err(ImdsError::ErrorResponse(answer)) if answer.response().status().as_u16() == 404 => {
-                    failures = 0;
+                    answered = true;
                 }
                 Err(error) => {
                     failures += 1;
@@ -72,4 +80,11 @@ impl SpotWatch {
         info!("no instance metadata service: spot notices are not watched for");
         std::future::pending().await
     }
+}
+
+fn builder() -> aws_config::imds::client::Builder {
+    Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .read_timeout(CONNECT_MAX)
+        .max_attempts(1)
 }

@@ -1,7 +1,7 @@
 //! Small named documents with a time to live: what the scaler needed lately, what the notifier has told.
 //!
 //! DynamoDB removes expired items only within days, so each item carries its end in milliseconds and is taken as
-//! absent from then on, by the caller's clock. Changes are conditional on a version, or on absence.
+//! absent from then on, by the caller's clock.
 
 use crate::fault::port_error;
 use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
@@ -25,15 +25,6 @@ pub struct StateItems {
     clock: Arc<dyn Clock>,
 }
 
-/// A document with its version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
-    /// For [`StateItems::replace`]; another one after every write.
-    pub version: String,
-    /// The document.
-    pub body: String,
-}
-
 /// The outcome of a write on condition that there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -42,16 +33,6 @@ pub enum PutIfAbsent {
     Created,
     /// This one is there.
     Exists(String),
-}
-
-/// The outcome of a write on condition that nobody wrote in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Replaced {
-    /// The document is stored.
-    Stored,
-    /// Somebody wrote in between, or it is gone: read again.
-    Changed,
 }
 
 impl StateItems {
@@ -68,7 +49,7 @@ impl StateItems {
     ///
     /// # Errors
     /// [`PortError`] of `state.read`.
-    pub async fn read(&self, name: &str) -> Result<Option<State>, PortError> {
+    pub async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
         let at: At = ("state", "read");
         let get = self
             .client
@@ -83,7 +64,7 @@ impl StateItems {
         let now = self.clock.now();
         match answer.item.filter(|item| lives(item, now)) {
             None => Ok(None),
-            Some(item) => state(&item).map(Some).ok_or_else(|| corrupt(at, name)),
+            Some(item) => body_of(&item).map(Some).ok_or_else(|| corrupt(at, name)),
         }
     }
 
@@ -115,39 +96,23 @@ impl StateItems {
         let put = put
             .condition_expression("attribute_not_exists(pk) OR lives_until <= :now")
             .expression_attribute_values(":now", number(self.clock.now().0));
-        match self.send_if(at, name, put).await? {
-            None => Ok(PutIfAbsent::Created),
-            Some(standing) if written_by(&standing, &version) => Ok(PutIfAbsent::Created),
+        let Err(error) = put.send().await else {
+            return Ok(PutIfAbsent::Created);
+        };
+        match refused(&error) {
+            None => Err(port_error(at, &self.what(name), &error)),
+            // A write that was sent twice meets its own item.
+            Some(standing) if text_of(&standing, "state_version") == Some(version.as_str()) => {
+                Ok(PutIfAbsent::Created)
+            }
             Some(standing) => {
-                let body = text_of(&standing, "body").map(str::to_owned);
-                body.map(PutIfAbsent::Exists).ok_or_else(|| corrupt(at, name))
+                let standing = body_of(&standing).map(PutIfAbsent::Exists);
+                standing.ok_or_else(|| corrupt(at, name))
             }
         }
     }
 
-    /// Stores the document if `version` is still what stands there.
-    ///
-    /// # Errors
-    /// [`PortError`] of `state.replace`; `Invalid` for one above [`STATE_BYTES_MAX`].
-    pub async fn replace(
-        &self,
-        name: &str,
-        version: &str,
-        (body, keep_for): (&str, Duration),
-    ) -> Result<Replaced, PortError> {
-        let at: At = ("state", "replace");
-        let (put, next) = self.put(at, name, (body, keep_for))?;
-        let put = put
-            .condition_expression("state_version = :expected")
-            .expression_attribute_values(":expected", text(version));
-        match self.send_if(at, name, put).await? {
-            None => Ok(Replaced::Stored),
-            Some(standing) if written_by(&standing, &next) => Ok(Replaced::Stored),
-            Some(_) => Ok(Replaced::Changed),
-        }
-    }
-
-    /// The write of a document, and its new version.
+    /// The write of a document, and what tells this write from others.
     fn put(
         &self,
         at: At,
@@ -172,22 +137,6 @@ impl StateItems {
         Ok((put, version))
     }
 
-    /// What stands there when the condition does not hold.
-    async fn send_if(
-        &self,
-        at: At,
-        name: &str,
-        put: PutItemFluentBuilder,
-    ) -> Result<Option<Item>, PortError> {
-        match put.send().await {
-            Ok(_) => Ok(None),
-            Err(error) => match refused(&error) {
-                Some(standing) => Ok(Some(standing)),
-                None => Err(port_error(at, &self.what(name), &error)),
-            },
-        }
-    }
-
     fn what(&self, name: &str) -> String {
         format!("state {name} in table {}", self.table)
     }
@@ -201,16 +150,8 @@ fn lives(item: &Item, now: Timestamp) -> bool {
     number_of(item, "lives_until").is_some_and(|until| until > now.0)
 }
 
-fn state(item: &Item) -> Option<State> {
-    Some(State {
-        version: text_of(item, "state_version")?.to_owned(),
-        body: text_of(item, "body")?.to_owned(),
-    })
-}
-
-/// Whether a write that was sent twice meets its own item.
-fn written_by(standing: &Item, version: &str) -> bool {
-    text_of(standing, "state_version") == Some(version)
+fn body_of(item: &Item) -> Option<String> {
+    text_of(item, "body").map(str::to_owned)
 }
 
 fn corrupt(at: At, name: &str) -> PortError {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_aws::{BatchCapacity, BatchSettings};
+use walkaround_aws::{ATTEMPTS_MAX, BatchCapacity, BatchSettings};
 use walkaround_conformance::{Capabilities, CapacityUnderTest, RealTime, capacity_suite};
 use walkaround_ports::{Clock, GpuCapacity, PortErrorKind, WorkerJob, WorkerJobState};
 
@@ -206,7 +206,7 @@ async fn a_job_that_waits_again_counts_from_the_end_of_its_last_attempt() {
 }
 
 #[tokio::test]
-async fn a_submission_names_queue_definition_and_environment() {
+async fn a_submission_names_queue_definition_environment_and_tag() {
     let (batch, capacity, clock) = set_up();
     capacity.start(2).await.unwrap();
     let submitted = batch.calls("submitjob");
@@ -222,6 +222,8 @@ async fn a_submission_names_queue_definition_and_environment() {
         *environment,
         json!([{ "name": "WALKAROUND_DEVICE", "value": "cuda" }])
     );
+    // Rights to end jobs ask for it.
+    assert_eq!(submitted[1]["tags"], json!({ "walkaround": "fleet" }));
 }
 
 #[tokio::test]
@@ -267,10 +269,11 @@ async fn a_throttled_submission_is_tried_three_times() {
 #[tokio::test]
 async fn a_throttled_look_says_so() {
     let (batch, capacity, _) = set_up();
-    batch.inner().faults = vec![("listjobs", 0, Fault::Refused(429, "TooManyRequestsException")); 4];
+    batch.inner().faults =
+        vec![("listjobs", 0, Fault::Refused(429, "TooManyRequestsException")); ATTEMPTS_MAX as usize];
     let error = capacity.fleet().await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Throttled);
-    assert_eq!(batch.calls("listjobs").len(), 4);
+    assert_eq!(batch.calls("listjobs").len(), ATTEMPTS_MAX as usize);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use walkaround_aws::{Acquired, DynamoRecords, FleetLock, PutIfAbsent, StateItems};
+use walkaround_aws::{ATTEMPTS_MAX, Acquired, DynamoRecords, FleetLock, PutIfAbsent, StateItems};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{Expect, IndexKeys, PortErrorKind, RecordQuery, Records, StoredRecord, Written};
@@ -35,7 +35,7 @@ impl Recorded {
     fn client(&self) -> aws_sdk_dynamodb::Client {
         let recorded = self.clone();
         let retries = RetryConfig::standard()
-            .with_max_attempts(4)
+            .with_max_attempts(ATTEMPTS_MAX)
             .with_initial_backoff(Duration::from_millis(1));
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -214,14 +214,14 @@ async fn a_listing_that_never_ends_is_cut_and_can_go_on() {
 }
 
 #[tokio::test]
-async fn throttling_says_so_after_four_tries() {
+async fn throttling_says_so_after_the_last_try() {
     let recorded = Recorded::new(|_, _| {
         let code = "ProvisionedThroughputExceededException";
         (400, json!({ "__type": code, "message": "slow down" }))
     });
     let error = recorded.records().read(&record().id).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Throttled);
-    assert_eq!(recorded.calls(), 4);
+    assert_eq!(recorded.calls(), ATTEMPTS_MAX as usize);
 }
 
 #[tokio::test]

@@ -126,7 +126,8 @@ fn ended_long_ago(job: &JobSummary, now: Timestamp) -> bool {
 
 /// A job as a worker. A running one counts from when its present attempt began, not from when it was asked for:
 /// it may have waited for hours, and whoever waits for its first sign of life must not hold that against it. One that
-/// waits again counts from the end of its last attempt: it may have worked for hours before.
+/// waits again counts from the end of its last attempt: it may have worked for hours before. One that is over counts
+/// from its end.
 pub(super) fn worker(job: &JobDetail) -> WorkerJob {
     let state = match job.status() {
         Some(JobStatus::Running) => WorkerJobState::Running,
@@ -137,7 +138,7 @@ pub(super) fn worker(job: &JobDetail) -> WorkerJob {
     let since = match state {
         WorkerJobState::Running => job.started_at(),
         WorkerJobState::Starting => job.attempts().last().and_then(|a| a.stopped_at()),
-        WorkerJobState::Ended { .. } => None,
+        WorkerJobState::Ended { .. } => job.stopped_at(),
     };
     WorkerJob {
         id: job.job_id().unwrap_or_default().to_owned(),

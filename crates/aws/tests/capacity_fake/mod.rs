@@ -13,6 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use walkaround_aws::ATTEMPTS_MAX;
 use walkaround_ports::Clock;
 
 /// States that a job goes through by itself.
@@ -87,11 +88,11 @@ impl FakeBatch {
         self.inner.lock().unwrap()
     }
 
-    /// A client that tries each call four times, as the shipped one does, and waits less.
+    /// A client that tries each call as often as the shipped one does, and waits less.
     pub(crate) fn client(&self) -> aws_sdk_batch::Client {
         let fake = self.clone();
         let retries = RetryConfig::standard()
-            .with_max_attempts(4)
+            .with_max_attempts(ATTEMPTS_MAX)
             .with_initial_backoff(Duration::from_millis(1));
         let config = aws_sdk_batch::Config::builder()
             .behavior_version(BehaviorVersion::latest())

@@ -5,3 +5,4 @@ mod answers;
 mod blobs;
 mod parked;
 mod queue;
+mod registry;
