@@ -331,6 +331,7 @@ impl TestCloud {
         let queue = walkaround_aws::SqsQueue::new(self.aws.sqs.clone(), &self.events);
         let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (body, _) in self.runtime.block_on(drain(&queue)) {
+            assert!(!body.contains("X-Amz-"), "an event keeps a signed query: {body}");
             let (event, inspection) = parse_event(&body).expect("an event is readable");
             all.entry(inspection.request.id.to_string())
                 .or_default()

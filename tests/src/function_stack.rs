@@ -1,16 +1,15 @@
 //! What functions need around them, on ministack: queues, table, buckets, topic and secret, with nothing that calls the
 //! functions. For tests that invoke them, and for `make invoke`. (What the shipped templates make is another test's.)
 
+use crate::cloudformation::{bucket, clients};
 use crate::places;
 use crate::runtime_api::{Function, Setup};
 use crate::slack::SlackStub;
-use aws_sdk_s3::types::CreateBucketConfiguration;
-use aws_sdk_sqs::config::Credentials;
 use std::collections::BTreeMap;
 use std::path::Path;
 use walkaround_aws::{Aws, Connection, DynamoRecords, S3Blobs, SqsQueue, create_table};
 use walkaround_domain::Inspection;
-use walkaround_emulators::{ACCOUNT, CREDENTIALS, Ministack, REGION};
+use walkaround_emulators::{ACCOUNT, Ministack, REGION};
 use walkaround_messages::parse_record;
 use walkaround_ports::{BlobAddress, Blobs, Depth, Queue, RecordQuery, Records};
 
@@ -62,7 +61,7 @@ impl FunctionStack {
     pub fn start(bundle: &Path) -> Self {
         let ministack = Ministack::start();
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let aws = runtime.block_on(clients(ministack.endpoint()));
+        let aws = runtime.block_on(clients(&ministack.endpoint(), &Connection::default()));
         let slack = SlackStub::start();
         let urls = runtime.block_on(made(&aws, &slack.url()));
         let bundle = bundle
@@ -174,16 +173,6 @@ fn owned((name, value): (&'static str, String)) -> (String, String) {
     (name.to_owned(), value)
 }
 
-async fn clients(endpoint: String) -> Aws {
-    let connection = Connection {
-        region: Some(REGION.to_owned()),
-        endpoint_url: Some(endpoint),
-        ..Connection::default()
-    };
-    let credentials = Credentials::new(CREDENTIALS.0, CREDENTIALS.1, None, None, "emulator");
-    Aws::new(&connection.loader().credentials_provider(credentials).load().await)
-}
-
 /// Makes everything; the URLs of the queues.
 async fn made(aws: &Aws, webhook: &str) -> BTreeMap<&'static str, String> {
     let mut urls = BTreeMap::new();
@@ -197,16 +186,8 @@ async fn made(aws: &Aws, webhook: &str) -> BTreeMap<&'static str, String> {
             .expect("a queue");
         urls.insert(variable, queue.queue_url().expect("a queue has a URL").to_owned());
     }
-    for bucket in [PHOTOS, RESULTS] {
-        let place = CreateBucketConfiguration::builder()
-            .location_constraint(REGION.into())
-            .build();
-        let create = aws
-            .s3
-            .create_bucket()
-            .bucket(bucket)
-            .create_bucket_configuration(place);
-        create.send().await.expect("a bucket");
+    for name in [PHOTOS, RESULTS] {
+        bucket(aws, name).await;
     }
     create_table(&aws.dynamodb, TABLE).await.expect("a table");
     aws.sns.create_topic().name(TOPIC).send().await.expect("a topic");
