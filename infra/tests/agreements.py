@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from templates import INFRA, NAMES, ROOT, Templates, choices, resources, text
+import calls
+from templates import INFRA, NAMES, ROOT, Templates, choices, environments, resources, text
 
 # Limits of AWS.
 EVALUATE_ON_EXIT_MAX = 5
@@ -126,6 +127,27 @@ def parameters(templates: Templates) -> Iterator[str]:
             # One name for all stacks of a stage, or their imports miss each other.
             if values.get("Prefix") != f"walkaround-{stage}":
                 yield f"{stage}.json: {stack} has the prefix {values.get('Prefix')}"
+
+
+def workers(templates: Templates) -> Iterator[str]:
+    """What the functions are told of workers and of each other is what the stack does."""
+    variables = dict(environments(templates))
+    triage, scaler = variables["TriageFunction"], variables["ScalerFunction"]
+    parameters = templates["pipeline"]["Parameters"]
+    schedule = dict(resources(templates, "AWS::Events::Rule"))["ScalerRule"]["ScheduleExpression"]
+    every = 60 * int(re.fullmatch(r"rate\((\d+) minutes?\)", schedule).group(1))
+    if text(triage.get("WALKAROUND_SCALE_EVERY_S")) != str(every):
+        yield f"TriageFunction: WALKAROUND_SCALE_EVERY_S, the scaler looks every {every} s"
+    source = dict(resources(templates, "AWS::Lambda::EventSourceMapping"))["TriageEventSource"]
+    if text(triage.get("WALKAROUND_TRIAGE_PROCESSES")) != text(source["ScalingConfig"]["MaximumConcurrency"]):
+        yield "TriageFunction: WALKAROUND_TRIAGE_PROCESSES, its event source has another concurrency"
+    if text(scaler.get("WALKAROUND_START_GRACE_S")) != "${StartGraceS}":
+        yield "ScalerFunction: WALKAROUND_START_GRACE_S, a worker that loads its networks is ended"
+    if parameters["StartGraceS"]["Default"] < parameters["ColdStartS"]["Default"]:
+        yield "StartGraceS: shorter than a cold start"
+    tag = text(scaler.get("WALKAROUND_JOB_PREFIX"))
+    if calls.OWN_JOBS - {("aws:ResourceTag/walkaround", tag)}:
+        yield f"ScalerFunction: its jobs carry the tag {tag}, and it may end others"
 
 
 def exports(templates: Templates) -> Iterator[str]:

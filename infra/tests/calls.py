@@ -14,19 +14,30 @@ from templates import ROOT
 
 
 class Use(NamedTuple):
-    """One allowed action: on what (exports, logical ids or parameters), by which call, used where."""
+    """One allowed action: on what (exports, logical ids or parameters), by which call, used where, only when."""
 
     action: str
     on: frozenset[str]
     call: str
     used: tuple[str, str]
+    # (key of the condition, value): all that the condition lets through, and nothing else.
+    only: frozenset[tuple[str, str]] = frozenset()
 
 
 def use(action: str, on: str, call: str, used: tuple[str, str]) -> Use:
     return Use(action, frozenset(on.split()), call, used)
 
 
+def item(action: str, partitions: str, call: str, used: tuple[str, str]) -> Use:
+    """A call on items of the table, in these partitions: I# records, W heartbeats, L# locks, S# state."""
+    only = frozenset((LEADING_KEYS, partition) for partition in partitions.split())
+    return use(action, "TableName", call, used)._replace(only=only)
+
+
 BY_AWS = "by AWS"
+LEADING_KEYS = "dynamodb:LeadingKeys"
+# The tag that the scaler gives its jobs: crates/aws/src/capacity.rs, with WALKAROUND_JOB_PREFIX.
+OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 
 SITUATION = "crates/pipeline/src/situation.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
@@ -34,6 +45,7 @@ SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/desk.rs"
 LEDGER = "crates/pipeline/src/ledger.rs"
 HEADER = ("crates/cloud/src/stack.rs", "secret_text(")
+READING = "crates/aws/src/blobs/reading.rs"
 BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
 LOGS_REASON = ("Lambda writes the function's log", BY_AWS)
 TRACE_REASON = ("Lambda sends the function's traces", BY_AWS)
@@ -53,8 +65,10 @@ def function(logs: str) -> list[Use]:
 
 
 LOOKING = [
-    use("dynamodb:GetItem", "TableName", "get_item", (LEDGER, ".records.read(")),
+    item("dynamodb:GetItem", "I#*", "get_item", (LEDGER, ".records.read(")),
     use("s3:GetObject", BUCKETS, "get_object", ("crates/pipeline/src/settle.rs", ".put_new(")),
+    # The same call with a version, which only photos have.
+    use("s3:GetObjectVersion", "PhotosBucket", "get_object", (READING, "set_version_id(")),
     use("s3:PutObject", "ResultsBucket", "put_object", (SETTLE, ".put_new(")),
     # Not called: what it changes is S3's answer for what is not there.
     use("s3:ListBucket", BUCKETS, "head_object", ("crates/aws/src/blobs.rs", "S3 answers 403 for what is not there")),
@@ -66,15 +80,15 @@ USES: dict[str, list[Use]] = {
     "TriageRole": [
         *function("TriageLogs"),
         *LOOKING,
-        use("dynamodb:PutItem", "TableName", "put_item", (LEDGER, ".records.write(")),
-        use("dynamodb:Query", "TableName", "query", (SITUATION, ".heartbeats(")),
+        item("dynamodb:PutItem", "I#*", "put_item", (LEDGER, ".records.write(")),
+        item("dynamodb:Query", "W", "query", (SITUATION, ".heartbeats(")),
         use("sqs:ReceiveMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
         use("sqs:DeleteMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
         use(
             "sqs:ChangeMessageVisibility",
             "IntakeQueueArn",
             "change_message_visibility",
-            ("crates/pipeline/src/invocation.rs", ".queue.release("),
+            ("crates/pipeline/src/invocation.rs", "queue.release("),
         ),
         use(
             "sqs:GetQueueAttributes",
@@ -94,19 +108,21 @@ USES: dict[str, list[Use]] = {
     "ScalerRole": [
         *function("ScalerLogs"),
         use("sqs:GetQueueAttributes", "SegmentationQueueArn", "get_queue_attributes", (SCALER, ".depth()")),
-        use("dynamodb:Query", "TableName", "query", (SCALER, ".heartbeats(")),
-        use("dynamodb:GetItem", "TableName", "get_item", ("functions/scaler/src/lib.rs", "self.state.read(")),
-        use("dynamodb:PutItem", "TableName", "put_item", ("functions/scaler/src/lib.rs", "self.lock.acquire(")),
-        use("dynamodb:DeleteItem", "TableName", "delete_item", ("functions/scaler/src/lib.rs", "self.lock.release(")),
+        item("dynamodb:Query", "W", "query", (SCALER, ".heartbeats(")),
+        item("dynamodb:GetItem", "S#*", "get_item", ("functions/scaler/src/lib.rs", "self.state.read(")),
+        item("dynamodb:PutItem", "L#* S#*", "put_item", ("functions/scaler/src/lib.rs", "self.lock.acquire(")),
+        item("dynamodb:DeleteItem", "L#*", "delete_item", ("functions/scaler/src/lib.rs", "self.lock.release(")),
         use("batch:ListJobs", "*", "list_jobs", (SCALER, ".capacity.fleet()")),
         use("batch:DescribeJobs", "*", "describe_jobs", (SCALER, ".capacity.fleet()")),
         use("batch:SubmitJob", "JobQueue JobDefinition", "submit_job", (SCALER, ".capacity.start(")),
-        use("batch:TerminateJob", "job/*", "terminate_job", (SCALER, ".capacity.end(")),
+        # Asked for by the same call, as it names a tag.
+        use("batch:TagResource", "JobQueue JobDefinition", "submit_job", ("crates/aws/src/capacity.rs", ".tags(TAG")),
+        use("batch:TerminateJob", "job/*", "terminate_job", (SCALER, ".capacity.end("))._replace(only=OWN_JOBS),
     ],
     "NotifierRole": [
         *function("NotifierLogs"),
-        use("dynamodb:GetItem", "TableName", "get_item", ("functions/notifier/src/lib.rs", "self.state.read(")),
-        use("dynamodb:PutItem", "TableName", "put_item", ("functions/notifier/src/lib.rs", "self.state.write(")),
+        item("dynamodb:GetItem", "S#*", "get_item", ("functions/notifier/src/lib.rs", "self.state.read(")),
+        item("dynamodb:PutItem", "S#*", "put_item", ("functions/notifier/src/lib.rs", "self.state.write(")),
         use(
             "secretsmanager:GetSecretValue",
             "AlertSecretArn",
@@ -117,7 +133,7 @@ USES: dict[str, list[Use]] = {
     "WorkerRole": [
         *function("")[-2:],
         *LOOKING,
-        use("dynamodb:PutItem", "TableName", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.beat(")),
+        item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.beat(")),
         use(
             "sqs:ReceiveMessage",
             "SegmentationQueueArn",
@@ -166,8 +182,6 @@ NOBODYS = {
     "update_time_to_live": "tests make the table by hand",
     "batch_get_item": "listings, by the command line",
     "list_objects_v2": "versions of a bundle, by the command line",
-    "start_message_move_task": "redrive, by the command line",
-    "list_message_move_tasks": "redrive, by the command line",
 }
 
 CALL = re.compile(r"client\s*\.([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\(\)")

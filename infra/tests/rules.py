@@ -27,7 +27,9 @@ WILDCARDS = {
     ("batch:DescribeJobs", ANYTHING): "AWS Batch lists and describes without resources",
     ("batch:TerminateJob", r"arn:[^*]+:job/\*"): "the ARN of a job has its id, which nobody knows beforehand",
     ("batch:SubmitJob", r"arn:[^*]+:job-definition/[^*]+:\*"): "any revision of the one definition",
+    ("batch:TagResource", r"arn:[^*]+:job-definition/[^*]+:\*"): "any revision of the one definition",
     ("s3:GetObject", ANY_KEY): "any key of a named bucket",
+    ("s3:GetObjectVersion", ANY_KEY): "any key of a named bucket",
     ("s3:PutObject", ANY_KEY): "any key of a named bucket",
     ("s3:AbortMultipartUpload", ANY_KEY): "any key of a named bucket",
 }
@@ -39,6 +41,11 @@ MANAGED = {
 }
 # Stores without encryption of ours, and why.
 UNENCRYPTED = {"AlarmTopic": "CloudWatch may not use the key that AWS manages for SNS; alarms hold names and numbers"}
+# How the conditions of roles compare: exactly, and where a value has a wildcard.
+OPERATORS = {
+    "dynamodb:LeadingKeys": ("ForAllValues:StringEquals", "ForAllValues:StringLike"),
+    "aws:ResourceTag/walkaround": ("StringEquals",),
+}
 # Variables beside the settings' list, and where they are read.
 OTHER_VARIABLES = {
     "WALKAROUND_LOG": ("crates/assembly/src/process.rs", '"WALKAROUND_LOG"'),
@@ -171,10 +178,32 @@ def least_rights(templates: Templates) -> Iterator[str]:
             for action in listed(statement["Action"]):
                 allowed.setdefault(action, set()).update(listed(statement["Resource"]))
         needed = {use.action: use.on for use in calls.USES[name]}
+        yield from wrong_conditions(name, role_statements(roles[name]))
         for action in allowed.keys() ^ needed.keys():
             yield f"{name}: {action} is {'allowed and never called' if action in allowed else 'called and not allowed'}"
         for action in allowed.keys() & needed.keys():
             yield from wrong_resources(name, action, (allowed[action], needed[action]))
+
+
+def wrong_conditions(name: str, statements: list[dict]) -> Iterator[str]:
+    """Each action is allowed under the conditions of its line, no other and none less."""
+    only: dict[str, set] = {}
+    for statement in statements:
+        asked = set()
+        for operator, keys in statement.get("Condition", {}).items():
+            for key, values in keys.items():
+                # Each key has its operator: `Not`, `IfExists` and the like would let others through.
+                like = any("*" in value for value in listed(values))
+                if operator not in OPERATORS.get(key, ())[like:]:
+                    yield f"{name}: {key} is compared by {operator}"
+                asked |= {(key, value) for value in listed(values)}
+        for action in listed(statement["Action"]):
+            # A statement without a condition lets everything through, whatever others of the action ask for.
+            only.setdefault(action, set()).update(asked or {("", "anything")})
+    for use in (one for one in calls.USES[name] if one.action in only):
+        for key, value in only[use.action] ^ (use.only or {("", "anything")}):
+            does = "lets through" if (key, value) in only[use.action] else "does not let through"
+            yield f"{name}: {use.action} {does} {key} {value}".replace("  ", " ")
 
 
 def wrong_resources(name: str, action: str, both: tuple[set[str], frozenset[str]]) -> Iterator[str]:

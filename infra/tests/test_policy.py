@@ -31,6 +31,7 @@ RULES: list[Callable[[Templates], Any]] = [
     agreements.machines,
     agreements.metrics,
     agreements.parameters,
+    agreements.workers,
     agreements.exports,
     agreements.sizes,
 ]
@@ -40,9 +41,19 @@ def properties(t: Templates, stack: str, name: str) -> dict:
     return t[stack]["Resources"][name]["Properties"]
 
 
+def variables(t: Templates, function: str) -> dict:
+    return properties(t, "pipeline", function)["Environment"]["Variables"]
+
+
 def policy(t: Templates, stack: str, role: str, sid: str) -> dict:
     found = templates.role_statements(properties(t, stack, role))
     return next(statement for statement in found if statement["Sid"] == sid)
+
+
+def keys(t: Templates, stack: str, role: str, sid: str) -> list:
+    """The partitions that a statement lets through."""
+    ((_, asked),) = policy(t, stack, role, sid)["Condition"].items()
+    return asked["dynamodb:LeadingKeys"]
 
 
 def put(of: dict, **values: Any) -> None:
@@ -85,6 +96,7 @@ def unknown_metric(t: Templates) -> None:
     body["Fn::Sub"] = body["Fn::Sub"].replace("LiveWorkers", "LivingWorkers")
 
 
+TABLE_ARN = {"Fn::Sub": ["arn:aws:dynamodb:::table/${Table}", {"Table": {"Fn::ImportValue": "TableName"}}]}
 QUEUE_ARN = {"Fn::ImportValue": {"Fn::Sub": "${Prefix}:IntakeQueueArn"}}
 ELSEWHERE = {"Fn::ImportValue": {"Fn::Sub": "${Prefix}:SegmentationQueueArn"}}
 
@@ -221,6 +233,81 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
     ),
     (
         rules.least_rights,
+        "items without a condition",
+        lambda t: drop(policy(t, "pipeline", "NotifierRole", "WhatWasTold"), "Condition"),
+        "NotifierRole: dynamodb:PutItem lets through anything",
+    ),
+    (
+        rules.least_rights,
+        "a second statement without a condition",
+        lambda t: allow(t, "pipeline", "NotifierRole", {"Action": "dynamodb:GetItem", "Resource": TABLE_ARN}),
+        "NotifierRole: dynamodb:GetItem lets through anything",
+    ),
+    (
+        rules.least_rights,
+        "items of others",
+        lambda t: keys(t, "pipeline", "TriageRole", "Records").append("S#*"),
+        "TriageRole: dynamodb:PutItem lets through dynamodb:LeadingKeys S#*",
+    ),
+    (
+        rules.least_rights,
+        "all items",
+        lambda t: keys(t, "gpu", "WorkerRole", "RecordsAndHeartbeats").append("*"),
+        "WorkerRole: dynamodb:PutItem lets through dynamodb:LeadingKeys *",
+    ),
+    (
+        rules.least_rights,
+        "items that are missing",
+        lambda t: keys(t, "pipeline", "ScalerRole", "LockAndNeeds").remove("L#*"),
+        "ScalerRole: dynamodb:PutItem does not let through dynamodb:LeadingKeys L#*",
+    ),
+    (
+        rules.least_rights,
+        "a prefix that is compared letter by letter",
+        lambda t: put(
+            policy(t, "pipeline", "TriageRole", "Records"),
+            Condition={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["I#*"]}},
+        ),
+        "TriageRole: dynamodb:LeadingKeys is compared by ForAllValues:StringEquals",
+    ),
+    (
+        rules.least_rights,
+        "all items but some",
+        lambda t: put(
+            policy(t, "pipeline", "TriageRole", "Heartbeats"),
+            Condition={"ForAllValues:StringNotEquals": {"dynamodb:LeadingKeys": ["W"]}},
+        ),
+        "TriageRole: dynamodb:LeadingKeys is compared by ForAllValues:StringNotEquals",
+    ),
+    (
+        rules.least_rights,
+        "anybody's jobs",
+        lambda t: drop(policy(t, "pipeline", "ScalerRole", "End"), "Condition"),
+        "ScalerRole: batch:TerminateJob lets through anything",
+    ),
+    (
+        rules.least_rights,
+        "jobs of another tag",
+        lambda t: put(
+            policy(t, "pipeline", "ScalerRole", "End"),
+            Condition={"StringEquals": {"aws:ResourceTag/walkaround": {"Ref": "Prefix"}}},
+        ),
+        "does not let through aws:ResourceTag/walkaround ${Prefix}-worker",
+    ),
+    (
+        rules.least_rights,
+        "jobs that may not be tagged",
+        lambda t: put(policy(t, "pipeline", "ScalerRole", "Start"), Action="batch:SubmitJob"),
+        "ScalerRole: batch:TagResource is called and not allowed",
+    ),
+    (
+        rules.least_rights,
+        "photos whose version may not be read",
+        lambda t: put(policy(t, "gpu", "WorkerRole", "Photos"), Action="s3:GetObject"),
+        "WorkerRole: s3:GetObjectVersion is called and not allowed",
+    ),
+    (
+        rules.least_rights,
         "a role that nobody has",
         lambda t: t["gpu"]["Resources"].update(SpareRole={"Type": "AWS::IAM::Role", "Properties": {}}),
         "SpareRole",
@@ -324,6 +411,36 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         "a parameter that is gone",
         lambda t: drop(t["gpu"]["Parameters"], "MaxVcpus"),
         "has no MaxVcpus",
+    ),
+    (
+        agreements.workers,
+        "a scaler that looks less often",
+        lambda t: put(properties(t, "pipeline", "ScalerRule"), ScheduleExpression="rate(5 minutes)"),
+        "the scaler looks every 300 s",
+    ),
+    (
+        agreements.workers,
+        "another concurrency",
+        lambda t: put(variables(t, "TriageFunction"), WALKAROUND_TRIAGE_PROCESSES="1"),
+        "another concurrency",
+    ),
+    (
+        agreements.workers,
+        "no time for loading",
+        lambda t: drop(variables(t, "ScalerFunction"), "WALKAROUND_START_GRACE_S"),
+        "is ended",
+    ),
+    (
+        agreements.workers,
+        "less time than a cold start takes",
+        lambda t: put(t["pipeline"]["Parameters"]["StartGraceS"], Default=60),
+        "StartGraceS",
+    ),
+    (
+        agreements.workers,
+        "jobs of another name",
+        lambda t: put(variables(t, "ScalerFunction"), WALKAROUND_JOB_PREFIX={"Ref": "Prefix"}),
+        "it may end others",
     ),
     (
         agreements.exports,

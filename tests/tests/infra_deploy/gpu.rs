@@ -40,7 +40,7 @@ pub(crate) fn capacity_is_as_written(place: &Place) {
             let resources = one.compute_resources().unwrap();
             assert_eq!(
                 (resources.minv_cpus(), resources.maxv_cpus()),
-                (Some(0), Some(56))
+                (Some(0), Some(112))
             );
             assert_eq!(resources.instance_types(), ["g4dn.xlarge", "g5.xlarge"]);
             assert_eq!(

@@ -62,13 +62,23 @@ pub(crate) fn functions_are_as_written(place: &Place) {
         variables["WALKAROUND_BUNDLE"],
         format!("s3://{}/demo", place.output("BundlesBucket"))
     );
-    assert_eq!(
-        (
-            &variables["WALKAROUND_WORKERS_MIN"],
-            &variables["WALKAROUND_WORKERS_MAX"]
-        ),
-        (&json!("0"), &json!("14"))
-    );
+    for (name, value) in [
+        ("WALKAROUND_WORKERS_MAX", "14"),
+        ("WALKAROUND_TRIAGE_PROCESSES", "50"),
+        ("WALKAROUND_LANES_FRESH_S", "60"),
+        ("WALKAROUND_SCALE_EVERY_S", "60"),
+    ] {
+        assert_eq!(variables[name], value, "{name}");
+    }
+    let scaler = configuration(place, "ScalerFunction");
+    let variables = &scaler["Environment"]["Variables"];
+    for (name, value) in [
+        ("WALKAROUND_WORKERS_MIN", "0"),
+        ("WALKAROUND_WORKERS_MAX", "14"),
+        ("WALKAROUND_START_GRACE_S", "600"),
+    ] {
+        assert_eq!(variables[name], value, "{name}");
+    }
 }
 
 /// Intake feeds triage, with partial answers.
