@@ -14,8 +14,7 @@ pub(crate) struct BundleArgs {
 pub(crate) enum BundleCommand {
     /// Check a bundle: digests, tensors, self-test
     Check(CheckArgs),
-    /// Check a bundle, self-test included, and upload it as a version, which never changes
-    #[command(disable_version_flag = true)]
+    /// Check a bundle, self-test included, and upload it under name and version of its manifest; versions never change
     Push(PushArgs),
     /// List bundles, or the versions of one
     List(ListBundlesArgs),
@@ -70,12 +69,6 @@ pub(crate) struct PushArgs {
     /// Bundle folder
     #[arg(value_name = "DIR")]
     pub bundle: PathBuf,
-    /// Name in the registry [default: the manifest's]
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Version in the registry [default: the manifest's]
-    #[arg(long, value_name = "VERSION")]
-    pub version: Option<String>,
     #[command(flatten)]
     pub run: RunArgs,
     #[command(flatten)]

@@ -12,30 +12,18 @@ use crate::library::start;
 use crate::local::stack::runtime;
 use anyhow::anyhow;
 use serde_json::json;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use walkaround_aws::{Activated, Active, BundleRegistry, Pushed, S3Blobs};
+use walkaround_aws::{Activated, Active, BundleNames, BundleRegistry, Pushed};
 use walkaround_domain::Timestamp;
 use walkaround_inference::{EngineOptions, OnnxEngine, VerifiedBundle};
 use walkaround_messages::rfc3339;
-use walkaround_ports::{BlobAddress, Blobs, Clock, PortError, SystemClock};
+use walkaround_ports::{Clock, SystemClock};
 use walkaround_settings::Settings;
 
-/// Most bundles of a list.
-const BUNDLES_MAX: usize = 200;
-/// Where bundles are in the bucket.
-const FOLDER: &str = "bundles/";
-/// Comes after every character of a version or file name.
-const AFTER_ALL: char = '~';
-
-/// The registry, and what lists its names.
-struct Opened {
-    registry: BundleRegistry,
-    blobs: S3Blobs,
-    bucket: String,
-}
-
-async fn open(args: &RegistryArgs) -> Result<Opened, Failure> {
+/// The registry, and its bucket.
+async fn open(args: &RegistryArgs) -> Result<(BundleRegistry, String), Failure> {
     if args.stack == Some(StackName::Local) {
         return Err(Failure::usage(
             "bundles of the local stack are folders: name one with WALKAROUND_BUNDLE",
@@ -50,11 +38,7 @@ async fn open(args: &RegistryArgs) -> Result<Opened, Failure> {
         })?,
     };
     let (stack, _) = connect(&args.connecting).await?;
-    Ok(Opened {
-        registry: BundleRegistry::new(stack.aws.s3.clone(), &bucket),
-        blobs: stack.blobs(),
-        bucket,
-    })
+    Ok((BundleRegistry::new(stack.aws.s3, &bucket), bucket))
 }
 
 /// The bucket of `s3://BUCKET/NAME`.
@@ -73,29 +57,29 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
     }
     let bundle = VerifiedBundle::load(&args.bundle)?;
     let manifest = bundle.manifest();
-    let name = args.name.as_deref().unwrap_or(&manifest.name);
-    let version = args.version.as_deref().unwrap_or(&manifest.version);
-    let (library, device) = start(args.run.onnxruntime.as_deref(), args.run.device)?;
-    let mut engine = OnnxEngine::new(&library, &bundle, EngineOptions { device, threads: 1 })?;
-    if engine.self_test(&bundle)?.is_none() {
+    // Under no other name: records tell what the manifest says.
+    let (name, version) = (manifest.name.as_str(), manifest.version.as_str());
+    if manifest.self_test.is_none() {
         return Err(anyhow!(
             "{} has no self-test: `walkaround bundle check DIR --measure PICTURE` prints one for bundle.toml",
             args.bundle.display()
         )
         .into());
     }
+    let (library, device) = start(args.run.onnxruntime.as_deref(), args.run.device)?;
+    let mut engine = OnnxEngine::new(&library, &bundle, EngineOptions { device, threads: 1 })?;
     engine.require_self_test(&bundle)?;
     let (pushed, bucket) = runtime()?.block_on(async {
-        let opened = open(&args.registry).await?;
-        let pushed = opened.registry.push((name, version), &args.bundle).await?;
-        Ok::<_, Failure>((pushed, opened.bucket))
+        let (registry, bucket) = open(&args.registry).await?;
+        let pushed = registry.push((name, version), &args.bundle).await?;
+        Ok::<_, Failure>((pushed, bucket))
     })?;
     let (word, text) = match pushed {
         Pushed::New => ("new", "pushed"),
         Pushed::AlreadyThere => ("already_there", "was there already"),
         Pushed::Other => {
             let why = format!(
-                "{name} {version} is in {bucket} with other files, and versions never change: choose another with --version"
+                "{name} {version} is in {bucket} with other files, and versions never change: change `version` in bundle.toml"
             );
             return Err(anyhow!(why).into());
         }
@@ -110,19 +94,22 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
 }
 
 pub(super) fn list(args: &ListBundlesArgs) -> Result<ExitCode, Failure> {
-    let bundles = runtime()?.block_on(async {
-        let opened = open(&args.registry).await?;
-        let names = match &args.name {
-            Some(name) => vec![name.clone()],
-            None => names(&opened).await?,
+    let (bundles, more) = runtime()?.block_on(async {
+        let (registry, _) = open(&args.registry).await?;
+        let found = match &args.name {
+            Some(name) => BundleNames {
+                names: vec![name.clone()],
+                more: false,
+            },
+            None => registry.names().await?,
         };
         let mut bundles = Vec::new();
-        for name in names {
-            let versions = opened.registry.versions(&name).await?;
-            let active = opened.registry.active(&name).await?;
+        for name in found.names {
+            let versions = registry.versions(&name).await?;
+            let active = registry.active(&name).await?;
             bundles.push((name, versions, active));
         }
-        Ok::<_, Failure>(bundles)
+        Ok::<_, Failure>((bundles, found.more))
     })?;
     let mut table = table(&["bundle", "version", "active since", "before"]);
     for (name, versions, active) in &bundles {
@@ -147,6 +134,10 @@ pub(super) fn list(args: &ListBundlesArgs) -> Result<ExitCode, Failure> {
             _ => print_table(table)?,
         }
     }
+    if more {
+        let line = format!("walkaround: there are more bundles than these {}", bundles.len());
+        writeln!(std::io::stderr(), "{line}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -160,40 +151,19 @@ fn document(name: &str, version: &str, active: Option<&Active>) -> serde_json::V
     })
 }
 
-/// Names of bundles: one listing a name, each starting after everything of the one before.
-async fn names(opened: &Opened) -> Result<Vec<String>, PortError> {
-    let all = BlobAddress {
-        bucket: opened.bucket.clone(),
-        key: FOLDER.to_owned(),
-    };
-    let mut names: Vec<String> = Vec::new();
-    while names.len() < BUNDLES_MAX {
-        let after = names.last().map(|name| format!("{FOLDER}{name}/{AFTER_ALL}"));
-        let keys = opened.blobs.list(&all, after.as_deref(), 1).await?;
-        let name = keys
-            .first()
-            .and_then(|key| key.strip_prefix(FOLDER)?.split('/').next());
-        match name {
-            Some(name) if names.last().is_none_or(|last| last != name) => names.push(name.to_owned()),
-            _ => break,
-        }
-    }
-    Ok(names)
-}
-
 pub(super) fn activate(args: &ActivateArgs) -> Result<ExitCode, Failure> {
     let of = (args.name.as_str(), args.version.as_str());
     let outcome = runtime()?.block_on(async {
-        let opened = open(&args.registry).await?;
-        Ok::<_, Failure>(opened.registry.activate(of, now()).await?)
+        let (registry, _) = open(&args.registry).await?;
+        Ok::<_, Failure>(registry.activate(of, now()).await?)
     })?;
     tell(of.0, &outcome, &args.registry)
 }
 
 pub(super) fn rollback(args: &RollbackArgs) -> Result<ExitCode, Failure> {
     let outcome = runtime()?.block_on(async {
-        let opened = open(&args.registry).await?;
-        Ok::<_, Failure>(opened.registry.rollback(&args.name, now()).await?)
+        let (registry, _) = open(&args.registry).await?;
+        Ok::<_, Failure>(registry.rollback(&args.name, now()).await?)
     })?;
     tell(&args.name, &outcome, &args.registry)
 }
@@ -204,7 +174,10 @@ fn now() -> Timestamp {
 
 fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode, Failure> {
     let (active, text) = match outcome {
-        Activated::Done(active) => (active, "is active now; what runs takes it up within a minute"),
+        Activated::Done(active) => (
+            active,
+            "is active now; workers take it up within WALKAROUND_BUNDLE_LOOK_S, functions when they next start",
+        ),
         Activated::Already(active) => (active, "was active already"),
         Activated::NoSuchVersion => {
             let why = format!(
