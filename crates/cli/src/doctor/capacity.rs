@@ -17,13 +17,14 @@ const STUCK_AFTER: Duration = Duration::from_secs(10 * 60);
 const MEMORY_FOR_JOBS: f64 = 0.93;
 
 /// Instance types with one NVIDIA GPU or more: name, vCPUs, GiB, GPUs.
-const TYPES: [(&str, u32, u32, u32); 22] = [
+const TYPES: [(&str, u32, u32, u32); 23] = [
     ("g4dn.xlarge", 4, 16, 1),
     ("g4dn.2xlarge", 8, 32, 1),
     ("g4dn.4xlarge", 16, 64, 1),
     ("g4dn.8xlarge", 32, 128, 1),
     ("g4dn.12xlarge", 48, 192, 4),
     ("g4dn.16xlarge", 64, 256, 1),
+    ("g4dn.metal", 96, 384, 8),
     ("g5.xlarge", 4, 16, 1),
     ("g5.2xlarge", 8, 32, 1),
     ("g5.4xlarge", 16, 64, 1),
@@ -110,30 +111,18 @@ const TROUBLES: [Trouble; 8] = [
         ),
     ),
     (
-        &["CannotPullContainer", "ImageNotFound"],
+        &["CannotPullContainer", "CannotPullImage", "ImageNotFound"],
         (
-            "the worker's image cannot be pulled",
-            "push the image that the job definition names, and check the execution role",
+            "the worker's image cannot be pulled: missing in the registry, or not allowed",
+            "push the image that the job definition names, and check the execution role and the way to ECR",
         ),
     ),
 ];
 
-/// What is seen of Batch.
-#[derive(Debug, Clone)]
-pub(super) struct CapacityFacts {
-    pub queue: JobQueueHealth,
-    /// None when the definition is not there.
-    pub needs: Option<WorkerNeeds>,
-    pub jobs: Vec<WorkerJob>,
-    pub now: Timestamp,
-}
-
-/// Judges the job queue, its environments, the definition, and the jobs that wait.
-pub(super) fn capacity(facts: &CapacityFacts) -> Vec<Finding> {
-    let mut findings = vec![job_queue(&facts.queue)];
-    findings.extend(facts.queue.environments.iter().map(environment));
-    findings.push(definition(facts));
-    findings.push(waiting(facts));
+/// Judges the job queue and its environments.
+pub(super) fn queue_and_environments(queue: &JobQueueHealth) -> Vec<Finding> {
+    let mut findings = vec![job_queue(queue)];
+    findings.extend(queue.environments.iter().map(environment));
     findings
 }
 
@@ -193,16 +182,17 @@ fn environment(e: &EnvironmentHealth) -> Finding {
 }
 
 /// What Batch's words mean: cause and fix.
-fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
     let known = TROUBLES
         .iter()
         .find(|(words, _)| words.iter().any(|word| reason.contains(word)));
     known.map(|(_, meaning)| *meaning)
 }
 
-fn definition(facts: &CapacityFacts) -> Finding {
+/// Judges what a worker asks for, none when there is no such definition, by the environments that are known.
+pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[EnvironmentHealth]) -> Finding {
     let check = "job definition";
-    let Some(needs) = &facts.needs else {
+    let Some(needs) = needs else {
         return Finding::fail(
             check,
             "there is no active one of this name",
@@ -213,12 +203,8 @@ fn definition(facts: &CapacityFacts) -> Finding {
         "{} vCPUs, {} MiB, {} GPUs",
         needs.vcpus, needs.memory_mib, needs.gpus
     );
-    let managed: Vec<&EnvironmentHealth> = facts
-        .queue
-        .environments
-        .iter()
-        .filter(|e| !e.instance_types.is_empty())
-        .collect();
+    let managed = environments.iter().filter(|e| !e.instance_types.is_empty());
+    let managed: Vec<&EnvironmentHealth> = managed.collect();
     if managed.is_empty() || managed.iter().any(|e| fits(needs, e).is_ok()) {
         return Finding::ok(check, format!("{} ({asks})", needs.image));
     }
@@ -275,14 +261,12 @@ fn fits(needs: &WorkerNeeds, e: &EnvironmentHealth) -> Result<(), String> {
     })
 }
 
-fn waiting(facts: &CapacityFacts) -> Finding {
+/// Judges the jobs that wait.
+pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> Finding {
     let check = "waiting jobs";
-    let starting: Vec<(&WorkerJob, Duration)> = facts
-        .jobs
-        .iter()
-        .filter(|job| job.state == WorkerJobState::Starting)
-        .map(|job| (job, facts.now.since(job.created_at)))
-        .collect();
+    let starting = jobs.iter().filter(|job| job.state == WorkerJobState::Starting);
+    let starting: Vec<(&WorkerJob, Duration)> =
+        starting.map(|job| (job, now.since(job.created_at))).collect();
     let longest = starting
         .iter()
         .map(|(_, waited)| *waited)

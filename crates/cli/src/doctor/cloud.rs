@@ -1,19 +1,22 @@
 //! Looking at the stack on AWS.
 
 use super::bundle;
-use super::capacity::{CapacityFacts, capacity};
+use super::capacity::{definition, queue_and_environments, waiting};
 use super::finding::Finding;
-use super::queues::{gather, queue};
-use super::workers::{WorkerFacts, workers};
+use super::queues::{QueueFacts, gather, queue};
+use super::workers::{WorkerFacts, exits, workers};
 use crate::args::{QueueArg, StackArgs};
 use crate::client::aws::CloudClient;
+use crate::client::backend::Backend;
 use crate::client::rows::queues;
 use crate::failure::Failure;
 use walkaround_aws::{Alarm, EventSource, Health};
 use walkaround_cloud::CloudStack;
 use walkaround_ports::{PortError, PortErrorKind};
 use walkaround_settings::SettingsError;
-use walkaround_settings::aws::{INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, TABLE};
+use walkaround_settings::aws::{
+    INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_QUEUE, TABLE,
+};
 
 const TAKERS: &str = "look at the triage function: its event source, its log, its concurrency";
 const WORKER_TAKERS: &str = "look at the lines on workers and Batch below";
@@ -26,7 +29,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
         Ok(client) => client,
         Err(failure) => {
             let fix = "correct what the line names; README lists the settings";
-            return Ok(vec![Finding::fail("settings", bundle::words(&failure), fix)]);
+            return Ok(vec![Finding::fail("settings", failure.to_string(), fix)]);
         }
     };
     let health = client.health();
@@ -54,7 +57,10 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
 
 fn credentials(error: &PortError) -> Finding {
     let fix = match error.kind {
-        PortErrorKind::Unavailable => "check network, region and endpoint",
+        // Also no credentials at all: a role's may come later.
+        PortErrorKind::Unavailable => {
+            "check network, region and endpoint, and set AWS_PROFILE or --profile (or sign in again: `aws sso login`)"
+        }
         _ => {
             "set AWS_PROFILE or --profile, sign in again (`aws sso login`), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         }
@@ -67,16 +73,6 @@ fn unset(check: &str, error: &SettingsError) -> Finding {
     Finding::fail(check, error.to_string(), DEPLOY)
 }
 
-/// A failure of a port, or a name that is not set.
-fn failed(check: &str, failure: &Failure) -> Finding {
-    if let Failure::Failed(error) = failure
-        && let Some(port) = error.downcast_ref::<PortError>()
-    {
-        return Finding::unanswered(check, port, DEPLOY);
-    }
-    Finding::fail(check, bundle::words(failure), DEPLOY)
-}
-
 /// Judges queues and the table; how many messages wait for a worker.
 async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -> u64 {
     let mut waiting = 0;
@@ -86,13 +82,20 @@ async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -
             QueueArg::Segmentation => WORKER_TAKERS,
         };
         match gather(client, *name).await {
-            Ok(facts) => {
+            Ok(mut facts) => {
+                ask_age(client, *name, &mut facts).await;
                 if *name == QueueArg::Segmentation {
                     waiting = facts.depth.ready;
                 }
                 findings.extend(queue(&facts, takers));
             }
-            Err(failure) => findings.push(failed(&format!("{} queue", name.as_str()), &failure)),
+            Err(failure) => {
+                findings.push(Finding::failed(
+                    format!("{} queue", name.as_str()),
+                    &failure,
+                    DEPLOY,
+                ));
+            }
         }
     }
     let stack = client.stack();
@@ -104,6 +107,24 @@ async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -
         },
     });
     waiting
+}
+
+/// SQS does not tell how long messages wait; CloudWatch does, where they wait.
+async fn ask_age(client: &CloudClient, name: QueueArg, facts: &mut QueueFacts) {
+    let variable = match name {
+        QueueArg::Intake => INTAKE_QUEUE,
+        QueueArg::Segmentation => SEGMENTATION_QUEUE,
+    };
+    let Some(url) = client.stack().settings.aws.get(variable) else {
+        return;
+    };
+    if facts.depth.ready == 0 {
+        return;
+    }
+    match client.health().oldest_age(url, client.clock().now()).await {
+        Ok(age) => facts.depth.oldest_age = age,
+        Err(error) => facts.age_unknown = Some(error.detail),
+    }
 }
 
 async fn event_source(client: &CloudClient) -> Finding {
@@ -160,7 +181,7 @@ async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
         Ok((folder, _)) => folder,
         Err(failure) => {
             let fix = "`walkaround bundle list` shows what is there; push and activate a version";
-            return vec![Finding::fail("bundle", bundle::words(&failure), fix)];
+            return vec![Finding::fail("bundle", failure.to_string(), fix)];
         }
     };
     let (verified, loaded) = bundle::verified(&folder);
@@ -178,47 +199,56 @@ async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
     findings
 }
 
-async fn batch(client: &CloudClient, waiting: u64) -> Vec<Finding> {
+async fn batch(client: &CloudClient, waits: u64) -> Vec<Finding> {
     let (health, named) = (client.health(), &client.stack().settings.aws);
     let Some(name) = named.get(JOB_QUEUE) else {
         let what = "WALKAROUND_JOB_QUEUE is not set: photos of the GPU lane wait for ever";
-        return vec![match waiting {
+        return vec![match waits {
             0 => Finding::warn("job queue", what, DEPLOY),
             _ => Finding::fail("job queue", what, DEPLOY),
         }];
     };
     let queue = match health.job_queue(name).await {
-        Ok(Some(queue)) => queue,
-        Ok(None) => {
-            return vec![Finding::fail(
-                "job queue",
-                format!("there is no job queue {name}"),
-                DEPLOY,
-            )];
+        Ok(Some(queue)) => Ok(queue),
+        Ok(None) => Err(Finding::fail(
+            "job queue",
+            format!("there is no job queue {name}"),
+            DEPLOY,
+        )),
+        Err(error) => Err(Finding::unanswered("job queue", &error, DEPLOY)),
+    };
+    let (environments, mut findings) = match queue {
+        Ok(queue) => (queue.environments.clone(), queue_and_environments(&queue)),
+        Err(finding) => (Vec::new(), vec![finding]),
+    };
+    findings.push(match named.need(JOB_DEFINITION) {
+        Err(error) => unset("job definition", &error),
+        Ok(name) => match health.worker_needs(name).await {
+            Ok(needs) => definition(needs.as_ref(), &environments),
+            Err(error) => Finding::unanswered("job definition", &error, DEPLOY),
+        },
+    });
+    findings.extend(fleet(client, waits).await);
+    findings
+}
+
+/// Jobs that wait, workers, and how they end.
+async fn fleet(client: &CloudClient, waits: u64) -> Vec<Finding> {
+    let jobs = match client.jobs().await {
+        Ok(jobs) => jobs,
+        Err(failure) => return vec![Finding::failed("workers", &failure, DEPLOY)],
+    };
+    let now = client.clock().now();
+    let mut findings = vec![waiting(&jobs, now)];
+    match WorkerFacts::gather(client, jobs.clone(), (waits, STARTER)).await {
+        Ok(seen) => findings.extend(workers(&seen)),
+        // The table does not answer; Batch did.
+        Err(failure) => {
+            findings.push(Finding::failed("workers", &failure, DEPLOY));
+            findings.push(exits(&jobs, now));
         }
-        Err(error) => return vec![Finding::unanswered("job queue", &error, DEPLOY)],
-    };
-    let needs = match named.need(JOB_DEFINITION) {
-        Ok(definition) => health.worker_needs(definition).await,
-        Err(error) => return vec![unset("job definition", &error)],
-    };
-    let needs = match needs {
-        Ok(needs) => needs,
-        Err(error) => return vec![Finding::unanswered("job definition", &error, DEPLOY)],
-    };
-    match WorkerFacts::gather(client, (waiting, STARTER)).await {
-        Ok(seen) => {
-            let mut findings = capacity(&CapacityFacts {
-                queue,
-                needs,
-                jobs: seen.jobs.clone(),
-                now: seen.now,
-            });
-            findings.extend(workers(&seen));
-            findings
-        }
-        Err(failure) => vec![failed("workers", &failure)],
     }
+    findings
 }
 
 async fn alarms(stack: &CloudStack, health: &Health) -> Finding {

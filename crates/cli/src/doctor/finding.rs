@@ -1,5 +1,6 @@
 //! What a check found.
 
+use crate::failure::Failure;
 use serde_json::json;
 use walkaround_ports::{PortError, PortErrorKind};
 
@@ -56,13 +57,23 @@ impl Finding {
         let fix = match error.kind {
             PortErrorKind::NotFound => missing.to_owned(),
             PortErrorKind::Denied => {
-                "use credentials that may do this (the policy of an operator), or grant it".to_owned()
+                "use credentials that may do what the line names, or allow it to these".to_owned()
             }
             PortErrorKind::Throttled => "AWS throttles: look again in a minute".to_owned(),
-            PortErrorKind::Unavailable => "check network, region and endpoint, then look again".to_owned(),
+            PortErrorKind::Unavailable => {
+                "check network, region, endpoint and credentials, then look again".to_owned()
+            }
             PortErrorKind::Corrupt | PortErrorKind::Invalid => missing.to_owned(),
         };
         Self::fail(check, error.detail.clone(), fix)
+    }
+
+    /// A check that failed on the way; `missing` as above, also where it failed before a port was asked.
+    pub(super) fn failed(check: impl Into<String>, failure: &Failure, missing: &str) -> Self {
+        match port_error(failure) {
+            Some(error) => Self::unanswered(check, error, missing),
+            None => Self::fail(check, failure.to_string(), missing),
+        }
     }
 
     pub(super) fn line(&self, width: usize) -> String {
@@ -85,5 +96,13 @@ impl Finding {
             Level::Fail => "fail",
         };
         json!({"check": self.check, "level": level, "what": self.what, "fix": self.fix})
+    }
+}
+
+/// What a port said, where a failure is that of a port.
+pub(super) fn port_error(failure: &Failure) -> Option<&PortError> {
+    match failure {
+        Failure::Failed(error) | Failure::Coded(_, error) => error.downcast_ref::<PortError>(),
+        Failure::Usage(_) => None,
     }
 }

@@ -1,15 +1,17 @@
 //! Looking at the embedded stack.
 
-use super::finding::Finding;
+use super::finding::{Finding, port_error};
 use super::queues::{gather, queue};
-use super::workers::{WorkerFacts, workers};
+use super::workers::{WorkerFacts, exits, workers};
 use super::{bundle, port};
 use crate::args::StackArgs;
 use crate::client::EmbeddedClient;
+use crate::client::backend::Backend;
 use crate::client::rows::queues;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use std::path::Path;
+use walkaround_ports::PortErrorKind;
 use walkaround_settings::{Settings, SettingsError};
 
 const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
@@ -65,7 +67,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
 
 /// Opens the root, where there is one: looking makes none.
 fn root(root: &Path) -> Result<Stack, Finding> {
-    if !root.join("walkaround.db").exists() {
+    if !Stack::is_there(root) {
         return Err(Finding::fail(
             "root",
             format!("no stack in `{}`", root.display()),
@@ -75,7 +77,7 @@ fn root(root: &Path) -> Result<Stack, Finding> {
     Stack::open(Some(root)).map_err(|failure| {
         Finding::fail(
             "root",
-            bundle::words(&failure),
+            failure.to_string(),
             "mend the folder or its database, or name another with --root or WALKAROUND_ROOT",
         )
     })
@@ -95,14 +97,58 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
             Err(failure) => findings.push(broken(format!("{} queue", name.as_str()), &failure)),
         }
     }
-    match WorkerFacts::gather(stack, (waiting, STARTER)).await {
-        Ok(facts) => findings.extend(workers(&facts)),
+    match stack.jobs().await {
+        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
+            Ok(facts) => findings.extend(workers(&facts)),
+            Err(failure) => {
+                findings.push(broken("workers".to_owned(), &failure));
+                findings.push(exits(&jobs, stack.clock().now()));
+            }
+        },
         Err(failure) => findings.push(broken("workers".to_owned(), &failure)),
     }
     findings
 }
 
+/// What the database did not answer.
 fn broken(check: String, failure: &Failure) -> Finding {
-    let fix = "the database is damaged: stop `walkaround up`, move the root away, and submit again";
-    Finding::fail(check, bundle::words(failure), fix)
+    let fix = match port_error(failure).map(|error| error.kind) {
+        Some(PortErrorKind::Corrupt) => {
+            "the database is damaged: stop `walkaround up`, move the root away, and submit again"
+        }
+        Some(PortErrorKind::Denied) => "let this user read and write the root and all that is in it",
+        Some(PortErrorKind::Unavailable | PortErrorKind::Throttled) => {
+            "look again: the database is busy, or its disk full or failing (`df`, the system's log)"
+        }
+        Some(PortErrorKind::NotFound | PortErrorKind::Invalid) | None => {
+            "mend what the line names, or name another folder with --root or WALKAROUND_ROOT"
+        }
+    };
+    Finding::fail(check, failure.to_string(), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use walkaround_ports::PortError;
+
+    #[test]
+    fn only_a_damaged_database_is_to_be_moved_away() {
+        let fix = |kind| {
+            let failure = Failure::from(PortError::new(("queue", "depth"), kind, "said"));
+            broken("intake queue".to_owned(), &failure)
+                .fix
+                .unwrap_or_default()
+        };
+        assert!(fix(PortErrorKind::Corrupt).contains("move the root away"));
+        for kind in [
+            PortErrorKind::Denied,
+            PortErrorKind::Unavailable,
+            PortErrorKind::Invalid,
+        ] {
+            assert!(!fix(kind).contains("away"), "{kind:?}: {}", fix(kind));
+        }
+        let other = broken("workers".to_owned(), &Failure::usage("said"));
+        assert!(other.what == "said" && !other.fix.unwrap_or_default().contains("away"));
+    }
 }

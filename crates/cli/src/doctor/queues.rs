@@ -20,6 +20,8 @@ pub(super) struct QueueFacts {
     /// `intake` or `segmentation`.
     pub name: &'static str,
     pub depth: Depth,
+    /// Why it is not known how long the oldest message waits, where that was asked in vain.
+    pub age_unknown: Option<String>,
     /// Messages in its dead-letter queue.
     pub parked: u64,
     /// Why they are there, as far as it was looked.
@@ -38,6 +40,7 @@ pub(super) async fn gather(stack: &dyn Backend, queue: QueueArg) -> Result<Queue
     Ok(QueueFacts {
         name: queue.as_str(),
         depth,
+        age_unknown: None,
         parked,
         reasons,
     })
@@ -51,6 +54,14 @@ pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<Finding> {
     let state = format!("{waiting} waiting, {} in hand", depth.leased);
     let old = depth.oldest_age.filter(|age| *age > AGE_MAX);
     let mut findings = vec![match old {
+        None if depth.oldest_age.is_none() && depth.ready > 0 && depth.leased == 0 => Finding::warn(
+            check,
+            match &facts.age_unknown {
+                Some(why) => format!("{state}; for how long is not known: {why}"),
+                None => format!("{state}; for how long is not known yet"),
+            },
+            format!("look again in a minute; if they still wait, {takers}"),
+        ),
         None => Finding::ok(check, state),
         Some(age) if depth.leased == 0 => Finding::fail(
             check,
@@ -124,6 +135,13 @@ mod tests {
         assert_eq!(judged(0, 0, None).level, Level::Ok);
         assert_eq!(judged(9, 0, Some(599)).level, Level::Ok);
         assert_eq!(judged(9, 3, Some(601)).level, Level::Warn);
+        assert_eq!(judged(9, 3, None).level, Level::Ok);
+        let unknown = judged(9, 0, None);
+        assert_eq!(unknown.level, Level::Warn);
+        assert!(
+            unknown.what.contains("for how long is not known yet"),
+            "{unknown:?}"
+        );
         let stuck = judged(9, 0, Some(601));
         assert_eq!(stuck.level, Level::Fail);
         assert!(stuck.what.contains("10 min 1 s") && stuck.fix.as_deref() == Some("start `walkaround up`"));

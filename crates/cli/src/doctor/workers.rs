@@ -1,32 +1,34 @@
 //! Workers: signs of life, and how they end.
 
+mod ending;
+
 use super::finding::Finding;
 use crate::client::backend::Backend;
 use crate::client::words::{counted, duration};
 use crate::failure::Failure;
-use std::collections::BTreeMap;
+use ending::{Ending, ending};
 use std::time::Duration;
+use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{WorkerJob, WorkerJobState};
+use walkaround_pipeline::scaler::is_silent;
+use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
 
-/// A worker is silent when it missed this many signs of life.
-const BEATS_MISSED_MAX: u32 = 4;
 /// Failed ends one after the other that are a loop.
 const LOOP: usize = 3;
-/// Time for a worker to load its networks and beat for the first time.
-const START_GRACE: Duration = Duration::from_secs(60);
-/// Ends before this long ago are history.
+/// Workers that were there last this long ago are history.
 const LATELY: Duration = Duration::from_secs(24 * 3600);
 
 /// What is seen of the workers.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WorkerFacts {
     pub jobs: Vec<WorkerJob>,
-    /// Last sign of life by worker.
-    pub beats: BTreeMap<String, Timestamp>,
+    /// Last sign of life of each worker.
+    pub beats: Vec<Heartbeat>,
     pub now: Timestamp,
     /// A sign of life older than this is stale.
     pub beat_age_max: Duration,
+    /// Until its first one a worker may take this long.
+    pub start_grace: Duration,
     /// Messages that wait for a worker.
     pub waiting: u64,
     /// What starts workers, in words that say what to do.
@@ -37,24 +39,40 @@ impl WorkerFacts {
     /// What a stack shows of its workers.
     pub(super) async fn gather(
         stack: &dyn Backend,
+        jobs: Vec<WorkerJob>,
         (waiting, starter): (u64, &'static str),
     ) -> Result<Self, Failure> {
-        let now = stack.clock().now();
-        let beats = stack.records()?.heartbeats(Timestamp(0)).await?;
+        let settings = stack.settings();
         Ok(Self {
-            jobs: stack.jobs().await?,
-            beats: beats.into_iter().map(|beat| (beat.worker, beat.at)).collect(),
-            now,
-            beat_age_max: stack.settings().heartbeat * BEATS_MISSED_MAX,
+            jobs,
+            beats: stack.records()?.heartbeats(Timestamp(0)).await?,
+            now: stack.clock().now(),
+            beat_age_max: settings.heartbeat * BEATS_MISSED_MAX,
+            start_grace: settings.start_grace,
             waiting,
             starter,
         })
+    }
+
+    /// When a job was last seen to be there: a retried one begins after the last sign of its life before.
+    fn last_seen(&self, job: &WorkerJob) -> Timestamp {
+        let beats = self.beats.iter().filter(|beat| beat.worker == job.id);
+        beats.map(|beat| beat.at).fold(job.created_at, Timestamp::max)
     }
 }
 
 /// Judges all workers.
 pub(super) fn workers(facts: &WorkerFacts) -> Vec<Finding> {
     vec![signs_of_life(facts), ends(facts)]
+}
+
+/// Judges only how workers ended, where their signs of life are not to be had.
+pub(super) fn exits(jobs: &[WorkerJob], now: Timestamp) -> Finding {
+    ends(&WorkerFacts {
+        jobs: jobs.to_vec(),
+        now,
+        ..WorkerFacts::default()
+    })
 }
 
 fn signs_of_life(facts: &WorkerFacts) -> Finding {
@@ -64,17 +82,22 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         .iter()
         .filter(|job| job.state == WorkerJobState::Running)
         .collect();
-    let silent = |job: &WorkerJob| -> Option<Duration> {
-        match facts.beats.get(&job.id) {
-            Some(beat) => Some(facts.now.since(*beat)).filter(|age| *age > facts.beat_age_max),
-            None => {
-                Some(facts.now.since(job.created_at)).filter(|age| *age > START_GRACE.max(facts.beat_age_max))
-            }
-        }
-    };
+    let late = facts
+        .beats
+        .iter()
+        .filter(|beat| facts.now.since(beat.at) <= facts.beat_age_max);
+    let late: Vec<Heartbeat> = late.cloned().collect();
+    // As the scaler judges, which ends those.
     let stale: Vec<String> = running
         .iter()
-        .filter_map(|job| Some(format!("{} for {}", job.id, duration(silent(job)?))))
+        .filter(|job| is_silent(job, &late, (facts.start_grace, facts.now)))
+        .map(|job| {
+            format!(
+                "{} for {}",
+                job.id,
+                duration(facts.now.since(facts.last_seen(job)))
+            )
+        })
         .collect();
     if let Some(first) = stale.first() {
         return Finding::fail(
@@ -93,12 +116,7 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         .filter(|j| j.state == WorkerJobState::Starting)
         .count();
     // A worker that somebody started by hand has no job.
-    let beating = facts
-        .beats
-        .values()
-        .filter(|beat| facts.now.since(**beat) <= facts.beat_age_max)
-        .count();
-    if facts.waiting > 0 && running.len() + starting + beating == 0 {
+    if facts.waiting > 0 && running.len() + starting + late.len() == 0 {
         let waiting = usize::try_from(facts.waiting).unwrap_or(usize::MAX);
         return Finding::fail(
             check,
@@ -108,21 +126,19 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
     }
     Finding::ok(
         check,
-        format!("{} running, {starting} starting", running.len().max(beating)),
+        format!("{} running, {starting} starting", running.len().max(late.len())),
     )
 }
 
 /// How the workers that ended last ended.
 fn ends(facts: &WorkerFacts) -> Finding {
     let check = "worker exits";
-    let mut jobs: Vec<&WorkerJob> = facts
-        .jobs
-        .iter()
-        .filter(|job| facts.now.since(job.created_at) <= LATELY)
-        .collect();
-    jobs.sort_by_key(|job| std::cmp::Reverse((job.created_at, job.id.clone())));
+    let seen = facts.jobs.iter().map(|job| (facts.last_seen(job), job));
+    let mut jobs: Vec<(Timestamp, &WorkerJob)> =
+        seen.filter(|(at, _)| facts.now.since(*at) <= LATELY).collect();
+    jobs.sort_by_key(|(at, job)| std::cmp::Reverse((*at, job.id.as_str())));
     let mut failed: Vec<Ending> = Vec::new();
-    for job in jobs {
+    for (_, job) in jobs {
         match &job.state {
             // One that waits says nothing yet; one that runs may end as those before.
             WorkerJobState::Starting | WorkerJobState::Running => {}
@@ -155,67 +171,11 @@ fn ends(facts: &WorkerFacts) -> Finding {
     )
 }
 
-struct Ending {
-    what: String,
-    fix: &'static str,
-}
-
-/// What a failed end means; none for one that is as it should be, or that somebody wanted.
-fn ending(exit: Option<i32>, reason: &str) -> Option<Ending> {
-    let said = |what: &str, fix| {
-        Some(Ending {
-            what: what.to_owned(),
-            fix,
-        })
-    };
-    if ["CannotPullContainer", "ImageNotFound", "CannotPullImage"]
-        .iter()
-        .any(|word| reason.contains(word))
-    {
-        return said(
-            "because its image cannot be pulled: missing in the registry, or not allowed",
-            "push the image that the job definition names, and check the execution role and the way to ECR",
-        );
-    }
-    if reason.contains("OutOfMemory") {
-        return said(
-            "because it ran out of memory",
-            "give the job definition more memory, or lower WALKAROUND_WORKER_IN_FLIGHT and WALKAROUND_DECODE_MIB",
-        );
-    }
-    match exit {
-        Some(0) | None => None,
-        // Killed: by whoever ended it.
-        Some(137 | 143) => None,
-        Some(1) => said("with code 1: it failed", "its log says why"),
-        Some(2) => said(
-            "with code 2: a setting or the command line is wrong",
-            "its log names the variable; correct it where the worker's environment is set",
-        ),
-        Some(69) => said(
-            "with code 69: the device or the ONNX Runtime library is not there",
-            "check WALKAROUND_DEVICE, the GPU driver and the image's ONNX Runtime; WALKAROUND_DEVICE=cpu runs without a GPU",
-        ),
-        Some(75) => said(
-            "with code 75: it stalled, nothing finished for WALKAROUND_STALL_EXIT_S",
-            "look at its log for the photo or the store that it waited for; Batch starts another one",
-        ),
-        Some(78) => said(
-            "with code 78: the bundle cannot be used",
-            "`walkaround bundle check` says why; `walkaround bundle rollback NAME` goes back to the version before",
-        ),
-        Some(code @ (132 | 134 | 135 | 136 | 139)) => said(
-            &format!("with code {code}: it crashed"),
-            "its log ends where; the image's ONNX Runtime has to fit driver and processor",
-        ),
-        Some(code) => said(&format!("with code {code}"), "its log says why"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::doctor::finding::Level;
+    use walkaround_pipeline::scaler::END_REASON;
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
@@ -235,12 +195,17 @@ mod tests {
     }
 
     fn facts(jobs: Vec<WorkerJob>, beats: &[(&str, u64)], waiting: u64) -> WorkerFacts {
-        let beat = |(id, age): &(&str, u64)| ((*id).to_owned(), NOW - Duration::from_secs(*age));
+        let beat = |(id, age): &(&str, u64)| Heartbeat {
+            worker: (*id).to_owned(),
+            at: NOW - Duration::from_secs(*age),
+            body: String::new(),
+        };
         WorkerFacts {
             jobs,
             beats: beats.iter().map(beat).collect(),
             now: NOW,
             beat_age_max: Duration::from_secs(60),
+            start_grace: Duration::from_secs(90),
             waiting,
             starter: "start",
         }
@@ -263,8 +228,15 @@ mod tests {
                 Level::Fail,
                 "w for 2 min",
             ),
-            (facts(vec![running(59)], &[], 0), Level::Ok, "1 running"),
-            (facts(vec![running(61)], &[], 0), Level::Fail, "w for 1 min 1 s"),
+            (facts(vec![running(89)], &[], 0), Level::Ok, "1 running"),
+            (facts(vec![running(91)], &[], 0), Level::Fail, "w for 1 min 31 s"),
+            // Another attempt of a job: the sign of life is that of the one before.
+            (facts(vec![running(30)], &[("w", 500)], 0), Level::Ok, "1 running"),
+            (
+                facts(vec![running(95)], &[("w", 500)], 0),
+                Level::Fail,
+                "w for 1 min 35 s",
+            ),
             (
                 facts(vec![job("w", WorkerJobState::Starting, 500)], &[], 3),
                 Level::Ok,
@@ -285,7 +257,6 @@ mod tests {
         let cases = [
             (vec![], Level::Ok, ""),
             (three(Some(0)), Level::Ok, ""),
-            (three(Some(137)), Level::Ok, ""),
             (three(Some(1)), Level::Fail, "code 1"),
             (three(Some(2)), Level::Fail, "a setting"),
             (three(Some(69)), Level::Fail, "device"),
@@ -312,6 +283,77 @@ mod tests {
             // Yesterday's.
             (vec![ended(Some(78), 90_000, "")], Level::Ok, ""),
         ];
+        judge(cases);
+    }
+
+    #[test]
+    fn an_end_without_a_code_of_its_own_is_judged_by_its_reason() {
+        let three = |exit, reason| {
+            vec![
+                ended(exit, 1, reason),
+                ended(exit, 2, reason),
+                ended(exit, 3, reason),
+            ]
+        };
+        let never = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - The job resource requirement is higher";
+        let spawn = "cannot start `walkaround`: No such file or directory";
+        let cases = [
+            (
+                three(None, "ended by signal 9"),
+                Level::Fail,
+                "without an exit code: ended by signal 9",
+            ),
+            (three(None, spawn), Level::Fail, "No such file"),
+            (three(None, ""), Level::Fail, "no reason told"),
+            (
+                three(None, never),
+                Level::Fail,
+                "than any allowed instance type has",
+            ),
+            (
+                three(Some(137), "Essential container in task exited"),
+                Level::Fail,
+                "code 137, it was killed",
+            ),
+            (
+                three(Some(143), "stopped by hand"),
+                Level::Fail,
+                "told to end: stopped by hand",
+            ),
+            (
+                three(Some(137), "Job attempt duration exceeded timeout"),
+                Level::Fail,
+                "than its job definition allows",
+            ),
+            (three(Some(137), END_REASON), Level::Fail, "no sign of life"),
+            (three(Some(0), END_REASON), Level::Fail, "no sign of life"),
+            (three(None, "Host EC2 (instance i-1) terminated."), Level::Ok, ""),
+            (
+                three(Some(137), "Host EC2 (instance i-1) terminated."),
+                Level::Ok,
+                "",
+            ),
+            (three(None, "up is stopping; ended by signal 15"), Level::Ok, ""),
+            (three(None, "exit code unknown: it was adopted"), Level::Ok, ""),
+            // Wanted or not, what it ended with counts.
+            (
+                three(Some(78), "up is stopping; exit code 78"),
+                Level::Fail,
+                "bundle",
+            ),
+        ];
+        judge(cases);
+    }
+
+    #[test]
+    fn a_worker_that_ran_for_days_has_ended_lately() {
+        let mut facts = facts(vec![ended(Some(78), 200_000, "")], &[("w-200000", 60)], 0);
+        assert_eq!(ends(&facts).level, Level::Warn);
+        facts.beats.clear();
+        assert_eq!(ends(&facts).level, Level::Ok);
+    }
+
+    fn judge<const N: usize>(cases: [(Vec<WorkerJob>, Level, &str); N]) {
         for (jobs, level, words) in cases {
             let found = ends(&facts(jobs.clone(), &[], 0));
             assert_eq!(found.level, level, "{jobs:?}: {found:?}");

@@ -10,13 +10,12 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_domain::Verdict;
 use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
 use walkaround_messages::{HeartbeatDocument, WorkerState, parse_heartbeat};
 use walkaround_ports::{Depth, GpuCapacity, PortError, WorkerJob, WorkerJobState};
 
-/// A worker counts as dead when it missed this many heartbeats.
-const BEATS_MISSED_MAX: u32 = 4;
 const QUEUES: [(&str, &str); 2] = [(INTAKE, INTAKE_DEAD), (SEGMENTATION, SEGMENTATION_DEAD)];
 
 /// `GET /metrics`.

@@ -45,13 +45,18 @@ impl Stack {
         })
     }
 
+    /// Whether a folder holds a stack.
+    pub(crate) fn is_there(root: &Path) -> bool {
+        root.join("walkaround.db").is_file()
+    }
+
     /// Opens a stack that must be there already: commands that only look do not make one.
     pub(crate) fn existing(root: Option<&Path>) -> Result<Self, Failure> {
         let root: PathBuf = match root {
             Some(root) => root.to_path_buf(),
             None => Settings::from_env().map_err(Failure::usage)?.root,
         };
-        if !root.join("walkaround.db").is_file() {
+        if !Self::is_there(&root) {
             return Err(Failure::usage(format!(
                 "no stack in `{}`; start one with `walkaround up`, or name another with --root",
                 root.display()

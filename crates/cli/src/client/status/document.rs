@@ -5,11 +5,9 @@ use crate::client::rows::queues;
 use crate::failure::Failure;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_messages::{parse_heartbeat, rfc3339};
 use walkaround_ports::WorkerJobState;
-
-/// A worker without a heartbeat for this many intervals is not listed.
-const BEATS_MISSED_MAX: u32 = 4;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Status {

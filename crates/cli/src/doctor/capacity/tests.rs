@@ -16,22 +16,21 @@ fn spot() -> EnvironmentHealth {
     }
 }
 
-fn facts(environment: EnvironmentHealth, needs: (u32, u32, u32)) -> CapacityFacts {
-    CapacityFacts {
-        queue: JobQueueHealth {
-            enabled: true,
-            status: "VALID".to_owned(),
-            reason: None,
-            environments: vec![environment],
-        },
-        needs: Some(WorkerNeeds {
-            image: "worker:1.2.3".to_owned(),
-            vcpus: needs.0,
-            memory_mib: needs.1,
-            gpus: needs.2,
-        }),
-        jobs: Vec::new(),
-        now: NOW,
+fn queue(environment: EnvironmentHealth) -> JobQueueHealth {
+    JobQueueHealth {
+        enabled: true,
+        status: "VALID".to_owned(),
+        reason: None,
+        environments: vec![environment],
+    }
+}
+
+fn needs((vcpus, memory_mib, gpus): (u32, u32, u32)) -> WorkerNeeds {
+    WorkerNeeds {
+        image: "worker:1.2.3".to_owned(),
+        vcpus,
+        memory_mib,
+        gpus,
     }
 }
 
@@ -46,8 +45,13 @@ fn job(waited_s: u64, reason: Option<&str>) -> WorkerJob {
 
 #[test]
 fn a_queue_in_order_has_nothing_to_tell() {
-    let found = capacity(&facts(spot(), (4, 14_000, 1)));
+    let mut found = queue_and_environments(&queue(spot()));
+    found.push(definition(Some(&needs((4, 14_000, 1))), &[spot()]));
+    found.push(waiting(&[], NOW));
     assert!(found.iter().all(|f| f.level == Level::Ok), "{found:?}");
+    assert_eq!(definition(None, &[spot()]).level, Level::Fail);
+    // Environments that could not be asked for: nothing speaks against it.
+    assert_eq!(definition(Some(&needs((4, 14_000, 1))), &[]).level, Level::Ok);
 }
 
 #[test]
@@ -68,9 +72,9 @@ fn what_a_worker_asks_for_is_compared_with_the_instance_types() {
         ),
         // A family has all its sizes, and what is not known here may have anything.
         (
-            (4, 14_000, 4),
+            (4, 14_000, 8),
             EnvironmentHealth {
-                instance_types: vec!["g5".to_owned()],
+                instance_types: vec!["g4dn".to_owned()],
                 ..spot()
             },
             None,
@@ -84,12 +88,12 @@ fn what_a_worker_asks_for_is_compared_with_the_instance_types() {
             None,
         ),
     ];
-    for (needs, environment, words) in cases {
-        let found = definition(&facts(environment, needs));
+    for (asked, environment, words) in cases {
+        let found = definition(Some(&needs(asked)), &[environment]);
         match words {
             None => assert_eq!(found.level, Level::Ok, "{found:?}"),
             Some(words) => {
-                assert_eq!(found.level, Level::Fail, "{needs:?}: {found:?}");
+                assert_eq!(found.level, Level::Fail, "{asked:?}: {found:?}");
                 assert!(found.what.contains(words), "{words}: {found:?}");
             }
         }
@@ -119,7 +123,7 @@ fn states_and_reasons_are_causes() {
     let quota = with(|e| e.reason = Some("VcpuLimitExceeded: you have requested more".to_owned()));
     assert!(quota.what.contains("quota"), "{quota:?}");
 
-    let mut queue = facts(spot(), (4, 14_000, 1)).queue;
+    let mut queue = queue(spot());
     queue.enabled = false;
     assert!(job_queue(&queue).what.contains("disabled"));
     queue.enabled = true;
@@ -179,9 +183,7 @@ fn jobs_that_wait_are_stuck_when_batch_says_so_or_after_a_while() {
         ),
     ];
     for (jobs, level, words) in cases {
-        let mut facts = facts(spot(), (4, 14_000, 1));
-        facts.jobs = jobs;
-        let found = waiting(&facts);
+        let found = waiting(&jobs, NOW);
         assert_eq!(found.level, level, "{found:?}");
         assert!(found.what.contains(words), "{words}: {found:?}");
     }
