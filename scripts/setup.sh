@@ -66,6 +66,8 @@ check_rust() {
 # Prints the Debian packages that are missing, one a line.
 missing_packages() {
     command -v cc >/dev/null || echo build-essential
+    # Images of Rust have a compiler without it, and cmake only recommends it.
+    command -v make >/dev/null || echo make
     command -v cmake >/dev/null || echo cmake
     # libjpeg-turbo's x86 code is written for nasm; on arm64 it needs no assembler of its own.
     [ "$ARCH" != x86_64 ] || command -v nasm >/dev/null || echo nasm
@@ -86,7 +88,7 @@ ensure_packages() {
             say "missing: $missing; running: $command"
             DEBIAN_FRONTEND=noninteractive sh -c "$command" >&2 </dev/null
         elif command -v dnf >/dev/null; then
-            die "missing: $missing; install with: sudo dnf install -y ${missing/build-essential/gcc make}"
+            die "missing: $missing; install with: sudo dnf install -y ${missing/build-essential/gcc}"
         else
             die "missing: $missing; install them with your package manager"
         fi
