@@ -60,7 +60,11 @@ LOAD = {
     ),
     "log_kb": Given(1.5, "KB", "log lines and embedded metrics a photo"),
     "metrics": Given(80, "metrics", "custom metrics in CloudWatch"),
-    "alarms": Given(14, "alarms", "alarms of infra/"),
+    "alarms": Given(
+        29,
+        "metrics",
+        "metrics that the 11 alarms of infra/ watch; the query for failed photos goes over twelve at most",
+    ),
     "record_days": Given(730, "days", "how long records are kept (RecordDays of production)"),
 }
 
@@ -86,7 +90,7 @@ PRICES = {
     "log_gb": Given(0.63, "USD a GB", "CloudWatch Logs, taken in"),
     "firehose_gb": Given(0.031 + 0.01, "USD a GB", "Firehose to S3, storage of a year of compressed logs rounded in"),
     "metric": Given(0.30, "USD a month", "CloudWatch, a custom metric"),
-    "alarm": Given(0.10, "USD a month", "CloudWatch, an alarm"),
+    "alarm": Given(0.10, "USD a month", "CloudWatch, a metric that an alarm watches"),
     "dashboard": Given(3.0, "USD a month", "CloudWatch, a dashboard"),
     "trace": Given(5.0 / MILLION, "USD", "X-Ray, a recorded trace"),
     "registry_gb": Given(0.10, "USD a GB-month", "ECR, ten versions of both images: 25 GB"),

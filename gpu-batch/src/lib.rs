@@ -10,7 +10,7 @@
 //! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: mend the job definition |
 //! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
-//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again on another machine |
+//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whatever machine it finds |
 //! | 78 | the bundle is missing, broken, or fails its self-test | fails: activate another version |
 //! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is tried again, the rest fails |
 

@@ -100,6 +100,31 @@ def metrics(templates: Templates) -> Iterator[str]:
             yield f"{name}: tells nobody"
 
 
+def watched(templates: Templates) -> Iterator[str]:
+    """Every function's errors, every stream of logs and every program's log are watched."""
+    alarms = dict(resources(templates, "AWS::CloudWatch::Alarm"))
+    seen = [
+        (stat["Metric"]["MetricName"], text(dimension["Value"]), name)
+        for name, alarm in alarms.items()
+        for stat in [query["MetricStat"] for query in alarm.get("Metrics", []) if "MetricStat" in query]
+        for dimension in stat["Metric"]["Dimensions"]
+    ]
+    for name, function in resources(templates, "AWS::Lambda::Function"):
+        of = text(function["FunctionName"])
+        shares = {alarm for metric, value, alarm in seen if (metric, value) == ("Errors", of)}
+        shares &= {alarm for metric, value, alarm in seen if (metric, value) == ("Invocations", of)}
+        asked = [text(q["Expression"]) for a in shares for q in alarms[a]["Metrics"] if "Expression" in q]
+        if not any("100 * errors / calls" in one and "IF(calls >=" in one for one in asked):
+            yield f"{name}: no alarm on the share of its invocations that fail"
+    for name, stream in resources(templates, "AWS::KinesisFirehose::DeliveryStream"):
+        if ("DeliveryToS3.DataFreshness", text(stream["DeliveryStreamName"]), "LogDeliveryAlarm") not in seen:
+            yield f"{name}: no alarm when it does not deliver"
+    query = "".join(text(of["DashboardBody"]) for _, of in resources(templates, "AWS::CloudWatch::Dashboard"))
+    for name, group in resources(templates, "AWS::Logs::LogGroup"):
+        if name != "DeliveryLogs" and f"SOURCE '{text(group['LogGroupName'])}'" not in query:
+            yield f"{name}: its errors are not on the dashboard"
+
+
 def own_metrics(metric: list) -> set[str]:
     if isinstance(metric[0], dict):
         return set(re.findall(r'MetricName="(\w+)"', metric[0]["expression"]))

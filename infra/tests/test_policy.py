@@ -30,6 +30,7 @@ RULES: list[Callable[[Templates], Any]] = [
     agreements.retries,
     agreements.machines,
     agreements.metrics,
+    agreements.watched,
     agreements.parameters,
     agreements.workers,
     agreements.exports,
@@ -85,6 +86,20 @@ def public_queue(t: Templates) -> None:
 
 def confused_deputy(t: Templates) -> None:
     drop(properties(t, "pipeline", "AlarmTopicPolicy")["PolicyDocument"]["Statement"][0], "Condition")
+
+
+def unwatched_stream(t: Templates) -> None:
+    queries = properties(t, "operations", "LogDeliveryAlarm")["Metrics"]
+    properties(t, "operations", "LogDeliveryAlarm")["Metrics"] = [q for q in queries if q["Id"] != "worker"]
+
+
+def a_number_of_errors(t: Templates) -> None:
+    properties(t, "operations", "TriageErrorsAlarm")["Metrics"][0]["Expression"] = "errors"
+
+
+def unread_log(t: Templates) -> None:
+    body = properties(t, "operations", "Dashboard")["DashboardBody"]
+    body["Fn::Sub"] = body["Fn::Sub"].replace("SOURCE '/walkaround/${Prefix}/notifier' | ", "")
 
 
 def second_role_user(t: Templates) -> None:
@@ -406,6 +421,9 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         lambda t: drop(properties(t, "operations", "IntakeDeadAlarm"), "AlarmActions"),
         "tells nobody",
     ),
+    (agreements.watched, "a stream that nobody watches", unwatched_stream, "WorkerDelivery"),
+    (agreements.watched, "an alarm that counts errors", a_number_of_errors, "TriageFunction: no alarm on the share"),
+    (agreements.watched, "a log that nobody reads", unread_log, "NotifierLogs"),
     (
         agreements.parameters,
         "a parameter that is gone",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -23,6 +24,19 @@ class Costs(unittest.TestCase):
             parts = sum(cost(fleet * costs.DAYS) for _, cost in costs.PARTS)
             told = float(rows["**all**"].split("|")[column].strip(" *").replace(",", ""))
             self.assertAlmostEqual(told, parts, delta=0.5)
+
+    def test_alarms_are_those_of_the_templates(self) -> None:
+        # Resources of two levels' indent; CloudWatch counts metrics, not alarms.
+        alarms = [
+            block
+            for template in sorted((ROOT / "infra").glob("*.yaml"))
+            for block in re.split(r"^  (?=\w+:$)", template.read_text(), flags=re.MULTILINE)
+            if "\n    Type: AWS::CloudWatch::Alarm\n" in block
+        ]
+        # Six codes of failures (docs/messages.md), of triage and of workers.
+        watched = sum(len(re.findall(r"MetricName: ", one)) + 12 * one.count("SELECT ") for one in alarms)
+        given = costs.LOAD["alarms"]
+        self.assertEqual((given.value, f"the {len(alarms)} alarms" in given.about), (watched, True), given.about)
 
     def test_gpu_hours_by_hand(self) -> None:
         # 1,000,000 photos, 30 % suspected, 80 % of them on a GPU: 240,000 at 10 a second is 24,000 s of work, which is

@@ -111,12 +111,8 @@ fn operations_on_ministack() {
     let expected = [
         "intake-age",
         "intake-dead",
-        "log-delivery",
-        "notifier-errors",
-        "scaler-errors",
         "segmentation-age",
         "segmentation-dead",
-        "triage-errors",
         "triage-throttles",
     ];
     assert_eq!(
