@@ -1,7 +1,7 @@
 //! The stack on AWS under test: ministack, what the shipped templates make in it, the real functions as zips, and
 //! workers as processes.
 
-use crate::cloudformation::{bucket, clients, days, deploy};
+use crate::cloudformation::{Mapping, bucket, clients, days, deploy, numbers_as_numbers};
 use crate::places;
 use crate::running::Running;
 use crate::throttle::Throttle;
@@ -19,6 +19,12 @@ use walkaround_inference::bundle::hex_sha256;
 use walkaround_messages::{parse_event, parse_record};
 use walkaround_ports::{BlobAddress, Blobs, OutMessage, Queue, RecordQuery, Records};
 
+/// How triage is called: as the parameters below say, and the batch by default.
+const MAPPING: Mapping = Mapping {
+    batch: 10,
+    window_s: 0,
+    concurrency: 4,
+};
 /// Stage of the stacks under test.
 const PREFIX: &str = "walkaround-test";
 const CODE: &str = "code";
@@ -100,6 +106,7 @@ impl TestCloud {
             ("OnnxRuntimePath", &library),
             ("BundleLocation", &bundle),
             ("BatchWindowS", "0"),
+            ("TriageConcurrency", "4"),
             ("EndpointUrl", &endpoint),
         ];
         parameters.extend_from_slice(of.parameters);
@@ -109,7 +116,7 @@ impl TestCloud {
             "pipeline",
             &parameters,
         ));
-        runtime.block_on(crate::cloudformation::numbers_as_numbers(&own));
+        runtime.block_on(numbers_as_numbers(&own, &MAPPING));
         let events = runtime.block_on(subscribed(&aws, &outputs["TopicArn"]));
         Self {
             folder,

@@ -122,12 +122,22 @@ pub fn days() -> BTreeSet<String> {
     [now, now - Duration::from_secs(3600)].map(utc_day).into()
 }
 
+/// Numbers of an event source mapping.
+pub(crate) struct Mapping {
+    /// Messages of one invocation (`BatchSize`).
+    pub(crate) batch: u32,
+    /// Seconds that an invocation waits for more (`BatchWindowS`).
+    pub(crate) window_s: u32,
+    /// Invocations at once (`TriageConcurrency`).
+    pub(crate) concurrency: u32,
+}
+
 /// ministack keeps the numbers that a template takes from its parameters as text, and its poller compares them with
-/// numbers; AWS converts. So the mapping is given them again, as the template has them by default.
+/// numbers; AWS converts. So every mapping is given the wanted ones again, as numbers.
 ///
 /// # Panics
-/// When there is no mapping.
-pub(crate) async fn numbers_as_numbers(endpoint: &str) {
+/// When the emulator refuses.
+pub(crate) async fn numbers_as_numbers(endpoint: &str, wanted: &Mapping) {
     let client = reqwest::Client::new();
     let mappings = format!("{endpoint}/2015-03-31/event-source-mappings/");
     let get = client.get(&mappings).send().await.expect("the emulator answers");
@@ -136,9 +146,9 @@ pub(crate) async fn numbers_as_numbers(endpoint: &str) {
     for mapping in listed["EventSourceMappings"].as_array().expect("a list") {
         let uuid = mapping["UUID"].as_str().expect("a name");
         let numbers = serde_json::json!({
-            "BatchSize": 10,
-            "MaximumBatchingWindowInSeconds": 0,
-            "ScalingConfig": {"MaximumConcurrency": 4},
+            "BatchSize": wanted.batch,
+            "MaximumBatchingWindowInSeconds": wanted.window_s,
+            "ScalingConfig": {"MaximumConcurrency": wanted.concurrency},
         });
         let put = client.put(format!("{mappings}{uuid}")).body(numbers.to_string());
         let status = put.send().await.expect("the emulator answers").status();
