@@ -41,6 +41,8 @@ MANAGED = {
 }
 # Stores without encryption of ours, and why.
 UNENCRYPTED = {"AlarmTopic": "CloudWatch may not use the key that AWS manages for SNS; alarms hold names and numbers"}
+# Settings of AWS that no template sets, and why.
+UNSET = {"WALKAROUND_HEARTBEAT_FILE": "AWS Batch asks for no health check"}
 # How the conditions of roles compare: exactly, and where a value has a wildcard.
 OPERATORS = {
     "dynamodb:LeadingKeys": ("ForAllValues:StringEquals", "ForAllValues:StringLike"),
@@ -243,13 +245,18 @@ def one_role_each(templates: Templates) -> Iterator[str]:
 def variables(templates: Templates) -> Iterator[str]:
     source = "".join((ROOT / "crates/settings/src" / name).read_text() for name in ("list.rs", "aws.rs"))
     known = set(re.findall(r'"(WALKAROUND_[A-Z0-9_]+)"', source))
+    set_somewhere: set[str] = set()
     for name, environment in environments(templates):
+        set_somewhere |= environment.keys()
         for variable in environment:
             path, words = OTHER_VARIABLES.get(variable, (None, None))
             if path is None and variable not in known:
                 yield f"{name}: {variable} is no setting"
             if path and words not in (ROOT / path).read_text():
                 yield f"{name}: {variable} is not read in {path}"
+    of_aws = re.findall(r"^\| `(\w+)` \|.*\| \*aws:\* ", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    for variable in (set(of_aws) - set_somewhere) ^ UNSET.keys():
+        yield f"{variable}: {'set, and explained as not' if variable in UNSET else 'a setting of AWS that is not set'}"
 
 
 def function_settings(templates: Templates) -> Iterator[str]:

@@ -335,6 +335,12 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         "WALKAROUND_SPEED is no setting",
     ),
     (
+        rules.variables,
+        "a setting of AWS that nobody sets",
+        lambda t: drop(variables(t, "NotifierFunction"), "WALKAROUND_ALERT_SECRET"),
+        "WALKAROUND_ALERT_SECRET: a setting of AWS that is not set",
+    ),
+    (
         rules.function_settings,
         "a short visibility time-out",
         lambda t: put(properties(t, "storage", "IntakeQueue"), VisibilityTimeout=120),

@@ -13,6 +13,7 @@
 //! | `ColdStart` | count | |
 //! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
+//! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was told already |
 //!
 //! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
 
