@@ -326,7 +326,10 @@ fn parked_messages_are_shown_and_go_back() {
         )])
     );
     let all = names.documents(&["redrive", "--all"]);
-    assert_eq!(all[0]["sent_back"], 3);
+    assert_eq!(
+        all[0],
+        serde_json::json!({"sent_back": 3, "missing": [], "refused": [], "more": false})
+    );
     assert_eq!(bench.take("INTAKE_QUEUE").len(), 2);
     assert_eq!(bench.take("SEGMENTATION_QUEUE").len(), 1);
     assert!(names.documents(&["parked"]).is_empty());
@@ -343,21 +346,29 @@ fn bundles_are_pushed_listed_activated_and_rolled_back() {
         names.documents(&["bundle", "push", seven])[0]["state"],
         "already_there"
     );
-    names.documents(&["bundle", "push", seven, "--version", "2"]);
+    let next = places::edited_seven(&[("version = \"1.0.0\"", "version = \"2\"")]);
+    let next = names.documents(&["bundle", "push", next.path().to_str().unwrap()]);
+    assert_eq!(
+        (&next[0]["version"], &next[0]["state"]),
+        (&"2".into(), &"new".into())
+    );
+    // Records tell what the manifest says: the registry knows a version by no other name.
+    let renamed = names.run(&["bundle", "push", seven, "--version", "3"]);
+    assert!(
+        renamed.code == 2 && renamed.stderr.contains("--version"),
+        "{renamed:?}"
+    );
     let other = places::edited_seven(&[("description = \"", "description = \"changed ")]);
     let refused = names.run(&["bundle", "push", other.path().to_str().unwrap()]);
     assert!(
-        refused.one_line(1).contains("versions never change"),
+        refused.one_line(1).contains("change `version` in bundle.toml"),
         "{refused:?}"
     );
-    let broken = places::edited_seven(&[("gate = ", "gate = 0.0 #")]);
-    let broken = names.run(&[
-        "bundle",
-        "push",
-        broken.path().to_str().unwrap(),
-        "--version",
-        "3",
+    let broken = places::edited_seven(&[
+        ("gate = ", "gate = 0.0 #"),
+        ("version = \"1.0.0\"", "version = \"3\""),
     ]);
+    let broken = names.run(&["bundle", "push", broken.path().to_str().unwrap()]);
     assert!(broken.one_line(1).contains("self-test"), "{broken:?}");
 
     let nothing = names.run(&["bundle", "rollback", "seven"]);
@@ -436,4 +447,10 @@ fn what_is_missing_is_one_clear_line() {
     }
     let ran = names.run(&["parked", "--endpoint-url", "http://127.0.0.1:1"]);
     assert!(ran.one_line(1).contains("not reachable"), "{ran:?}");
+    // Listing jobs needs no definition: what ministack does not know of Batch is the stack's fault, not the settings'.
+    let jobs = names
+        .with("WALKAROUND_JOB_QUEUE", "gpu")
+        .with("WALKAROUND_JOB_PREFIX", "stage-worker")
+        .run(&["status"]);
+    assert!(!jobs.stderr.contains("WALKAROUND_JOB_DEFINITION"), "{jobs:?}");
 }

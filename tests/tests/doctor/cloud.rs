@@ -76,8 +76,8 @@ fn make(endpoint: &str, names: &Names) -> String {
     source["UUID"].as_str().unwrap().to_owned()
 }
 
-/// Reads a request to its end: a connection that closes with bytes unread is reset.
-fn read_request(stream: &mut TcpStream) {
+/// Reads a request to its end: a connection that closes with bytes unread is reset. Its head, in lower case.
+fn read_request(stream: &mut TcpStream) -> String {
     let mut seen = Vec::new();
     let mut part = [0; 4096];
     loop {
@@ -87,18 +87,19 @@ fn read_request(stream: &mut TcpStream) {
             let length: usize = length.map_or(0, |l| l.trim().parse().unwrap());
             let start = seen.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
             if seen.len() >= start + length {
-                return;
+                return head.to_owned();
             }
         }
         match stream.read(&mut part).unwrap() {
-            0 => return,
+            0 => return String::new(),
             n => seen.extend_from_slice(&part[..n]),
         }
     }
 }
 
-/// Answers `DescribeAlarms` in CBOR, which no emulator here speaks: no alarm, or one once `raised` says so.
-fn alarms_answerer(raised: Arc<AtomicBool>) -> String {
+/// Answers as CloudWatch in CBOR, which no emulator here speaks: no alarm, or one once `raised` says so; and of every
+/// queue that its oldest message waits for two hours.
+fn cloudwatch(raised: Arc<AtomicBool>) -> String {
     let text = |t: &str| [&[0x78, u8::try_from(t.len()).unwrap()], t.as_bytes()].concat();
     let pair = |name, value| [text(name), text(value)].concat();
     let alarm = [
@@ -106,6 +107,17 @@ fn alarms_answerer(raised: Arc<AtomicBool>) -> String {
         pair("AlarmName", "walkaround-intake-age"),
         pair("StateValue", "ALARM"),
         pair("StateReason", "too old"),
+    ]
+    .concat();
+    let age = [
+        vec![0xa1],
+        text("Datapoints"),
+        vec![0x81, 0xa2],
+        text("Timestamp"),
+        // Seconds since 1970.
+        [&[0xc1, 0x1a], 1_790_000_000_u32.to_be_bytes().as_slice()].concat(),
+        text("Maximum"),
+        [&[0xfb], 7200_f64.to_be_bytes().as_slice()].concat(),
     ]
     .concat();
     let none = [vec![0xa1], text("MetricAlarms"), vec![0x80]].concat();
@@ -116,11 +128,11 @@ fn alarms_answerer(raised: Arc<AtomicBool>) -> String {
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            read_request(&mut stream);
-            let body = if raised.load(Ordering::SeqCst) {
-                &one
-            } else {
-                &none
+            let asked = read_request(&mut stream);
+            let body = match raised.load(Ordering::SeqCst) {
+                _ if asked.contains("/getmetricstatistics") => &age,
+                true => &one,
+                false => &none,
             };
             let head = format!(
                 "HTTP/1.1 200 OK\r\nsmithy-protocol: rpc-v2-cbor\r\ncontent-type: application/cbor\r\n\
@@ -146,7 +158,7 @@ fn planted_causes_on_aws_are_named() {
     let names = runtime.block_on(Names::make(&aws, &endpoint));
     let cache = tempfile::tempdir().unwrap();
     let raised = Arc::new(AtomicBool::new(false));
-    let cloudwatch = alarms_answerer(Arc::clone(&raised));
+    let cloudwatch = cloudwatch(Arc::clone(&raised));
     let names = names
         .with("WALKAROUND_JOB_QUEUE", "gpu")
         .with("WALKAROUND_JOB_DEFINITION", "worker")
@@ -197,6 +209,24 @@ fn planted_causes_on_aws_are_named() {
         "job definition",
         "no active one",
     );
+    // One broken part hides no other.
+    for (variable, still) in [
+        (
+            "WALKAROUND_JOB_DEFINITION",
+            ["job queue", "waiting jobs", "worker exits"],
+        ),
+        ("WALKAROUND_JOB_QUEUE", ["job definition", "table", "alarms"]),
+        (
+            "WALKAROUND_TABLE",
+            ["environment workers", "waiting jobs", "worker exits"],
+        ),
+    ] {
+        let (_, found) = findings(&names.with(variable, "nothing"), &[]);
+        for check in still {
+            let level = found.get(check).map(|(level, ..)| level.as_str());
+            assert_eq!(level, Some("ok"), "{variable}: {check}: {found:#?}");
+        }
+    }
     fails(
         &names.with("WALKAROUND_BUNDLE", "s3://bundles/other"),
         "bundle",
@@ -215,6 +245,13 @@ fn planted_causes_on_aws_are_named() {
         &disable,
     );
     fails(&names, "environment workers", "disabled");
+    let send = aws.sqs.send_message().queue_url(names.url("SEGMENTATION_QUEUE"));
+    runtime.block_on(send.message_body("{}").send()).unwrap();
+    fails(
+        &names,
+        "segmentation queue",
+        "the oldest for 2 h: nobody takes from it",
+    );
     raised.store(true, Ordering::SeqCst);
     fails(&names, "alarms", "walkaround-intake-age (too old)");
     let put = aws.s3.put_object().bucket("bundles");

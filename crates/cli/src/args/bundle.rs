@@ -15,6 +15,8 @@ pub(crate) enum BundleCommand {
     /// Check a bundle: digests, tensors, self-test
     Check(CheckArgs),
     /// Check a bundle, self-test included, and upload it under name and version of its manifest; versions never change
+    // Whoever gives a --version here means the bundle's: that must not print the program's and do nothing.
+    #[command(disable_version_flag = true)]
     Push(PushArgs),
     /// List bundles, or the versions of one
     List(ListBundlesArgs),
