@@ -134,14 +134,17 @@ built_from() { printf '%s.g%s\n' "$tag" "${revision:0:12}"; }
 
 # find_image NAME TAG: its digest in `found`, or nothing. That AWS does not say is not that there is none.
 find_image() {
+    local error
+    # Apart: what the AWS CLI remarks beside an answer is no digest.
     if found=$(aws ecr describe-images --repository-name "$prefix/$1" --image-ids "imageTag=$2" \
-        --query 'imageDetails[0].imageDigest' --output text 2>&1); then
+        --query 'imageDetails[0].imageDigest' --output text 2>"$WORK/error"); then
         [ "$found" != None ] || found=''
         return 0
     fi
-    case "$found" in
-        *ImageNotFoundException* | *RepositoryNotFoundException*) found='' ;;
-        *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${found##*$'\n'}" ;;
+    found='' error=$(<"$WORK/error")
+    case "$error" in
+        *ImageNotFoundException* | *RepositoryNotFoundException*) ;;
+        *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${error##*$'\n'}" ;;
     esac
 }
 
