@@ -25,7 +25,6 @@ use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_batch::Client;
 use aws_sdk_batch::config::retry::RetryConfig;
-use aws_sdk_batch::types::{ContainerOverrides, KeyValuePair};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -52,9 +51,6 @@ pub struct BatchSettings {
     /// Begin of the names of all workers of this stack, and the value of their tag `walkaround`: letters, digits, `-`
     /// and `_`, 64 at most.
     pub name_prefix: String,
-    /// Environment variables on top of those of the job definition. No secrets: anyone who may describe jobs
-    /// reads them.
-    pub environment: Vec<(String, String)>,
 }
 
 /// Workers on AWS Batch.
@@ -82,18 +78,12 @@ impl BatchCapacity {
     /// Submits one job, once: its id.
     async fn submit_once(&self, name: &str) -> Result<String, PortError> {
         let at = ("capacity", "start");
-        let environment = self.settings.environment.iter();
-        let environment = environment.map(|(n, v)| KeyValuePair::builder().name(n).value(v).build());
-        let overrides = ContainerOverrides::builder()
-            .set_environment(Some(environment.collect()))
-            .build();
         let submit = self
             .client
             .submit_job()
             .job_name(name)
             .job_queue(&self.settings.job_queue)
             .job_definition(&self.settings.job_definition)
-            .container_overrides(overrides)
             .tags(TAG, &self.settings.name_prefix)
             .customize()
             .config_override(aws_sdk_batch::Config::builder().retry_config(RetryConfig::disabled()));

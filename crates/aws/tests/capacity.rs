@@ -82,7 +82,6 @@ async fn capacity(aws: &Aws, environment: &str) -> BatchCapacity {
         job_queue: name,
         job_definition: "worker".to_owned(),
         name_prefix: "walkaround-test".to_owned(),
-        environment: vec![("WALKAROUND_DEVICE".to_owned(), "cpu".to_owned())],
     };
     BatchCapacity::new(aws.batch.clone(), settings, Arc::new(SystemClock::new()))
 }
@@ -137,9 +136,12 @@ async fn jobs_that_ended_are_told(aws: &Aws, environment: &str) {
     ids.sort();
     assert_eq!(told, ids);
     let described = aws.batch.describe_jobs().jobs(&ids[0]).send().await.unwrap();
-    let environment = described.jobs()[0].container().unwrap().environment();
-    let device = environment.iter().find(|v| v.name() == Some("WALKAROUND_DEVICE"));
-    assert_eq!(device.and_then(|v| v.value()), Some("cpu"), "{environment:?}");
+    let prefix = described.jobs()[0].tags().and_then(|tags| tags.get("walkaround"));
+    assert_eq!(
+        prefix.map(String::as_str),
+        Some("walkaround-test"),
+        "{described:?}"
+    );
 }
 
 async fn a_queue_that_is_not_there_is_told(aws: &Aws) {
@@ -147,7 +149,6 @@ async fn a_queue_that_is_not_there_is_told(aws: &Aws) {
         job_queue: "nowhere".to_owned(),
         job_definition: "worker".to_owned(),
         name_prefix: "walkaround-test".to_owned(),
-        environment: Vec::new(),
     };
     let capacity = BatchCapacity::new(aws.batch.clone(), settings, Arc::new(SystemClock::new()));
     let error = capacity.fleet().await.unwrap_err();

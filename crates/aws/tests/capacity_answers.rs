@@ -22,7 +22,6 @@ fn set_up() -> (FakeBatch, BatchCapacity, Arc<HastyClock>) {
         job_queue: "gpu".to_owned(),
         job_definition: "worker".to_owned(),
         name_prefix: "fleet".to_owned(),
-        environment: vec![("WALKAROUND_DEVICE".to_owned(), "cuda".to_owned())],
     };
     let capacity = BatchCapacity::new(batch.client(), settings, clock.clone());
     (batch, capacity, clock)
@@ -206,7 +205,7 @@ async fn a_job_that_waits_again_counts_from_the_end_of_its_last_attempt() {
 }
 
 #[tokio::test]
-async fn a_submission_names_queue_definition_environment_and_tag() {
+async fn a_submission_names_queue_definition_and_tag_and_nothing_else_of_the_job() {
     let (batch, capacity, clock) = set_up();
     capacity.start(2).await.unwrap();
     let submitted = batch.calls("submitjob");
@@ -217,11 +216,8 @@ async fn a_submission_names_queue_definition_environment_and_tag() {
         (&submitted[0]["jobQueue"], &submitted[0]["jobDefinition"]),
         (&json!("gpu"), &json!("worker"))
     );
-    let environment = &submitted[0]["containerOverrides"]["environment"];
-    assert_eq!(
-        *environment,
-        json!([{ "name": "WALKAROUND_DEVICE", "value": "cuda" }])
-    );
+    // What a worker is told stands in the job definition, once.
+    assert_eq!(submitted[0]["containerOverrides"], Value::Null);
     // Rights to end jobs ask for it.
     assert_eq!(submitted[1]["tags"], json!({ "walkaround": "fleet" }));
 }

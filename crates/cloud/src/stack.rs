@@ -101,7 +101,6 @@ impl CloudStack {
             job_definition: self.need(JOB_DEFINITION)?.to_owned(),
             name_prefix: self.need(JOB_PREFIX)?.to_owned(),
             // The job definition says everything: what two places say can differ.
-            environment: Vec::new(),
         };
         Ok(Arc::new(BatchCapacity::new(
             self.aws.batch.clone(),
