@@ -211,7 +211,6 @@ impl Backend for CloudClient {
             // Starting needs it; this only lists.
             job_definition: String::new(),
             name_prefix: self.named().need(JOB_PREFIX).map_err(Failure::usage)?.to_owned(),
-            environment: Vec::new(),
         };
         let jobs = BatchCapacity::new(self.stack.aws.batch.clone(), settings, self.clock());
         Ok(jobs.fleet().await?)
