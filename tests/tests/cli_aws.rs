@@ -335,6 +335,14 @@ fn parked_messages_are_shown_and_go_back() {
     assert!(names.documents(&["parked"]).is_empty());
 }
 
+/// Name and version of the active ones.
+fn active(documents: Vec<serde_json::Value>) -> Vec<String> {
+    let active = documents.into_iter().filter(|d| d["active"] == true);
+    active
+        .map(|d| format!("{} {}", d["name"], d["version"]).replace('"', ""))
+        .collect()
+}
+
 #[test]
 fn bundles_are_pushed_listed_activated_and_rolled_back() {
     let bench = Bench::new();
@@ -381,12 +389,6 @@ fn bundles_are_pushed_listed_activated_and_rolled_back() {
         (&now[0]["version"], &now[0]["before"][0]),
         (&"2".into(), &"1.0.0".into())
     );
-    let active = |documents: Vec<serde_json::Value>| -> Vec<String> {
-        let active = documents.iter().filter(|d| d["active"] == true);
-        active
-            .map(|d| format!("{} {}", d["name"], d["version"]).replace('"', ""))
-            .collect()
-    };
     assert_eq!(active(names.documents(&["bundle", "list"])), ["seven 2"]);
     names.run(&["bundle", "rollback", "seven"]).succeeded();
     assert_eq!(
