@@ -19,6 +19,11 @@ use std::thread;
 use std::time::Duration;
 use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob};
 
+/// Why a worker was ended whose `up` had died.
+pub const STARTER_GONE: &str = "its starter is gone";
+/// Why the exit code of a worker is not known: another process had started it.
+pub const ADOPTED: &str = "it was adopted";
+
 const START_MAX: u32 = 100;
 
 /// Between two looks of `end_all` at workers that are ending.
@@ -364,7 +369,7 @@ impl Inner {
         }
         match self.options.orphans {
             Orphans::Adopt => Ok(()),
-            Orphans::End => self.end(job, "its starter is gone", at).await,
+            Orphans::End => self.end(job, STARTER_GONE, at).await,
         }
     }
 
@@ -376,9 +381,9 @@ impl Inner {
             while process.is_alive() {
                 inner.clock.sleep(LOOK_EVERY).await;
             }
-            let how = "exit code unknown: it was adopted";
+            let how = format!("exit code unknown: {ADOPTED}");
             // After a failed write the next look finds it gone.
-            let _ = inner.set_gone(number, how, ("capacity", "watch")).await;
+            let _ = inner.set_gone(number, &how, ("capacity", "watch")).await;
             inner.watched().remove(&number);
         });
     }

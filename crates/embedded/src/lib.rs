@@ -24,7 +24,7 @@ mod records;
 mod schema;
 mod worker_process;
 
-pub use capacity::{LocalCapacity, Orphans, WorkerOptions};
+pub use capacity::{ADOPTED, LocalCapacity, Orphans, STARTER_GONE, WorkerOptions};
 pub use error::OpenError;
 pub use events::PublishedEvent;
 pub use open::{

@@ -112,7 +112,6 @@ pub(crate) fn workers_start(place: &Place) {
         job_queue: variable("WALKAROUND_JOB_QUEUE"),
         job_definition: variable("WALKAROUND_JOB_DEFINITION"),
         name_prefix: variable("WALKAROUND_JOB_PREFIX"),
-        environment: Vec::new(),
     };
     let capacity = BatchCapacity::new(place.aws.batch.clone(), settings, Arc::new(SystemClock::new()));
     let fleet = place.runtime.block_on(async {

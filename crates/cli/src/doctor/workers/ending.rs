@@ -2,11 +2,12 @@
 
 use crate::doctor::capacity::trouble;
 use crate::local::up::STOPPING;
+use walkaround_embedded::{ADOPTED, STARTER_GONE};
 use walkaround_pipeline::scaler::END_REASON;
 
 /// Words of Batch and of this machine for ends that are nobody's fault: an instance was taken back (Spot), `up` ended,
 /// its worker was taken over from another one and outlived the knowledge of its exit code.
-const FINE: [&str; 4] = ["Host EC2", STOPPING, "its starter is gone", "it was adopted"];
+const FINE: [&str; 4] = ["Host EC2", STOPPING, STARTER_GONE, ADOPTED];
 
 /// A failed end.
 pub(super) struct Ending {
