@@ -45,7 +45,9 @@ pub struct S3Blobs {
     client: Client,
 }
 
-/// One try of a put: 2 GiB of weights at 7 MB/s.
+/// Largest body that the time-outs of other calls are enough for.
+const PUT_QUICK_BYTES_MAX: usize = 8 << 20;
+/// One try of a larger put: 2 GiB of weights at 7 MB/s.
 const PUT_ATTEMPT_MAX: Duration = Duration::from_secs(300);
 /// All tries of a put.
 const PUT_MAX: Duration = Duration::from_secs(900);
@@ -118,9 +120,14 @@ impl S3Blobs {
             .checksum_sha256(STANDARD.encode(sha256))
             .metadata(META_SHA256, hex_of(&sha256))
             .body(ByteStream::from(bytes.to_vec()));
-        // The time-outs of other calls count the sending of a body, too.
-        let call = call.customize().config_override(uploading());
-        match call.send().await {
+        // The time-outs of other calls count the sending of a body, too: too short for weights, right for results,
+        // which a worker's lease waits for.
+        let sent = if bytes.len() > PUT_QUICK_BYTES_MAX {
+            call.customize().config_override(uploading()).send().await
+        } else {
+            call.send().await
+        };
+        match sent {
             Ok(_) => Ok(Put::Created),
             Err(error) => match status_of(&error) {
                 Some(412) => Ok(Put::Taken),

@@ -19,6 +19,8 @@ pub const PARKED_SAMPLE_MAX: usize = 500;
 pub const PARKED_SEARCH_MAX: usize = 5_000;
 /// Most messages of one sending back of all.
 const SEND_BACK_MAX: usize = 100_000;
+/// So many more than SQS counts are sent back: its count lags behind.
+const COUNT_SLACK: usize = 100;
 /// After this many refusals the cause has to be mended first.
 const REFUSED_MAX: usize = 100;
 /// Attributes that parking adds, which a message that is sent back loses.
@@ -158,11 +160,12 @@ impl DeadLetters {
     pub async fn send_back_all(&self) -> Result<SentBack, PortError> {
         let depth = self.dead.depth().await?;
         let here = depth.ready + depth.leased + depth.delayed;
-        // What comes back while this runs is not sent back again for ever; the count is approximate.
-        let here = usize::try_from(here).unwrap_or(usize::MAX).saturating_add(TEN);
-        let mut sent = self.run(Wanted::All, here.min(SEND_BACK_MAX)).await?;
-        sent.more &= here > SEND_BACK_MAX || sent.refused.len() >= REFUSED_MAX;
-        Ok(sent)
+        // What comes back while this runs is not sent back again for ever. The count is approximate and may be a minute
+        // old, so there may be more where it ends.
+        let here = usize::try_from(here)
+            .unwrap_or(usize::MAX)
+            .saturating_add(COUNT_SLACK);
+        self.run(Wanted::All, here.min(SEND_BACK_MAX)).await
     }
 
     async fn run(&self, mut wanted: Wanted, look_at_max: usize) -> Result<SentBack, PortError> {

@@ -51,5 +51,5 @@ async fn each_version_is_read_as_it_was() {
         .get_version(&at, &versions[0], 4)
         .await
         .expect_err("five bytes");
-    assert_eq!(too_large.kind, PortErrorKind::Invalid);
+    assert_eq!(too_large.kind, PortErrorKind::TooLarge);
 }

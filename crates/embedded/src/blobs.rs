@@ -246,9 +246,8 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     if length > bytes_max {
-        return Err(Fault::invalid(format!(
-            "a blob of {length} bytes: at most {bytes_max}"
-        )));
+        let detail = format!("a blob of {length} bytes: at most {bytes_max}");
+        return Err(Fault::Port(PortErrorKind::TooLarge, detail));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.take(bytes_max).read_to_end(&mut bytes)?;

@@ -55,19 +55,12 @@ impl Objects {
         Err(match error.kind {
             PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
             PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
-            // Too large, or a call that the store refuses (a bucket elsewhere): only the first is the photo's fault.
-            PortErrorKind::Invalid if self.is_larger(&at, bytes_max).await => {
-                FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes"))
-            }
+            PortErrorKind::TooLarge => FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")),
+            // A call that the store refuses (a bucket elsewhere) is not the photo's fault.
             PortErrorKind::Invalid
             | PortErrorKind::Unavailable
             | PortErrorKind::Throttled
             | PortErrorKind::Corrupt => FetchError::Port(error),
         })
-    }
-
-    async fn is_larger(&self, at: &BlobAddress, bytes_max: u64) -> bool {
-        let meta = self.blobs.head(at).await;
-        meta.is_ok_and(|meta| meta.is_some_and(|meta| meta.bytes > bytes_max))
     }
 }

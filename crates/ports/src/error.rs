@@ -16,8 +16,10 @@ pub enum PortErrorKind {
     NotFound,
     /// What is stored is not what it should be: digest, encoding.
     Corrupt,
-    /// The call is wrong: too large, malformed, contradictory. Trying again does not help.
+    /// The call is wrong: malformed, contradictory, more than may be sent. Trying again does not help.
     Invalid,
+    /// What is there is larger than the caller takes. Trying again does not help.
+    TooLarge,
 }
 
 impl PortErrorKind {

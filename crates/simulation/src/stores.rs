@@ -154,7 +154,7 @@ impl Blobs for SimBlobs {
         let bytes = facts.blob(at).ok_or_else(|| no_blob("get", at))?;
         if bytes.len() as u64 > bytes_max {
             let detail = format!("{at} has more than {bytes_max} bytes");
-            return Err(PortError::new(("blobs", "get"), PortErrorKind::Invalid, detail));
+            return Err(PortError::new(("blobs", "get"), PortErrorKind::TooLarge, detail));
         }
         Ok(bytes.to_vec())
     }

@@ -42,7 +42,7 @@ impl Reading<'_> {
 
     fn too_large(&self, bytes: u64) -> PortError {
         let detail = format!("{bytes} bytes or more: at most {}", self.bytes_max);
-        self.error(PortErrorKind::Invalid, &detail)
+        self.error(PortErrorKind::TooLarge, &detail)
     }
 
     fn other_bytes(&self) -> PortError {

@@ -157,7 +157,7 @@ async fn body_is_bounded_whether_announced_or_not() {
         let (aws, _) = answers::aws(vec![answer; 2]).await;
         let blobs = S3Blobs::new(aws.s3);
         let error = blobs.get(&at(), 9).await.expect_err("one byte too many");
-        assert_eq!(error.kind, PortErrorKind::Invalid, "{error}");
+        assert_eq!(error.kind, PortErrorKind::TooLarge, "{error}");
         assert_eq!(blobs.get(&at(), 10).await.expect("all of it"), b"0123456789");
     }
 }

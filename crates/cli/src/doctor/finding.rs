@@ -63,7 +63,7 @@ impl Finding {
             PortErrorKind::Unavailable => {
                 "check network, region, endpoint and credentials, then look again".to_owned()
             }
-            PortErrorKind::Corrupt | PortErrorKind::Invalid => missing.to_owned(),
+            PortErrorKind::Corrupt | PortErrorKind::Invalid | PortErrorKind::TooLarge => missing.to_owned(),
         };
         Self::fail(check, error.detail.clone(), fix)
     }

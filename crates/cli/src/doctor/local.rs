@@ -120,7 +120,7 @@ fn broken(check: String, failure: &Failure) -> Finding {
         Some(PortErrorKind::Unavailable | PortErrorKind::Throttled) => {
             "look again: the database is busy, or its disk full or failing (`df`, the system's log)"
         }
-        Some(PortErrorKind::NotFound | PortErrorKind::Invalid) | None => {
+        Some(PortErrorKind::NotFound | PortErrorKind::Invalid | PortErrorKind::TooLarge) | None => {
             "mend what the line names, or name another folder with --root or WALKAROUND_ROOT"
         }
     };

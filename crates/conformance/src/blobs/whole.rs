@@ -130,7 +130,7 @@ pub(super) async fn get_is_bounded(t: BlobsUnderTest) -> Outcome {
     for bytes_max in [0, 999] {
         let kind = t.blobs.get(&at, bytes_max).await.err().map(|e| e.kind);
         ensure!(
-            kind == Some(PortErrorKind::Invalid),
+            kind == Some(PortErrorKind::TooLarge),
             "with at most {bytes_max} bytes: {kind:?}"
         );
     }

@@ -173,13 +173,8 @@ fn fault(kind: PortErrorKind) -> PortError {
 
 #[async_trait]
 impl Blobs for FakeBlobs {
-    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        let meta = |bytes| BlobMeta { bytes, sha256: None };
-        match at.key.as_str() {
-            "large" => Ok(Some(meta(8))),
-            "elsewhere" => Ok(Some(meta(7))),
-            _ => Err(fault(PortErrorKind::Invalid)),
-        }
+    async fn head(&self, _: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        Err(fault(PortErrorKind::Invalid))
     }
 
     async fn get_version(&self, at: &BlobAddress, _: &str, bytes_max: u64) -> Result<Vec<u8>, PortError> {
@@ -191,7 +186,8 @@ impl Blobs for FakeBlobs {
         match at.key.as_str() {
             "missing" => Err(fault(PortErrorKind::NotFound)),
             "denied" => Err(fault(PortErrorKind::Denied)),
-            "large" | "elsewhere" | "refused" => Err(fault(PortErrorKind::Invalid)),
+            "large" => Err(fault(PortErrorKind::TooLarge)),
+            "refused" => Err(fault(PortErrorKind::Invalid)),
             "busy" => Err(fault(PortErrorKind::Throttled)),
             "down" => Err(fault(PortErrorKind::Unavailable)),
             "corrupt" => Err(fault(PortErrorKind::Corrupt)),
