@@ -286,6 +286,7 @@ fn fetch_trouble(error: FetchError) -> Trouble {
         FetchError::Port(error) => match error.kind {
             PortErrorKind::NotFound => Trouble::Final(FailureCode::PhotoNotFound, error.to_string()),
             PortErrorKind::Denied => Trouble::Final(FailureCode::PhotoForbidden, error.to_string()),
+            PortErrorKind::TooLarge => Trouble::Final(FailureCode::PhotoTooLarge, error.to_string()),
             PortErrorKind::Invalid
             | PortErrorKind::Unavailable
             | PortErrorKind::Throttled

@@ -34,7 +34,7 @@ pub struct Scaler {
 }
 
 /// What one tick saw and did.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Default)]
 pub struct Tick {
     /// Photos waiting and in flight.
     pub backlog: Backlog,
@@ -46,6 +46,8 @@ pub struct Tick {
     pub started: u32,
     /// Workers ended because they gave no sign of life.
     pub ended: Vec<String>,
+    /// The first thing that could not be done; the rest was.
+    pub failed: Option<PortError>,
 }
 
 /// Whether a worker runs, has had its time to start, and gives no sign of life. `beats` are those of late.
@@ -99,8 +101,7 @@ impl Scaler {
             desired,
             ..Tick::default()
         };
-        let (ended, failed) = self.end_stale(&stale).await;
-        tick.ended = ended;
+        (tick.ended, tick.failed) = self.end_stale(&stale).await;
         // Stale workers are ending, not gone: until then they count against the maximum.
         let room = self
             .policy
@@ -108,7 +109,10 @@ impl Scaler {
             .saturating_sub(tick.live + stale.len() as u32);
         let missing = desired.saturating_sub(tick.live).min(room);
         if missing > 0 {
-            tick.started = u32::try_from(self.capacity.start(missing).await?.len()).unwrap_or(u32::MAX);
+            match self.capacity.start(missing).await {
+                Ok(started) => tick.started = u32::try_from(started.len()).unwrap_or(u32::MAX),
+                Err(error) => tick.failed = tick.failed.or(Some(error)),
+            }
             info!(
                 started = tick.started,
                 desired,
@@ -117,8 +121,7 @@ impl Scaler {
                 "workers started"
             );
         }
-        // Told after everything else was done: the look failed in part.
-        failed.map_or(Ok(tick), Err)
+        Ok(tick)
     }
 
     /// The workers that were asked to end, and the first error. One that cannot be ended must not keep the others from

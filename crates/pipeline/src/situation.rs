@@ -60,6 +60,9 @@ struct State {
     suspects: Option<f64>,
 }
 
+/// After a reading that failed the next one is this soon, where readings are used for longer.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// Weight of one photo in the running share of suspects.
 const SUSPECT_WEIGHT: f64 = 0.02;
 
@@ -128,8 +131,8 @@ impl Situation {
             match reading {
                 Ok((intake, gpu)) => (state.intake, state.gpu, state.sent) = (intake, Some(gpu), 0),
                 Err(error) => {
-                    warn!(%error, "the state of the lanes cannot be read");
-                    state.gpu = None;
+                    warn!(%error, "the state of the lanes cannot be read, the last reading stands");
+                    state.read_at = Some((now + AGAIN_AFTER).saturating_sub(self.settings.fresh_for));
                 }
             }
         }

@@ -234,3 +234,90 @@ fn with_route(mut entry: Entry, routed: Routed, now: walkaround_domain::Timestam
     }
     entry
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::looker::{Compute, LookerSettings};
+    use image::RgbImage;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use walkaround_conformance::ManualClock;
+    use walkaround_domain::UnitRect;
+    use walkaround_inference::{Engine, EngineError, FirstLook};
+    use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+    use walkaround_vision::quality::QualityPolicy;
+
+    /// Segmenters that can, or cannot, be loaded.
+    struct Segmenters {
+        load: bool,
+        asked: Arc<AtomicU32>,
+        quality: QualityPolicy,
+    }
+
+    impl Engine for Segmenters {
+        fn bundle_name(&self) -> &'static str {
+            "test"
+        }
+        fn bundle_version(&self) -> &'static str {
+            "1"
+        }
+        fn classes(&self) -> &[ClassSpec] {
+            &[]
+        }
+        fn quality(&self) -> &QualityPolicy {
+            &self.quality
+        }
+        fn long_side(&self) -> u32 {
+            8
+        }
+        fn first_look(&mut self, _: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+            panic!("nobody asks")
+        }
+        fn segment(
+            &mut self,
+            photos: &[(&RgbImage, UnitRect)],
+        ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            match self.load {
+                true => Ok(vec![Vec::new(); photos.len()]),
+                false => Err(EngineError::Run {
+                    network: "segmenter".to_owned(),
+                    cause: "no memory".to_owned(),
+                }),
+            }
+        }
+    }
+
+    fn looker(load: bool) -> (Looker, Arc<AtomicU32>) {
+        let asked = Arc::default();
+        let engine = Segmenters {
+            load,
+            asked: Arc::clone(&asked),
+            quality: QualityPolicy {
+                sharpness_min: 0.0,
+                luma_min: 0.0,
+                luma_max: 255.0,
+                clipped_max: 1.0,
+            },
+        };
+        let settings = LookerSettings {
+            compute: Compute::Inline,
+            ..LookerSettings::default()
+        };
+        let looker = Looker::new(Box::new(engine), settings, Arc::new(ManualClock::new()));
+        (looker, asked)
+    }
+
+    #[tokio::test]
+    async fn a_heavy_look_is_measured_once_and_one_that_fails_leaves_the_gpu_lane() {
+        for (load, wanted) in [(true, Some(Duration::ZERO)), (false, None)] {
+            let (looker, asked) = looker(load);
+            let inline_look = InlineLook::when_asked();
+            assert_eq!(inline_look.time(&looker).await, wanted);
+            let once = asked.load(Ordering::Relaxed);
+            assert!(once > 0);
+            assert_eq!(inline_look.time(&looker).await, wanted);
+            assert_eq!(asked.load(Ordering::Relaxed), once, "measured again");
+        }
+    }
+}

@@ -181,6 +181,9 @@ pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
                         for _ in &tick.ended {
                             context.count(Happening::WorkerEndedByScaler);
                         }
+                        if tick.failed.is_some() {
+                            context.count(Happening::ScalerTickFailed);
+                        }
                     }
                     Err(_) => context.count(Happening::ScalerTickFailed),
                 }

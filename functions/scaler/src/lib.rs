@@ -107,7 +107,10 @@ impl Function {
             ended = tick.ended.len(),
             "looked"
         );
-        Ok(answer(&tick))
+        match tick.failed {
+            None => Ok(answer(&tick)),
+            Some(error) => Err(error),
+        }
     }
 
     async fn tick(&self) -> Result<Tick, PortError> {

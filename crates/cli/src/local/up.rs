@@ -129,7 +129,7 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
 async fn scale(mut scaler: Scaler, every: Duration, mut stop: Stop) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
-        if let Err(error) = scaler.tick().await {
+        if let Some(error) = scaler.tick().await.map_or_else(Some, |tick| tick.failed) {
             warn!(%error, "the scaler's look failed");
         }
         tokio::select! {
