@@ -6,6 +6,7 @@
 //! that may pass (the network, memory) is tried again at the next look.
 
 use crate::exit::coded;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -57,8 +58,13 @@ impl BundleWatch {
         if active == self.in_use || Some(active) == self.refused {
             return Ok(());
         }
-        match self.made().await {
-            Ok((version, next)) => {
+        // What is fetched may have been activated since.
+        let (version, made) = match self.stack.bundle().await {
+            Ok((folder, version)) => (version.unwrap_or(active), self.made(folder).await),
+            Err(failure) => (active, Err(failure)),
+        };
+        match made {
+            Ok(next) => {
                 let (name, text) = (next.bundle().name.clone(), next.bundle().version.clone());
                 looker.replace(next);
                 self.in_use = version;
@@ -69,25 +75,21 @@ impl BundleWatch {
                 // What would end a worker at its start for good is of no use later either.
                 let failure = coded(failure);
                 if matches!(failure, Failure::Coded(..) | Failure::Usage(_)) {
-                    self.refused = Some(active);
+                    self.refused = Some(version);
                 }
                 Err(failure)
             }
         }
     }
 
-    async fn made(&self) -> Result<(Version, Looker), Failure> {
-        let (folder, version) = self.stack.bundle().await?;
-        let version = version.unwrap_or(self.in_use);
+    async fn made(&self, folder: PathBuf) -> Result<Looker, Failure> {
         let kit = self.kit.clone();
         // Reading networks and the self-test take seconds of CPU.
         let made = tokio::task::spawn_blocking(move || {
             let engines = kit.engines(&folder)?;
             kit.looker(&engines, 1)
         });
-        let looker = made
-            .await
-            .map_err(|error| anyhow::anyhow!("making its sessions: {error}"))??;
-        Ok((version, looker))
+        made.await
+            .map_err(|error| anyhow::anyhow!("making its sessions: {error}"))?
     }
 }

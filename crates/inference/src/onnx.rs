@@ -62,7 +62,7 @@ pub struct PreparedInput {
 pub struct OnnxEngine {
     manifest: Manifest,
     long_side: u32,
-    /// One for each kind of input among the networks. Before them: their memory goes before the sessions that gave it.
+    /// One for each kind of input among the networks.
     inputs: Vec<Input>,
     locator: Option<Network>,
     gates: Vec<Network>,

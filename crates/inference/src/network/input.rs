@@ -15,7 +15,8 @@ use walkaround_vision::tensor::{Element, InputSpec, Layout, TensorSlice, prepare
 pub(crate) struct Input {
     pub(crate) spec: InputSpec,
     memory: Allocator,
-    /// One for each size of batch that came: at most [`super::BATCH_BUCKETS`], or the one that a graph fixes.
+    /// One for each size of batch that came: at most [`super::BATCH_BUCKETS`] (31 slots together), and those that graphs
+    /// fix.
     batches: Vec<Batch>,
 }
 
