@@ -346,14 +346,20 @@ ensure_bundle() {
         warn "no bundle $name is active in $bucket: give one with --bundle bundles/demo (make deploy FIRST_BUNDLE=bundles/demo)"
         return 1
     fi
+    if [ "$(bundle_says name)" != "$name" ]; then
+        warn "$bundle/bundle.toml says name = \"$(bundle_says name)\", and the functions look for $name (BundleName):" \
+            "change one of them"
+        return 1
+    fi
     say "pushing and activating the bundle of $bundle"
     local walkaround=(cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --)
-    "${walkaround[@]}" bundle push "$bundle" --name "$name" --bucket "$bucket" \
-        && "${walkaround[@]}" bundle activate "$name" "$(bundle_version)" --bucket "$bucket"
+    "${walkaround[@]}" bundle push "$bundle" --bucket "$bucket" \
+        && "${walkaround[@]}" bundle activate "$name" "$(bundle_says version)" --bucket "$bucket"
 }
 
-bundle_version() {
-    python3 -c 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["version"])' "$bundle/bundle.toml"
+# bundle_says KEY: of the manifest.
+bundle_says() {
+    python3 -c 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))[sys.argv[2]])' "$bundle/bundle.toml" "$1"
 }
 
 # --- the smoke test: S3, queue, triage, table; not the GPU lane, which one photo does not start

@@ -336,8 +336,17 @@ class Deployment(unittest.TestCase):
         self.assertEqual(len(self.calls("--change-set-type CREATE")), 4)
         self.assertEqual(len(self.calls("wait stack-create-complete")), 4)
         pushed, activated = self.calls("cargo run")
-        self.assertIn("bundle push bundles/demo --name demo --bucket the-bundles", pushed)
+        self.assertIn("bundle push bundles/demo --bucket the-bundles", pushed)
         self.assertIn("bundle activate demo 3 --bucket the-bundles", activated)
+
+    def test_a_bundle_of_another_name_is_not_pushed(self) -> None:
+        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
+        (self.tree / "bundles/demo/bundle.toml").write_text('name = "ours"\nversion = "3"\n')
+        answer = self.run_script("stage", "v1.0.0", "--yes", "--bundle", "bundles/demo", world=world)
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn('says name = "ours", and the functions look for demo (BundleName)', answer.stdout)
+        self.assertEqual(self.calls("cargo run"), [])
+        self.assertEqual(self.executed(), ["storage"])
 
     def test_a_first_deployment_without_a_bundle_stops_and_says_so(self) -> None:
         world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]

@@ -185,10 +185,34 @@ pub(crate) struct SamplesArgs {
 #[cfg(test)]
 mod tests {
     use super::Args;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn no_two_arguments_of_a_command_have_one_name() {
         Args::command().debug_assert();
+    }
+
+    /// Deployment runs commands of this program, where no test runs them: an option that is gone must fail here.
+    #[test]
+    fn the_deployment_script_gives_options_that_there_are() {
+        let script = include_str!("../../../scripts/deploy.sh");
+        // What a command prints is one word, like what a variable holds.
+        let script = script.replace("$(bundle_says version)", "$version");
+        let commands: Vec<Vec<&str>> = script
+            .lines()
+            .filter_map(|line| line.split_once("\"${walkaround[@]}\" "))
+            .map(|(_, rest)| rest.trim_end_matches('\\').split_whitespace())
+            .map(|words| words.map(|word| word.trim_matches('"')))
+            .map(|words| std::iter::once("walkaround").chain(words).collect())
+            .collect();
+        assert_eq!(commands.len(), 2, "{commands:?}");
+        for command in commands {
+            let parsed = Args::try_parse_from(&command);
+            assert!(
+                parsed.is_ok(),
+                "{command:?}: {}",
+                parsed.err().map(|e| e.to_string()).unwrap_or_default()
+            );
+        }
     }
 }
