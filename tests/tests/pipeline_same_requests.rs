@@ -4,6 +4,7 @@ use std::time::Duration;
 use walkaround_domain::{InspectionRequest, PhotoRef};
 use walkaround_messages::request_protobuf;
 use walkaround_ports::OutMessage;
+use walkaround_tests::running::until;
 use walkaround_tests::stack::{clean, damaged, ids, is_done, request};
 
 const REQUESTS: usize = 1000;
@@ -103,4 +104,44 @@ fn three_times_the_same_requests_in_three_forms_are_inspected_once() {
         );
     }
     assert_eq!(stack.parked(), []);
+}
+
+#[test]
+fn an_id_that_comes_again_with_another_photo_is_parked_with_the_reason() {
+    let stack = walkaround_tests::stack!("trivial", &[("WORKERS_MAX", "0")]);
+    let photo = clean();
+    stack.store(["first.jpg", "second.jpg"].map(|key| (key.to_owned(), &photo[..])));
+    let named = |key: &str| {
+        let photo = serde_json::json!({ "s3": { "bucket": "photos", "key": key } });
+        message(&serde_json::json!({ "version": 1, "photo": photo, "inspection_id": "mine-1" }))
+    };
+    let mut up = stack.start(&["up"], "up");
+    stack.send(walkaround_embedded::INTAKE, &[named("first.jpg")]);
+    stack.until_all_final(&["mine-1".to_owned()].into(), BOUND);
+    stack.send(
+        walkaround_embedded::INTAKE,
+        &["first.jpg", "second.jpg", "first.jpg"].map(named),
+    );
+    assert!(until(BOUND, || !stack.parked().is_empty()), "{}", stack.logs());
+    up.terminate();
+    assert_eq!(up.exit_code(Duration::from_secs(40)), 0);
+
+    let parked = stack.parked();
+    assert_eq!(parked.len(), 1, "{parked:?}");
+    assert!(parked[0].body.contains("second.jpg"), "{parked:?}");
+    let reason = parked[0].reason.as_deref().unwrap_or_default();
+    for words in [
+        "inspection mine-1",
+        "first.jpg",
+        "second.jpg",
+        "another photo needs another id",
+    ] {
+        assert!(reason.contains(words), "{reason}");
+    }
+    let inspection = &stack.inspections()["mine-1"];
+    assert!(
+        matches!(&inspection.request.photo, PhotoRef::S3 { key, .. } if key == "first.jpg"),
+        "{:?}",
+        inspection.request.photo
+    );
 }

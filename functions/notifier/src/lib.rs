@@ -123,9 +123,11 @@ impl Function {
 
     async fn tell_all(&self, event: &Value, context: &Context) -> Tally {
         let mut tally = Tally::default();
-        for heard in cause::heard(event) {
+        for (nth, heard) in cause::heard(event).into_iter().enumerate() {
             let left = time_left(context.deadline, self.clock.now());
-            let at = (left.saturating_sub(ANSWER_MARGIN), context.request_id.as_str());
+            // The same when this event comes again, another one for a second record of the same cause.
+            let mark = format!("{}/{nth}", context.request_id);
+            let at = (left.saturating_sub(ANSWER_MARGIN), mark.as_str());
             match heard {
                 Heard::Nothing(why) => tally.nothing.push(why),
                 Heard::Tell(cause) => tally.add(self.tell(&cause, at).await),
@@ -147,10 +149,10 @@ impl Function {
 
     /// Tells a cause, unless it was told in this window. Whose invocation ended before it had told anybody is invoked
     /// again with the same request id, and then finds its own mark: that is no telling.
-    async fn tell(&self, cause: &Cause, (time, request): (Duration, &str)) -> Outcome {
+    async fn tell(&self, cause: &Cause, (time, mark): (Duration, &str)) -> Outcome {
         let item = window_item(&cause.key);
-        match self.state.put_if_absent(&item, request, self.window).await {
-            Ok(PutIfAbsent::Exists(by)) if by != request => {
+        match self.state.put_if_absent(&item, mark, self.window).await {
+            Ok(PutIfAbsent::Exists(by)) if by != mark => {
                 info!(key = cause.key, what = cause.what, "told already in this window");
                 metrics::counter!("Alerts", "Outcome" => "counted").increment(1);
                 return Outcome::Counted;
