@@ -10,6 +10,7 @@ keys: name a 12-megapixel JPEG.
 import http.server
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -134,6 +135,7 @@ def stack(endpoint):
         for name in ("intake", "intake-dead", "segmentation", "segmentation-dead")
     }
     variables = {
+        **allocator(),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "x",
@@ -156,6 +158,12 @@ def stack(endpoint):
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2048",
     }
     return s3, variables
+
+
+def allocator():
+    """What the image says of memory, which Lambda runs the function with."""
+    image = (ROOT / "functions" / "Containerfile").read_text()
+    return dict(re.findall(r"(MALLOC_\w+)=(\d+)", image))
 
 
 def ministack(folder):
