@@ -178,11 +178,11 @@ async fn a_waiting_job_says_why_and_a_running_one_counts_from_its_begin() {
     let fleet = capacity.fleet().await.unwrap();
     let of = |id: &str| fleet.iter().find(|job| job.id == id).unwrap();
     let waits = of("waits");
-    assert_eq!((waits.state, waits.created_at), (WorkerJobState::Starting, asked));
+    assert_eq!((waits.state, waits.since), (WorkerJobState::Starting, asked));
     assert_eq!(waits.reason.as_deref(), Some(why));
     // It waited for an hour and a half: nobody may take it for stale before it has begun.
     assert_eq!(
-        (of("runs").state, of("runs").created_at),
+        (of("runs").state, of("runs").since),
         (WorkerJobState::Running, began)
     );
 }
@@ -199,7 +199,7 @@ async fn a_job_that_waits_again_counts_from_the_end_of_its_last_attempt() {
     clock.advance(MINUTE);
     let fleet = capacity.fleet().await.unwrap();
     assert_eq!(
-        (fleet[0].state, fleet[0].created_at),
+        (fleet[0].state, fleet[0].since),
         (WorkerJobState::Starting, ended)
     );
 }

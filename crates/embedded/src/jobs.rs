@@ -43,7 +43,7 @@ impl Job {
         WorkerJob {
             id: name(self.number),
             state,
-            created_at: timestamp(self.created_at),
+            since: timestamp(self.created_at),
             reason: self.reason,
         }
     }

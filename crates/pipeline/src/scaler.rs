@@ -54,7 +54,7 @@ pub struct Tick {
 pub fn is_silent(job: &WorkerJob, beats: &[Heartbeat], (start_grace, now): (Duration, Timestamp)) -> bool {
     job.state == WorkerJobState::Running
         && !beats.iter().any(|b| b.worker == job.id)
-        && older(job.created_at, start_grace, now)
+        && older(job.since, start_grace, now)
 }
 
 /// Why a worker was ended, as its capacity is told.

@@ -25,9 +25,9 @@ pub struct WorkerJob {
     pub id: String,
     /// Where it stands.
     pub state: WorkerJobState,
-    /// Since when it is in this state or an earlier one: a running worker counts from when its process was started,
-    /// where that is known apart from when it was asked for.
-    pub created_at: Timestamp,
+    /// Since when it is in this state, as far as that is known, else since when it is in an earlier one: a running worker
+    /// from the start of its process, a waiting one from when it was asked for or its last attempt ended.
+    pub since: Timestamp,
     /// Why it waits or ended, in words, where known.
     pub reason: Option<String>,
 }

@@ -147,7 +147,7 @@ impl GpuCapacity for Capacity {
             .map(|(number, job)| WorkerJob {
                 id: name(*number),
                 state: job.state,
-                created_at: job.created_at,
+                since: job.created_at,
                 reason: job.reason.clone(),
             })
             .collect())

@@ -143,7 +143,7 @@ pub(super) fn worker(job: &JobDetail) -> WorkerJob {
     WorkerJob {
         id: job.job_id().unwrap_or_default().to_owned(),
         state,
-        created_at: moment(since.or(job.created_at())),
+        since: moment(since.or(job.created_at())),
         reason: reason(job),
     }
 }

@@ -265,8 +265,7 @@ fn fits(needs: &WorkerNeeds, e: &EnvironmentHealth) -> Result<(), String> {
 pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> Finding {
     let check = "waiting jobs";
     let starting = jobs.iter().filter(|job| job.state == WorkerJobState::Starting);
-    let starting: Vec<(&WorkerJob, Duration)> =
-        starting.map(|job| (job, now.since(job.created_at))).collect();
+    let starting: Vec<(&WorkerJob, Duration)> = starting.map(|job| (job, now.since(job.since))).collect();
     let longest = starting
         .iter()
         .map(|(_, waited)| *waited)

@@ -57,7 +57,7 @@ impl WorkerFacts {
     /// When a job was last seen to be there: a retried one begins after the last sign of its life before.
     fn last_seen(&self, job: &WorkerJob) -> Timestamp {
         let beats = self.beats.iter().filter(|beat| beat.worker == job.id);
-        beats.map(|beat| beat.at).fold(job.created_at, Timestamp::max)
+        beats.map(|beat| beat.at).fold(job.since, Timestamp::max)
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
         WorkerJob {
             id: id.to_owned(),
             state,
-            created_at: NOW - Duration::from_secs(age_s),
+            since: NOW - Duration::from_secs(age_s),
             reason: None,
         }
     }

@@ -38,7 +38,7 @@ fn job(waited_s: u64, reason: Option<&str>) -> WorkerJob {
     WorkerJob {
         id: "j".to_owned(),
         state: WorkerJobState::Starting,
-        created_at: NOW - Duration::from_secs(waited_s),
+        since: NOW - Duration::from_secs(waited_s),
         reason: reason.map(str::to_owned),
     }
 }
