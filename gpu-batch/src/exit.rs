@@ -1,13 +1,9 @@
 //! Exit codes by what went wrong at start: AWS Batch decides by them whether to try again.
 
 use walkaround_assembly::Failure;
+use walkaround_assembly::ending::{EXIT_BUNDLE, EXIT_DEVICE};
 use walkaround_inference::{BundleError, EngineError};
 use walkaround_ports::{PortError, PortErrorKind};
-
-/// The device or the library is not there (EX_UNAVAILABLE of sysexits.h).
-pub const EXIT_DEVICE: u8 = 69;
-/// The bundle cannot be used (EX_CONFIG).
-pub const EXIT_BUNDLE: u8 = 78;
 
 /// The failure with the code that says whether trying again helps.
 pub(crate) fn coded(failure: Failure) -> Failure {
@@ -34,7 +30,11 @@ fn code(error: &anyhow::Error) -> Option<u8> {
     let port = error.downcast_ref::<PortError>()?;
     let lasting = matches!(
         port.kind,
-        PortErrorKind::NotFound | PortErrorKind::Corrupt | PortErrorKind::Denied | PortErrorKind::Invalid
+        PortErrorKind::NotFound
+            | PortErrorKind::Corrupt
+            | PortErrorKind::Denied
+            | PortErrorKind::Invalid
+            | PortErrorKind::TooLarge
     );
     lasting.then_some(EXIT_BUNDLE)
 }
@@ -65,7 +65,9 @@ mod tests {
             of(EngineError::from(BundleError::SelfTest("x".into()))),
             Some(EXIT_BUNDLE)
         );
-        assert_eq!(of(port(PortErrorKind::Corrupt)), Some(EXIT_BUNDLE));
+        for kind in [PortErrorKind::Corrupt, PortErrorKind::TooLarge] {
+            assert_eq!(of(port(kind)), Some(EXIT_BUNDLE));
+        }
         assert_eq!(of(port(PortErrorKind::Unavailable)), None);
         assert!(matches!(coded(Failure::usage("x")), Failure::Usage(_)));
     }

@@ -18,8 +18,6 @@ mod bundle;
 mod exit;
 mod gpu_memory;
 
-pub use exit::{EXIT_BUNDLE, EXIT_DEVICE};
-
 use bundle::BundleWatch;
 use gpu_memory::GpuMemory;
 use std::process::ExitCode;

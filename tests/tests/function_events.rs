@@ -200,7 +200,7 @@ fn notifier_does_with_each_sample_what_the_table_says() {
     assert_eq!(
         titles,
         [
-            ":red_circle: A worker failed: the bundle or a setting was refused",
+            ":red_circle: A worker failed: the bundle cannot be used",
             ":red_circle: Alarm walkaround-segmentation-age",
             ":large_green_circle: Resolved: walkaround-segmentation-age",
             ":red_circle: Messages were parked",

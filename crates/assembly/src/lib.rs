@@ -4,6 +4,7 @@
 //! A program (`walkaround up`, `walkaround worker`, a Lambda function, the Batch worker) chooses the adapters and
 //! calls [`Kit`]; what differs between programs stays in them.
 
+pub mod ending;
 pub mod failure;
 mod kit;
 pub mod library;
@@ -13,4 +14,4 @@ mod worker;
 pub use failure::Failure;
 pub use kit::{BEATS_MISSED_MAX, Kit, TriageParts};
 pub use library::Engines;
-pub use worker::{EXIT_STALLED, WorkerParts, run_worker};
+pub use worker::{WorkerParts, run_worker};

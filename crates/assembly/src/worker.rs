@@ -1,5 +1,6 @@
 //! A worker of the GPU lane, on any stack.
 
+use crate::ending::EXIT_STALLED;
 use crate::failure::Failure;
 use crate::kit::Kit;
 use crate::process::{host, resident_bytes};
@@ -12,9 +13,6 @@ use walkaround_pipeline::heartbeat::{Heart, Identity};
 use walkaround_pipeline::looker::CurrentLooker;
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::stop::{Stop, stop};
-
-/// Exit code of a worker that stalled (EX_TEMPFAIL of sysexits.h): start another one.
-pub const EXIT_STALLED: u8 = 75;
 
 /// What a worker is made from, beside the kit.
 pub struct WorkerParts {

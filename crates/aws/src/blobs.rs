@@ -5,7 +5,8 @@
 //! that lose checksums. Whatever comes back is compared with a digest where one is known; the SDK compares other
 //! checksums (CRC of a photo that someone else put) by itself.
 //!
-//! Needs `s3:GetObject`, `s3:GetObjectVersion` where photos have versions, `s3:PutObject`, and `s3:ListBucket`: without the last, S3 answers 403 for what is not there.
+//! Needs `s3:GetObject`, `s3:GetObjectVersion` where photos have versions, `s3:PutObject`, and `s3:ListBucket`: without the
+//! last, S3 answers 403 for what is not there.
 
 mod checks;
 mod reading;
@@ -49,7 +50,7 @@ pub struct S3Blobs {
 const PUT_QUICK_BYTES_MAX: usize = 8 << 20;
 /// One try of a larger put: 2 GiB of weights at 7 MB/s.
 const PUT_ATTEMPT_MAX: Duration = Duration::from_secs(300);
-/// All tries of a put.
+/// All tries of a larger put.
 const PUT_MAX: Duration = Duration::from_secs(900);
 
 /// How S3 answered a conditional put.

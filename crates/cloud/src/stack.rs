@@ -100,7 +100,6 @@ impl CloudStack {
             job_queue: self.need(JOB_QUEUE)?.to_owned(),
             job_definition: self.need(JOB_DEFINITION)?.to_owned(),
             name_prefix: self.need(JOB_PREFIX)?.to_owned(),
-            // The job definition says everything: what two places say can differ.
         };
         Ok(Arc::new(BatchCapacity::new(
             self.aws.batch.clone(),

@@ -29,11 +29,11 @@ fn open(buckets: &[&str]) -> (Fetcher, Arc<FakeBlobs>) {
 }
 
 #[tokio::test]
-async fn an_allowed_bucket_is_read_whatever_the_version() {
+async fn an_allowed_bucket_is_read_in_the_version_that_is_named() {
     let (fetcher, _) = open(&["photos"]);
-    for version in [None, Some("3")] {
+    for (version, expected) in [(None, "a/b.jpg"), (Some("3"), "a/b.jpg of 3")] {
         let bytes = fetcher.fetch(&object("photos", "a/b.jpg", version), 100).await;
-        assert_eq!(bytes.unwrap(), b"a/b.jpg");
+        assert_eq!(bytes.unwrap(), expected.as_bytes());
     }
 }
 

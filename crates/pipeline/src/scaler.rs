@@ -110,16 +110,18 @@ impl Scaler {
         let missing = desired.saturating_sub(tick.live).min(room);
         if missing > 0 {
             match self.capacity.start(missing).await {
-                Ok(started) => tick.started = u32::try_from(started.len()).unwrap_or(u32::MAX),
+                Ok(started) => {
+                    tick.started = u32::try_from(started.len()).unwrap_or(u32::MAX);
+                    info!(
+                        started = tick.started,
+                        desired,
+                        live = tick.live,
+                        waiting = backlog.waiting,
+                        "workers started"
+                    );
+                }
                 Err(error) => tick.failed = tick.failed.or(Some(error)),
             }
-            info!(
-                started = tick.started,
-                desired,
-                live = tick.live,
-                waiting = backlog.waiting,
-                "workers started"
-            );
         }
         Ok(tick)
     }

@@ -132,7 +132,8 @@ impl Situation {
                 Ok((intake, gpu)) => (state.intake, state.gpu, state.sent) = (intake, Some(gpu), 0),
                 Err(error) => {
                     warn!(%error, "the state of the lanes cannot be read, the last reading stands");
-                    state.read_at = Some((now + AGAIN_AFTER).saturating_sub(self.settings.fresh_for));
+                    let fresh_for = self.settings.fresh_for;
+                    state.read_at = Some((now + AGAIN_AFTER.min(fresh_for)).saturating_sub(fresh_for));
                 }
             }
         }

@@ -166,7 +166,7 @@ mod tests {
             "job/walkaround-workers/78",
             Severity::Fault,
             [
-                "the bundle or a setting was refused",
+                "the bundle cannot be used",
                 "Job walkaround-worker-1 of queue walkaround-workers ended with code 78.",
                 "eu-central-1.console.aws.amazon.com/batch/home?region=eu-central-1#jobs/detail/4c7599ae-",
                 "walkaround bundle rollback",

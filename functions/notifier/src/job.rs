@@ -1,18 +1,13 @@
 //! A worker that failed: EventBridge's "Batch Job State Change".
 //!
 //! See <https://docs.aws.amazon.com/batch/latest/userguide/batch_job_events.html>. The event of a failed job comes when
-//! Batch tries no more. One cause a job queue and exit code: ten workers that fail the same way are one cause.
+//! Batch tries no more. One cause a job queue and kind of end: ten workers that fail the same way are one cause.
 
 use crate::arn::Arn;
 use crate::cause::{Cause, Heard, Severity};
 use serde_json::Value;
+use walkaround_assembly::ending::{RECLAIMED, ending};
 
-/// How Batch words the loss of an instance; with Spot capacity that is nobody's fault.
-const RECLAIMED: &str = "Host EC2";
-/// How the scaler words that it ended a worker (`walkaround_pipeline::scaler::END_REASON`).
-const SILENT: &str = "no sign of life";
-/// How Batch words a job that ran longer than its definition allows.
-const OVER_TIME: &str = "timeout";
 const DOCTOR: &str = "walkaround doctor --stack aws";
 
 /// What a failed job means.
@@ -36,19 +31,19 @@ fn cause(job: &Value, reason: &str) -> Cause {
     let queue = Arn::parse(text("jobQueue"));
     let queue_name = queue.map_or(text("jobQueue"), |arn| arn.name());
     let exit = exit_code(job);
-    let (kind, (meaning, first_step)) = explained_by(reason, exit);
+    let words = [reason, container_reason(job)].join(" ");
+    let meant = ending(exit, &words);
     let ended = exit.map_or("without an exit code".to_owned(), |code| {
         format!("with code {code}")
     });
-    let said = [reason, container_reason(job)].join(" ");
-    let said = if said.trim().is_empty() {
+    let said = if words.trim().is_empty() {
         String::new()
     } else {
-        format!(" AWS Batch says: {said}")
+        format!(" AWS Batch says: {words}")
     };
     Cause {
-        key: format!("job/{queue_name}/{kind}"),
-        title: format!("A worker failed: {meaning}"),
+        key: format!("job/{queue_name}/{}", meant.kind),
+        title: format!("A worker failed: {}", meant.meaning),
         what: format!(
             "Job {} of queue {queue_name} ended {ended}.{said}",
             text("jobName")
@@ -56,93 +51,26 @@ fn cause(job: &Value, reason: &str) -> Cause {
         link: Arn::parse(text("jobArn"))
             .or(queue)
             .map_or_else(String::new, |arn| arn.job(text("jobId"))),
-        first_step: first_step.to_owned(),
+        // Why a job did not start is what doctor knows most about.
+        first_step: match exit {
+            Some(_) => meant.first_step.to_owned(),
+            None => format!("{DOCTOR}; {}", meant.first_step),
+        },
         severity: Severity::Fault,
         ends: false,
     }
 }
 
 /// Exit code of the last attempt.
-fn exit_code(job: &Value) -> Option<i64> {
+fn exit_code(job: &Value) -> Option<i32> {
     let last = job["attempts"].as_array().and_then(|attempts| attempts.last());
     let attempt = last.and_then(|attempt| attempt["container"]["exitCode"].as_i64());
-    job["container"]["exitCode"].as_i64().or(attempt)
+    let code = job["container"]["exitCode"].as_i64().or(attempt);
+    code.and_then(|code| i32::try_from(code).ok())
 }
 
 fn container_reason(job: &Value) -> &str {
     job["container"]["reason"].as_str().unwrap_or_default()
-}
-
-/// What kind of end it was, what it means and what to try first. Who was told to end exits with 0 or is killed: then the
-/// reason says more than the code.
-fn explained_by(reason: &str, exit: Option<i64>) -> (String, (&'static str, &'static str)) {
-    if reason.contains(SILENT) {
-        let first = "It hung, or could not write its heartbeat: read the end of the job's log, and compare \
-                     WALKAROUND_START_GRACE_S with the time that it needs to load its networks.";
-        return (
-            "silent".to_owned(),
-            ("it gave no sign of life, and the scaler ended it", first),
-        );
-    }
-    if reason.to_ascii_lowercase().contains(OVER_TIME) {
-        let first = "A worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be.";
-        return (
-            "timeout".to_owned(),
-            ("it ran longer than its job definition allows", first),
-        );
-    }
-    let kind = exit.map_or("none".to_owned(), |code| code.to_string());
-    (kind, explained(exit))
-}
-
-/// What an exit code of the worker means, and what to try first.
-fn explained(exit: Option<i64>) -> (&'static str, &'static str) {
-    match exit {
-        Some(0) => (
-            "it was told to end",
-            "See who ended it: AWS Batch's reason names them.",
-        ),
-        Some(1) => (
-            "it says why in its log",
-            "Read the last lines of the job's log (tab Logging of the job).",
-        ),
-        Some(2) => (
-            "a setting is missing or wrong",
-            "The last line of the job's log names the variable: correct it in the job definition (make deploy).",
-        ),
-        Some(69) => (
-            "the device is not there",
-            "Does the compute environment have GPU instances with the GPU image type? The job's log says what is \
-             missing: driver, library or version.",
-        ),
-        Some(75) => (
-            "it stalled",
-            "It finished no photo for too long, again and again. Look at the last inspection in the job's log, and at \
-             walkaround status --stack aws.",
-        ),
-        Some(78) => (
-            "the bundle or a setting was refused",
-            "Take the previous bundle: walkaround bundle rollback NAME --stack aws. Then check the new one: \
-             walkaround bundle check DIR.",
-        ),
-        Some(134 | 139) => (
-            "it crashed",
-            "Read the job's log; keep the photo of the last inspection in it.",
-        ),
-        Some(137) => (
-            "it was killed",
-            "Most often memory: compare the job's memory with WALKAROUND_DECODE_MIB and the size of the bundle.",
-        ),
-        Some(143) => (
-            "it was told to end",
-            "See who ended it: the scaler says so in its log, with the reason.",
-        ),
-        Some(_) => (
-            "with an exit code of no known meaning",
-            "Read the last lines of the job's log.",
-        ),
-        None => ("it did not start", DOCTOR),
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +99,7 @@ mod tests {
             (json!(2), "job/workers/2", "setting", "variable"),
             (json!(69), "job/workers/69", "device", "GPU"),
             (json!(75), "job/workers/75", "stalled", "status"),
-            (json!(78), "job/workers/78", "bundle or a setting", "rollback"),
+            (json!(78), "job/workers/78", "bundle", "rollback"),
             (json!(137), "job/workers/137", "killed", "memory"),
             (json!(99), "job/workers/99", "no known meaning", "log"),
             (Value::Null, "job/workers/none", "not start", "doctor"),
@@ -212,6 +140,12 @@ mod tests {
                 "longer",
             ),
             (json!(0), "ended by hand", "job/workers/0", "told to end"),
+            (
+                json!(137),
+                "OutOfMemoryError: Container killed due to memory usage",
+                "job/workers/memory",
+                "out of memory",
+            ),
         ];
         for (exit, reason, key, title) in cases {
             let cause = told(&failed(&exit, reason));

@@ -82,15 +82,15 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         .iter()
         .filter(|job| job.state == WorkerJobState::Running)
         .collect();
-    let late = facts
+    let recent = facts
         .beats
         .iter()
         .filter(|beat| facts.now.since(beat.at) <= facts.beat_age_max);
-    let late: Vec<Heartbeat> = late.cloned().collect();
+    let recent: Vec<Heartbeat> = recent.cloned().collect();
     // As the scaler judges, which ends those.
     let stale: Vec<String> = running
         .iter()
-        .filter(|job| is_silent(job, &late, (facts.start_grace, facts.now)))
+        .filter(|job| is_silent(job, &recent, (facts.start_grace, facts.now)))
         .map(|job| {
             format!(
                 "{} for {}",
@@ -116,7 +116,7 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         .filter(|j| j.state == WorkerJobState::Starting)
         .count();
     // A worker that somebody started by hand has no job.
-    if facts.waiting > 0 && running.len() + starting + late.len() == 0 {
+    if facts.waiting > 0 && running.len() + starting + recent.len() == 0 {
         let waiting = usize::try_from(facts.waiting).unwrap_or(usize::MAX);
         return Finding::fail(
             check,
@@ -126,7 +126,7 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
     }
     Finding::ok(
         check,
-        format!("{} running, {starting} starting", running.len().max(late.len())),
+        format!("{} running, {starting} starting", running.len().max(recent.len())),
     )
 }
 
@@ -301,7 +301,7 @@ mod tests {
             (
                 three(None, "ended by signal 9"),
                 Level::Fail,
-                "without an exit code: ended by signal 9",
+                "(ended by signal 9)",
             ),
             (three(None, spawn), Level::Fail, "No such file"),
             (three(None, ""), Level::Fail, "no reason told"),
@@ -313,12 +313,12 @@ mod tests {
             (
                 three(Some(137), "Essential container in task exited"),
                 Level::Fail,
-                "code 137, it was killed",
+                "code 137: it was killed",
             ),
             (
                 three(Some(143), "stopped by hand"),
                 Level::Fail,
-                "told to end: stopped by hand",
+                "told to end (stopped by hand)",
             ),
             (
                 three(Some(137), "Job attempt duration exceeded timeout"),

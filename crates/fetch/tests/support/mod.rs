@@ -177,8 +177,14 @@ impl Blobs for FakeBlobs {
         Err(fault(PortErrorKind::Invalid))
     }
 
-    async fn get_version(&self, at: &BlobAddress, _: &str, bytes_max: u64) -> Result<Vec<u8>, PortError> {
-        self.get(at, bytes_max).await
+    async fn get_version(
+        &self,
+        at: &BlobAddress,
+        version: &str,
+        bytes_max: u64,
+    ) -> Result<Vec<u8>, PortError> {
+        let current = self.get(at, bytes_max).await?;
+        Ok([&current[..], b" of ", version.as_bytes()].concat())
     }
 
     async fn get(&self, at: &BlobAddress, _bytes_max: u64) -> Result<Vec<u8>, PortError> {

@@ -1,0 +1,119 @@
+//! What it means how a worker ended: its exit code, and the words of whoever ran it. For those who tell people: `doctor`
+//! and the notifier.
+
+use walkaround_pipeline::scaler::END_REASON;
+
+/// The device or the library is not there (EX_UNAVAILABLE of sysexits.h).
+pub const EXIT_DEVICE: u8 = 69;
+/// Nothing finished for too long (EX_TEMPFAIL): another process may do better.
+pub const EXIT_STALLED: u8 = 75;
+/// The bundle cannot be used (EX_CONFIG).
+pub const EXIT_BUNDLE: u8 = 78;
+
+/// How AWS Batch words the loss of an instance; with Spot capacity that is nobody's fault.
+pub const RECLAIMED: &str = "Host EC2";
+
+/// How a worker ended, and what to do about it. No end is a fault by itself: that is for the caller to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What ends of one kind have in common: `silent`, `timeout`, `memory`, the exit code, or `none`.
+    pub kind: String,
+    /// A clause with the worker as `it`.
+    pub meaning: &'static str,
+    /// What to do first; a clause.
+    pub first_step: &'static str,
+}
+
+/// What an end means. The reason goes first: who is told to end exits with 0 or is killed.
+pub fn ending(exit: Option<i32>, reason: &str) -> Ending {
+    let by_reason = by_reason(reason).map(|(kind, told)| (kind.to_owned(), told));
+    let (kind, (meaning, first_step)) = by_reason.unwrap_or_else(|| {
+        let kind = exit.map_or("none".to_owned(), |code| code.to_string());
+        (kind, by_code(exit))
+    });
+    Ending {
+        kind,
+        meaning,
+        first_step,
+    }
+}
+
+type Told = (&'static str, &'static str);
+
+fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
+    if reason.contains(END_REASON) {
+        let told = (
+            "it gave no sign of life, and the scaler ended it",
+            "it hung, or could not write its heartbeat: its log ends where; WALKAROUND_START_GRACE_S has to be longer \
+             than its networks take to load",
+        );
+        return Some(("silent", told));
+    }
+    if reason.contains("OutOfMemory") {
+        let told = (
+            "it ran out of memory",
+            "give the job definition more memory, or lower WALKAROUND_WORKER_IN_FLIGHT and WALKAROUND_DECODE_MIB",
+        );
+        return Some(("memory", told));
+    }
+    // Batch: "Job attempt duration exceeded timeout".
+    if reason.to_ascii_lowercase().contains("timeout") {
+        let told = (
+            "it ran longer than its job definition allows",
+            "a worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be",
+        );
+        return Some(("timeout", told));
+    }
+    None
+}
+
+fn by_code(exit: Option<i32>) -> Told {
+    let Some(code) = exit else {
+        return (
+            "it did not start, or left no exit code",
+            "the reason says why; where it ran at all, its log says more",
+        );
+    };
+    match u8::try_from(code).unwrap_or(u8::MAX) {
+        0 => ("it was told to end", "see who ended it: the reason names them"),
+        1 => (
+            "it gave up, as its log tells",
+            "the last lines of its log say why",
+        ),
+        2 => (
+            "a setting or the command line is wrong",
+            "its log names the variable; correct it where the worker's environment is set",
+        ),
+        EXIT_DEVICE => (
+            "the device or the ONNX Runtime library is not there",
+            "its log says what is missing: check WALKAROUND_DEVICE, the GPU instances and their image type, the driver \
+             and the image's ONNX Runtime",
+        ),
+        EXIT_STALLED => (
+            "it stalled, nothing finished for WALKAROUND_STALL_EXIT_S",
+            "look at the last inspection in its log, for the photo or the store that it waited for; `walkaround status` \
+             shows whether others get on",
+        ),
+        EXIT_BUNDLE => (
+            "the bundle cannot be used",
+            "`walkaround bundle check` says why; `walkaround bundle rollback NAME` goes back to the version before",
+        ),
+        132 | 134 | 135 | 136 | 139 => (
+            "it crashed",
+            "its log ends where; keep the photo of the last inspection in it; the image's ONNX Runtime has to fit \
+             driver and processor",
+        ),
+        137 => (
+            "it was killed",
+            "most often for its memory: compare the job's with WALKAROUND_DECODE_MIB and the size of the bundle",
+        ),
+        143 => (
+            "it was told to end",
+            "see who told it: the scaler says so in its log, with the reason",
+        ),
+        _ => (
+            "it ended with a code of no known meaning",
+            "the last lines of its log say why",
+        ),
+    }
+}
