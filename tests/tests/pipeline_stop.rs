@@ -70,6 +70,8 @@ fn a_worker_whose_budget_is_spent_exits_all_the_same_and_nothing_is_lost() {
     let (stack, requests) = loaded(&[
         ("DRAIN_BUDGET_S", "0"),
         ("LEASE_S", "3"),
+        // Longer than a lease, or the second one is gone before the photos of the first are free again.
+        ("IDLE_EXIT_S", "6"),
         ("WORKER_IN_FLIGHT", "8"),
     ]);
     let mut first = stack.start(&["worker"], "first");
