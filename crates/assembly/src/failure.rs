@@ -1,5 +1,6 @@
 //! How a command ends when it does not succeed: one line for people, and the exit code that fits.
 
+use crate::terminal::printable;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
@@ -55,5 +56,9 @@ pub fn exit_code(outcome: Result<ExitCode, Failure>) -> ExitCode {
 /// Prints the failure with its causes on one line of standard error.
 fn say(failure: &Failure) {
     // Nowhere is left to report that standard error is closed.
-    let _ = writeln!(std::io::stderr(), "walkaround: {failure}");
+    let _ = writeln!(
+        std::io::stderr(),
+        "walkaround: {}",
+        printable(&failure.to_string())
+    );
 }

@@ -9,6 +9,7 @@ pub mod failure;
 mod kit;
 pub mod library;
 pub mod process;
+pub mod terminal;
 mod worker;
 
 pub use failure::Failure;

@@ -1,6 +1,7 @@
 //! A program as a process of its machine: runtime, log, signals, memory.
 
 use crate::failure::Failure;
+use crate::terminal::LogLines;
 use anyhow::Context;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
@@ -25,11 +26,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Logs to standard error: `WALKAROUND_LOG` filters (`info` by default).
 pub fn start_log() {
     let filter = EnvFilter::try_from_env("WALKAROUND_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let coloured = std::io::stderr().is_terminal();
     // A second call in one process (tests) keeps the first log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_ansi(coloured)
+        .with_writer(move || LogLines::new(std::io::stderr(), coloured))
         .try_init();
 }
 

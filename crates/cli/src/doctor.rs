@@ -14,7 +14,7 @@ mod queues;
 mod workers;
 
 use crate::args::{DoctorArgs, Printed, StackName};
-use crate::client::rows::print_line;
+use crate::client::rows::{print_document, print_line};
 use crate::client::which;
 use crate::failure::Failure;
 use crate::local::stack::runtime;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     let width = findings.iter().map(|f| f.check.len()).max().unwrap_or_default();
     for finding in &findings {
         match args.stack.format {
-            Printed::Json => print_line(finding.document())?,
+            Printed::Json => print_document(finding.document())?,
             Printed::Table => print_line(finding.line(width))?,
         }
     }

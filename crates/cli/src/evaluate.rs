@@ -18,6 +18,7 @@ mod sets;
 mod truth;
 
 use crate::args::{EvaluateArgs, ReportFormat};
+use crate::client::rows::{print_document, print_notice};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use crate::inspect::work::{Outcome, WorkOptions, each_photo};
@@ -26,7 +27,6 @@ use document::Evaluation;
 use pictures::{Looked, Pictures};
 use score::PhotoScore;
 use sets::Photos;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use truth::Truth;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     let page = page::html(&evaluation, &shown);
     put(&args.out.join("index.html"), page.as_bytes())?;
     match args.format {
-        ReportFormat::Json => writeln!(std::io::stdout(), "{json}")?,
+        ReportFormat::Json => json.lines().try_for_each(print_document)?,
         ReportFormat::Table => print::tables(&evaluation, &args.out.join("index.html"))?,
     }
     Ok(if failed {
@@ -98,7 +98,7 @@ fn look(
         if let Err(error) = &outcome.result {
             failed = true;
             let line = format!("walkaround: {}: {error:#}", outcome.photo.display());
-            bar.suspend(|| writeln!(std::io::stderr(), "{line}"))?;
+            bar.suspend(|| print_notice(&line))?;
             skipped.add("could not be looked at", &outcome.photo);
         } else if let Err(reason) = scores.add(&outcome, known, classes(&engines.bundle)) {
             skipped.add(reason, &outcome.photo);

@@ -108,3 +108,55 @@ fn everything_else() {
         check(field, value, expected);
     }
 }
+
+/// C0, DEL and C1, a line end, and what separates the parts of an identity.
+const CONTROLS: [&str; 6] = [
+    "A\u{1b}[31mB",
+    "A\nB",
+    "\u{7f}",
+    "\u{9b}31m",
+    "A\u{0}",
+    "A\u{1f}B",
+];
+
+#[test]
+fn control_characters_are_refused_in_every_field_of_a_request() {
+    for bad in CONTROLS {
+        for (field, value, expected) in [
+            ("photo", s3("b", bad, ""), "photo.s3.key: expected no control"),
+            (
+                "photo",
+                s3("b", "k", bad),
+                "photo.s3.version: expected no control",
+            ),
+            ("photo", s3(bad, "k", ""), "photo.s3.bucket: expected no control"),
+            ("photo", json!({"url": bad}), "photo.url: expected no control"),
+            ("photo", json!({"file": bad}), "photo.file: expected no control"),
+            ("vehicle_id", json!(bad), "vehicle_id: expected no control"),
+            (
+                "reservation_id",
+                json!(bad),
+                "reservation_id: expected no control",
+            ),
+            ("viewpoint", json!(bad), "viewpoint: expected no control"),
+            ("labels", json!({"a": bad}), "labels: expected no control"),
+            ("labels", json!({bad: "a"}), "labels: expected no control"),
+            ("inspection_id", json!(bad), "inspection_id: expected 1 to 128"),
+        ] {
+            check(field, value, expected);
+        }
+    }
+}
+
+#[test]
+fn control_characters_are_refused_in_the_key_of_an_s3_event() {
+    let event = json!({"Records": [{
+        "eventSource": "aws:s3", "eventVersion": "2.1", "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": "b"}, "object": {"key": "a%1B%5B31m.jpg"}},
+    }]});
+    let reason = refused(&event.to_string());
+    assert!(
+        reason.contains("photo.s3.key: expected no control characters"),
+        "{reason}"
+    );
+}

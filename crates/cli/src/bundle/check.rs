@@ -8,6 +8,7 @@ use comfy_table::Table;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use walkaround_assembly::terminal::Text;
 use walkaround_inference::{EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
@@ -18,7 +19,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let bundle = VerifiedBundle::load(folder)?;
     let (runtime, device) = start(args.run.onnxruntime.as_deref(), args.run.device)?;
     let mut engine = OnnxEngine::new(&runtime, &bundle, EngineOptions { device, threads: 1 })?;
-    let mut out = std::io::stdout().lock();
+    let mut out = Text(std::io::stdout().lock());
     if let Some(picture) = &args.measure {
         return print_measured(&mut engine, picture, &mut out);
     }

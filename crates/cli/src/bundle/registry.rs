@@ -5,14 +5,13 @@
 
 use crate::args::{ActivateArgs, ListBundlesArgs, Printed, PushArgs, RegistryArgs, RollbackArgs, StackName};
 use crate::client::aws::connect;
-use crate::client::rows::{print_line, print_table, table};
+use crate::client::rows::{cell, print_document, print_line, print_notice, print_table, table};
 use crate::client::words::clock_time;
 use crate::failure::Failure;
 use crate::library::start;
 use crate::local::stack::runtime;
 use anyhow::anyhow;
 use serde_json::json;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use walkaround_aws::{Activated, Active, BundleNames, BundleRegistry, Pushed};
@@ -85,7 +84,7 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
         }
     };
     match args.registry.format {
-        Printed::Json => print_line(json!({"name": name, "version": version, "state": word}))?,
+        Printed::Json => print_document(json!({"name": name, "version": version, "state": word}))?,
         Printed::Table => print_line(format!(
             "{name} {version} {text}; `walkaround bundle activate {name} {version}` takes it into use"
         ))?,
@@ -116,13 +115,13 @@ pub(super) fn list(args: &ListBundlesArgs) -> Result<ExitCode, Failure> {
         for version in versions {
             let active = active.as_ref().filter(|a| a.version == *version);
             match args.registry.format {
-                Printed::Json => print_line(document(name, version, active))?,
+                Printed::Json => print_document(document(name, version, active))?,
                 Printed::Table => {
                     table.add_row([
-                        name.clone(),
-                        version.clone(),
-                        active.map_or_else(String::new, |a| clock_time(a.activated_at)),
-                        active.map_or_else(String::new, |a| a.history.join(", ")),
+                        cell(name),
+                        cell(version),
+                        cell(active.map_or_else(String::new, |a| clock_time(a.activated_at))),
+                        cell(active.map_or_else(String::new, |a| a.history.join(", "))),
                     ]);
                 }
             }
@@ -136,7 +135,7 @@ pub(super) fn list(args: &ListBundlesArgs) -> Result<ExitCode, Failure> {
     }
     if more {
         let line = format!("walkaround: there are more bundles than these {}", bundles.len());
-        writeln!(std::io::stderr(), "{line}")?;
+        print_notice(line)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -191,7 +190,7 @@ fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode
         }
     };
     match args.format {
-        Printed::Json => print_line(document(name, &active.version, Some(active)))?,
+        Printed::Json => print_document(document(name, &active.version, Some(active)))?,
         Printed::Table => print_line(format!("{name} {} {text}", active.version))?,
     }
     Ok(ExitCode::SUCCESS)

@@ -2,16 +2,14 @@
 
 use super::backend::Backend;
 use super::rows::{
-    counted_classes, findings, inspection, lane, photo_name, print_line, print_table, remark, standing_cell,
-    table,
+    cell, counted_classes, findings, inspection, lane, photo_name, print_document, print_line, print_notice,
+    print_table, remark, standing_cell, table,
 };
 use super::words::{clock_time, counted};
 use super::{Missing, open};
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
-use comfy_table::Cell;
-use std::io::Write;
 use std::process::ExitCode;
 use walkaround_domain::walkaround::{Walkaround, group};
 use walkaround_domain::{Inspection, Verdict};
@@ -37,7 +35,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
     match args.stack.format {
         Printed::Json => {
             for (record, _) in entries.iter().take(limit) {
-                print_line(&record.body)?;
+                print_document(&record.body)?;
             }
         }
         Printed::Table if args.reservation.is_some() => by_walkaround(&entries, limit)?,
@@ -94,7 +92,7 @@ async fn newest(
         if seen >= records_max {
             let line =
                 format!("walkaround: there are more: only the first {seen} inspections were looked through");
-            writeln!(std::io::stderr(), "{line}")?;
+            print_notice(line)?;
             return Ok(kept);
         }
     }
@@ -111,14 +109,14 @@ fn flat<'a>(inspections: impl Iterator<Item = &'a Inspection>) -> Result<(), Fai
     ]);
     for i in inspections {
         table.add_row(vec![
-            Cell::new(clock_time(i.accepted_at)),
-            Cell::new(photo_name(&i.request.photo)),
+            cell(clock_time(i.accepted_at)),
+            cell(photo_name(&i.request.photo)),
             standing_cell(i),
-            Cell::new(lane(i)),
-            Cell::new(findings(i)),
-            Cell::new(i.request.vehicle_id.as_deref().unwrap_or_default()),
-            Cell::new(remark(i)),
-            Cell::new(&i.request.id),
+            cell(lane(i)),
+            cell(findings(i)),
+            cell(i.request.vehicle_id.as_deref().unwrap_or_default()),
+            cell(remark(i)),
+            cell(&i.request.id),
         ]);
     }
     if table.row_count() == 0 {
@@ -179,13 +177,13 @@ fn photos(inspections: &[&Inspection]) -> comfy_table::Table {
     ]);
     for i in inspections {
         table.add_row(vec![
-            Cell::new(i.request.viewpoint.as_deref().unwrap_or_default()),
-            Cell::new(photo_name(&i.request.photo)),
+            cell(i.request.viewpoint.as_deref().unwrap_or_default()),
+            cell(photo_name(&i.request.photo)),
             standing_cell(i),
-            Cell::new(lane(i)),
-            Cell::new(findings(i)),
-            Cell::new(remark(i)),
-            Cell::new(&i.request.id),
+            cell(lane(i)),
+            cell(findings(i)),
+            cell(remark(i)),
+            cell(&i.request.id),
         ]);
     }
     table

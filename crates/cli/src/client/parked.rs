@@ -1,7 +1,7 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
 use super::backend::{Backend, ParkedMessage, Redrive, Redriven};
-use super::rows::{ROWS_MAX, print_line, print_table, queues, table};
+use super::rows::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
 use super::words::{clock_time, counted};
 use super::{Missing, open};
 use crate::args::{ParkedArgs, Printed, RedriveArgs};
@@ -9,7 +9,6 @@ use crate::failure::Failure;
 use crate::local::stack::runtime;
 use comfy_table::Cell;
 use serde_json::json;
-use std::io::Write;
 use std::process::ExitCode;
 use walkaround_messages::{Intake, parse_intake, rfc3339};
 
@@ -34,7 +33,7 @@ async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failur
             for message in &page.messages {
                 messages += 1;
                 match args.stack.format {
-                    Printed::Json => print_line(document(message))?,
+                    Printed::Json => print_document(document(message))?,
                     Printed::Table if messages <= ROWS_MAX => {
                         table.add_row(row(message));
                     }
@@ -55,7 +54,7 @@ async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failur
     }
     if unseen > 0 {
         let line = format!("walkaround: a sample: about {unseen} more that this look did not reach");
-        writeln!(std::io::stderr(), "{line}")?;
+        print_notice(line)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,15 +72,15 @@ pub(super) fn asked_for(message: &ParkedMessage) -> Vec<(String, String)> {
 fn row(message: &ParkedMessage) -> Vec<Cell> {
     let photos: Vec<String> = asked_for(message).into_iter().map(|(_, photo)| photo).collect();
     vec![
-        Cell::new(&message.id),
-        Cell::new(&message.queue),
-        Cell::new(message.parked_at.map_or_else(String::new, clock_time)),
-        Cell::new(if photos.is_empty() {
+        cell(&message.id),
+        cell(&message.queue),
+        cell(message.parked_at.map_or_else(String::new, clock_time)),
+        cell(if photos.is_empty() {
             "unreadable".to_owned()
         } else {
             photos.join(", ")
         }),
-        Cell::new(message.reason.as_deref().unwrap_or(NO_REASON)),
+        cell(message.reason.as_deref().unwrap_or(NO_REASON)),
     ]
 }
 
@@ -130,7 +129,7 @@ async fn send_back(args: &RedriveArgs, stack: &dyn Backend) -> Result<ExitCode, 
     // Where all that were asked for were met, nobody cares what else there is.
     sent.more &= args.all || !sent.missing.is_empty();
     match args.stack.format {
-        Printed::Json => print_line(outcome(&sent))?,
+        Printed::Json => print_document(outcome(&sent))?,
         Printed::Table => {
             let moved = usize::try_from(sent.moved).unwrap_or(usize::MAX);
             let more = if args.all && sent.more {

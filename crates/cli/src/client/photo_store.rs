@@ -10,6 +10,12 @@ use walkaround_pipeline::report::hex;
 use walkaround_ports::{BlobAddress, Blobs};
 use walkaround_settings::Settings;
 
+/// A file's name as part of a key: a request has no control characters, while a file's name may have any.
+fn plain_name(name: &str) -> String {
+    let plain = |c: char| if c.is_control() { '_' } else { c };
+    name.chars().map(plain).collect()
+}
+
 /// Where submitted photos are kept.
 #[derive(Clone)]
 pub(crate) struct PhotoStore {
@@ -43,7 +49,7 @@ impl PhotoStore {
         );
         let bytes = tokio::fs::read(file).await.with_context(context)?;
         let digest = hex(&Sha256::digest(&bytes).into());
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let name = plain_name(&file.file_name().unwrap_or_default().to_string_lossy());
         let at = BlobAddress {
             bucket: self.bucket.clone(),
             key: format!("{SUBMITTED_PREFIX}{digest}/{name}"),

@@ -6,6 +6,7 @@ use anyhow::Context;
 use comfy_table::{Cell, Color, Table};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
+use walkaround_assembly::terminal::{printable, printable_json};
 use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
 use walkaround_messages::parse_record;
 use walkaround_ports::StoredRecord;
@@ -37,9 +38,25 @@ pub(crate) fn print_table(mut table: Table) -> std::io::Result<()> {
     writeln!(out, "{table}")
 }
 
-/// Prints one line.
+/// Prints one line of text.
 pub(crate) fn print_line(line: impl std::fmt::Display) -> std::io::Result<()> {
-    writeln!(std::io::stdout(), "{line}")
+    writeln!(std::io::stdout(), "{}", printable(&line.to_string()))
+}
+
+/// Prints a JSON document on a line of its own.
+pub(crate) fn print_document(document: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{}", printable_json(&document.to_string()))
+}
+
+/// Prints one line on standard error, beside the output.
+pub(crate) fn print_notice(line: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stderr(), "{}", printable(&line.to_string()))
+}
+
+/// A cell of a table. What is in it may come from strangers: tables are made of these only.
+pub(crate) fn cell(text: impl std::fmt::Display) -> Cell {
+    #[expect(clippy::disallowed_methods, reason = "the one place where cells are made")]
+    Cell::new(printable(&text.to_string()))
 }
 
 /// A plain table with a header.
@@ -76,7 +93,7 @@ pub(crate) fn standing_cell(i: &Inspection) -> Cell {
         | Phase::Failed { .. } => Color::Red,
         _ => Color::Yellow,
     };
-    Cell::new(standing(i)).fg(colour)
+    cell(standing(i)).fg(colour)
 }
 
 /// `inline`, `gpu`, or nothing.

@@ -1,7 +1,7 @@
 //! `walkaround show`: everything on one record, and where its files are.
 
 use super::backend::Backend;
-use super::rows::{inspection, print_line, standing};
+use super::rows::{inspection, print_document, print_line, standing};
 use super::words::{clock_time, duration};
 use super::{Missing, open};
 use crate::args::{Printed, ShowArgs};
@@ -12,6 +12,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
+use walkaround_assembly::terminal::printable;
 use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
 use walkaround_ports::BlobAddress;
 
@@ -26,16 +27,18 @@ async fn show(args: &ShowArgs) -> Result<ExitCode, Failure> {
     let i = inspection(&record)?;
     match args.stack.format {
         Printed::Json => {
-            print_line(&record.body)?;
+            print_document(&record.body)?;
             if args.links {
                 let places = places(&i, &*stack, true).await?;
                 let links: BTreeMap<&str, String> = places.into_iter().collect();
-                print_line(json!({"links": links}))?;
+                print_document(json!({"links": links}))?;
             }
         }
         Printed::Table => {
             let places = places(&i, &*stack, args.links).await?;
-            print_line(text(&i, places).trim_end())?;
+            for line in text(&i, places).lines() {
+                print_line(line)?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -69,7 +72,7 @@ struct Lines(String);
 impl Lines {
     fn add(&mut self, name: &str, what: impl std::fmt::Display) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "{name:<12} {what}");
+        let _ = writeln!(self.0, "{name:<12} {}", printable(&what.to_string()));
     }
 
     fn maybe(&mut self, name: &str, what: Option<impl std::fmt::Display>) {

@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::local::stack::{runtime, stop_on_signal};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use walkaround_assembly::terminal::printable_json;
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -56,7 +57,7 @@ enum Place {
 fn show(status: &document::Status, args: &StatusArgs, place: Place) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     match (args.stack.format, place) {
-        (Printed::Json, _) => writeln!(out, "{}", serde_json::to_string(status)?)?,
+        (Printed::Json, _) => writeln!(out, "{}", printable_json(&serde_json::to_string(status)?))?,
         (Printed::Table, Place::Once) => writeln!(out, "{}", print::page(status, out.is_terminal()))?,
         // Home, each line cleared to its end, then everything below: no flicker.
         (Printed::Table, Place::Screen) => {

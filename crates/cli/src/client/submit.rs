@@ -12,7 +12,7 @@ mod wait;
 
 use super::backend::Backend;
 use super::photo_store::PhotoStore;
-use super::rows::print_line;
+use super::rows::{print_line, print_notice};
 use super::words::counted;
 use super::{Missing, open};
 use crate::args::{Printed, QueueArg, SubmitArgs};
@@ -22,7 +22,6 @@ use crate::local::stack::runtime;
 use item::About;
 use send::{Sender, Sent};
 use sources::{Plan, Words};
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 use wait::Waiting;
@@ -71,7 +70,7 @@ async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<Ex
     match args.stack.format {
         Printed::Table => print_line(summary)?,
         // Standard output has documents only.
-        Printed::Json => writeln!(std::io::stderr(), "{summary}")?,
+        Printed::Json => print_notice(summary)?,
     }
     let mut good = sent.failed == 0;
     if args.wait && !sent.watched.is_empty() {

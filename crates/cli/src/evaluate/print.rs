@@ -6,13 +6,14 @@ use crate::inspect::plain_table;
 use comfy_table::CellAlignment;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use walkaround_assembly::terminal::Text;
 
 /// Prints the scores, what was left out, and where the report is.
 pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Text(std::io::stdout().lock());
     writeln!(out, "{}", header(evaluation))?;
     let mut table = plain_table();
-    if !out.is_terminal() {
+    if !out.0.is_terminal() {
         table.force_no_tty();
     }
     table.set_header(["masks", "IoU", "F1", "precision", "recall", "photos"]);

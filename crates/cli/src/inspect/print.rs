@@ -3,6 +3,7 @@
 use super::coco::Coco;
 use super::work::Outcome;
 use crate::args::Format;
+use crate::client::rows::{cell, print_document, print_notice};
 use crate::failure::Failure;
 use crate::library::Engines;
 use comfy_table::{Cell, CellAlignment, Color, Table};
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use walkaround_assembly::terminal::{printable, printable_json, printable_path};
 use walkaround_messages::PhotoReport;
 
 /// Most rows of a table: more do not help a reader, and memory stays bounded.
@@ -64,17 +66,13 @@ impl Printer {
             Ok(report) => report,
             Err(error) => {
                 self.failed += 1;
-                writeln!(
-                    std::io::stderr(),
-                    "walkaround: {}: {error:#}",
-                    outcome.photo.display()
-                )?;
+                print_notice(format!("walkaround: {}: {error:#}", outcome.photo.display()))?;
                 return Ok(());
             }
         };
         *self.verdicts.entry(report.verdict.clone()).or_default() += 1;
         match self.format {
-            Format::Json => writeln!(std::io::stdout(), "{}", serde_json::to_string(report)?)?,
+            Format::Json => print_document(serde_json::to_string(report)?)?,
             Format::Coco => self.coco.add(report),
             Format::Table if self.table.row_count() < ROWS_MAX => {
                 self.table.add_row(row(report));
@@ -95,7 +93,7 @@ impl Printer {
         let mut out = std::io::stdout().lock();
         match self.format {
             Format::Json => {}
-            Format::Coco => writeln!(out, "{}", serde_json::to_string(&self.coco)?)?,
+            Format::Coco => writeln!(out, "{}", printable_json(&serde_json::to_string(&self.coco)?))?,
             Format::Table => {
                 if !out.is_terminal() {
                     self.table.force_no_tty();
@@ -104,9 +102,9 @@ impl Printer {
                 if self.rows_left_out > 0 {
                     writeln!(out, "… and {} photos more", self.rows_left_out)?;
                 }
-                writeln!(out, "{}", self.summary())?;
+                writeln!(out, "{}", printable(&self.summary()))?;
                 if let Some(path) = &self.gallery {
-                    writeln!(out, "gallery: {}", path.display())?;
+                    writeln!(out, "gallery: {}", printable_path(path))?;
                 }
             }
         }
@@ -170,20 +168,20 @@ fn row(report: &PhotoReport) -> Vec<Cell> {
         .to_string_lossy()
         .into_owned();
     vec![
-        Cell::new(name),
-        Cell::new(&report.verdict).fg(colour),
-        Cell::new(report.gate.map_or_else(String::new, |g| format!("{g:.2}"))),
-        Cell::new(findings.join(", ")),
-        Cell::new(if share > 0.0 {
+        cell(name),
+        cell(&report.verdict).fg(colour),
+        cell(report.gate.map_or_else(String::new, |g| format!("{g:.2}"))),
+        cell(findings.join(", ")),
+        cell(if share > 0.0 {
             format!("{:.1} %", share * 100.0)
         } else {
             String::new()
         }),
-        Cell::new(format!(
+        cell(format!(
             "{:.0}",
             report.timings_ms.get("total").copied().unwrap_or_default()
         )),
-        Cell::new(
+        cell(
             report
                 .reasons
                 .iter()

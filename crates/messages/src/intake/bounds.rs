@@ -1,4 +1,5 @@
-//! Bounds of a request, whichever way it came: records, keys and log lines stay small.
+//! Bounds of a request, whichever way it came: records, keys and log lines stay small, and nothing in them acts on
+//! the terminal of whoever reads them.
 
 use crate::Unreadable;
 use walkaround_domain::{InspectionRequest, PhotoRef};
@@ -58,14 +59,7 @@ fn check_photo(photo: &PhotoRef) -> Result<(), Unreadable> {
             let Some(version) = version else {
                 return Ok(());
             };
-            at_most("photo.s3.version", version, KEY_BYTES_MAX)?;
-            // The unit separator divides the parts of a photo's identity.
-            if version.chars().any(char::is_control) {
-                return Err(Unreadable::new(
-                    "photo.s3.version: expected no control characters",
-                ));
-            }
-            Ok(())
+            at_most("photo.s3.version", version, KEY_BYTES_MAX)
         }
         PhotoRef::Url(url) => present("photo.url", url, URL_BYTES_MAX),
         PhotoRef::File(path) => present("photo.file", path, URL_BYTES_MAX),
@@ -94,12 +88,19 @@ fn present(field: &str, value: &str, bytes_max: usize) -> Result<(), Unreadable>
     at_most(field, value, bytes_max)
 }
 
+/// Every text of a request passes here. Control characters (category Cc of Unicode: C0, DEL, C1) are refused in each: a
+/// terminal obeys them, lines of a log end at them, and the unit separator divides the parts of a photo's identity.
 fn at_most(field: &str, value: &str, bytes_max: usize) -> Result<(), Unreadable> {
-    if value.len() <= bytes_max {
-        return Ok(());
+    if value.len() > bytes_max {
+        return Err(Unreadable::new(format!(
+            "{field}: {} bytes, expected at most {bytes_max}",
+            value.len()
+        )));
     }
-    Err(Unreadable::new(format!(
-        "{field}: {} bytes, expected at most {bytes_max}",
-        value.len()
-    )))
+    if value.chars().any(char::is_control) {
+        return Err(Unreadable::new(format!(
+            "{field}: expected no control characters"
+        )));
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::client::rows::table;
 use crate::client::words::{counted, duration, mebibytes};
 use comfy_table::{CellAlignment, Table};
 use std::time::Duration;
+use walkaround_assembly::terminal::printable;
 
 /// Columns of the queues that hold numbers.
 const QUEUE_NUMBERS: [usize; 5] = [1, 2, 3, 4, 5];
@@ -116,9 +117,9 @@ fn queue(q: &QueueStatus) -> Vec<String> {
 
 fn worker(w: &WorkerStatus) -> Vec<String> {
     vec![
-        w.name.clone(),
+        printable(&w.name).into_owned(),
         w.state.to_owned(),
-        w.device.clone(),
+        printable(&w.device).into_owned(),
         format!("{:.1}", w.photos_per_second),
         w.in_flight.to_string(),
         w.photos_done.to_string(),

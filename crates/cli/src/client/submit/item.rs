@@ -5,6 +5,7 @@ use crate::client::words::moment;
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use walkaround_assembly::terminal::printable_path;
 use walkaround_domain::{InspectionRequest, Occasion, PhotoRef, Timestamp};
 use walkaround_messages::{derived_id, parse_intake, request_json};
 
@@ -50,7 +51,8 @@ impl Item {
             (true, None) => return Err(cannot("its path is not UTF-8, leave out --by-path".to_owned())),
             (true, Some(text)) => self.request.photo = PhotoRef::File(text),
             (false, _) => {
-                self.request.photo = PhotoRef::File(path.display().to_string());
+                // Until it is taken in, for people: its key is made from its bytes and a plain name.
+                self.request.photo = PhotoRef::File(printable_path(path));
                 self.local = Some(absolute);
             }
         }

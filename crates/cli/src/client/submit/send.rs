@@ -3,13 +3,12 @@
 use super::item::Item;
 use crate::args::{Printed, Wire};
 use crate::client::photo_store::PhotoStore;
-use crate::client::rows::print_line;
+use crate::client::rows::{print_document, print_notice};
 use crate::failure::Failure;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{InspectionId, InspectionRequest};
@@ -139,7 +138,7 @@ impl Sender<'_> {
             (_, Some(why)) => {
                 sent.failed += 1;
                 let line = format!("walkaround: {photo}: {why}");
-                self.bar.suspend(|| writeln!(std::io::stderr(), "{line}"))?;
+                self.bar.suspend(|| print_notice(line))?;
             }
             ("sent", _) => sent.sent += 1,
             _ => sent.known += 1,
@@ -147,7 +146,7 @@ impl Sender<'_> {
         if self.documents == Some(Printed::Json) {
             let id = error.is_none().then_some(request.id.as_str());
             let document = json!({"inspection_id": id, "photo": photo, "state": state, "error": error});
-            self.bar.suspend(|| print_line(document))?;
+            self.bar.suspend(|| print_document(document))?;
         }
         if error.is_none() && sent.ids.insert(request.id.clone()) {
             sent.watched.push(Watched {

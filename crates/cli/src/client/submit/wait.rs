@@ -5,8 +5,8 @@ use crate::args::Printed;
 use crate::client::backend::Backend;
 use crate::client::parked::asked_for;
 use crate::client::rows::{
-    ROWS_MAX, findings, gate, inspection, lane, millis, photo_name, print_line, print_table, queues, remark,
-    standing, standing_cell, table,
+    ROWS_MAX, cell, findings, gate, inspection, lane, millis, photo_name, print_document, print_line,
+    print_notice, print_table, queues, remark, standing, standing_cell, table,
 };
 use crate::client::words::{counted, duration};
 use crate::failure::Failure;
@@ -14,7 +14,6 @@ use crate::inspect::progress;
 use comfy_table::{Cell, Color};
 use indicatif::ProgressBar;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::Write;
 use std::time::Duration;
 use walkaround_domain::{Phase, Timestamp};
 use walkaround_ports::StoredRecord;
@@ -101,16 +100,16 @@ impl<'a> Waiting<'a> {
         *self.counts.entry(standing(&i).to_owned()).or_default() += 1;
         self.bad += usize::from(matches!(i.phase, Phase::Failed { .. }));
         if self.format == Printed::Json {
-            return Ok(self.bar.suspend(|| print_line(&record.body))?);
+            return Ok(self.bar.suspend(|| print_document(&record.body))?);
         }
         let cells = vec![
-            Cell::new(photo_name(&i.request.photo)),
+            cell(photo_name(&i.request.photo)),
             standing_cell(&i),
-            Cell::new(lane(&i)),
-            Cell::new(gate(&i)),
-            Cell::new(findings(&i)),
-            Cell::new(millis(&i)),
-            Cell::new(remark(&i)),
+            cell(lane(&i)),
+            cell(gate(&i)),
+            cell(findings(&i)),
+            cell(millis(&i)),
+            cell(remark(&i)),
         ];
         self.row(at, cells);
         Ok(())
@@ -133,11 +132,11 @@ impl<'a> Waiting<'a> {
         *self.counts.entry(what.to_owned()).or_default() += 1;
         if self.format == Printed::Json {
             let line = format!("walkaround: {} ({}): {what}: {why}", watched.photo, watched.id);
-            return Ok(self.bar.suspend(|| writeln!(std::io::stderr(), "{line}"))?);
+            return Ok(self.bar.suspend(|| print_notice(line))?);
         }
         let name = watched.photo.rsplit('/').next().unwrap_or_default();
-        let (photo, verdict) = (Cell::new(name), Cell::new(what).fg(Color::Red));
-        let nothing = || Cell::new("");
+        let (photo, verdict) = (cell(name), cell(what).fg(Color::Red));
+        let nothing = || cell("");
         let cells = vec![
             photo,
             verdict,
@@ -145,7 +144,7 @@ impl<'a> Waiting<'a> {
             nothing(),
             nothing(),
             nothing(),
-            Cell::new(why),
+            cell(why),
         ];
         self.row(at, cells);
         Ok(())
@@ -200,7 +199,7 @@ impl<'a> Waiting<'a> {
             duration(took)
         );
         if self.format == Printed::Json {
-            return Ok(writeln!(std::io::stderr(), "{summary}")?);
+            return Ok(print_notice(summary)?);
         }
         self.rows.sort_by_key(|(at, _)| *at);
         let mut table = table(&["photo", "verdict", "lane", "gate", "findings", "ms", "remark"]);
