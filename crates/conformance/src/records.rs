@@ -5,9 +5,9 @@ mod writing;
 
 use crate::suite::{Broken, Capabilities, Case, Keep, Report, cases, run};
 use listing::{
-    a_page_has_its_bounds, day_index_lists_all, heartbeats_are_replaced, heartbeats_since_a_moment,
-    index_follows_a_change, pages_stay_complete_while_records_change, reservation_index_lists_all,
-    unknown_key_lists_nothing, vehicle_index_lists_all, verdict_index_lists_all,
+    a_page_has_its_bounds, day_index_lists_all, failed_of_a_day_lists_all, heartbeats_are_replaced,
+    heartbeats_since_a_moment, index_follows_a_change, pages_stay_complete_while_records_change,
+    reservation_index_lists_all, unknown_key_lists_nothing, vehicle_index_lists_all, verdict_index_lists_all,
 };
 use std::sync::Arc;
 use walkaround_domain::{InspectionId, Timestamp};
@@ -36,6 +36,7 @@ const CASES: &[Case<RecordsUnderTest>] = cases![
     reservation_index_lists_all,
     verdict_index_lists_all,
     day_index_lists_all,
+    failed_of_a_day_lists_all,
     unknown_key_lists_nothing,
     index_follows_a_change,
     pages_stay_complete_while_records_change,

@@ -9,7 +9,8 @@ use crate::blob_path::{blob_path, check_bucket};
 use crate::db::{At, Db};
 use crate::error::Fault;
 use crate::files;
-use crate::open::{Durability, Embedded};
+use crate::open::Embedded;
+use crate::queue::{count, ms, timestamp};
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -17,19 +18,33 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutNew};
+use std::time::Duration;
+use walkaround_domain::Timestamp;
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutNew};
 
 const LIST_MAX: usize = 1000;
 /// Bytes of a blob in memory while it is hashed or copied.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// A blob that is put again counts as put now, for `prune`; noted at most this often. Far below the shortest time that
+/// blobs are kept, a day: what was put within it is never removed in between.
+const PUT_NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
+/// Attempts to put a blob that `prune` removes at the same moment.
+const PUT_ROUNDS_MAX: usize = 4;
 /// Content type of a blob that was not written through `put_new`.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Blobs below a root.
 pub(crate) struct LocalBlobs {
     pub(crate) root: PathBuf,
-    pub(crate) durability: Durability,
     pub(crate) db: Arc<Db>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A row, and when its blob was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct BlobRow {
+    print: Print,
+    put_at: Timestamp,
 }
 
 /// Size and digest as a row keeps them.
@@ -44,7 +59,7 @@ impl Blobs for LocalBlobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
         const AT: At = ("blobs", "head");
         let path = self.path(at, AT)?;
-        let row = self.row(at, AT).await?;
+        let row = self.row(at, AT).await?.map(|row| row.print);
         let name = at.clone();
         let (print, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
             (Some(bytes), Some(row)) if bytes == row.bytes => (row, false),
@@ -64,7 +79,7 @@ impl Blobs for LocalBlobs {
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
         const AT: At = ("blobs", "get");
         let path = self.path(at, AT)?;
-        let row = self.row(at, AT).await?;
+        let row = self.row(at, AT).await?.map(|row| row.print);
         let name = at.clone();
         blocking(AT, move || {
             let bytes = match read_bounded(&path, bytes_max) {
@@ -86,29 +101,14 @@ impl Blobs for LocalBlobs {
 
     async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
         const AT: At = ("blobs", "put_new");
-        let path = self.path(at, AT)?;
-        let row = self.row(at, AT).await?;
-        let (root, durability, name) = (self.root.clone(), self.durability, at.clone());
-        let bytes = bytes.to_vec();
-        let (print, there) = blocking(AT, move || {
-            let print = print_of_bytes(&bytes);
-            match (size_if_there(&path)?, row) {
-                // The common duplicate (a redelivered message) costs no write, and no read.
-                (Some(size), Some(row)) if size == row.bytes => Ok((print, Some(row))),
-                (Some(_), Some(_)) => Err(changed(&name)),
-                _ => Ok((print, place(&root, &path, (&bytes, durability))?)),
+        let bytes: Arc<[u8]> = bytes.into();
+        for _ in 0..PUT_ROUNDS_MAX {
+            if let Some(outcome) = self.put_once(at, &bytes, content_type).await? {
+                return Ok(outcome);
             }
-        })
-        .await?;
-        if there.is_none() || row.is_none() {
-            self.keep_row(at, (there.unwrap_or(print), content_type), AT)
-                .await?;
         }
-        Ok(match there {
-            None => PutNew::Created,
-            Some(there) if there == print => PutNew::AlreadySame,
-            Some(_) => PutNew::AlreadyOther,
-        })
+        let detail = format!("{at}: removed as often as it was put");
+        Err(PortError::new(AT, PortErrorKind::Unavailable, detail))
     }
 
     async fn download(
@@ -172,17 +172,68 @@ impl LocalBlobs {
         Ok(self.root.join(files::BLOBS).join(below))
     }
 
-    async fn row(&self, at: &BlobAddress, call: At) -> Result<Option<Print>, PortError> {
+    /// None when the blob was removed in between: put it again.
+    async fn put_once(
+        &self,
+        at: &BlobAddress,
+        bytes: &Arc<[u8]>,
+        content_type: &str,
+    ) -> Result<Option<PutNew>, PortError> {
+        const AT: At = ("blobs", "put_new");
+        let path = self.path(at, AT)?;
+        let row = self.row(at, AT).await?;
+        let (root, name, bytes) = (self.root.clone(), at.clone(), Arc::clone(bytes));
+        let (print, there) = blocking(AT, move || {
+            let print = print_of_bytes(&bytes);
+            match (size_if_there(&path)?, row) {
+                // The common duplicate (a redelivered message) costs no write, and no read.
+                (Some(size), Some(row)) if size == row.print.bytes => Ok((print, Some(row.print))),
+                (Some(_), Some(_)) => Err(changed(&name)),
+                _ => Ok((print, place(&root, &path, &bytes)?)),
+            }
+        })
+        .await?;
+        let new = there.is_none() || row.is_none();
+        if new {
+            self.keep_row(at, (there.unwrap_or(print), content_type), AT)
+                .await?;
+        } else if row.is_some_and(|row| self.clock.now().since(row.put_at) > PUT_NOTED_EVERY)
+            && !self.note_put(at, AT).await?
+        {
+            return Ok(None);
+        }
+        Ok(Some(match there {
+            None => PutNew::Created,
+            Some(there) if there == print => PutNew::AlreadySame,
+            Some(_) => PutNew::AlreadyOther,
+        }))
+    }
+
+    /// Notes that a blob was put again; false when it is gone.
+    async fn note_put(&self, at: &BlobAddress, call: At) -> Result<bool, PortError> {
+        let (at, now) = (at.clone(), ms(self.clock.now()));
+        let sql = "UPDATE blobs SET put_at = ?3 WHERE bucket = ?1 AND key = ?2";
+        self.db
+            .write(call, move |tx| {
+                let values = params![at.bucket, at.key.as_bytes(), now];
+                Ok(tx.prepare_cached(sql)?.execute(values)? == 1)
+            })
+            .await
+    }
+
+    async fn row(&self, at: &BlobAddress, call: At) -> Result<Option<BlobRow>, PortError> {
         let at = at.clone();
-        let sql = "SELECT bytes, sha256 FROM blobs WHERE bucket = ?1 AND key = ?2";
+        let sql = "SELECT bytes, sha256, put_at FROM blobs WHERE bucket = ?1 AND key = ?2";
         self.db
             .read(call, move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let print = statement.query_row(params![at.bucket, at.key.as_bytes()], |row| {
-                    Ok(Print {
-                        bytes: crate::queue::count(row, 0)?,
+                    let print = Print {
+                        bytes: count(row, 0)?,
                         sha256: row.get(1)?,
-                    })
+                    };
+                    let put_at = timestamp(row.get(2)?);
+                    Ok(BlobRow { print, put_at })
                 });
                 Ok(print.optional()?)
             })
@@ -197,13 +248,22 @@ impl LocalBlobs {
     ) -> Result<(), PortError> {
         let (at, content_type) = (at.clone(), content_type.to_owned());
         // A row without its file is of a file that someone removed: the new file is right.
-        let sql = "INSERT INTO blobs (bucket, key, sha256, bytes, content_type) VALUES (?1, ?2, ?3, ?4, ?5)
-                   ON CONFLICT (bucket, key) DO UPDATE SET sha256 = ?3, bytes = ?4
+        let sql = "INSERT INTO blobs (bucket, key, sha256, bytes, content_type, put_at)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                   ON CONFLICT (bucket, key) DO UPDATE SET sha256 = ?3, bytes = ?4, put_at = ?6
                    WHERE sha256 != ?3 OR bytes != ?4";
+        let now = ms(self.clock.now());
         self.db
             .write(call, move |tx| {
                 let bytes = i64::try_from(print.bytes).unwrap_or(i64::MAX);
-                let values = params![at.bucket, at.key.as_bytes(), print.sha256, bytes, content_type];
+                let values = params![
+                    at.bucket,
+                    at.key.as_bytes(),
+                    print.sha256,
+                    bytes,
+                    content_type,
+                    now
+                ];
                 tx.prepare_cached(sql)?.execute(values)?;
                 Ok(())
             })
@@ -254,21 +314,30 @@ fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Puts the file there; what is there instead if something was.
-fn place(root: &Path, path: &Path, (bytes, durability): (&[u8], Durability)) -> Result<Option<Print>, Fault> {
-    let temporary = files::write_temporary(&root.join(files::TMP), bytes)?;
+/// Puts the file there; what is there instead if something was. Either way its name is on the disk afterwards: who put
+/// the other one may have died before it was.
+fn place(root: &Path, path: &Path, bytes: &[u8]) -> Result<Option<Print>, Fault> {
     let folder = path.parent().unwrap_or(root);
-    let made = fs::create_dir_all(folder).and_then(|()| files::move_new(&temporary, path));
-    if made.is_err() {
-        files::remove_if_there(&temporary)?;
-    }
-    if !made? {
-        return Ok(Some(copy(&mut File::open(path)?, &mut io::sink())?));
-    }
-    if durability == Durability::PowerLoss {
-        files::sync_folders(folder, root)?;
-    }
-    Ok(None)
+    let mut round = 0;
+    let moved = loop {
+        let temporary = files::write_temporary(&root.join(files::TMP), bytes)?;
+        let made = fs::create_dir_all(folder).and_then(|()| files::move_new(&temporary, path));
+        if made.is_err() {
+            files::remove_if_there(&temporary)?;
+        }
+        round += 1;
+        match made {
+            // `prune` removed the empty folder in between.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && round < PUT_ROUNDS_MAX => {}
+            made => break made?,
+        }
+    };
+    let there = match moved {
+        true => None,
+        false => Some(copy(&mut File::open(path)?, &mut io::sink())?),
+    };
+    files::sync_folders(folder, root)?;
+    Ok(there)
 }
 
 fn copy(from: &mut File, to: &mut impl Write) -> io::Result<Print> {
@@ -323,5 +392,52 @@ async fn blocking<T: Send + 'static>(
             PortErrorKind::Unavailable,
             "the file work was cut short",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::Options;
+    use walkaround_ports::SystemClock;
+
+    #[tokio::test]
+    async fn the_name_of_a_blob_is_on_the_disk_before_anything_can_name_it() {
+        let root = tempfile::tempdir().unwrap();
+        let embedded = Embedded::open(root.path(), Options::default(), Arc::new(SystemClock::new())).unwrap();
+        let at = BlobAddress {
+            bucket: "results".to_owned(),
+            key: "inspections/a/report.json".to_owned(),
+        };
+        files::synced::take(root.path());
+        let file = embedded.blob_file(&at).unwrap();
+        let folders = |n| {
+            file.ancestors()
+                .skip(1)
+                .take(n)
+                .map(Path::to_owned)
+                .collect::<Vec<_>>()
+        };
+        // As `Durability` says, whichever it is: the folder, and each above it that may be new.
+        assert_eq!(
+            embedded
+                .blobs()
+                .put_new(&at, b"{}", "application/json")
+                .await
+                .unwrap(),
+            PutNew::Created
+        );
+        assert_eq!(files::synced::take(root.path()), folders(5));
+        // Another writer died between moving its file and bringing the name to the disk.
+        let key = "inspections/a/overlay.jpg".to_owned();
+        let other = BlobAddress { key, ..at.clone() };
+        fs::write(embedded.blob_file(&other).unwrap(), b"jpeg").unwrap();
+        let put = embedded
+            .blobs()
+            .put_new(&other, b"jpeg", "image/jpeg")
+            .await
+            .unwrap();
+        assert_eq!(put, PutNew::AlreadySame);
+        assert_eq!(files::synced::take(root.path()), folders(5));
     }
 }

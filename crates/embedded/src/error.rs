@@ -16,13 +16,19 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
-    /// The folder is on a filesystem where processes cannot share a database safely.
-    #[error("{} is on a network filesystem ({filesystem}): choose a folder on a local disk", root.display())]
-    NetworkFilesystem {
+    /// The folder is on a filesystem where processes cannot share a database and files safely.
+    #[error("{}: its filesystem will not do ({lack}): choose a folder on a local disk", root.display())]
+    UnfitFilesystem {
         /// The root.
         root: PathBuf,
-        /// Its kind.
-        filesystem: &'static str,
+        /// What it was tried for and cannot do.
+        lack: String,
+    },
+    /// Processes of another machine have the root open.
+    #[error("{} is open on another machine: all processes of a root run on one", root.display())]
+    OtherMachine {
+        /// The root.
+        root: PathBuf,
     },
     /// A newer Walkaround wrote the folder.
     #[error(

@@ -1,4 +1,4 @@
-//! Files: names of temporary ones, moving without replacing, and filesystems that will not do.
+//! Files: names of temporary ones, moving without replacing, and names that are on the disk.
 
 use crate::process::ProcessId;
 use rustix::fs::{CWD, RenameFlags};
@@ -14,24 +14,6 @@ pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const TMP: &str = "tmp";
 /// Folder of the logs of workers.
 pub(crate) const LOGS: &str = "logs";
-
-/// Filesystems whose locks and shared memory do not hold between machines, by the magic number of statfs(2).
-const NETWORK: [(u64, &str); 6] = [
-    (0x6969, "NFS"),
-    (0x517B, "SMB"),
-    (0xFF53_4D42, "CIFS"),
-    (0xFE53_4D42, "SMB2"),
-    (0x5346_414F, "AFS"),
-    (0x00C3_6400, "Ceph"),
-];
-
-/// The kind of network filesystem that `path` is on, if it is on one.
-pub(crate) fn network_filesystem(path: &Path) -> io::Result<Option<&'static str>> {
-    let magic = rustix::fs::statfs(path)?.f_type;
-    // The type of the field differs between architectures; the numbers all fit 32 bits.
-    let magic = u64::try_from(magic).unwrap_or_default() & 0xFFFF_FFFF;
-    Ok(NETWORK.iter().find(|(m, _)| *m == magic).map(|(_, name)| *name))
-}
 
 /// A name for a temporary file that tells whose it is.
 pub(crate) fn temporary_name() -> String {
@@ -98,10 +80,38 @@ pub(crate) fn move_new(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// Waits until the names in `folder`, and those of the folders above it up to `root`, are on the disk.
+/// Waits until the names in `folder`, and those of the folders above it up to `root`, are on the disk: a file whose bytes
+/// are there can still lose its name (fsync(2)). Folders that did not change cost nothing.
 pub(crate) fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
     for part in folder.ancestors().take_while(|p| p.starts_with(root)) {
         File::open(part)?.sync_all()?;
+        #[cfg(test)]
+        synced::note(part);
     }
     Ok(())
+}
+
+/// Folders that were brought to the disk, for tests: no file tells afterwards.
+#[cfg(test)]
+pub(crate) mod synced {
+    use std::path::{Path, PathBuf};
+    use std::sync::{Mutex, PoisonError};
+
+    static ALL: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+    pub(super) fn note(folder: &Path) {
+        ALL.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(folder.to_owned());
+    }
+
+    /// Takes those below `root` out.
+    pub(crate) fn take(root: &Path) -> Vec<PathBuf> {
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let (below, rest) = std::mem::take(&mut *all)
+            .into_iter()
+            .partition(|p| p.starts_with(root));
+        *all = rest;
+        below
+    }
 }

@@ -12,13 +12,17 @@ mod blob_path;
 mod blobs;
 mod capacity;
 mod db;
+mod depth;
 mod error;
 mod events;
 mod files;
+mod filesystem;
 mod jobs;
+mod migrations;
 mod open;
 mod parked;
 mod process;
+mod prune;
 mod queue;
 mod records;
 mod schema;
@@ -32,5 +36,6 @@ pub use open::{
     SEGMENTATION_DEAD,
 };
 pub use parked::{PARKED_FROM, PARKED_PAGE_MAX, PARKED_REASON, Parked, Redrive};
-pub use records::Tally;
+pub use prune::{HEARTBEAT_FILE_END, PrunePass, Pruned, Retention};
+pub use records::{FINISHES_KEPT, Tally};
 pub use walkaround_ports::SystemClock;

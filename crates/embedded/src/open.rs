@@ -5,6 +5,7 @@ use crate::db::Db;
 use crate::error::OpenError;
 use crate::events::EventLog;
 use crate::files;
+use crate::filesystem::{self, OneMachine};
 use crate::queue::{LocalQueue, QueueSetup};
 use crate::records::LocalRecords;
 use crate::schema::{self, DATABASE};
@@ -31,7 +32,7 @@ pub const SEGMENTATION_DEAD: &str = "segmentation-dead";
 /// What a committed write survives.
 ///
 /// Either way the root is consistent after anything: the database loses at most its last commits, together,
-/// and a blob that a record names was on the disk before that record was written.
+/// and a blob that a record names was on the disk before that record was written, its bytes and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
     /// The death of every process, also by SIGKILL. After a loss of power the last moments may be missing, as
@@ -116,17 +117,19 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     pub(crate) queues: BTreeMap<String, Arc<LocalQueue>>,
+    /// Held as long as the root is open.
+    _machine: OneMachine,
 }
 
 impl Embedded {
     /// Opens `root`, creating it where it is new, and removes what dead processes left half written.
     ///
     /// # Errors
-    /// [`OpenError`]: not writable, a network filesystem, a newer schema, no usable database, contradicting
-    /// options.
+    /// [`OpenError`]: not writable, an unfit filesystem, another machine's, a newer schema, no usable database,
+    /// contradicting options.
     pub fn open(root: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         check(&options)?;
-        let lock = make_folders(root)?;
+        let (lock, machine) = make_folders(root)?;
         let database = root.join(DATABASE);
         let mut writer = schema::connect(&database, &options)?;
         schema::prepare(&mut writer, root, &options)?;
@@ -143,6 +146,7 @@ impl Embedded {
             clock,
             options,
             queues,
+            _machine: machine,
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -206,8 +210,8 @@ impl Embedded {
     pub fn blobs(&self) -> Arc<dyn Blobs> {
         Arc::new(LocalBlobs {
             root: self.inner.root.clone(),
-            durability: self.inner.options.durability,
             db: self.inner.db.clone(),
+            clock: self.inner.clock.clone(),
         })
     }
 
@@ -243,22 +247,30 @@ fn not_writable(root: &Path, source: io::Error) -> OpenError {
     }
 }
 
-/// Creates the folders, and takes the lock under which a database is created.
-fn make_folders(root: &Path) -> Result<File, OpenError> {
+/// Creates the folders, and takes the lock under which a database is created. What the filesystem can do is tried before
+/// the lock, which may be one of the things that it cannot.
+fn make_folders(root: &Path) -> Result<(File, OneMachine), OpenError> {
     let failed = |source| not_writable(root, source);
     fs::create_dir_all(root).map_err(failed)?;
-    if let Some(filesystem) = files::network_filesystem(root).map_err(failed)? {
-        return Err(OpenError::NetworkFilesystem {
-            root: root.to_owned(),
-            filesystem,
-        });
-    }
     for folder in [files::BLOBS, files::TMP, files::LOGS] {
         fs::create_dir_all(root.join(folder)).map_err(failed)?;
     }
+    if let Some(lack) = filesystem::lacking(&root.join(files::TMP)).map_err(failed)? {
+        return Err(OpenError::UnfitFilesystem {
+            root: root.to_owned(),
+            lack,
+        });
+    }
     let lock = File::create(root.join("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    Ok(lock)
+    let machine = filesystem::enter(root)
+        .map_err(failed)?
+        .ok_or_else(|| OpenError::OtherMachine {
+            root: root.to_owned(),
+        })?;
+    // The names of what was just made: a root is not lost with the power.
+    files::sync_folders(&root.join(files::BLOBS), root).map_err(failed)?;
+    Ok((lock, machine))
 }
 
 fn queue_numbers(

@@ -76,7 +76,7 @@ impl Embedded {
     /// `Invalid` for an unknown queue; errors of the database.
     pub async fn parked_count(&self, dead_letters: &str) -> Result<u64, PortError> {
         let queue = self.local_queue(dead_letters, "parked")?.setup.number;
-        let sql = "SELECT count(*) FROM messages WHERE queue = ?1";
+        let sql = "SELECT messages FROM queues WHERE id = ?1";
         let work = move |db: &rusqlite::Connection| {
             Ok(db.prepare_cached(sql)?.query_row([queue], |row| count(row, 0))?)
         };

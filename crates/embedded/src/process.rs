@@ -114,7 +114,7 @@ impl fmt::Display for ProcessId {
 }
 
 /// First part of the id of this boot; empty where the system has none.
-fn boot() -> String {
+pub(crate) fn boot() -> String {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     id.split('-').next().unwrap_or_default().trim().to_owned()
 }

@@ -1,10 +1,11 @@
 //! Queues as rows: a lease is a time before which a row is not visible.
 
 use crate::db::{At, Db};
+use crate::depth::{COUNTED_MAX, Counted, read_depth};
 use crate::error::Fault;
 use crate::parked::{PARKED_FROM, PARKED_REASON};
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, Transaction, params};
+use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,7 +149,16 @@ impl Queue for LocalQueue {
     async fn depth(&self) -> Result<Depth, PortError> {
         let (now, queue) = (self.clock.now(), self.setup.number);
         self.db
-            .read(("queue", "depth"), move |db| Ok(read_depth(db, queue, now)?))
+            .read(("queue", "depth"), move |db| {
+                Ok(read_depth(
+                    db,
+                    Counted {
+                        queue,
+                        now,
+                        each_max: COUNTED_MAX,
+                    },
+                )?)
+            })
             .await
     }
 }
@@ -343,23 +353,6 @@ fn insert(
         statement.execute(params![queue, visible_at, ms(now), attributes, message.body])?;
     }
     Ok(())
-}
-
-fn read_depth(db: &Connection, queue: i64, now: Timestamp) -> rusqlite::Result<Depth> {
-    let sql = "SELECT count(*) FILTER (WHERE visible_at <= ?2),
-                      count(*) FILTER (WHERE visible_at > ?2 AND leased = 1),
-                      count(*) FILTER (WHERE visible_at > ?2 AND leased = 0),
-                      min(sent_at) FILTER (WHERE visible_at <= ?2)
-               FROM messages WHERE queue = ?1";
-    db.prepare_cached(sql)?.query_row(params![queue, ms(now)], |row| {
-        let oldest: Option<i64> = row.get(3)?;
-        Ok(Depth {
-            ready: count(row, 0)?,
-            leased: count(row, 1)?,
-            delayed: count(row, 2)?,
-            oldest_age: oldest.map(|sent| now.since(timestamp(sent))),
-        })
-    })
 }
 
 fn check_message(message: &OutMessage, at: At) -> Result<(), PortError> {

@@ -7,6 +7,7 @@ use crate::queue::{count, ms, timestamp};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::sync::Arc;
+use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
     Expect, Heartbeat, IndexKeys, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records,
@@ -15,6 +16,9 @@ use walkaround_ports::{
 
 /// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
 const COLUMNS: &str = "id, version, updated_at, phase, verdict, day, vehicle_id, reservation_id, body";
+
+/// How long it is known when records became final.
+pub const FINISHES_KEPT: Duration = Duration::from_secs(7200);
 
 const HEARTBEATS_MAX: usize = 1000;
 
@@ -109,18 +113,19 @@ impl Embedded {
             .await
     }
 
-    /// How many records became final at or after `since`, by phase and verdict.
+    /// How many records became final in the second of `since` or later, by phase and verdict; at most of the last
+    /// [`FINISHES_KEPT`]. They are counted when they are written: reading takes a row a second and verdict.
     ///
     /// # Errors
     /// Errors of the database.
     pub async fn finished_since(&self, since: Timestamp) -> Result<Vec<Tally>, PortError> {
-        let sql = "SELECT phase, coalesce(verdict, ''), count(*) FROM records WHERE finished_at >= ?1
-                   GROUP BY 1, 2 ORDER BY 1, 2";
+        let sql = "SELECT phase, verdict, sum(records) FROM finishes WHERE second >= ?1
+                   GROUP BY 1, 2 HAVING sum(records) > 0 ORDER BY 1, 2";
         self.inner
             .db
             .read(("records", "finished"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
-                let rows = statement.query_map([ms(since)], tally)?;
+                let rows = statement.query_map([ms(since) / 1000], tally)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
             })
             .await
@@ -208,23 +213,7 @@ fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Expect) -> Result
         keys.reservation_id,
         next.body,
     ])?;
-    move_tally(tx, current.as_ref().map(|c| &c.keys), keys)?;
     Ok(Written::Committed(version))
-}
-
-fn move_tally(tx: &Transaction<'_>, from: Option<&IndexKeys>, to: &IndexKeys) -> Result<(), Fault> {
-    let place = |keys: &IndexKeys| (keys.phase.clone(), keys.verdict.clone().unwrap_or_default());
-    if from.map(place) == Some(place(to)) {
-        return Ok(());
-    }
-    let sql = "INSERT INTO tallies (phase, verdict, records) VALUES (?1, ?2, ?3)
-               ON CONFLICT (phase, verdict) DO UPDATE SET records = records + ?3";
-    let mut statement = tx.prepare_cached(sql)?;
-    for (keys, change) in from.map(|keys| (keys, -1)).into_iter().chain([(to, 1)]) {
-        let (phase, verdict) = place(keys);
-        statement.execute(params![phase, verdict, change])?;
-    }
-    Ok(())
 }
 
 /// Day and id of the last record of a page. Both never change, so pages neither skip nor repeat a record.
@@ -247,6 +236,7 @@ fn read_page(
         RecordQuery::Reservation(reservation) => ("reservation_id = ?1 AND ?2 IS NULL", reservation, None),
         RecordQuery::VerdictOnDay { verdict, day } => ("verdict = ?1 AND day = ?2", verdict, Some(day)),
         RecordQuery::Day(day) => ("day = ?1 AND ?2 IS NULL", day, None),
+        RecordQuery::FailedOnDay(day) => ("phase = 'failed' AND day = ?1 AND ?2 IS NULL", day, None),
     };
     let beyond = match &after {
         Some(_) => "AND (day < ?3 OR (day = ?3 AND id > ?4))",

@@ -1,6 +1,7 @@
 //! The database: its schema, its version, and how a connection is set up.
 
 use crate::error::OpenError;
+use crate::migrations::STEPS;
 use crate::open::{Durability, Options};
 use crate::queue::ms;
 use rusqlite::{Connection, TransactionBehavior};
@@ -8,95 +9,13 @@ use std::path::Path;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
 
-/// Version of the schema below, kept in `user_version`.
-pub(crate) const SCHEMA_VERSION: i64 = 1;
-
 /// Statements kept prepared per connection; more than the adapters have.
 const STATEMENTS_CACHED: usize = 128;
 
-/// Times are milliseconds since 1970. `visible_at` is when a message may be received (again): in the future
-/// it is leased (`leased`) or delayed. `lease_no` grows with every delivery and makes receipts unique.
-const SCHEMA: &str = "
-CREATE TABLE queues (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue INTEGER NOT NULL,
-    visible_at INTEGER NOT NULL,
-    sent_at INTEGER NOT NULL,
-    leased INTEGER NOT NULL DEFAULT 0,
-    lease_no INTEGER NOT NULL DEFAULT 0,
-    receive_count INTEGER NOT NULL DEFAULT 0,
-    delivered_at INTEGER NOT NULL DEFAULT 0,
-    parked_from TEXT,
-    parked_reason TEXT,
-    parked_at INTEGER,
-    attributes TEXT NOT NULL,
-    body TEXT NOT NULL
-);
--- Covers `depth` too, so that it never reads bodies.
-CREATE INDEX messages_visible ON messages (queue, visible_at, leased, sent_at);
-
-CREATE TABLE records (
-    id TEXT PRIMARY KEY,
-    version INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    finished_at INTEGER,
-    phase TEXT NOT NULL,
-    verdict TEXT,
-    day TEXT NOT NULL,
-    vehicle_id TEXT,
-    reservation_id TEXT,
-    body TEXT NOT NULL
-);
-CREATE INDEX records_day ON records (day DESC, id);
-CREATE INDEX records_verdict ON records (verdict, day DESC, id) WHERE verdict IS NOT NULL;
-CREATE INDEX records_vehicle ON records (vehicle_id, day DESC, id) WHERE vehicle_id IS NOT NULL;
-CREATE INDEX records_reservation ON records (reservation_id, day DESC, id) WHERE reservation_id IS NOT NULL;
-CREATE INDEX records_finished ON records (finished_at) WHERE finished_at IS NOT NULL;
-
--- How many records stand in each phase; kept by the writers, so that `status` never counts millions of rows.
-CREATE TABLE tallies (
-    phase TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    records INTEGER NOT NULL,
-    PRIMARY KEY (phase, verdict)
-) WITHOUT ROWID;
-
-CREATE TABLE heartbeats (worker TEXT PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID;
-CREATE INDEX heartbeats_at ON heartbeats (at);
-
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    attributes TEXT NOT NULL,
-    body TEXT NOT NULL
-);
-
--- Keys are stored as bytes: their order is the order of a listing.
-CREATE TABLE blobs (
-    bucket TEXT NOT NULL,
-    key BLOB NOT NULL,
-    sha256 BLOB NOT NULL,
-    bytes INTEGER NOT NULL,
-    content_type TEXT NOT NULL,
-    PRIMARY KEY (bucket, key)
-) WITHOUT ROWID;
-
--- A process is kept as pid, start and boot together: pids are used again. No process yet: starting.
-CREATE TABLE jobs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    owner TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    process TEXT,
-    kill_at INTEGER,
-    ended_at INTEGER,
-    exit INTEGER,
-    reason TEXT
-);
-CREATE INDEX jobs_live ON jobs (id) WHERE ended_at IS NULL;
-";
+/// The newest version of the schema, kept in `user_version`.
+pub(crate) fn newest_version() -> i64 {
+    i64::try_from(STEPS.len()).unwrap_or(i64::MAX)
+}
 
 /// Opens a connection with the pragmas of every connection.
 pub(crate) fn connect(database: &Path, options: &Options) -> Result<Connection, OpenError> {
@@ -118,8 +37,9 @@ pub(crate) fn connect(database: &Path, options: &Options) -> Result<Connection, 
             source: None,
         });
     }
-    // In WAL mode a commit is in the page cache when it returns: NORMAL survives the death of any process.
-    // Only FULL waits for the disk at every commit, and survives the loss of power.
+    // In WAL mode a commit is in the page cache when it returns: NORMAL survives the death of any process, and
+    // after a loss of power the database is that of an earlier moment. Only FULL waits for the disk at every commit,
+    // and loses none (https://www.sqlite.org/pragma.html#pragma_synchronous).
     let synchronous = match options.durability {
         Durability::ProcessDeath => "NORMAL",
         Durability::PowerLoss => "FULL",
@@ -132,7 +52,7 @@ pub(crate) fn connect(database: &Path, options: &Options) -> Result<Connection, 
     Ok(connection)
 }
 
-/// Creates the schema in a new database, and refuses a newer one.
+/// Creates the schema in a new database, brings an older one to the newest version, and refuses a newer one.
 pub(crate) fn prepare(connection: &mut Connection, root: &Path, options: &Options) -> Result<(), OpenError> {
     let database = root.join(DATABASE);
     let unusable = |source: rusqlite::Error| OpenError::Database {
@@ -146,16 +66,20 @@ pub(crate) fn prepare(connection: &mut Connection, root: &Path, options: &Option
     let found: i64 = change
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(unusable)?;
-    if found > SCHEMA_VERSION {
+    let known = newest_version();
+    if found > known {
         return Err(OpenError::NewerSchema {
             root: root.to_owned(),
             found,
-            known: SCHEMA_VERSION,
+            known,
         });
     }
-    if found == 0 {
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        change.execute_batch(step).map_err(unusable)?;
+    }
+    if found < known {
         change
-            .execute_batch(&format!("{SCHEMA} PRAGMA user_version = {SCHEMA_VERSION};"))
+            .pragma_update(None, "user_version", known)
             .map_err(unusable)?;
     }
     for queue in &options.queues {
@@ -186,3 +110,47 @@ pub(crate) fn forget_old_heartbeats(
 
 /// Name of the database file.
 pub(crate) const DATABASE: &str = "walkaround.db";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_of_the_first_version_is_brought_to_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::default();
+        let mut db = connect(&folder.path().join(DATABASE), &options).unwrap();
+        db.execute_batch(STEPS[0]).unwrap();
+        db.execute_batch(
+            "PRAGMA user_version = 1;
+             INSERT INTO queues (name) VALUES ('intake');
+             INSERT INTO messages (queue, visible_at, sent_at, attributes, body) VALUES (1, 5, 5, '{}', 'a'), (1, 5, 5, '{}', 'b');
+             INSERT INTO records (id, version, updated_at, finished_at, phase, day, body) VALUES
+                 ('a', 1, 5000, 5000, 'failed', '1970-01-01', ''), ('b', 1, 5500, NULL, 'accepted', '1970-01-01', '');
+             INSERT INTO tallies VALUES ('failed', '', 1), ('accepted', '', 1);
+             INSERT INTO blobs VALUES ('photos', x'61', x'00', 1, 'image/jpeg');",
+        )
+        .unwrap();
+        prepare(&mut db, folder.path(), &options).unwrap();
+        let number = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(number("PRAGMA user_version"), newest_version());
+        assert_eq!(number("SELECT messages FROM queues WHERE name = 'intake'"), 2);
+        assert_eq!(
+            number("SELECT records FROM finishes WHERE second = 5 AND phase = 'failed'"),
+            1
+        );
+        // Kept as long as one that is put now.
+        assert!(number("SELECT put_at FROM blobs") > 1_700_000_000_000);
+        // A failed one is opened again: both counts follow.
+        db.execute(
+            "UPDATE records SET phase = 'accepted', finished_at = NULL WHERE id = 'a'",
+            [],
+        )
+        .unwrap();
+        assert_eq!(number("SELECT records FROM tallies WHERE phase = 'accepted'"), 2);
+        assert_eq!(number("SELECT records FROM tallies WHERE phase = 'failed'"), 0);
+        assert_eq!(number("SELECT records FROM finishes"), 0);
+        // Once more changes nothing.
+        prepare(&mut db, folder.path(), &options).unwrap();
+    }
+}

@@ -48,13 +48,13 @@ async fn counts_follow_every_write() {
     let (embedded, _folder) = open(Options::default());
     assert_eq!(embedded.counts().await.unwrap(), []);
     for id in ["a", "b", "c"] {
-        write(&embedded, id, ("accepted", None, 10)).await;
+        write(&embedded, id, ("accepted", None, 10_000)).await;
     }
-    write(&embedded, "a", ("routed", None, 20)).await;
-    write(&embedded, "a", ("done", Some("damaged"), 30)).await;
-    write(&embedded, "b", ("failed", None, 40)).await;
+    write(&embedded, "a", ("routed", None, 20_000)).await;
+    write(&embedded, "a", ("done", Some("damaged"), 30_000)).await;
+    write(&embedded, "b", ("failed", None, 40_000)).await;
     // Published: written again, counted once, finished when it was.
-    write(&embedded, "a", ("done", Some("damaged"), 50)).await;
+    write(&embedded, "a", ("done", Some("damaged"), 50_000)).await;
     let expected = [
         tally("accepted", None, 1),
         tally("done", Some("damaged"), 1),
@@ -62,9 +62,9 @@ async fn counts_follow_every_write() {
     ];
     assert_eq!(embedded.counts().await.unwrap(), expected);
     let since = |at| embedded.finished_since(Timestamp(at));
-    assert_eq!(since(30).await.unwrap(), expected[1..]);
-    assert_eq!(since(31).await.unwrap(), expected[2..]);
-    assert_eq!(since(41).await.unwrap(), []);
+    assert_eq!(since(30_000).await.unwrap(), expected[1..]);
+    assert_eq!(since(31_000).await.unwrap(), expected[2..]);
+    assert_eq!(since(41_000).await.unwrap(), []);
 }
 
 #[tokio::test]

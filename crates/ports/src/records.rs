@@ -73,6 +73,8 @@ pub enum RecordQuery {
     },
     /// All photos accepted on a day.
     Day(String),
+    /// All photos accepted on a day whose inspection failed.
+    FailedOnDay(String),
 }
 
 /// A page of a listing.

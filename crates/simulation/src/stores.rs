@@ -120,6 +120,7 @@ fn matches(query: &RecordQuery, record: &StoredRecord) -> bool {
         RecordQuery::VerdictOnDay { verdict, day } => {
             keys.verdict.as_ref() == Some(verdict) && keys.day == *day
         }
+        RecordQuery::FailedOnDay(day) => keys.phase == "failed" && keys.day == *day,
         RecordQuery::Day(day) => keys.day == *day,
     }
 }

@@ -58,6 +58,11 @@ impl Place {
                 partitions: (0..SHARDS).map(|s| outcome_shard(verdict, day, s)).collect(),
                 forward: true,
             },
+            RecordQuery::FailedOnDay(day) => Self {
+                index: BY_OUTCOME,
+                partitions: (0..SHARDS).map(|s| outcome_shard("failed", day, s)).collect(),
+                forward: true,
+            },
             RecordQuery::Day(day) => Self {
                 index: BY_DAY,
                 partitions: (0..SHARDS).map(|s| day_shard(day, s)).collect(),
@@ -75,6 +80,7 @@ fn fits(query: &RecordQuery, keys: &IndexKeys) -> bool {
         RecordQuery::VerdictOnDay { verdict, day } => {
             keys.verdict.as_ref() == Some(verdict) && keys.day == *day
         }
+        RecordQuery::FailedOnDay(day) => keys.phase == "failed" && keys.day == *day,
         RecordQuery::Day(day) => keys.day == *day,
     }
 }

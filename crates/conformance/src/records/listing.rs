@@ -99,6 +99,25 @@ pub(super) async fn day_index_lists_all(t: RecordsUnderTest) -> Outcome {
     .await
 }
 
+pub(super) async fn failed_of_a_day_lists_all(t: RecordsUnderTest) -> Outcome {
+    lists_all(&t, RecordQuery::FailedOnDay(DAY.to_owned()), |r| {
+        r.keys.phase = "failed".to_owned();
+        r.keys.verdict = None;
+        r.keys.day = DAY.to_owned();
+    })
+    .await?;
+    // One of the day that has not failed, and one of another day that has.
+    for (name, phase, day) in [("j-1", "accepted", DAY), ("j-2", "failed", "2026-11-21")] {
+        let mut next = record(name)?;
+        next.keys.phase = phase.to_owned();
+        next.keys.day = day.to_owned();
+        t.records.write(&next, Expect::Absent).await?;
+    }
+    let listed = list_all(&t, &RecordQuery::FailedOnDay(DAY.to_owned())).await?;
+    ensure!(listed.len() == 20, "{:?} are listed", listed.keys());
+    Ok(())
+}
+
 pub(super) async fn unknown_key_lists_nothing(t: RecordsUnderTest) -> Outcome {
     write_some(&t, |_| ()).await?;
     let queries = [
