@@ -154,8 +154,8 @@ def dead_letters(templates: Templates) -> Iterator[str]:
     queues = dict(resources(templates, "AWS::SQS::Queue"))
     redrives = [queue["RedrivePolicy"] for queue in queues.values() if "RedrivePolicy" in queue]
     targets = {text(redrive["deadLetterTargetArn"]) for redrive in redrives}
-    settings = (ROOT / "crates/settings/src/list.rs").read_text()
-    attempts = int(re.search(r'"WALKAROUND_ATTEMPTS",\s*"(\d+)"', settings).group(1))
+    attempts = (ROOT / "crates/domain/src/attempts.rs").read_text()
+    deliveries = int(re.search(r"DELIVERIES_MAX: u32 = (\d+);", attempts).group(1))
     for name, queue in queues.items():
         if f"${{{name}.Arn}}" in targets:
             continue
@@ -164,8 +164,8 @@ def dead_letters(templates: Templates) -> Iterator[str]:
         if dead is None:
             yield f"{name}: has no dead letters"
             continue
-        if redrive["maxReceiveCount"] <= attempts:
-            yield f"{name}: parks before the programs record trouble ({attempts} deliveries)"
+        if redrive["maxReceiveCount"] != deliveries:
+            yield f"{name}: parks before the programs record trouble (not after {deliveries} deliveries)"
         if dead["MessageRetentionPeriod"] <= queue["MessageRetentionPeriod"]:
             yield f"{name}: its dead letters may be gone at once: their age counts from when they were sent"
 

@@ -23,8 +23,6 @@ use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
 
 /// Bucket that photos are kept in.
 pub const PHOTOS: &str = "photos";
-/// As in the program: a queue parks by itself what was delivered more often.
-const RECEIVES_MAX: u32 = 20;
 
 /// A stack of one test.
 pub struct TestStack {
@@ -44,14 +42,10 @@ impl TestStack {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().join("root");
         let runtime = Runtime::new().expect("a runtime");
-        let mut options = Options::default();
-        for dead in options.queues.iter_mut().filter_map(|q| q.dead_letter.as_mut()) {
-            dead.receives_max = RECEIVES_MAX;
-        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let embedded = {
             let _inside = runtime.enter();
-            Embedded::open(&root, options, clock).expect("a root can be made")
+            Embedded::open(&root, Options::default(), clock).expect("a root can be made")
         };
         let mut variables: BTreeMap<String, String> = DEFAULTS
             .iter()
@@ -371,6 +365,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("SCALE_EVERY_S", "0.1"),
     ("HEARTBEAT_S", "0.3"),
     ("RETRY_FIRST_S", "0.05"),
+    ("HOST_RETRY_MAX_S", "0.2"),
     ("IDLE_EXIT_S", "1"),
     ("WARM_HOLD_S", "0"),
     ("DRAIN_TARGET_S", "1"),

@@ -165,6 +165,7 @@ impl Kit {
             retry: RetryPolicy {
                 attempts_max: s.attempts,
                 delay_first: s.retry_first,
+                host_delay_max: s.host_retry_max,
                 ..RetryPolicy::default()
             },
             dice: Arc::new(Dice::seeded(seed)),

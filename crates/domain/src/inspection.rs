@@ -44,25 +44,28 @@ pub enum FailureCode {
     PhotoNotFound,
     /// The photo may not be fetched: host or path outside what is allowed, access denied.
     PhotoForbidden,
-    /// The photo could not be fetched within its attempts.
+    /// The photo could not be fetched within its attempts, which are spread over hours.
     PhotoUnreachable,
     /// More bytes than the limit.
     PhotoTooLarge,
-    /// The networks failed within all attempts.
+    /// The networks failed on this photo in every attempt, and worked on another picture right after.
     EngineFailed,
-    /// Results could not be stored within all attempts.
+    /// The store refuses the results for good: too large, malformed. A store that is away is never a failure.
     StoreFailed,
+    /// The process died each time that it worked on this photo alone.
+    ProcessDied,
 }
 
 impl FailureCode {
     /// Every code.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::PhotoNotFound,
         Self::PhotoForbidden,
         Self::PhotoUnreachable,
         Self::PhotoTooLarge,
         Self::EngineFailed,
         Self::StoreFailed,
+        Self::ProcessDied,
     ];
 
     /// The code that a document names.
@@ -79,6 +82,7 @@ impl FailureCode {
             Self::PhotoTooLarge => "photo_too_large",
             Self::EngineFailed => "engine_failed",
             Self::StoreFailed => "store_failed",
+            Self::ProcessDied => "process_died",
         }
     }
 }
@@ -110,7 +114,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether nothing can change any more.
+    /// Whether nothing but [`Event::Reopen`] changes it any more.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. })
     }
@@ -148,6 +152,22 @@ pub enum Event {
         /// Why, for people.
         detail: String,
     },
+    /// An attempt failed, and there are attempts left.
+    AttemptFailed {
+        /// Why, for machines.
+        code: FailureCode,
+        /// Why, for people.
+        detail: String,
+    },
+    /// A process begins to work on it, and wants that to be known should it die.
+    Start {
+        /// Whether that process works on nothing else meanwhile.
+        alone: bool,
+    },
+    /// A process that had announced its start gives the work back in good order: stopped, or waiting for a store.
+    GiveBack,
+    /// An operator asks for another round of attempts at a failed inspection.
+    Reopen,
 }
 
 /// The outcome of a step.
@@ -182,8 +202,12 @@ impl Phase {
     /// A final phase absorbs what a duplicate or a straggler repeats: the first final write wins, and a
     /// second look at the same photo is not a contradiction (two workers may both have looked).
     ///
+    /// What concerns attempts ([`Event::AttemptFailed`], [`Event::Start`], [`Event::GiveBack`]) leaves the phase as it
+    /// is and counts in [`AttemptHistory`](crate::record::AttemptHistory); a final phase absorbs it.
+    ///
     /// # Errors
-    /// [`IllegalTransition`] when a done inspection is said to have failed, or the reverse.
+    /// [`IllegalTransition`] when a done inspection is said to have failed, or the reverse, and when a done one is
+    /// to be reopened.
     pub fn step(&self, event: &Event) -> Result<Step, IllegalTransition> {
         match (self, event) {
             (Self::Accepted, Event::Route { lane, reason }) => Ok(Step::Advance(Self::Routed {
@@ -212,6 +236,20 @@ impl Phase {
             (Self::Done { .. }, Event::Complete { .. }) | (Self::Failed { .. }, Event::Fail { .. }) => {
                 Ok(Step::AlreadyApplied)
             }
+            (
+                Self::Accepted | Self::Routed { .. },
+                Event::AttemptFailed { .. } | Event::Start { .. } | Event::GiveBack,
+            ) => Ok(Step::Advance(self.clone())),
+            (
+                Self::Done { .. } | Self::Failed { .. },
+                Event::AttemptFailed { .. } | Event::Start { .. } | Event::GiveBack,
+            )
+            | (Self::Accepted | Self::Routed { .. }, Event::Reopen) => Ok(Step::AlreadyApplied),
+            (Self::Failed { .. }, Event::Reopen) => Ok(Step::Advance(Self::Accepted)),
+            (Self::Done { .. }, Event::Reopen) => Err(IllegalTransition {
+                from: "done",
+                event: "be reopened",
+            }),
             (Self::Done { .. }, Event::Fail { .. }) => Err(IllegalTransition {
                 from: "done",
                 event: "fail",

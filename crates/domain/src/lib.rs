@@ -4,6 +4,8 @@
 //! Pure: no I/O, no async, no clock, no serialisation. Everything else in the house depends on this crate,
 //! and this crate depends on nothing.
 
+pub mod attempts;
+pub mod engine_health;
 pub mod finding;
 pub mod geometry;
 pub mod ids;
@@ -16,11 +18,13 @@ pub mod time;
 pub mod verdict;
 pub mod walkaround;
 
+pub use attempts::{ATTEMPTS_MAX, DELIVERIES_MAX, StartPlan};
+pub use engine_health::EngineHealth;
 pub use finding::Finding;
 pub use geometry::{PixelBox, Point, Polygon, Rle, Size, UnitRect};
 pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{BlobRef, FindingSummary, Inspection, Outcome};
+pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
 pub use time::Timestamp;
 pub use verdict::{Reason, ReasonCode, Verdict};

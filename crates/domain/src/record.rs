@@ -1,7 +1,7 @@
 //! The durable record of one inspection, whole.
 
 use crate::geometry::{PixelBox, Size};
-use crate::inspection::Phase;
+use crate::inspection::{Event, FailureCode, IllegalTransition, Phase, Step};
 use crate::photo::InspectionRequest;
 use crate::time::Timestamp;
 use crate::verdict::Reason;
@@ -67,6 +67,30 @@ pub struct Outcome {
 /// Most findings on a record; the report blob has all of them.
 pub const FINDINGS_ON_RECORD_MAX: usize = 50;
 
+/// The last attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptFailure {
+    /// Why, for machines.
+    pub code: FailureCode,
+    /// Why, for people.
+    pub detail: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an inspection has been through, beside its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AttemptHistory {
+    /// Rounds of attempts that an operator asked for after a failure.
+    pub reopened: u32,
+    /// The last attempt that failed, of this round or the one before.
+    pub last_failure: Option<AttemptFailure>,
+    /// Announced starts since the last orderly end: each is a process that died, or still works.
+    pub unfinished_starts: u32,
+    /// Those of them that had the process for themselves.
+    pub unfinished_starts_alone: u32,
+}
+
 /// One inspection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
@@ -86,8 +110,11 @@ pub struct Inspection {
     pub finished_at: Option<Timestamp>,
     /// When its event was published.
     pub published_at: Option<Timestamp>,
-    /// Deliveries that it took.
+    /// Attempts at this photo in this round, a successful one included. Deliveries that ended in a crash, a stop, a
+    /// throttle, trouble of a store or a sick engine are none.
     pub attempts: u32,
+    /// Failures, crashes and rounds before.
+    pub history: AttemptHistory,
 }
 
 impl Inspection {
@@ -107,13 +134,88 @@ impl Inspection {
             finished_at: None,
             published_at: None,
             attempts: 0,
+            history: AttemptHistory::default(),
         }
     }
 
-    /// Stable id of the event that tells of the final phase; none before it.
+    /// The inspection after an event at a moment; none when the event changes nothing.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`], see [`Phase::step`].
+    pub fn advance(&self, event: &Event, now: Timestamp) -> Result<Option<Self>, IllegalTransition> {
+        let Step::Advance(phase) = self.phase.step(event)? else {
+            return Ok(None);
+        };
+        let mut next = Self {
+            phase,
+            ..self.clone()
+        };
+        match event {
+            Event::Route { lane, reason } => {
+                next.route = Some((*lane, reason.clone()));
+                next.routed_at = Some(now);
+                next.forget_starts();
+            }
+            Event::Complete { .. } => {
+                next.attempts = self.attempts.saturating_add(1);
+                next.finished_at = Some(now);
+                next.forget_starts();
+            }
+            Event::Fail { .. } => {
+                next.attempts = self.attempts.saturating_add(1);
+                next.finished_at = Some(now);
+                next.forget_starts();
+            }
+            Event::AttemptFailed { code, detail } => {
+                next.attempts = self.attempts.saturating_add(1);
+                next.history.last_failure = Some(AttemptFailure {
+                    code: *code,
+                    detail: detail.clone(),
+                    at: now,
+                });
+                next.forget_starts();
+            }
+            Event::Start { alone } => {
+                let history = &mut next.history;
+                history.unfinished_starts = history.unfinished_starts.saturating_add(1);
+                history.unfinished_starts_alone =
+                    history.unfinished_starts_alone.saturating_add(u32::from(*alone));
+            }
+            Event::GiveBack => next.forget_starts(),
+            Event::Reopen => next.begin_round(self),
+        }
+        Ok((next != *self).then_some(next))
+    }
+
+    fn forget_starts(&mut self) {
+        self.history.unfinished_starts = 0;
+        self.history.unfinished_starts_alone = 0;
+    }
+
+    /// A round begins with nothing of the one before, but with why that failed.
+    fn begin_round(&mut self, before: &Self) {
+        if let Phase::Failed { code, detail } = &before.phase {
+            self.history.last_failure = Some(AttemptFailure {
+                code: *code,
+                detail: detail.clone(),
+                at: before.finished_at.unwrap_or(before.accepted_at),
+            });
+        }
+        self.history.reopened = before.history.reopened.saturating_add(1);
+        self.forget_starts();
+        self.attempts = 0;
+        self.route = None;
+        self.outcome = None;
+        (self.routed_at, self.finished_at, self.published_at) = (None, None, None);
+    }
+
+    /// Stable id of the event that tells of the final phase; none before it. Each round of attempts has its own, so
+    /// that receivers which drop duplicates hear of both.
     pub fn event_id(&self) -> Option<String> {
-        self.phase
-            .is_final()
-            .then(|| format!("{}.{}", self.request.id, self.phase.as_str()))
+        let id = format!("{}.{}", self.request.id, self.phase.as_str());
+        self.phase.is_final().then(|| match self.history.reopened {
+            0 => id,
+            round => format!("{id}.{round}"),
+        })
     }
 }

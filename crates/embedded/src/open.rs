@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
+use walkaround_domain::DELIVERIES_MAX;
 use walkaround_ports::{
     Blobs, Clock, PortError, PortErrorKind, Publisher, Queue, QueuePair, Records, StackPorts,
 };
@@ -77,7 +78,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Intake and segmentation with their dead-letter queues after five deliveries.
+    /// Intake and segmentation with their dead-letter queues after [`DELIVERIES_MAX`] deliveries.
     fn default() -> Self {
         let plain = |name: &str| QueueOptions {
             name: name.to_owned(),
@@ -87,7 +88,7 @@ impl Default for Options {
             name: name.to_owned(),
             dead_letter: Some(DeadLetter {
                 queue: dead.to_owned(),
-                receives_max: 5,
+                receives_max: DELIVERIES_MAX,
             }),
         };
         Self {

@@ -8,8 +8,8 @@ use crate::request::moment;
 use crate::{Unreadable, v1};
 use std::fmt::Write;
 use walkaround_domain::{
-    BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest, Lane, Outcome, Phase, PixelBox,
-    Reason, ReasonCode, Size, Verdict,
+    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest,
+    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict,
 };
 
 /// The document of a record.
@@ -44,6 +44,7 @@ impl From<&Inspection> for v1::Inspection {
             finished_at: inspection.finished_at.map(Into::into),
             published_at: inspection.published_at.map(Into::into),
             attempts: inspection.attempts,
+            history: wire_history(&inspection.history),
         };
         match &inspection.phase {
             Phase::Accepted => {}
@@ -102,8 +103,41 @@ impl TryFrom<v1::Inspection> for Inspection {
             finished_at: moment("finished_at", wire.finished_at)?,
             published_at: moment("published_at", wire.published_at)?,
             attempts: wire.attempts,
+            history: wire.history.map_or(Ok(AttemptHistory::default()), history)?,
         })
     }
+}
+
+/// None where nothing happened: most records never fail.
+fn wire_history(history: &AttemptHistory) -> Option<v1::AttemptHistory> {
+    let last = history.last_failure.as_ref();
+    (*history != AttemptHistory::default()).then(|| v1::AttemptHistory {
+        reopened: history.reopened,
+        last_failure: last.map(|failure| v1::Failure {
+            code: failure.code.as_str().to_owned(),
+            detail: failure.detail.clone(),
+        }),
+        last_failure_at: last.map(|failure| failure.at.into()),
+        unfinished_starts: history.unfinished_starts,
+        unfinished_starts_alone: history.unfinished_starts_alone,
+    })
+}
+
+fn history(wire: v1::AttemptHistory) -> Result<AttemptHistory, Unreadable> {
+    let at = moment("history.last_failure_at", wire.last_failure_at)?.unwrap_or_default();
+    let last_failure = wire.last_failure.map(|failure| {
+        Ok(AttemptFailure {
+            code: known("history.last_failure.code", &failure.code, FailureCode::parse)?,
+            detail: failure.detail,
+            at,
+        })
+    });
+    Ok(AttemptHistory {
+        reopened: wire.reopened,
+        last_failure: last_failure.transpose()?,
+        unfinished_starts: wire.unfinished_starts,
+        unfinished_starts_alone: wire.unfinished_starts_alone,
+    })
 }
 
 impl From<&Outcome> for v1::Outcome {

@@ -1,8 +1,10 @@
 //! What triage and the segmentation worker share: taking a request up, fetching and preparing its photo,
-//! and what becomes of trouble.
+//! and what becomes of trouble ([`Trouble`]).
+
+mod trouble;
 
 use crate::consumer::{Handled, Progress};
-use crate::ledger::{Entry, LedgerError};
+use crate::ledger::Entry;
 use crate::looker::{CurrentLooker, Finished, InHand, Looker};
 use crate::report::timings_ms;
 use crate::retry::{Dice, RetryPolicy};
@@ -10,13 +12,12 @@ use crate::settle::{Looking, Settler};
 use crate::telemetry::{Happened, Settled, Telemetry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::{FailureCode, Inspection, InspectionRequest, PhotoRef};
-use walkaround_ports::{
-    BODY_BYTES_MAX, Delivery, FetchError, OutMessage, PhotoSource, PortError, PortErrorKind, Queue,
-};
+pub use trouble::{Trouble, encode_trouble, engine_trouble};
+use trouble::{fetch_trouble, store_trouble};
+use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
+use walkaround_ports::{BODY_BYTES_MAX, Delivery, OutMessage, PhotoSource, Queue};
 
 /// Everything that looking at a message's photo needs.
 pub struct Desk {
@@ -40,38 +41,6 @@ pub struct Desk {
     pub telemetry: Arc<dyn Telemetry>,
     /// Name of the queue that is worked off, for parked messages.
     pub queue_name: &'static str,
-}
-
-/// Why a photo is not settled yet.
-pub enum Trouble {
-    /// It may work later.
-    Again {
-        /// Becomes the recorded failure when the attempts are used up.
-        code: FailureCode,
-        /// In words.
-        detail: String,
-    },
-    /// It never will.
-    Final(FailureCode, String),
-    /// The records cannot be written: nothing can be recorded, so the message comes back until its queue
-    /// parks it.
-    Unrecordable(String),
-    /// The message means another photo than the inspection of its id.
-    OtherPhoto(String),
-    /// This process is to stop.
-    Draining,
-}
-
-impl From<LedgerError> for Trouble {
-    fn from(error: LedgerError) -> Self {
-        Self::Unrecordable(error.to_string())
-    }
-}
-
-impl From<PortError> for Trouble {
-    fn from(error: PortError) -> Self {
-        Self::Unrecordable(error.to_string())
-    }
 }
 
 /// Attribute of a parked message: why it was parked.
@@ -131,19 +100,13 @@ impl Desk {
         }
     }
 
-    /// Stores the result, publishes it.
+    /// Stores the result of what was begun at `begin` (the clock's ticks), publishes it.
     ///
     /// # Errors
     /// [`Trouble`] when it could not be stored.
-    pub async fn settle(
-        &self,
-        entry: Entry,
-        finished: Finished,
-        since: (Duration, u32),
-    ) -> Result<(), Trouble> {
+    pub async fn settle(&self, entry: Entry, finished: Finished, begin: Duration) -> Result<(), Trouble> {
         let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(since.0),
-            attempts: since.1,
+            total: self.settler.clock.ticks().saturating_sub(begin),
         };
         let id = entry.inspection.request.id.clone();
         let settled = Settled {
@@ -156,56 +119,10 @@ impl Desk {
         self.settler
             .done(entry, finished, &how)
             .await
-            .map_err(|error| match error {
-                LedgerError::Port(e) if e.port == "blobs" => Trouble::Again {
-                    code: FailureCode::StoreFailed,
-                    detail: e.to_string(),
-                },
-                other => other.into(),
-            })?;
+            .map_err(store_trouble)?;
         info!(inspection = %id, verdict = %settled.verdict, "settled");
         self.telemetry.tell(Happened::Settled(&settled));
         Ok(())
-    }
-
-    /// What becomes of a message in trouble: recorded, or back to the queue.
-    pub async fn handle_trouble(
-        &self,
-        trouble: Trouble,
-        request: InspectionRequest,
-        delivery: &Delivery,
-    ) -> Handled {
-        let attempt = delivery.receive_count;
-        let (code, detail) = match trouble {
-            Trouble::Draining => return Handled::Again(Duration::ZERO),
-            Trouble::OtherPhoto(detail) => return self.park(delivery, &detail).await,
-            Trouble::Unrecordable(detail) => {
-                warn!(inspection = %request.id, attempt, detail, "records are out of reach, trying again later");
-                return self.again(attempt);
-            }
-            Trouble::Again { code, detail } if !self.retry.exhausted(attempt) => {
-                warn!(inspection = %request.id, attempt, code = code.as_str(), detail, "trying again later");
-                return self.again(attempt);
-            }
-            Trouble::Again { code, detail } => (code, format!("{detail} (after {attempt} attempts)")),
-            Trouble::Final(code, detail) => (code, detail),
-        };
-        info!(inspection = %request.id, attempt, code = code.as_str(), detail, "failed");
-        let entry = match self.take_up(request, delivery).await {
-            Ok(entry) => entry,
-            Err(_) => return self.again(attempt),
-        };
-        match self.settler.failed(entry, (code, detail), attempt).await {
-            Ok(()) => {
-                self.progress.failed.fetch_add(1, Ordering::Relaxed);
-                self.telemetry.tell(Happened::Failed(code));
-                Handled::Settled
-            }
-            Err(error) => {
-                warn!(%error, "the failure could not be recorded, trying again later");
-                self.again(attempt)
-            }
-        }
     }
 
     /// Parks a message with its reason; it is acknowledged only once it is safely parked.
@@ -246,54 +163,9 @@ impl Desk {
             }
             Ok(Some(Err(error))) | Err(error) => {
                 warn!(%error, "parking failed, trying again later");
-                self.again(delivery.receive_count)
+                self.give_back(self.retry.delay(delivery.receive_count, &self.dice))
             }
-            Ok(None) => self.again(delivery.receive_count),
+            Ok(None) => self.give_back(self.retry.delay(delivery.receive_count, &self.dice)),
         }
-    }
-
-    fn again(&self, attempt: u32) -> Handled {
-        self.telemetry.tell(Happened::Returned);
-        Handled::Again(self.retry.delay(attempt, &self.dice))
-    }
-}
-
-/// What a failing network means.
-pub fn engine_trouble(error: &walkaround_inference::EngineError) -> Trouble {
-    Trouble::Again {
-        code: FailureCode::EngineFailed,
-        detail: error.to_string(),
-    }
-}
-
-/// What a failing encoder means.
-pub fn encode_trouble(detail: String) -> Trouble {
-    Trouble::Again {
-        code: FailureCode::EngineFailed,
-        detail,
-    }
-}
-
-fn fetch_trouble(error: FetchError) -> Trouble {
-    match error {
-        FetchError::NotFound(detail) => Trouble::Final(FailureCode::PhotoNotFound, detail),
-        FetchError::Forbidden(detail) => Trouble::Final(FailureCode::PhotoForbidden, detail),
-        FetchError::TooLarge(detail) => Trouble::Final(FailureCode::PhotoTooLarge, detail),
-        FetchError::Unreachable(detail) => Trouble::Again {
-            code: FailureCode::PhotoUnreachable,
-            detail,
-        },
-        FetchError::Port(error) => match error.kind {
-            PortErrorKind::NotFound => Trouble::Final(FailureCode::PhotoNotFound, error.to_string()),
-            PortErrorKind::Denied => Trouble::Final(FailureCode::PhotoForbidden, error.to_string()),
-            PortErrorKind::TooLarge => Trouble::Final(FailureCode::PhotoTooLarge, error.to_string()),
-            PortErrorKind::Invalid
-            | PortErrorKind::Unavailable
-            | PortErrorKind::Throttled
-            | PortErrorKind::Corrupt => Trouble::Again {
-                code: FailureCode::PhotoUnreachable,
-                detail: error.to_string(),
-            },
-        },
     }
 }

@@ -4,7 +4,7 @@
 //! what the winner wrote and steps again. The step is pure, so looking again is safe.
 
 use std::sync::Arc;
-use walkaround_domain::{Event, IllegalTransition, Inspection, InspectionId, Lane, Phase, Step, Timestamp};
+use walkaround_domain::{Event, IllegalTransition, Inspection, InspectionId, Lane, Phase, Timestamp};
 use walkaround_messages::{parse_record, record_body, utc_day};
 use walkaround_ports::{Expect, IndexKeys, PortError, PortErrorKind, Records, StoredRecord, Written};
 
@@ -51,8 +51,8 @@ impl Ledger {
         self.records.read(id).await?.as_ref().map(entry).transpose()
     }
 
-    /// Applies what happened at a moment; `complete` fills in the rest of the record when the event advances the phase.
-    /// The answer is what is stored now, and whether this call advanced it.
+    /// Applies what happened at a moment; `complete` fills in the rest of the record when the event changes it.
+    /// The answer is what is stored now, and whether this call changed it.
     ///
     /// # Errors
     /// [`LedgerError`]; nothing was written, or nobody knows (`Unavailable`).
@@ -63,20 +63,9 @@ impl Ledger {
         complete: &(dyn Fn(&mut Inspection) + Sync),
     ) -> Result<(Entry, bool), LedgerError> {
         for _ in 0..RACES_MAX {
-            let phase = match entry.inspection.phase.step(event)? {
-                Step::AlreadyApplied => return Ok((entry, false)),
-                Step::Advance(phase) => phase,
+            let Some(mut next) = entry.inspection.advance(event, now)? else {
+                return Ok((entry, false));
             };
-            let mut next = entry.inspection.clone();
-            match &phase {
-                Phase::Routed { lane, reason } => {
-                    next.route = Some((*lane, reason.clone()));
-                    next.routed_at = Some(now);
-                }
-                Phase::Done { .. } | Phase::Failed { .. } => next.finished_at = Some(now),
-                Phase::Accepted => {}
-            }
-            next.phase = phase;
             complete(&mut next);
             match self.write(next, entry.version, now).await? {
                 Ok(written) => return Ok((written, true)),

@@ -1,7 +1,9 @@
-//! When to try again: exponential, jittered delay.
+//! When to try again: exponential, jittered delay, and the bounds of all retrying.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+#[cfg(test)]
+use walkaround_domain::ATTEMPTS_MAX;
 
 /// A source of chance, seeded by the binary: nothing below it draws random numbers by itself.
 #[derive(Debug)]
@@ -19,15 +21,24 @@ impl Dice {
     }
 }
 
+/// Longest delay of any message: SQS hides one for at most 12 hours after its delivery. An hour less, for the time
+/// that the delivery itself took.
+pub const DELAY_MAX: Duration = Duration::from_secs(11 * 3600);
+
+/// Delay for a photo's host grows by this each time: from seconds to hours within a handful of attempts.
+const HOST_GROWTH: u32 = 6;
+
 /// Bounds of retrying one message.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Deliveries after which trouble counts as permanent.
+    /// Attempts at a photo after which its trouble counts as permanent; at most [`ATTEMPTS_MAX`](walkaround_domain::ATTEMPTS_MAX).
     pub attempts_max: u32,
-    /// Delay after the first failed delivery, before jitter.
+    /// Delay after the first failure, before jitter.
     pub delay_first: Duration,
-    /// Longest delay, before jitter.
+    /// Longest delay for trouble in here (store, engine), before jitter.
     pub delay_max: Duration,
+    /// Longest delay for trouble of a photo's host, before jitter: hosts are mended by people.
+    pub host_delay_max: Duration,
 }
 
 impl Default for RetryPolicy {
@@ -36,26 +47,36 @@ impl Default for RetryPolicy {
             attempts_max: 6,
             delay_first: Duration::from_secs(5),
             delay_max: Duration::from_secs(600),
+            host_delay_max: Duration::from_secs(3 * 3600),
         }
     }
 }
 
 impl RetryPolicy {
-    /// Delay before the next delivery, after `attempt` deliveries (1 the first time): doubles each time and
-    /// is spread over half to one and a half of it, so that what failed together does not return together.
-    pub fn delay(&self, attempt: u32, dice: &Dice) -> Duration {
-        let doublings = attempt.saturating_sub(1).min(20);
-        let full = self
-            .delay_first
-            .saturating_mul(1 << doublings)
-            .min(self.delay_max);
-        full.mul_f64(0.5 + dice.share())
+    /// Delay after the `failures`-th failure (1 the first time): doubles each time and is spread over half to one and
+    /// a half of it, so that what failed together does not return together.
+    pub fn delay(&self, failures: u32, dice: &Dice) -> Duration {
+        let doublings = failures.saturating_sub(1).min(20);
+        let full = self.delay_first.saturating_mul(1 << doublings);
+        spread(full.min(self.delay_max), dice)
     }
 
-    /// Whether this delivery is the last that trouble is forgiven for.
-    pub fn exhausted(&self, attempt: u32) -> bool {
-        attempt >= self.attempts_max
+    /// Delay after the `failures`-th time that a photo's host failed: by default half a minute, three, eighteen, then
+    /// hours, so that six attempts take about five hours.
+    pub fn host_delay(&self, failures: u32, dice: &Dice) -> Duration {
+        let steps = failures.clamp(1, 12);
+        let full = self.delay_first.saturating_mul(HOST_GROWTH.saturating_pow(steps));
+        spread(full.min(self.host_delay_max), dice)
     }
+
+    /// Whether this attempt is the last.
+    pub fn exhausted(&self, attempts: u32) -> bool {
+        attempts >= self.attempts_max
+    }
+}
+
+fn spread(full: Duration, dice: &Dice) -> Duration {
+    full.mul_f64(0.5 + dice.share()).min(DELAY_MAX)
 }
 
 #[cfg(test)]
@@ -74,5 +95,41 @@ mod tests {
             );
         }
         assert!(!policy.exhausted(5) && policy.exhausted(6));
+    }
+
+    /// How long a queue keeps a message (`MessageRetentionPeriod` of infra/storage.yaml).
+    const KEPT: Duration = Duration::from_secs(4 * 24 * 3600);
+    /// SQS hides a message for at most this long after its delivery.
+    const HIDDEN_MAX: Duration = Duration::from_secs(12 * 3600);
+
+    #[test]
+    fn trouble_of_a_host_is_spread_over_hours_and_ends_before_the_message_does() {
+        let (policy, dice) = (RetryPolicy::default(), Dice::seeded(7));
+        let total = |attempts: u32| -> Duration { (1..attempts).map(|n| policy.host_delay(n, &dice)).sum() };
+        assert!(
+            policy.host_delay(1, &dice) < Duration::from_secs(60),
+            "a hiccup is soon over"
+        );
+        assert!(total(policy.attempts_max) > Duration::from_secs(2 * 3600));
+        for _ in 0..200 {
+            assert!(total(ATTEMPTS_MAX) < KEPT);
+        }
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_a_queue_can_hide_a_message() {
+        let policy = RetryPolicy {
+            delay_first: Duration::from_secs(3600),
+            delay_max: Duration::MAX,
+            host_delay_max: Duration::from_secs(12 * 3600),
+            ..RetryPolicy::default()
+        };
+        let dice = Dice::seeded(7);
+        for failures in 0..50 {
+            assert!(
+                policy.delay(failures, &dice) <= DELAY_MAX && policy.host_delay(failures, &dice) <= DELAY_MAX
+            );
+        }
+        assert!(DELAY_MAX < HIDDEN_MAX);
     }
 }

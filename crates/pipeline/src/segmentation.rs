@@ -39,7 +39,7 @@ impl Handler for Segmentation {
 
 impl Segmentation {
     async fn one(&self, request: InspectionRequest, delivery: &Delivery, stop: &Stop) -> Result<(), Trouble> {
-        let since = (self.desk.settler.clock.ticks(), delivery.receive_count);
+        let begin = self.desk.settler.clock.ticks();
         let photo = request.photo.clone();
         let entry = self.desk.take_up(request, delivery).await?;
         if entry.inspection.phase.is_final() {
@@ -48,7 +48,7 @@ impl Segmentation {
         let looker = self.desk.looker.get();
         let mut photo = match self.desk.prepare(&looker, &photo).await? {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, since).await,
+            Err(finished) => return self.desk.settle(entry, finished, begin).await,
         };
         if stop.is_set() {
             return Err(Trouble::Draining);
@@ -65,6 +65,6 @@ impl Segmentation {
         }
         let name = entry.inspection.request.photo.to_string();
         let finished = looker.finish(photo, name).await.map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, since).await
+        self.desk.settle(entry, finished, begin).await
     }
 }

@@ -36,8 +36,6 @@ pub struct Settler {
 pub struct Looking {
     /// Time since the message was taken up.
     pub total: Duration,
-    /// Deliveries that it took.
-    pub attempts: u32,
 }
 
 impl Settler {
@@ -67,7 +65,6 @@ impl Settler {
         let outcome = outcome(&finished, (report, overlay), how, &self.worker);
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
-            next.attempts = how.attempts;
         })
         .await
     }
@@ -80,12 +77,8 @@ impl Settler {
         &self,
         entry: Entry,
         (code, detail): (FailureCode, String),
-        attempts: u32,
     ) -> Result<(), LedgerError> {
-        self.finish(entry, &Event::Fail { code, detail }, &|next| {
-            next.attempts = attempts;
-        })
-        .await
+        self.finish(entry, &Event::Fail { code, detail }, &|_| {}).await
     }
 
     /// Publishes a final inspection whose event may not have been published, and stores that it was.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{error, info};
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
-use walkaround_domain::{Event, FailureCode, InspectionRequest, Lane, Phase};
+use walkaround_domain::{Event, InspectionRequest, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
 
@@ -133,7 +133,7 @@ impl Triage {
         }
         let mut photo = match self.desk.prepare(&at.looker, &at.request.photo).await? {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, at.since()).await,
+            Err(finished) => return self.desk.settle(entry, finished, at.begin).await,
         };
         if !photo.usable() {
             return self.finish(at, entry, photo).await;
@@ -173,7 +173,7 @@ impl Triage {
     async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
         let name = entry.inspection.request.photo.to_string();
         let finished = at.looker.finish(photo, name).await.map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, at.since()).await
+        self.desk.settle(entry, finished, at.begin).await
     }
 
     /// The record first, the message second: a crash in between is mended when the intake message returns.
@@ -204,25 +204,15 @@ impl Triage {
             ..OutMessage::default()
         };
         let answers = self.segmentation.send(vec![message]).await?;
-        let again = |detail: String| Trouble::Again {
-            code: FailureCode::StoreFailed,
-            detail,
-        };
         match answers.into_iter().next() {
             Some(Ok(())) => {
                 self.situation.sent();
                 self.desk.telemetry.tell(Happened::SentToGpu);
                 Ok(())
             }
-            Some(Err(error)) => Err(again(error.to_string())),
-            None => Err(again("the queue gave no answer".into())),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(Trouble::Unrecordable("the queue gave no answer".into())),
         }
-    }
-}
-
-impl Sitting<'_> {
-    fn since(&self) -> (Duration, u32) {
-        (self.begin, self.delivery.receive_count)
     }
 }
 

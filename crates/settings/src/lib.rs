@@ -13,6 +13,7 @@ use read::Reader;
 pub use read::SettingsError;
 use std::path::PathBuf;
 use std::time::Duration;
+use walkaround_domain::ATTEMPTS_MAX;
 
 /// One setting, for documentation.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,7 @@ pub struct Settings {
     pub heartbeat: Duration,
     pub attempts: u32,
     pub retry_first: Duration,
+    pub host_retry_max: Duration,
     pub photo_bytes_max: u64,
     pub photo_roots: Vec<PathBuf>,
     pub photo_buckets: Vec<String>,
@@ -144,8 +146,9 @@ impl Settings {
             stall_exit: r.seconds("WALKAROUND_STALL_EXIT_S", 1.0, 86_400.0)?,
             drain_budget: r.seconds("WALKAROUND_DRAIN_BUDGET_S", 0.0, 3600.0)?,
             heartbeat: r.seconds("WALKAROUND_HEARTBEAT_S", 0.1, 3600.0)?,
-            attempts: r.number("WALKAROUND_ATTEMPTS", 1, 100)?,
+            attempts: r.number("WALKAROUND_ATTEMPTS", 1, ATTEMPTS_MAX)?,
             retry_first: r.seconds("WALKAROUND_RETRY_FIRST_S", 0.0, 3600.0)?,
+            host_retry_max: r.seconds("WALKAROUND_HOST_RETRY_MAX_S", 0.0, 36_000.0)?,
             photo_bytes_max: r.number::<u64>("WALKAROUND_PHOTO_MIB", 1, 1024)? << 20,
             photo_roots: r
                 .list("WALKAROUND_PHOTO_ROOTS", ':')?
@@ -211,6 +214,8 @@ mod tests {
             ("WALKAROUND_THREADS", "0", "1 to 256"),
             ("WALKAROUND_LEASE_S", "-1", "0.5 to 43200"),
             ("WALKAROUND_LEASE_S", "NaN", "0.5 to 43200"),
+            ("WALKAROUND_ATTEMPTS", "0", "1 to 20"),
+            ("WALKAROUND_ATTEMPTS", "21", "1 to 20"),
             ("WALKAROUND_PHOTO_HTTP", "maybe", "true or false"),
             ("WALKAROUND_WORKERS_MIN", "3", "WALKAROUND_WORKERS_MAX"),
         ];

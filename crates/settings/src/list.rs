@@ -151,12 +151,17 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ATTEMPTS",
         "6",
-        "deliveries after which trouble is recorded as a failure",
+        "attempts at a photo, 1 to 20, before it is recorded as failed; trouble of stores, crashes and stops are none",
     ),
     doc(
         "WALKAROUND_RETRY_FIRST_S",
         "5",
-        "delay after the first failed delivery; doubles each time, jittered",
+        "delay after the first failure; doubles each time, jittered; six times as long where a photo's host fails",
+    ),
+    doc(
+        "WALKAROUND_HOST_RETRY_MAX_S",
+        "10800",
+        "longest delay before a photo's host is asked again, up to 10 hours; the delay grows sixfold each time",
     ),
     doc("WALKAROUND_PHOTO_MIB", "64", "largest photo in MiB"),
     doc(

@@ -74,6 +74,7 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
             attempts_max: plan.attempts_max,
             delay_first: Duration::from_secs(2),
             delay_max: Duration::from_secs(60),
+            host_delay_max: Duration::from_secs(60),
         },
         dice: Arc::new(Dice::seeded(context.rng().u64(..))),
         photo_bytes_max: 1 << 20,

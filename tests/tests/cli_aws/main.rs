@@ -13,7 +13,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use walkaround_aws::{Aws, DynamoRecords, S3Blobs, SqsQueue};
 use walkaround_domain::{
-    BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef, Timestamp, Verdict,
+    AttemptHistory, BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef,
+    Timestamp, Verdict,
 };
 use walkaround_emulators::Ministack;
 use walkaround_messages::{record_body, utc_day};
@@ -144,6 +145,7 @@ fn inspection(id: &str, phase: &Phase, (vehicle, now): (&str, Timestamp), overla
         finished_at: Some(now),
         published_at: Some(now),
         attempts: 1,
+        history: AttemptHistory::default(),
     }
 }
 

@@ -123,7 +123,10 @@ pub(crate) fn queues_are_as_written(place: &Place) {
         );
         let redrive: Value = serde_json::from_str(&live["RedrivePolicy"]).unwrap();
         assert_eq!(redrive["deadLetterTargetArn"], dead["QueueArn"]);
-        assert_eq!(redrive["maxReceiveCount"].to_string(), "10");
+        assert_eq!(
+            redrive["maxReceiveCount"].to_string(),
+            walkaround_domain::DELIVERIES_MAX.to_string()
+        );
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
 use walkaround_domain::{
-    BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef, Timestamp, Verdict,
+    AttemptHistory, BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef,
+    Timestamp, Verdict,
 };
 use walkaround_embedded::{Embedded, INTAKE, Options, SEGMENTATION_DEAD, SystemClock, WorkerOptions};
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body, record_body};
@@ -173,6 +174,7 @@ fn inspection(id: &str, vehicle: &str) -> Inspection {
         finished_at: None,
         published_at: None,
         attempts: 1,
+        history: AttemptHistory::default(),
     }
 }
 

@@ -12,10 +12,6 @@ use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
-/// Deliveries after which a queue parks a message by itself: only a message that kills its process every
-/// time gets there, as trouble that can be recorded is recorded long before.
-const RECEIVES_MAX: u32 = 20;
-
 /// The opened stack.
 #[derive(Clone)]
 pub(crate) struct Stack {
@@ -32,11 +28,7 @@ impl Stack {
             settings.root = root.to_path_buf();
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let mut options = Options::default();
-        for dead in options.queues.iter_mut().filter_map(|q| q.dead_letter.as_mut()) {
-            dead.receives_max = RECEIVES_MAX;
-        }
-        let embedded = Embedded::open(&settings.root, options, Arc::clone(&clock))?;
+        let embedded = Embedded::open(&settings.root, Options::default(), Arc::clone(&clock))?;
         settings.root = settings.root.canonicalize().unwrap_or(settings.root);
         Ok(Self {
             settings: Arc::new(settings),

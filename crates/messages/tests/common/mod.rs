@@ -6,8 +6,9 @@ use proptest::option;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use walkaround_domain::{
-    BlobRef, FailureCode, FindingSummary, Inspection, InspectionId, InspectionRequest, Lane, Occasion,
-    Outcome, Phase, PhotoRef, PixelBox, Reason, ReasonCode, Size, Timestamp, Verdict,
+    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionId,
+    InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoRef, PixelBox, Reason, ReasonCode, Size,
+    Timestamp, Verdict,
 };
 use walkaround_messages::{Intake, Unreadable, parse_intake};
 
@@ -194,6 +195,23 @@ fn phase() -> impl Strategy<Value = (Phase, Option<(Lane, String)>)> {
     ]
 }
 
+fn history() -> impl Strategy<Value = AttemptHistory> {
+    let failure = (
+        proptest::sample::select(&FailureCode::ALL[..]),
+        "\\PC{0,40}",
+        moment(),
+    )
+        .prop_map(|(code, detail, at)| AttemptFailure { code, detail, at });
+    (any::<u32>(), option::of(failure), any::<u32>(), any::<u32>()).prop_map(
+        |(reopened, last_failure, unfinished_starts, unfinished_starts_alone)| AttemptHistory {
+            reopened,
+            last_failure,
+            unfinished_starts,
+            unfinished_starts_alone,
+        },
+    )
+}
+
 /// Any inspection.
 pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
     (
@@ -207,6 +225,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
             option::of(moment()),
         ),
         any::<u32>(),
+        history(),
     )
         .prop_map(
             |(
@@ -215,6 +234,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
                 outcome,
                 (accepted_at, routed_at, finished_at, published_at),
                 attempts,
+                history,
             )| {
                 Inspection {
                     request,
@@ -226,6 +246,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
                     finished_at,
                     published_at,
                     attempts,
+                    history,
                 }
             },
         )
