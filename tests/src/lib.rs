@@ -1,13 +1,14 @@
 //! What the end-to-end tests share: running the program ([`program`]), the bundles and the library that it
 //! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole embedded stack
-//! as processes ([`stack`]), functions as processes behind a runtime API ([`runtime_api`]) and what they need around
-//! them ([`function_stack`], [`slack`]).
+//! as processes ([`stack`]), a device that can be made sick ([`onnx_proxy`]), functions as processes behind a runtime
+//! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]).
 
 pub mod cloud;
 pub mod cloudformation;
 mod code;
 pub mod files;
 pub mod function_stack;
+pub mod onnx_proxy;
 pub mod pictures;
 pub mod places;
 pub mod program;
