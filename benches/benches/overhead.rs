@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use walkaround_benches::{demo_bundle, median_ms, phone_photo, thread_cpu};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle, VerifiedBundle};
-use walkaround_pipeline::look::{LookSettings, Preparation, inspect, render};
+use walkaround_pipeline::look::{LookSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::photo_report;
 use walkaround_samples::Kind;
@@ -129,7 +129,15 @@ fn main() -> anyhow::Result<()> {
         };
         let sha256: [u8; 32] = Sha256::digest(&photo).into();
         let mut looked = inspect(&photo, &mut engine, &with)?;
-        let jpeg = render(&mut looked, &settings, (&engine.classes, "none 0"), &ticks)?;
+        let with = Rendering {
+            file: Some(&photo),
+            settings: &settings,
+            classes: &engine.classes,
+            bundle: "none 0",
+            memory: &memory,
+            ticks: &ticks,
+        };
+        let jpeg = render(&mut looked, &with)?;
         let report = photo_report("photo.jpg", Some(&sha256), &looked, ("none", "0"));
         black_box((jpeg, serde_json::to_vec(&report)?));
         findings = looked.findings.len();

@@ -24,7 +24,7 @@ use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
 use walkaround_pipeline::desk::Desk;
 use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
-use walkaround_pipeline::look::{LookSettings, Preparation, inspect, render};
+use walkaround_pipeline::look::{LookSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::looker::{Compute, CurrentLooker, Looker, LookerSettings};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::photo_report;
@@ -108,7 +108,15 @@ fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
             ticks: &ticks,
         };
         let mut looked = inspect(photo, &mut engine, &with)?;
-        let jpeg = render(&mut looked, &settings, (engine.classes(), "trivial"), &ticks)?;
+        let with = Rendering {
+            file: Some(photo),
+            settings: &settings,
+            classes: engine.classes(),
+            bundle: "trivial",
+            memory: &memory,
+            ticks: &ticks,
+        };
+        let jpeg = render(&mut looked, &with)?;
         let report = serde_json::to_vec(&photo_report("p", None, &looked, ("trivial", "1")))?;
         std::hint::black_box((jpeg, report));
     }

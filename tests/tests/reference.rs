@@ -13,13 +13,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use walkaround_inference::{Engine, PreparedInput};
+use walkaround_pipeline::look::decode_long_side;
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_tests::files::{jpeg, put};
 use walkaround_tests::pictures::{DENT, MARKS, Scene, THIN_SCRATCH, VEHICLE, vehicle_with};
 use walkaround_tests::places::{demo, engine, python, root, seven};
 use walkaround_tests::program;
 use walkaround_vision::decode::{Limits, decode};
-use walkaround_vision::overlay::OverlayStyle;
 
 /// Real photos are slow in the reference: this many, spread over the folder.
 const REAL_PHOTOS_MAX: usize = 6;
@@ -142,11 +142,10 @@ fn compare(bundle: &Path, photos: &[PathBuf], (seen, folder): (Seen, &Path)) {
     assert!(said.contains(&format!("{} photos, ", photos.len())), "{said}");
 }
 
-/// Writes what each network is given, from the decode that `inspect --out` asks for.
+/// Writes what each network is given, from the decode that every way of looking asks for.
 fn write_tensors(bundle: &Path, photos: &[PathBuf], folder: &Path) {
     let mut engine = engine(bundle);
-    let shown = OverlayStyle::default().long_side_max;
-    let long_side = engine.long_side().max(shown);
+    let long_side = decode_long_side(engine.long_side());
     for photo in photos {
         let bytes = std::fs::read(photo).unwrap();
         let decoded = decode(&bytes, &Limits::default(), long_side).unwrap();

@@ -22,16 +22,18 @@ use crate::client::rows::{print_document, print_notice};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use crate::inspect::work::{Outcome, WorkOptions, each_photo};
+use crate::whole_file::{WholeFile, write_whole};
 use anyhow::Context;
 use document::Evaluation;
 use pictures::{Looked, Pictures};
 use score::PhotoScore;
 use sets::Photos;
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use truth::Truth;
-use walkaround_domain::Size;
+use walkaround_domain::{Evidence, Reason, ReasonCode, Size, judge};
 use walkaround_inference::VerifiedBundle;
+use walkaround_messages::{FindingDocument, PhotoReport};
 use walkaround_vision::mask::ClassSpec;
 
 pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
@@ -45,10 +47,11 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     }
     let evaluation = Evaluation::new(&engines, &photos, (&scores.photos, scores.unusable));
     let json = serde_json::to_string_pretty(&evaluation)?;
-    put(&args.out.join("report.json"), json.as_bytes())?;
+    write_whole(&args.out.join("report.json"), json.as_bytes())?;
     let shown = scores.pictures.write(&args.out)?;
+    scores.reports.commit()?;
     let page = page::html(&evaluation, &shown);
-    put(&args.out.join("index.html"), page.as_bytes())?;
+    write_whole(&args.out.join("index.html"), page.as_bytes())?;
     match args.format {
         ReportFormat::Json => json.lines().try_for_each(print_document)?,
         ReportFormat::Table => print::tables(&evaluation, &args.out.join("index.html"))?,
@@ -60,9 +63,13 @@ pub(crate) fn run(args: &EvaluateArgs) -> Result<ExitCode, Failure> {
     })
 }
 
+/// Name of the file with a line for each photo that was scored, as `inspect` reports it.
+const REPORTS: &str = "photos.jsonl";
+
 /// What the photos looked at so far gave.
 struct Scores {
     photos: Vec<PhotoScore>,
+    reports: WholeFile,
     unusable: usize,
     pictures: Pictures,
 }
@@ -81,6 +88,7 @@ fn look(
     };
     let mut scores = Scores {
         photos: Vec::new(),
+        reports: WholeFile::create(&args.out.join(REPORTS))?,
         unusable: 0,
         pictures: Pictures::default(),
     };
@@ -100,7 +108,7 @@ fn look(
             let line = format!("walkaround: {}: {error:#}", outcome.photo.display());
             bar.suspend(|| print_notice(&line))?;
             skipped.add("could not be looked at", &outcome.photo);
-        } else if let Err(reason) = scores.add(&outcome, known, classes(&engines.bundle)) {
+        } else if let Err(reason) = scores.add(&outcome, known, classes(&engines.bundle))? {
             skipped.add(reason, &outcome.photo);
         }
         Ok(())
@@ -110,23 +118,71 @@ fn look(
 }
 
 impl Scores {
-    /// Scores one photo, or says why it cannot be.
-    fn add(&mut self, outcome: &Outcome, known: &sets::Known, classes: &[ClassSpec]) -> Result<(), String> {
+    /// Scores one photo and writes its report. The inner error says why it cannot be scored.
+    fn add(
+        &mut self,
+        outcome: &Outcome,
+        known: &sets::Known,
+        classes: &[ClassSpec],
+    ) -> anyhow::Result<Result<(), String>> {
         let Some(report) = outcome.report() else {
-            return Err("could not be looked at".to_owned());
+            return Ok(Err("could not be looked at".to_owned()));
         };
+        let scored = self.score((report, outcome.suspect), known, classes);
+        if let (Ok(()), Some(score)) = (&scored, self.photos.last()) {
+            let report = as_inspected(report, outcome.suspect, &score.shown);
+            let mut line = serde_json::to_vec(&report)?;
+            line.push(b'\n');
+            self.reports.write(&line)?;
+        }
+        Ok(scored)
+    }
+
+    fn score(
+        &mut self,
+        (report, suspect): (&PhotoReport, Option<bool>),
+        known: &sets::Known,
+        classes: &[ClassSpec],
+    ) -> Result<(), String> {
         let Some((width, height)) = report.width.zip(report.height) else {
             let why: Vec<&str> = report.reasons.iter().map(|r| r.code.as_str()).collect();
             return Err(format!("cannot be decoded: {}", why.join(", ")));
         };
         let size = Size::new(width, height);
         let truth = Truth::of(known, size, classes.len())?;
-        let score = PhotoScore::of((report, outcome.suspect), &truth, (classes, size))
+        let score = PhotoScore::of((report, suspect), &truth, (classes, size))
             .map_err(|e| format!("its findings do not fit it: {e}"))?;
         self.unusable += usize::from(!report.reasons.is_empty());
         self.pictures.offer(&score, &Looked { report, truth, size });
         self.photos.push(score);
         Ok(())
+    }
+}
+
+/// The report that `inspect` gives: with the findings that are reported by default (`shown`), and with none where the
+/// gate stops. An evaluation asks for more.
+fn as_inspected(report: &PhotoReport, suspect: Option<bool>, shown: &[usize]) -> PhotoReport {
+    let findings: Vec<FindingDocument> = match suspect {
+        Some(true) => shown.iter().map(|at| report.findings[*at].clone()).collect(),
+        _ => Vec::new(),
+    };
+    let reasons = report.reasons.iter().filter_map(|reason| {
+        let code = ReasonCode::parse(&reason.code)?;
+        // Depends on the findings that are left.
+        (code != ReasonCode::DamageNotLocated).then(|| Reason::new(code, reason.detail.clone()))
+    });
+    let mut reasons: Vec<Reason> = reasons.collect();
+    let evidence = Evidence {
+        gate: report.gate,
+        segmented: suspect == Some(true),
+        findings: findings.len(),
+    };
+    PhotoReport {
+        verdict: judge(&mut reasons, evidence).to_string(),
+        reasons: reasons.iter().map(Into::into).collect(),
+        findings,
+        timings_ms: BTreeMap::new(),
+        ..report.clone()
     }
 }
 
@@ -141,8 +197,4 @@ fn nothing_scored(photos: &Photos) -> String {
         .map(|(reason, n, _)| format!("{n} {reason}"))
         .collect();
     format!("no photo could be scored: {}", reasons.join("; "))
-}
-
-fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -6,6 +6,7 @@
 //! | metric | unit | dimensions beside `Program` |
 //! | --- | --- | --- |
 //! | `Photos` | count | `Verdict`, `Lane` (`none` where no heavy look was needed) |
+//! | `PhotosUnusable` | count | `Reason` (a photo may have several) |
 //! | `PhotosFailed` | count | `Code` |
 //! | `SentToGpu`, `Returned`, `Parked` | count | |
 //! | `StageTime` | milliseconds | `Stage` |
@@ -100,6 +101,9 @@ impl Metrics {
         self.property("BundleVersion", photo.bundle.1.clone());
         let lane = photo.lane.map_or("none", |lane| lane.as_str());
         counter!("Photos", "Verdict" => photo.verdict.as_str(), "Lane" => lane).increment(1);
+        for reason in &photo.reasons {
+            counter!("PhotosUnusable", "Reason" => reason.as_str()).increment(1);
+        }
         histogram!("PhotoBytes").record(photo.photo_bytes as f64);
         for (stage, ms) in &photo.timings_ms {
             histogram!("StageTime", "Stage" => stage.clone()).record(*ms);
@@ -122,6 +126,7 @@ impl Telemetry for Metrics {
 fn describe() {
     for name in [
         "Photos",
+        "PhotosUnusable",
         "PhotosFailed",
         "SentToGpu",
         "Returned",

@@ -27,4 +27,4 @@ pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
 pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
 pub use time::Timestamp;
-pub use verdict::{Reason, ReasonCode, Verdict};
+pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

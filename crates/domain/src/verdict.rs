@@ -63,11 +63,13 @@ pub enum ReasonCode {
     TooSmall,
     /// Far too wide or too tall.
     OddAspect,
+    /// A gate is sure of damage, and no segmenter can say where.
+    DamageNotLocated,
 }
 
 impl ReasonCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Blurred,
         Self::TooDark,
         Self::TooBright,
@@ -79,6 +81,7 @@ impl ReasonCode {
         Self::TooLarge,
         Self::TooSmall,
         Self::OddAspect,
+        Self::DamageNotLocated,
     ];
 
     /// The code that a document names.
@@ -100,7 +103,44 @@ impl ReasonCode {
             Self::TooLarge => "too_large",
             Self::TooSmall => "too_small",
             Self::OddAspect => "odd_aspect",
+            Self::DamageNotLocated => "damage_not_located",
         }
+    }
+}
+
+/// From this P(damage) on a gate is sure: a photo without findings is then not clean, but a case for a person.
+pub const GATE_SURE: f32 = 0.95;
+
+/// What the networks said about a photo, for its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Evidence {
+    /// Highest P(damage) over the gates; none when no gate was asked.
+    pub gate: Option<f32>,
+    /// The segmenters looked at the photo.
+    pub segmented: bool,
+    /// Regions that they found.
+    pub findings: usize,
+}
+
+/// The verdict on a photo. `reasons` say why it cannot be judged, as far as that is known before the networks answer;
+/// where a gate is sure of damage ([`GATE_SURE`]) and nothing is found, that becomes one of them.
+pub fn judge(reasons: &mut Vec<Reason>, evidence: Evidence) -> Verdict {
+    if !reasons.is_empty() {
+        return Verdict::Unusable;
+    }
+    if evidence.findings > 0 {
+        return Verdict::Damaged;
+    }
+    match evidence.gate {
+        Some(gate) if evidence.segmented && gate >= GATE_SURE => {
+            let detail = format!(
+                "the gate is {:.0} % sure of damage and no damaged region was found: needs a person",
+                (gate * 100.0).floor()
+            );
+            reasons.push(Reason::new(ReasonCode::DamageNotLocated, detail));
+            Verdict::Unusable
+        }
+        _ => Verdict::Clean,
     }
 }
 
@@ -126,5 +166,54 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_photo_that_the_gate_is_sure_of_and_the_segmenters_cannot_place_is_not_clean() {
+        let evidence = |gate, segmented, findings| Evidence {
+            gate,
+            segmented,
+            findings,
+        };
+        for (evidence, verdict, codes) in [
+            (
+                evidence(Some(0.99), true, 0),
+                Verdict::Unusable,
+                &[ReasonCode::DamageNotLocated][..],
+            ),
+            (
+                evidence(Some(GATE_SURE), true, 0),
+                Verdict::Unusable,
+                &[ReasonCode::DamageNotLocated],
+            ),
+            (evidence(Some(0.94), true, 0), Verdict::Clean, &[]),
+            (evidence(Some(0.99), true, 1), Verdict::Damaged, &[]),
+            // A gate that stops at a higher threshold than that has its way.
+            (evidence(Some(0.99), false, 0), Verdict::Clean, &[]),
+            (evidence(None, true, 0), Verdict::Clean, &[]),
+            (Evidence::default(), Verdict::Clean, &[]),
+        ] {
+            let mut reasons = Vec::new();
+            assert_eq!(judge(&mut reasons, evidence), verdict, "{evidence:?}");
+            let found: Vec<ReasonCode> = reasons.iter().map(|reason| reason.code).collect();
+            assert_eq!(found, codes, "{evidence:?}");
+        }
+    }
+
+    #[test]
+    fn a_photo_that_cannot_be_judged_is_unusable_whatever_the_gate_says() {
+        let mut reasons = vec![Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo")];
+        let evidence = Evidence {
+            gate: Some(0.99),
+            segmented: false,
+            findings: 0,
+        };
+        assert_eq!(judge(&mut reasons, evidence), Verdict::Unusable);
+        assert_eq!(reasons.len(), 1);
     }
 }

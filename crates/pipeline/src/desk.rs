@@ -111,6 +111,7 @@ impl Desk {
         let id = entry.inspection.request.id.clone();
         let settled = Settled {
             verdict: finished.looked.verdict,
+            reasons: finished.looked.reasons.iter().map(|reason| reason.code).collect(),
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
             bundle: finished.bundle.clone(),
             timings_ms: timings_ms(&finished.looked.timings, how.total),

@@ -7,7 +7,7 @@
 use crate::memory::MemoryBudget;
 use image::RgbImage;
 use std::time::Duration;
-use walkaround_domain::{Finding, Reason, ReasonCode, Size, UnitRect, Verdict};
+use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
 use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::findings;
@@ -20,7 +20,7 @@ use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 pub struct LookSettings {
     /// Bounds on what is decoded.
     pub limits: Limits,
-    /// Look of the marked picture; none when no picture is wanted (photos are then decoded smaller).
+    /// Look of the marked picture; none when no picture is wanted. It never changes what the networks see.
     pub overlay: Option<OverlayStyle>,
     /// Also report the classes that a bundle reports only on request.
     pub all_classes: bool,
@@ -42,6 +42,16 @@ impl Default for LookSettings {
 
 /// Least long side that quality is measured on, in pixels.
 const QUALITY_LONG_SIDE: u32 = 512;
+/// Largest file, in bytes, that is kept until the marked picture is drawn. The picture of a larger one is drawn
+/// on the pixels that the networks saw.
+const KEPT_FILE_BYTES_MAX: usize = 16 << 20;
+
+/// Least long side, in pixels, at which a photo is decoded for quality and networks, of which the largest input of
+/// the bundle has the long side `networks`. Nothing else has a say: the same photo and bundle give the same
+/// pixels, and so the same verdict, whatever else is wanted of the look.
+pub fn decode_long_side(networks: u32) -> u32 {
+    networks.max(QUALITY_LONG_SIDE)
+}
 
 /// A monotonic clock: time since any fixed moment. Handed in: nothing below the binaries reads a clock.
 pub type Ticks<'a> = &'a dyn Fn() -> Duration;
@@ -129,12 +139,7 @@ pub struct Preparation<'a> {
 /// The reason why the bytes cannot be decoded: a value for the record.
 pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason> {
     let start = (with.ticks)();
-    let shown = with
-        .settings
-        .overlay
-        .as_ref()
-        .map_or(0, |style| style.long_side_max);
-    let long_side = with.long_side.max(shown).max(QUALITY_LONG_SIDE);
+    let long_side = decode_long_side(with.long_side);
     let header = inspect_header(bytes, &with.settings.limits, long_side)?;
     let decoded = {
         let _share = with.memory.take(header.decode_bytes);
@@ -185,11 +190,12 @@ pub fn conclude(
     } else {
         Vec::new()
     };
-    let verdict = match (reasons.is_empty(), found.is_empty()) {
-        (false, _) => Verdict::Unusable,
-        (true, true) => Verdict::Clean,
-        (true, false) => Verdict::Damaged,
+    let evidence = Evidence {
+        gate: first_look.and_then(|look| look.gate),
+        segmented: first_look.is_some_and(|look| look.suspect),
+        findings: found.len(),
     };
+    let verdict = judge(&mut reasons, evidence);
     let timings = photo.timings;
     Looked {
         verdict,
@@ -230,35 +236,67 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
     Ok(looked)
 }
 
+/// What [`render`] needs besides the photo that was looked at.
+pub struct Rendering<'a> {
+    /// The photo's file, if it was kept: see [`keeps_file`].
+    pub file: Option<&'a [u8]>,
+    /// How photos are looked at.
+    pub settings: &'a LookSettings,
+    /// The bundle's classes.
+    pub classes: &'a [ClassSpec],
+    /// Name and version of the bundle, for the headline.
+    pub bundle: &'a str,
+    /// Bound on decoding memory.
+    pub memory: &'a MemoryBudget,
+    /// Clock for the timings.
+    pub ticks: Ticks<'a>,
+}
+
+/// Whether the file of a photo, of so many bytes, is needed until its marked picture is drawn: the picture is to be
+/// larger than what the networks see.
+pub fn keeps_file(settings: &LookSettings, photo: &Prepared, bytes: usize) -> bool {
+    let shown = settings.overlay.as_ref().map_or(0, |style| style.long_side_max);
+    let decoded = photo.pixels.width().max(photo.pixels.height());
+    bytes <= KEPT_FILE_BYTES_MAX && decoded < shown.min(photo.original.long_side())
+}
+
 /// The marked picture of a photo as JPEG bytes; none when the photo could not be decoded or no overlay is
-/// wanted.
+/// wanted. Where the style wants more pixels than the networks, the file is decoded once more, larger.
 ///
 /// # Errors
 /// When the encoder fails, in its words.
-pub fn render(
-    looked: &mut Looked,
-    settings: &LookSettings,
-    (classes, bundle): (&[ClassSpec], &str),
-    ticks: Ticks<'_>,
-) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
-    let (Some(photo), Some(style)) = (&looked.photo, &settings.overlay) else {
+pub fn render(looked: &mut Looked, with: &Rendering<'_>) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
+    let (Some(photo), Some(style)) = (&looked.photo, &with.settings.overlay) else {
         return Ok(None);
     };
-    let start = ticks();
-    let headline = headline(looked, bundle);
+    let start = (with.ticks)();
+    let headline = headline(looked, with.bundle);
+    let larger = larger_picture(photo, style.long_side_max, with);
     let picture = overlay::render(
-        &photo.pixels,
+        larger.as_ref().unwrap_or(&photo.pixels),
         overlay::Marks {
             original: photo.original,
             findings: &looked.findings,
-            classes,
+            classes: with.classes,
             headline: &headline,
         },
         style,
     );
     let jpeg = overlay::encode_jpeg(&picture, style.jpeg_quality)?;
-    looked.timings.overlay = ticks() - start;
+    looked.timings.overlay = (with.ticks)() - start;
     Ok(Some(jpeg))
+}
+
+/// The photo decoded again for people to see. None where its pixels for the networks serve, or where more would not
+/// fit the limits: a marked picture is no reason to refuse a photo.
+fn larger_picture(photo: &Prepared, long_side: u32, with: &Rendering<'_>) -> Option<RgbImage> {
+    let bytes = with
+        .file
+        .filter(|bytes| keeps_file(with.settings, photo, bytes.len()))?;
+    let header = inspect_header(bytes, &with.settings.limits, long_side).ok()?;
+    let _share = with.memory.take(header.decode_bytes);
+    let decoded = guarded(|| decode(bytes, &with.settings.limits, long_side)).ok()?;
+    Some(decoded.pixels)
 }
 
 fn headline(looked: &Looked, bundle: &str) -> String {

@@ -5,7 +5,7 @@
 
 mod batcher;
 
-use crate::look::{self, LookSettings, Looked, Preparation, Prepared};
+use crate::look::{self, LookSettings, Looked, Preparation, Prepared, Rendering};
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchSettings;
@@ -125,6 +125,8 @@ pub struct FileMark {
 pub struct InHand {
     photo: Prepared,
     file: FileMark,
+    /// The file itself, where the marked picture needs it.
+    bytes: Option<Vec<u8>>,
     first_look: Option<FirstLook>,
     maps: Vec<walkaround_vision::mask::ProbabilityMap>,
 }
@@ -208,6 +210,7 @@ impl Looker {
             };
             match look::prepare(&bytes, &with) {
                 Ok(photo) => Ok(InHand {
+                    bytes: look::keeps_file(&look, &photo, bytes.len()).then_some(bytes),
                     photo,
                     file,
                     first_look: None,
@@ -257,7 +260,7 @@ impl Looker {
     /// When the marked picture cannot be encoded.
     pub async fn finish(&self, photo: InHand, name: String) -> Result<Finished, String> {
         let (settings, bundle) = (self.settings.look.clone(), self.bundle.clone());
-        let clock = Arc::clone(&self.clock);
+        let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
             let ticks = || clock.ticks();
             let begin = ticks();
@@ -265,8 +268,15 @@ impl Looker {
             let mut looked = look::conclude(photo.photo, photo.first_look, &photo.maps, classes);
             looked.timings.findings = ticks() - begin;
             let label = format!("{} {}", bundle.name, bundle.version);
-            let overlay = look::render(&mut looked, &settings, (&bundle.classes, &label), &ticks)
-                .map_err(|e| e.to_string())?;
+            let with = Rendering {
+                file: photo.bytes.as_deref(),
+                settings: &settings,
+                classes: &bundle.classes,
+                bundle: &label,
+                memory: &memory,
+                ticks: &ticks,
+            };
+            let overlay = look::render(&mut looked, &with).map_err(|e| e.to_string())?;
             finished(looked, (photo.file, &name), &bundle, overlay)
         })
         .await

@@ -1,7 +1,7 @@
 //! What the pipeline tells of its work as it happens, for metrics. Nothing depends on who listens.
 
 use std::collections::BTreeMap;
-use walkaround_domain::{FailureCode, Lane, Verdict};
+use walkaround_domain::{FailureCode, Lane, ReasonCode, Verdict};
 
 /// Something that happened to one message or photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,6 +23,8 @@ pub enum Happened<'a> {
 pub struct Settled {
     /// What was found.
     pub verdict: Verdict,
+    /// Why it is unusable; empty when it is not.
+    pub reasons: Vec<ReasonCode>,
     /// Where the heavy look happened; none when none was needed.
     pub lane: Option<Lane>,
     /// Name and version of the bundle that looked.

@@ -2,11 +2,11 @@
 //! kind, and each sample a seed of its own, so that a longer set begins with the shorter one.
 
 use std::fs;
-use std::io;
+use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{ImageEncoder, ImageError};
+use image::{ImageEncoder, ImageError, ImageFormat};
 
 use crate::coco::Coco;
 use crate::math::Rng;
@@ -146,10 +146,13 @@ pub fn write_set(
         let image = coco.image(&format!("{stem}.jpg"), &drawn);
         for damage in &sample.damages {
             let path = folder.join(format!("{stem}.{}.mask.png", damage.class));
-            damage
-                .mask
-                .save(&path)
-                .map_err(|source| WriteError::Picture { path, source })?;
+            let mut png = Cursor::new(Vec::new());
+            let encoded = damage.mask.write_to(&mut png, ImageFormat::Png);
+            encoded.map_err(|source| WriteError::Picture {
+                path: path.clone(),
+                source,
+            })?;
+            write(&path, png.get_ref())?;
             coco.damage(image, damage);
         }
         pictures.push(picture);
@@ -168,10 +171,17 @@ pub fn write_set(
     })
 }
 
+/// Writes beside and renames: the file is there whole or not at all, whatever the disk does.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    fs::write(path, bytes).map_err(|source| WriteError::File {
-        path: path.to_owned(),
-        source,
+    let beside = path.with_added_extension("part");
+    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
+    written.map_err(|source| {
+        // What is left of it is of no use; if it cannot be removed either, the first error is the one to report.
+        let _ = fs::remove_file(&beside);
+        WriteError::File {
+            path: path.to_owned(),
+            source,
+        }
     })
 }
 

@@ -7,11 +7,15 @@
 //! back as a [`Reason`]: a value for the record, not an error.
 
 mod containers;
+mod exif;
+mod huffman;
 mod jpeg;
 mod markers;
 mod orientation;
 mod other;
+mod repair;
 mod sniff;
+mod warning;
 
 use image::RgbImage;
 use walkaround_domain::{Reason, ReasonCode, Size};

@@ -221,7 +221,10 @@ fn the_thumbnail_of_a_raw_file_is_not_taken_for_the_photo() {
     let picture = drawn(160, 120);
     assert_shows(&tiff(&picture, 1, 0), &picture, 0.0);
     let reason = whole(&tiff(&picture, 1, 1)).unwrap_err();
-    assert_eq!(reason.detail, "a camera raw file; send JPEG, PNG or WebP");
+    assert_eq!(
+        reason.detail,
+        "a camera raw file, or a TIFF whose first picture is a thumbnail; send JPEG, PNG or WebP"
+    );
 }
 
 #[test]
@@ -275,4 +278,64 @@ fn limits_hold_before_anything_is_decoded() {
         detail.starts_with("decoding this PNG of 10000 x 10000 pixels needs"),
         "{detail}"
     );
+}
+
+/// A PNG whose pixels take several IDAT chunks, and where the last of them begins and ends.
+fn png_in_pieces() -> (Vec<u8>, usize, usize) {
+    let plain = encoded(&busy(200, 150), ImageFormat::Png);
+    let mut pixels = Vec::new();
+    let mut at = 33;
+    while &plain[at + 4..at + 8] != b"IEND" {
+        let length = u32::from_be_bytes(plain[at..at + 4].try_into().unwrap()) as usize;
+        pixels.extend(&plain[at + 8..at + 8 + length]);
+        at += 12 + length;
+    }
+    let (first, last) = pixels.split_at(pixels.len() / 2);
+    let head = [&plain[..33], &png_chunk(b"IDAT", first)].concat();
+    let whole = [&head, &png_chunk(b"IDAT", last)[..], &png_chunk(b"IEND", b"")].concat();
+    let end = whole.len() - 12;
+    (whole, head.len(), end)
+}
+
+#[test]
+fn a_png_is_whole_when_its_pixels_are() {
+    let (png, _, end) = png_in_pieces();
+    let expected = whole(&png).unwrap().pixels;
+    let cut_text = [&100_u32.to_be_bytes()[..], b"tEXtComment\0cut"].concat();
+    for (name, bytes) in [
+        ("no IEND", png[..end].to_vec()),
+        ("half an IEND", png[..end + 7].to_vec()),
+        ("no checksum of the pixels either", png[..end - 4].to_vec()),
+        ("half of that checksum", png[..end - 2].to_vec()),
+        (
+            "bytes in place of IEND",
+            [&png[..end], &b"camera trailer "[..]].concat(),
+        ),
+        ("zeros in place of IEND", [&png[..end], &[0; 500][..]].concat()),
+        ("bytes behind IEND", [&png[..], &[0xff; 500]].concat()),
+        ("a text that is cut", [&png[..end], &cut_text].concat()),
+    ] {
+        match whole(&bytes) {
+            Ok(decoded) => assert_eq!(decoded.pixels, expected, "{name}"),
+            Err(reason) => panic!("{name}: {reason}"),
+        }
+    }
+}
+
+#[test]
+fn a_png_that_lacks_pixels_stays_unusable() {
+    let (png, last, end) = png_in_pieces();
+    for (name, bytes) in [
+        ("cut in the first piece", png[..last / 2].to_vec()),
+        ("cut between two pieces", png[..last].to_vec()),
+        ("the last piece is missing", [&png[..last], &png[end..]].concat()),
+        ("cut in the last piece", png[..end - 30].to_vec()),
+        ("no pixels at all", [&png[..33], &png[end..]].concat()),
+    ] {
+        let reason = whole(&bytes).unwrap_err();
+        assert!(
+            matches!(reason.code, ReasonCode::CutShort | ReasonCode::Unreadable),
+            "{name}: {reason}"
+        );
+    }
 }

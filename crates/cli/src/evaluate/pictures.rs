@@ -2,9 +2,9 @@
 //!
 //! Only the few candidates are kept while photos come in; their pictures are read again at the end.
 
-use super::put;
 use super::score::PhotoScore;
 use super::truth::{Damage, Truth};
+use crate::whole_file::write_whole;
 use anyhow::Context;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
@@ -146,7 +146,7 @@ impl Shelf {
             if let Some(picture) = copy(Path::new(&candidate.report.photo)) {
                 let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
                     .context("a copy of a photo cannot be encoded")?;
-                put(&out.join(file(number)), &jpeg)?;
+                write_whole(&out.join(file(number)), &jpeg)?;
                 written = Some(file(number));
             }
             shown.push(candidate.shown(written)?);

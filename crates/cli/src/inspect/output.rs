@@ -1,6 +1,7 @@
 //! The output folder: one document and one marked picture a photo, and the gallery.
 
 use super::gallery::Gallery;
+use crate::whole_file::write_whole;
 use anyhow::Context;
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -83,7 +84,7 @@ impl Folder {
             "{} is one of the photos: name another output folder",
             path.display()
         );
-        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+        write_whole(&path, bytes)
     }
 
     /// The photo's own stem, or the stem with a number when two photos share it.

@@ -15,7 +15,7 @@ use std::time::Instant;
 use walkaround_domain::{Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
-use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation};
+use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation, Rendering};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::{photo_report, timings_ms};
 use walkaround_vision::overlay::OverlayStyle;
@@ -187,31 +187,49 @@ impl Shared<'_> {
     fn look(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<LookedAt> {
         let start = Instant::now();
         let ticks = || start.elapsed();
-        let (mut looked, sha256) = match read(photo, self.settings.limits.bytes_max)? {
-            Ok(bytes) => {
-                let quality = *engine.quality();
-                let with = Preparation {
-                    settings: self.settings,
-                    quality: &quality,
-                    long_side: engine.long_side(),
-                    memory: &self.memory,
-                    ticks: &ticks,
-                };
-                (
-                    look::inspect(&bytes, engine, &with)?,
-                    Some(<[u8; 32]>::from(Sha256::digest(&bytes))),
-                )
+        let bytes = match read(photo, self.settings.limits.bytes_max)? {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                let looked = Looked::refused(reason);
+                return Ok((self.report(engine, photo, (&looked, None), start), None, None));
             }
-            Err(reason) => (Looked::refused(reason), None),
         };
-        let label = (engine.classes(), self.engines.label());
-        let overlay = look::render(&mut looked, self.settings, (label.0, &label.1), &ticks)
-            .context("the marked picture cannot be encoded")?;
+        let quality = *engine.quality();
+        let with = Preparation {
+            settings: self.settings,
+            quality: &quality,
+            long_side: engine.long_side(),
+            memory: &self.memory,
+            ticks: &ticks,
+        };
+        let mut looked = look::inspect(&bytes, engine, &with)?;
+        let rendering = Rendering {
+            file: Some(&bytes),
+            settings: self.settings,
+            classes: engine.classes(),
+            bundle: &self.engines.label(),
+            memory: &self.memory,
+            ticks: &ticks,
+        };
+        let overlay =
+            look::render(&mut looked, &rendering).context("the marked picture cannot be encoded")?;
+        let report = self.report(engine, photo, (&looked, Some(&bytes)), start);
+        Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
+    }
+
+    fn report(
+        &self,
+        engine: &OnnxEngine,
+        photo: &Path,
+        (looked, bytes): (&Looked, Option<&[u8]>),
+        start: Instant,
+    ) -> PhotoReport {
+        let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
         let bundle = (engine.bundle_name(), engine.bundle_version());
         let name = photo.display().to_string();
-        let mut report = photo_report(&name, sha256.as_ref(), &looked, bundle);
+        let mut report = photo_report(&name, sha256.as_ref(), looked, bundle);
         report.timings_ms = timings_ms(&looked.timings, start.elapsed());
-        Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
+        report
     }
 }
 

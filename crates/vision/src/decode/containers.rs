@@ -1,34 +1,78 @@
 //! PNG chunks and RIFF sizes: whether a file is complete, before anything of it is decoded.
 
-use image::metadata::Orientation;
+use std::borrow::Cow;
+
 use walkaround_domain::Reason;
 
-use super::cut_short;
+use super::{cut_short, exif};
 
-/// Walks over the chunks of a PNG; returns its orientation (eXIf may stand before or behind the pixels).
+/// The chunk that ends every PNG (PNG specification, 11.2.5).
+const IEND: [u8; 12] = *b"\0\0\0\0IEND\xae\x42\x60\x82";
+
+/// What the chunks of a PNG say before it is decoded.
+pub(super) struct Png<'a> {
+    /// The file; with an end put to it where its own is missing.
+    pub(super) bytes: Cow<'a, [u8]>,
+    /// EXIF orientation (eXIf may stand before or behind the pixels).
+    pub(super) orientation: Option<u8>,
+}
+
+/// Walks over the chunks of a PNG.
 ///
-/// A PNG that ends inside or before its pixel data is cut short; one that only lacks the IEND chunk is not.
-pub(super) fn png_orientation(bytes: &[u8]) -> Result<Option<u8>, Reason> {
-    let mut rest = &bytes[8..];
+/// A PNG that ends inside or before its pixel data is cut short. One whose pixels are all there may lack what follows
+/// them: the checksum of the last ones, chunks that hold no pixels, the IEND chunk. Whether the pixels of such a
+/// one are whole, decoding shows.
+pub(super) fn png(bytes: &[u8]) -> Result<Png<'_>, Reason> {
+    let mut at = 8;
     let mut orientation = None;
     let mut pixels = false;
     loop {
+        let rest = bytes.get(at..).unwrap_or_default();
         let Some((length, kind)) = chunk_head(rest) else {
-            return if pixels { Ok(orientation) } else { Err(cut_short()) };
+            return ended(bytes, at, (pixels, orientation));
         };
-        let body = rest.get(8..).and_then(|body| body.get(..length));
-        match (kind, body) {
-            (b"IEND", _) => return Ok(orientation),
-            (b"IDAT", Some(_)) => pixels = true,
-            (b"eXIf", Some(exif)) => {
-                orientation = Orientation::from_exif_chunk(exif).map(Orientation::to_exif);
+        let end = length.saturating_add(8);
+        match (kind, rest.get(8..end)) {
+            (b"IEND", _) if rest.len() >= IEND.len() => {
+                let bytes = Cow::Borrowed(bytes);
+                return Ok(Png { bytes, orientation });
             }
-            (_, Some(_)) => {}
-            (_, None) => return Err(cut_short()),
+            (b"IDAT", None) => return Err(cut_short()),
+            (b"IDAT", Some(_)) if rest.len() < end + 4 => {
+                let checksum = crc32(&rest[4..end]).to_be_bytes();
+                let bytes = Cow::Owned([&bytes[..at + end], &checksum, &IEND].concat());
+                return Ok(Png { bytes, orientation });
+            }
+            (b"IDAT", Some(_)) => pixels = true,
+            (b"eXIf", Some(block)) => orientation = exif::orientation(block),
+            (_, Some(_)) if rest.len() >= end + 4 => {}
+            _ => return ended(bytes, at, (pixels, orientation)),
         }
         // Four bytes of checksum follow the body.
-        rest = rest.get(length + 12..).unwrap_or_default();
+        at += end + 4;
     }
+}
+
+/// The PNG up to `at`, where no whole chunk begins any more.
+fn ended(bytes: &[u8], at: usize, (pixels, orientation): (bool, Option<u8>)) -> Result<Png<'_>, Reason> {
+    if !pixels {
+        return Err(cut_short());
+    }
+    let bytes = Cow::Owned([&bytes[..at.min(bytes.len())], &IEND].concat());
+    Ok(Png { bytes, orientation })
+}
+
+/// The checksum of a chunk's name and body (PNG specification, annex D).
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |sum: u32| {
+        if sum & 1 == 1 {
+            sum >> 1 ^ 0xedb8_8320
+        } else {
+            sum >> 1
+        }
+    };
+    let step = |sum: u32, byte: &u8| (0..8).fold(sum ^ u32::from(*byte), |sum, _| shift(sum));
+    !bytes.iter().fold(!0, step)
 }
 
 fn chunk_head(bytes: &[u8]) -> Option<(usize, &[u8; 4])> {

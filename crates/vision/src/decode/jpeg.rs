@@ -1,22 +1,21 @@
 //! JPEG through libjpeg-turbo, scaled while decoding.
 //!
 //! libjpeg paints something for almost any input and only warns. The interface used here turns every warning
-//! into an error and tells the text of the first one, so a success is a success; a complaint is sorted: the
-//! file ends early, the data is damaged, or it is one of the oddities that do no harm. Those in the header
-//! stop libjpeg-turbo's interface before the first pixel: then a cleaned copy is decoded.
+//! into an error and reports the text of the first one, so a success is a success. A complaint is sorted by the table
+//! of all warnings (module `warning`): blocks were lost, or what stands in the file may be a whole picture with an
+//! oddity. Then a copy without the oddity is decoded (module `repair`), and that must succeed.
 
 use image::RgbImage;
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
 use walkaround_domain::{Reason, Size};
 
-use super::markers::{Marks, cleaned, end_of_picture};
+use super::markers::{Marks, end_of_picture};
 use super::orientation::swaps_sides;
-use super::{cut_short, unreadable};
+use super::warning::{Complaint, Meaning};
+use super::{cut_short, repair};
 
 /// Passes over the picture; encoders use about ten. Each costs a walk over all coefficients, however short.
-const SCANS_MAX: u32 = 200;
-/// Bytes between the coded data and the end marker that are taken for padding. Some cameras leave a few.
-const PADDING_MAX: usize = 64;
+pub(super) const SCANS_MAX: u32 = 200;
 
 /// The scale at which a JPEG is decoded: one `denominator`-th.
 fn denominator(size: Size, long_side_min: u32) -> u32 {
@@ -61,7 +60,7 @@ pub(super) fn decode(bytes: &[u8], marks: &Marks, long_side_min: u32) -> Result<
     let denominator = denominator(marks.size, long_side_min);
     let mut canvas = Canvas::new(marks, denominator);
     if let Err(complaint) = canvas.paint(bytes) {
-        canvas.forgive(bytes, marks, &complaint)?;
+        canvas.forgive(bytes, marks, complaint)?;
     }
     Ok(canvas.into_rgb())
 }
@@ -120,27 +119,36 @@ impl Canvas {
             .map_err(Complaint::from_error)
     }
 
-    /// Decides about a complaint; where a cleaned copy may do better, paints again.
-    fn forgive(&mut self, bytes: &[u8], marks: &Marks, complaint: &Complaint) -> Result<(), Reason> {
+    /// Decides about a complaint; where a copy without the oddity may do better, paints again.
+    fn forgive(&mut self, bytes: &[u8], marks: &Marks, complaint: Complaint) -> Result<(), Reason> {
+        let mut complaint = complaint;
+        let in_header = complaint.meaning == Meaning::Header || marks.strays || marks.arithmetic;
+        if complaint.meaning != Meaning::Damage && in_header {
+            match self.paint(&repair::clean_header(bytes, marks)) {
+                Ok(()) => return Ok(()),
+                Err(next) => complaint = next,
+            }
+        }
+        if complaint.meaning == Meaning::Damage {
+            return Err(complaint.reason());
+        }
         let end = end_of_picture(bytes, marks);
-        let padding = |strays: usize| end.is_some_and(|end| is_padding(&bytes[..end], strays));
-        match complaint {
-            Complaint::StraysBeforeEnd(strays) if padding(*strays) => return Ok(()),
-            Complaint::Header => {}
-            Complaint::StraysBeforeSegment if marks.strays => {}
-            Complaint::EndOfFile if end.is_none() => {}
-            other => return Err(other.reason()),
+        if marks.arithmetic {
+            // These codes cannot be followed here. Padding in front of the end marker is all that is forgiven.
+            let strays = complaint.strays_before_end();
+            return match (end, strays) {
+                (Some(end), Some(strays)) if repair::is_padding(&bytes[..end], strays) => Ok(()),
+                _ => Err(complaint.reason()),
+            };
         }
-        // Where only the end marker is missing, the picture is whole. That can be told (from the warning that
-        // the added marker comes too early) with one pass over the picture and Huffman codes only.
-        if end.is_none() && (marks.arithmetic || !marks.one_pass()) {
-            return Err(cut_short());
-        }
-        match self.paint(&cleaned(bytes, marks)) {
-            Ok(()) => Ok(()),
+        match repair::whole_picture(bytes, marks) {
+            Ok(whole) => match self.paint(&whole.copy) {
+                Ok(()) => Ok(()),
+                Err(complaint) if complaint.is_progression() && whole.every_bit => Ok(()),
+                Err(complaint) => Err(complaint.reason()),
+            },
             Err(_) if end.is_none() => Err(cut_short()),
-            Err(Complaint::StraysBeforeEnd(strays)) if padding(strays) => Ok(()),
-            Err(other) => Err(other.reason()),
+            Err(_) => Err(complaint.reason()),
         }
     }
 
@@ -153,12 +161,6 @@ impl Canvas {
     }
 }
 
-/// `strays` bytes at the end of `data` are padding: few, or all the same.
-fn is_padding(data: &[u8], strays: usize) -> bool {
-    let tail = &data[data.len().saturating_sub(strays)..];
-    tail.len() <= PADDING_MAX || tail.iter().all(|byte| *byte == tail[0])
-}
-
 /// Four bytes a pixel to three, in place. Every known writer stores CMYK inverted, as Adobe does: 255 is no ink.
 fn cmyk_to_rgb(pixels: &mut Vec<u8>) {
     let count = pixels.len() / 4;
@@ -168,58 +170,4 @@ fn cmyk_to_rgb(pixels: &mut Vec<u8>) {
         pixels[3 * i..3 * i + 3].copy_from_slice(&rgb);
     }
     pixels.truncate(3 * count);
-}
-
-/// What libjpeg said first.
-#[derive(Debug)]
-enum Complaint {
-    /// The bytes ran out.
-    EndOfFile,
-    /// So many bytes between the data and the end marker.
-    StraysBeforeEnd(usize),
-    /// Bytes that belong to no segment, elsewhere.
-    StraysBeforeSegment,
-    /// Something in the header that does not matter for the pixels.
-    Header,
-    /// Anything else, in libjpeg's words.
-    Damaged(String),
-}
-
-impl Complaint {
-    /// Sorts libjpeg's messages (jerror.h of libjpeg-turbo); only the text comes through.
-    fn from_error(error: turbojpeg::Error) -> Self {
-        let text = match error {
-            turbojpeg::Error::TurboJpegError(text) => text,
-            other => return Self::Damaged(other.to_string()),
-        };
-        if text.contains("Premature end of JPEG file") {
-            return Self::EndOfFile;
-        }
-        if let Some((count, marker)) = text.split_once(" extraneous bytes before marker 0x") {
-            let count = count.rsplit(' ').next().and_then(|count| count.parse().ok());
-            return match (u8::from_str_radix(marker, 16), count) {
-                (Ok(0xd9), Some(count)) => Self::StraysBeforeEnd(count),
-                _ => Self::StraysBeforeSegment,
-            };
-        }
-        const HARMLESS: [&str; 3] = [
-            "bad ICC marker",
-            "unknown JFIF revision",
-            "Unknown Adobe color transform",
-        ];
-        if HARMLESS.iter().any(|harmless| text.contains(harmless)) {
-            return Self::Header;
-        }
-        Self::Damaged(text)
-    }
-
-    fn reason(&self) -> Reason {
-        let text = match self {
-            Self::EndOfFile => return cut_short(),
-            Self::StraysBeforeEnd(count) => format!("{count} bytes too many"),
-            Self::StraysBeforeSegment | Self::Header => "bytes that belong nowhere".to_owned(),
-            Self::Damaged(text) => text.trim_start_matches("Corrupt JPEG data: ").to_owned(),
-        };
-        unreadable(format!("the JPEG data is damaged: {text}"))
-    }
 }

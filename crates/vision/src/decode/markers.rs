@@ -1,21 +1,21 @@
-//! A walk over the markers of a JPEG: size, coding, sampling, orientation; and, when libjpeg complains, where
-//! the picture ends and a copy without the harmless oddities.
+//! A walk over the markers of a JPEG: size, coding, sampling, orientation, and where the picture ends.
 //!
 //! Marker numbers are those of ITU-T T.81, table B.1.
 
-use image::metadata::Orientation;
 use walkaround_domain::{Reason, Size};
 
-use super::{cut_short, unreadable, unsupported};
+use super::{cut_short, exif, unreadable, unsupported};
 
-const SOI: u8 = 0xd8;
-const EOI: u8 = 0xd9;
-const SOS: u8 = 0xda;
-const DQT: u8 = 0xdb;
-const DRI: u8 = 0xdd;
-const APP0: u8 = 0xe0;
+pub(super) const DHT: u8 = 0xc4;
+pub(super) const RST0: u8 = 0xd0;
+pub(super) const SOI: u8 = 0xd8;
+pub(super) const EOI: u8 = 0xd9;
+pub(super) const SOS: u8 = 0xda;
+pub(super) const DQT: u8 = 0xdb;
+pub(super) const DRI: u8 = 0xdd;
+pub(super) const APP0: u8 = 0xe0;
 const APP1: u8 = 0xe1;
-const APP14: u8 = 0xee;
+pub(super) const APP14: u8 = 0xee;
 
 /// What the markers before the first scan tell.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(super) struct Marks {
     pub(super) arithmetic: bool,
     /// Sampling factors (across, down) of each component, 1 to 4.
     pub(super) sampling: Vec<(u8, u8)>,
+    /// What scan headers call each component.
+    pub(super) ids: Vec<u8>,
     /// The first scan holds every component.
     pub(super) interleaved: bool,
     /// Offset of the first SOS marker.
@@ -46,39 +48,48 @@ impl Marks {
 
     /// Number of 8 x 8 blocks of all components together.
     pub(super) fn blocks(&self) -> u64 {
-        let across_max = self.sampling.iter().map(|s| s.0).max().unwrap_or(1);
-        let down_max = self.sampling.iter().map(|s| s.1).max().unwrap_or(1);
+        let components = 0..self.sampling.len();
+        components.map(|index| self.blocks_of(index).pixels()).sum()
+    }
+
+    /// Blocks of one component, across and down.
+    pub(super) fn blocks_of(&self, component: usize) -> Size {
+        let (across_max, down_max) = self.sampling_max();
+        let (across, down) = self.sampling[component];
         let side = |length: u32, factor: u8, factor_max: u8| {
-            (u64::from(length) * u64::from(factor)).div_ceil(u64::from(factor_max) * 8)
+            (length * u32::from(factor)).div_ceil(u32::from(factor_max) * 8)
         };
         let Size { width, height } = self.size;
-        self.sampling
-            .iter()
-            .map(|s| side(width, s.0, across_max) * side(height, s.1, down_max))
-            .sum()
+        Size::new(side(width, across, across_max), side(height, down, down_max))
+    }
+
+    /// The largest sampling factors across and down.
+    pub(super) fn sampling_max(&self) -> (u8, u8) {
+        let max = |factors: &dyn Fn(&(u8, u8)) -> u8| self.sampling.iter().map(factors).max().unwrap_or(1);
+        (max(&|s| s.0), max(&|s| s.1))
     }
 }
 
 /// One marker with what belongs to it.
-struct Segment<'a> {
-    marker: u8,
+pub(super) struct Segment<'a> {
+    pub(super) marker: u8,
     /// Content without marker and length; empty for markers that stand alone.
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
     /// Offset of the marker.
-    at: usize,
+    pub(super) at: usize,
     /// Bytes were skipped to find it.
     stray: bool,
 }
 
 /// Reads segment by segment, from `at`.
-struct Segments<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Segments<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Segments<'a> {
     /// The next segment. `CutShort` where the bytes end first.
-    fn next(&mut self) -> Result<Segment<'a>, Reason> {
+    pub(super) fn next(&mut self) -> Result<Segment<'a>, Reason> {
         let from = self.at;
         let (at, marker) = next_marker(self.bytes, from).ok_or_else(cut_short)?;
         let stray = self.bytes[from..at].iter().any(|&byte| byte != 0xff);
@@ -108,7 +119,7 @@ impl<'a> Segments<'a> {
 }
 
 /// Offset (of the byte 0xff) and number of the first marker from `from` on.
-fn next_marker(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
+pub(super) fn next_marker(bytes: &[u8], from: usize) -> Option<(usize, u8)> {
     let mut at = from;
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
@@ -184,6 +195,12 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Marks, Reason> {
         progressive: matches!(marker, 0xc2 | 0xca),
         arithmetic: marker >= 0xc9,
         sampling,
+        ids: components
+            .iter()
+            .step_by(3)
+            .take(usize::from(count))
+            .copied()
+            .collect(),
         interleaved: false,
         scan_at: 0,
         strays: false,
@@ -192,7 +209,7 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Marks, Reason> {
 
 fn read_orientation(app1: &[u8]) -> Option<u8> {
     let exif = app1.strip_prefix(b"Exif\0\0")?;
-    Orientation::from_exif_chunk(exif).map(Orientation::to_exif)
+    exif::orientation(exif)
 }
 
 /// Where the picture ends: offset of its EOI marker, if it has one. Reads from the first scan to the end.
@@ -206,40 +223,5 @@ pub(super) fn end_of_picture(bytes: &[u8], marks: &Marks) -> Option<usize> {
         if segment.marker == EOI {
             return Some(segment.at);
         }
-    }
-}
-
-/// A copy with only those header segments that decoding needs and, where it is missing, an EOI.
-///
-/// libjpeg-turbo's simple interface refuses a whole file for a warning about a colour profile, a JFIF version
-/// or stray bytes in front of the picture; none of them touches the pixels.
-pub(super) fn cleaned(bytes: &[u8], marks: &Marks) -> Vec<u8> {
-    let mut copy = Vec::with_capacity(bytes.len() + 4);
-    copy.extend([0xff, SOI]);
-    let mut segments = Segments { bytes, at: 2 };
-    while let Ok(segment) = segments.next() {
-        if segment.marker == SOS {
-            break;
-        }
-        if is_needed(segment.marker, segment.body) {
-            copy.extend(&bytes[segment.at..segments.at]);
-        }
-    }
-    copy.extend(&bytes[marks.scan_at..]);
-    if end_of_picture(bytes, marks).is_none() {
-        copy.extend([0xff, EOI]);
-    }
-    copy
-}
-
-fn is_needed(marker: u8, body: &[u8]) -> bool {
-    match marker {
-        // The last range: frame headers and, among them, the code tables DHT and DAC.
-        DQT | DRI | 0xc0..=0xcf => true,
-        // JFIF: says that the colours are YCbCr. Other versions only cause a warning.
-        APP0 => body.starts_with(b"JFIF\0\x01"),
-        // Adobe: says how the colours were transformed (0 none, 1 YCbCr, 2 YCCK).
-        APP14 => body.starts_with(b"Adobe") && body.get(11).is_some_and(|&transform| transform <= 2),
-        _ => false,
     }
 }

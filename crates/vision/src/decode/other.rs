@@ -1,5 +1,6 @@
 //! Formats other than JPEG, through `image`: decoded at full size, flattened on white, shrunk.
 
+use std::borrow::Cow;
 use std::io::{Cursor, ErrorKind};
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -12,7 +13,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
 use super::orientation::swaps_sides;
-use super::{Format, Limits, containers, cut_short, unreadable, unsupported};
+use super::{Format, Limits, containers, cut_short, exif, unreadable, unsupported};
 
 /// Colour profile, texts and row buffers of a PNG, in bytes.
 const PNG_METADATA_BYTES_MAX: u64 = 32 << 20;
@@ -22,6 +23,8 @@ pub(super) struct Picture<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     format: Format,
     animated: bool,
+    /// Bytes of a copy of the file with an end put to it; 0 for none.
+    mended_bytes: u64,
     /// Size as stored.
     pub(super) size: Size,
     /// EXIF orientation, 1 to 8.
@@ -31,51 +34,49 @@ pub(super) struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Reads the header; `format` is anything but JPEG.
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
-        let mut exif = None;
+        let mut orientation = None;
         let mut animated = false;
+        let mut mended_bytes = 0;
         let input = Cursor::new(bytes);
-        let decoder: Box<dyn ImageDecoder + 'a> = match format {
+        let mut decoder: Box<dyn ImageDecoder + 'a> = match format {
             Format::WebP => {
                 containers::check_riff_length(bytes)?;
-                let decoder = WebPDecoder::new(input).map_err(|error| reason(&error, format))?;
+                let mut decoder = WebPDecoder::new(input).map_err(|error| reason(&error, format))?;
                 animated = decoder.has_animation();
+                // Metadata that cannot be read is no reason to refuse the pixels.
+                let block = decoder.exif_metadata().ok().flatten();
+                orientation = block.as_deref().and_then(exif::orientation);
                 Box::new(decoder)
             }
             Format::Bmp => Box::new(BmpDecoder::new(input).map_err(|error| reason(&error, format))?),
-            Format::Tiff => Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?),
+            Format::Tiff => {
+                // EXIF is a TIFF structure, so a TIFF reads like it.
+                orientation = exif::orientation(bytes);
+                Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
+            }
             Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
             Format::Png | Format::Jpeg => {
-                exif = containers::png_orientation(bytes)?;
+                let png = containers::png(bytes)?;
+                orientation = png.orientation;
+                if let Cow::Owned(copy) = &png.bytes {
+                    mended_bytes = copy.len() as u64;
+                }
+                let input = Cursor::new(png.bytes);
                 let mut limits = image::Limits::no_limits();
                 limits.max_alloc = Some(PNG_METADATA_BYTES_MAX);
                 Box::new(PngDecoder::with_limits(input, limits).map_err(|error| reason(&error, format))?)
             }
         };
-        Ok(Self::new(decoder, format, exif, animated))
-    }
-
-    fn new(
-        mut decoder: Box<dyn ImageDecoder + 'a>,
-        format: Format,
-        exif: Option<u8>,
-        animated: bool,
-    ) -> Self {
         let (width, height) = decoder.dimensions();
-        // Metadata that cannot be read is no reason to refuse the pixels.
-        let own = || {
-            decoder
-                .orientation()
-                .unwrap_or(Orientation::NoTransforms)
-                .to_exif()
-        };
-        let orientation = exif.unwrap_or_else(own);
-        Self {
+        Ok(Self {
+            size: Size::new(width, height),
+            // BigTIFF is no EXIF: its decoder knows.
+            orientation: orientation.unwrap_or_else(|| own_orientation(&mut *decoder, format)),
             decoder,
             format,
             animated,
-            size: Size::new(width, height),
-            orientation,
-        }
+            mended_bytes,
+        })
     }
 
     /// Working memory of [`Self::decode`], in bytes, including the turn to upright.
@@ -107,7 +108,7 @@ impl<'a> Picture<'a> {
         };
         let turned = if swaps_sides(self.orientation) { shrunk } else { 0 };
         // Conversion and shrinking do not overlap in time with the decoder's own needs.
-        own + inside.max(converted).max(shrinking) + turned
+        self.mended_bytes + own + inside.max(converted).max(shrinking) + turned
     }
 
     /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`.
@@ -116,6 +117,7 @@ impl<'a> Picture<'a> {
             mut decoder,
             format,
             size,
+            mended_bytes,
             ..
         } = self;
         // PNG takes its limits when it is opened; its rows were counted there.
@@ -126,7 +128,11 @@ impl<'a> Picture<'a> {
                 .set_limits(bounds)
                 .map_err(|error| reason(&error, format))?;
         }
-        let picture = DynamicImage::from_decoder(decoder).map_err(|error| reason(&error, format))?;
+        let picture = DynamicImage::from_decoder(decoder).map_err(|error| match mended_bytes {
+            0 => reason(&error, format),
+            // The file ends somewhere; where pixels are missing, that is why.
+            _ => cut_short(),
+        })?;
         let pixels = flatten(picture);
         let factor = shrink_factor(size, long_side_min);
         if factor == 1 {
@@ -134,6 +140,18 @@ impl<'a> Picture<'a> {
         } else {
             shrink(&pixels, shrunk_size(size, factor))
         }
+    }
+}
+
+/// What a decoder reads of the orientation by itself.
+fn own_orientation(decoder: &mut dyn ImageDecoder, format: Format) -> u8 {
+    if format == Format::Tiff {
+        decoder
+            .orientation()
+            .unwrap_or(Orientation::NoTransforms)
+            .to_exif()
+    } else {
+        1
     }
 }
 
@@ -182,6 +200,9 @@ fn reason(error: &ImageError, format: Format) -> Reason {
     let name = format.name();
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_short(),
+        ImageError::Unsupported(_) if format == Format::Tiff => unsupported(
+            "a TIFF of a kind that is not read here (palette, YCbCr or another uncommon colour or compression)",
+        ),
         ImageError::Unsupported(error) => {
             unsupported(format_args!("a kind of {name} that is not read here ({error})"))
         }

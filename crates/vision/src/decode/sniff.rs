@@ -10,6 +10,11 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Reason> {
     if let Some(format) = supported(bytes) {
         return Ok(format);
     }
+    if is_tiff(bytes)
+        && let Some(what) = unread_tiff(bytes)
+    {
+        return Err(unsupported(what));
+    }
     if let Some(what) = by_signature(bytes)
         .or_else(|| by_brand(bytes))
         .or_else(|| by_text(bytes))
@@ -23,8 +28,12 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Reason> {
     )))
 }
 
+fn is_tiff(bytes: &[u8]) -> bool {
+    const MAGIC: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+    MAGIC.iter().any(|magic| bytes.starts_with(magic))
+}
+
 fn supported(bytes: &[u8]) -> Option<Format> {
-    const TIFF: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
     if bytes.starts_with(b"\xff\xd8\xff") {
         return Some(Format::Jpeg);
     }
@@ -37,7 +46,7 @@ fn supported(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
         return Some(Format::Gif);
     }
-    if TIFF.iter().any(|magic| bytes.starts_with(magic)) && !is_raw_tiff(bytes) {
+    if is_tiff(bytes) && unread_tiff(bytes).is_none() {
         return Some(Format::Tiff);
     }
     // Two letters are not much of a signature: the length of the header that follows must be a known one.
@@ -51,8 +60,9 @@ fn at(bytes: &[u8], offset: usize, what: &[u8]) -> bool {
 }
 
 /// Camera raw files are TIFFs whose first picture is a thumbnail. They say so: NewSubfileType (254) has its
-/// lowest bit set, or there is a DNGVersion (50706), or Canon's mark behind the header.
-fn is_raw_tiff(bytes: &[u8]) -> bool {
+/// lowest bit set, or there is a DNGVersion (50706), or Canon's mark behind the header. Other TIFFs may begin with a
+/// thumbnail, too: what follows it is not looked for.
+fn unread_tiff(bytes: &[u8]) -> Option<&'static str> {
     let little = bytes.starts_with(b"II");
     let number = |offset: usize, length: usize| -> Option<usize> {
         let bytes = bytes.get(offset..offset.checked_add(length)?)?.iter();
@@ -63,25 +73,27 @@ fn is_raw_tiff(bytes: &[u8]) -> bool {
             bytes.fold(0, join)
         })
     };
-    let is_raw_entry = |entry: usize| match number(entry, 2) {
-        Some(254) => number(entry + 8, 4).is_some_and(|kind| kind & 1 == 1),
-        tag => tag == Some(50706),
-    };
     let first = number(4, 4).unwrap_or(usize::MAX >> 1);
     let entries = number(first, 2).unwrap_or(0);
-    at(bytes, 8, b"CR") || (0..entries).any(|i| is_raw_entry(first + 2 + 12 * i))
+    let mut entries = (0..entries).map(|i| first + 2 + 12 * i);
+    if at(bytes, 8, b"CR") || entries.clone().any(|entry| number(entry, 2) == Some(50706)) {
+        return Some("a camera raw file");
+    }
+    let is_thumbnail = |entry: usize| {
+        number(entry, 2) == Some(254) && number(entry + 8, 4).is_some_and(|kind| kind & 1 == 1)
+    };
+    entries
+        .any(is_thumbnail)
+        .then_some("a camera raw file, or a TIFF whose first picture is a thumbnail")
 }
 
 fn by_signature(bytes: &[u8]) -> Option<&'static str> {
-    const SIGNATURES: [(usize, &[u8], &str); 22] = [
+    const SIGNATURES: [(usize, &[u8], &str); 20] = [
         (0, b"\xff\x0a", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
         (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
         (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
         (0, b"II\xbc\x01", "a JPEG XR picture"),
-        // Those that are pictures have been recognised before.
-        (0, b"II*\0", "a camera raw file"),
-        (0, b"MM\0*", "a camera raw file"),
         (0, b"IIRO", "a camera raw file"),
         (0, b"IIU\0", "a camera raw file"),
         (0, b"FUJIFILM", "a camera raw file"),

@@ -1,0 +1,106 @@
+//! Files that are there whole or not at all: written beside under another name, then renamed.
+//!
+//! A full disk or a kill leaves the file of that name as it was. What was written so far goes again, unless the process
+//! was killed: then a hidden file `.NAME.PID.part` stays.
+
+use anyhow::Context;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A file on its way: nothing of that name is touched before [`Self::commit`].
+pub(crate) struct WholeFile {
+    path: PathBuf,
+    beside: PathBuf,
+    /// None once it is in its place.
+    writer: Option<BufWriter<File>>,
+}
+
+impl WholeFile {
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let mut name = OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}.part", std::process::id()));
+        let beside = path.with_file_name(name);
+        let file = File::create(&beside).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            beside,
+            writer: Some(BufWriter::new(file)),
+        })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = &self.path;
+        let writer = self.writer.as_mut().context("the file is in its place already")?;
+        writer
+            .write_all(bytes)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Puts it in its place, over what stands there.
+    pub(crate) fn commit(mut self) -> anyhow::Result<()> {
+        let context = || format!("cannot write {}", self.path.display());
+        if let Some(writer) = &mut self.writer {
+            writer.flush().with_context(context)?;
+        }
+        std::fs::rename(&self.beside, &self.path).with_context(context)?;
+        self.writer = None;
+        Ok(())
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if self.writer.take().is_some() {
+            // There is nobody to report it to, and the file does no harm.
+            let _ = std::fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// Writes a file at once.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = WholeFile::create(path)?;
+    file.write(bytes)?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = folder.read_dir().unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_file_that_is_not_finished_leaves_the_one_before_it_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.json");
+        write_whole(&path, b"first").unwrap();
+        let mut half = WholeFile::create(&path).unwrap();
+        half.write(&[b'x'; 100_000]).unwrap();
+        drop(half);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        write_whole(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(names(folder.path()), ["report.json"]);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_no_half_file() {
+        // A device that is always full; a folder on it cannot be made without root, so the name beside is a link.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("photo.overlay.jpg");
+        let beside = format!(".photo.overlay.jpg.{}.part", std::process::id());
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(beside)).unwrap();
+        let error = write_whole(&path, &[7; 100_000]).unwrap_err();
+        assert!(format!("{error:#}").contains("cannot write"), "{error:#}");
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+}
