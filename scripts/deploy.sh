@@ -436,9 +436,10 @@ smoke() {
     version=$(aws s3api put-object --bucket "$bucket" --key "$key" --body "$SAMPLE" --content-type image/png \
         --query VersionId --output text) || return 1
     case "$version" in None | null) version='' ;; esac
-    # What docs/messages.md says an id is: where the photo is, joined by the unit separator.
+    # What docs/messages.md says an id is: where the photo is, joined by the unit separator. Without a version it is made of
+    # more than that, so a request brings one of its own.
     id=$(printf 's3\037%s\037%s\037%s' "$bucket" "$key" "$version" | sha256sum | cut -d ' ' -f 1)
-    if ! bucket_tells; then tell "$bucket" "$key" "$version" || return 1; fi
+    if [ -z "$version" ] || ! bucket_tells; then tell "$bucket" "$key" "$version" "$id" || return 1; fi
     say "smoke test: s3://$bucket/$key, inspection $id"
     item=$(printf '{"pk":{"S":"I#%s"},"sk":{"S":"R"}}' "$id")
     began=$SECONDS
@@ -469,11 +470,11 @@ storage_parameter() {
         --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue | [0]"
 }
 
-# tell BUCKET KEY VERSION: where nothing tells of new photos, a request does.
+# tell BUCKET KEY VERSION ID: where nothing tells of new photos, a request does.
 tell() {
     local queue body
     queue=$(output storage IntakeQueueUrl) || return 1
-    body=$(printf '{"photo":{"s3":{"bucket":"%s","key":"%s","version":"%s"}}}' "$1" "$2" "$3")
+    body=$(printf '{"inspection_id":"%s","photo":{"s3":{"bucket":"%s","key":"%s","version":"%s"}}}' "$4" "$1" "$2" "$3")
     aws sqs send-message --queue-url "$queue" --message-body "$body" --query MessageId --output text >/dev/null
 }
 

@@ -198,7 +198,10 @@ fn photos_below_a_prefix_and_other_accounts_on_ministack() {
     let told = format!("{:?}", place.runtime.block_on(call).unwrap());
     assert!(told.contains("in/"), "{told}");
     let policy = &storage::queue(&place, "IntakeQueueUrl")["Policy"];
-    assert!(policy.contains("111122223333") && policy.contains("444455556666"), "{policy}");
+    assert!(
+        policy.contains("111122223333") && policy.contains("444455556666"),
+        "{policy}"
+    );
     a_photo_reaches_intake(&place, "aws:s3");
 }
 

@@ -26,7 +26,10 @@ pub(crate) fn left(place: &Place) -> Vec<String> {
     let buckets = runtime.block_on(aws.s3.list_buckets().send()).unwrap();
     let tables = runtime.block_on(aws.dynamodb.list_tables().send()).unwrap();
     let queues = runtime.block_on(aws.sqs.list_queues().send()).unwrap();
-    let buckets = buckets.buckets().iter().filter_map(|b| b.name().map(str::to_owned));
+    let buckets = buckets
+        .buckets()
+        .iter()
+        .filter_map(|b| b.name().map(str::to_owned));
     let all = buckets
         .chain(tables.table_names().iter().cloned())
         .chain(queues.queue_urls().iter().cloned());
