@@ -26,7 +26,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo images test-images deploy rollback samples bench evaluate invoke simulate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench evaluate invoke simulate clean build-ready tools-ready all-ready
 
 # Where scripts/setup.sh puts the library; name your own to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -92,7 +92,18 @@ test-images: build-ready ## Build both images on a Debian base made here, and ru
 
 # Pushing a bundle checks it, with the program of this checkout.
 deploy: $(if $(FIRST_BUNDLE),build-ready) ## Deploy to AWS (docs/operations.md): make deploy STAGE=stage TAG=v1.2.3 [YES=1] [FIRST_BUNDLE=bundles/demo]
-	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)')
+	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)') \
+		$(if $(filter none,$(ALERTS)),--no-alerts)
+
+bootstrap: ## Make what a stage needs before its first deployment, as an administrator: make bootstrap STAGE=stage [YES=1]
+	@scripts/stacks.py bootstrap '$(STAGE)' $(if $(YES),--yes)
+
+reimport: ## Take in what a deleted stack kept (buckets, table, queues, repositories): make reimport STAGE=stage [YES=1]
+	@scripts/stacks.py reimport '$(STAGE)' $(if $(YES),--yes)
+
+teardown: ## Delete a stage's stacks, and with DATA=delete its data: make teardown STAGE=stage [DATA=delete] [BOOTSTRAP=delete] [YES=prefix]
+	@scripts/stacks.py teardown '$(STAGE)' $(if $(filter delete,$(DATA)),--data) \
+		$(if $(filter delete,$(BOOTSTRAP)),--bootstrap) $(if $(YES),--yes '$(YES)')
 
 rollback: ## Go back to a version on AWS whose images are there: make rollback STAGE=stage TAG=v1.2.2 [YES=1]
 	@scripts/deploy.sh --rollback '$(STAGE)' '$(TAG)' $(if $(YES),--yes)

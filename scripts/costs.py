@@ -49,21 +49,22 @@ LOAD = {
     "gpu_busy": Given(
         0.40,
         "of its hours",
-        "share of an instance's time that it works: cold starts, idle exit and the scale-down delay are the rest",
+        "share of an instance's time that it works, for a lane that is busy all day; cold starts, idle exit and the "
+        "scale-down delay are the rest. Bursts make the hours of an instance 3 to 20 times those below",
     ),
     "spot": Given(0.90, "of GPU hours", "share that Spot serves"),
     "result_mb": Given(0.35, "MB", "report and marked picture of a suspect photo"),
     "result_days": Given(730, "days", "how long results are kept (ResultDays of production)"),
     "record_kb": Given(3, "KB", "record in the table, one write unit a KB"),
     "writes": Given(
-        1.3, "writes", "record writes a photo (one for most, two for those of the GPU lane, and `published_at`)"
+        2.2, "writes", "record writes a photo (the final one and `published_at`; one more for those of the GPU lane)"
     ),
     "log_kb": Given(1.5, "KB", "log lines and embedded metrics a photo"),
     "metrics": Given(80, "metrics", "custom metrics in CloudWatch"),
     "alarms": Given(
-        29,
+        41,
         "metrics",
-        "metrics that the 11 alarms of infra/ watch; the query for failed photos goes over twelve at most",
+        "metrics that the 18 alarms of infra/ watch; the query for failed photos goes over twelve at most",
     ),
     "record_days": Given(730, "days", "how long records are kept (RecordDays of production)"),
 }
@@ -85,6 +86,10 @@ PRICES = {
     "spot_hour": Given(0.26, "USD an hour", "g4dn.xlarge on Spot, moves with the market"),
     "ondemand_hour": Given(0.658, "USD an hour", "g4dn.xlarge on demand"),
     "disk_gb_hour": Given(0.0952 / 730, "USD a GB-hour", "EBS gp3, 60 GB an instance"),
+    "disk_mibs_hour": Given(
+        0.048 / 730, "USD a MiB/s and hour", "EBS gp3, throughput beyond the 125 MiB/s that are included"
+    ),
+    "endpoint_hour": Given(0.012, "USD an hour", "an interface endpoint in one zone (Network=Endpoints)"),
     "ip_hour": Given(0.005, "USD an hour", "public IPv4 address of an instance (Network=Public)"),
     "sns_call": Given(0.50 / MILLION, "USD", "SNS, a published event; deliveries to SQS are free"),
     "log_gb": Given(0.63, "USD a GB", "CloudWatch Logs, taken in"),
@@ -98,6 +103,10 @@ PRICES = {
 
 LAMBDA_GB = 3008 / 1024
 DISK_GB = 60
+# VolumeMiBs of gpu.yaml, without what gp3 includes.
+DISK_MIBS = 500 - 125
+# Interface endpoints of gpu.yaml without a secret and a customer key, in three zones.
+ENDPOINTS = 8 * 3
 TRACED_SHARE = 0.05
 REGISTRY_GB = 25
 # Looks of the scaler a month, at 256 MiB and 0.3 s.
@@ -125,7 +134,8 @@ def functions(photos: float) -> float:
 
 def workers(photos: float) -> float:
     hourly = load("spot") * price("spot_hour") + (1 - load("spot")) * price("ondemand_hour")
-    return gpu_hours(photos) * (hourly + DISK_GB * price("disk_gb_hour") + price("ip_hour"))
+    disk = DISK_GB * price("disk_gb_hour") + DISK_MIBS * price("disk_mibs_hour")
+    return gpu_hours(photos) * (hourly + disk + price("ip_hour"))
 
 
 def queues(photos: float) -> float:
@@ -199,6 +209,8 @@ def bill() -> list[str]:
     lines.append("| GPU instance hours | " + " | ".join(money(gpu_hours(photos)) for photos in months) + " |")
     kept = [photos / DAYS * load("photo_mb") / 1000 * 30 * price("s3_gb") for photos in months]
     lines.append("| *beside it:* each 30 days that photos are kept | " + " | ".join(money(k) for k in kept) + " |")
+    endpoints = ENDPOINTS * price("endpoint_hour") * 24 * DAYS
+    lines.append("| *beside it:* Network=Endpoints | " + " | ".join(money(endpoints) for _ in months) + " |")
     return lines
 
 

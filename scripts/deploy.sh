@@ -9,12 +9,15 @@
 #   --yes             executes the change sets without asking
 #   --bundle FOLDER   where no bundle is active yet (a first deployment), pushes and activates this one
 #   --engine NAME     docker, podman or buildah
+#   --no-alerts       deploys production although nobody would be told when something breaks
 #
 # Order: refusals; templates validated; images built and pushed; then stack by stack (storage, gpu, pipeline,
 # operations; each takes outputs of those before it) a change set, shown, confirmed, executed, awaited; then one photo
 # is put and its record awaited. A run that broke off is started again as it was: images that it pushed are taken.
 # A roll-back goes the other way round, as CloudFormation deletes no output that another stack takes, and leaves
-# storage alone: it holds data, and its changes only add.
+# storage alone: it holds data, and its changes only add. It begins when every stack is in a final state, not before.
+#
+# Needs the stack PREFIX-bootstrap (make bootstrap): repositories, and the role that CloudFormation acts by.
 #
 # Exit code 0: deployed. 1: failed, and what was changed is rolled back where there was something before. 2: refused,
 # nothing was changed.
@@ -37,13 +40,14 @@ warn() { printf 'deploy: %s\n' "$*" >&2; }
 
 # --- arguments
 
-mode=deploy stage='' tag='' yes='' bundle='' engine=''
+mode=deploy stage='' tag='' yes='' bundle='' engine='' alerts=yes
 while [ $# -gt 0 ]; do
     case "$1" in
         --rollback) mode=rollback ;;
         --yes) yes=yes ;;
         --bundle) bundle=${2:?}; shift ;;
         --engine) engine=${2:?}; shift ;;
+        --no-alerts) alerts='' ;;
         -*) refuse "no such option: $1" ;;
         *)
             if [ -z "$stage" ]; then stage=$1
@@ -112,17 +116,65 @@ parameter() {
         "$templates/parameters/$stage.json" "$1" "$2"
 }
 
-# parameters_file STACK NAME=VALUE...: those of the file and those given, as CloudFormation reads them.
+# parameters_file STACK NAME=VALUE... [?NAME=VALUE...]: those of the file and those given, as CloudFormation reads them.
+# With a question mark: where the template has it (an older one may not), and the file does not say otherwise.
 parameters_file() {
-    python3 - "$templates/parameters/$stage.json" "$@" >"$WORK/$1.parameters.json" <<'PYTHON'
+    python3 - "$templates" "$stage" "$@" >"$WORK/$1.parameters.json" <<'PYTHON'
 import json
+import re
 import sys
 
-values = dict(json.load(open(sys.argv[1])).get(sys.argv[2], {}))
-values.update(pair.split("=", 1) for pair in sys.argv[3:])
+templates, stage, stack, *pairs = sys.argv[1:]
+values = dict(json.load(open(f"{templates}/parameters/{stage}.json")).get(stack, {}))
+known = set(re.findall(r"^  (\w+):", open(f"{templates}/{stack}.yaml").read(), re.MULTILINE))
+for pair in pairs:
+    key, value = pair.split("=", 1)
+    if not key.startswith("?"):
+        values[key] = value
+    elif key[1:] in known:
+        values.setdefault(key[1:], value)
 json.dump([{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()], sys.stdout)
 PYTHON
     printf '%s\n' "$WORK/$1.parameters.json"
+}
+
+# An alarm that reaches nobody is none.
+check_receiver() {
+    [ "$stage" = production ] && [ -n "$alerts" ] || return 0
+    [ -n "$(parameter pipeline AlertSecretArn)$(parameter operations AlarmEmail)" ] \
+        || refuse "nobody would be told when production breaks: set AlertSecretArn of pipeline or AlarmEmail of operations" \
+            "in $templates/parameters/$stage.json (--no-alerts, make deploy ALERTS=none, deploys without)"
+}
+
+# --- what an administrator made before
+
+# In `acts_by` the role of CloudFormation, in `boundary` the most that the roles of programs may do.
+take_bootstrap() {
+    local status
+    status=$(stack_status bootstrap) || refuse "whether there is $prefix-bootstrap cannot be known (see above)"
+    case "$status" in
+        CREATE_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE | IMPORT_COMPLETE) ;;
+        '' | None) refuse "there is no $prefix-bootstrap, with repositories and roles: make bootstrap STAGE=$stage" ;;
+        *) refuse "$prefix-bootstrap is in $status: make bootstrap STAGE=$stage" ;;
+    esac
+    acts_by=$(output bootstrap CloudFormationRoleArn) || refuse "make bootstrap STAGE=$stage brings $prefix-bootstrap up to date"
+    boundary=$(output bootstrap BoundaryArn) || refuse "make bootstrap STAGE=$stage brings $prefix-bootstrap up to date"
+}
+
+# Names that a deleted stack kept, and that a new one would be refused.
+check_kept() {
+    local kept
+    kept=$(scripts/stacks.py kept "$stage") || refuse "what an earlier $prefix-storage kept cannot be known (see above)"
+    [ -z "$kept" ] || refuse "an earlier stack kept ${kept//$'\n'/, }: make reimport STAGE=$stage takes them in again"
+}
+
+# Three availability zones where the region gives the account three.
+count_zones() {
+    local count
+    count=$(aws ec2 describe-availability-zones --filters Name=zone-type,Values=availability-zone Name=state,Values=available \
+        --query 'length(AvailabilityZones)' --output text) || refuse "AWS does not say how many zones $region has"
+    zones=3
+    [ "$count" != 2 ] || zones=2
 }
 
 # --- images
@@ -143,7 +195,8 @@ find_image() {
     fi
     found='' error=$(<"$WORK/error")
     case "$error" in
-        *ImageNotFoundException* | *RepositoryNotFoundException*) ;;
+        *ImageNotFoundException*) ;;
+        *RepositoryNotFoundException*) refuse "there is no repository $prefix/$1: make bootstrap STAGE=$stage" ;;
         *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${error##*$'\n'}" ;;
     esac
 }
@@ -168,14 +221,6 @@ check_images() {
     done
 }
 
-ensure_repository() {
-    aws ecr describe-repositories --repository-names "$1" --query 'repositories[0].repositoryUri' --output text \
-        >/dev/null 2>&1 && return 0
-    say "making repository $1, whose tags never move"
-    aws ecr create-repository --repository-name "$1" --image-tag-mutability IMMUTABLE \
-        --image-scanning-configuration scanOnPush=true --query 'repository.repositoryUri' --output text
-}
-
 push_images() {
     local name
     for name in "${to_name[@]}"; do name_image "$name"; done
@@ -184,7 +229,6 @@ push_images() {
         return 0
     fi
     [ -n "$engine" ] || engine=$(scripts/images.sh --which)
-    for name in "${to_push[@]}"; do ensure_repository "$prefix/$name"; done
     scripts/images.sh --engine "$engine" --tag "$tag" --prefix "$registry/$prefix" "${to_push[@]}"
     aws ecr get-login-password | "$engine" login --username AWS --password-stdin "$registry"
     for name in "${to_push[@]}"; do
@@ -271,14 +315,18 @@ change() {
     status=$(stack_status "$1") || return 1
     case "$status" in
         '' | None | REVIEW_IN_PROGRESS) kind=CREATE ;;
-        ROLLBACK_COMPLETE | ROLLBACK_FAILED | DELETE_FAILED)
-            warn "$name is in $status: look at its events, delete it, deploy again"; return 1 ;;
+        ROLLBACK_COMPLETE) delete_failed "$name" || return 1; kind=CREATE ;;
+        ROLLBACK_FAILED | DELETE_FAILED | CREATE_FAILED)
+            warn "$name is in $status: look at its events, delete it (docs/operations.md), deploy again"; return 1 ;;
+        UPDATE_ROLLBACK_FAILED)
+            warn "$name is in $status: look at its events, then aws cloudformation continue-update-rollback --stack-name $name"
+            return 1 ;;
         *_IN_PROGRESS) warn "$name is in $status: somebody else is at it"; return 1 ;;
     esac
     change_set=$(printf 'walkaround-%s-%s' "${tag//[^0-9A-Za-z]/-}" "$(date -u +%Y%m%dT%H%M%SZ)")
     aws cloudformation create-change-set --stack-name "$name" --change-set-name "$change_set" \
         --change-set-type "$kind" --template-body "file://$template" --parameters "file://$parameters" \
-        --capabilities CAPABILITY_IAM --tags "Key=walkaround,Value=$prefix" \
+        --capabilities CAPABILITY_IAM --role-arn "$acts_by" --tags "Key=walkaround,Value=$prefix" \
         --description "Walkaround $tag" --query Id --output text >/dev/null || return 1
     # An empty one counts as failed, too; the reason tells them apart.
     if ! aws cloudformation wait change-set-create-complete --stack-name "$name" --change-set-name "$change_set" \
@@ -304,15 +352,29 @@ change() {
     await "$name" "$kind"
 }
 
-# await STACK KIND: the AWS CLI asks every 30 s, an hour at the longest.
+# await STACK KIND: until the stack is in a final state. What may still run is noted: nobody goes back from that.
 await() {
-    local waiter='stack-update-complete'
-    [ "$2" = UPDATE ] || waiter='stack-create-complete'
-    aws cloudformation wait "$waiter" --stack-name "$1" && { say "$1: done"; return 0; }
+    local code=0
+    scripts/stacks.py await "$1" "${2,,}" || code=$?
+    case "$code" in
+        0) say "$1: done"; return 0 ;;
+        1) ;;
+        *)
+            unsettled=$1
+            warn "$1: CloudFormation may still be at it. Wait until it is over, then start this deployment again"
+            return 1 ;;
+    esac
     warn "$1: failed, and CloudFormation undid it; its events:"
     aws cloudformation describe-stack-events --stack-name "$1" --max-items 20 --output table \
         --query "StackEvents[?ends_with(ResourceStatus, '_FAILED')].[LogicalResourceId,ResourceStatusReason]" >&2 || true
     return 1
+}
+
+# delete_failed STACK: of a creation that failed nothing is left but the name, which the next one needs.
+delete_failed() {
+    say "$1: an earlier creation failed and left an empty stack: deleting that"
+    aws cloudformation delete-stack --stack-name "$1" --role-arn "$acts_by" || return 1
+    scripts/stacks.py await "$1" delete || { warn "$1 cannot be deleted: look at its events"; return 1; }
 }
 
 # Those that a roll-back changes, the last first.
@@ -320,12 +382,12 @@ backwards() { printf '%s\n' "${STACKS[@]:1}" | tac; }
 
 # change_stack STACK: the version's template, with its parameters of the stage and its images.
 change_stack() {
-    local images=()
+    local given=("?BoundaryArn=$boundary")
     case "$1" in
-        gpu) images=("WorkerImageUri=$(image worker "$tag")") ;;
-        pipeline) images=("ImageUri=$(image functions "$tag")") ;;
+        gpu) given+=("WorkerImageUri=$(image worker "$tag")" "?Zones=$zones") ;;
+        pipeline) given+=("ImageUri=$(image functions "$tag")") ;;
     esac
-    change "$1" "$templates/$1.yaml" "$(parameters_file "$1" "${images[@]}")"
+    change "$1" "$templates/$1.yaml" "$(parameters_file "$1" "${given[@]}")"
 }
 
 # --- the bundle
@@ -365,15 +427,19 @@ bundle_says() {
 # --- the smoke test: S3, queue, triage, table; not the GPU lane, which one photo does not start
 
 smoke() {
-    local bucket table key version id item phase='' began
+    local bucket table key version id item folder phase='' began
     bucket=$(output storage PhotosBucket) && table=$(output storage TableName) || return 1
-    key=smoke/$tag-$(date -u +%Y%m%dT%H%M%SZ)-$$.png
+    # Below the prefix that the bucket reports, where it reports only one; no event goes out for this folder.
+    folder=$(storage_parameter PhotoPrefix) || return 1
+    [ "$folder" != None ] || folder=''
+    key=${folder}walkaround-smoke/$tag-$(date -u +%Y%m%dT%H%M%SZ)-$$.png
     version=$(aws s3api put-object --bucket "$bucket" --key "$key" --body "$SAMPLE" --content-type image/png \
         --query VersionId --output text) || return 1
     case "$version" in None | null) version='' ;; esac
-    # What docs/messages.md says an id is: where the photo is, joined by the unit separator.
+    # What docs/messages.md says an id is: where the photo is, joined by the unit separator. Without a version it is made of
+    # more than that, so a request brings one of its own.
     id=$(printf 's3\037%s\037%s\037%s' "$bucket" "$key" "$version" | sha256sum | cut -d ' ' -f 1)
-    if ! bucket_tells; then tell "$bucket" "$key" "$version" || return 1; fi
+    if [ -z "$version" ] || ! bucket_tells; then tell "$bucket" "$key" "$version" "$id" || return 1; fi
     say "smoke test: s3://$bucket/$key, inspection $id"
     item=$(printf '{"pk":{"S":"I#%s"},"sk":{"S":"R"}}' "$id")
     began=$SECONDS
@@ -404,11 +470,11 @@ storage_parameter() {
         --query "Stacks[0].Parameters[?ParameterKey=='$1'].ParameterValue | [0]"
 }
 
-# tell BUCKET KEY VERSION: where nothing tells of new photos, a request does.
+# tell BUCKET KEY VERSION ID: where nothing tells of new photos, a request does.
 tell() {
     local queue body
     queue=$(output storage IntakeQueueUrl) || return 1
-    body=$(printf '{"photo":{"s3":{"bucket":"%s","key":"%s","version":"%s"}}}' "$1" "$2" "$3")
+    body=$(printf '{"inspection_id":"%s","photo":{"s3":{"bucket":"%s","key":"%s","version":"%s"}}}' "$4" "$1" "$2" "$3")
     aws sqs send-message --queue-url "$queue" --message-body "$body" --query MessageId --output text >/dev/null
 }
 
@@ -429,6 +495,10 @@ go_back() {
     if [ -z "$previous" ]; then
         warn "there is no version before $tag to go back to; what was deployed stays, to be looked at"
         return 0
+    fi
+    if [ -n "$unsettled" ]; then
+        warn "nothing goes back: $unsettled is in no final state yet"
+        return 1
     fi
     say "going back to $previous"
     # One decision, made by the failure: nobody is asked again.
@@ -463,10 +533,13 @@ registry=$account.dkr.ecr.$region.amazonaws.com
 # A stage may do without the GPU lane.
 [ "$(parameter operations GpuStack)" != false ] || STACKS=(storage pipeline operations)
 mkdir -p "$WORK"
-changed='' previous='' to_push=() to_name=()
+changed='' unsettled='' previous='' to_push=() to_name=()
 
+[ "$mode" = rollback ] || check_receiver
+take_bootstrap
 check_images
 if [ "$mode" = rollback ]; then
+    count_zones
     say "$prefix in $region of account $account: back to $tag"
     roll_back || { warn "the roll-back to $tag failed"; exit 1; }
     say "$tag runs in $stage"
@@ -474,6 +547,8 @@ if [ "$mode" = rollback ]; then
 fi
 
 say "$prefix in $region of account $account: $tag, commit ${revision:0:12}"
+check_kept
+count_zones
 validate
 remember
 push_images

@@ -74,13 +74,38 @@ def machines(templates: Templates) -> Iterator[str]:
         options = template["LaunchTemplateData"].get("MetadataOptions", {})
         if options.get("HttpTokens") != "required" or options.get("HttpPutResponseHopLimit") != 2:
             yield f"{name}: not IMDSv2 that a container reaches"
+        start = text(template["LaunchTemplateData"].get("UserData", {}).get("Fn::Base64", ""))
+        if not start.startswith("MIME-Version: 1.0\nContent-Type: multipart/mixed;"):
+            yield f"{name}: AWS Batch merges its user data with no other than a multi-part archive"
+        if "echo ECS_ENABLE_SPOT_INSTANCE_DRAINING=true >>/etc/ecs/ecs.config" not in start:
+            yield f"{name}: a new job may land on a host that Spot is about to take back"
+        if "${MachineImageRefresh}" not in start:
+            yield f"{name}: nothing brings a newer machine image"
+        throughput = templates["gpu"]["Parameters"]["VolumeMiBs"]["Default"]
+        for disk in template["LaunchTemplateData"].get("BlockDeviceMappings", []):
+            if disk["Ebs"].get("Throughput") != {"Ref": "VolumeMiBs"} or throughput < 500:
+                yield f"{name}: an image of gigabytes is unpacked at gp3's own 125 MiB a second"
     for name, group in resources(templates, "AWS::EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
             if "SourceSecurityGroupId" not in rule:
                 yield f"{name}: lets somebody in"
     for name, environment in resources(templates, "AWS::Batch::ComputeEnvironment"):
-        if environment["ComputeResources"]["MinvCpus"] != 0:
+        does = environment["ComputeResources"]
+        if does["MinvCpus"] != 0:
             yield f"{name}: costs something without a photo"
+        if [one["ImageType"] for one in does["Ec2Configuration"]] != ["ECS_AL2023_NVIDIA"]:
+            yield f"{name}: AWS Batch makes no new environment of this machine image"
+        if does.get("UpdateToLatestImageVersion") is not True:
+            yield f"{name}: keeps its machine image for ever"
+        if len(choices(does["Subnets"])) != 4:
+            yield f"{name}: not three zones of a new VPC, or the subnets of an existing one"
+        types = templates["gpu"]["Parameters"][does["InstanceTypes"]["Ref"]]["Default"].split(",")
+        if does["Type"] == "EC2" and not all(one.endswith(".xlarge") for one in types):
+            yield f"{name}: takes {types} by the price of a vCPU: larger ones than a worker needs"
+    delay = templates["gpu"]["Parameters"]["ScaleDownDelayMinutes"]
+    wrong = [n for n in range(20) if n and re.search(delay["AllowedPattern"], str(n))]
+    if wrong or not all(re.search(delay["AllowedPattern"], n) for n in ("0", "20", "99", "100", "10080")):
+        yield f"ScaleDownDelayMinutes: takes {wrong}, AWS Batch 0 and 20 to 10080"
 
 
 def metrics(templates: Templates) -> Iterator[str]:
@@ -98,6 +123,63 @@ def metrics(templates: Templates) -> Iterator[str]:
                 yield f"{name}: no program tells {wrong}"
         if len(choices(alarm.get("AlarmActions", []))) != 1:
             yield f"{name}: tells nobody"
+
+
+# Seconds that a parked message is hidden for by whoever looks at it, which an alarm must outlast.
+PARKED_HIDDEN_S = 300
+
+
+def thresholds(templates: Templates) -> Iterator[str]:
+    """Alarms fit what they watch: time-outs, cold starts, and messages that are looked at."""
+    alarms = dict(resources(templates, "AWS::CloudWatch::Alarm"))
+    functions = {text(f["FunctionName"]): f for _, f in resources(templates, "AWS::Lambda::Function")}
+    near = {}
+    for name, alarm in alarms.items():
+        if alarm.get("MetricName") == "Duration":
+            function = text(alarm["Dimensions"][0]["Value"])
+            near[function] = alarm["Threshold"]
+            if alarm["Threshold"] != 900 * functions[function]["Timeout"]:
+                yield f"{name}: other than nine tenths of the time-out"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible":
+            minutes = alarm["EvaluationPeriods"] * alarm["Period"] / 60
+            if alarm.get("DatapointsToAlarm") != 1 or minutes * 60 <= PARKED_HIDDEN_S:
+                yield f"{name}: is over while somebody looks at the parked messages"
+    for name in ("${Prefix}-triage", "${Prefix}-scaler"):
+        if name not in near:
+            yield f"{name}: nobody hears that it comes near its time-out"
+    parameters = templates["pipeline"]["Parameters"]
+    if parameters["OldestMessageS"]["Default"] <= parameters["ColdStartS"]["Default"]:
+        yield "OldestMessageS: every cold start alarms"
+
+
+def deliveries(templates: Templates) -> Iterator[str]:
+    """What AWS fails to deliver is heard of: topics, rules, the notifier's own events, throttled tables."""
+    seen = set()
+    for _name, alarm in resources(templates, "AWS::CloudWatch::Alarm"):
+        metrics = [alarm, *(q["MetricStat"]["Metric"] for q in alarm.get("Metrics", []) if "MetricStat" in q)]
+        seen |= {(m["MetricName"], text(d["Value"])) for m in metrics for d in m.get("Dimensions", [])}
+    wanted = [("AsyncEventsDropped", "${Prefix}-notifier")]
+    wanted += [
+        ("NumberOfNotificationsFailed", text(t["TopicName"])) for _, t in resources(templates, "AWS::SNS::Topic")
+    ]
+    wanted += [("FailedInvocations", text(r["Name"])) for _, r in resources(templates, "AWS::Events::Rule")]
+    for _, table in resources(templates, "AWS::DynamoDB::Table"):
+        wanted += [(kind, text(table["TableName"])) for kind in ("ReadThrottleEvents", "WriteThrottleEvents")]
+    for metric, of in wanted:
+        if (metric, of) not in seen:
+            yield f"{of}: no alarm on {metric}"
+    rules = dict(resources(templates, "AWS::Events::Rule"))
+    kinds = {kind for rule in rules.values() for kind in rule.get("EventPattern", {}).get("detail-type", [])}
+    for kind in {"Batch Job State Change", "Batch Job Queue Blocked"} - kinds:
+        yield f"{kind}: nobody is told"
+    for name, function in resources(templates, "AWS::Lambda::Function"):
+        reserved = function.get("ReservedConcurrentExecutions")
+        if name != "TriageFunction" and not reserved:
+            yield f"{name}: a busy triage may keep it from running"
+    for name, budget in resources(templates, "AWS::Budgets::Budget"):
+        tags = [text(one) for c in choices(budget["Budget"].get("CostFilters", [])) for one in c["TagKeyValue"]]
+        if tags != ["user:walkaround$${Prefix}"]:
+            yield f"{name}: counts other stages, too"
 
 
 def watched(templates: Templates) -> Iterator[str]:
@@ -119,6 +201,10 @@ def watched(templates: Templates) -> Iterator[str]:
     for name, stream in resources(templates, "AWS::KinesisFirehose::DeliveryStream"):
         if ("DeliveryToS3.DataFreshness", text(stream["DeliveryStreamName"]), "LogDeliveryAlarm") not in seen:
             yield f"{name}: no alarm when it does not deliver"
+    board = dict(resources(templates, "AWS::CloudWatch::Dashboard"))["Dashboard"]
+    worker = board["DashboardBody"]["Fn::Sub"][1].get("WorkerSource", {})
+    if '"Fn::If": ["WithGpu"' not in json.dumps(worker):
+        yield "Dashboard: its log query names a group that a stage without workers does not have"
     query = "".join(text(of["DashboardBody"]) for _, of in resources(templates, "AWS::CloudWatch::Dashboard"))
     for name, group in resources(templates, "AWS::Logs::LogGroup"):
         if name != "DeliveryLogs" and f"SOURCE '{text(group['LogGroupName'])}'" not in query:

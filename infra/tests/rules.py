@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import calls
+import people
 from templates import (
     ROOT,
     Templates,
@@ -52,6 +53,8 @@ OPERATORS = {
 OTHER_VARIABLES = {
     "WALKAROUND_LOG": ("crates/assembly/src/process.rs", '"WALKAROUND_LOG"'),
     "AWS_ENDPOINT_URL": ("", ""),
+    # Read by the SDK. Lambda sets it itself.
+    "AWS_REGION": ("", ""),
 }
 
 
@@ -118,7 +121,8 @@ def public_access(templates: Templates) -> Iterator[str]:
         anyone = principal == "*" or "*" in listed(principal.get("AWS", []))
         if statement["Effect"] == "Allow" and anyone:
             yield f"{name}: allows everybody {statement['Action']}"
-        if statement["Effect"] == "Allow" and "aws:Source" not in str(statement.get("Condition")):
+        of_service = "Service" in principal if isinstance(principal, dict) else True
+        if statement["Effect"] == "Allow" and of_service and "aws:Source" not in str(statement.get("Condition")):
             yield f"{name}: a service of AWS may act here for anybody's account"
 
 
@@ -172,6 +176,7 @@ def dead_letters(templates: Templates) -> Iterator[str]:
 
 def least_rights(templates: Templates) -> Iterator[str]:
     roles = dict(resources(templates, "AWS::IAM::Role"))
+    roles = {name: role for name, role in roles.items() if name not in people.ROLES}
     for name in roles.keys() ^ calls.USES.keys():
         yield f"{name}: a role, or a program's calls, without the other"
     for name in roles.keys() & calls.USES.keys():

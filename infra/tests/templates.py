@@ -15,7 +15,7 @@ from cfnlint.decode import cfn_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
-NAMES = ("storage", "pipeline", "gpu", "operations")
+NAMES = ("bootstrap", "storage", "pipeline", "gpu", "operations")
 
 Template = dict[str, Any]
 Templates = dict[str, Template]
@@ -75,17 +75,31 @@ def statements(document: dict[str, Any]) -> list[dict[str, Any]]:
     return choices(document["Statement"])
 
 
+def managed_statements(templates: Templates, role: str) -> list[dict[str, Any]]:
+    """The statements of all managed policies of a template that are attached to a role."""
+    found = []
+    for _, properties in resources(templates, "AWS::IAM::ManagedPolicy"):
+        if {"Ref": role} in properties.get("Roles", []):
+            found += statements(properties["PolicyDocument"])
+    return found
+
+
 def role_statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
     """The statements of all policies that stand in a role."""
     return [s for policy in properties.get("Policies", []) for s in statements(policy["PolicyDocument"])]
 
 
 def attached_statements(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(logical id, statement) of policies on buckets, queues and topics."""
+    """(logical id, statement) of policies on buckets, queues, topics and repositories."""
     for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
         for name, properties in resources(templates, kind):
             for statement in statements(properties["PolicyDocument"]):
                 yield name, statement
+    for name, properties in resources(templates, "AWS::ECR::Repository"):
+        if "RepositoryPolicyText" in properties:
+            for statement in statements(properties["RepositoryPolicyText"]):
+                # A repository's policy names no resource: it is the repository.
+                yield name, {"Resource": f"${{{name}.Arn}}", **statement}
 
 
 def environments(templates: Templates) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -11,8 +11,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import agreements
 import calls
+import people
+import planted_deployments
+import repeatable
 import rules
 import templates
+from planting import allow, drop, keys, policy, properties, put, variables
 from templates import Templates
 
 RULES: list[Callable[[Templates], Any]] = [
@@ -30,45 +34,22 @@ RULES: list[Callable[[Templates], Any]] = [
     agreements.retries,
     agreements.machines,
     agreements.metrics,
+    agreements.thresholds,
+    agreements.deliveries,
     agreements.watched,
     agreements.parameters,
     agreements.workers,
     agreements.exports,
     agreements.sizes,
+    people.named_people,
+    people.readers_only_read,
+    people.deployments,
+    people.boundary,
+    people.whole_services,
+    repeatable.kept,
+    repeatable.repositories,
+    repeatable.singletons,
 ]
-
-
-def properties(t: Templates, stack: str, name: str) -> dict:
-    return t[stack]["Resources"][name]["Properties"]
-
-
-def variables(t: Templates, function: str) -> dict:
-    return properties(t, "pipeline", function)["Environment"]["Variables"]
-
-
-def policy(t: Templates, stack: str, role: str, sid: str) -> dict:
-    found = templates.role_statements(properties(t, stack, role))
-    return next(statement for statement in found if statement["Sid"] == sid)
-
-
-def keys(t: Templates, stack: str, role: str, sid: str) -> list:
-    """The partitions that a statement lets through."""
-    ((_, asked),) = policy(t, stack, role, sid)["Condition"].items()
-    return asked["dynamodb:LeadingKeys"]
-
-
-def put(of: dict, **values: Any) -> None:
-    of.update(values)
-
-
-def drop(of: dict, *names: str) -> None:
-    for name in names:
-        del of[name]
-
-
-def allow(t: Templates, stack: str, role: str, statement: dict) -> None:
-    whole = {"Sid": "Planted", "Effect": "Allow", **statement}
-    properties(t, stack, role)["Policies"][0]["PolicyDocument"]["Statement"].append(whole)
 
 
 def public_queue(t: Templates) -> None:
@@ -98,8 +79,8 @@ def a_number_of_errors(t: Templates) -> None:
 
 
 def unread_log(t: Templates) -> None:
-    body = properties(t, "operations", "Dashboard")["DashboardBody"]
-    body["Fn::Sub"] = body["Fn::Sub"].replace("SOURCE '/walkaround/${Prefix}/notifier' | ", "")
+    body = properties(t, "operations", "Dashboard")["DashboardBody"]["Fn::Sub"]
+    body[0] = body[0].replace("SOURCE '/walkaround/${Prefix}/notifier' ", "")
 
 
 def second_role_user(t: Templates) -> None:
@@ -107,8 +88,8 @@ def second_role_user(t: Templates) -> None:
 
 
 def unknown_metric(t: Templates) -> None:
-    body = properties(t, "operations", "Dashboard")["DashboardBody"]
-    body["Fn::Sub"] = body["Fn::Sub"].replace("LiveWorkers", "LivingWorkers")
+    body = properties(t, "operations", "Dashboard")["DashboardBody"]["Fn::Sub"]
+    body[0] = body[0].replace("LiveWorkers", "LivingWorkers")
 
 
 TABLE_ARN = {"Fn::Sub": ["arn:aws:dynamodb:::table/${Table}", {"Table": {"Fn::ImportValue": "TableName"}}]}
@@ -478,6 +459,7 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         lambda t: put(t["pipeline"], Description="x" * 50_000),
         "at most 51200",
     ),
+    *planted_deployments.PLANTED,
 ]
 
 

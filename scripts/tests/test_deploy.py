@@ -65,19 +65,42 @@ NO_OBJECT = rule(
 )
 NO_STACK = {"error": "An error occurred (ValidationError): Stack with id x does not exist", "code": 254}
 
+
+def state(status: str, *words: str, **more: object) -> dict:
+    """What scripts/stacks.py is answered when it asks how a stack is."""
+    text = json.dumps({"Stacks": [{"StackStatus": status}]})
+    return rule("describe-stacks --stack-name", "--output json", *words, out=text, **more)
+
+
+def gone(*words: str, **more: object) -> dict:
+    return rule("describe-stacks --stack-name", "--output json", *words, **NO_STACK, **more)
+
+
+# No stack yet, but for what an administrator made.
+FIRST = [
+    rule("describe-stacks", "walkaround-stage-bootstrap", "StackStatus", out="CREATE_COMPLETE"),
+    rule("describe-stacks", "StackStatus", **NO_STACK),
+    gone("walkaround-stage-storage", times=1),
+]
+
 # Everything in order: stacks are there with v1.0.0, the tree is clean, no image of the new tag is.
 HEALTHY = [
     rule("git rev-parse HEAD", out=HEAD),
     rule("git rev-parse", "refs/tags/", code=1),
     rule("git rev-parse", "origin/main", out=OTHER),
+    rule("aws sts", "--output json", out='{"Account": "123456789012"}'),
     rule("aws sts", out="123456789012"),
     rule("aws ecr describe-images", **NO_IMAGE),
     rule("aws ecr get-login-password", out=PASSWORD),
     rule("describe-stacks", "StackStatus", out="UPDATE_COMPLETE"),
+    rule("describe-stacks", "OutputKey=='CloudFormationRoleArn'", out="arn:the-role"),
+    rule("describe-stacks", "OutputKey=='BoundaryArn'", out="arn:the-boundary"),
+    rule("ec2 describe-availability-zones", out="3"),
     rule("describe-stacks", "ImageUri", out="reg/walkaround-stage/functions:v1.0.0"),
     rule("describe-stacks", "Stacks[0].Parameters --output json", out='[{"ParameterKey": "A", "ParameterValue": "b"}]'),
     rule("describe-stacks", "ParameterKey=='PhotoEvents'", out="Queue"),
     rule("describe-stacks", "ParameterKey=='ExistingPhotosBucket'"),
+    state("UPDATE_COMPLETE"),
     rule("describe-stacks", "OutputKey=='PhotosBucket'", out="the-photos"),
     rule("describe-stacks", "TableName", out="the-table"),
     rule("describe-stacks", "BundlesBucket", out="the-bundles"),
@@ -110,12 +133,12 @@ class Deployment(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.home = Path(folder.name)
         self.tree = self.home / "tree"
-        for part in ("scripts/deploy.sh", "scripts/images.sh", "bundles/demo/self_test.png"):
+        for part in ("scripts/deploy.sh", "scripts/images.sh", "scripts/stacks.py", "bundles/demo/self_test.png"):
             (self.tree / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / part, self.tree / part)
         shutil.copytree(ROOT / "infra" / "parameters", self.tree / "infra" / "parameters")
-        for stack in ("storage", "gpu", "pipeline", "operations"):
-            (self.tree / "infra" / f"{stack}.yaml").write_text("Resources: {}\n")
+        for stack in ("bootstrap", "storage", "gpu", "pipeline", "operations"):
+            (self.tree / "infra" / f"{stack}.yaml").write_text("Parameters:\n  BoundaryArn:\n\nResources:\n")
         programs = self.home / "bin"
         programs.mkdir()
         for name in ("aws", "docker", "git", "cargo"):
@@ -133,6 +156,7 @@ class Deployment(unittest.TestCase):
             "HOME": str(self.home),
             "AWS_REGION": "eu-central-1",
             "WALKAROUND_SMOKE_LOOK_S": "0",
+            "WALKAROUND_STACK_POLL_S": "0",
             **more.pop("environment", {}),
         }
         return subprocess.run(
@@ -144,6 +168,17 @@ class Deployment(unittest.TestCase):
             text=True,
             timeout=60,
         )
+
+    def set_parameter(self, stage: str, stack: str, name: str, value: str) -> None:
+        path = self.tree / "infra/parameters" / f"{stage}.json"
+        values = json.loads(path.read_text())
+        values[stack][name] = value
+        path.write_text(json.dumps(values))
+
+    def given(self, stack: str) -> dict[str, str]:
+        """Parameters that a stack was given."""
+        made = json.loads((self.tree / f"out/deploy/{stack}.parameters.json").read_text())
+        return {entry["ParameterKey"]: entry["ParameterValue"] for entry in made}
 
     def calls(self, *words: str) -> list[str]:
         """Recorded command lines with any of the words; all without words."""
@@ -218,7 +253,8 @@ class Deployment(unittest.TestCase):
         self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "AWS does not say whether")
 
     def test_silence_about_a_stack_is_no_absence(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", error="An error occurred (AccessDenied)", code=254)]
+        error = "An error occurred (AccessDenied)"
+        world = [rule("describe-stacks", "walkaround-stage-gpu", "StackStatus", error=error, code=254)]
         self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "cannot be remembered")
 
     def test_an_invalid_template(self) -> None:
@@ -242,20 +278,26 @@ class Deployment(unittest.TestCase):
         answer = self.run_script("stage", "v1.1.0", "--yes")
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertIn("v1.1.0 runs in stage", answer.stdout)
-        order = self.calls("validate-template", *CHANGING, "wait stack", "dynamodb get-item")
+        waits = "describe-stacks --stack-name walkaround-stage-"
+        order = self.calls("validate-template", *CHANGING, waits, "dynamodb get-item")
+        # Before anything is changed, what earlier stacks kept is asked for.
+        order = [
+            line for line in order if waits not in line or (line.endswith("--output json") and "--query" not in line)
+        ]
+        self.assertEqual(len([line for line in order[:2] if waits in line]), 2)
+        order = order[2:]
         kinds = [
             next(
                 k
-                for k in ("validate", "build", "push", "create-change", "execute", "wait", "put", "get")
+                for k in ("validate", "build", "push", "create-change", "execute", "describe-stacks", "put", "get")
                 if f" {k}" in line
             )
             for line in order
         ]
         expected = ["validate"] * 4 + ["build"] * 2 + ["push"] * 4
-        expected += ["create-change", "execute", "wait"] * 4 + ["put", "get"]
+        expected += ["create-change", "execute", "describe-stacks"] * 4 + ["put", "get"]
         self.assertEqual(kinds, expected)
         self.assertEqual([stack for stack, _ in self.change_sets()], ["storage", "gpu", "pipeline", "operations"])
-        self.assertEqual(len(self.calls("stack-update-complete")), 4)
         pushed = [line.split()[-1] for line in self.calls("docker push")]
         repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/walkaround-stage"
         self.assertEqual(
@@ -269,6 +311,7 @@ class Deployment(unittest.TestCase):
 
     def test_production_deploys_a_tag_on_main(self) -> None:
         world = [rule("git rev-parse", "refs/tags/v1.1.0", out=HEAD)]
+        self.set_parameter("production", "operations", "AlarmEmail", "on-call@example.com")
         answer = self.run_script("production", "v1.1.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(len(self.calls("execute-change-set --stack-name walkaround-production-")), 4)
@@ -320,27 +363,23 @@ class Deployment(unittest.TestCase):
         self.assertEqual(self.calls("s3api put-object"), [])
 
     def test_a_stage_without_the_gpu_lane(self) -> None:
-        parameters = self.tree / "infra/parameters/stage.json"
-        values = json.loads(parameters.read_text())
-        values["operations"]["GpuStack"] = "false"
-        parameters.write_text(json.dumps(values))
+        self.set_parameter("stage", "operations", "GpuStack", "false")
         answer = self.run_script("stage", "v1.1.0", "--yes")
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.executed(), ["storage", "pipeline", "operations"])
 
     def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
+        world = [*FIRST, NO_OBJECT]
         (self.tree / "bundles/demo/bundle.toml").write_text('name = "demo"\nversion = "3"\n')
         answer = self.run_script("stage", "v1.0.0", "--yes", "--bundle", "bundles/demo", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(len(self.calls("--change-set-type CREATE")), 4)
-        self.assertEqual(len(self.calls("wait stack-create-complete")), 4)
         pushed, activated = self.calls("cargo run")
         self.assertIn("bundle push bundles/demo --bucket the-bundles", pushed)
         self.assertIn("bundle activate demo 3 --bucket the-bundles", activated)
 
     def test_a_bundle_of_another_name_is_not_pushed(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
+        world = [*FIRST, NO_OBJECT]
         (self.tree / "bundles/demo/bundle.toml").write_text('name = "ours"\nversion = "3"\n')
         answer = self.run_script("stage", "v1.0.0", "--yes", "--bundle", "bundles/demo", world=world)
         self.assertEqual(answer.returncode, 1, answer.stdout)
@@ -349,7 +388,7 @@ class Deployment(unittest.TestCase):
         self.assertEqual(self.executed(), ["storage"])
 
     def test_a_first_deployment_without_a_bundle_stops_and_says_so(self) -> None:
-        world = [rule("describe-stacks", "StackStatus", **NO_STACK), NO_OBJECT]
+        world = [*FIRST, NO_OBJECT]
         answer = self.run_script("stage", "v1.0.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("no bundle demo is active", answer.stdout)
@@ -385,10 +424,78 @@ class Deployment(unittest.TestCase):
         self.assertEqual(self.executed(), [], "nothing was changed, so nothing goes back")
 
     def test_a_stack_that_must_be_deleted_first(self) -> None:
-        world = [rule("describe-stacks", "walkaround-stage-storage", "StackStatus", out="ROLLBACK_COMPLETE")]
+        world = [rule("describe-stacks", "walkaround-stage-storage", "StackStatus", out="ROLLBACK_FAILED")]
         answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
         self.assertEqual(answer.returncode, 1, answer.stdout)
         self.assertIn("delete it", answer.stdout)
+
+    def test_a_creation_that_failed_is_made_again(self) -> None:
+        world = [
+            rule("describe-stacks", "walkaround-stage-storage", "StackStatus", out="ROLLBACK_COMPLETE"),
+            state("ROLLBACK_COMPLETE", "walkaround-stage-storage", times=1),
+            state("DELETE_IN_PROGRESS", "walkaround-stage-storage", times=1),
+            gone("walkaround-stage-storage", times=1),
+        ]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(len(self.calls("delete-stack --stack-name walkaround-stage-storage")), 1)
+        self.assertIn(
+            "--change-set-type CREATE", self.calls("create-change-set --stack-name walkaround-stage-storage")[0]
+        )
+
+    # what an administrator made, and what an earlier stack kept
+
+    def test_a_stage_without_its_bootstrap_is_refused(self) -> None:
+        world = [rule("describe-stacks", "walkaround-stage-bootstrap", "StackStatus", **NO_STACK)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "make bootstrap STAGE=stage")
+
+    def test_a_missing_repository_is_refused(self) -> None:
+        world = [rule("describe-images", error="An error occurred (RepositoryNotFoundException)", code=254)]
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "make bootstrap STAGE=stage")
+
+    def test_cloudformation_acts_by_its_own_role_and_roles_have_the_boundary(self) -> None:
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertTrue(all("--role-arn arn:the-role" in line for line in self.calls("create-change-set --stack")))
+        self.assertEqual(self.given("pipeline")["BoundaryArn"], "arn:the-boundary")
+
+    def test_a_template_without_the_boundary_is_not_given_one(self) -> None:
+        (self.tree / "infra/gpu.yaml").write_text("Parameters:\n  Zones:\n\nResources:\n")
+        world = [rule("ec2 describe-availability-zones", out="2")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertNotIn("BoundaryArn", self.given("gpu"))
+        self.assertEqual(self.given("gpu")["Zones"], "2")
+
+    def test_what_an_earlier_stack_kept_is_not_run_into(self) -> None:
+        shutil.copy(ROOT / "infra/storage.yaml", self.tree / "infra/storage.yaml")
+        absent = [
+            rule("head-bucket", error="An error occurred (404) when calling HeadBucket: Not Found", code=254),
+            rule("describe-table", out='{"Table": {}}'),
+            rule("get-queue-url", error="An error occurred (AWS.SimpleQueueService.NonExistentQueue)", code=254),
+        ]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=[*FIRST, *absent])
+        self.assert_refused(
+            answer, "an earlier stack kept DynamoDB walkaround-stage-records: make reimport STAGE=stage"
+        )
+
+    def test_silence_about_what_was_kept_is_no_absence(self) -> None:
+        shutil.copy(ROOT / "infra/storage.yaml", self.tree / "infra/storage.yaml")
+        silent = rule("head-bucket", error="An error occurred (403) when calling HeadBucket: Forbidden", code=254)
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=[*FIRST, silent]), "cannot be known")
+
+    def test_production_without_anybody_to_tell_is_refused(self) -> None:
+        world = [rule("git rev-parse", "refs/tags/v1.1.0", out=HEAD)]
+        answer = self.run_script("production", "v1.1.0", "--yes", world=world)
+        self.assert_refused(answer, "nobody would be told when production breaks")
+        answer = self.run_script("production", "v1.1.0", "--yes", "--no-alerts", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+
+    def test_the_smoke_photo_lies_where_no_event_goes_out(self) -> None:
+        world = [rule("describe-stacks", "ParameterKey=='PhotoPrefix'", out="returns/")]
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertIn("--key returns/walkaround-smoke/v1.1.0-", self.calls("s3api put-object")[0])
 
     def test_an_answer_of_no(self) -> None:
         mine, its = pty.openpty()
@@ -478,10 +585,31 @@ class Deployment(unittest.TestCase):
         self.assertIn("it is not the version", answer.stdout)
 
     def test_a_stack_that_fails_rolls_back(self) -> None:
-        world = [rule("wait stack-update-complete", "walkaround-stage-pipeline", code=255, times=1)]
+        # However long it takes: whether it failed, the stack's own state says.
+        world = [
+            state("UPDATE_IN_PROGRESS", "walkaround-stage-pipeline", times=5),
+            state("UPDATE_ROLLBACK_IN_PROGRESS", "walkaround-stage-pipeline", times=5),
+            state("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", "walkaround-stage-pipeline", times=1),
+            state("UPDATE_ROLLBACK_COMPLETE", "walkaround-stage-pipeline", times=1),
+        ]
         answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
         self.assert_went_back(answer, ["storage", "gpu", "pipeline"])
         self.assertEqual(len(self.calls("describe-stack-events")), 1)
+
+    def test_nothing_goes_back_from_a_state_that_is_not_final(self) -> None:
+        silent = rule("describe-stacks --stack-name walkaround-stage-gpu --output json", error="ExpiredToken", code=254)
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=[silent])
+        self.assertEqual(answer.returncode, 1, answer.stdout)
+        self.assertIn("walkaround-stage-gpu: CloudFormation may still be at it", answer.stdout)
+        self.assertIn("nothing goes back", answer.stdout)
+        self.assertEqual(self.executed(), ["storage", "gpu"])
+
+    def test_a_state_that_cannot_be_read_for_a_while_is_read_again(self) -> None:
+        silent = rule(
+            "describe-stacks --stack-name walkaround-stage-gpu --output json", error="slow", code=254, times=9
+        )
+        answer = self.run_script("stage", "v1.1.0", "--yes", world=[silent])
+        self.assertEqual(answer.returncode, 0, answer.stdout)
 
     def test_rollback_to_an_image_that_is_not_there(self) -> None:
         self.assert_refused(

@@ -55,6 +55,52 @@ pub fn deploy(
     })
 }
 
+/// Makes a stack that fails, waits until it is undone, deletes it, and tells what failed.
+///
+/// # Panics
+/// When it does not fail, or cannot be undone.
+pub fn fails(
+    (runtime, endpoint): (&Runtime, &str),
+    body: &str,
+    name: &str,
+    parameters: &[(&str, &str)],
+) -> String {
+    let set = parameters.iter().map(|(key, value)| {
+        Parameter::builder()
+            .parameter_key(*key)
+            .parameter_value(*value)
+            .build()
+    });
+    let set: Vec<Parameter> = set.collect();
+    runtime.block_on(async {
+        let client = Client::new(&config(endpoint, &Connection::default()).await);
+        let create = client.create_stack().stack_name(name).template_body(body);
+        let created = create.set_parameters(Some(set)).send().await;
+        created.unwrap_or_else(|e| panic!("{name}: {}", DisplayErrorContext(&e)));
+        until(&client, name, Some(StackStatus::RollbackComplete)).await;
+        let why = reasons(&client, name).await;
+        let deleted = client.delete_stack().stack_name(name).send().await;
+        deleted.unwrap_or_else(|e| panic!("{name}: {}", DisplayErrorContext(&e)));
+        until(&client, name, None).await;
+        why
+    })
+}
+
+/// Waits until the stack is in this state, or gone.
+async fn until(client: &Client, name: &str, wanted: Option<StackStatus>) {
+    let mut seen = None;
+    for _ in 0..LOOKS_MAX {
+        let answer = client.describe_stacks().stack_name(name).send().await;
+        let stacks = answer.ok().and_then(|a| a.stacks).unwrap_or_default();
+        seen = stacks.first().and_then(|s| s.stack_status().cloned());
+        if seen == wanted || (wanted.is_none() && seen == Some(StackStatus::DeleteComplete)) {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    panic!("stack {name} is {seen:?}, not {wanted:?}");
+}
+
 /// Waits until the stack is there.
 async fn made(client: &Client, name: &str) -> Stack {
     for _ in 0..LOOKS_MAX {

@@ -6,10 +6,11 @@ use image::RgbImage;
 use image::imageops::FilterType;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{
-    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, FirstLook, LazyEngine, OnnxEngine, Runtime, Vehicle,
-    VerifiedBundle,
+    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, FirstLook, LazyBundle, LazyEngine, OnnxEngine,
+    Runtime, Vehicle, VerifiedBundle, segmenter_files,
 };
 use walkaround_tests::pictures::{
     DENT, GLASS, MARKS, Mark, SCRATCH, SPACING, THIN_SCRATCH, draw, vehicle_with,
@@ -152,7 +153,11 @@ fn a_lazy_engine_answers_as_the_whole_one_and_loads_its_segmenters_when_asked() 
             device: ActiveDevice::Cpu,
             threads: 1,
         };
-        let mut lazy = LazyEngine::new(&runtime, &bundle, options).unwrap();
+        let all_there = Arc::new(LazyBundle::new(
+            Arc::clone(&bundle),
+            Arc::new(|| panic!("nothing is missing")),
+        ));
+        let mut lazy = LazyEngine::new(&runtime, &all_there, options).unwrap();
         let mut whole = OnnxEngine::new(&runtime, &bundle, options).unwrap();
         let photo = vehicle_with(&MARKS);
         let (a, b) = (
@@ -172,4 +177,57 @@ fn a_lazy_engine_answers_as_the_whole_one_and_loads_its_segmenters_when_asked() 
             assert_eq!((x.class, &x.values), (y.class, &y.values));
         }
     }
+}
+
+#[test]
+fn files_of_segmenters_are_fetched_once_and_only_when_they_are_needed() {
+    let runtime = Runtime::load(&walkaround_tests::places::onnxruntime()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let later = segmenter_files(&seven()).unwrap();
+    assert!(!later.is_empty());
+    let copy = |wanted: bool| {
+        for entry in std::fs::read_dir(seven()).unwrap() {
+            let from = entry.unwrap().path();
+            let name = from.file_name().unwrap().to_str().unwrap().to_owned();
+            if from.is_file() && later.contains(&name) == wanted {
+                std::fs::copy(&from, folder.path().join(name)).unwrap();
+            }
+        }
+    };
+    copy(false);
+    let bundle = VerifiedBundle::load_without_segmenters(folder.path()).unwrap();
+    assert!(!bundle.is_whole());
+    let fetched = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&fetched);
+    let fetch = Arc::new(move || {
+        // The first time S3 is away.
+        match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Err(std::io::Error::other("not reachable")),
+            _ => Ok(()),
+        }
+    });
+    let lazy = Arc::new(LazyBundle::new(Arc::new(bundle), fetch));
+    let options = EngineOptions {
+        device: ActiveDevice::Cpu,
+        threads: 1,
+    };
+    let mut engines = [0, 1].map(|_| LazyEngine::new(&runtime, &lazy, options).unwrap());
+    let photo = vehicle_with(&MARKS);
+    let region = engines[0].first_look(&[&photo]).unwrap()[0].vehicle.region();
+    assert_eq!(
+        fetched.load(Ordering::SeqCst),
+        0,
+        "the first look needs no segmenter"
+    );
+    let away = engines[0].segment(&[(&photo, region)]).unwrap_err().to_string();
+    assert!(away.contains("not reachable"), "{away}");
+    copy(true);
+    for engine in &mut engines {
+        assert!(!engine.segment(&[(&photo, region)]).unwrap()[0].is_empty());
+    }
+    assert_eq!(
+        fetched.load(Ordering::SeqCst),
+        2,
+        "once for all engines, after the one that failed"
+    );
 }

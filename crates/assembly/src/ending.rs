@@ -56,6 +56,15 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
         );
         return Some(("memory", told));
     }
+    // ECS: the NVIDIA base image's own check of the driver runs before the program, so that there is no exit code.
+    if reason.contains("CannotStartContainer") {
+        let told = (
+            "its container could not be started",
+            "most often the machine's NVIDIA driver is too old for the image's CUDA (580 or newer): set \
+             MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
+        );
+        return Some(("container", told));
+    }
     // Batch: "Job attempt duration exceeded timeout".
     if reason.to_ascii_lowercase().contains("timeout") {
         let told = (
@@ -115,5 +124,22 @@ fn by_code(exit: Option<i32>) -> Told {
             "it ended with a code of no known meaning",
             "the last lines of its log say why",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_that_is_too_old_is_named_with_and_without_an_exit_code() {
+        let refused = ending(
+            None,
+            "CannotStartContainerError: nvidia-container-cli: requirement error",
+        );
+        assert_eq!(refused.kind, "container");
+        assert!(refused.first_step.contains("driver"), "{refused:?}");
+        let device = ending(Some(i32::from(EXIT_DEVICE)), "Essential container in task exited");
+        assert!(device.first_step.contains("driver"), "{device:?}");
     }
 }

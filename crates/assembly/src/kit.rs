@@ -10,7 +10,7 @@ use std::time::Duration;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::ScalingPolicy;
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
-use walkaround_inference::Engine;
+use walkaround_inference::{Engine, FetchMissing};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::desk::Desk;
 use walkaround_pipeline::invocation::InvocationEnd;
@@ -79,8 +79,20 @@ impl Kit {
     /// # Errors
     /// As [`Engines::open`].
     pub fn engines(&self, bundle: &Path) -> Result<Engines, Failure> {
+        Engines::open(&self.open_engines(bundle)?)
+    }
+
+    /// The same for [lazy lookers](Kit::lazy_looker), whose segmenters `fetch` brings into the folder.
+    ///
+    /// # Errors
+    /// As [`Engines::open`].
+    pub fn engines_without_segmenters(&self, bundle: &Path, fetch: FetchMissing) -> Result<Engines, Failure> {
+        Engines::open_without_segmenters(&self.open_engines(bundle)?, fetch)
+    }
+
+    fn open_engines<'a>(&'a self, bundle: &'a Path) -> Result<OpenEngines<'a>, Failure> {
         let s = &self.settings;
-        Engines::open(&OpenEngines {
+        Ok(OpenEngines {
             bundle,
             device: s.device.parse().map_err(Failure::usage)?,
             onnxruntime: s.onnxruntime.as_deref(),

@@ -4,7 +4,8 @@ use crate::failure::Failure;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_inference::{
-    ActiveDevice, Device, EngineOptions, LazyEngine, OnnxEngine, Runtime, VerifiedBundle,
+    ActiveDevice, Device, EngineOptions, FetchMissing, LazyBundle, LazyEngine, OnnxEngine, Runtime,
+    VerifiedBundle,
 };
 
 const FILE: &str = "libonnxruntime.so";
@@ -14,8 +15,9 @@ const FILE: &str = "libonnxruntime.so";
 pub struct Engines {
     /// The library.
     pub runtime: Runtime,
-    /// The bundle.
+    /// The bundle; of one whose segmenters are fetched later, what is there from the beginning.
     pub bundle: Arc<VerifiedBundle>,
+    lazy: Arc<LazyBundle>,
     /// Where networks run.
     pub device: ActiveDevice,
     threads: usize,
@@ -39,16 +41,34 @@ impl Engines {
     /// # Errors
     /// Usage: no such folder, no library. Otherwise what is wrong with the bundle or the device, in one line.
     pub fn open(from: &OpenEngines<'_>) -> Result<Self, Failure> {
+        Self::start(from, None)
+    }
+
+    /// As [`Engines::open`], for [lazy engines](Engines::lazy_engine) only: the folder need not have the segmenters'
+    /// files, which `fetch` brings when they are first needed.
+    ///
+    /// # Errors
+    /// As [`Engines::open`].
+    pub fn open_without_segmenters(from: &OpenEngines<'_>, fetch: FetchMissing) -> Result<Self, Failure> {
+        Self::start(from, Some(fetch))
+    }
+
+    fn start(from: &OpenEngines<'_>, fetch: Option<FetchMissing>) -> Result<Self, Failure> {
         if !from.bundle.is_dir() {
             return Err(Failure::usage(format!(
                 "no bundle folder `{}`; name one with --bundle or WALKAROUND_BUNDLE",
                 from.bundle.display()
             )));
         }
-        let bundle = Arc::new(VerifiedBundle::load(from.bundle)?);
+        let bundle = Arc::new(match fetch {
+            Some(_) => VerifiedBundle::load_without_segmenters(from.bundle)?,
+            None => VerifiedBundle::load(from.bundle)?,
+        });
         let (runtime, device) = start(from.onnxruntime, from.device)?;
+        let fetch = fetch.unwrap_or_else(|| Arc::new(|| Ok(())));
         Ok(Self {
             runtime,
+            lazy: Arc::new(LazyBundle::new(Arc::clone(&bundle), fetch)),
             bundle,
             device,
             threads: from.threads,
@@ -76,7 +96,7 @@ impl Engines {
             device: self.device,
             threads: self.threads,
         };
-        Ok(LazyEngine::new(&self.runtime, &self.bundle, options)?)
+        Ok(LazyEngine::new(&self.runtime, &self.lazy, options)?)
     }
 
     /// Name and version of the bundle in one word.

@@ -63,7 +63,12 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         | "RequestLimitExceeded"
         | "SlowDown"
         | "LimitExceededException"
-        | "OverLimit" => PortErrorKind::Throttled,
+        | "OverLimit"
+        // A customer key has a limit of its own; SQS, SNS and S3 pass it on under these names.
+        | "KmsThrottled"
+        | "KMS.ThrottlingException"
+        | "KMSThrottling"
+        | "KMSThrottlingException" => PortErrorKind::Throttled,
         "AccessDenied"
         | "AccessDeniedException"
         | "UnauthorizedOperation"
@@ -73,7 +78,14 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         | "SignatureDoesNotMatch"
         | "AuthorizationError"
         | "KMSAccessDeniedException"
-        | "KmsAccessDenied" => PortErrorKind::Denied,
+        | "KmsAccessDenied"
+        // A customer key that somebody switched off: what it protects is there, and may be had again.
+        | "KmsDisabled"
+        | "KMSDisabledException"
+        | "KMS.DisabledException"
+        | "KmsInvalidState"
+        | "KMSInvalidStateException"
+        | "KMS.KMSInvalidStateException" => PortErrorKind::Denied,
         "NoSuchKey"
         | "NoSuchBucket"
         | "NotFound"
@@ -101,4 +113,25 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
 pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(TEXT_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_throttled_customer_key_is_no_bad_request() {
+        for code in [
+            "KmsThrottled",
+            "KMS.ThrottlingException",
+            "KMSThrottlingException",
+            "KMSThrottling",
+        ] {
+            assert_eq!(kind_of(code, 400), PortErrorKind::Throttled, "{code}");
+        }
+        for code in ["KmsDisabled", "KMSInvalidStateException", "KmsAccessDenied"] {
+            assert_eq!(kind_of(code, 400), PortErrorKind::Denied, "{code}");
+        }
+        assert_eq!(kind_of("ValidationException", 400), PortErrorKind::Invalid);
+    }
 }

@@ -21,6 +21,8 @@ const SOURCES_MAX: i32 = 20;
 /// How far back the age of a queue's oldest message is looked for. SQS sends it every minute; after a queue has slept,
 /// up to 15 minutes pass before the first one.
 const AGE_LOOK_BACK: Duration = Duration::from_secs(15 * 60);
+/// What Batch says of a machine image that has a newer one.
+const IMAGE_OUTDATED: &str = "UPDATE_AVAILABLE";
 /// Seconds of one figure of CloudWatch.
 const AGE_PERIOD_S: i32 = 60;
 
@@ -72,6 +74,9 @@ pub struct EnvironmentHealth {
     pub instance_types: Vec<String>,
     /// Most vCPUs at once, where it starts machines.
     pub vcpus_max: Option<u32>,
+    /// Whether AWS has a newer machine image than that of its machines. Batch says so once it has started some:
+    /// <https://docs.aws.amazon.com/batch/latest/userguide/managing-ami-versions.html>.
+    pub has_newer_image: bool,
 }
 
 /// What one worker asks for.
@@ -332,5 +337,11 @@ fn environment(e: &ComputeEnvironmentDetail) -> EnvironmentHealth {
         reason: e.status_reason().map(one_line).filter(|r| !r.is_empty()),
         instance_types: resources.map(|r| r.instance_types().to_vec()).unwrap_or_default(),
         vcpus_max: resources.and_then(|r| u32::try_from(r.maxv_cpus()?).ok()),
+        has_newer_image: resources.is_some_and(|r| {
+            let images = r.ec2_configuration().iter();
+            images
+                .filter_map(|image| image.batch_image_status())
+                .any(|s| s == IMAGE_OUTDATED)
+        }),
     }
 }

@@ -298,33 +298,62 @@ impl BundleRegistry {
         }
     }
 
+    /// Bytes of all files of a version; none where there is no such version.
+    ///
+    /// # Errors
+    /// As S3; `Corrupt` when its list of files cannot be read.
+    pub async fn bytes_of(&self, of: (&str, &str)) -> Result<Option<u64>, PortError> {
+        const AT: At = ("registry", "bytes_of");
+        let Some(text) = self.files_text(of, AT).await? else {
+            return Ok(None);
+        };
+        let files = parse_files(&text, of.0, AT)?;
+        Ok(Some(files.0.iter().map(|f| f.bytes).sum()))
+    }
+
+    /// The active version of a bundle that has to have one.
+    ///
+    /// # Errors
+    /// `NotFound`: nothing is active. Else as [`BundleRegistry::active`].
+    pub async fn require_active(&self, name: &str) -> Result<Active, PortError> {
+        self.active(name).await?.ok_or_else(|| {
+            let detail = format!(
+                "bundle {name} has no active version in {}: `walkaround bundle activate {name} VERSION`",
+                self.bucket
+            );
+            PortError::new(("registry", "fetch"), PortErrorKind::NotFound, detail)
+        })
+    }
+
     /// The folder of the active version below `cache`, downloaded unless it is there already, and its version. Every
     /// file is checked against its digest, also those that were there.
     ///
     /// # Errors
     /// `NotFound`: nothing is active. `Corrupt`: a digest differs. Else as S3, or the folder cannot be written.
     pub async fn fetch_active(&self, name: &str, cache: &Path) -> Result<(PathBuf, Active), PortError> {
+        let active = self.require_active(name).await?;
+        let folder = self.fetch((name, &active), (cache, &|_| true)).await?;
+        Ok((folder, active))
+    }
+
+    /// As [`BundleRegistry::fetch_active`], for a version that was active a moment ago, and only the files that are
+    /// wanted by their names.
+    ///
+    /// # Errors
+    /// As [`BundleRegistry::fetch_active`].
+    pub async fn fetch(
+        &self,
+        (name, active): (&str, &Active),
+        (cache, wanted): (&Path, &(dyn Fn(&str) -> bool + Sync)),
+    ) -> Result<PathBuf, PortError> {
         const AT: At = ("registry", "fetch");
-        let active = self.active(name).await?.ok_or_else(|| {
-            let detail = format!(
-                "bundle {name} has no active version in {}: `walkaround bundle activate {name} VERSION`",
-                self.bucket
-            );
-            PortError::new(AT, PortErrorKind::NotFound, detail)
-        })?;
         let of = (name, active.version.as_str());
         let text = self.files_text(of, AT).await?.unwrap_or_default();
         if <[u8; 32]>::from(Sha256::digest(text.as_bytes())) != active.files_sha256 {
             let detail = format!("{FILES} of {name} {} is not what was activated", active.version);
             return Err(PortError::new(AT, PortErrorKind::Corrupt, detail));
         }
-        let files = Files::parse(&text).ok_or_else(|| {
-            PortError::new(
-                AT,
-                PortErrorKind::Corrupt,
-                format!("{FILES} of {name}: not a document of this registry"),
-            )
-        })?;
+        let files = parse_files(&text, name, AT)?;
         // The digest in the name: a version that was made anew elsewhere never meets another's files.
         let folder = cache.join(format!(
             "{name}-{}-{}",
@@ -332,13 +361,20 @@ impl BundleRegistry {
             &hex_digest(&active.files_sha256)[..12]
         ));
         folder::make(&folder, AT).await?;
-        for file in &files.0 {
+        for file in files.0.iter().filter(|file| wanted(&file.name)) {
             let into = folder.join(&file.name);
             if !folder::fits(into.clone(), file.clone()).await {
                 let at = self.in_version(of, &file.name, AT)?;
                 self.blobs.download(&at, &file.sha256, &into).await?;
             }
         }
-        Ok((folder, active))
+        Ok(folder)
     }
+}
+
+fn parse_files(text: &str, name: &str, at: At) -> Result<Files, PortError> {
+    Files::parse(text).ok_or_else(|| {
+        let detail = format!("{FILES} of {name}: not a document of this registry");
+        PortError::new(at, PortErrorKind::Corrupt, detail)
+    })
 }

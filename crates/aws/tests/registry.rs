@@ -8,7 +8,7 @@ mod common;
 use aws_sdk_s3::types::CreateBucketConfiguration;
 use std::fs;
 use std::path::Path;
-use walkaround_aws::{Activated, Aws, BundleRegistry, Pushed};
+use walkaround_aws::{Activated, Active, Aws, BundleRegistry, Pushed};
 use walkaround_domain::Timestamp;
 use walkaround_emulators::{Ministack, Moto, REGION};
 use walkaround_ports::{BlobAddress, Blobs, PortErrorKind};
@@ -84,6 +84,8 @@ async fn keeps_its_words(aws: &Aws) {
     registry.fetch_active("demo", &cache).await.unwrap();
     assert_eq!(fs::read_to_string(two.join("gate.onnx")).unwrap(), "two");
 
+    only_wanted_files_are_fetched(&registry, &active, home.path()).await;
+
     let back = registry.rollback("demo", Timestamp(4)).await.unwrap();
     assert!(
         matches!(&back, Activated::Done(a) if a.version == "1" && a.history.is_empty()),
@@ -93,6 +95,30 @@ async fn keeps_its_words(aws: &Aws) {
         registry.rollback("demo", Timestamp(5)).await.unwrap(),
         Activated::NothingBefore
     );
+}
+
+/// Triage fetches what it runs first, and the rest of the same version later.
+async fn only_wanted_files_are_fetched(registry: &BundleRegistry, active: &Active, home: &Path) {
+    let cache = home.join("other-cache");
+    let is_network = |name: &str| name.ends_with(".onnx");
+    let is_other = |name: &str| !is_network(name);
+    let folder = registry
+        .fetch(("demo", active), (&cache, &is_other))
+        .await
+        .unwrap();
+    assert!(!folder.join("gate.onnx").exists(), "nobody asked for it");
+    let whole = registry
+        .fetch(("demo", active), (&cache, &is_network))
+        .await
+        .unwrap();
+    assert_eq!(whole, folder);
+    assert_eq!(fs::read_to_string(folder.join("gate.onnx")).unwrap(), "two");
+    let bytes: u64 = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    assert_eq!(registry.bytes_of(("demo", "2")).await.unwrap(), Some(bytes));
+    assert_eq!(registry.bytes_of(("demo", "9")).await.unwrap(), None);
 }
 
 /// Others put things beside the bundles: the console makes an object for a folder, people make folders of any name.

@@ -9,6 +9,8 @@ use walkaround_aws::{
     Aws, BatchCapacity, BatchSettings, BundleRegistry, Connection, DynamoRecords, FleetLock, S3Blobs,
     SnsTopic, SqsQueue, StateItems, secret_text,
 };
+use walkaround_inference::manifest::MANIFEST_FILE;
+use walkaround_inference::{FetchMissing, segmenter_files};
 use walkaround_pipeline::telemetry::{Silent, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
 use walkaround_settings::aws::{
@@ -161,6 +163,31 @@ impl CloudStack {
         let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
         let (folder, active) = registry.fetch_active(name, &self.settings.bundle_cache).await?;
         Ok((folder, Some(active.files_sha256)))
+    }
+
+    /// As [`CloudStack::bundle`], without the files that only segmenters use; what is given beside the folder fetches
+    /// those of the same version. It blocks, and must not be called on a thread of the runtime. A folder has all files.
+    ///
+    /// # Errors
+    /// As [`CloudStack::bundle`].
+    pub async fn bundle_without_segmenters(&self) -> Result<(PathBuf, Option<FetchMissing>), Failure> {
+        let Some((bucket, name)) = registry_name(&self.settings.bundle)? else {
+            return Ok((self.settings.bundle.clone(), None));
+        };
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        let (cache, name) = (self.settings.bundle_cache.clone(), name.to_owned());
+        let active = registry.require_active(&name).await?;
+        let is_manifest = |file: &str| file == MANIFEST_FILE;
+        let folder = registry.fetch((&name, &active), (&cache, &is_manifest)).await?;
+        let later = segmenter_files(&folder)?;
+        let is_needed = |file: &str| !later.contains(file);
+        let folder = registry.fetch((&name, &active), (&cache, &is_needed)).await?;
+        let runtime = tokio::runtime::Handle::current();
+        let fetch = move || {
+            let all = registry.fetch((&name, &active), (&cache, &|_| true));
+            runtime.block_on(all).map(drop).map_err(std::io::Error::other)
+        };
+        Ok((folder, Some(Arc::new(fetch))))
     }
 
     /// The digest that [`CloudStack::bundle`] would answer with now, without fetching anything; none for a folder, and

@@ -4,8 +4,9 @@
 //! swapped in between.
 
 use crate::error::BundleError;
-use crate::manifest::{MANIFEST_FILE, Manifest};
+use crate::manifest::{MANIFEST_FILE, Manifest, NetworkSpec, Role};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ pub struct BundleFile {
 pub struct VerifiedBundle {
     folder: PathBuf,
     manifest: Manifest,
-    networks: Vec<BundleFile>,
+    /// None for a segmenter that was not read yet.
+    networks: Vec<Option<BundleFile>>,
     picture: Option<Arc<[u8]>>,
 }
 
@@ -44,17 +46,27 @@ impl VerifiedBundle {
     /// # Errors
     /// [`BundleError`]: a file that cannot be read, an invalid manifest, a digest that does not match.
     pub fn load(folder: &Path) -> Result<Self, BundleError> {
-        let path = folder.join(MANIFEST_FILE);
-        let text =
-            String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?).map_err(|_| BundleError::Manifest {
-                path: path.clone(),
-                message: "not UTF-8 text".into(),
-            })?;
-        let manifest = Manifest::parse(&text).map_err(|message| BundleError::Manifest { path, message })?;
+        Self::load_roles(folder, &|_| true)
+    }
+
+    /// As [`VerifiedBundle::load`], without the files of segmenters, which need not be in the folder.
+    ///
+    /// # Errors
+    /// As [`VerifiedBundle::load`].
+    pub fn load_without_segmenters(folder: &Path) -> Result<Self, BundleError> {
+        Self::load_roles(folder, &|role| role != Role::Segmenter)
+    }
+
+    fn load_roles(folder: &Path, wanted: &dyn Fn(Role) -> bool) -> Result<Self, BundleError> {
+        let manifest = read_manifest(folder)?;
+        let file = |n: &NetworkSpec| {
+            let wanted = wanted(n.role());
+            wanted.then(|| verify(folder, &n.file, &n.sha256)).transpose()
+        };
         let networks = manifest
             .networks
             .iter()
-            .map(|n| verify(folder, &n.file, &n.sha256))
+            .map(file)
             .collect::<Result<Vec<_>, _>>()?;
         let picture = match &manifest.self_test {
             Some(test) => Some(read(&folder.join(&test.picture), PICTURE_BYTES_MAX)?.into()),
@@ -78,15 +90,43 @@ impl VerifiedBundle {
         &self.manifest
     }
 
-    /// Its ONNX files, in the order of the manifest's networks.
-    pub fn networks(&self) -> &[BundleFile] {
+    /// Its ONNX files, in the order of the manifest's networks; none for a segmenter that was not read.
+    pub fn networks(&self) -> &[Option<BundleFile>] {
         &self.networks
+    }
+
+    /// Whether the files of all networks were read.
+    pub fn is_whole(&self) -> bool {
+        self.networks.iter().all(Option::is_some)
     }
 
     /// The encoded self-test picture, when there is one.
     pub fn self_test_picture(&self) -> Option<&[u8]> {
         self.picture.as_deref()
     }
+}
+
+/// The files of a bundle that only segmenters use, by its manifest, which has to be in the folder.
+///
+/// # Errors
+/// [`BundleError`]: the manifest cannot be read, or is invalid.
+pub fn segmenter_files(folder: &Path) -> Result<BTreeSet<String>, BundleError> {
+    let manifest = read_manifest(folder)?;
+    let files = |wanted: &dyn Fn(Role) -> bool| -> BTreeSet<String> {
+        let networks = manifest.networks.iter().filter(|n| wanted(n.role()));
+        networks.map(|n| n.file.clone()).collect()
+    };
+    let others = files(&|role| role != Role::Segmenter);
+    Ok(&files(&|role| role == Role::Segmenter) - &others)
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
+    let path = folder.join(MANIFEST_FILE);
+    let text = String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?).map_err(|_| BundleError::Manifest {
+        path: path.clone(),
+        message: "not UTF-8 text".into(),
+    })?;
+    Manifest::parse(&text).map_err(|message| BundleError::Manifest { path, message })
 }
 
 fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, BundleError> {

@@ -17,10 +17,10 @@ pub mod runtime;
 pub mod self_test;
 mod tiling;
 
-pub use bundle::{BundleFile, VerifiedBundle};
+pub use bundle::{BundleFile, VerifiedBundle, segmenter_files};
 pub use engine::{Engine, FirstLook, Vehicle};
 pub use error::{BundleError, EngineError};
-pub use lazy::LazyEngine;
+pub use lazy::{FetchMissing, LazyBundle, LazyEngine};
 pub use manifest::{Manifest, NetworkSpec, Role};
 pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, PreparedInput, TensorReport};
 pub use runtime::{ActiveDevice, Device, Runtime};

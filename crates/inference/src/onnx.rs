@@ -2,7 +2,7 @@
 
 use crate::bundle::VerifiedBundle;
 use crate::engine::{Engine, FirstLook, Vehicle};
-use crate::error::EngineError;
+use crate::error::{BundleError, EngineError};
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
 use crate::network::{Input, Network, View};
@@ -102,6 +102,10 @@ impl OnnxEngine {
         let mut inputs: Vec<Input> = Vec::new();
         let files = manifest.networks.iter().zip(bundle.networks());
         for (spec, file) in files.filter(|(spec, _)| wanted(spec.role())) {
+            let file = file.as_ref().ok_or_else(|| BundleError::Network {
+                network: spec.name.clone(),
+                message: "its file was not read".into(),
+            })?;
             let (mut network, memory) =
                 Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
             let shared = inputs.iter().position(|input| input.spec == spec.input);

@@ -3,7 +3,11 @@
 use crate::document::{VERSION, check_version, from_text, to_text};
 use crate::{Unreadable, v1};
 use std::collections::BTreeMap;
-use walkaround_domain::{Inspection, Phase};
+use walkaround_domain::{Inspection, Phase, PhotoRef};
+
+/// Folder of the photos that a deployment's smoke test puts into the photos bucket, at the beginning of a key or below
+/// the prefix that the bucket reports: inspected like any other, but subscribers of events never hear of them.
+pub const SMOKE_FOLDER: &str = "walkaround-smoke/";
 
 /// An event, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +20,11 @@ pub struct FinishedEvent {
     pub attributes: BTreeMap<String, String>,
 }
 
-/// The event of an inspection; none before it is final.
+/// The event of an inspection; none before it is final, and none for a photo of a [smoke test](SMOKE_FOLDER).
 pub fn finished_event(inspection: &Inspection) -> Option<FinishedEvent> {
+    if is_smoke_photo(&inspection.request.photo) {
+        return None;
+    }
     let id = inspection.event_id()?;
     let kind = format!("inspection.{}", inspection.phase.as_str());
     let mut told = v1::Inspection::from(inspection);
@@ -34,6 +41,15 @@ pub fn finished_event(inspection: &Inspection) -> Option<FinishedEvent> {
         body: to_text(&event),
         attributes: attributes(inspection, kind),
     })
+}
+
+fn is_smoke_photo(photo: &PhotoRef) -> bool {
+    match photo {
+        PhotoRef::S3 { key, .. } => key
+            .find(SMOKE_FOLDER)
+            .is_some_and(|at| at == 0 || key[..at].ends_with('/')),
+        PhotoRef::Url(_) | PhotoRef::File(_) => false,
+    }
 }
 
 fn attributes(inspection: &Inspection, kind: String) -> BTreeMap<String, String> {

@@ -6,7 +6,7 @@ use common::{any_inspection, any_request, attributes};
 use proptest::prelude::*;
 use prost::Message;
 use std::collections::BTreeMap;
-use walkaround_domain::{Inspection, InspectionRequest, Timestamp};
+use walkaround_domain::{Inspection, InspectionRequest, PhotoRef, Timestamp};
 use walkaround_messages::{
     HeartbeatDocument, Intake, WorkerState, finished_event, heartbeat_body, parse_event, parse_heartbeat,
     parse_intake, parse_record, parse_rfc3339, record_body, request_json, request_protobuf, rfc3339, utc_day,
@@ -50,6 +50,20 @@ proptest! {
             inspection.published_at = None;
             prop_assert_eq!(parse_event(&event.body).unwrap(), (event.id, inspection));
             prop_assert!(event.attributes.len() <= 10);
+        }
+    }
+
+    #[test]
+    fn subscribers_never_hear_of_a_smoke_photo(mut inspection in any_inspection()) {
+        for (key, is_smoke) in [
+            ("walkaround-smoke/v1.png", true),
+            ("returns/walkaround-smoke/v1.png", true),
+            ("my-walkaround-smoke/v1.png", false),
+            ("walkaround-smoke", false),
+        ] {
+            inspection.request.photo = PhotoRef::S3 { bucket: "photos".into(), key: key.into(), version: None };
+            let heard = finished_event(&inspection).is_some();
+            prop_assert_eq!(heard, inspection.phase.is_final() && !is_smoke, "{}", key);
         }
     }
 

@@ -78,6 +78,7 @@ pub struct Settings {
     pub heartbeat_file: Option<PathBuf>,
     pub record_days: Option<u32>,
     pub alert_window: Duration,
+    pub triage_storage_bytes: u64,
     pub aws: AwsSettings,
 }
 
@@ -174,6 +175,7 @@ impl Settings {
             heartbeat_file: r.path("WALKAROUND_HEARTBEAT_FILE")?,
             record_days: Some(r.number("WALKAROUND_RECORD_DAYS", 0, 36_500)?).filter(|d| *d > 0),
             alert_window: r.seconds("WALKAROUND_ALERT_WINDOW_S", 1.0, 86_400.0)?,
+            triage_storage_bytes: r.number::<u64>("WALKAROUND_TRIAGE_STORAGE_MIB", 512, 10_240)? << 20,
             aws: AwsSettings::read(&r)?,
         };
         if settings.workers_min > settings.workers_max {

@@ -264,6 +264,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "aws: seconds within which one cause is told once",
     ),
     doc(
+        "WALKAROUND_TRIAGE_STORAGE_MIB",
+        "1024",
+        "aws: disk of the triage function in MiB, which `bundle activate` compares a version with",
+    ),
+    doc(
         METRICS_NAMESPACE,
         "Walkaround",
         "aws: CloudWatch namespace of the metrics",

@@ -1,7 +1,7 @@
 //! Lambda function `triage`: the first look at photos of the intake queue, with partial batch responses.
 //!
-//! At start (Lambda's init): settings, clients, the bundle, and the networks of the first look; the segmenters are
-//! loaded, tested and timed when the first suspect photo has to be routed. An invocation hands its batch to
+//! At start (Lambda's init): settings, clients, and the networks of the first look; the segmenters are fetched, loaded,
+//! tested and timed when the first suspect photo has to be routed. An invocation hands its batch to
 //! [`pipeline::invocation`](walkaround_pipeline::invocation); what it answers as failed comes back after the delay
 //! that its visibility was changed to.
 //!
@@ -57,8 +57,10 @@ impl Function {
         let metrics = stack.metrics("triage")?;
         metrics.cold_start();
         let kit = stack.kit(Some(&metrics))?;
-        let (folder, _) = stack.bundle().await?;
-        let engines = kit.engines(&folder)?;
+        let engines = match stack.bundle_without_segmenters().await? {
+            (folder, Some(fetch)) => kit.engines_without_segmenters(&folder, fetch)?,
+            (folder, None) => kit.engines(&folder)?,
+        };
         let jobs = kit.triage_jobs();
         let looker = CurrentLooker::new(kit.lazy_looker(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");

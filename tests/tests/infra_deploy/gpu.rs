@@ -5,7 +5,7 @@ use crate::place::Place;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use walkaround_aws::{BatchCapacity, BatchSettings};
-use walkaround_emulators::ACCOUNT;
+use walkaround_emulators::{ACCOUNT, REGION};
 use walkaround_ports::{GpuCapacity, SystemClock};
 
 /// moto wants a role that is there; AWS has one of its own.
@@ -42,12 +42,18 @@ pub(crate) fn capacity_is_as_written(place: &Place) {
                 (resources.minv_cpus(), resources.maxv_cpus()),
                 (Some(0), Some(112))
             );
-            assert_eq!(resources.instance_types(), ["g4dn.xlarge", "g5.xlarge"]);
+            let on_demand = resources.r#type().unwrap().as_str() == "EC2";
+            let types: &[&str] = if on_demand {
+                &["g4dn.xlarge"]
+            } else {
+                &["g4dn.xlarge", "g5.xlarge"]
+            };
+            assert_eq!(resources.instance_types(), types);
             assert_eq!(
                 resources.ec2_configuration()[0].image_type(),
                 Some("ECS_AL2023_NVIDIA")
             );
-            assert_eq!(resources.subnets().len(), 2);
+            assert_eq!(resources.subnets().len(), 3, "a zone each");
             assert!(resources.launch_template().is_some());
             resources.r#type().unwrap().as_str().to_owned()
         })
@@ -90,6 +96,7 @@ pub(crate) fn worker_is_as_written(place: &Place, image: &str) {
         place.output("SegmentationQueueUrl")
     );
     assert_eq!(variables["WALKAROUND_DEVICE"], "cuda");
+    assert_eq!(variables["AWS_REGION"], REGION);
     let rules = definition.retry_strategy().unwrap().evaluate_on_exit();
     assert_eq!(
         rules.first().and_then(|r| r.on_status_reason()),

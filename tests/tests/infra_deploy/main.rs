@@ -109,10 +109,15 @@ fn operations_on_ministack() {
     place.deploy("operations", &[("GpuStack", "false"), ("MetricMath", "false")]);
     let topic = json!([place.output("AlarmTopicArn")]);
     let expected = [
+        "alarm-delivery",
+        "event-delivery",
         "intake-age",
         "intake-dead",
+        "notifier-dropped",
+        "scaler-duration",
         "segmentation-age",
         "segmentation-dead",
+        "triage-duration",
         "triage-throttles",
     ];
     assert_eq!(
@@ -159,6 +164,47 @@ fn photos_told_by_eventbridge_on_ministack() {
     a_photo_reaches_intake(&place, "Object Created");
 }
 
+/// A creation that fails after everything that outlives its stack was made leaves nothing in the way of the next one.
+#[test]
+fn storage_is_made_again_after_it_failed_half_way_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    let planted = storage::template_that_fails();
+    let why = place.refused("storage", &planted);
+    assert!(why.contains("Planted"), "{why}");
+    assert_eq!(storage::left(&place), [""; 0], "what the failed creation left");
+    place.deploy("storage", &[]);
+    // With `Retain` everything would be left: what this test is for.
+    let mut other = Place::at(Ministack::start().endpoint());
+    let _ = other.refused("storage", &planted.replace("RetainExceptOnCreate", "Retain"));
+    assert!(storage::left(&other).len() >= 5, "{:?}", storage::left(&other));
+}
+
+#[test]
+fn photos_below_a_prefix_and_other_accounts_on_ministack() {
+    let ministack = Ministack::start();
+    let mut place = Place::at(ministack.endpoint());
+    let accounts = "111122223333,444455556666";
+    place.deploy(
+        "storage",
+        &[
+            ("PhotoPrefix", "in/"),
+            ("SenderAccounts", accounts),
+            ("SubscriberAccounts", accounts),
+        ],
+    );
+    let call = place.aws.s3.get_bucket_notification_configuration();
+    let call = call.bucket(place.output("PhotosBucket")).send();
+    let told = format!("{:?}", place.runtime.block_on(call).unwrap());
+    assert!(told.contains("in/"), "{told}");
+    let policy = &storage::queue(&place, "IntakeQueueUrl")["Policy"];
+    assert!(
+        policy.contains("111122223333") && policy.contains("444455556666"),
+        "{policy}"
+    );
+    a_photo_reaches_intake(&place, "aws:s3");
+}
+
 #[test]
 fn photos_in_a_bucket_that_is_there_on_ministack() {
     let ministack = Ministack::start();
@@ -200,6 +246,7 @@ fn all_stacks_on_moto() {
             ("ServiceRoleArn", &service_role),
             // moto does not split the default of a list, and makes lists of empty texts.
             ("InstanceTypes", "g4dn.xlarge,g5.xlarge"),
+            ("OnDemandInstanceTypes", "g4dn.xlarge"),
             ("OnnxRuntimePath", "/opt/onnxruntime/libonnxruntime.so"),
             ("PhotoHosts", "photos.example"),
             ("PhotoHeaderSecretArn", &secret),
@@ -244,6 +291,7 @@ fn a_network_of_endpoints_on_moto() {
         ("WorkerImageUri", "registry.example/worker:v1"),
         ("ServiceRoleArn", &service_role),
         ("InstanceTypes", "g4dn.xlarge,g5.xlarge"),
+        ("OnDemandInstanceTypes", "g4dn.xlarge"),
     ];
     place.deploy("gpu", &parameters);
     let endpoints = place.form("ec2", "Action=DescribeVpcEndpoints&Version=2016-11-15");

@@ -114,6 +114,7 @@ fn plain(value: &Value) -> String {
 pub(crate) fn rules_are_as_written(place: &Place) {
     let made = place.ask("events", "AWSEvents.ListRules", &json!({}));
     let expected = BTreeMap::from([
+        (format!("{PREFIX}-blocked-queue"), "NotifierFunction"),
         (format!("{PREFIX}-failed-job"), "NotifierFunction"),
         (format!("{PREFIX}-scaler"), "ScalerFunction"),
         (format!("{PREFIX}-segmentation-age"), "ScalerFunction"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio::runtime::Runtime;
 use walkaround_aws::{Aws, Connection};
 use walkaround_emulators::REGION;
-use walkaround_tests::cloudformation::{bucket, clients, deploy};
+use walkaround_tests::cloudformation::{bucket, clients, deploy, fails};
 use walkaround_tests::places;
 
 /// What names of the stacks under test begin with.
@@ -55,6 +55,12 @@ impl Place {
         all.extend_from_slice(parameters);
         let outputs = deploy((&self.runtime, &self.endpoint), &path, template, &all);
         self.outputs.extend(outputs);
+    }
+
+    /// A template that cannot be made; what failed in it, once nothing more is under way, and the stack is gone.
+    pub(crate) fn refused(&mut self, name: &str, template: &str) -> String {
+        let all = [("Prefix", PREFIX), ("DeletionProtection", "false")];
+        fails((&self.runtime, &self.endpoint), template, name, &all)
     }
 
     /// An output.

@@ -1,12 +1,40 @@
 //! What infra/storage.yaml makes, property by property.
 
-use crate::place::Place;
+use crate::place::{PREFIX, Place};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use walkaround_aws::{KeyNames, TABLE};
 
 pub(crate) const BUCKETS: [&str; 4] = ["PhotosBucket", "ResultsBucket", "BundlesBucket", "LogsBucket"];
+
+/// The template with a resource that cannot be made, after everything that outlives its stack.
+pub(crate) fn template_that_fails() -> String {
+    let path = walkaround_tests::places::root().join("infra/storage.yaml");
+    let template = std::fs::read_to_string(path).unwrap();
+    let planted = "  Planted:
+    Type: AWS::Lambda::Url
+    DependsOn: [PhotosBucket, ResultsBucket, BundlesBucket, LogsBucket, Table, IntakeDeadQueue, SegmentationDeadQueue]
+    Properties: {AuthType: AWS_IAM, TargetFunctionArn: nobody}
+";
+    template.replacen("\nOutputs:\n", &format!("{planted}\nOutputs:\n"), 1)
+}
+
+/// Names of what there is of the stack's buckets, tables and queues.
+pub(crate) fn left(place: &Place) -> Vec<String> {
+    let (aws, runtime) = (&place.aws, &place.runtime);
+    let buckets = runtime.block_on(aws.s3.list_buckets().send()).unwrap();
+    let tables = runtime.block_on(aws.dynamodb.list_tables().send()).unwrap();
+    let queues = runtime.block_on(aws.sqs.list_queues().send()).unwrap();
+    let buckets = buckets
+        .buckets()
+        .iter()
+        .filter_map(|b| b.name().map(str::to_owned));
+    let all = buckets
+        .chain(tables.table_names().iter().cloned())
+        .chain(queues.queue_urls().iter().cloned());
+    all.filter(|name| name.contains(PREFIX)).collect()
+}
 
 /// Buckets are encrypted by a key of S3's own.
 pub(crate) fn buckets_are_encrypted(place: &Place) {

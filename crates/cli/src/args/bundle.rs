@@ -94,6 +94,9 @@ pub(crate) struct ActivateArgs {
     /// Version
     #[arg(value_name = "VERSION")]
     pub version: String,
+    /// Activate it even where it does not fit into the functions' disk
+    #[arg(long)]
+    pub force: bool,
     #[command(flatten)]
     pub registry: RegistryArgs,
 }

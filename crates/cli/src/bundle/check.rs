@@ -78,7 +78,7 @@ fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
             .networks
             .iter()
             .position(|n| n.name == report.name);
-        let Some(file) = at.map(|i| &bundle.networks()[i]) else {
+        let Some(file) = at.and_then(|i| bundle.networks()[i].as_ref()) else {
             continue;
         };
         let tensors = |list: &[walkaround_inference::TensorReport]| {

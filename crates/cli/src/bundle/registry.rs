@@ -154,9 +154,43 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<ExitCode, Failure> {
     let of = (args.name.as_str(), args.version.as_str());
     let outcome = runtime()?.block_on(async {
         let (registry, _) = open(&args.registry).await?;
+        if !args.force {
+            let disk = Settings::from_env().map_err(Failure::usage)?.triage_storage_bytes;
+            require_room(&registry, of, disk).await?;
+        }
         Ok::<_, Failure>(registry.activate(of, now()).await?)
     })?;
     tell(of.0, &outcome, &args.registry)
+}
+
+/// A function that is started again in a place where it ran before has the version before on its disk, too.
+async fn require_room(registry: &BundleRegistry, of: (&str, &str), disk: u64) -> Result<(), Failure> {
+    let Some(bytes) = registry.bytes_of(of).await? else {
+        return Ok(());
+    };
+    let before = match registry.active(of.0).await? {
+        Some(active) if active.version != of.1 => registry.bytes_of((of.0, &active.version)).await?,
+        _ => None,
+    };
+    match refusal(of, (bytes, before.unwrap_or_default()), disk) {
+        Some(why) => Err(anyhow!(why).into()),
+        None => Ok(()),
+    }
+}
+
+/// Why a version is not activated; none where it fits.
+fn refusal((name, version): (&str, &str), (bytes, before): (u64, u64), disk: u64) -> Option<String> {
+    (bytes.saturating_add(before) > disk).then(|| {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        format!(
+            "{name} {version} has {} MiB, and the active version {} MiB: together over the {} MiB of the triage \
+             function's disk; raise TriageStorageMiB of the pipeline stack and WALKAROUND_TRIAGE_STORAGE_MIB here, or \
+             use --force",
+            mib(bytes),
+            mib(before),
+            mib(disk)
+        )
+    })
 }
 
 pub(super) fn rollback(args: &RollbackArgs) -> Result<ExitCode, Failure> {
@@ -199,6 +233,18 @@ fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_larger_than_the_functions_disk_is_not_activated() {
+        let mib = |n: u64| n << 20;
+        assert_eq!(refusal(("demo", "2"), (mib(500), mib(524)), mib(1024)), None);
+        let why = refusal(("demo", "2"), (mib(600), mib(500)), mib(1024)).unwrap();
+        assert!(
+            why.contains("600 MiB") && why.contains("TriageStorageMiB"),
+            "{why}"
+        );
+        assert!(refusal(("demo", "2"), (u64::MAX, 1), mib(1024)).is_some());
+    }
 
     #[test]
     fn a_registry_is_named_by_the_bundle() {

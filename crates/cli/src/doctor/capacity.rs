@@ -46,7 +46,14 @@ const TYPES: [(&str, u32, u32, u32); 23] = [
 /// Words of Batch; what they mean, and what to do.
 type Trouble = (&'static [&'static str], (&'static str, &'static str));
 
-const TROUBLES: [Trouble; 8] = [
+const TROUBLES: [Trouble; 9] = [
+    (
+        &["CannotStartContainer"],
+        (
+            "the worker's container cannot be started: most often the machine's NVIDIA driver is too old for its CUDA",
+            "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy: a newer machine image",
+        ),
+    ),
     (
         &[
             "VcpuLimitExceeded",
@@ -171,6 +178,11 @@ fn environment(e: &EnvironmentHealth) -> Finding {
             check,
             format!("invalid: {reason}"),
             "mend what the reason names (roles, subnets, security groups, image), then update it",
+        ),
+        "VALID" if e.has_newer_image => Finding::warn(
+            check,
+            "enabled, valid; AWS has a newer machine image (driver, security fixes) than its machines",
+            "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
         ),
         "VALID" => Finding::ok(check, "enabled, valid"),
         other => Finding::warn(

@@ -13,6 +13,7 @@ fn spot() -> EnvironmentHealth {
         reason: Some("ComputeEnvironment Healthy".to_owned()),
         instance_types: vec!["g4dn.xlarge".to_owned(), "g5.2xlarge".to_owned()],
         vcpus_max: Some(56),
+        has_newer_image: false,
     }
 }
 
@@ -52,6 +53,27 @@ fn a_queue_in_order_has_nothing_to_tell() {
     assert_eq!(definition(None, &[spot()]).level, Level::Fail);
     // Environments that could not be asked for: nothing speaks against it.
     assert_eq!(definition(Some(&needs((4, 14_000, 1))), &[]).level, Level::Ok);
+}
+
+#[test]
+fn an_environment_on_an_old_machine_image_is_named() {
+    let old = EnvironmentHealth {
+        has_newer_image: true,
+        ..spot()
+    };
+    let found = queue_and_environments(&queue(old));
+    let warned = found.iter().find(|f| f.level == Level::Warn);
+    let warned = warned.unwrap_or_else(|| panic!("{found:?}"));
+    assert!(warned.what.contains("newer machine image"), "{warned:?}");
+    assert!(
+        warned
+            .fix
+            .as_deref()
+            .unwrap_or_default()
+            .contains("MachineImageRefresh")
+    );
+    let refused = trouble("CannotStartContainerError: Error response from daemon: nvidia-container-cli");
+    assert!(refused.unwrap().0.contains("driver"));
 }
 
 #[test]
