@@ -67,6 +67,7 @@ pub struct Settings {
     pub photo_private: bool,
     pub photo_header: Option<Secret>,
     pub drop_folder: Option<PathBuf>,
+    pub drop_settle: Duration,
     pub listen: Option<String>,
     pub overlay: bool,
     pub bundle_cache: PathBuf,
@@ -162,6 +163,7 @@ impl Settings {
             photo_private: r.yes_no("WALKAROUND_PHOTO_PRIVATE")?,
             photo_header: r.text("WALKAROUND_PHOTO_HEADER")?.map(Secret),
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
+            drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
             overlay: r.yes_no("WALKAROUND_OVERLAY")?,
             bundle_cache: r

@@ -193,7 +193,12 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_DROP_FOLDER",
         "",
-        "folder that `up` watches for photos",
+        "folder that `up` watches for photos, with the folders below it",
+    ),
+    doc(
+        "WALKAROUND_DROP_SETTLE_S",
+        "5",
+        "seconds that nothing of a dropped file must have changed before it is taken; one that ends too early waits twelve times as long",
     ),
     doc(
         "WALKAROUND_LISTEN",

@@ -48,15 +48,21 @@ impl PhotoStore {
             self.bytes_max >> 20
         );
         let bytes = tokio::fs::read(file).await.with_context(context)?;
-        let digest = hex(&Sha256::digest(&bytes).into());
+        self.take_in_bytes(file, &bytes).await
+    }
+
+    /// The same of bytes that were read already, of a file of this name.
+    ///
+    /// # Errors
+    /// One line: not storable.
+    pub(crate) async fn take_in_bytes(&self, file: &Path, bytes: &[u8]) -> anyhow::Result<InspectionRequest> {
+        let digest = hex(&Sha256::digest(bytes).into());
         let name = plain_name(&file.file_name().unwrap_or_default().to_string_lossy());
         let at = BlobAddress {
             bucket: self.bucket.clone(),
             key: format!("{SUBMITTED_PREFIX}{digest}/{name}"),
         };
-        self.blobs
-            .put_new(&at, &bytes, "application/octet-stream")
-            .await?;
+        self.blobs.put_new(&at, bytes, "application/octet-stream").await?;
         let photo = PhotoRef::S3 {
             bucket: at.bucket,
             key: at.key,

@@ -1,50 +1,95 @@
-//! The drop folder: photos put there are taken into the stack and submitted.
+//! The drop folder: photos put there, or in folders below it, are taken into the stack and submitted.
 //!
-//! A file counts as complete when two looks see the same size and time. It is copied into the stack's
-//! photos bucket under its digest (the same photo dropped twice is the same inspection), its request is
-//! sent, and only then it is moved to `accepted/`: a crash in between does it again, harmlessly.
+//! A file is whole when nothing of it has changed for a while ([`scan`]); one that is empty or ends too early ([`cut`]) gets
+//! longer. It is read, and must be the same file afterwards. It is copied into the stack's photos bucket under its digest
+//! (the same photo dropped twice is the same inspection), its request is sent, and only then it is moved to `accepted/`,
+//! where nothing is replaced: a crash in between does it again, harmlessly. Who goes on writing to a file that was
+//! taken is noticed for a while after, and the file is taken once more.
+
+mod cut;
+mod scan;
+#[cfg(test)]
+mod tests;
 
 use super::stack::Stack;
 use crate::client::photo_store::PhotoStore;
 use crate::failure::Failure;
-use crate::inspect::inputs::is_picture_name;
 use anyhow::{Context, anyhow};
-use std::collections::HashMap;
+use scan::{FileState, Scan};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_embedded::INTAKE;
 use walkaround_messages::request_json;
 use walkaround_pipeline::stop::Stop;
 use walkaround_ports::{Clock, OutMessage, Queue};
 
+/// Where taken photos go.
+const ACCEPTED: &str = "accepted";
+/// Where photos go that no stack takes.
+const REFUSED: &str = "refused";
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Most files taken at one look.
-const FILES_MAX: usize = 1000;
+/// A file that failed is left alone for so long.
+const FAILED_WAIT: Duration = Duration::from_secs(60);
+/// A file that ends too early waits so many times as long as others, for whoever still writes it.
+const CUT_WAITS: u32 = 12;
+/// How long a taken file is looked at for changes.
+const WATCHED_AFTER: Duration = Duration::from_secs(600);
+/// Most taken files that are looked at for changes.
+const WATCHED_MAX: usize = 10_000;
+/// Most files of one name in a folder of taken ones.
+const SAME_NAME_MAX: u32 = 100_000;
 
 pub(crate) struct DropFolder {
     folder: PathBuf,
     intake: Arc<dyn Queue>,
     photos: PhotoStore,
     clock: Arc<dyn Clock>,
-    seen: HashMap<PathBuf, (u64, Option<SystemTime>)>,
+    /// How long nothing of a file must have changed.
+    settle: Duration,
+    scan: Scan,
+    /// Taken lately: where each is now, how it was when it was read, and until when it is looked at.
+    taken: VecDeque<Taken>,
+}
+
+struct Taken {
+    path: PathBuf,
+    /// As it was submitted.
+    state: FileState,
+    /// As it was at the last look, and since when.
+    seen: FileState,
+    since: Duration,
+    until: Duration,
+}
+
+/// What became of a file at one look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Taken,
+    Refused,
+    /// It changes, or may still: at another look.
+    Later,
 }
 
 impl DropFolder {
     pub(crate) fn open(folder: &Path, stack: &Stack) -> Result<Self, Failure> {
-        for kind in ["accepted", "refused"] {
+        for kind in [ACCEPTED, REFUSED] {
             let folder = folder.join(kind);
-            std::fs::create_dir_all(&folder)
-                .with_context(|| format!("cannot create {}", folder.display()))?;
+            fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
         Ok(Self {
             folder: folder.to_path_buf(),
             intake: stack.embedded.queue(INTAKE)?,
             photos: stack.photo_store(),
             clock: Arc::clone(&stack.clock),
-            seen: HashMap::new(),
+            settle: stack.settings.drop_settle,
+            scan: Scan::default(),
+            taken: VecDeque::new(),
         })
     }
 
@@ -52,16 +97,7 @@ impl DropFolder {
     pub(crate) async fn watch(mut self, mut stop: Stop) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
-            match self.complete_files() {
-                Ok(files) => {
-                    for file in files {
-                        if let Err(error) = self.take(&file).await {
-                            warn!(file = %file.display(), error = format!("{error:#}"), "not taken, trying again");
-                        }
-                    }
-                }
-                Err(error) => warn!(%error, "the drop folder cannot be read"),
-            }
+            self.look(&stop).await;
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
@@ -70,31 +106,82 @@ impl DropFolder {
         }
     }
 
-    fn complete_files(&mut self) -> std::io::Result<Vec<PathBuf>> {
-        let mut now = HashMap::new();
-        let mut complete = Vec::new();
-        for entry in std::fs::read_dir(&self.folder)?.take(FILES_MAX) {
-            let entry = entry?;
-            let meta = entry.metadata()?;
-            let path = entry.path();
-            if meta.is_file() && is_picture_name(&path) {
-                let state = (meta.len(), meta.modified().ok());
-                if self.seen.get(&path) == Some(&state) {
-                    complete.push(path.clone());
+    /// One look at everything; how many photos were taken.
+    async fn look(&mut self, stop: &Stop) -> usize {
+        let now = self.clock.ticks();
+        self.scan.look(&self.folder, now);
+        let mut taken = 0;
+        for file in self.scan.settled(now, self.settle) {
+            if stop.is_set() {
+                return taken;
+            }
+            match self.take(&file).await {
+                Ok(Fate::Taken) => taken += 1,
+                Ok(Fate::Refused | Fate::Later) => {}
+                Err(error) => {
+                    warn!(file = %file.display(), error = format!("{error:#}"), "not taken, trying again");
+                    self.scan.leave(&file, now + FAILED_WAIT);
                 }
-                now.insert(path, state);
             }
         }
-        self.seen = now;
-        Ok(complete)
+        self.changed_since(now).await;
+        taken
     }
 
-    async fn take(&mut self, file: &Path) -> anyhow::Result<()> {
+    async fn take(&mut self, file: &Path) -> anyhow::Result<Fate> {
         if file.metadata()?.len() > self.photos.bytes_max {
             warn!(file = %file.display(), "over the size limit, moved to refused/");
-            return self.put_away(file, "refused");
+            self.put_away(file, REFUSED)?;
+            return Ok(Fate::Refused);
         }
-        let request = self.photos.take_in(file).await?;
+        let Some((bytes, state)) = self.read(file)? else {
+            return Ok(Fate::Later);
+        };
+        let waited = self.scan.unchanged_for(file, self.clock.ticks());
+        if cut::looks_cut(&bytes) && waited < self.settle * CUT_WAITS {
+            return Ok(Fate::Later);
+        }
+        if bytes.is_empty() {
+            // Mounts make an empty file first; one that stays empty is no photo, and harms nobody where it is.
+            return Ok(Fate::Later);
+        }
+        self.submit(file, &bytes).await?;
+        if FileState::of_path(file)? != state {
+            warn!(file = %file.display(), "it changed while it was taken: taken again when it is whole");
+            return Ok(Fate::Later);
+        }
+        let path = self.put_away(file, ACCEPTED)?;
+        // The move itself is a change of the file's status.
+        let state = FileState::of_path(&path)?;
+        let now = self.clock.ticks();
+        if self.taken.len() == WATCHED_MAX {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(Taken {
+            path,
+            state,
+            seen: state,
+            since: now,
+            until: now + WATCHED_AFTER,
+        });
+        Ok(Fate::Taken)
+    }
+
+    /// All bytes of a file and how it was, unless it changed meanwhile.
+    fn read(&self, file: &Path) -> anyhow::Result<Option<(Vec<u8>, FileState)>> {
+        let mut opened = File::open(file)?;
+        let before = FileState::of(&opened.metadata()?);
+        let mut bytes = Vec::with_capacity(usize::try_from(before.bytes).unwrap_or_default());
+        (&mut opened)
+            .take(self.photos.bytes_max + 1)
+            .read_to_end(&mut bytes)?;
+        let after = FileState::of(&opened.metadata()?);
+        let whole = before == after && bytes.len() as u64 == before.bytes;
+        Ok(whole.then_some((bytes, before)))
+    }
+
+    async fn submit(&self, file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let request = self.photos.take_in_bytes(file, bytes).await?;
         let message = OutMessage {
             body: request_json(&request),
             ..OutMessage::default()
@@ -105,12 +192,83 @@ impl DropFolder {
             None => return Err(anyhow!("the queue gave no answer")),
         }
         info!(file = %file.display(), inspection = %request.id, "taken from the drop folder");
-        self.put_away(file, "accepted")
+        Ok(())
     }
 
-    fn put_away(&self, file: &Path, where_to: &str) -> anyhow::Result<()> {
-        let name = file.file_name().context("a file has a name")?;
-        let to = self.folder.join(where_to).join(name);
-        std::fs::rename(file, &to).with_context(|| format!("cannot move to {}", to.display()))
+    /// Taken files that somebody went on writing to: what they are now is submitted as well, once it has settled.
+    async fn changed_since(&mut self, now: Duration) {
+        for mut taken in std::mem::take(&mut self.taken) {
+            // Somebody took it away: nothing to look at.
+            let Ok(state) = FileState::of_path(&taken.path) else {
+                continue;
+            };
+            if state != taken.seen {
+                (taken.seen, taken.since) = (state, now);
+                // Its writer is at work.
+                taken.until = now + WATCHED_AFTER;
+            }
+            if taken.seen != taken.state && now.saturating_sub(taken.since) >= self.settle {
+                match self.again(&taken.path).await {
+                    Ok(state) => taken.state = state.unwrap_or(taken.state),
+                    Err(error) => {
+                        warn!(file = %taken.path.display(), error = format!("{error:#}"), "not taken again");
+                        taken.since = now + FAILED_WAIT;
+                    }
+                }
+            }
+            if now < taken.until {
+                self.taken.push_back(taken);
+            }
+        }
     }
+
+    /// Takes a file that is in `accepted/` already; how it was then, unless it changed meanwhile.
+    async fn again(&self, file: &Path) -> anyhow::Result<Option<FileState>> {
+        let Some((bytes, state)) = self.read(file)? else {
+            return Ok(None);
+        };
+        self.submit(file, &bytes).await?;
+        Ok(Some(state))
+    }
+
+    /// Moves a file to `accepted/` or `refused/`, below the folders that it was in; where it is then. Another file of its
+    /// name stays: this one gets a number.
+    fn put_away(&self, file: &Path, where_to: &str) -> anyhow::Result<PathBuf> {
+        let below = file.strip_prefix(&self.folder).unwrap_or(file);
+        let wanted = self.folder.join(where_to).join(below);
+        let folder = wanted.parent().context("a file is in a folder")?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        for number in 1..=SAME_NAME_MAX {
+            let to = numbered(&wanted, number);
+            // Who makes the name has it: the move replaces an empty file of our own.
+            match File::create_new(&to) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error).with_context(|| format!("cannot move to {}", to.display())),
+            }
+            if let Err(error) = fs::rename(file, &to) {
+                let _ = fs::remove_file(&to);
+                return Err(error).with_context(|| format!("cannot move to {}", to.display()));
+            }
+            return Ok(to);
+        }
+        Err(anyhow!(
+            "over {SAME_NAME_MAX} files are named {}",
+            wanted.display()
+        ))
+    }
+}
+
+/// `IMG_1.jpg` for 1, `IMG_1-2.jpg` for 2.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number == 1 {
+        return path.to_path_buf();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
 }

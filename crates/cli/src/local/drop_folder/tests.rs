@@ -1,0 +1,249 @@
+//! The drop folder over a real stack in a temporary folder, with a clock that moves when it is told to.
+
+use super::*;
+use std::io::Write;
+use tempfile::TempDir;
+use walkaround_conformance::ManualClock;
+use walkaround_domain::{InspectionRequest, PhotoRef};
+use walkaround_embedded::{Embedded, Options};
+use walkaround_messages::{Intake, parse_intake};
+use walkaround_pipeline::stop::{Stopper, stop};
+use walkaround_ports::BlobAddress;
+use walkaround_settings::Settings;
+
+const SETTLE: Duration = Duration::from_secs(5);
+
+struct Bench {
+    home: TempDir,
+    drop: DropFolder,
+    stack: Stack,
+    clock: Arc<ManualClock>,
+    stop: (Stopper, Stop),
+}
+
+impl Bench {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new());
+        let stack = Stack {
+            settings: Arc::new(Settings::from_lookup(&|_| None).unwrap()),
+            embedded: Embedded::open(&home.path().join("root"), Options::default(), clock.clone()).unwrap(),
+            clock: clock.clone(),
+        };
+        let folder = home.path().join("drop");
+        let drop = DropFolder::open(&folder, &stack).unwrap();
+        assert_eq!(drop.settle, SETTLE, "the default of the setting");
+        Self {
+            home,
+            drop,
+            stack,
+            clock,
+            stop: stop(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join("drop").join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn append(&self, name: &str, bytes: &[u8]) {
+        let mut file = fs::OpenOptions::new().append(true).open(self.path(name)).unwrap();
+        file.write_all(bytes).unwrap();
+    }
+
+    async fn look(&mut self) -> usize {
+        self.drop.look(&self.stop.1).await
+    }
+
+    /// Looks once a second for so long; how many were taken.
+    async fn looks(&mut self, seconds: u64) -> usize {
+        let mut taken = self.look().await;
+        for _ in 0..seconds {
+            self.clock.advance(Duration::from_secs(1));
+            taken += self.look().await;
+        }
+        taken
+    }
+
+    /// Everything that was sent so far, with the bytes that each request names.
+    async fn sent(&self) -> Vec<(InspectionRequest, Vec<u8>)> {
+        let intake = self.stack.embedded.queue(INTAKE).unwrap();
+        let mut all = Vec::new();
+        loop {
+            let deliveries = intake
+                .receive(10, Duration::from_secs(3600), Duration::ZERO)
+                .await
+                .unwrap();
+            if deliveries.is_empty() {
+                return all;
+            }
+            for delivery in deliveries {
+                let mut intakes = parse_intake(&delivery.body, &delivery.attributes).unwrap();
+                let Some(Intake::Inspect(request)) = intakes.pop() else {
+                    panic!("no request")
+                };
+                let PhotoRef::S3 { bucket, key, .. } = request.photo.clone() else {
+                    panic!("not in the stack")
+                };
+                let at = BlobAddress { bucket, key };
+                let bytes = self.stack.embedded.blobs().get(&at, 1 << 20).await.unwrap();
+                all.push((request, bytes));
+            }
+        }
+    }
+}
+
+/// The frame of a JPEG: a thumbnail with an end of its own in a segment, a scan, and its end.
+fn jpeg(content: &str) -> Vec<u8> {
+    let mut bytes = b"\xFF\xD8\xFF\xE1\x00\x06\xFF\xD8\xFF\xD9\xFF\xDA\x00\x02".to_vec();
+    bytes.extend(content.as_bytes());
+    bytes.extend(b"\xFF\xD9");
+    bytes
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_slowly_is_taken_once_and_whole() {
+    let mut bench = Bench::new();
+    let photo = jpeg(&"x".repeat(4000));
+    bench.write("a.jpg", &photo[..1000]);
+    let mut taken = 0;
+    for part in photo[1000..].chunks(1000) {
+        // Slower than two looks, faster than the least age.
+        taken += bench.looks(4).await;
+        bench.append("a.jpg", part);
+    }
+    assert_eq!(taken, 0, "taken while it was written");
+    assert_eq!(bench.looks(6).await, 1);
+    let sent = bench.sent().await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1, photo);
+    assert_eq!(fs::read(bench.path("accepted/a.jpg")).unwrap(), photo);
+    assert!(!bench.path("a.jpg").exists());
+}
+
+#[tokio::test]
+async fn a_cut_file_waits_for_another_look_and_is_taken_as_it_is_in_the_end() {
+    let mut bench = Bench::new();
+    let photo = jpeg("pixels");
+    // Its writer pauses for longer than the least age.
+    bench.write("a.jpg", &photo[..photo.len() - 4]);
+    assert_eq!(bench.looks(20).await, 0);
+    bench.append("a.jpg", &photo[photo.len() - 4..]);
+    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.sent().await[0].1, photo);
+    // Some cameras write no end.
+    bench.write("b.jpg", &photo[..photo.len() - 2]);
+    assert_eq!(bench.looks(59).await, 0);
+    assert_eq!(bench.looks(2).await, 1);
+    // An empty file is no photo yet, and never one that was looked at.
+    bench.write("c.jpg", b"");
+    assert_eq!(bench.looks(200).await, 0);
+    assert!(bench.path("c.jpg").exists());
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_file_after_it_was_taken_is_taken_too() {
+    let mut bench = Bench::new();
+    // Its writer has it open, whatever it is called by then.
+    let photo = jpeg("half");
+    bench.write("a.jpg", &photo);
+    let mut writer = fs::OpenOptions::new()
+        .append(true)
+        .open(bench.path("a.jpg"))
+        .unwrap();
+    assert_eq!(bench.looks(6).await, 1);
+    writer.write_all(b"the rest").unwrap();
+    bench.looks(7).await;
+    let sent = bench.sent().await;
+    let whole = fs::read(bench.path("accepted/a.jpg")).unwrap();
+    assert_eq!(
+        sent.iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(),
+        [&photo, &whole]
+    );
+    assert_ne!(sent[0].0.id, sent[1].0.id, "other bytes are another inspection");
+    bench.looks(20).await;
+    assert!(bench.sent().await.is_empty(), "once each");
+}
+
+#[tokio::test]
+async fn every_photo_is_found_whatever_lies_beside_it() {
+    let mut bench = Bench::new();
+    for n in 0..1500 {
+        bench.write(&format!("{n:04}.xmp"), b"sidecar");
+    }
+    for n in 0..20 {
+        bench.write(&format!("photo-{n}.jpg"), &jpeg(&format!("{n}")));
+    }
+    assert_eq!(bench.looks(6).await, 20);
+    assert_eq!(bench.sent().await.len(), 20);
+}
+
+#[tokio::test]
+async fn photos_in_folders_below_are_taken_and_keep_their_folders() {
+    let mut bench = Bench::new();
+    for name in [
+        "r-7/front/a.jpg",
+        "r-7/back/a.jpg",
+        "accepted/old.jpg",
+        ".hidden/a.jpg",
+        "r-7/accepted/b.jpg",
+    ] {
+        bench.write(name, &jpeg(name));
+    }
+    assert_eq!(bench.looks(6).await, 3);
+    for name in ["r-7/front/a.jpg", "r-7/back/a.jpg", "r-7/accepted/b.jpg"] {
+        assert_eq!(fs::read(bench.path("accepted").join(name)).unwrap(), jpeg(name));
+    }
+}
+
+#[tokio::test]
+async fn two_files_of_one_name_are_both_kept() {
+    let mut bench = Bench::new();
+    for content in ["first", "second", "third"] {
+        bench.write("IMG_0001.jpg", &jpeg(content));
+        assert_eq!(bench.looks(6).await, 1);
+    }
+    for (name, content) in [
+        ("IMG_0001", "first"),
+        ("IMG_0001-2", "second"),
+        ("IMG_0001-3", "third"),
+    ] {
+        let path = bench.path(&format!("accepted/{name}.jpg"));
+        assert_eq!(fs::read(path).unwrap(), jpeg(content));
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_a_line_end_makes_a_request_that_is_taken() {
+    let mut bench = Bench::new();
+    bench.write("a\nERROR forged\u{1b}[2J.jpg", &jpeg("x"));
+    assert_eq!(bench.looks(6).await, 1);
+    let sent = bench.sent().await;
+    assert!(
+        sent[0].0.photo.to_string().ends_with("/a_ERROR forged_[2J.jpg"),
+        "{}",
+        sent[0].0.photo
+    );
+}
+
+#[test]
+fn the_end_of_a_picture_is_looked_for_behind_its_thumbnail() {
+    let whole = jpeg("pixels");
+    assert!(!cut::looks_cut(&whole));
+    for end in 0..whole.len() - 1 {
+        assert!(cut::looks_cut(&whole[..end]), "{end} bytes");
+    }
+    let trailer = [whole.as_slice(), b"vendor's trailer"].concat();
+    assert!(!cut::looks_cut(&trailer));
+    assert!(!cut::looks_cut(b"\x89PNG\r\n\x1a\n....IEND\xAE\x42\x60\x82"));
+    assert!(cut::looks_cut(b"\x89PNG\r\n\x1a\n....IDAT"));
+    assert!(!cut::looks_cut(b"RIFF\x04\x00\x00\x00WEBP"));
+    assert!(cut::looks_cut(b"RIFF\x05\x00\x00\x00WEBP"));
+    assert!(!cut::looks_cut(b"BM and more"));
+}
