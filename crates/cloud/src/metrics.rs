@@ -8,6 +8,7 @@
 //! | `Photos` | count | `Verdict`, `Lane` (`none` where no heavy look was needed) |
 //! | `PhotosFailed` | count | `Code` |
 //! | `SentToGpu`, `Returned`, `Parked` | count | |
+//! | `NoPhoto` | count | `Reason`: an event of S3 that is acknowledged without a record, such as `empty_object` |
 //! | `StageTime` | milliseconds | `Stage` |
 //! | `PhotoBytes` | bytes | |
 //! | `ColdStart` | count | |
@@ -115,6 +116,7 @@ impl Telemetry for Metrics {
             Happened::SentToGpu => counter!("SentToGpu").increment(1),
             Happened::Returned => counter!("Returned").increment(1),
             Happened::Parked => counter!("Parked").increment(1),
+            Happened::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
         }
     }
 }
@@ -126,6 +128,7 @@ fn describe() {
         "SentToGpu",
         "Returned",
         "Parked",
+        "NoPhoto",
         "ColdStart",
         "Alerts",
     ] {
