@@ -9,6 +9,7 @@
 //! | `PhotosUnusable` | count | `Reason` (a photo may have several) |
 //! | `PhotosFailed` | count | `Code` |
 //! | `SentToGpu`, `Returned`, `Parked` | count | |
+//! | `NoPhoto` | count | `Reason`: an event of S3 that is acknowledged without a record, such as `empty_object` |
 //! | `StageTime` | milliseconds | `Stage` |
 //! | `PhotoBytes` | bytes | |
 //! | `ColdStart` | count | |
@@ -119,6 +120,7 @@ impl Telemetry for Metrics {
             Happened::SentToGpu => counter!("SentToGpu").increment(1),
             Happened::Returned => counter!("Returned").increment(1),
             Happened::Parked => counter!("Parked").increment(1),
+            Happened::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
         }
     }
 }
@@ -131,6 +133,7 @@ fn describe() {
         "SentToGpu",
         "Returned",
         "Parked",
+        "NoPhoto",
         "ColdStart",
         "Alerts",
     ] {

@@ -11,6 +11,7 @@ pub mod geometry;
 pub mod ids;
 pub mod inspection;
 pub mod photo;
+pub mod photo_name;
 pub mod record;
 pub mod routing;
 pub mod scaling;

@@ -31,11 +31,65 @@ const FORMS: &str = "expected a request (with `photo`), an S3 event (with `Recor
 pub enum Intake {
     /// Look at a photo.
     Inspect(InspectionRequest),
-    /// Nothing: acknowledge it.
+    /// Nothing: acknowledge it, and count it.
     Nothing {
-        /// In words, for the log.
-        why: String,
+        /// What it is instead.
+        why: NoPhoto,
     },
+}
+
+/// What a message is that asks for no photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoPhoto {
+    /// S3 sends one when notifications are set up.
+    TestEvent,
+    /// An event of S3 that is not about a new object.
+    NotCreated,
+    /// An event of S3 without records.
+    NoRecords,
+    /// A key that ends with `/`, of size 0: consoles and mounts make these for folders.
+    FolderMarker,
+    /// An object of size 0. A mounted bucket writes one when a file is opened, and the photo when it is closed; each write
+    /// is an event of its own.
+    EmptyObject,
+    /// An object that a NAS or an operating system put beside photos ([`walkaround_domain::photo_name`]).
+    SystemFile,
+    /// A photo under [`SUBMITTED_PREFIX`].
+    Submitted,
+    /// A message of SNS about subscriptions.
+    Subscription,
+}
+
+impl NoPhoto {
+    /// A word for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TestEvent => "test_event",
+            Self::NotCreated => "not_created",
+            Self::NoRecords => "no_records",
+            Self::FolderMarker => "folder_marker",
+            Self::EmptyObject => "empty_object",
+            Self::SystemFile => "system_file",
+            Self::Submitted => "submitted",
+            Self::Subscription => "subscription",
+        }
+    }
+}
+
+/// In words.
+impl std::fmt::Display for NoPhoto {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::TestEvent => "S3's test event",
+            Self::NotCreated => "an event of S3 that is not about a new object",
+            Self::NoRecords => "an S3 event without records",
+            Self::FolderMarker => "a folder's marker, not a photo",
+            Self::EmptyObject => "an empty object: the photo, if it is to be one, comes with its own event",
+            Self::SystemFile => "a file that a system put beside photos",
+            Self::Submitted => "a submitted photo, which has a request of its own",
+            Self::Subscription => "an SNS message about a subscription",
+        })
+    }
 }
 
 /// Reads one message of the intake queue. A message that carries several photos gives several requests;
@@ -78,7 +132,7 @@ fn unwrap_sns(body: &str, attributes: &BTreeMap<String, String>) -> Result<Vec<I
                 Layer::Json(inner) => from_json(inner).map_err(within),
             }
         }
-        Some(other) => nothing(format!("an SNS message of type {other}")),
+        Some(_) => nothing(NoPhoto::Subscription),
     }
 }
 
@@ -109,7 +163,7 @@ fn from_json(value: Value) -> Result<Vec<Intake>, Unreadable> {
         return s3::records(records);
     }
     if text(&value, "Event") == Some("s3:TestEvent") {
-        return nothing("S3's test event");
+        return nothing(NoPhoto::TestEvent);
     }
     if value.get("detail-type").is_some() {
         return s3::event_bridge(&value);
@@ -140,8 +194,8 @@ fn one(request: v1::InspectPhoto) -> Result<Vec<Intake>, Unreadable> {
     Ok(vec![Intake::Inspect(request)])
 }
 
-fn nothing(why: impl Into<String>) -> Result<Vec<Intake>, Unreadable> {
-    Ok(vec![Intake::Nothing { why: why.into() }])
+fn nothing(why: NoPhoto) -> Result<Vec<Intake>, Unreadable> {
+    Ok(vec![Intake::Nothing { why }])
 }
 
 /// The type of an SNS message, when it is one.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use walkaround_domain::{Occasion, PhotoRef, Timestamp};
 use walkaround_messages::{
-    BODY_BYTES_MAX, Intake, REQUESTS_PER_MESSAGE_MAX, SUBMITTED_PREFIX, derived_id, parse_intake,
+    BODY_BYTES_MAX, Intake, NoPhoto, REQUESTS_PER_MESSAGE_MAX, SUBMITTED_PREFIX, derived_id, parse_intake,
     request_json, request_protobuf,
 };
 
@@ -45,7 +45,7 @@ fn sns(message: &str) -> String {
 
 fn nothing(body: &str) -> String {
     match parse_intake(body, &BTreeMap::new()).expect("readable").as_slice() {
-        [Intake::Nothing { why }] => why.clone(),
+        [Intake::Nothing { why }] => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -215,6 +215,46 @@ fn etag_and_sequencer_make_no_other_inspection() {
         request(&json!({"Records": [again]}).to_string()),
         request(&event("k"))
     );
+}
+
+/// A mount of a bucket writes an empty object when a file is opened: its event must not use up the photo's inspection.
+#[test]
+fn an_empty_object_asks_for_nothing_whichever_way_its_event_comes() {
+    let why = |body: &str| match parse_intake(body, &BTreeMap::new()).expect("readable").as_slice() {
+        [Intake::Nothing { why }] => *why,
+        other => panic!("{other:?}"),
+    };
+    for size in [json!(0), json!(0.0), json!("0")] {
+        let mut empty = record("s3fs/x.jpg");
+        empty["s3"]["object"]["size"] = size.clone();
+        let event = json!({"Records": [empty]}).to_string();
+        let mut bridge: Value = serde_json::from_str(&event_bridge("s3fs/x.jpg")).expect("JSON");
+        bridge["detail"]["object"]["size"] = size;
+        let bridge = bridge.to_string();
+        for body in [&event, &bridge, &sns(&event), &sns(&bridge)] {
+            assert_eq!(why(body), NoPhoto::EmptyObject, "{body}");
+        }
+    }
+    let mut marker = record("in/");
+    marker["s3"]["object"]["size"] = json!(0);
+    assert_eq!(why(&json!({"Records": [marker]}).to_string()), NoPhoto::FolderMarker);
+    // The photo itself comes next, and one whose size nobody says is looked at.
+    assert_eq!(requests(&event("s3fs/x.jpg")).len(), 1);
+    let mut unsaid = record("s3fs/x.jpg");
+    unsaid["s3"]["object"]
+        .as_object_mut()
+        .expect("an object")
+        .remove("size");
+    assert_eq!(requests(&json!({"Records": [unsaid]}).to_string()).len(), 1);
+}
+
+#[test]
+fn what_a_system_put_beside_photos_asks_for_nothing() {
+    for key in ["in/%40eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "__MACOSX/._a.jpg", "in/Thumbs.db"] {
+        let read = parse_intake(&event(key), &BTreeMap::new()).expect("readable");
+        let why = NoPhoto::SystemFile;
+        assert_eq!(read, [Intake::Nothing { why }], "{key}");
+    }
 }
 
 #[test]

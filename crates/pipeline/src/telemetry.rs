@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use walkaround_domain::{FailureCode, Lane, ReasonCode, Verdict};
+use walkaround_messages::NoPhoto;
 
 /// Something that happened to one message or photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,6 +17,8 @@ pub enum Happened<'a> {
     Returned,
     /// A message was parked.
     Parked,
+    /// A message, or a record of one, asks for no photo: it is acknowledged.
+    NoPhoto(NoPhoto),
 }
 
 /// A settled photo.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
 use walkaround_domain::{Event, InspectionRequest, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
@@ -92,8 +92,13 @@ impl Handler for Triage {
         let mut handled = Handled::Settled;
         let mut begun = false;
         for intake in intakes {
-            let Intake::Inspect(request) = intake else {
-                continue;
+            let request = match intake {
+                Intake::Inspect(request) => request,
+                Intake::Nothing { why } => {
+                    debug!(message = %delivery.message_id, %why, "no photo");
+                    self.desk.telemetry.tell(Happened::NoPhoto(why));
+                    continue;
+                }
             };
             // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
             // that is begun is finished, within the budget.

@@ -4,10 +4,11 @@
 //! slash too), EventBridge's is the key itself. Only the bucket, the key and the version make the photo:
 //! ETag and sequencer differ between deliveries of what is the same photo to a caller.
 
-use super::{Intake, nothing, one, text};
+use super::{Intake, NoPhoto, nothing, one, text};
 use crate::{Unreadable, v1};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use walkaround_domain::photo_name::is_system_path;
 
 /// Photos under this prefix were put there by a client that sends a request of its own, with all that is known of
 /// them: S3's event of the same photo is not another one.
@@ -22,7 +23,7 @@ pub(super) fn records(records: &Value) -> Result<Vec<Intake>, Unreadable> {
         return Err(Unreadable::new("Records: expected a list"));
     };
     if records.is_empty() {
-        return nothing("an S3 event without records");
+        return nothing(NoPhoto::NoRecords);
     }
     let mut intakes = Vec::with_capacity(records.len());
     for (i, each) in records.iter().enumerate() {
@@ -44,7 +45,7 @@ fn record(record: &Value) -> Result<Vec<Intake>, Unreadable> {
     let name = text(record, "eventName").ok_or_else(|| Unreadable::new("eventName: missing"))?;
     let created = name.trim_start_matches("s3:").starts_with("ObjectCreated:");
     if !created {
-        return nothing("an S3 event other than ObjectCreated");
+        return nothing(NoPhoto::NotCreated);
     }
     let s3 = record.get("s3").unwrap_or(&Value::Null);
     let object = s3.get("object").unwrap_or(&Value::Null);
@@ -58,7 +59,7 @@ pub(super) fn event_bridge(envelope: &Value) -> Result<Vec<Intake>, Unreadable> 
         return Err(Unreadable::new("source: expected aws.s3 in an EventBridge event"));
     }
     if text(envelope, "detail-type") != Some("Object Created") {
-        return nothing("an EventBridge event of S3 other than Object Created");
+        return nothing(NoPhoto::NotCreated);
     }
     let detail = envelope.get("detail").unwrap_or(&Value::Null);
     let object = detail.get("object").unwrap_or(&Value::Null);
@@ -77,11 +78,8 @@ fn created_object(
         .get("bucket")
         .and_then(|b| text(b, "name"))
         .ok_or_else(|| Unreadable::new("bucket.name: missing"))?;
-    if key.ends_with('/') && object.get("size").and_then(Value::as_u64) == Some(0) {
-        return nothing("a folder's marker, not a photo");
-    }
-    if key.starts_with(SUBMITTED_PREFIX) {
-        return nothing("a submitted photo, which has a request of its own");
+    if let Some(why) = no_photo(&key, is_empty(object)) {
+        return nothing(why);
     }
     let source = v1::photo::Source::S3(v1::S3Object {
         bucket: bucket.to_owned(),
@@ -92,6 +90,27 @@ fn created_object(
         photo: Some(v1::Photo { source: Some(source) }),
         ..v1::InspectPhoto::default()
     })
+}
+
+/// Why an object is no photo, as far as its event tells.
+fn no_photo(key: &str, is_empty: bool) -> Option<NoPhoto> {
+    if key.starts_with(SUBMITTED_PREFIX) {
+        return Some(NoPhoto::Submitted);
+    }
+    match (is_empty, key.ends_with('/')) {
+        (true, true) => Some(NoPhoto::FolderMarker),
+        (true, false) => Some(NoPhoto::EmptyObject),
+        (false, _) => is_system_path(key).then_some(NoPhoto::SystemFile),
+    }
+}
+
+/// Whether the event gives the object's size as 0: as a number, or as some stores that speak S3 write it, as text.
+fn is_empty(object: &Value) -> bool {
+    match object.get("size") {
+        Some(Value::Number(size)) => size.as_f64() == Some(0.0),
+        Some(Value::String(size)) => size.trim().parse() == Ok(0_u64),
+        _ => false,
+    }
 }
 
 /// The key that a record's encoded key stands for. What is no escape stands for itself.
