@@ -67,7 +67,6 @@ impl Function {
             looker,
             jobs,
             inline_look: InlineLook::when_asked(),
-            capacity: stack.capacity()?,
             end: Arc::clone(&end),
             progress: Arc::new(Progress::default()),
         })?;
