@@ -6,13 +6,13 @@
 use crate::fault::port_error;
 use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
 use crate::records::{At, refused};
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use async_trait::async_trait;
 use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
 
 /// Documents in the table.

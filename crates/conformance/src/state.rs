@@ -95,7 +95,10 @@ async fn a_document_has_its_bound(t: StateUnderTest) -> Outcome {
     let long = t.time.unit() * 100;
     let most = "x".repeat(STATE_BYTES_MAX);
     t.state.write("most", &most, long).await?;
-    ensure!(t.state.read("most").await?.as_ref() == Some(&most), "the longest one");
+    ensure!(
+        t.state.read("most").await?.as_ref() == Some(&most),
+        "the longest one"
+    );
     let error = t.state.write("more", &format!("{most}x"), long).await.err();
     let kind = error.map(|e| e.kind);
     ensure!(kind == Some(PortErrorKind::Invalid), "one byte more: {kind:?}");

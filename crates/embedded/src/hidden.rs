@@ -34,7 +34,8 @@ impl LocalQueue {
         let corrected = self.db.write(AT, move |tx| correct(tx, queue, now)).await?;
         warn!(
             queue = self.setup.name,
-            corrected, "messages were hidden by a clock that was ahead; they wait for their lease or delay from now"
+            corrected,
+            "messages were hidden by a clock that was ahead; they wait for their lease or delay from now"
         );
         Ok(())
     }

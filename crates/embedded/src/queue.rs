@@ -266,7 +266,8 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 
 /// Moves a message to the dead-letter queue. Its lease number goes on, so that old receipts stay stale.
 fn park(tx: &Transaction<'_>, taking: &Taking, (dead, message): (i64, &Candidate)) -> Result<(), Fault> {
-    let sql = "UPDATE messages SET queue = ?2, visible_at = ?3, hidden_at = ?3, leased = 0, receive_count = 0,
+    let sql =
+        "UPDATE messages SET queue = ?2, visible_at = ?3, hidden_at = ?3, leased = 0, receive_count = 0,
                parked_from = ?4, parked_reason = ?5, parked_at = ?3 WHERE id = ?1";
     let reason = format!(
         "delivered {} times without being acknowledged",

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::{
     BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, PublisherUnderTest,
-    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, blobs_suite, capacity_suite, publisher_suite,
-    StateUnderTest, queue_suite, records_suite, state_suite,
+    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, StateUnderTest, blobs_suite, capacity_suite,
+    publisher_suite, queue_suite, records_suite, state_suite,
 };
 use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SystemClock, WorkerOptions};
 use walkaround_ports::OutEvent;

@@ -60,8 +60,9 @@ impl<'a> View<'a> {
     pub(super) fn new(seen: &Seen<'a>, patience: &Patience, end_of: fn(&WorkerJob) -> WorkerEnd) -> Self {
         let now = seen.now;
         // A heartbeat from far ahead was sent by a clock that was wrong: it says nothing of now.
-        let is_recent =
-            |b: &&Heartbeat| now.since(b.at) <= patience.stale_after && b.at.since(now) <= patience.stale_after;
+        let is_recent = |b: &&Heartbeat| {
+            now.since(b.at) <= patience.stale_after && b.at.since(now) <= patience.stale_after
+        };
         let recent: Vec<Heartbeat> = seen.beats.iter().filter(is_recent).cloned().collect();
         let jobs = seen
             .fleet
@@ -94,8 +95,10 @@ impl<'a> View<'a> {
             .filter(|beat| !over.contains(beat.worker.as_str()))
             .filter_map(|beat| parse_heartbeat(&beat.body).ok())
             .collect();
-        let ready_at: BTreeMap<String, Timestamp> =
-            documents.iter().map(|d| (d.worker.clone(), d.started_at)).collect();
+        let ready_at: BTreeMap<String, Timestamp> = documents
+            .iter()
+            .map(|d| (d.worker.clone(), d.started_at))
+            .collect();
         let ready = documents.iter().map(|d| ReadyWorker {
             ready_at: d.started_at,
             has_worked: d.photos_done > 0,
