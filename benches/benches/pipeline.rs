@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use walkaround_benches::{onnxruntime, resident_bytes, thread_cpu};
 use walkaround_domain::routing::RoutingPolicy;
-use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, SystemClock, WorkerOptions};
+use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, SystemClock};
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
@@ -282,15 +282,9 @@ impl World {
         };
         let (intake, segmentation): (Arc<dyn Queue>, Arc<dyn Queue>) =
             (self.embedded.queue(INTAKE)?, self.embedded.queue(SEGMENTATION)?);
-        let workers = WorkerOptions {
-            command: vec!["true".into()],
-            ..WorkerOptions::default()
-        };
         let lanes = Lanes {
             intake: Arc::clone(&intake),
-            segmentation: Arc::clone(&segmentation),
-            capacity: Arc::new(self.embedded.capacity(workers).await?),
-            records: self.embedded.records(),
+            state: self.embedded.state(),
         };
         let desk = Desk {
             source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),

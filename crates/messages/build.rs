@@ -9,10 +9,11 @@ use prost::Message;
 use std::error::Error;
 use std::path::PathBuf;
 
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "walkaround/v1/inspect_photo.proto",
     "walkaround/v1/inspection.proto",
     "walkaround/v1/heartbeat.proto",
+    "walkaround/v1/lane.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

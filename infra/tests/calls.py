@@ -41,6 +41,7 @@ OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 
 SITUATION = "crates/pipeline/src/situation.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
+TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/desk.rs"
 LEDGER = "crates/pipeline/src/ledger.rs"
@@ -79,9 +80,9 @@ LOOKING = [
 USES: dict[str, list[Use]] = {
     "TriageRole": [
         *function("TriageLogs"),
-        *LOOKING,
+        *LOOKING[1:],
+        item("dynamodb:GetItem", "I#* S#gpu-lane", "get_item", (SITUATION, ".state.read(")),
         item("dynamodb:PutItem", "I#*", "put_item", (LEDGER, ".records.write(")),
-        item("dynamodb:Query", "W", "query", (SITUATION, ".heartbeats(")),
         use("sqs:ReceiveMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
         use("sqs:DeleteMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
         use(
@@ -92,7 +93,7 @@ USES: dict[str, list[Use]] = {
         ),
         use(
             "sqs:GetQueueAttributes",
-            "IntakeQueueArn SegmentationQueueArn",
+            "IntakeQueueArn",
             "get_queue_attributes",
             (SITUATION, ".intake.depth("),
         ),
@@ -102,14 +103,21 @@ USES: dict[str, list[Use]] = {
             "send_message_batch",
             ("crates/pipeline/src/triage.rs", ".segmentation.send("),
         ),
-        use("batch:ListJobs", "*", "list_jobs", (SITUATION, ".fleet()")),
-        use("batch:DescribeJobs", "*", "describe_jobs", (SITUATION, ".fleet()")),
     ],
     "ScalerRole": [
         *function("ScalerLogs"),
         use("sqs:GetQueueAttributes", "SegmentationQueueArn", "get_queue_attributes", (SCALER, ".depth()")),
         item("dynamodb:Query", "W", "query", (SCALER, ".heartbeats(")),
-        item("dynamodb:GetItem", "S#*", "get_item", ("functions/scaler/src/lib.rs", "self.state.read(")),
+        use("sqs:ReceiveMessage", "SegmentationQueueArn", "receive_message", (TAKE_BACK, ".receive(")),
+        use("sqs:DeleteMessage", "SegmentationQueueArn", "delete_message_batch", (TAKE_BACK, ".ack(")),
+        use(
+            "sqs:ChangeMessageVisibility",
+            "SegmentationQueueArn",
+            "change_message_visibility",
+            (TAKE_BACK, ".release("),
+        ),
+        use("sqs:SendMessage", "IntakeQueueArn", "send_message_batch", (TAKE_BACK, ".intake.send(")),
+        item("dynamodb:GetItem", "S#*", "get_item", (SCALER, ".state.read(")),
         item("dynamodb:PutItem", "L#* S#*", "put_item", ("functions/scaler/src/lib.rs", "self.lock.acquire(")),
         item("dynamodb:DeleteItem", "L#*", "delete_item", ("functions/scaler/src/lib.rs", "self.lock.release(")),
         use("batch:ListJobs", "*", "list_jobs", (SCALER, ".capacity.fleet()")),

@@ -270,10 +270,16 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         rules.least_rights,
         "all items but some",
         lambda t: put(
-            policy(t, "pipeline", "TriageRole", "Heartbeats"),
+            policy(t, "pipeline", "TriageRole", "LaneState"),
             Condition={"ForAllValues:StringNotEquals": {"dynamodb:LeadingKeys": ["W"]}},
         ),
         "TriageRole: dynamodb:LeadingKeys is compared by ForAllValues:StringNotEquals",
+    ),
+    (
+        rules.least_rights,
+        "triage that may look at jobs",
+        lambda t: put(policy(t, "pipeline", "TriageRole", "Park"), Action=["sqs:SendMessage", "batch:ListJobs"]),
+        "TriageRole: batch:ListJobs is allowed and never called",
     ),
     (
         rules.least_rights,

@@ -367,7 +367,6 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("RETRY_FIRST_S", "0.05"),
     ("HOST_RETRY_MAX_S", "0.2"),
     ("IDLE_EXIT_S", "1"),
-    ("WARM_HOLD_S", "0"),
     ("DRAIN_TARGET_S", "1"),
     ("LEASE_S", "5"),
 ];

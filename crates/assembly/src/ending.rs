@@ -1,14 +1,21 @@
 //! What it means how a worker ended: its exit code, and the words of whoever ran it. For those who tell people: `doctor`
 //! and the notifier.
 
+use walkaround_domain::scaling::WorkerEnd;
 use walkaround_pipeline::scaler::END_REASON;
+use walkaround_ports::{WorkerJob, WorkerJobState};
 
+/// A setting or the command line is wrong.
+pub const EXIT_USAGE: u8 = 2;
 /// The device or the library is not there (EX_UNAVAILABLE of sysexits.h).
 pub const EXIT_DEVICE: u8 = 69;
 /// Nothing finished for too long (EX_TEMPFAIL): another process may do better.
 pub const EXIT_STALLED: u8 = 75;
 /// The bundle cannot be used (EX_CONFIG).
 pub const EXIT_BUNDLE: u8 = 78;
+
+/// The engine failed every run (EX_SOFTWARE).
+pub const EXIT_ENGINE: u8 = 70;
 
 /// How AWS Batch words the loss of an instance; with Spot capacity that is nobody's fault.
 pub const RECLAIMED: &str = "Host EC2";
@@ -35,6 +42,28 @@ pub fn ending(exit: Option<i32>, reason: &str) -> Ending {
         kind,
         meaning,
         first_step,
+    }
+}
+
+/// What the end of a worker says of the next one's chances, by its exit code; whether it was ever ready is for the
+/// scaler to see.
+pub fn worker_end(job: &WorkerJob) -> WorkerEnd {
+    let WorkerJobState::Ended { exit } = job.state else {
+        return WorkerEnd::Expected;
+    };
+    let reason = job.reason.as_deref().unwrap_or_default();
+    if reason.contains(END_REASON) {
+        return WorkerEnd::Other;
+    }
+    match exit.and_then(|code| u8::try_from(code).ok()) {
+        // Told to end: by itself, or by SIGTERM.
+        Some(0 | 130 | 143) => WorkerEnd::Expected,
+        Some(EXIT_USAGE | EXIT_DEVICE | EXIT_BUNDLE) => WorkerEnd::CannotStart,
+        Some(EXIT_ENGINE) => WorkerEnd::SickEngine,
+        _ if reason.contains(RECLAIMED) || reason.to_ascii_lowercase().contains("timeout") => {
+            WorkerEnd::Expected
+        }
+        _ => WorkerEnd::Other,
     }
 }
 
@@ -130,6 +159,7 @@ fn by_code(exit: Option<i32>) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use walkaround_domain::Timestamp;
 
     #[test]
     fn a_driver_that_is_too_old_is_named_with_and_without_an_exit_code() {
@@ -141,5 +171,37 @@ mod tests {
         assert!(refused.first_step.contains("driver"), "{refused:?}");
         let device = ending(Some(i32::from(EXIT_DEVICE)), "Essential container in task exited");
         assert!(device.first_step.contains("driver"), "{device:?}");
+    }
+
+    #[test]
+    fn exit_codes_say_whether_the_next_worker_can_start() {
+        let end = |exit, reason: &str| {
+            worker_end(&WorkerJob {
+                id: "worker-1".to_owned(),
+                state: WorkerJobState::Ended { exit },
+                since: Timestamp(0),
+                reason: Some(reason.to_owned()),
+            })
+        };
+        for code in [2, 69, 78] {
+            assert_eq!(end(Some(code), ""), WorkerEnd::CannotStart, "{code}");
+        }
+        assert_eq!(end(Some(70), ""), WorkerEnd::SickEngine);
+        for (exit, reason) in [
+            (Some(0), ""),
+            (Some(143), "up is stopping"),
+            (None, "Host EC2 (instance i-0) terminated."),
+            (Some(137), "Job attempt duration exceeded timeout"),
+        ] {
+            assert_eq!(end(exit, reason), WorkerEnd::Expected, "{exit:?} {reason}");
+        }
+        for (exit, reason) in [
+            (None, "CannotStartContainerError"),
+            (Some(1), ""),
+            (Some(137), "OutOfMemoryError"),
+            (Some(0), END_REASON),
+        ] {
+            assert_eq!(end(exit, reason), WorkerEnd::Other, "{exit:?} {reason}");
+        }
     }
 }

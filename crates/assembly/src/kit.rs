@@ -1,14 +1,15 @@
 //! The parts of the pipeline, made from settings and the ports of a stack.
 
+use crate::ending::worker_end;
 use crate::failure::Failure;
 use crate::library::{Engines, OpenEngines};
 use crate::process::cores;
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
-use walkaround_domain::scaling::ScalingPolicy;
+use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
 use walkaround_inference::{Engine, FetchMissing};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
@@ -18,7 +19,7 @@ use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::LookSettings;
 use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
 use walkaround_pipeline::retry::{Dice, RetryPolicy};
-use walkaround_pipeline::scaler::Scaler;
+use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
 use walkaround_pipeline::telemetry::Telemetry;
@@ -52,8 +53,6 @@ pub struct TriageParts {
     pub jobs: usize,
     /// Time of one heavy look.
     pub inline_look: InlineLook,
-    /// The GPU lane's workers.
-    pub capacity: Arc<dyn GpuCapacity>,
     /// When its invocation ends.
     pub end: Arc<InvocationEnd>,
     /// Its counts.
@@ -196,16 +195,13 @@ impl Kit {
         let s = &self.settings;
         let lanes = Lanes {
             intake: Arc::clone(&self.ports.intake.queue),
-            segmentation: Arc::clone(&self.ports.segmentation.queue),
-            capacity: parts.capacity,
-            records: Arc::clone(&self.ports.records),
+            state: Arc::clone(&self.ports.state),
         };
         let situation = SituationSettings {
             workers_max: s.workers_max,
             rate_guess: s.worker_rate,
-            beat_max_age: s.heartbeat * BEATS_MISSED_MAX,
-            // Where the scaler looks more often, so does triage: it costs little there.
-            fresh_for: s.scale_every.min(s.lanes_fresh),
+            fresh_for: self.lanes_fresh(),
+            scale_every: s.scale_every,
         };
         let who = ("triage (cpu)".to_owned(), parts.progress);
         Ok(Triage {
@@ -230,21 +226,37 @@ impl Kit {
         let s = &self.settings;
         Scaler {
             segmentation: Arc::clone(&self.ports.segmentation.queue),
+            intake: Arc::clone(&self.ports.intake.queue),
             capacity,
             records: Arc::clone(&self.ports.records),
+            state: Arc::clone(&self.ports.state),
             clock: Arc::clone(&self.clock),
-            policy: ScalingPolicy {
-                workers_min: s.workers_min,
-                workers_max: s.workers_max,
-                drain_target: s.drain_target,
-                age_max: s.drain_target * 2,
-                rate_guess: s.worker_rate,
-                warm_hold: s.warm_hold,
+            policy: ScalerPolicy {
+                scaling: ScalingPolicy {
+                    workers_min: s.workers_min,
+                    workers_max: s.workers_max,
+                    drain_target: s.drain_target,
+                    age_max: s.drain_target * 2,
+                    rate_guess: s.worker_rate,
+                },
+                back_off: BackOffPolicy::default(),
+                patience: Patience {
+                    stale_after: s.heartbeat * BEATS_MISSED_MAX,
+                    start_grace: s.start_grace,
+                    // Twice the time between two, as one may be on its way.
+                    one_heartbeat: s.heartbeat * 2,
+                },
+                cold_start: s.cold_start,
+                lanes_fresh: self.lanes_fresh(),
             },
-            stale_after: s.heartbeat * BEATS_MISSED_MAX,
-            start_grace: s.start_grace,
-            needs: VecDeque::new(),
+            end_of: worker_end,
+            ends_since: Timestamp(0),
         }
+    }
+
+    /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.
+    fn lanes_fresh(&self) -> Duration {
+        self.settings.scale_every.min(self.settings.lanes_fresh)
     }
 
     /// Bounds of a consumer.

@@ -34,5 +34,5 @@ pub use registry::{
 };
 pub use secrets::secret_text;
 pub use spot::SpotWatch;
-pub use state::{PutIfAbsent, STATE_BYTES_MAX, StateItems};
+pub use state::{PutIfAbsent, StateItems};
 pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

@@ -14,6 +14,9 @@
 //! capacity splits it only after it has throttled. Listings and counts visit all eight.
 //!
 //! **Items** stay under the 400 KB of DynamoDB: long bodies are gzipped, and what is still too long is `Invalid`.
+//! **Heartbeats** share one partition, sorted by the hour in which they were sent: whoever asks for those of the last
+//! minutes reads the items of one or two hours, however many workers there were before. TTL removes old items, but takes
+//! days.
 //! **TTL**: heartbeats go after a day, records when their configured time is over, or never.
 
 pub(crate) mod item;
@@ -29,6 +32,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use item::{Item, expiry, key, nonce, number, number_of, text, text_of};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use stored::{from_item, record_key, to_item};
 use walkaround_domain::{InspectionId, Timestamp};
@@ -42,6 +46,8 @@ pub(crate) type At = (&'static str, &'static str);
 
 /// Partition of all heartbeats.
 const WORKERS: &str = "W";
+/// Heartbeats of one worker within this time replace each other; each such time has a sort key of its own.
+const HEARTBEAT_SLOT: Duration = Duration::from_secs(60 * 60);
 /// How long a heartbeat is kept after it was sent.
 const HEARTBEAT_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest heartbeat, in bytes.
@@ -165,7 +171,8 @@ impl Records for DynamoRecords {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(key(WORKERS, &heartbeat.worker)))
+            .set_item(Some(key(WORKERS, &slot_key(heartbeat))))
+            .item("worker", text(&heartbeat.worker))
             .item("beat_at", number(heartbeat.at.0))
             .item("body", text(&heartbeat.body))
             .item("expires_at", expiry(heartbeat.at, HEARTBEAT_KEPT_FOR));
@@ -181,10 +188,11 @@ impl Records for DynamoRecords {
                 .client
                 .query()
                 .table_name(&self.table)
-                .key_condition_expression("pk = :workers")
+                .key_condition_expression("pk = :workers AND sk >= :slot")
                 .filter_expression("#at >= :since")
                 .expression_attribute_names("#at", "beat_at")
                 .expression_attribute_values(":workers", text(WORKERS))
+                .expression_attribute_values(":slot", text(&slot(since)))
                 .expression_attribute_values(":since", number(since.0))
                 .consistent_read(true)
                 .set_exclusive_start_key(from);
@@ -199,14 +207,27 @@ impl Records for DynamoRecords {
             }
         }
         beats.sort_by(|a: &Heartbeat, b| b.at.cmp(&a.at).then_with(|| a.worker.cmp(&b.worker)));
+        // A worker has one in each hour that it saw.
+        let mut seen = BTreeSet::new();
+        beats.retain(|beat| seen.insert(beat.worker.clone()));
         beats.truncate(HEARTBEATS_MAX);
         Ok(beats)
     }
 }
 
+/// The hour of a moment, as texts sort: its first millisecond.
+fn slot(at: Timestamp) -> String {
+    let slot_ms = HEARTBEAT_SLOT.as_millis() as u64;
+    format!("{:013}", at.0 - at.0 % slot_ms)
+}
+
+fn slot_key(beat: &Heartbeat) -> String {
+    format!("{}#{}", slot(beat.at), beat.worker)
+}
+
 fn heartbeat(item: &Item) -> Option<Heartbeat> {
     Some(Heartbeat {
-        worker: text_of(item, "sk")?.to_owned(),
+        worker: text_of(item, "worker")?.to_owned(),
         at: Timestamp(number_of(item, "beat_at")?),
         body: text_of(item, "body")?.to_owned(),
     })

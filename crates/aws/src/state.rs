@@ -6,16 +6,14 @@
 use crate::fault::port_error;
 use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
 use crate::records::{At, refused};
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Clock, PortError, PortErrorKind};
-
-/// Longest document, in bytes.
-pub const STATE_BYTES_MAX: usize = 100 * 1024;
+use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
 
 /// Documents in the table.
 #[derive(Clone)]
@@ -43,42 +41,6 @@ impl StateItems {
             table: table.into(),
             clock,
         }
-    }
-
-    /// The document under a name, if there is one that has not expired. Sees every write before.
-    ///
-    /// # Errors
-    /// [`PortError`] of `state.read`.
-    pub async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
-        let at: At = ("state", "read");
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(item_key(name)))
-            .consistent_read(true);
-        let answer = get
-            .send()
-            .await
-            .map_err(|e| port_error(at, &self.what(name), &e))?;
-        let now = self.clock.now();
-        match answer.item.filter(|item| lives(item, now)) {
-            None => Ok(None),
-            Some(item) => body_of(&item).map(Some).ok_or_else(|| corrupt(at, name)),
-        }
-    }
-
-    /// Stores the document, whatever is there.
-    ///
-    /// # Errors
-    /// [`PortError`] of `state.write`; `Invalid` for one above [`STATE_BYTES_MAX`].
-    pub async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
-        let at: At = ("state", "write");
-        let put = self.put(at, name, (body, keep_for))?.0;
-        put.send()
-            .await
-            .map_err(|e| port_error(at, &self.what(name), &e))?;
-        Ok(())
     }
 
     /// Stores the document if there is none.
@@ -139,6 +101,37 @@ impl StateItems {
 
     fn what(&self, name: &str) -> String {
         format!("state {name} in table {}", self.table)
+    }
+}
+
+#[async_trait]
+impl StateStore for StateItems {
+    async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
+        let at: At = ("state", "read");
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item_key(name)))
+            .consistent_read(true);
+        let answer = get
+            .send()
+            .await
+            .map_err(|e| port_error(at, &self.what(name), &e))?;
+        let now = self.clock.now();
+        match answer.item.filter(|item| lives(item, now)) {
+            None => Ok(None),
+            Some(item) => body_of(&item).map(Some).ok_or_else(|| corrupt(at, name)),
+        }
+    }
+
+    async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
+        let at: At = ("state", "write");
+        let put = self.put(at, name, (body, keep_for))?.0;
+        put.send()
+            .await
+            .map_err(|e| port_error(at, &self.what(name), &e))?;
+        Ok(())
     }
 }
 

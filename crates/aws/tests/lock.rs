@@ -6,15 +6,17 @@ mod common;
 
 use common::aws;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use walkaround_aws::{
-    Acquired, Aws, FleetLock, PutIfAbsent, Released, STATE_BYTES_MAX, StateItems, create_table, secret_text,
+    Acquired, Aws, FleetLock, PutIfAbsent, Released, StateItems, create_table, secret_text,
 };
-use walkaround_conformance::ManualClock;
+use walkaround_conformance::{Capabilities, ManualClock, ManualTime, StateUnderTest, state_suite};
 use walkaround_emulators::{Ministack, Moto};
-use walkaround_ports::{Clock, PortErrorKind};
+use walkaround_ports::{Clock, PortErrorKind, STATE_BYTES_MAX, StateStore};
 
 const TABLE: &str = "walkaround";
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,8 +31,24 @@ async fn on_moto() {
     cases(&aws(moto.endpoint()).await).await;
 }
 
+/// The port's cases, each in a table of its own.
+async fn state_port(aws: &Aws) {
+    let make = || async {
+        let clock = Arc::new(ManualClock::new());
+        let table = format!("states-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        create_table(&aws.dynamodb, &table).await.unwrap();
+        StateUnderTest {
+            state: Arc::new(StateItems::new(aws.dynamodb.clone(), table, clock.clone())),
+            time: Arc::new(ManualTime(clock)),
+            keep: Box::new(()),
+        }
+    };
+    println!("{}", state_suite(make, &Capabilities::all()).await.require());
+}
+
 async fn cases(aws: &Aws) {
     create_table(&aws.dynamodb, TABLE).await.unwrap();
+    state_port(aws).await;
     of_twenty_contenders_one_holds_the_lock(aws).await;
     an_expired_lock_lets_the_next_in(aws).await;
     a_release_lets_the_next_in(aws).await;

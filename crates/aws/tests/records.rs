@@ -184,7 +184,10 @@ async fn items_carry_their_end(aws: &Aws) {
         (of("sk").as_s().unwrap().clone(), end - NOW.0.div_ceil(1000))
     });
     let ends: BTreeMap<String, u64> = ends.collect();
-    let expected = [("R".to_owned(), 30 * 86_400), ("w-1".to_owned(), 86_400)];
+    let expected = [
+        ("R".to_owned(), 30 * 86_400),
+        ("1795305600000#w-1".to_owned(), 86_400),
+    ];
     assert_eq!(ends, BTreeMap::from(expected));
 }
 

@@ -238,3 +238,31 @@ async fn an_item_that_is_no_record_is_corrupt() {
         "records.read: table walkaround: the item has no `version`"
     );
 }
+
+#[tokio::test]
+async fn heartbeats_of_hours_gone_by_are_not_read() {
+    let recorded = Recorded::new(|_, _| (200, json!({ "Items": [], "Count": 0 })));
+    // 10:59:30 of a day: the key of the hour, so that the items of workers before it cost nothing.
+    let since = Timestamp(1_795_305_600_000 + (11 * 3600 - 30) * 1000);
+    assert!(recorded.records().heartbeats(since).await.unwrap().is_empty());
+    let asked = recorded.calls.lock().unwrap()[0].clone();
+    assert_eq!(asked["KeyConditionExpression"], "pk = :workers AND sk >= :slot");
+    let slot = asked["ExpressionAttributeValues"][":slot"]["S"].clone();
+    assert_eq!(slot, (1_795_305_600_000_u64 + 10 * 3_600_000).to_string());
+}
+
+#[tokio::test]
+async fn a_worker_that_saw_two_hours_is_told_of_once_with_its_latest_heartbeat() {
+    fn two_hours(_: usize, _: &Value) -> (u16, Value) {
+        let item = |at: u64, body: &str| {
+            json!({ "sk": { "S": format!("{at}#w-1") }, "worker": { "S": "w-1" },
+                "beat_at": { "N": at.to_string() }, "body": { "S": body } })
+        };
+        let items = json!([item(1_795_305_600_000, "old"), item(1_795_309_200_000, "new")]);
+        (200, json!({ "Items": items, "Count": 2 }))
+    }
+    let recorded = Recorded::new(two_hours);
+    let beats = recorded.records().heartbeats(Timestamp(0)).await.unwrap();
+    let bodies: Vec<&str> = beats.iter().map(|b| b.body.as_str()).collect();
+    assert_eq!(bodies, ["new"]);
+}

@@ -8,6 +8,7 @@ mod bundle;
 mod capacity;
 mod cloud;
 mod finding;
+mod lane;
 mod local;
 mod port;
 mod queues;

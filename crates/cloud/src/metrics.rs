@@ -14,6 +14,8 @@
 //! | `PhotoBytes` | bytes | |
 //! | `ColdStart` | count | |
 //! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
+//! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
+//! | `TakenBack` | count | photos of a GPU lane that does not come, sent back to be routed again |
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
 //! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was told already |
 //!
@@ -73,6 +75,12 @@ impl Metrics {
         if let Some(age) = oldest_age {
             gauge!("OldestAge").set(age.as_secs_f64());
         }
+    }
+
+    /// How the GPU lane is: starts that failed in a row, and photos that were taken back from it.
+    pub fn lane(&self, start_failures: u32, taken_back: u32) {
+        gauge!("StartFailures").set(f64::from(start_failures));
+        counter!("TakenBack").increment(u64::from(taken_back));
     }
 
     /// Memory of the GPU: bytes in use, and bytes there are.
@@ -136,10 +144,11 @@ fn describe() {
         "NoPhoto",
         "ColdStart",
         "Alerts",
+        "TakenBack",
     ] {
         describe_counter!(name, Unit::Count, "");
     }
-    for name in ["Backlog", "LiveWorkers", "DesiredWorkers"] {
+    for name in ["Backlog", "LiveWorkers", "DesiredWorkers", "StartFailures"] {
         describe_gauge!(name, Unit::Count, "");
     }
     describe_gauge!("OldestAge", Unit::Seconds, "");

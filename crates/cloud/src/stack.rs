@@ -74,6 +74,7 @@ impl CloudStack {
             intake: pair("intake", INTAKE_QUEUE, INTAKE_DEAD_QUEUE)?,
             segmentation: pair("segmentation", SEGMENTATION_QUEUE, SEGMENTATION_DEAD_QUEUE)?,
             records: Arc::new(self.records()?),
+            state: Arc::new(self.state()?),
             blobs: Arc::new(self.blobs()),
             publisher: Arc::new(SnsTopic::new(self.aws.sns.clone(), self.need(TOPIC)?)),
         })

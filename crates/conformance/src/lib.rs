@@ -14,6 +14,7 @@ mod capacity;
 mod publisher;
 mod queue;
 mod records;
+mod state;
 mod suite;
 mod time;
 
@@ -22,5 +23,6 @@ pub use capacity::{CapacityUnderTest, capacity_suite};
 pub use publisher::{Observe, PublisherUnderTest, publisher_suite};
 pub use queue::{QueueUnderTest, RECEIVES_MAX, queue_suite};
 pub use records::{RecordsUnderTest, records_suite};
+pub use state::{StateUnderTest, state_suite};
 pub use suite::{Broken, Capabilities, Keep, Report};
 pub use time::{ManualClock, ManualTime, RealTime, TimeDriver};

@@ -10,6 +10,7 @@ pub mod finding;
 pub mod geometry;
 pub mod ids;
 pub mod inspection;
+pub mod lane;
 pub mod photo;
 pub mod photo_name;
 pub mod record;

@@ -1,26 +1,12 @@
 //! Which lane takes a suspect photo: `inline` (CPU, here and now) or `gpu` (a queue and workers).
 //!
-//! Four questions in this order: can the lane do it at all; does it meet the deadline; is a GPU warm
-//! anyway; and if none is, do enough photos wait to pay for starting one. The answer carries its reason in
+//! Five questions in this order: can the lane do it at all; can the GPU lane be counted on; does it meet the
+//! deadline; is a GPU warm anyway; and if none is, do enough photos wait to pay for starting one. The answer carries its reason in
 //! words, with the figures, for the record.
 
 use crate::inspection::Lane;
+use crate::lane::{GpuLane, LaneOutage};
 use std::time::Duration;
-
-/// The GPU lane as it stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GpuLane {
-    /// Most workers that may run; 0 when the lane is closed.
-    pub workers_max: u32,
-    /// Workers that are running.
-    pub live: u32,
-    /// Workers that were asked for and do not run yet.
-    pub starting: u32,
-    /// Photos that wait for the lane or are being looked at in it.
-    pub backlog: u64,
-    /// Photos a second of one worker; measured, or the policy's guess until it is.
-    pub rate_per_worker: f64,
-}
 
 /// What is known when a photo is routed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,17 +71,32 @@ pub struct Routed {
 
 /// Chooses the lane of one suspect photo. `deadline` is the time until the answer is wanted.
 pub fn route(load: &Load, cost: InlineCost, deadline: Option<Duration>, policy: &RoutingPolicy) -> Routed {
-    let gpu = load.gpu.filter(|g| g.workers_max > 0);
+    let outage = load.gpu.and_then(|gpu| gpu.outage(policy.cold_start));
     let fits = cost
         .look
         .filter(|look| look.as_secs_f64() <= cost.time_left.as_secs_f64() * policy.time_share);
-    match (fits, gpu) {
-        (None, _) => gpu_lane(cannot_inline(cost, load)),
-        (Some(_), None) => inline(match load.gpu {
-            Some(_) => "the GPU lane is closed".into(),
-            None => "the state of the GPU lane is unknown".into(),
-        }),
-        (Some(look), Some(gpu)) => both_can(load.burst, look, (&gpu, deadline), policy),
+    match (fits, load.gpu, outage) {
+        (None, _, outage) => gpu_lane(cannot_inline(cost, outage)),
+        (Some(_), None, _) => inline("the state of the GPU lane is unknown".into()),
+        (Some(_), Some(_), Some(outage)) => inline(in_words(&outage)),
+        (Some(look), Some(gpu), None) => both_can(load.burst, look, (&gpu, deadline), policy),
+    }
+}
+
+/// The outage as a clause.
+pub fn in_words(outage: &LaneOutage) -> String {
+    match outage {
+        LaneOutage::Closed => "the GPU lane is closed".to_owned(),
+        LaneOutage::StartsFail { failures, next_try } => format!(
+            "GPU workers fail at their start ({failures} in a row), next try in {}",
+            secs(*next_try)
+        ),
+        LaneOutage::DoesNotCome { waited } => {
+            format!(
+                "no GPU worker runs {} after its start was asked for",
+                secs(*waited)
+            )
+        }
     }
 }
 
@@ -113,7 +114,7 @@ fn gpu_lane(reason: String) -> Routed {
     }
 }
 
-fn cannot_inline(cost: InlineCost, load: &Load) -> String {
+fn cannot_inline(cost: InlineCost, outage: Option<LaneOutage>) -> String {
     let why = match cost.look {
         None => "no inline segmenter here".to_owned(),
         Some(look) => format!(
@@ -122,9 +123,10 @@ fn cannot_inline(cost: InlineCost, load: &Load) -> String {
             secs(cost.time_left)
         ),
     };
-    match load.gpu {
-        Some(g) if g.workers_max == 0 => format!("{why}; the GPU lane is closed: waits until it opens"),
-        _ => why,
+    match outage {
+        Some(LaneOutage::Closed) => format!("{why}; the GPU lane is closed: waits until it opens"),
+        Some(outage) => format!("{why}; {}: waits for it", in_words(&outage)),
+        None => why,
     }
 }
 
@@ -189,7 +191,8 @@ fn cold(waiting: u64, look: Duration, gpu: &GpuLane, policy: &RoutingPolicy) -> 
         return gpu_lane(format!("burst of {waiting}: inline would take {}", secs(drain)));
     }
     let inline_total = waiting as f64 * look.as_secs_f64() * policy.inline_price;
-    let gpu_total = (policy.cold_start.as_secs_f64() + waiting as f64 / rate(gpu)) * policy.gpu_price;
+    let cold_start = gpu.cold_start_or(policy.cold_start);
+    let gpu_total = (cold_start.as_secs_f64() + waiting as f64 / rate(gpu)) * policy.gpu_price;
     if gpu_total < inline_total {
         gpu_lane(format!(
             "burst of {waiting}: cheaper on a GPU even with its start"
@@ -201,13 +204,12 @@ fn cold(waiting: u64, look: Duration, gpu: &GpuLane, policy: &RoutingPolicy) -> 
 
 /// Time until a photo that joins the lane now is looked at.
 fn gpu_finish(gpu: &GpuLane, policy: &RoutingPolicy) -> Duration {
-    let (workers, start) = match (gpu.live, gpu.starting) {
-        (0, 0) => (1, policy.cold_start),
-        (0, starting) => (starting, policy.cold_start),
-        (live, _) => (live, Duration::ZERO),
+    let (workers, start) = match gpu.live {
+        0 => (gpu.starting.max(1), gpu.until_first(policy.cold_start)),
+        live => (live, Duration::ZERO),
     };
     let photos = gpu.backlog.saturating_add(1) as f64;
-    start + seconds(photos / (rate(gpu) * f64::from(workers)))
+    start.saturating_add(seconds(photos / (rate(gpu) * f64::from(workers))))
 }
 
 fn inline_drain(photos: u64, look: Duration, policy: &RoutingPolicy) -> Duration {
@@ -241,185 +243,4 @@ fn workers(n: u32) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOOK: Duration = Duration::from_millis(400);
-    const LONG: Duration = Duration::from_secs(60);
-
-    fn idle() -> GpuLane {
-        GpuLane {
-            workers_max: 14,
-            live: 0,
-            starting: 0,
-            backlog: 0,
-            rate_per_worker: 20.0,
-        }
-    }
-
-    fn ask(
-        burst: u64,
-        gpu: Option<GpuLane>,
-        (look, left): (Option<Duration>, Duration),
-        deadline: Option<u64>,
-    ) -> Routed {
-        route(
-            &Load { burst, gpu },
-            InlineCost {
-                look,
-                time_left: left,
-            },
-            deadline.map(Duration::from_secs),
-            &RoutingPolicy::default(),
-        )
-    }
-
-    #[test]
-    #[allow(clippy::too_many_lines, reason = "a table, one case a line or two")]
-    fn table_of_cases() {
-        let warm = GpuLane { live: 2, ..idle() };
-        let swamped = GpuLane {
-            live: 1,
-            backlog: 100_000,
-            ..idle()
-        };
-        let starting = GpuLane {
-            starting: 1,
-            ..idle()
-        };
-        let closed = GpuLane {
-            workers_max: 0,
-            ..idle()
-        };
-        let fits = (Some(LOOK), LONG);
-        let cases: &[(&str, Routed, Lane, &str)] = &[
-            (
-                "a trickle stays inline",
-                ask(1, Some(idle()), fits, None),
-                Lane::Inline,
-                "do not pay",
-            ),
-            (
-                "a few more, too",
-                ask(50, Some(idle()), fits, None),
-                Lane::Inline,
-                "do not pay",
-            ),
-            (
-                "a burst starts a GPU",
-                ask(20_000, Some(idle()), fits, None),
-                Lane::Gpu,
-                "burst of 20000",
-            ),
-            (
-                "price alone can start it",
-                ask(2_000, Some(idle()), fits, None),
-                Lane::Gpu,
-                "cheaper",
-            ),
-            (
-                "a warm GPU is used",
-                ask(1, Some(warm), fits, None),
-                Lane::Gpu,
-                "2 workers warm",
-            ),
-            (
-                "a starting GPU is waited for",
-                ask(1, Some(starting), fits, None),
-                Lane::Gpu,
-                "1 worker starting",
-            ),
-            (
-                "a swamped lane is spared",
-                ask(1, Some(swamped), fits, None),
-                Lane::Inline,
-                "a wait of",
-            ),
-            (
-                "a near deadline beats a burst",
-                ask(20_000, Some(idle()), fits, Some(30)),
-                Lane::Inline,
-                "due in 30 s",
-            ),
-            (
-                "a far deadline does not",
-                ask(20_000, Some(idle()), fits, Some(3600)),
-                Lane::Gpu,
-                "burst",
-            ),
-            (
-                "late either way: the sooner one",
-                ask(1, Some(idle()), (Some(LOOK * 10), LONG), Some(1)),
-                Lane::Inline,
-                "late either way",
-            ),
-            (
-                "no time left here",
-                ask(1, Some(idle()), (Some(LOOK), LOOK), None),
-                Lane::Gpu,
-                "do not fit",
-            ),
-            (
-                "no segmenter here",
-                ask(1, Some(idle()), (None, LONG), Some(1)),
-                Lane::Gpu,
-                "no inline segmenter",
-            ),
-            (
-                "closed lane",
-                ask(20_000, Some(closed), fits, None),
-                Lane::Inline,
-                "closed",
-            ),
-            (
-                "unknown lane",
-                ask(20_000, None, fits, None),
-                Lane::Inline,
-                "unknown",
-            ),
-            (
-                "neither can: wait",
-                ask(1, Some(closed), (None, LONG), None),
-                Lane::Gpu,
-                "waits until it opens",
-            ),
-        ];
-        for (what, got, lane, words) in cases {
-            assert_eq!(got.lane, *lane, "{what}: {}", got.reason);
-            assert!(got.reason.contains(words), "{what}: {}", got.reason);
-        }
-    }
-
-    #[test]
-    fn more_photos_never_turn_a_cold_lane_back_to_inline() {
-        let mut seen_gpu = false;
-        for burst in (0..200).map(|i| i * i) {
-            let lane = ask(burst, Some(idle()), (Some(LOOK), LONG), None).lane;
-            assert!(!(seen_gpu && lane == Lane::Inline), "burst {burst}");
-            seen_gpu |= lane == Lane::Gpu;
-        }
-        assert!(seen_gpu);
-    }
-
-    #[test]
-    fn odd_figures_do_not_panic() {
-        let broken = GpuLane {
-            rate_per_worker: 0.0,
-            backlog: u64::MAX,
-            live: 1,
-            ..idle()
-        };
-        ask(
-            u64::MAX,
-            Some(broken),
-            (Some(Duration::MAX), Duration::MAX),
-            Some(0),
-        );
-        ask(
-            u64::MAX,
-            Some(GpuLane { live: 0, ..broken }),
-            (Some(Duration::MAX), Duration::MAX),
-            None,
-        );
-    }
-}
+mod tests;

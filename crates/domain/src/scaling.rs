@@ -1,8 +1,12 @@
-//! How many GPU workers there should be.
+//! How many GPU workers there should be, and how many may be started now.
 //!
-//! By level, not by event: backlog, age and measured rate give a need; the caller starts or ends the
-//! difference to what lives. A need seen within the warm hold keeps workers that are already there, so that
-//! a gap between two bursts does not pay for two starts.
+//! By level, not by event: backlog, age and measured rate give a need; the caller starts the difference to what
+//! lives. Workers end by themselves when they are idle, so nothing here keeps or ends any. Workers that die at their
+//! start are not started again at once: see [`back_off`].
+
+mod back_off;
+
+pub use back_off::{BackOff, BackOffPolicy, EndedWorker, ReadyWorker, WorkerEnd, back_off, starts_allowed};
 
 use std::time::Duration;
 
@@ -24,8 +28,6 @@ pub struct Fleet {
     pub live: u32,
     /// Photos a second of one worker, where measured.
     pub rate_per_worker: Option<f64>,
-    /// Largest need within the warm hold; 0 when there was none.
-    pub recent_need: u32,
 }
 
 /// Bounds of the fleet.
@@ -41,8 +43,6 @@ pub struct ScalingPolicy {
     pub age_max: Duration,
     /// Assumed photos a second of one worker until it is measured.
     pub rate_guess: f64,
-    /// How long a need keeps workers; see [`Fleet::recent_need`].
-    pub warm_hold: Duration,
 }
 
 impl Default for ScalingPolicy {
@@ -53,13 +53,12 @@ impl Default for ScalingPolicy {
             drain_target: Duration::from_secs(600),
             age_max: Duration::from_secs(900),
             rate_guess: 10.0,
-            warm_hold: Duration::from_secs(300),
         }
     }
 }
 
-/// Workers that the backlog alone asks for, within the policy's bounds, without any hold.
-pub fn need(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
+/// Workers that the backlog asks for, within the policy's bounds.
+pub fn desired_workers(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
     let photos = backlog.waiting.saturating_add(backlog.in_flight);
     if photos == 0 {
         return policy.workers_min.min(policy.workers_max);
@@ -81,12 +80,6 @@ pub fn need(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
         .min(useful)
         .max(policy.workers_min)
         .min(policy.workers_max)
-}
-
-/// Workers there should be: the need, or what lives if a recent need still holds it.
-pub fn desired_workers(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy) -> u32 {
-    let held = fleet.recent_need.min(fleet.live);
-    need(backlog, fleet, policy).max(held).min(policy.workers_max)
 }
 
 #[cfg(test)]
@@ -142,35 +135,7 @@ mod tests {
             ),
             ("but not past the maximum", ask(500, 0, 901, live(14)), 14),
             ("nor past the photos", ask(2, 0, 901, live(5)), 2),
-            (
-                "a recent need keeps what lives",
-                ask(
-                    0,
-                    0,
-                    0,
-                    Fleet {
-                        live: 5,
-                        recent_need: 8,
-                        ..none
-                    },
-                ),
-                5,
-            ),
-            (
-                "but starts nothing",
-                ask(
-                    0,
-                    0,
-                    0,
-                    Fleet {
-                        live: 0,
-                        recent_need: 8,
-                        ..none
-                    },
-                ),
-                0,
-            ),
-            ("after the hold they go", ask(0, 0, 0, live(5)), 0),
+            ("without work nothing is asked for", ask(0, 0, 0, live(5)), 0),
             (
                 "a broken rate is not believed",
                 ask(
@@ -202,7 +167,6 @@ mod tests {
                     };
                     let fleet = Fleet {
                         live,
-                        recent_need: 100,
                         rate_per_worker: None,
                     };
                     let backlog = Backlog {

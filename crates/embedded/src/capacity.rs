@@ -149,7 +149,7 @@ impl GpuCapacity for LocalCapacity {
             .read(at, move |db| jobs::one(db, number))
             .await?
             .ok_or_else(missing)?;
-        if job.ended || job.kill_at.is_some() {
+        if job.ended_at.is_some() || job.kill_at.is_some() {
             return Ok(());
         }
         self.inner.end(&job, reason, at).await
@@ -282,7 +282,7 @@ impl Inner {
                 jobs::one(tx, number)
             })
             .await?;
-        let Some(job) = job.filter(|job| !job.ended) else {
+        let Some(job) = job.filter(|job| job.ended_at.is_none()) else {
             return Ok(());
         };
         signal(&job, Signal::TERM, at)?;

@@ -20,7 +20,8 @@ pub(crate) struct Job {
     pub(crate) process: Option<ProcessId>,
     /// When it is to be killed, once it was asked to end.
     pub(crate) kill_at: Option<Timestamp>,
-    pub(crate) ended: bool,
+    /// When it ended.
+    pub(crate) ended_at: Option<Timestamp>,
     exit: Option<i32>,
     reason: Option<String>,
 }
@@ -35,15 +36,15 @@ impl Job {
     }
 
     pub(crate) fn public(self) -> WorkerJob {
-        let state = match (self.ended, self.process) {
-            (true, _) => WorkerJobState::Ended { exit: self.exit },
-            (false, Some(_)) => WorkerJobState::Running,
-            (false, None) => WorkerJobState::Starting,
+        let state = match (self.ended_at, self.process) {
+            (Some(_), _) => WorkerJobState::Ended { exit: self.exit },
+            (None, Some(_)) => WorkerJobState::Running,
+            (None, None) => WorkerJobState::Starting,
         };
         WorkerJob {
             id: name(self.number),
             state,
-            since: timestamp(self.created_at),
+            since: self.ended_at.unwrap_or(timestamp(self.created_at)),
             reason: self.reason,
         }
     }
@@ -79,7 +80,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         created_at: row.get(2)?,
         process: process(row.get(3)?),
         kill_at: row.get::<_, Option<i64>>(4)?.map(timestamp),
-        ended: row.get::<_, Option<i64>>(5)?.is_some(),
+        ended_at: row.get::<_, Option<i64>>(5)?.map(timestamp),
         exit: row.get(6)?,
         reason: row.get(7)?,
     })

@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod files;
 mod filesystem;
+mod hidden;
 mod jobs;
 mod migrations;
 mod open;
@@ -26,6 +27,7 @@ mod prune;
 mod queue;
 mod records;
 mod schema;
+mod state;
 mod worker_process;
 
 pub use capacity::{ADOPTED, LocalCapacity, Orphans, STARTER_GONE, WorkerOptions};

@@ -3,7 +3,7 @@
 //! A step that has landed never changes; a change is a new step. `user_version` is the number of steps that were made.
 
 /// All steps, the first for a new database.
-pub(crate) const STEPS: [&str; 2] = [FIRST, BOUNDED_COUNTS];
+pub(crate) const STEPS: [&str; 3] = [FIRST, BOUNDED_COUNTS, LANES];
 
 /// Times are milliseconds since 1970. `visible_at` is when a message may be received (again): in the future
 /// it is leased (`leased`) or delayed. `lease_no` grows with every delivery and makes receipts unique.
@@ -152,4 +152,16 @@ CREATE INDEX events_at ON events (at);
 CREATE INDEX messages_sent_at ON messages (sent_at);
 CREATE INDEX records_failed ON records (day DESC, id) WHERE phase = 'failed';
 CREATE INDEX messages_parked ON messages (queue, coalesce(parked_at, sent_at));
+";
+
+/// Small documents, and when a message was hidden (leased or delayed), by which `hidden` finds those of a wrong clock.
+/// What is hidden when the root is brought to this version counts as hidden at its last delivery, or when it was sent.
+const LANES: &str = "
+CREATE TABLE states (name TEXT PRIMARY KEY, body TEXT NOT NULL, lives_until INTEGER NOT NULL) WITHOUT ROWID;
+
+ALTER TABLE messages ADD COLUMN hidden_at INTEGER NOT NULL DEFAULT 0;
+UPDATE messages SET hidden_at = max(sent_at, delivered_at);
+DROP INDEX messages_visible;
+-- Covers `depth` and the look for wrongly hidden messages, so that neither reads bodies.
+CREATE INDEX messages_visible ON messages (queue, visible_at, leased, sent_at, hidden_at);
 ";

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::DELIVERIES_MAX;
@@ -195,6 +195,7 @@ impl Embedded {
             intake: pair(INTAKE, INTAKE_DEAD)?,
             segmentation: pair(SEGMENTATION, SEGMENTATION_DEAD)?,
             records: self.records(),
+            state: self.state(),
             blobs: self.blobs(),
             publisher: self.publisher(),
         })
@@ -310,6 +311,7 @@ fn make_queues(
         clock: clock.clone(),
         poll_interval: options.poll_interval,
         arrived: Notify::new(),
+        looked_for_hidden: Mutex::default(),
     };
     let with_name = |queue: &QueueOptions| (queue.name.clone(), Arc::new(make(queue)));
     options.queues.iter().map(with_name).collect()

@@ -128,7 +128,8 @@ fn move_back(
     (dead, sources): (i64, &[(String, i64)]),
     (id, now): (Option<i64>, Timestamp),
 ) -> Result<u64, Fault> {
-    let sql = "UPDATE messages SET queue = ?1, visible_at = ?2, leased = 0, receive_count = 0,
+    let sql =
+        "UPDATE messages SET queue = ?1, visible_at = ?2, hidden_at = ?2, leased = 0, receive_count = 0,
                  attributes = json_remove(attributes, '$.parked_reason', '$.parked_from'),
                  parked_from = NULL, parked_reason = NULL, parked_at = NULL
                WHERE queue = ?3 AND NOT (leased = 1 AND visible_at > ?2) AND (?4 IS NULL OR id = ?4)

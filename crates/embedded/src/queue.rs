@@ -7,7 +7,7 @@ use crate::parked::{PARKED_FROM, PARKED_REASON};
 use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
@@ -34,6 +34,8 @@ pub(crate) struct LocalQueue {
     pub(crate) poll_interval: Duration,
     /// Wakes receivers of this process; those of others poll.
     pub(crate) arrived: Notify,
+    /// When this process last looked for messages that a wrong clock has hidden; see `hidden`.
+    pub(crate) looked_for_hidden: Mutex<Option<Duration>>,
 }
 
 /// What a queue is.
@@ -110,7 +112,7 @@ impl Queue for LocalQueue {
             let detail = format!("a delay of {delay:?}: at most {LEASE_MAX:?}");
             return Err(PortError::new(at, PortErrorKind::Invalid, detail));
         }
-        let sql = "UPDATE messages SET visible_at = ?1, leased = 0
+        let sql = "UPDATE messages SET visible_at = ?1, hidden_at = ?5, leased = 0
                    WHERE id = ?2 AND queue = ?3 AND lease_no = ?4 AND leased = 1 AND visible_at > ?5";
         let outcome = self
             .db
@@ -167,6 +169,7 @@ impl LocalQueue {
     /// One look. An empty queue costs a read, not a transaction.
     async fn take(&self, max: usize, lease: Duration) -> Result<Vec<Delivery>, PortError> {
         const AT: At = ("queue", "receive");
+        self.correct_hidden().await?;
         let (now, number) = (self.clock.now(), self.setup.number);
         let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND visible_at <= ?2)";
         let some = self
@@ -263,7 +266,8 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 
 /// Moves a message to the dead-letter queue. Its lease number goes on, so that old receipts stay stale.
 fn park(tx: &Transaction<'_>, taking: &Taking, (dead, message): (i64, &Candidate)) -> Result<(), Fault> {
-    let sql = "UPDATE messages SET queue = ?2, visible_at = ?3, leased = 0, receive_count = 0,
+    let sql =
+        "UPDATE messages SET queue = ?2, visible_at = ?3, hidden_at = ?3, leased = 0, receive_count = 0,
                parked_from = ?4, parked_reason = ?5, parked_at = ?3 WHERE id = ?1";
     let reason = format!(
         "delivered {} times without being acknowledged",
@@ -276,7 +280,7 @@ fn park(tx: &Transaction<'_>, taking: &Taking, (dead, message): (i64, &Candidate
 
 fn lease_one(tx: &Transaction<'_>, taking: &Taking, message: Candidate) -> Result<Delivery, Fault> {
     let sql = "UPDATE messages SET visible_at = ?2, leased = 1, lease_no = lease_no + 1,
-               receive_count = receive_count + 1, delivered_at = ?3 WHERE id = ?1";
+               receive_count = receive_count + 1, delivered_at = ?3, hidden_at = ?3 WHERE id = ?1";
     let values = params![message.id, ms(taking.now + taking.lease), ms(taking.now)];
     tx.prepare_cached(sql)?.execute(values)?;
     let mut attributes = read_attributes(&message.attributes)?;
@@ -318,8 +322,9 @@ fn extend_lease(
             "a lease ends at most {LEASE_MAX:?} after the delivery"
         )));
     }
-    let sql = "UPDATE messages SET visible_at = ?2 WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute(params![id, ms(now + lease)])?;
+    let sql = "UPDATE messages SET visible_at = ?2, hidden_at = ?3 WHERE id = ?1";
+    tx.prepare_cached(sql)?
+        .execute(params![id, ms(now + lease), ms(now)])?;
     Ok(LeaseOutcome::Held)
 }
 
@@ -344,8 +349,8 @@ fn insert(
     (queue, now): (i64, Timestamp),
     messages: &[OutMessage],
 ) -> Result<(), Fault> {
-    let sql = "INSERT INTO messages (queue, visible_at, sent_at, attributes, body)
-               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO messages (queue, visible_at, sent_at, hidden_at, attributes, body)
+               VALUES (?1, ?2, ?3, ?3, ?4, ?5)";
     let mut statement = tx.prepare_cached(sql)?;
     for message in messages {
         let attributes = write_attributes(&message.attributes)?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::{
     BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, PublisherUnderTest,
-    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, blobs_suite, capacity_suite, publisher_suite,
-    queue_suite, records_suite,
+    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, StateUnderTest, blobs_suite, capacity_suite,
+    publisher_suite, queue_suite, records_suite, state_suite,
 };
 use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SystemClock, WorkerOptions};
 use walkaround_ports::OutEvent;
@@ -49,6 +49,19 @@ async fn records() {
         }
     };
     println!("{}", records_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn state() {
+    let make = || async {
+        let (embedded, clock, folder) = open();
+        StateUnderTest {
+            state: embedded.state(),
+            time: Arc::new(ManualTime(clock)),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", state_suite(make, &Capabilities::all()).await.require());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

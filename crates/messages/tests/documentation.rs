@@ -6,8 +6,8 @@ use common::attributes;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use walkaround_messages::{
-    Intake, finished_event, heartbeat_body, parse_event, parse_heartbeat, parse_intake, parse_record,
-    record_body, request_protobuf,
+    Intake, finished_event, heartbeat_body, lane_state_body, parse_event, parse_heartbeat, parse_intake,
+    parse_lane_state, parse_record, record_body, request_protobuf,
 };
 
 const PAGE: &str = include_str!("../../../docs/messages.md");
@@ -59,6 +59,7 @@ fn check(kind: &str, text: &str) {
             same(&event.body, text);
         }
         "json heartbeat" => same(&heartbeat_body(&parse_heartbeat(text).expect(text)), text),
+        "json lane" => same(&lane_state_body(&parse_lane_state(text).expect(text)), text),
         other => panic!("an example of unknown kind: {other}"),
     }
 }
@@ -70,7 +71,7 @@ fn every_example_is_true() {
         check(kind, text);
     }
     let kinds: BTreeSet<_> = all.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!((all.len(), kinds.len()), (11, 6));
+    assert_eq!((all.len(), kinds.len()), (12, 7));
 }
 
 #[test]

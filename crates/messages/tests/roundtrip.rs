@@ -182,3 +182,42 @@ fn base64(bytes: &[u8]) -> String {
     use base64::Engine;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
+
+#[test]
+fn a_lane_state_survives_its_document() {
+    use std::time::Duration;
+    use walkaround_domain::lane::{LaneState, ScalerMemory};
+    use walkaround_domain::scaling::BackOff;
+    use walkaround_messages::{lane_state_body, parse_lane_state};
+    let at = Timestamp(1_795_305_600_123);
+    let whole = LaneState {
+        at,
+        workers_max: 14,
+        live: 3,
+        starting: 2,
+        awaited_since: Some(at),
+        backlog: 12_345,
+        rate_per_worker: Some(8.25),
+        cold_start: Some(Duration::from_millis(241_500)),
+        back_off: Some(BackOff {
+            failures: 4,
+            last_end: at,
+            until: at + Duration::from_secs(900),
+        }),
+        memory: ScalerMemory {
+            asked_for: vec![("job-1".to_owned(), at)],
+            unresponsive: vec![("job-2".to_owned(), at)],
+        },
+    };
+    for state in [LaneState::default(), whole] {
+        assert_eq!(parse_lane_state(&lane_state_body(&state)).unwrap(), state);
+    }
+    for bad in [
+        "",
+        "{}",
+        r#"{"version": 2}"#,
+        r#"{"version": 1, "at": "2026-11-22T00:00:00Z", "cold_start_s": -1.0}"#,
+    ] {
+        assert!(parse_lane_state(bad).is_err(), "{bad}");
+    }
+}

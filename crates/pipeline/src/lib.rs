@@ -22,5 +22,6 @@ pub mod segmentation;
 pub mod settle;
 pub mod situation;
 pub mod stop;
+pub mod take_back;
 pub mod telemetry;
 pub mod triage;

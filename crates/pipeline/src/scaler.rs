@@ -1,36 +1,63 @@
 //! The scaler: once a minute, the difference between the workers there should be and those there are.
 //!
 //! It reconciles by level: a tick that fails or runs twice does no harm. Workers end by themselves when they
-//! are idle; the scaler ends only those that give no sign of life.
+//! are idle; the scaler ends only those without heartbeats. Each tick leaves the state of the lane, which triage reads
+//! (and nothing else of the fleet), and which is the scaler's memory: the next tick may run in another process.
+//! Photos of a lane that is closed or does not come are sent back to be routed again ([`crate::take_back`]).
 
-use crate::situation::{mean, older, rate};
-use std::collections::VecDeque;
+mod view;
+
+pub use view::{Patience, is_silent};
+
+use crate::take_back::TakeBack;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use view::{Seen, View};
 use walkaround_domain::Timestamp;
-use walkaround_domain::scaling::{Backlog, Fleet, ScalingPolicy, desired_workers, need};
-use walkaround_messages::parse_heartbeat;
-use walkaround_ports::{Clock, GpuCapacity, Heartbeat, PortError, Queue, Records, WorkerJob, WorkerJobState};
+use walkaround_domain::lane::{LaneState, ScalerMemory};
+use walkaround_domain::scaling::{
+    BackOff, BackOffPolicy, Backlog, Fleet, ScalingPolicy, WorkerEnd, back_off, desired_workers,
+    starts_allowed,
+};
+use walkaround_messages::{LANE_STATE, lane_state_body, parse_lane_state};
+use walkaround_ports::{Clock, GpuCapacity, PortError, Queue, Records, StateStore, WorkerJob};
 
 /// Keeps the fleet at the level that the backlog asks for.
 pub struct Scaler {
     /// The GPU lane's queue.
     pub segmentation: Arc<dyn Queue>,
+    /// The intake queue: where photos of a lane that does not come go back to.
+    pub intake: Arc<dyn Queue>,
     /// Means to start and end workers.
     pub capacity: Arc<dyn GpuCapacity>,
     /// Heartbeats.
     pub records: Arc<dyn Records>,
+    /// Where the state of the lane is left.
+    pub state: Arc<dyn StateStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Bounds.
-    pub policy: ScalingPolicy,
-    /// A running worker whose last sign of life is older is ended.
-    pub stale_after: Duration,
-    /// Time from a start to the first sign of life, at most.
-    pub start_grace: Duration,
-    /// Needs within the warm hold.
-    pub needs: VecDeque<(Timestamp, u32)>,
+    pub policy: ScalerPolicy,
+    /// What the end of a worker means, by its exit code and reason.
+    pub end_of: fn(&WorkerJob) -> WorkerEnd,
+    /// Ends before this say nothing: the whole was started anew since.
+    pub ends_since: Timestamp,
+}
+
+/// Bounds of a scaler.
+#[derive(Debug, Clone, Copy)]
+pub struct ScalerPolicy {
+    /// How many workers.
+    pub scaling: ScalingPolicy,
+    /// Workers that die at their start.
+    pub back_off: BackOffPolicy,
+    /// Workers without heartbeats.
+    pub patience: Patience,
+    /// From asking for a worker to its first photo, until it is measured; as triage assumes.
+    pub cold_start: Duration,
+    /// Triage uses a state for at most this long.
+    pub lanes_fresh: Duration,
 }
 
 /// What one tick saw and did.
@@ -44,86 +71,154 @@ pub struct Tick {
     pub desired: u32,
     /// Workers started.
     pub started: u32,
-    /// Workers ended because they gave no sign of life.
+    /// Workers ended because they gave no heartbeat.
     pub ended: Vec<String>,
+    /// Starts are held back, as workers die at their start.
+    pub back_off: Option<BackOff>,
+    /// Photos that were sent back to be routed again.
+    pub taken_back: u32,
     /// The first thing that could not be done; the rest was.
     pub failed: Option<PortError>,
-}
-
-/// Whether a worker runs, has had its time to start, and gives no sign of life. `beats` are those of late.
-pub fn is_silent(job: &WorkerJob, beats: &[Heartbeat], (start_grace, now): (Duration, Timestamp)) -> bool {
-    job.state == WorkerJobState::Running
-        && !beats.iter().any(|b| b.worker == job.id)
-        && older(job.since, start_grace, now)
 }
 
 /// Why a worker was ended, as its capacity is told.
 pub const END_REASON: &str = "no sign of life";
 
-/// Most needs remembered: one a second for an hour.
-const NEEDS_MAX: usize = 3600;
+/// How long the state of a lane is kept.
+const STATE_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// What a state says of a wait is forgotten when no tick has followed it for so long.
+const WAIT_FORGOTTEN: Duration = Duration::from_secs(10 * 60);
+/// Most starts that are remembered until they are ready.
+const ASKED_FOR_MAX: usize = 200;
+/// A start is remembered for so long while its job is not listed yet.
+const ASKED_FOR_UNLISTED: Duration = Duration::from_secs(2 * 60);
+/// A longer cold start was measured by a clock that jumped.
+const COLD_START_MAX: Duration = Duration::from_secs(3600);
+/// Weight of one start in the running mean.
+const COLD_START_WEIGHT: f64 = 0.3;
 
 impl Scaler {
     /// Looks once and acts once.
     ///
     /// # Errors
     /// [`PortError`]; the next tick makes up for it.
-    pub async fn tick(&mut self) -> Result<Tick, PortError> {
+    pub async fn tick(&self) -> Result<Tick, PortError> {
         let now = self.clock.now();
+        let before = self.before(now).await?;
         let depth = self.segmentation.depth().await?;
-        let beats = self.records.heartbeats(now - self.stale_after).await?;
+        let beats_since = self.policy.patience.stale_after.max(self.policy.back_off.window);
+        let beats = self.records.heartbeats(now - beats_since).await?;
         let fleet = self.capacity.fleet().await?;
-        let (live, stale): (Vec<&WorkerJob>, Vec<&WorkerJob>) = fleet
-            .iter()
-            .filter(|job| !matches!(job.state, WorkerJobState::Ended { .. }))
-            .partition(|job| !is_silent(job, &beats, (self.start_grace, now)));
-        let rates: Vec<f64> = beats
-            .iter()
-            .filter_map(|b| parse_heartbeat(&b.body).ok())
-            .filter_map(|beat| rate(&beat))
-            .collect();
+        let seen = Seen {
+            fleet: &fleet,
+            beats: &beats,
+            memory: &before.memory,
+            now,
+        };
+        let mut view = View::new(&seen, &self.policy.patience, self.end_of);
+        view.ended.retain(|end| end.at >= self.ends_since);
         let backlog = Backlog {
             waiting: depth.ready + depth.delayed,
             in_flight: depth.leased,
             oldest_age: depth.oldest_age,
         };
-        let mut state = Fleet {
-            live: u32::try_from(live.len()).unwrap_or(u32::MAX),
-            rate_per_worker: mean(&rates),
-            recent_need: 0,
+        let live = u32::try_from(view.live.len()).unwrap_or(u32::MAX);
+        let level = Fleet {
+            live,
+            rate_per_worker: view.rate(),
         };
-        self.remember(need(&backlog, &state, &self.policy), now);
-        state.recent_need = self.needs.iter().map(|(_, n)| *n).max().unwrap_or(0);
-        let desired = desired_workers(&backlog, &state, &self.policy);
         let mut tick = Tick {
             backlog,
-            live: state.live,
-            desired,
+            live,
+            desired: desired_workers(&backlog, &level, &self.policy.scaling),
+            back_off: back_off(
+                before.back_off.as_ref(),
+                (&view.ended, &view.ready),
+                now,
+                &self.policy.back_off,
+            ),
             ..Tick::default()
         };
-        (tick.ended, tick.failed) = self.end_stale(&stale).await;
-        // Stale workers are ending, not gone: until then they count against the maximum.
-        let room = self
-            .policy
-            .workers_max
-            .saturating_sub(tick.live + stale.len() as u32);
-        let missing = desired.saturating_sub(tick.live).min(room);
-        if missing > 0 {
-            match self.capacity.start(missing).await {
-                Ok(started) => {
-                    tick.started = u32::try_from(started.len()).unwrap_or(u32::MAX);
-                    info!(
-                        started = tick.started,
-                        desired,
-                        live = tick.live,
-                        waiting = backlog.waiting,
-                        "workers started"
-                    );
-                }
-                Err(error) => tick.failed = tick.failed.or(Some(error)),
+        (tick.ended, tick.failed) = self.end_stale(&view.stale).await;
+        let started = self.start(&view, &mut tick, now).await;
+        let state = self.next_state(&before, &view, (&tick, &started), now);
+        match self.write(&state).await {
+            Ok(()) => self.take_back(&state, depth.ready, &mut tick).await,
+            Err(error) => {
+                warn!(%error, "the state of the GPU lane could not be left");
+                tick.failed = tick.failed.or(Some(error));
             }
         }
         Ok(tick)
+    }
+
+    /// Forgets what was before: somebody has started the whole anew, perhaps with another bundle.
+    ///
+    /// # Errors
+    /// [`PortError`] of the state.
+    pub async fn forget(&mut self) -> Result<(), PortError> {
+        self.ends_since = self.clock.now();
+        self.write(&LaneState::default()).await
+    }
+
+    async fn before(&self, now: Timestamp) -> Result<LaneState, PortError> {
+        let Some(body) = self.state.read(LANE_STATE).await? else {
+            return Ok(LaneState::default());
+        };
+        let mut before = parse_lane_state(&body).unwrap_or_else(|unreadable| {
+            warn!(%unreadable, "the last state of the GPU lane cannot be read, and is replaced");
+            LaneState::default()
+        });
+        if now.since(before.at) > WAIT_FORGOTTEN {
+            before.awaited_since = None;
+        }
+        Ok(before)
+    }
+
+    async fn write(&self, state: &LaneState) -> Result<(), PortError> {
+        self.state
+            .write(LANE_STATE, &lane_state_body(state), STATE_KEPT)
+            .await
+    }
+
+    /// Starts what is missing and allowed; the ids.
+    async fn start(&self, view: &View<'_>, tick: &mut Tick, now: Timestamp) -> Vec<String> {
+        // Stale workers are ending, not gone: until then they count against the maximum.
+        let stale = u32::try_from(view.stale.len()).unwrap_or(u32::MAX);
+        let taken = tick.live.saturating_add(stale);
+        let room = self.policy.scaling.workers_max.saturating_sub(taken);
+        let missing = tick.desired.saturating_sub(tick.live).min(room);
+        let allowed = starts_allowed(tick.back_off.as_ref(), missing, view.not_ready, now);
+        if allowed < missing
+            && let Some(b) = &tick.back_off
+        {
+            warn!(
+                missing,
+                failures = b.failures,
+                next_try_s = b.until.since(now).as_secs(),
+                "workers die at their start: starts are held back"
+            );
+        }
+        if allowed == 0 {
+            return Vec::new();
+        }
+        match self.capacity.start(allowed).await {
+            Ok(ids) => {
+                tick.started = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+                info!(
+                    started = tick.started,
+                    desired = tick.desired,
+                    live = tick.live,
+                    waiting = tick.backlog.waiting,
+                    "workers started"
+                );
+                ids
+            }
+            Err(error) => {
+                tick.failed = tick.failed.take().or(Some(error));
+                Vec::new()
+            }
+        }
     }
 
     /// The workers that were asked to end, and the first error. One that cannot be ended must not keep the others from
@@ -131,7 +226,7 @@ impl Scaler {
     async fn end_stale(&self, stale: &[&WorkerJob]) -> (Vec<String>, Option<PortError>) {
         let (mut ended, mut failed) = (Vec::new(), None);
         for job in stale {
-            warn!(worker = job.id, "no sign of life, ending it");
+            warn!(worker = job.id, "no heartbeat, ending it");
             match self.capacity.end(&job.id, END_REASON).await {
                 Ok(()) => ended.push(job.id.clone()),
                 Err(error) => {
@@ -143,15 +238,74 @@ impl Scaler {
         (ended, failed)
     }
 
-    fn remember(&mut self, need: u32, now: Timestamp) {
-        self.needs.push_back((now, need));
-        while self.needs.len() > NEEDS_MAX
-            || self
-                .needs
-                .front()
-                .is_some_and(|(at, _)| older(*at, self.policy.warm_hold, now))
-        {
-            self.needs.pop_front();
+    fn next_state(
+        &self,
+        before: &LaneState,
+        view: &View<'_>,
+        (tick, started): (&Tick, &[String]),
+        now: Timestamp,
+    ) -> LaneState {
+        let live = u32::try_from(view.ready.len()).unwrap_or(u32::MAX);
+        let awaited = tick.desired > 0 && live == 0;
+        let (mut asked_for, mut cold_start) = (Vec::new(), before.cold_start);
+        for (worker, at) in &before.memory.asked_for {
+            match view.ready_at(worker) {
+                Some(ready_at) => cold_start = measured(cold_start, ready_at.since(*at)),
+                None if view.live.iter().any(|job| job.id == *worker)
+                    || now.since(*at) < ASKED_FOR_UNLISTED =>
+                {
+                    asked_for.push((worker.clone(), *at));
+                }
+                None => {}
+            }
+        }
+        asked_for.extend(started.iter().map(|id| (id.clone(), now)));
+        asked_for.truncate(ASKED_FOR_MAX);
+        LaneState {
+            at: now,
+            workers_max: self.policy.scaling.workers_max,
+            live,
+            starting: view.not_ready.saturating_add(tick.started),
+            awaited_since: awaited.then(|| before.awaited_since.map_or(now, |since| since.min(now))),
+            backlog: tick.backlog.waiting + tick.backlog.in_flight,
+            rate_per_worker: view.rate().or(before.rate_per_worker),
+            cold_start,
+            back_off: tick.back_off,
+            memory: ScalerMemory {
+                asked_for,
+                unresponsive: view.unresponsive.clone(),
+            },
         }
     }
+
+    async fn take_back(&self, state: &LaneState, ready: u64, tick: &mut Tick) {
+        let lane = state.seen(state.at, self.policy.scaling.rate_guess);
+        if ready == 0 || !lane.strands_photos(self.policy.cold_start) {
+            return;
+        }
+        let work = TakeBack {
+            segmentation: &self.segmentation,
+            intake: &self.intake,
+            clock: &self.clock,
+            delay: self.policy.lanes_fresh,
+        };
+        match work.run().await {
+            Ok(taken) => tick.taken_back = taken,
+            Err(error) => {
+                warn!(%error, "photos of the GPU lane could not all be taken back");
+                tick.failed = tick.failed.take().or(Some(error));
+            }
+        }
+    }
+}
+
+/// The running mean with one start more.
+fn measured(before: Option<Duration>, start: Duration) -> Option<Duration> {
+    if start > COLD_START_MAX {
+        return before;
+    }
+    let mean = before.map_or(start, |mean| {
+        mean.mul_f64(1.0 - COLD_START_WEIGHT) + start.mul_f64(COLD_START_WEIGHT)
+    });
+    Some(mean)
 }

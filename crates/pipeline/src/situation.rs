@@ -1,24 +1,26 @@
-//! What triage knows of the lanes: read from the queues and the fleet now and then, estimated in between.
+//! What triage knows of the lanes: the intake queue's depth and the scaler's last word on the GPU lane, read now and
+//! then, estimated in between.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 use walkaround_domain::Timestamp;
-use walkaround_domain::routing::{GpuLane, Load};
-use walkaround_messages::parse_heartbeat;
-use walkaround_ports::{Clock, GpuCapacity, PortError, Queue, Records, WorkerJobState};
+use walkaround_domain::lane::{GpuLane, LaneState};
+use walkaround_domain::routing::Load;
+use walkaround_messages::{LANE_STATE, parse_lane_state};
+use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, StateStore};
 
 /// How the situation is read.
 #[derive(Debug, Clone, Copy)]
 pub struct SituationSettings {
-    /// Most workers of the GPU lane.
+    /// Most workers of the GPU lane, where that is less than the scaler says: 0 closes it.
     pub workers_max: u32,
-    /// Photos a second of one worker until a heartbeat tells.
+    /// Photos a second of one worker until the scaler has measured it.
     pub rate_guess: f64,
     /// A reading is used for this long.
     pub fresh_for: Duration,
-    /// A worker without a heartbeat for this long does not count as live.
-    pub beat_max_age: Duration,
+    /// Time between two ticks of the scaler. A lane whose state is older than a few of them is unknown.
+    pub scale_every: Duration,
 }
 
 impl Default for SituationSettings {
@@ -27,34 +29,27 @@ impl Default for SituationSettings {
             workers_max: 14,
             rate_guess: 10.0,
             fresh_for: Duration::from_secs(2),
-            beat_max_age: Duration::from_secs(60),
+            scale_every: Duration::from_secs(2),
         }
     }
 }
 
 /// The lanes, as triage sees them.
 pub struct Situation {
-    /// The intake queue.
-    pub intake: Arc<dyn Queue>,
-    /// The GPU lane's queue.
-    pub segmentation: Arc<dyn Queue>,
-    /// The GPU lane's workers.
-    pub capacity: Arc<dyn GpuCapacity>,
-    /// Their heartbeats.
-    pub records: Arc<dyn Records>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// How it is read.
-    pub settings: SituationSettings,
+    lanes: Lanes,
+    clock: Arc<dyn Clock>,
+    settings: SituationSettings,
     state: Mutex<State>,
+    /// Held by the one who reads.
+    reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
     read_at: Option<Duration>,
     intake: u64,
-    gpu: Option<GpuLane>,
-    /// Photos sent to the lane since the reading.
+    lane: Option<LaneState>,
+    /// Photos sent to the lane since its state was written, as far as this process knows.
     sent: u64,
     /// Share of photos that the gate suspects, as a running mean.
     suspects: Option<f64>,
@@ -70,25 +65,19 @@ const SUSPECT_WEIGHT: f64 = 0.02;
 pub struct Lanes {
     /// The intake queue.
     pub intake: Arc<dyn Queue>,
-    /// The GPU lane's queue.
-    pub segmentation: Arc<dyn Queue>,
-    /// The GPU lane's workers.
-    pub capacity: Arc<dyn GpuCapacity>,
-    /// Their heartbeats.
-    pub records: Arc<dyn Records>,
+    /// Where the scaler leaves the state of the GPU lane.
+    pub state: Arc<dyn StateStore>,
 }
 
 impl Situation {
     /// A situation that was not read yet.
     pub fn new(lanes: Lanes, clock: Arc<dyn Clock>, settings: SituationSettings) -> Self {
         Self {
-            intake: lanes.intake,
-            segmentation: lanes.segmentation,
-            capacity: lanes.capacity,
-            records: lanes.records,
+            lanes,
             clock,
             settings,
             state: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
         }
     }
 
@@ -112,74 +101,79 @@ impl Situation {
 
     /// The load as it is now, read again when the last reading is old.
     pub async fn load(&self) -> Load {
-        let now = self.clock.ticks();
-        let fresh = {
-            let state = self.state();
-            state
-                .read_at
-                .is_some_and(|at| now.saturating_sub(at) < self.settings.fresh_for)
-        };
-        if !fresh {
-            // Set first: others go on with the old reading instead of reading, too. Before the first reading
-            // there is none to go on with: then each reads for itself.
-            if let Some(at) = &mut self.state().read_at {
-                *at = now;
-            }
-            let reading = self.read().await;
-            let mut state = self.state();
-            state.read_at = Some(now);
-            match reading {
-                Ok((intake, gpu)) => (state.intake, state.gpu, state.sent) = (intake, Some(gpu), 0),
-                Err(error) => {
-                    warn!(%error, "the state of the lanes cannot be read, the last reading stands");
-                    let fresh_for = self.settings.fresh_for;
-                    state.read_at = Some((now + AGAIN_AFTER.min(fresh_for)).saturating_sub(fresh_for));
-                }
+        if !self.is_fresh() {
+            // One reads, the others go on with the old reading. Before the first one there is none: all wait for it.
+            let none_yet = self.state().read_at.is_none();
+            let turn = if none_yet {
+                Some(self.reading.lock().await)
+            } else {
+                self.reading.try_lock().ok()
+            };
+            if turn.is_some() && !self.is_fresh() {
+                self.read_again().await;
             }
         }
+        let now = self.clock.now();
         let state = self.state();
         let burst = (state.intake as f64 * state.suspects.unwrap_or(0.5)) as u64;
-        let gpu = state.gpu.map(|g| GpuLane {
-            backlog: g.backlog + state.sent,
-            ..g
-        });
+        let fresh = |lane: &&LaneState| lane.is_fresh(now, self.settings.scale_every);
+        let closed = LaneState::default();
+        let lane = match self.settings.workers_max {
+            0 => Some(&closed),
+            _ => state.lane.as_ref().filter(fresh),
+        };
+        let gpu = lane.map(|lane| lane.seen(now, self.settings.rate_guess));
         Load {
             burst: burst + 1,
-            gpu,
+            gpu: gpu.map(|gpu| GpuLane {
+                workers_max: gpu.workers_max.min(self.settings.workers_max),
+                backlog: gpu.backlog + state.sent,
+                ..gpu
+            }),
         }
     }
 
-    async fn read(&self) -> Result<(u64, GpuLane), PortError> {
-        let intake = self.intake.depth().await?;
-        let backlog = self.segmentation.depth().await?;
-        let fleet = self.capacity.fleet().await?;
-        let now = self.clock.now();
-        let beats = self.records.heartbeats(now - self.settings.beat_max_age).await?;
-        let rates: Vec<f64> = beats
-            .iter()
-            .filter_map(|b| parse_heartbeat(&b.body).ok())
-            .filter_map(|beat| rate(&beat))
-            .collect();
-        let count = |wanted: WorkerJobState| fleet.iter().filter(|j| j.state == wanted).count() as u32;
-        let live = count(WorkerJobState::Running).min(u32::try_from(beats.len()).unwrap_or(u32::MAX));
-        let lane = GpuLane {
-            workers_max: self.settings.workers_max,
-            live,
-            starting: count(WorkerJobState::Starting) + count(WorkerJobState::Running).saturating_sub(live),
-            backlog: backlog.ready + backlog.leased + backlog.delayed,
-            rate_per_worker: mean(&rates).unwrap_or(self.settings.rate_guess),
-        };
+    fn is_fresh(&self) -> bool {
+        let now = self.clock.ticks();
+        let read_at = self.state().read_at;
+        read_at.is_some_and(|at| now.saturating_sub(at) < self.settings.fresh_for)
+    }
+
+    async fn read_again(&self) {
+        let reading = self.read().await;
+        let now = self.clock.ticks();
+        let mut state = self.state();
+        state.read_at = Some(now);
+        match reading {
+            Ok((intake, lane)) => {
+                state.intake = intake;
+                // What was sent before the state was written is in its backlog.
+                if lane.as_ref().map(|l| l.at) != state.lane.as_ref().map(|l| l.at) {
+                    state.sent = 0;
+                }
+                state.lane = lane;
+            }
+            Err(error) => {
+                warn!(%error, "the state of the lanes cannot be read, the last reading stands");
+                let fresh_for = self.settings.fresh_for;
+                state.read_at = Some((now + AGAIN_AFTER.min(fresh_for)).saturating_sub(fresh_for));
+            }
+        }
+    }
+
+    async fn read(&self) -> Result<(u64, Option<LaneState>), PortError> {
+        let body = self.lanes.state.read(LANE_STATE).await?;
+        let lane = body.map(|body| parse_lane_state(&body)).transpose();
+        let lane = lane.map_err(|unreadable| {
+            PortError::new(
+                ("state", "read"),
+                PortErrorKind::Corrupt,
+                format!("state {LANE_STATE}: {unreadable}"),
+            )
+        })?;
+        let intake = self.lanes.intake.depth().await?;
         Ok((intake.ready + intake.delayed, lane))
     }
-}
-
-/// Photos a second, of a worker that has done enough to tell.
-pub(crate) fn rate(beat: &walkaround_messages::HeartbeatDocument) -> Option<f64> {
-    (beat.photos_done >= 10 && beat.photos_per_second > 0.0).then_some(beat.photos_per_second)
-}
-
-pub(crate) fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 /// Whether a moment lies further back than `age`.

@@ -7,6 +7,7 @@ use crate::ledger::Entry;
 use crate::looker::{InHand, Looker};
 use crate::situation::Situation;
 use crate::stop::Stop;
+use crate::take_back::TAKEN_BACK_ATTRIBUTE;
 use crate::telemetry::Happened;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
 use walkaround_domain::{Event, InspectionRequest, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
+
+/// A photo that was routed to the GPU lane longer ago than this is sent again when somebody asks for it again.
+const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Triage of the intake queue.
 pub struct Triage {
@@ -129,9 +133,8 @@ impl Triage {
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
-        if entry.is_routed_to(Lane::Gpu) {
-            // The record says so, but the message may have been lost with the process that wrote it.
-            return self.send(at).await;
+        if entry.is_routed_to(Lane::Gpu) && !self.is_taken_back(at).await {
+            return self.send_again(at, &entry).await;
         }
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
@@ -162,6 +165,29 @@ impl Triage {
                 self.finish(at, entry, photo).await
             }
         }
+    }
+
+    /// Whether a photo that was routed to the GPU lane is better routed again: nobody works there, and nobody will soon.
+    async fn is_taken_back(&self, at: &Sitting<'_>) -> bool {
+        let gpu = self.situation.load().await.gpu;
+        let out = gpu.is_some_and(|gpu| gpu.strands_photos(self.routing.cold_start));
+        out && self.inline_look.time(&at.looker).await.is_some()
+    }
+
+    /// The record says that the photo was sent, but the message may have been lost with the process that wrote it. Not
+    /// so where another message asks for the same photo shortly after: the first one is still there to send it.
+    async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
+        let now = self.desk.settler.clock.now();
+        let routed_at = entry.inspection.routed_at.unwrap_or_default();
+        let is_another = at.delivery.receive_count <= 1
+            && at.delivery.sent_at > routed_at
+            && now.since(routed_at) < RESEND_AFTER
+            && !at.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
+        if is_another {
+            info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
+            return Ok(());
+        }
+        self.send(at).await
     }
 
     async fn route(&self, at: &Sitting<'_>) -> Routed {
@@ -202,10 +228,11 @@ impl Triage {
 
     /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
     async fn send(&self, at: &Sitting<'_>) -> Result<(), Trouble> {
-        let trace = at.delivery.attributes.get_key_value(TRACE_ATTRIBUTE);
+        let kept = [TRACE_ATTRIBUTE, TAKEN_BACK_ATTRIBUTE].into_iter();
+        let kept = kept.filter_map(|name| at.delivery.attributes.get_key_value(name));
         let message = OutMessage {
             body: request_json(at.request),
-            attributes: trace.map(|(n, v)| (n.clone(), v.clone())).into_iter().collect(),
+            attributes: kept.map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..OutMessage::default()
         };
         let answers = self.segmentation.send(vec![message]).await?;

@@ -1,4 +1,4 @@
-//! What the use cases need of the world: seven small traits and one error type.
+//! What the use cases need of the world: eight small traits and one error type.
 //!
 //! A port is minimal and has no default methods. Expected outcomes are values; an error says what the
 //! caller should do. One conformance suite holds every adapter to the words written here.
@@ -12,6 +12,7 @@ mod publisher;
 mod queue;
 mod records;
 mod stack;
+mod state;
 #[cfg(feature = "system-clock")]
 mod system_clock;
 
@@ -28,5 +29,6 @@ pub use records::{
     Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,
 };
 pub use stack::{QueuePair, StackPorts};
+pub use state::{STATE_BYTES_MAX, StateStore};
 #[cfg(feature = "system-clock")]
 pub use system_clock::SystemClock;

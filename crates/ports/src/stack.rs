@@ -1,6 +1,6 @@
 //! The ports of one stack together: what every program of it is given.
 
-use crate::{Blobs, Publisher, Queue, Records};
+use crate::{Blobs, Publisher, Queue, Records, StateStore};
 use std::sync::Arc;
 
 /// A queue and the queue that its parked messages are in.
@@ -14,7 +14,7 @@ pub struct QueuePair {
     pub dead: Arc<dyn Queue>,
 }
 
-/// All ports but capacity, which only a scaler and triage have, and the clock.
+/// All ports but capacity, which only a scaler has, and the clock.
 #[derive(Clone)]
 pub struct StackPorts {
     /// Photos to be looked at first.
@@ -25,6 +25,8 @@ pub struct StackPorts {
     pub records: Arc<dyn Records>,
     /// Photos and results.
     pub blobs: Arc<dyn Blobs>,
+    /// Small documents that programs leave for each other, the state of the GPU lane among them.
+    pub state: Arc<dyn StateStore>,
     /// Who is told.
     pub publisher: Arc<dyn Publisher>,
 }

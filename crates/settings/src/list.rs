@@ -109,11 +109,6 @@ pub const SETTINGS: &[SettingDoc] = &[
         "a burst that inline looks would need longer for goes to the GPU lane",
     ),
     doc(
-        "WALKAROUND_WARM_HOLD_S",
-        "60",
-        "seconds that a need keeps workers that are there",
-    ),
-    doc(
         "WALKAROUND_SCALE_EVERY_S",
         "2",
         "seconds between two looks of the scaler",

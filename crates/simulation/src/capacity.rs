@@ -1,6 +1,7 @@
 //! Workers that are started late, end, freeze and die: tasks of the same runtime.
 
 use crate::context::{Context, Invariant};
+use crate::plan::LaneFate;
 use crate::process::{self, Ending};
 use crate::trace::Happening;
 use crate::world::World;
@@ -11,15 +12,21 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_pipeline::consumer::Exit;
+use walkaround_pipeline::scaler::END_REASON;
 use walkaround_ports::{GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
 
 /// Most workers of one start.
 const START_MAX: u32 = 100;
 /// Over jobs are still told of for this long.
-const TOLD_FOR: Duration = Duration::from_secs(60);
-/// Exit codes as the system gives them: ended by a signal, and a stall that is to be tried again.
+const TOLD_FOR: Duration = Duration::from_secs(900);
+/// Starts of workers that die there: the first ones until the first has died, then one in so long. A clock that jumps
+/// lets a few more through.
+const DYING_START_EVERY: Duration = Duration::from_secs(100);
+/// Exit codes as the system gives them: ended by a signal, a stall that is to be tried again, a bundle that cannot be
+/// used.
 const KILLED: i32 = 137;
 const STALLED: i32 = 75;
+const BUNDLE: i32 = 78;
 
 struct Job {
     state: WorkerJobState,
@@ -58,6 +65,27 @@ impl SimCapacity {
 
     fn jobs(&self) -> MutexGuard<'_, BTreeMap<u32, Job>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// S2: workers that die at their start are started seldom.
+    fn judge_starts(&self) {
+        let context = &self.context;
+        let starts = self.jobs().len();
+        let volley = context.plan.workers_max as usize + 2;
+        let later = context.ticks().as_secs() / DYING_START_EVERY.as_secs();
+        let most = volley * (1 + context.jumps() as usize) + usize::try_from(later).unwrap_or(usize::MAX);
+        if context.plan.lane == LaneFate::DiesAtStart && starts > most {
+            let detail = format!("{starts} starts of workers that die there, at most {most}");
+            context.violate(Invariant::S2, detail);
+        }
+    }
+
+    /// C1: a worker that is ended for want of heartbeats has missed some.
+    fn judge_end(&self, id: &str, reason: &str) {
+        let context = &self.context;
+        if reason == END_REASON && context.facts().is_heard(id, context.ticks()) {
+            context.violate(Invariant::C1, format!("{id} is ended, and its heartbeats arrive"));
+        }
     }
 
     /// Jobs that start or run.
@@ -106,7 +134,11 @@ async fn run(capacity: Arc<SimCapacity>, world: Option<Arc<World>>, number: u32,
             None => std::future::pending().await,
         }
     };
-    let cold = capacity.context.between(1_000, 60_000);
+    let cold = match capacity.context.plan.lane {
+        LaneFate::Comes => capacity.context.between(1_000, 60_000),
+        LaneFate::DiesAtStart => capacity.context.between(1_000, 5_000),
+        LaneFate::Never => Duration::MAX / 4,
+    };
     let started = tokio::select! {
         biased;
         () = closing => false,
@@ -115,6 +147,9 @@ async fn run(capacity: Arc<SimCapacity>, world: Option<Arc<World>>, number: u32,
     };
     if !started {
         return capacity.set(number, WorkerJobState::Ended { exit: None });
+    }
+    if capacity.context.plan.lane == LaneFate::DiesAtStart {
+        return capacity.set(number, WorkerJobState::Ended { exit: Some(BUNDLE) });
     }
     capacity.set(number, WorkerJobState::Running);
     let ending = match &world {
@@ -147,7 +182,7 @@ impl GpuCapacity for Capacity {
             .map(|(number, job)| WorkerJob {
                 id: name(*number),
                 state: job.state,
-                since: job.created_at,
+                since: job.ended_at.map_or(job.created_at, |at| self.0.context.at(at)),
                 reason: job.reason.clone(),
             })
             .collect())
@@ -166,6 +201,7 @@ impl GpuCapacity for Capacity {
         }
         let refused = u32::from(context.chance(context.plan.rates.partial));
         let ids: Vec<String> = (0..count - refused).map(|_| self.0.add()).collect();
+        self.0.judge_starts();
         let (live, most) = (self.0.live(), context.plan.workers_max);
         if live > most as usize {
             context.violate(Invariant::S1, format!("{live} workers, at most {most}"));
@@ -174,6 +210,7 @@ impl GpuCapacity for Capacity {
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
+        self.0.judge_end(id, reason);
         let mut jobs = self.0.jobs();
         let number: Option<u32> = id.strip_prefix("worker-").and_then(|n| n.parse().ok());
         let Some(job) = number.and_then(|n| jobs.get_mut(&n)) else {

@@ -3,16 +3,16 @@
 use crate::capacity::{Capacity, SimCapacity};
 use crate::context::Context;
 use crate::facts::Place;
-use crate::plan::{Plan, Rates};
+use crate::plan::{LaneFate, Plan, Rates};
 use crate::queue::SimQueue;
-use crate::stores::{SimBlobs, SimPublisher, SimRecords};
+use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use async_trait::async_trait;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use walkaround_conformance::{
     BlobsUnderTest, Capabilities, CapacityUnderTest, Observe, PublisherUnderTest, QueueUnderTest,
-    RECEIVES_MAX, RecordsUnderTest, TimeDriver, blobs_suite, capacity_suite, publisher_suite, queue_suite,
-    records_suite,
+    RECEIVES_MAX, RecordsUnderTest, StateUnderTest, TimeDriver, blobs_suite, capacity_suite, publisher_suite,
+    queue_suite, records_suite, state_suite,
 };
 use walkaround_ports::OutEvent;
 
@@ -44,6 +44,7 @@ fn context() -> Arc<Context> {
     let mut plan = Plan::draw(&mut rng);
     plan.rates = Rates::default();
     plan.workers_max = 99;
+    plan.lane = LaneFate::Comes;
     Arc::new(Context::new(plan, rng))
 }
 
@@ -81,6 +82,18 @@ fn records_conform() {
         }
     };
     let _ = simulated(records_suite(make, &Capabilities::all())).require();
+}
+
+#[test]
+fn state_conforms() {
+    let make = || async {
+        StateUnderTest {
+            state: Arc::new(SimState::new(&context())),
+            time: Arc::new(SimTime),
+            keep: Box::new(()),
+        }
+    };
+    let _ = simulated(state_suite(make, &Capabilities::all())).require();
 }
 
 #[test]

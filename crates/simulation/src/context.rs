@@ -35,6 +35,12 @@ pub enum Invariant {
     T2,
     /// The world drains within its bounds of time and calls.
     L1,
+    /// A worker whose heartbeats arrive is not ended for want of them, whatever the clocks do.
+    C1,
+    /// No photo waits for a lane that does not come.
+    R1,
+    /// Workers that die at their start are started seldom.
+    S2,
 }
 
 /// A broken promise.
@@ -56,6 +62,8 @@ pub(crate) struct Context {
     pub(crate) broken: Notify,
     rng: Mutex<fastrand::Rng>,
     started: Instant,
+    /// Milliseconds that the clocks of all processes are off by, and how often that changed.
+    jump: Mutex<(i64, u32)>,
     trace: Mutex<Trace>,
     facts: Mutex<Facts>,
     violation: Mutex<Option<Violation>>,
@@ -72,6 +80,7 @@ impl Context {
             broken: Notify::new(),
             rng: Mutex::new(rng),
             started: Instant::now(),
+            jump: Mutex::default(),
             trace: Mutex::default(),
             facts: Mutex::default(),
             violation: Mutex::default(),
@@ -84,6 +93,29 @@ impl Context {
 
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp(EPOCH_MS) + self.ticks()
+    }
+
+    /// A moment of the world as a time.
+    pub(crate) fn at(&self, ticks: Duration) -> Timestamp {
+        Timestamp(EPOCH_MS) + ticks
+    }
+
+    /// Time as the clocks of processes have it.
+    pub(crate) fn process_now(&self) -> Timestamp {
+        Timestamp(self.now().0.saturating_add_signed(lock(&self.jump).0))
+    }
+
+    /// The clocks of all processes jump.
+    pub(crate) fn jump(&self, off_by_ms: i64) {
+        let mut jump = lock(&self.jump);
+        *jump = (off_by_ms, jump.1 + 1);
+        self.count(Happening::ClockJumpedFar);
+        self.log("world", format_args!("all clocks are off by {off_by_ms} ms now"));
+    }
+
+    /// How often they jumped.
+    pub(crate) fn jumps(&self) -> u32 {
+        lock(&self.jump).1
     }
 
     pub(crate) fn facts(&self) -> MutexGuard<'_, Facts> {

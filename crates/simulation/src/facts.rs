@@ -6,8 +6,10 @@
 use crate::context::Invariant;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use walkaround_domain::{BlobRef, Inspection, InspectionId, Lane, Phase};
 use walkaround_messages::{Intake, parse_event, parse_intake, parse_record};
+use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{BlobAddress, OutEvent, OutMessage, StoredRecord};
 
 pub(crate) type Checked = Result<(), (Invariant, String)>;
@@ -51,6 +53,10 @@ pub(crate) struct Facts {
     /// Looks at each photo: how often a process took it up, and how often that was cut off.
     looks: BTreeMap<(usize, &'static str), u32>,
     cuts: BTreeMap<(InspectionId, &'static str), u32>,
+    /// Inspections that were taken back from the GPU lane.
+    taken_back: BTreeSet<InspectionId>,
+    /// When the last heartbeat of each worker arrived, and the longest time between two.
+    heard: BTreeMap<String, (Duration, Duration)>,
 }
 
 /// The inspections that a message asks for; none when it cannot be read.
@@ -196,8 +202,21 @@ impl Facts {
     pub(crate) fn queued(&mut self, place: Place, message: &OutMessage) {
         let ids = asks_for(message).unwrap_or_default();
         match place {
+            Place::Intake if message.attributes.contains_key(TAKEN_BACK_ATTRIBUTE) => {
+                for id in ids {
+                    // Triage looks once more, and has to end it or to send it on again.
+                    self.cut(&id, "triage");
+                    self.sent_on.remove(&id);
+                    self.taken_back.insert(id);
+                }
+            }
             Place::Intake => {}
-            Place::Segmentation => self.sent_on.extend(ids),
+            Place::Segmentation => {
+                for id in &ids {
+                    self.taken_back.remove(id);
+                }
+                self.sent_on.extend(ids);
+            }
             Place::Dead => {
                 self.parked.insert(message.body.clone());
                 self.parked_ids.extend(ids);
@@ -228,7 +247,8 @@ impl Facts {
             let sent_on = place == Place::Intake
                 && self.sent_on.contains(&id)
                 && self.records.get(&id).is_some_and(routed_to_gpu);
-            if !told && !sent_on && !self.parked_ids.contains(&id) {
+            let taken_back = self.taken_back.contains(&id);
+            if !told && !sent_on && !taken_back && !self.parked_ids.contains(&id) {
                 let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");
                 return broken(Invariant::J3, detail);
             }
@@ -247,6 +267,24 @@ impl Facts {
         self.looks.get(&(photo, role)).copied().unwrap_or(0)
     }
 
+    /// A heartbeat of a worker arrived.
+    pub(crate) fn heard(&mut self, worker: &str, ticks: Duration) {
+        let (last, longest) = self
+            .heard
+            .entry(worker.to_owned())
+            .or_insert((ticks, Duration::ZERO));
+        *longest = (*longest).max(ticks - *last);
+        *last = ticks;
+    }
+
+    /// Whether the heartbeats of a worker have arrived regularly, up to now.
+    pub(crate) fn is_heard(&self, worker: &str, ticks: Duration) -> bool {
+        let most = Duration::from_secs(20);
+        self.heard
+            .get(worker)
+            .is_some_and(|(last, longest)| *longest <= most && ticks - *last <= most)
+    }
+
     /// Work on an inspection was cut off.
     pub(crate) fn cut(&mut self, id: &InspectionId, role: &'static str) {
         *self.cuts.entry((id.clone(), role)).or_default() += 1;
@@ -262,6 +300,15 @@ impl Facts {
             .values()
             .filter(|i| i.phase.is_final())
             .try_for_each(|i| self.final_is_whole(i))
+    }
+}
+
+impl Facts {
+    /// Whether all inspections that a message asks for are routed to the GPU lane, or final.
+    pub(crate) fn is_routed(&self, message: &OutMessage) -> bool {
+        let ids = asks_for(message).unwrap_or_default();
+        ids.iter()
+            .all(|id| self.records.get(id).is_some_and(routed_to_gpu))
     }
 }
 

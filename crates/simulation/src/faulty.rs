@@ -14,7 +14,7 @@ use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, FetchError, GpuCapacity, Heartbeat,
     LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher, PutNew,
-    Queue, Receipt, RecordQuery, Records, StoredRecord, WorkerJob, Written,
+    Queue, Receipt, RecordQuery, Records, StateStore, StoredRecord, WorkerJob, Written,
 };
 
 /// One life of one process, as its ports see it.
@@ -274,6 +274,20 @@ impl Records for Faulty<dyn Records> {
         self.process
             .call(("records", "heartbeats"), "", self.port.heartbeats(since))
             .await
+    }
+}
+
+#[async_trait]
+impl StateStore for Faulty<dyn StateStore> {
+    async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
+        self.process
+            .call(("state", "read"), name, self.port.read(name))
+            .await
+    }
+
+    async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
+        let write = self.port.write(name, body, keep_for);
+        self.process.call(("state", "write"), name, write).await
     }
 }
 

@@ -29,7 +29,7 @@ mod world;
 mod conformance;
 
 pub use context::{Invariant, Violation};
-pub use plan::{Plan, Rates};
+pub use plan::{LaneFate, Plan, Rates};
 pub use planted::Plant;
 pub use trace::{Counts, Happening};
 pub use world::{Outcome, run};

@@ -38,6 +38,17 @@ pub struct Rates {
     pub partial: f64,
 }
 
+/// What becomes of workers that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneFate {
+    /// They start after a while.
+    Comes,
+    /// They never start: no machine is to be had.
+    Never,
+    /// They end at their start with the code of a bundle that cannot be used.
+    DiesAtStart,
+}
+
 /// A world, before it starts.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -79,6 +90,10 @@ pub struct Plan {
     pub inline_look: Option<Duration>,
     /// Results carry a marked picture.
     pub overlay: bool,
+    /// What becomes of workers, for the life of the world. Only where triage can do without them.
+    pub lane: LaneFate,
+    /// The clock of all processes jumps now and then, by up to this, both ways.
+    pub jump_max: Duration,
     /// Each process gets slightly other figures from its networks, as from another device.
     pub devices_differ: bool,
 }
@@ -94,7 +109,7 @@ impl Plan {
         let calm = rng.u32(0..8) == 0;
         let in_flight_max = if calm { rng.usize(1..5) } else { rng.usize(1..9) };
         let attempts_max = rng.u32(3..7);
-        Self {
+        let mut plan = Self {
             photos: rng.usize(5..20),
             submit_over: pick(rng, &[0, 20, 90]),
             triages: 1 + usize::from(rng.u32(0..3) > 0),
@@ -119,7 +134,18 @@ impl Plan {
             inline_look: pick_look(rng),
             overlay: rng.u32(0..12) == 0,
             devices_differ: rng.u32(0..3) == 0,
+            lane: LaneFate::Comes,
+            jump_max: Duration::ZERO,
+        };
+        if !calm {
+            plan.jump_max = pick(rng, &[0, 0, 0, 120, 7200]);
+            let fate = [LaneFate::Comes, LaneFate::Never, LaneFate::DiesAtStart];
+            let drawn = fate[[0, 0, 0, 1, 2][rng.usize(0..5)]];
+            if plan.inline_look.is_some() {
+                plan.lane = drawn;
+            }
         }
+        plan
     }
 }
 

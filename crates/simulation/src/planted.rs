@@ -32,11 +32,17 @@ pub enum Plant {
     PublishedTooEarly,
     /// Some blobs are reported written, and are not.
     BlobLost,
+    /// A worker is ended as soon as its last heartbeat looks old.
+    SilenceEndsAtOnce,
+    /// A lane is never late: its photos are never taken back.
+    LaneNeverLate,
+    /// Workers that die at their start are started again at once.
+    NoBackOff,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -44,6 +50,9 @@ impl Plant {
         Self::EventLost,
         Self::PublishedTooEarly,
         Self::BlobLost,
+        Self::SilenceEndsAtOnce,
+        Self::LaneNeverLate,
+        Self::NoBackOff,
     ];
 }
 

@@ -20,7 +20,7 @@ const SLACK: Duration = Duration::from_millis(20);
 /// The last sign of life may take this long.
 const LAST_BEAT: Duration = Duration::from_secs(5);
 /// Time between two ticks of a scaler.
-const TICK_EVERY: Duration = Duration::from_secs(10);
+pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
     let mut closing = world.closing.clone();
     for life in 0.. {
         let process = Process::new(context, format!("scaler-{slot}.{life}"));
-        let mut scaler = wiring::scaler(&world, &process);
+        let scaler = wiring::scaler(&world, &process);
         let ticks = async {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
@@ -180,6 +180,12 @@ pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
                         ));
                         for _ in &tick.ended {
                             context.count(Happening::WorkerEndedByScaler);
+                        }
+                        for _ in 0..tick.taken_back {
+                            context.count(Happening::TakenBack);
+                        }
+                        if tick.back_off.is_some() {
+                            context.count(Happening::StartsHeldBack);
                         }
                         if tick.failed.is_some() {
                             context.count(Happening::ScalerTickFailed);

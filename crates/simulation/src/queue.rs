@@ -1,7 +1,7 @@
 //! A queue with leases, in memory: at least once, in no order, with a dead-letter queue behind it.
 
 use crate::context::{Context, Invariant};
-use crate::facts::Place;
+use crate::facts::{Place, asks_for};
 use crate::trace::Happening;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -236,9 +236,21 @@ impl SimQueue {
         }
         drop(state);
         let checked = context.facts().let_go(self.place, &gone, why);
+        // Another message for the same photo is still there, and sends it to the GPU lane once more if it has to.
+        if self.place == Place::Intake && context.facts().is_routed(&gone) && self.has_another(&gone) {
+            return;
+        }
         if let Err((invariant, detail)) = checked {
             context.violate(invariant, detail);
         }
+    }
+
+    /// Whether some other message here asks for what this one does.
+    fn has_another(&self, gone: &OutMessage) -> bool {
+        let ids = asks_for(gone).unwrap_or_default();
+        let state = self.state();
+        let mut others = state.messages.values().filter_map(|m| asks_for(&m.message));
+        others.any(|other| ids.iter().all(|id| other.contains(id)))
     }
 
     /// The message that a receipt stands for, when the receipt is its newest.

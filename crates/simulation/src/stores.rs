@@ -12,7 +12,8 @@ use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
     BlobAddress, BlobMeta, Blobs, Clock, Expect, Heartbeat, OutEvent, Page, PortError, PortErrorKind,
-    Publisher, PutNew, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,
+    Publisher, PutNew, RECORDS_PAGE_MAX, RecordQuery, Records, STATE_BYTES_MAX, StateStore, StoredRecord,
+    Written,
 };
 
 fn check(context: &Context, checked: Checked) {
@@ -99,6 +100,8 @@ impl Records for SimRecords {
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let worker = heartbeat.worker.clone();
+        let ticks = self.context.ticks();
+        self.context.facts().heard(&worker, ticks);
         self.state().beats.insert(worker, heartbeat.clone());
         Ok(())
     }
@@ -227,6 +230,42 @@ impl Blobs for SimBlobs {
     }
 }
 
+/// Small documents.
+pub(crate) struct SimState {
+    context: Arc<Context>,
+    documents: Mutex<BTreeMap<String, (String, Duration)>>,
+}
+
+impl SimState {
+    pub(crate) fn new(context: &Arc<Context>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            documents: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl StateStore for SimState {
+    async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
+        let documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let document = documents.get(name);
+        let lives = document.filter(|(_, until)| *until > self.context.ticks());
+        Ok(lives.map(|(body, _)| body.clone()))
+    }
+
+    async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
+        if body.len() > STATE_BYTES_MAX {
+            let at = ("state", "write");
+            return Err(PortError::new(at, PortErrorKind::Invalid, "too long"));
+        }
+        let document = (body.to_owned(), self.context.ticks() + keep_for);
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        documents.insert(name.to_owned(), document);
+        Ok(())
+    }
+}
+
 /// The topic, with everything that was published, in order.
 pub(crate) struct SimPublisher {
     context: Arc<Context>,
@@ -290,7 +329,7 @@ impl Clock for SimClock {
             self.context.count(Happening::ClockJumped);
             *skew = draw_skew(&self.context);
         }
-        Timestamp(self.context.now().0.saturating_add_signed(*skew))
+        Timestamp(self.context.process_now().0.saturating_add_signed(*skew))
     }
 
     fn ticks(&self) -> Duration {

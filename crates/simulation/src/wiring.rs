@@ -3,14 +3,17 @@
 use crate::context::Context;
 use crate::engine::SimEngine;
 use crate::faulty::{Process, around};
+use crate::plan::LaneFate;
+use crate::planted::Plant;
+use crate::process;
 use crate::stores::SimClock;
 use crate::watched::Watched;
 use crate::world::World;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
-use walkaround_domain::scaling::ScalingPolicy;
+use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
 use walkaround_pipeline::desk::Desk;
 use walkaround_pipeline::heartbeat::{Heart, Identity};
@@ -19,13 +22,13 @@ use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::LookSettings;
 use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
 use walkaround_pipeline::retry::{Dice, RetryPolicy};
-use walkaround_pipeline::scaler::Scaler;
+use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
 use walkaround_pipeline::telemetry::Silent;
 use walkaround_pipeline::triage::{InlineLook, Triage};
-use walkaround_ports::{Clock, Queue};
+use walkaround_ports::{Clock, Queue, WorkerJob, WorkerJobState};
 use walkaround_vision::decode::Limits;
 use walkaround_vision::overlay::OverlayStyle;
 
@@ -39,6 +42,10 @@ const RATE_GUESS: f64 = 0.2;
 const COLD_START: Duration = Duration::from_secs(30);
 /// From asking for a worker to its first sign of life, at most.
 const START_GRACE: Duration = Duration::from_secs(90);
+/// Time between two heartbeats.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
+/// Triage uses a reading of the lanes for this long.
+const LANES_FRESH: Duration = Duration::from_secs(2);
 /// A worker whose last sign of life is older is ended.
 const STALE_AFTER: Duration = Duration::from_secs(45);
 
@@ -137,21 +144,20 @@ pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
     let segmentation: Arc<dyn Queue> = around(process, &world.segmentation, "segmentation");
     let lanes = Lanes {
         intake: Arc::clone(&intake),
-        segmentation: Arc::clone(&segmentation),
-        capacity: around(process, &world.capacity, ""),
-        records: around(process, &world.records, ""),
+        state: around(process, &world.state, ""),
     };
     let settings = SituationSettings {
         workers_max: plan.workers_max,
         rate_guess: RATE_GUESS,
-        ..SituationSettings::default()
+        fresh_for: LANES_FRESH,
+        scale_every: process::TICK_EVERY,
     };
     let triage = Triage {
         desk,
         segmentation,
         situation: Arc::new(Situation::new(lanes, Arc::clone(&clock), settings)),
         routing: RoutingPolicy {
-            cold_start: COLD_START,
+            cold_start: cold_start(world),
             inline_parallel: 1,
             inline_drain_max: Duration::from_secs(40),
             ..RoutingPolicy::default()
@@ -177,7 +183,7 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart)
         looker: Arc::clone(&desk.looker),
         records: around(process, &world.records, ""),
         clock: Arc::clone(&clock),
-        every: Duration::from_secs(15),
+        every: HEARTBEAT_EVERY,
         also: Box::new(|_| {}),
         memory: || 0,
     };
@@ -189,23 +195,65 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart)
     )
 }
 
+/// From asking for a worker to its first photo, as everybody reckons. Planted: a lane that is never late.
+fn cold_start(world: &World) -> Duration {
+    match world.plant {
+        Some(Plant::LaneNeverLate) => Duration::from_secs(30 * 24 * 3600),
+        _ => COLD_START,
+    }
+}
+
+/// What the end of a simulated worker means.
+fn end_of(job: &WorkerJob) -> WorkerEnd {
+    match job.state {
+        WorkerJobState::Ended { exit: Some(0 | 75) } => WorkerEnd::Expected,
+        WorkerJobState::Ended { exit: Some(78) } => WorkerEnd::CannotStart,
+        _ => WorkerEnd::Other,
+    }
+}
+
 /// A scaler.
 pub(crate) fn scaler(world: &World, process: &Arc<Process>) -> Scaler {
+    let plan = &world.context.plan;
+    let back_off = BackOffPolicy::default();
+    let no_wait = BackOffPolicy {
+        first: Duration::ZERO,
+        most: Duration::ZERO,
+        ..back_off
+    };
+    let one_heartbeat = match world.plant {
+        Some(Plant::SilenceEndsAtOnce) => Duration::ZERO,
+        _ => HEARTBEAT_EVERY * 2,
+    };
     Scaler {
         segmentation: around(process, &world.segmentation, "segmentation"),
+        intake: around(process, &world.intake, "intake"),
         capacity: around(process, &world.capacity, ""),
         records: around(process, &world.records, ""),
+        state: around(process, &world.state, ""),
         clock: clock(&world.context),
-        policy: ScalingPolicy {
-            workers_min: 0,
-            workers_max: world.context.plan.workers_max,
-            drain_target: Duration::from_secs(20),
-            age_max: Duration::from_secs(60),
-            rate_guess: RATE_GUESS,
-            warm_hold: Duration::from_secs(30),
+        policy: ScalerPolicy {
+            scaling: ScalingPolicy {
+                // A lane that does not come is wanted all the time.
+                workers_min: u32::from(plan.lane != LaneFate::Comes),
+                workers_max: plan.workers_max,
+                drain_target: Duration::from_secs(20),
+                age_max: Duration::from_secs(60),
+                rate_guess: RATE_GUESS,
+            },
+            back_off: match world.plant {
+                Some(Plant::NoBackOff) => no_wait,
+                _ => back_off,
+            },
+            patience: Patience {
+                stale_after: STALE_AFTER,
+                start_grace: START_GRACE,
+                one_heartbeat,
+            },
+            cold_start: cold_start(world),
+            lanes_fresh: LANES_FRESH,
         },
-        stale_after: STALE_AFTER,
-        start_grace: START_GRACE,
-        needs: VecDeque::new(),
+        end_of,
+        ends_since: Timestamp(0),
     }
 }

@@ -4,11 +4,11 @@ use crate::capacity::{Capacity, SimCapacity};
 use crate::context::{Context, Invariant, Violation};
 use crate::facts::Place;
 use crate::photos::{Kind, SimPhotos};
-use crate::plan::{Plan, TIME_MAX};
+use crate::plan::{LaneFate, Plan, TIME_MAX};
 use crate::planted::{self, Plant};
 use crate::process;
 use crate::queue::SimQueue;
-use crate::stores::{SimBlobs, SimPublisher, SimRecords};
+use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use crate::submit::{self, Submission};
 use crate::trace::{Counts, Happening};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use walkaround_domain::{FailureCode, Phase, Verdict};
 use walkaround_pipeline::stop::{Stop, stop};
-use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records};
+use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, StateStore};
 
 /// Everything in a world that outlives its processes.
 pub(crate) struct World {
@@ -26,12 +26,15 @@ pub(crate) struct World {
     pub(crate) segmentation: Arc<dyn Queue>,
     pub(crate) dead: Arc<dyn Queue>,
     pub(crate) records: Arc<dyn Records>,
+    pub(crate) state: Arc<dyn StateStore>,
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) publisher: Arc<dyn Publisher>,
     pub(crate) photos: Arc<dyn PhotoSource>,
     pub(crate) capacity: Arc<dyn GpuCapacity>,
     /// Only one scaler at a time.
     pub(crate) scaling: Mutex<()>,
+    /// The planted fault, where it is not one of a port.
+    pub(crate) plant: Option<Plant>,
     /// Given when everything has drained.
     pub(crate) closing: Stop,
 }
@@ -57,6 +60,8 @@ pub struct Outcome {
 
 /// How often the world looks whether it has drained.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Photos of a lane that does not come have ended so long after the trouble.
+const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Everything ends within this after the closing.
 const CLOSE_MAX: Duration = Duration::from_secs(120);
 
@@ -129,11 +134,13 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
         segmentation: planted::queue(plant, &queues.segmentation),
         dead: Arc::clone(&queues.dead) as Arc<dyn Queue>,
         records: planted::records(plant, SimRecords::new(context)),
+        state: Arc::new(SimState::new(context)),
         blobs: planted::blobs(plant, SimBlobs(Arc::clone(context))),
         publisher: planted::publisher(plant, context, SimPublisher::new(context)),
         photos: Arc::new(photos),
         capacity: Arc::new(Capacity(Arc::clone(&capacity))),
         scaling: Mutex::new(()),
+        plant,
         closing,
     });
     capacity.open(&world);
@@ -144,6 +151,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
     for slot in 0..context.plan.scalers {
         slots.spawn(process::scaler_slot(Arc::clone(&world), slot));
     }
+    slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
     let whole = async {
         submit::all(context, &queues.intake, submissions).await;
         drain(context, &queues).await;
@@ -158,10 +166,32 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
     judge(context, submissions);
 }
 
+/// Clocks that jump while there is trouble, never twice within the time that a heartbeat is waited for.
+async fn clocks(context: Arc<Context>, mut closing: Stop) {
+    let most = i64::try_from(context.plan.jump_max.as_millis()).unwrap_or(0);
+    while most > 0 && context.troubled() {
+        let pause = context.between(60_000, 180_000);
+        tokio::select! {
+            biased;
+            () = closing.wait() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let off_by = context.rng().i64(-most..=most);
+        context.jump(off_by);
+    }
+}
+
 /// Waits until every queue is empty, puts back what queues parked by themselves, and waits again.
 async fn drain(context: &Context, queues: &Queues) {
     loop {
         while !queues.drained() {
+            let fine_by = context.plan.faults_until + context.plan.submit_over + LANE_WAIT_MAX;
+            if context.plan.lane != LaneFate::Comes && context.ticks() > fine_by {
+                context.violate(
+                    Invariant::R1,
+                    format!("photos still wait for a lane that does not come after {fine_by:?}"),
+                );
+            }
             if context.ticks() > TIME_MAX {
                 context.violate(Invariant::L1, format!("not drained after {TIME_MAX:?}"));
             }

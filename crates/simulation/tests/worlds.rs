@@ -112,3 +112,18 @@ fn finds_an_event_marked_as_published_too_early() {
 fn finds_a_lost_blob() {
     finds(Plant::BlobLost, Invariant::J2);
 }
+
+#[test]
+fn finds_a_scaler_that_ends_workers_when_the_clock_jumps() {
+    finds(Plant::SilenceEndsAtOnce, Invariant::C1);
+}
+
+#[test]
+fn finds_photos_left_in_a_lane_that_never_comes() {
+    finds(Plant::LaneNeverLate, Invariant::R1);
+}
+
+#[test]
+fn finds_workers_started_again_and_again_though_they_die_at_start() {
+    finds(Plant::NoBackOff, Invariant::S2);
+}

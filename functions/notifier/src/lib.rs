@@ -30,7 +30,7 @@ use walkaround_assembly::{Failure, failure, process};
 use walkaround_aws::{Aws, Connection, PutIfAbsent, StateItems, secret_text};
 use walkaround_cloud::metrics::Metrics;
 use walkaround_cloud::{CloudStack, time_left};
-use walkaround_ports::{Clock, PortErrorKind};
+use walkaround_ports::{Clock, PortErrorKind, StateStore};
 use walkaround_settings::aws::ALERT_SECRET;
 
 /// Kept free of the invocation's time, for the answer.

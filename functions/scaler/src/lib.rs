@@ -3,20 +3,16 @@
 //!
 //! Any event starts one look; what it says does not matter, so that schedule, alarm and a person's test event all
 //! do. The look happens under a lock in the table: `SubmitJob` of AWS Batch has no idempotency token, and two
-//! looks at once would both start what is missing. The needs of the last minutes (the warm hold) are kept beside
-//! the lock, since Lambda may run each look in another process.
-
-mod needs;
+//! looks at once would both start what is missing. What a look leaves for the next one stands in the state of the lane,
+//! since Lambda may run each in another process.
 
 use lambda_runtime::{Context, LambdaEvent, service_fn};
-use needs::{needs_of, text_of};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
-use tokio::sync::Mutex;
 use tracing::{Instrument, info, info_span, warn};
 use walkaround_assembly::{Failure, failure, process};
-use walkaround_aws::{Acquired, Connection, FleetLock, StateItems};
+use walkaround_aws::{Acquired, Connection, FleetLock};
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
 use walkaround_pipeline::scaler::{Scaler, Tick};
@@ -26,10 +22,6 @@ use walkaround_ports::PortError;
 const LOCK: &str = "fleet";
 /// A look takes seconds; a process that died holding the lock blocks the others for this long.
 const LOCK_HOLD: Duration = Duration::from_secs(50);
-/// Name of the state document.
-const NEEDS: &str = "scaler-needs";
-/// Needs are of no use for longer.
-const NEEDS_KEPT: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs until Lambda ends the process.
 pub fn main() -> ExitCode {
@@ -39,9 +31,8 @@ pub fn main() -> ExitCode {
 
 /// A started function.
 struct Function {
-    scaler: Mutex<Scaler>,
+    scaler: Scaler,
     lock: FleetLock,
-    state: StateItems,
     metrics: Metrics,
 }
 
@@ -63,9 +54,8 @@ impl Function {
         let metrics = stack.metrics("scaler")?;
         let kit = stack.kit(Some(&metrics))?;
         Ok(Self {
-            scaler: Mutex::new(kit.scaler(stack.capacity()?)),
+            scaler: kit.scaler(stack.capacity()?),
             lock: stack.lock()?,
-            state: stack.state()?,
             metrics,
         })
     }
@@ -90,7 +80,7 @@ impl Function {
                 return Ok(json!({"looked": false, "reason": "another scaler looks"}));
             }
         };
-        let tick = self.tick().await;
+        let tick = self.scaler.tick().await;
         // Freed also after a failed look; a lock that cannot be freed ends by itself.
         if let Err(error) = self.lock.release(&hold).await {
             warn!(%error, "the lock could not be freed, it ends by itself");
@@ -99,12 +89,15 @@ impl Function {
         let backlog = tick.backlog.waiting + tick.backlog.in_flight;
         self.metrics
             .fleet(backlog, tick.backlog.oldest_age, (tick.live, tick.desired));
+        self.metrics.lane(start_failures(&tick), tick.taken_back);
         info!(
             backlog,
             live = tick.live,
             desired = tick.desired,
             started = tick.started,
             ended = tick.ended.len(),
+            taken_back = tick.taken_back,
+            start_failures = start_failures(&tick),
             "looked"
         );
         match tick.failed {
@@ -112,19 +105,11 @@ impl Function {
             Some(error) => Err(error),
         }
     }
+}
 
-    async fn tick(&self) -> Result<Tick, PortError> {
-        let mut scaler = self.scaler.lock().await;
-        if let Some(state) = self.state.read(NEEDS).await? {
-            scaler.needs = needs_of(&state);
-        }
-        let tick = scaler.tick().await;
-        // A need that is not remembered costs at worst a worker that ends early.
-        if let Err(error) = self.state.write(NEEDS, &text_of(&scaler.needs), NEEDS_KEPT).await {
-            warn!(%error, "the needs could not be kept");
-        }
-        tick
-    }
+/// Starts that failed in a row; 0 while starts are not held back.
+fn start_failures(tick: &Tick) -> u32 {
+    tick.back_off.map_or(0, |b| b.failures)
 }
 
 fn answer(tick: &Tick) -> Value {
@@ -137,5 +122,7 @@ fn answer(tick: &Tick) -> Value {
         "desired": tick.desired,
         "started": tick.started,
         "ended": tick.ended,
+        "start_failures": start_failures(tick),
+        "taken_back": tick.taken_back,
     })
 }

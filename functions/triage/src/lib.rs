@@ -69,7 +69,6 @@ impl Function {
             looker,
             jobs,
             inline_look: InlineLook::when_asked(),
-            capacity: stack.capacity()?,
             end: Arc::clone(&end),
             progress: Arc::new(Progress::default()),
         })?;

@@ -6,7 +6,7 @@
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
 //! | record of an inspection | `I#<id>` | `R` |
-//! | heartbeat | `W` | worker |
+//! | heartbeat | `W` | hour it was sent in, `#`, worker |
 //! | lock | `L#<name>` | `L` |
 //! | state document | `S#<key>` | `S` |
 //!

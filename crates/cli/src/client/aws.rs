@@ -16,7 +16,8 @@ use walkaround_cloud::CloudStack;
 use walkaround_messages::utc_day;
 use walkaround_pipeline::desk::{PARKED_FROM, PARKED_REASON};
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, Delivery, GpuCapacity, Queue, Records, StoredRecord, SystemClock, WorkerJob,
+    BlobAddress, Blobs, Clock, Delivery, GpuCapacity, Queue, Records, StateStore, StoredRecord, SystemClock,
+    WorkerJob,
 };
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE,
@@ -141,6 +142,10 @@ impl Backend for CloudClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(Arc::new(self.stack.records()?))
+    }
+
+    fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {
+        Ok(Arc::new(self.stack.state()?))
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StoredRecord, WorkerJob};
+use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StateStore, StoredRecord, WorkerJob};
 use walkaround_settings::Settings;
 
 /// One parked message.
@@ -120,6 +120,9 @@ pub(crate) trait Backend: Send + Sync {
     fn queue(&self, queue: QueueArg) -> Result<Arc<dyn Queue>, Failure>;
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure>;
+
+    /// Small documents, the state of the GPU lane among them.
+    fn state(&self) -> Result<Arc<dyn StateStore>, Failure>;
 
     fn blobs(&self) -> Arc<dyn Blobs>;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use walkaround_embedded::{
     INTAKE, INTAKE_DEAD, PARKED_PAGE_MAX, Parked, Redrive as Which, SEGMENTATION, SEGMENTATION_DEAD, Tally,
 };
-use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StoredRecord, WorkerJob};
+use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StateStore, StoredRecord, WorkerJob};
 use walkaround_settings::Settings;
 
 /// An embedded stack.
@@ -54,6 +54,10 @@ impl Backend for EmbeddedClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(self.0.embedded.records())
+    }
+
+    fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {
+        Ok(self.0.embedded.state())
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {

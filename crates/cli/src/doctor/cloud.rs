@@ -3,6 +3,7 @@
 use super::bundle;
 use super::capacity::{definition, queue_and_environments, waiting};
 use super::finding::Finding;
+use super::lane::{self, LaneBounds};
 use super::queues::{QueueFacts, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use crate::args::{QueueArg, StackArgs};
@@ -10,6 +11,7 @@ use crate::client::aws::CloudClient;
 use crate::client::backend::Backend;
 use crate::client::rows::queues;
 use crate::failure::Failure;
+use std::time::Duration;
 use walkaround_aws::{Alarm, EventSource, Health};
 use walkaround_cloud::CloudStack;
 use walkaround_ports::{PortError, PortErrorKind};
@@ -21,6 +23,8 @@ use walkaround_settings::aws::{
 const TAKERS: &str = "look at the triage function: its event source, its log, its concurrency";
 const WORKER_TAKERS: &str = "look at the lines on workers and Batch below";
 const STARTER: &str = "the scaler starts and ends workers every minute: look at its log and its schedule";
+/// Time between two ticks of the scaler: the rate of `ScalerRule` in infra/pipeline.yaml.
+const SCALER_TICK: Duration = Duration::from_secs(60);
 const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
 
 /// All checks.
@@ -239,7 +243,14 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<Finding> {
         Err(failure) => return vec![Finding::failed("workers", &failure, DEPLOY)],
     };
     let now = client.clock().now();
-    let mut findings = vec![waiting(&jobs, now)];
+    let bounds = LaneBounds {
+        tick: SCALER_TICK,
+        cold_start: client.settings().cold_start,
+        scaler: STARTER,
+    };
+    let state = lane::look(client, bounds).await;
+    let state = state.unwrap_or_else(|failure| Finding::failed("gpu lane", &failure, DEPLOY));
+    let mut findings = vec![waiting(&jobs, now), state];
     match WorkerFacts::gather(client, jobs.clone(), (waits, STARTER)).await {
         Ok(seen) => findings.extend(workers(&seen)),
         // The table does not answer; Batch did.

@@ -1,9 +1,10 @@
 //! Looking at the embedded stack.
 
 use super::finding::{Finding, port_error};
+use super::lane::LaneBounds;
 use super::queues::{gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
-use super::{bundle, port};
+use super::{bundle, lane, port};
 use crate::args::StackArgs;
 use crate::client::EmbeddedClient;
 use crate::client::backend::Backend;
@@ -11,6 +12,7 @@ use crate::client::rows::queues;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use std::path::Path;
+use walkaround_embedded::{INTAKE, SEGMENTATION};
 use walkaround_ports::PortErrorKind;
 use walkaround_settings::{Settings, SettingsError};
 
@@ -97,6 +99,16 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
             Err(failure) => findings.push(broken(format!("{} queue", name.as_str()), &failure)),
         }
     }
+    let bounds = LaneBounds {
+        tick: stack.settings().scale_every,
+        cold_start: stack.settings().cold_start,
+        scaler: STARTER,
+    };
+    match lane::look(stack, bounds).await {
+        Ok(finding) => findings.push(finding),
+        Err(failure) => findings.push(broken("gpu lane".to_owned(), &failure)),
+    }
+    findings.push(hidden(stack).await);
     match stack.jobs().await {
         Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
             Ok(facts) => findings.extend(workers(&facts)),
@@ -108,6 +120,27 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
         Err(failure) => findings.push(broken("workers".to_owned(), &failure)),
     }
     findings
+}
+
+/// Messages that a clock has hidden which was ahead.
+async fn hidden(stack: &EmbeddedClient) -> Finding {
+    let mut all = 0;
+    for queue in [INTAKE, SEGMENTATION] {
+        match stack.0.embedded.hidden_ahead(queue).await {
+            Ok(hidden) => all += hidden,
+            Err(error) => return broken("clock".to_owned(), &Failure::from(error)),
+        }
+    }
+    match all {
+        0 => Finding::ok("clock", "no message was hidden by a clock that was ahead"),
+        hidden => Finding::warn(
+            "clock",
+            format!(
+                "{hidden} messages are hidden too far ahead: the clock was ahead when they were sent or leased"
+            ),
+            "start `walkaround up`: who receives corrects them; keep the clock right (NTP)",
+        ),
+    }
 }
 
 /// What the database did not answer.

@@ -42,11 +42,11 @@ impl WorkerFacts {
         jobs: Vec<WorkerJob>,
         (waiting, starter): (u64, &'static str),
     ) -> Result<Self, Failure> {
-        let settings = stack.settings();
+        let (settings, now) = (stack.settings(), stack.clock().now());
         Ok(Self {
             jobs,
-            beats: stack.records()?.heartbeats(Timestamp(0)).await?,
-            now: stack.clock().now(),
+            beats: stack.records()?.heartbeats(now - LATELY).await?,
+            now,
             beat_age_max: settings.heartbeat * BEATS_MISSED_MAX,
             start_grace: settings.start_grace,
             waiting,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_domain::Verdict;
 use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
-use walkaround_messages::{HeartbeatDocument, WorkerState, parse_heartbeat};
+use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, parse_heartbeat, parse_lane_state};
 use walkaround_ports::{Depth, GpuCapacity, PortError, WorkerJob, WorkerJobState};
 
 const QUEUES: [(&str, &str); 2] = [(INTAKE, INTAKE_DEAD), (SEGMENTATION, SEGMENTATION_DEAD)];
@@ -80,6 +80,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
         let count = jobs.iter().filter(|job| job.state == state).count();
         out.sample(&[("state", word)], count as f64);
     }
+    lane(site, out).await?;
     let live = live_workers(site, &jobs).await?;
     let help = "Workers that gave a sign of life lately, by what they are at.";
     out.family("walkaround_workers", Kind::Gauge, help);
@@ -88,6 +89,27 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
         out.sample(&[("state", state.as_str())], count as f64);
     }
     each_worker(&live, out);
+    Ok(())
+}
+
+/// What the scaler left of the GPU lane.
+async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
+    let body = site.stack.embedded.state().read(LANE_STATE).await?;
+    let state = body
+        .and_then(|body| parse_lane_state(&body).ok())
+        .unwrap_or_default();
+    let help = "Starts of workers that failed in a row; 0 while starts are not held back.";
+    out.family("walkaround_worker_start_failures", Kind::Gauge, help);
+    out.sample(&[], state.back_off.map_or(0.0, |b| f64::from(b.failures)));
+    let help = "For how long a worker has been wanted while none is ready.";
+    out.family("walkaround_gpu_lane_awaited_seconds", Kind::Gauge, help);
+    let now = site.stack.clock.now();
+    out.sample(
+        &[],
+        state
+            .awaited_since
+            .map_or(0.0, |since| now.since(since).as_secs_f64()),
+    );
     Ok(())
 }
 

@@ -36,12 +36,12 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let kit = stack.kit()?;
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
-    let triage = triage_consumer(&kit, &engines, Arc::clone(&capacity)).await?;
-    let scaler = tokio::spawn(scale(
-        kit.scaler(Arc::<LocalCapacity>::clone(&capacity)),
-        stack.settings.scale_every,
-        stop.clone(),
-    ));
+    let triage = triage_consumer(&kit, &engines).await?;
+    let mut scaler = kit.scaler(Arc::<LocalCapacity>::clone(&capacity));
+    scaler.forget().await?;
+    // Triage is to know the lane from its first photo on.
+    tick(&scaler).await;
+    let scaler = tokio::spawn(scale(scaler, stack.settings.scale_every, stop.clone()));
     let drop_folder = args.drop.clone().or_else(|| stack.settings.drop_folder.clone());
     let watching = match drop_folder {
         Some(folder) => {
@@ -72,11 +72,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn triage_consumer(
-    kit: &Kit,
-    engines: &crate::library::Engines,
-    capacity: Arc<LocalCapacity>,
-) -> Result<Consumer, Failure> {
+async fn triage_consumer(kit: &Kit, engines: &crate::library::Engines) -> Result<Consumer, Failure> {
     let s = &kit.settings;
     let jobs = kit.triage_jobs();
     let looker = kit.looker(engines, jobs)?;
@@ -87,7 +83,6 @@ async fn triage_consumer(
         looker: CurrentLooker::new(looker),
         jobs,
         inline_look: InlineLook::Known(inline_look),
-        capacity,
         end: InvocationEnd::never(),
         progress: Arc::clone(&progress),
     })?;
@@ -126,12 +121,16 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
     })
 }
 
-async fn scale(mut scaler: Scaler, every: Duration, mut stop: Stop) {
+async fn tick(scaler: &Scaler) {
+    if let Some(error) = scaler.tick().await.map_or_else(Some, |tick| tick.failed) {
+        warn!(%error, "the scaler's look failed");
+    }
+}
+
+async fn scale(scaler: Scaler, every: Duration, mut stop: Stop) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
-        if let Some(error) = scaler.tick().await.map_or_else(Some, |tick| tick.failed) {
-            warn!(%error, "the scaler's look failed");
-        }
+        tick(&scaler).await;
         tokio::select! {
             biased;
             () = stop.wait() => {}

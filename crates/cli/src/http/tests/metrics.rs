@@ -57,6 +57,8 @@ async fn metrics_parse_and_count() {
         (r#"walkaround_workers{state="working"}"#, 1.0),
         (r#"walkaround_workers{state="idle"}"#, 0.0),
         (r#"walkaround_worker_jobs{state="running"}"#, 0.0),
+        ("walkaround_worker_start_failures", 0.0),
+        ("walkaround_gpu_lane_awaited_seconds", 0.0),
         (
             r#"walkaround_worker_photos_per_second{worker="w \"1\"\\\n",device="cpu"}"#,
             2.5,

@@ -1,0 +1,152 @@
+//! What the scaler sees: jobs and heartbeats put together.
+
+use crate::situation::older;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use walkaround_domain::Timestamp;
+use walkaround_domain::lane::ScalerMemory;
+use walkaround_domain::scaling::{EndedWorker, ReadyWorker, WorkerEnd};
+use walkaround_messages::{HeartbeatDocument, parse_heartbeat};
+use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
+
+/// How long a worker may give no heartbeat.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A running worker whose last heartbeat is older counts as unresponsive.
+    pub stale_after: Duration,
+    /// Time from a start to the first heartbeat, at most.
+    pub start_grace: Duration,
+    /// An unresponsive worker is ended when it stays so for this long: one heartbeat of a healthy one. A clock that
+    /// jumps makes all of them look unresponsive at once, until each has sent the next.
+    pub one_heartbeat: Duration,
+}
+
+/// Whether a worker runs, has had its time to start, and has no recent heartbeat. `beats` are those of late.
+pub fn is_silent(job: &WorkerJob, beats: &[Heartbeat], (start_grace, now): (Duration, Timestamp)) -> bool {
+    job.state == WorkerJobState::Running
+        && !beats.iter().any(|b| b.worker == job.id)
+        && older(job.since, start_grace, now)
+}
+
+/// The workers at one tick.
+pub(super) struct View<'a> {
+    /// Jobs that start or run, but for those that are to be ended.
+    pub(super) live: Vec<&'a WorkerJob>,
+    /// Unresponsive for long enough: to be ended.
+    pub(super) stale: Vec<&'a WorkerJob>,
+    /// Unresponsive, and since when.
+    pub(super) unresponsive: Vec<(String, Timestamp)>,
+    /// Workers with a recent heartbeat, whoever started them.
+    pub(super) ready: Vec<ReadyWorker>,
+    /// Workers of `live` without one.
+    pub(super) not_ready: u32,
+    /// Ends of late.
+    pub(super) ended: Vec<EndedWorker>,
+    /// Photos a second of each worker that has done enough to tell.
+    pub(super) rates: Vec<f64>,
+    /// When each worker with a heartbeat became ready.
+    ready_at: BTreeMap<String, Timestamp>,
+}
+
+/// What a view is made of.
+pub(super) struct Seen<'a> {
+    pub(super) fleet: &'a [WorkerJob],
+    pub(super) beats: &'a [Heartbeat],
+    pub(super) memory: &'a ScalerMemory,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(seen: &Seen<'a>, patience: &Patience, end_of: fn(&WorkerJob) -> WorkerEnd) -> Self {
+        let now = seen.now;
+        // A heartbeat from far ahead was sent by a clock that was wrong: it says nothing of now.
+        let is_recent = |b: &&Heartbeat| {
+            now.since(b.at) <= patience.stale_after && b.at.since(now) <= patience.stale_after
+        };
+        let recent: Vec<Heartbeat> = seen.beats.iter().filter(is_recent).cloned().collect();
+        let jobs = seen
+            .fleet
+            .iter()
+            .filter(|job| !matches!(job.state, WorkerJobState::Ended { .. }));
+        let (mut live, mut stale, mut unresponsive) = (Vec::new(), Vec::new(), Vec::new());
+        for job in jobs {
+            if !is_silent(job, &recent, (patience.start_grace, now)) {
+                live.push(job);
+                continue;
+            }
+            let before = seen.memory.unresponsive.iter().find(|(id, _)| *id == job.id);
+            // Since a moment ahead: a clock was corrected, and the wait begins anew.
+            let since = before.map_or(now, |(_, since)| (*since).min(now));
+            unresponsive.push((job.id.clone(), since));
+            if now.since(since) >= patience.one_heartbeat {
+                stale.push(job);
+            } else {
+                live.push(job);
+            }
+        }
+        let over: BTreeSet<&str> = seen
+            .fleet
+            .iter()
+            .filter(|job| matches!(job.state, WorkerJobState::Ended { .. }))
+            .map(|job| job.id.as_str())
+            .collect();
+        let documents: Vec<HeartbeatDocument> = recent
+            .iter()
+            .filter(|beat| !over.contains(beat.worker.as_str()))
+            .filter_map(|beat| parse_heartbeat(&beat.body).ok())
+            .collect();
+        let ready_at: BTreeMap<String, Timestamp> = documents
+            .iter()
+            .map(|d| (d.worker.clone(), d.started_at))
+            .collect();
+        let ready = documents.iter().map(|d| ReadyWorker {
+            ready_at: d.started_at,
+            has_worked: d.photos_done > 0,
+        });
+        let not_ready = live.iter().filter(|job| !ready_at.contains_key(&job.id)).count();
+        Self {
+            not_ready: u32::try_from(not_ready).unwrap_or(u32::MAX),
+            ready: ready.collect(),
+            rates: documents.iter().filter_map(rate).collect(),
+            ended: ended(seen, end_of),
+            live,
+            stale,
+            unresponsive,
+            ready_at,
+        }
+    }
+
+    /// When a worker became ready; none while it is not.
+    pub(super) fn ready_at(&self, worker: &str) -> Option<Timestamp> {
+        self.ready_at.get(worker).copied()
+    }
+
+    /// Mean rate of the workers that have done enough to tell.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let n = self.rates.len() as f64;
+        (n > 0.0).then(|| self.rates.iter().sum::<f64>() / n)
+    }
+}
+
+/// Ends of late. One of which no exit code says why, of a worker that had no heartbeat, is that of one that was never
+/// ready.
+fn ended(seen: &Seen<'_>, end_of: fn(&WorkerJob) -> WorkerEnd) -> Vec<EndedWorker> {
+    let over = seen
+        .fleet
+        .iter()
+        .filter(|job| matches!(job.state, WorkerJobState::Ended { .. }));
+    over.map(|job| {
+        let was_ready = seen.beats.iter().any(|beat| beat.worker == job.id);
+        let end = match end_of(job) {
+            WorkerEnd::Other if !was_ready => WorkerEnd::NeverReady,
+            end => end,
+        };
+        EndedWorker { at: job.since, end }
+    })
+    .collect()
+}
+
+/// Photos a second, of a worker that has done enough to tell.
+fn rate(beat: &HeartbeatDocument) -> Option<f64> {
+    (beat.photos_done >= 10 && beat.photos_per_second > 0.0).then_some(beat.photos_per_second)
+}
