@@ -97,8 +97,8 @@ def machines(templates: Templates) -> Iterator[str]:
             yield f"{name}: AWS Batch makes no new environment of this machine image"
         if does.get("UpdateToLatestImageVersion") is not True:
             yield f"{name}: keeps its machine image for ever"
-        if len(choices(does["Subnets"])) != 4:
-            yield f"{name}: not three zones of a new VPC, or the subnets of an existing one"
+        if "${SubnetC}" not in [text(one) for one in choices(does["Subnets"])]:
+            yield f"{name}: not three zones of a new VPC"
         types = templates["gpu"]["Parameters"][does["InstanceTypes"]["Ref"]]["Default"].split(",")
         if does["Type"] == "EC2" and not all(one.endswith(".xlarge") for one in types):
             yield f"{name}: takes {types} by the price of a vCPU: larger ones than a worker needs"
