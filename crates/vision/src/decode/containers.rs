@@ -66,7 +66,7 @@ fn ended(bytes: &[u8], at: usize, (pixels, orientation): (bool, Option<u8>)) -> 
 fn crc32(bytes: &[u8]) -> u32 {
     let shift = |sum: u32| {
         if sum & 1 == 1 {
-            sum >> 1 ^ 0xedb8_8320
+            (sum >> 1) ^ 0xedb8_8320
         } else {
             sum >> 1
         }

@@ -121,7 +121,7 @@ impl<'a> Bits<'a> {
     }
 
     fn bits(&mut self, count: u8) -> Result<u32, Broken> {
-        (0..count).try_fold(0, |value, _| Ok(value << 1 | self.bit()?))
+        (0..count).try_fold(0, |value, _| Ok((value << 1) | self.bit()?))
     }
 
     /// The bits behind the last code are ones, as T.81 has it (F.1.2.3).
@@ -195,7 +195,9 @@ impl<'a, 'b> Reader<'a, 'b> {
             for _ in 0..component.blocks {
                 match (scan.progressive, scan.band.0) {
                     (false, _) => self.sequential(component)?,
-                    (true, 0) if scan.refines => drop(self.bits.bit()?),
+                    (true, 0) if scan.refines => {
+                        self.bits.bit()?;
+                    }
                     (true, 0) => self.dc(component)?,
                     (true, _) => {
                         let known = known.get_mut(number).ok_or(Broken::Code)?;
@@ -287,7 +289,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             self.bits.bits(size)?;
             // Over `run` zeros to the next one; each coefficient that is known on the way has a bit.
             while at <= end {
-                if *known >> at & 1 == 1 {
+                if (*known >> at) & 1 == 1 {
                     self.bits.bit()?;
                 } else if run == 0 {
                     break;
@@ -305,7 +307,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             at += 1;
         }
         if self.skip > 0 {
-            let rest = (at..=end).filter(|at| *known >> at & 1 == 1).count();
+            let rest = (at..=end).filter(|at| (*known >> at) & 1 == 1).count();
             (0..rest).try_for_each(|_| self.bits.bit().map(drop))?;
             self.skip -= 1;
         }
