@@ -254,7 +254,7 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
     (
         rules.least_rights,
         "items that are missing",
-        lambda t: keys(t, "pipeline", "ScalerRole", "LockAndNeeds").remove("L#*"),
+        lambda t: keys(t, "pipeline", "ScalerRole", "LockAndLaneState").remove("L#*"),
         "ScalerRole: dynamodb:PutItem does not let through dynamodb:LeadingKeys L#*",
     ),
     (
