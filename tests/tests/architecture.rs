@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetK
 /// Package names are `walkaround-<folder>`; the tables use the folder.
 const PREFIX: &str = "walkaround-";
 
-/// Crate → the crates of the house it may name (DESIGN, section 3). A crate may stand here before it exists.
+/// Crate → the crates of the house it may name. A crate may stand here before it exists.
 const ARROWS: &[(&str, &str)] = &[
     // The core.
     ("domain", ""),
@@ -80,7 +80,7 @@ const SPEAKS_SERDE: &str =
 /// `serde_json`, but not `serde`, so that none of their own types gets a wire form.
 const STORES_JSON: &str = "aws embedded pipeline";
 
-/// Files longer than this hold a second idea (DESIGN, section 7, with a little room).
+/// Files longer than this hold a second idea.
 const FILE_LINES_MAX: usize = 450;
 
 #[test]

@@ -3,7 +3,7 @@
 //! A worker needs more than the one core of its network thread: decoding, drawing and storing run beside it. So
 //! two workers on two cores can be twice as fast as one only as far as the network is most of the work. The drain
 //! is measured twice: with the one segmenter, as light as `inspect`'s own demonstration networks, and with six
-//! of it, the number that the fleet of DESIGN's case runs (seven networks, one of them a gate). Beside each
+//! of it, as many as a fleet with seven networks runs, one of them a gate. Beside each
 //! stands what the machine allows: the networks alone, on one thread and on two, and the CPU that a worker
 //! takes for a photo.
 

@@ -2,28 +2,24 @@
 //! and the notifier.
 
 use walkaround_domain::scaling::WorkerEnd;
-use walkaround_pipeline::scaler::END_REASON;
-use walkaround_ports::{WorkerJob, WorkerJobState};
+use walkaround_ports::{EndCause, WorkerJob, WorkerJobState};
 
 /// A setting or the command line is wrong.
 pub const EXIT_USAGE: u8 = 2;
 /// The device or the library is not there (EX_UNAVAILABLE of sysexits.h).
 pub const EXIT_DEVICE: u8 = 69;
+/// The engine fails on a known-good picture (EX_SOFTWARE): another machine may do better.
+pub const EXIT_ENGINE: u8 = 70;
 /// Nothing finished for too long (EX_TEMPFAIL): another process may do better.
 pub const EXIT_STALLED: u8 = 75;
 /// The bundle cannot be used (EX_CONFIG).
 pub const EXIT_BUNDLE: u8 = 78;
 
-/// The engine failed every run (EX_SOFTWARE).
-pub const EXIT_ENGINE: u8 = 70;
-
-/// How AWS Batch words the loss of an instance; with Spot capacity that is nobody's fault.
-pub const RECLAIMED: &str = "Host EC2";
-
 /// How a worker ended, and what to do about it. No end is a fault by itself: that is for the caller to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// What ends of one kind have in common: `silent`, `timeout`, `memory`, the exit code, or `none`.
+    /// What ends of one kind have in common: `silent`, `timeout`, `memory`, `driver`, `container`, `image`, the exit code,
+    /// or `none`.
     pub kind: String,
     /// A clause with the worker as `it`.
     pub meaning: &'static str,
@@ -52,7 +48,8 @@ pub fn worker_end(job: &WorkerJob) -> WorkerEnd {
         return WorkerEnd::Expected;
     };
     let reason = job.reason.as_deref().unwrap_or_default();
-    if reason.contains(END_REASON) {
+    let cause = EndCause::of(reason);
+    if cause == Some(EndCause::Unresponsive) {
         return WorkerEnd::Other;
     }
     match exit.and_then(|code| u8::try_from(code).ok()) {
@@ -60,9 +57,7 @@ pub fn worker_end(job: &WorkerJob) -> WorkerEnd {
         Some(0 | 130 | 143) => WorkerEnd::Expected,
         Some(EXIT_USAGE | EXIT_DEVICE | EXIT_BUNDLE) => WorkerEnd::CannotStart,
         Some(EXIT_ENGINE) => WorkerEnd::SickEngine,
-        _ if reason.contains(RECLAIMED) || reason.to_ascii_lowercase().contains("timeout") => {
-            WorkerEnd::Expected
-        }
+        _ if matches!(cause, Some(EndCause::InstanceLost | EndCause::TimedOut)) => WorkerEnd::Expected,
         _ => WorkerEnd::Other,
     }
 }
@@ -70,39 +65,55 @@ pub fn worker_end(job: &WorkerJob) -> WorkerEnd {
 type Told = (&'static str, &'static str);
 
 fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
-    if reason.contains(END_REASON) {
-        let told = (
-            "it gave no sign of life, and the scaler ended it",
-            "it hung, or could not write its heartbeat: its log ends where; WALKAROUND_START_GRACE_S has to be longer \
-             than its networks take to load",
-        );
-        return Some(("silent", told));
+    match EndCause::of(reason)? {
+        EndCause::Unresponsive => Some((
+            "silent",
+            (
+                "it gave no sign of life, and the scaler ended it",
+                "it hung, or could not write its heartbeat: its log ends where; WALKAROUND_START_GRACE_S has to be \
+                 longer than its networks take to load",
+            ),
+        )),
+        EndCause::OutOfMemory => Some((
+            "memory",
+            (
+                "it ran out of memory",
+                "give the job definition more memory, or lower WALKAROUND_WORKER_IN_FLIGHT and WALKAROUND_DECODE_MIB",
+            ),
+        )),
+        EndCause::TimedOut => Some((
+            "timeout",
+            (
+                "it ran longer than its job definition allows",
+                "a worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be",
+            ),
+        )),
+        EndCause::DriverTooOld => Some((
+            "driver",
+            (
+                "it did not start: the machine's NVIDIA driver is older than the image's CUDA asks for",
+                "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy: a newer machine image; or \
+                 build the worker's image on an older CUDA base",
+            ),
+        )),
+        EndCause::ContainerNotStarted => Some((
+            "container",
+            (
+                "its container could not be started, so there is no exit code",
+                "the reason says what the container runtime refused; on a GPU machine most often the NVIDIA driver: \
+                 set MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
+            ),
+        )),
+        EndCause::ImageNotPulled => Some((
+            "image",
+            (
+                "its image could not be pulled",
+                "push the image that the job definition names, and check the execution role, the repository and the \
+                 way to ECR",
+            ),
+        )),
+        EndCause::Stopping | EndCause::StarterGone | EndCause::Adopted | EndCause::InstanceLost => None,
     }
-    if reason.contains("OutOfMemory") {
-        let told = (
-            "it ran out of memory",
-            "give the job definition more memory, or lower WALKAROUND_WORKER_IN_FLIGHT and WALKAROUND_DECODE_MIB",
-        );
-        return Some(("memory", told));
-    }
-    // ECS: the NVIDIA base image's own check of the driver runs before the program, so that there is no exit code.
-    if reason.contains("CannotStartContainer") {
-        let told = (
-            "its container could not be started",
-            "most often the machine's NVIDIA driver is too old for the image's CUDA (580 or newer): set \
-             MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
-        );
-        return Some(("container", told));
-    }
-    // Batch: "Job attempt duration exceeded timeout".
-    if reason.to_ascii_lowercase().contains("timeout") {
-        let told = (
-            "it ran longer than its job definition allows",
-            "a worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be",
-        );
-        return Some(("timeout", told));
-    }
-    None
 }
 
 fn by_code(exit: Option<i32>) -> Told {
@@ -126,6 +137,11 @@ fn by_code(exit: Option<i32>) -> Told {
             "the device or the ONNX Runtime library is not there",
             "its log says what is missing: check WALKAROUND_DEVICE, the GPU instances and their image type, the driver \
              and the image's ONNX Runtime",
+        ),
+        EXIT_ENGINE => (
+            "its engine is sick, it failed on a picture that is known to be good",
+            "messages went back unharmed and AWS Batch tries another machine; if it comes again, its log has the error of \
+             ONNX Runtime or CUDA: a broken GPU, a driver that does not fit, or a full GPU memory",
         ),
         EXIT_STALLED => (
             "it stalled, nothing finished for WALKAROUND_STALL_EXIT_S",
@@ -199,7 +215,7 @@ mod tests {
             (None, "CannotStartContainerError"),
             (Some(1), ""),
             (Some(137), "OutOfMemoryError"),
-            (Some(0), END_REASON),
+            (Some(0), EndCause::Unresponsive.as_str()),
         ] {
             assert_eq!(end(exit, reason), WorkerEnd::Other, "{exit:?} {reason}");
         }

@@ -93,7 +93,7 @@ impl Kit {
         let s = &self.settings;
         Ok(OpenEngines {
             bundle,
-            device: s.device.parse().map_err(Failure::usage)?,
+            device: crate::library::device(s.device),
             onnxruntime: s.onnxruntime.as_deref(),
             threads: s.threads,
         })
@@ -292,6 +292,7 @@ fn fetch_settings(s: &Settings) -> Result<FetchSettings, Failure> {
         allow_http: s.photo_http,
         allow_private: s.photo_private,
         headers,
-        ..FetchSettings::default()
+        connect_timeout: FetchSettings::default().connect_timeout.min(s.photo_timeout),
+        total_timeout: s.photo_timeout,
     })
 }

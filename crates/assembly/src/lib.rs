@@ -4,6 +4,7 @@
 //! A program (`walkaround up`, `walkaround worker`, a Lambda function, the Batch worker) chooses the adapters and
 //! calls [`Kit`]; what differs between programs stays in them.
 
+pub mod blocked;
 pub mod ending;
 pub mod failure;
 mod kit;

@@ -7,8 +7,18 @@ use walkaround_inference::{
     ActiveDevice, Device, EngineOptions, FetchMissing, LazyBundle, LazyEngine, OnnxEngine, Runtime,
     VerifiedBundle,
 };
+use walkaround_settings::DeviceKind;
 
 const FILE: &str = "libonnxruntime.so";
+
+/// The device that a setting asks for.
+pub const fn device(wanted: DeviceKind) -> Device {
+    match wanted {
+        DeviceKind::Cpu => Device::Cpu,
+        DeviceKind::Cuda => Device::Cuda,
+        DeviceKind::Auto => Device::Auto,
+    }
+}
 
 /// A verified bundle and all that makes engines from it.
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use checks::{At, META_SHA256, check_key, hex_of, known_sha256, sha256_of};
+use checks::{At, META_SHA256, check_key, known_sha256, sha256_of};
 use std::path::Path;
 use std::time::Duration;
 use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutNew};
@@ -119,7 +119,7 @@ impl S3Blobs {
             .content_type(content_type)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(STANDARD.encode(sha256))
-            .metadata(META_SHA256, hex_of(&sha256))
+            .metadata(META_SHA256, walkaround_domain::hex(&sha256))
             .body(ByteStream::from(bytes.to_vec()));
         // The time-outs of other calls count the sending of a body, too: too short for weights, right for results,
         // which a worker's lease waits for.

@@ -1,12 +1,14 @@
 //! Errors of the services, as what the caller should do about them.
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use walkaround_ports::{PortError, PortErrorKind};
 
 /// Longest text of a service that is repeated.
 const TEXT_CHARS_MAX: usize = 300;
+/// What to do about credentials that a service refuses.
+const SIGN_IN: &str = "; sign in again (`aws sso login`), or correct the keys (`aws configure`)";
 
 /// What a failed call means. Only the service's code and message are repeated: the request, its headers and
 /// its URL (which may be signed) never are.
@@ -23,26 +25,67 @@ where
             let status = service.raw().status().as_u16();
             let code = service.err().code().unwrap_or("no code");
             let message = service.err().message().unwrap_or("no message");
-            (kind_of(code, status), format!("{code}: {}", one_line(message)))
+            let fix = if is_of_credentials(code) { SIGN_IN } else { "" };
+            (
+                kind_of(code, status),
+                format!("{code}: {}{fix}", one_line(message)),
+            )
         }
         SdkError::TimeoutError(_) => (PortErrorKind::Unavailable, "timed out".to_owned()),
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
             (PortErrorKind::Unavailable, "timed out".to_owned())
         }
         SdkError::DispatchFailure(failure) if failure.is_io() => {
-            (PortErrorKind::Unavailable, "not reachable".to_owned())
+            (PortErrorKind::Unavailable, dispatch_cause(failure))
         }
-        SdkError::DispatchFailure(failure) if names_credentials(failure.as_connector_error().map(|e| e as _)) => (
-            // A role's credentials are renewed: what cannot be had now may be had later.
-            PortErrorKind::Unavailable,
-            "no usable AWS credentials: set a profile, a role or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-                .to_owned(),
+        SdkError::DispatchFailure(failure)
+            if names_credentials(failure.as_connector_error().map(|e| e as _)) =>
+        {
+            (
+                // A role's credentials are renewed: what cannot be had now may be had later.
+                PortErrorKind::Unavailable,
+                format!("no usable AWS credentials{SIGN_IN}"),
+            )
+        }
+        SdkError::DispatchFailure(failure) => (PortErrorKind::Unavailable, dispatch_cause(failure)),
+        SdkError::ConstructionFailure(_) => (
+            PortErrorKind::Invalid,
+            "the request could not be built".to_owned(),
         ),
-        SdkError::DispatchFailure(_) => (PortErrorKind::Unavailable, "not reachable".to_owned()),
-        SdkError::ConstructionFailure(_) => (PortErrorKind::Invalid, "the request could not be built".to_owned()),
-        _ => (PortErrorKind::Unavailable, "the answer could not be read".to_owned()),
+        _ => (
+            PortErrorKind::Unavailable,
+            "the answer could not be read".to_owned(),
+        ),
     };
     PortError::new(at, kind, format!("{what}: {detail}"))
+}
+
+/// Whether a service refuses who asks, not what is asked.
+fn is_of_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredToken"
+            | "ExpiredTokenException"
+            | "InvalidClientTokenId"
+            | "InvalidAccessKeyId"
+            | "UnrecognizedClientException"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+    )
+}
+
+/// Why no connection came about. The cause has no URL in it: the host of one, at most.
+fn dispatch_cause(failure: &DispatchFailure) -> String {
+    let connector = failure.as_connector_error();
+    let first: &(dyn std::error::Error + 'static) = match connector.and_then(std::error::Error::source) {
+        Some(source) => source,
+        None => return "not reachable: check network, region and endpoint".to_owned(),
+    };
+    let cause = std::iter::successors(Some(first), |e| e.source())
+        .last()
+        .unwrap_or(first);
+    let cause = one_line(&cause.to_string());
+    format!("not reachable ({cause}): check network, region and endpoint (--endpoint-url, AWS_ENDPOINT_URL)")
 }
 
 /// Whether a call was never sent for want of credentials: the SDK has no kind for that, only its words.

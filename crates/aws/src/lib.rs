@@ -15,6 +15,7 @@ mod queue;
 mod records;
 mod registry;
 mod secrets;
+mod sign_in;
 mod spot;
 mod state;
 mod topic;
@@ -33,6 +34,7 @@ pub use registry::{
     Pushed, VERSIONS_MAX,
 };
 pub use secrets::secret_text;
+pub use sign_in::{NotSignedIn, signed_in};
 pub use spot::SpotWatch;
 pub use state::{PutIfAbsent, StateItems};
 pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

@@ -11,7 +11,7 @@ use aws_sdk_sqs::Client;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use walkaround_ports::{Delivery, OutMessage, PortError, Queue, Receipt};
+use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortError, Queue, Receipt};
 
 /// Most dead letters of one look.
 pub const PARKED_SAMPLE_MAX: usize = 500;
@@ -24,7 +24,7 @@ const COUNT_SLACK: usize = 100;
 /// After this many refusals the cause has to be mended first.
 const REFUSED_MAX: usize = 100;
 /// Attributes that parking adds, which a message that is sent back loses.
-const PARKED_ATTRIBUTES: [&str; 2] = ["parked_reason", "parked_from"];
+const PARKED_ATTRIBUTES: [&str; 2] = [PARKED_REASON, PARKED_FROM];
 /// How long a dead letter is hidden while others are looked at: several times what the longest search takes, so that
 /// nothing is seen twice. Whoever interrupts one has to wait for as long.
 const LEASE: Duration = Duration::from_secs(5 * 60);

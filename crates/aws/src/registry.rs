@@ -20,7 +20,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
 pub use documents::{Active, FileEntry, HISTORY_MAX};
-use documents::{Files, check_word, hex_digest};
+use documents::{Files, check_word};
 pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -358,7 +358,7 @@ impl BundleRegistry {
         let folder = cache.join(format!(
             "{name}-{}-{}",
             active.version,
-            &hex_digest(&active.files_sha256)[..12]
+            &walkaround_domain::hex(&active.files_sha256)[..12]
         ));
         folder::make(&folder, AT).await?;
         for file in files.0.iter().filter(|file| wanted(&file.name)) {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::aws;
+use common::{MOTO_RACES, aws};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -22,13 +22,19 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_ministack() {
     let ministack = Ministack::start();
-    cases(&aws(ministack.endpoint()).await).await;
+    let aws = aws(ministack.endpoint()).await;
+    create_table(&aws.dynamodb, TABLE).await.unwrap();
+    of_twenty_contenders_one_holds_the_lock(&aws).await;
+    cases(&aws).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_moto() {
     let moto = Moto::start();
-    cases(&aws(moto.endpoint()).await).await;
+    let aws = aws(moto.endpoint()).await;
+    println!("skipped of_twenty_contenders_one_holds_the_lock: {MOTO_RACES}");
+    create_table(&aws.dynamodb, TABLE).await.unwrap();
+    cases(&aws).await;
 }
 
 /// The port's cases, each in a table of its own.
@@ -47,9 +53,7 @@ async fn state_port(aws: &Aws) {
 }
 
 async fn cases(aws: &Aws) {
-    create_table(&aws.dynamodb, TABLE).await.unwrap();
     state_port(aws).await;
-    of_twenty_contenders_one_holds_the_lock(aws).await;
     an_expired_lock_lets_the_next_in(aws).await;
     a_release_lets_the_next_in(aws).await;
     a_lock_has_its_bounds(aws).await;

@@ -21,7 +21,7 @@ use crate::local::stack::Stack;
 use aws::CloudClient;
 use backend::Backend;
 pub(crate) use embedded::EmbeddedClient;
-use walkaround_settings::Settings;
+use walkaround_settings::{Settings, StackKind};
 
 /// Whether a command makes a stack that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,9 @@ pub(crate) fn which(args: &StackArgs) -> Result<StackName, Failure> {
     let name = match (args.stack, &args.root) {
         (Some(name), _) => name,
         (None, Some(_)) => StackName::Local,
-        (None, None) => match Settings::from_env().map_err(Failure::usage)?.stack.as_str() {
-            "aws" => StackName::Aws,
-            _ => StackName::Local,
+        (None, None) => match Settings::from_env().map_err(Failure::usage)?.stack {
+            StackKind::Aws => StackName::Aws,
+            StackKind::Local => StackName::Local,
         },
     };
     if name == StackName::Aws && args.root.is_some() {

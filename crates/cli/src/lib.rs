@@ -14,6 +14,7 @@ mod inspect;
 mod library;
 mod local;
 mod samples;
+mod text;
 mod whole_file;
 
 use args::{Args, Command};

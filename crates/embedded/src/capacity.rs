@@ -17,12 +17,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob};
-
-/// Why a worker was ended whose `up` had died.
-pub const STARTER_GONE: &str = "its starter is gone";
-/// Why the exit code of a worker is not known: another process had started it.
-pub const ADOPTED: &str = "it was adopted";
+use walkaround_ports::{Clock, EndCause, GpuCapacity, PortError, PortErrorKind, WorkerJob};
 
 const START_MAX: u32 = 100;
 
@@ -369,7 +364,7 @@ impl Inner {
         }
         match self.options.orphans {
             Orphans::Adopt => Ok(()),
-            Orphans::End => self.end(job, STARTER_GONE, at).await,
+            Orphans::End => self.end(job, EndCause::StarterGone.as_str(), at).await,
         }
     }
 
@@ -381,7 +376,7 @@ impl Inner {
             while process.is_alive() {
                 inner.clock.sleep(LOOK_EVERY).await;
             }
-            let how = format!("exit code unknown: {ADOPTED}");
+            let how = format!("exit code unknown: {}", EndCause::Adopted.as_str());
             // After a failed write the next look finds it gone.
             let _ = inner.set_gone(number, &how, ("capacity", "watch")).await;
             inner.watched().remove(&number);

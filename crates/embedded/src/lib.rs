@@ -30,14 +30,14 @@ mod schema;
 mod state;
 mod worker_process;
 
-pub use capacity::{ADOPTED, LocalCapacity, Orphans, STARTER_GONE, WorkerOptions};
+pub use capacity::{LocalCapacity, Orphans, WorkerOptions};
 pub use error::OpenError;
 pub use events::PublishedEvent;
 pub use open::{
     DeadLetter, Durability, Embedded, INTAKE, INTAKE_DEAD, Options, QueueOptions, SEGMENTATION,
     SEGMENTATION_DEAD,
 };
-pub use parked::{PARKED_FROM, PARKED_PAGE_MAX, PARKED_REASON, Parked, Redrive};
+pub use parked::{PARKED_PAGE_MAX, Parked, Redrive};
 pub use prune::{HEARTBEAT_FILE_END, PrunePass, Pruned, Retention};
 pub use records::{FINISHES_KEPT, Tally};
 pub use walkaround_ports::SystemClock;

@@ -6,12 +6,7 @@ use crate::queue::{count, ms, read_attributes, timestamp};
 use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
 use walkaround_domain::Timestamp;
-use walkaround_ports::PortError;
-
-/// Attribute of a dead letter: why it was parked, in words. Whoever parks a message by sending it sets it too.
-pub const PARKED_REASON: &str = "parked_reason";
-/// Attribute of a dead letter: the queue it came from.
-pub const PARKED_FROM: &str = "parked_from";
+use walkaround_ports::{PARKED_FROM, PARKED_REASON, PortError};
 
 /// Most parked messages of one page.
 pub const PARKED_PAGE_MAX: usize = 1000;

@@ -3,7 +3,6 @@
 use crate::db::{At, Db};
 use crate::depth::{COUNTED_MAX, Counted, read_depth};
 use crate::error::Fault;
-use crate::parked::{PARKED_FROM, PARKED_REASON};
 use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
@@ -12,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    AckOutcome, BODY_BYTES_MAX, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind,
-    Queue, Receipt,
+    AckOutcome, BODY_BYTES_MAX, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM, PARKED_REASON,
+    PortError, PortErrorKind, Queue, Receipt,
 };
 
 const ATTRIBUTES_MAX: usize = 10;

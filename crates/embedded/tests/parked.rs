@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
-use walkaround_embedded::{
-    Embedded, INTAKE, INTAKE_DEAD, Options, PARKED_FROM, PARKED_REASON, Redrive, SEGMENTATION,
-};
-use walkaround_ports::{Delivery, OutMessage, PortErrorKind};
+use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, Redrive, SEGMENTATION};
+use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortErrorKind};
 
 const LEASE: Duration = Duration::from_secs(30);
 

@@ -7,6 +7,7 @@
 //! without user info, query or control characters.
 
 mod address;
+mod body;
 mod files;
 mod hosts;
 mod objects;

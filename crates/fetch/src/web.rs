@@ -2,10 +2,11 @@
 //!
 //! Redirects are followed here and not by the client, so that every hop passes the same checks as the first:
 //! scheme, user info, host and port on the allow-list, address (literal ones here, looked-up ones in
-//! [`crate::resolve`]). Nothing of the environment is used (proxies), nothing is decoded (a small compressed body
-//! can be a large photo), and no more than the limit is ever read.
+//! [`crate::resolve`]). Nothing of the environment is used (proxies), and no more than the limit is ever read, nor
+//! decompressed ([`crate::body`]).
 
 use crate::address;
+use crate::body::{self, Body};
 use crate::hosts::Hosts;
 use crate::resolve::{GuardedResolver, RefusedAddress, Resolver};
 use crate::settings::{FetchSettings, FetchSettingsError};
@@ -22,6 +23,9 @@ use walkaround_ports::FetchError;
 
 /// Redirects of one photo, at most.
 pub const REDIRECTS_MAX: usize = 5;
+
+/// Times that a photo is asked for while its answers end early, at most.
+const ASKED_MAX: usize = 3;
 
 /// Characters of a URL, at most. Longer ones are refused by most servers.
 const URL_CHARS_MAX: usize = 8 * 1024;
@@ -78,7 +82,7 @@ impl Web {
         let url = Url::parse(text).map_err(|error| FetchError::NotFound(format!("not a URL: {error}")))?;
         let first = shown(&url);
         // Boxed: the state of a request is large, and most photos do not come this way.
-        match timeout(self.total_timeout, Box::pin(self.follow(url, bytes_max))).await {
+        match timeout(self.total_timeout, Box::pin(self.whole(url, bytes_max))).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let unreachable = format!("{first}: no whole answer within {:?}", self.total_timeout);
@@ -87,12 +91,33 @@ impl Web {
         }
     }
 
-    async fn follow(&self, mut url: Url, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+    /// The photo. Where an answer gives no length, one that was cut on its way looks like a whole one: a picture that ends
+    /// early is asked for again, and taken once the server gives the same bytes twice.
+    async fn whole(&self, url: Url, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+        let mut before: Option<Vec<u8>> = None;
+        for _ in 0..ASKED_MAX {
+            let body = self.follow(url.clone(), bytes_max).await?;
+            if !body.maybe_cut || before.is_some_and(|bytes| bytes == body.bytes) {
+                return Ok(body.bytes);
+            }
+            before = Some(body.bytes);
+        }
+        let words = format!(
+            "{}: the answer has no length and broke off, each time elsewhere",
+            shown(&url)
+        );
+        Err(FetchError::Unreachable(words))
+    }
+
+    async fn follow(&self, mut url: Url, bytes_max: u64) -> Result<Body, FetchError> {
         let mut redirects = 0;
         loop {
             let response = self.ask(&url).await?;
             let Some(target) = redirect_target(&url, &response)? else {
-                return read_body(&url, response, bytes_max).await;
+                if let Some(fault) = status_fault(&url, response.status()) {
+                    return Err(fault);
+                }
+                return body::read(&url, response, bytes_max).await;
             };
             redirects += 1;
             if redirects > REDIRECTS_MAX {
@@ -192,19 +217,26 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchE
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let target = response
-        .headers()
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok())
-        .filter(|location| location.len() <= URL_CHARS_MAX)
-        .and_then(|location| url.join(location).ok());
-    match target {
-        Some(target) => Ok(Some(target)),
-        None => {
-            let not_found = format!("{}: answered {status} without saying where to", shown(url));
-            Err(FetchError::NotFound(not_found))
-        }
+    let answered = |what: &str| FetchError::NotFound(format!("{}: answered {status} {what}", shown(url)));
+    let Some(location) = response.headers().get(LOCATION) else {
+        return Err(answered("without saying where to"));
+    };
+    if location.len() > URL_CHARS_MAX {
+        return Err(answered("with a location that is too long"));
     }
+    let target = url.join(&ascii(location.as_bytes()));
+    target
+        .map(Some)
+        .map_err(|_| answered("with a location that is no URL"))
+}
+
+/// Servers write letters beyond ASCII as they are, in UTF-8 or another encoding; in a URL each of their bytes is an escape.
+fn ascii(location: &[u8]) -> String {
+    let escape = |byte: &u8| match byte {
+        0x80.. => format!("%{byte:02X}"),
+        _ => char::from(*byte).to_string(),
+    };
+    location.iter().map(escape).collect()
 }
 
 fn check_downgrade(from: &Url, to: &Url) -> Result<(), FetchError> {
@@ -213,32 +245,6 @@ fn check_downgrade(from: &Url, to: &Url) -> Result<(), FetchError> {
         return Err(FetchError::Forbidden(forbidden));
     }
     Ok(())
-}
-
-/// The body, as it comes (a content encoding is left as it is), chunk by chunk up to the limit.
-async fn read_body(url: &Url, mut response: Response, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
-    if let Some(fault) = status_fault(url, response.status()) {
-        return Err(fault);
-    }
-    let too_large = || FetchError::TooLarge(format!("{}: more than {bytes_max} bytes", shown(url)));
-    if response
-        .content_length()
-        .is_some_and(|announced| announced > bytes_max)
-    {
-        return Err(too_large());
-    }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| transport_fault(url, &error))?
-    {
-        if (bytes.len() + chunk.len()) as u64 > bytes_max {
-            return Err(too_large());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
 }
 
 /// What an answer without a photo means. 202 is a CDN that is still preparing the picture; 408, 425 and 429 ask
@@ -255,7 +261,7 @@ fn status_fault(url: &Url, status: StatusCode) -> Option<FetchError> {
 }
 
 /// Why a request did not get through. The client's own message is not used: it repeats the whole URL.
-fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
+pub(crate) fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
     let url = shown(url);
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {

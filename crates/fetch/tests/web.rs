@@ -5,8 +5,10 @@
 #[allow(dead_code, reason = "each test file uses a part of it")]
 mod support;
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::{Reply, Script, Server, answer, fetcher, get, lab, redirect};
+use support::{Reply, Script, Server, answer, fetcher, get, lab, redirect, turns};
 use walkaround_fetch::{FetchSettings, HostHeader, REDIRECTS_MAX, Secret};
 use walkaround_ports::FetchError;
 
@@ -339,14 +341,95 @@ async fn no_connection_and_no_name_may_be_tried_again() {
     assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
 }
 
+/// Photo servers compress although they are asked not to.
 #[tokio::test]
-async fn content_encodings_are_left_alone() {
+async fn content_encodings_are_taken_off_within_the_limit() {
     let server = Server::start().await;
-    let bomb =
-        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbomb";
-    server.on("/", Reply::Close(bomb.into()));
     let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
-    assert_eq!(get(&client, &server.url("a.test", "/")).await.unwrap(), b"bomb");
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let of = |name: &str, body: Vec<u8>| {
+        let head = format!("content-encoding: {name}\r\ncontent-length: {}\r\n", body.len());
+        server.on("/", turns(&[(head.as_str(), &body)]));
+    };
+    for name in ["gzip", "X-GZIP", "identity, gzip"] {
+        of(name, gzip(b"photo"));
+        let url = server.url("a.test", "/");
+        assert_eq!(get(&client, &url).await.unwrap(), b"photo", "{name}");
+    }
+    of("gzip", gzip(&[0; 100_000]));
+    let error = get(&client, &server.url("a.test", "/")).await.unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge(_)), "{error:?}");
+    let whole = gzip(b"photo");
+    of("gzip", whole[..whole.len() - 4].to_vec());
+    let error = get(&client, &server.url("a.test", "/")).await.unwrap_err();
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    of("br", b"photo".to_vec());
+    let error = get(&client, &server.url("a.test", "/")).await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("content-encoding `br`, expected none, gzip or deflate"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_location_in_raw_letters_is_followed() {
+    let server = Server::start().await;
+    let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
+    server.on(
+        "/K%C3%A4fer/T%C3%BCr%201.jpg?von=M%C3%BCnchen",
+        answer("200 OK", "photo"),
+    );
+    let to = "/K\u{e4}fer/T\u{fc}r 1.jpg?von=M\u{fc}nchen";
+    server.on("/", redirect(to));
+    assert_eq!(get(&client, &server.url("a.test", "/")).await.unwrap(), b"photo");
+    server.on("/T%FCr.jpg", answer("200 OK", "photo"));
+    let latin =
+        b"HTTP/1.1 302 Found\r\nlocation: /T\xfcr.jpg\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    server.on("/latin", Reply::Turns(Arc::new(Mutex::new(vec![latin.to_vec()]))));
+    assert_eq!(
+        get(&client, &server.url("a.test", "/latin")).await.unwrap(),
+        b"photo"
+    );
+    for (reply, words) in [
+        (answer("302 Found", ""), "without saying where to"),
+        (redirect("http://[bad/"), "with a location that is no URL"),
+    ] {
+        server.on("/wrong", reply);
+        let error = get(&client, &server.url("a.test", "/wrong")).await.unwrap_err();
+        assert!(error.to_string().ends_with(words), "{error}");
+    }
+}
+
+/// Without a length nobody is told that an answer was cut.
+#[tokio::test]
+async fn a_body_without_a_length_that_breaks_off_is_tried_again() {
+    let server = Server::start().await;
+    let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
+    let whole: &[u8] = b"\xff\xd8\xff a photo \xff\xd9";
+    let url = server.url("a.test", "/");
+    server.on("/", turns(&[("", &whole[..7]), ("", whole)]));
+    assert_eq!(get(&client, &url).await.unwrap(), whole);
+    assert_eq!(server.seen().len(), 2);
+    // What the server gives twice is the photo as it has it, whole or not: the verdict says so.
+    server.on("/", turns(&[("", &whole[..7])]));
+    assert_eq!(get(&client, &url).await.unwrap(), &whole[..7]);
+    server.on(
+        "/",
+        turns(&[("", &whole[..5]), ("", &whole[..7]), ("", &whole[..9])]),
+    );
+    let error = get(&client, &url).await.unwrap_err();
+    assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+    // With a length it is believed at once.
+    let seen = server.seen().len();
+    server.on("/", turns(&[("content-length: 7\r\n", &whole[..7])]));
+    assert_eq!(get(&client, &url).await.unwrap(), &whole[..7]);
+    assert_eq!(server.seen().len(), seen + 1);
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, Bundl
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn hex_sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    walkaround_domain::hex(&Sha256::digest(bytes))
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {

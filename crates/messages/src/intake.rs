@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use walkaround_domain::InspectionRequest;
 
 /// Longest body, in bytes.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+pub const INTAKE_BYTES_MAX: usize = 256 * 1024;
 
 /// Most requests that one message may carry. (S3 sends one record an event; its schema allows more.)
 pub const REQUESTS_PER_MESSAGE_MAX: usize = 100;
@@ -99,9 +99,9 @@ impl std::fmt::Display for NoPhoto {
 /// [`Unreadable`] when the body is empty, too long, of no known form or version, or outside the bounds of a
 /// request; the reason names the field and quotes nothing.
 pub fn parse_intake(body: &str, attributes: &BTreeMap<String, String>) -> Result<Vec<Intake>, Unreadable> {
-    if body.len() > BODY_BYTES_MAX {
+    if body.len() > INTAKE_BYTES_MAX {
         return Err(Unreadable::new(format!(
-            "a body of {} bytes, expected at most {BODY_BYTES_MAX}",
+            "a body of {} bytes, expected at most {INTAKE_BYTES_MAX}",
             body.len()
         )));
     }

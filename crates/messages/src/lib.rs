@@ -19,7 +19,9 @@ pub mod v1;
 pub use document::VERSION;
 pub use event::{FinishedEvent, SMOKE_FOLDER, finished_event, parse_event};
 pub use heartbeat::{HeartbeatDocument, WorkerState, heartbeat_body, parse_heartbeat};
-pub use intake::{BODY_BYTES_MAX, Intake, NoPhoto, REQUESTS_PER_MESSAGE_MAX, SUBMITTED_PREFIX, parse_intake};
+pub use intake::{
+    INTAKE_BYTES_MAX, Intake, NoPhoto, REQUESTS_PER_MESSAGE_MAX, SUBMITTED_PREFIX, parse_intake,
+};
 pub use lane::{LANE_STATE, lane_state_body, parse_lane_state};
 pub use moment::{parse_rfc3339, rfc3339, utc_day};
 pub use record::{parse_record, record_body};

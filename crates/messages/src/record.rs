@@ -6,10 +6,9 @@
 use crate::document::{VERSION, check_version, finite, from_text, to_text};
 use crate::request::moment;
 use crate::{Unreadable, v1};
-use std::fmt::Write;
 use walkaround_domain::{
     AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest,
-    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict,
+    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict, hex,
 };
 
 /// The document of a record.
@@ -148,7 +147,7 @@ impl From<&Outcome> for v1::Outcome {
                 width: s.width,
                 height: s.height,
             }),
-            photo_sha256: outcome.photo_sha256.as_ref().map(hex),
+            photo_sha256: outcome.photo_sha256.as_ref().map(|digest| hex(digest)),
             gate: outcome.gate.map(|g| if g.is_finite() { g } else { 0.0 }),
             findings: outcome.findings.iter().map(Into::into).collect(),
             report: outcome.report.as_ref().map(Into::into),
@@ -285,15 +284,6 @@ fn missing(field: &str) -> Unreadable {
 
 fn known<T>(field: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unreadable> {
     parse(word).ok_or_else(|| Unreadable::new(format!("{field}: a word that is not known here")))
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in digest {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 fn digest(field: &str, text: &str) -> Result<[u8; 32], Unreadable> {

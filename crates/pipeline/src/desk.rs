@@ -17,7 +17,9 @@ use tracing::{info, warn};
 pub use trouble::{Trouble, encode_trouble, engine_trouble};
 use trouble::{fetch_trouble, store_trouble};
 use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
-use walkaround_ports::{BODY_BYTES_MAX, Delivery, OutMessage, PhotoSource, Queue};
+use walkaround_ports::{
+    BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
+};
 
 /// Everything that looking at a message's photo needs.
 pub struct Desk {
@@ -42,11 +44,6 @@ pub struct Desk {
     /// Name of the queue that is worked off, for parked messages.
     pub queue_name: &'static str,
 }
-
-/// Attribute of a parked message: why it was parked.
-pub const PARKED_REASON: &str = "parked_reason";
-/// Attribute of a parked message: the queue it came from.
-pub const PARKED_FROM: &str = "parked_from";
 
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;

@@ -2,7 +2,6 @@
 
 use crate::look::{Looked, Timings, vehicle_box};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::time::Duration;
 use walkaround_inference::Vehicle;
 use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
@@ -25,7 +24,7 @@ pub fn photo_report(
     PhotoReport {
         schema: PHOTO_REPORT_SCHEMA.to_owned(),
         photo: photo.to_owned(),
-        sha256: sha256.map(hex),
+        sha256: sha256.map(|digest| walkaround_domain::hex(digest)),
         width: original.map(|s| s.width),
         height: original.map(|s| s.height),
         verdict: looked.verdict.to_string(),
@@ -66,14 +65,4 @@ pub fn timings_ms(timings: &Timings, total: Duration) -> BTreeMap<String, f64> {
         .into_iter()
         .map(|(name, d)| (name.to_owned(), (d.as_secs_f64() * 1e5).round() / 100.0))
         .collect()
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

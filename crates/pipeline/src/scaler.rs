@@ -15,13 +15,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use view::{Seen, View};
 use walkaround_domain::Timestamp;
-use walkaround_domain::lane::{LaneState, ScalerMemory};
-use walkaround_domain::scaling::{
-    BackOff, BackOffPolicy, Backlog, Fleet, ScalingPolicy, WorkerEnd, back_off, desired_workers,
-    starts_allowed,
-};
-use walkaround_messages::{LANE_STATE, lane_state_body, parse_lane_state};
-use walkaround_ports::{Clock, GpuCapacity, PortError, Queue, Records, StateStore, WorkerJob};
+use walkaround_ports::{Clock, EndCause, GpuCapacity, PortError, Queue, Records, StateStore, WorkerJob};
 
 /// Keeps the fleet at the level that the backlog asks for.
 pub struct Scaler {
@@ -80,9 +74,6 @@ pub struct Tick {
     /// The first thing that could not be done; the rest was.
     pub failed: Option<PortError>,
 }
-
-/// Why a worker was ended, as its capacity is told.
-pub const END_REASON: &str = "no sign of life";
 
 /// How long the state of a lane is kept.
 const STATE_KEPT: Duration = Duration::from_secs(24 * 3600);
@@ -227,7 +218,7 @@ impl Scaler {
         let (mut ended, mut failed) = (Vec::new(), None);
         for job in stale {
             warn!(worker = job.id, "no heartbeat, ending it");
-            match self.capacity.end(&job.id, END_REASON).await {
+            match self.capacity.end(&job.id, EndCause::Unresponsive.as_str()).await {
                 Ok(()) => ended.push(job.id.clone()),
                 Err(error) => {
                     warn!(worker = job.id, %error, "it could not be ended, the next look tries again");

@@ -6,7 +6,7 @@
 
 use crate::ledger::{Entry, Ledger, LedgerError};
 use crate::looker::Finished;
-use crate::report::{hex, timings_ms};
+use crate::report::timings_ms;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +127,7 @@ impl Settler {
         let folder = format!("inspections/{id}/{}-{}", finished.bundle.0, finished.bundle.1);
         let plain = format!("{folder}/{name}");
         // Another look by the same bundle may differ in its last digit (another device): its own key then.
-        let own = format!("{folder}/{}-{name}", &hex(&sha256)[..16]);
+        let own = format!("{folder}/{}-{name}", &walkaround_domain::hex(&sha256)[..16]);
         for key in [plain, own] {
             let at = BlobAddress {
                 bucket: self.bucket.clone(),

@@ -49,7 +49,7 @@ pub trait Blobs: Send + Sync {
     /// Size and digest; none when there is no such blob.
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError>;
 
-    /// The whole blob. `NotFound` when there is none; `Invalid` when it has more than `bytes_max` bytes,
+    /// The whole blob. `NotFound` when there is none; `TooLarge` when it has more than `bytes_max` bytes,
     /// without reading more than that.
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError>;
 

@@ -6,6 +6,7 @@
 mod blobs;
 mod capacity;
 mod clock;
+mod end_cause;
 mod error;
 mod photos;
 mod publisher;
@@ -19,11 +20,13 @@ mod system_clock;
 pub use blobs::{BlobAddress, BlobMeta, Blobs, PutNew};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
+pub use end_cause::EndCause;
 pub use error::{PortError, PortErrorKind};
 pub use photos::{FetchError, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{
-    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, Queue, Receipt, TRACE_ATTRIBUTE,
+    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM, PARKED_REASON, Queue,
+    Receipt, TRACE_ATTRIBUTE,
 };
 pub use records::{
     Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,

@@ -9,6 +9,11 @@ use walkaround_domain::Timestamp;
 /// Largest body with attributes, in bytes (SQS: 1 MiB).
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
+/// Attribute of a parked message: why it was parked, in words. Whoever parks a message by sending it sets it.
+pub const PARKED_REASON: &str = "parked_reason";
+/// Attribute of a parked message: the queue it came from.
+pub const PARKED_FROM: &str = "parked_from";
+
 /// Attribute of a message with its X-Ray trace header. SQS carries it as the message system attribute of this
 /// name, so it is not one of the ten; other queues carry it as they carry the rest.
 /// See <https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html>.

@@ -11,8 +11,12 @@ pub use aws::AwsSettings;
 pub use list::SETTINGS;
 use read::Reader;
 pub use read::SettingsError;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What names of our variables begin with.
+const PREFIX: &str = "WALKAROUND_";
 use walkaround_domain::ATTEMPTS_MAX;
 
 /// One setting, for documentation.
@@ -33,7 +37,7 @@ pub struct Settings {
     pub root: PathBuf,
     pub bundle: PathBuf,
     pub onnxruntime: Option<PathBuf>,
-    pub device: String,
+    pub device: DeviceKind,
     pub threads: usize,
     pub triage_jobs: usize,
     pub triage_processes: u32,
@@ -64,6 +68,7 @@ pub struct Settings {
     pub photo_hosts: Vec<String>,
     pub photo_http: bool,
     pub photo_private: bool,
+    pub photo_timeout: Duration,
     pub photo_header: Option<Secret>,
     pub drop_folder: Option<PathBuf>,
     pub drop_settle: Duration,
@@ -74,13 +79,40 @@ pub struct Settings {
     pub decode_bytes_max: u64,
     pub photos_bucket: String,
     pub results_bucket: String,
-    pub stack: String,
+    pub stack: StackKind,
     pub heartbeat_file: Option<PathBuf>,
     pub record_days: Option<u32>,
     pub alert_window: Duration,
     pub triage_storage_bytes: u64,
     pub aws: AwsSettings,
 }
+
+/// Where workers run networks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor.
+    Cpu,
+    /// A GPU by CUDA; nothing else will do.
+    Cuda,
+    /// A GPU where there is one.
+    Auto,
+}
+
+/// Which stack a client talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StackKind {
+    /// The one on this machine.
+    Local,
+    /// The one on AWS.
+    Aws,
+}
+
+const DEVICES: [(&str, DeviceKind); 3] = [
+    ("cpu", DeviceKind::Cpu),
+    ("cuda", DeviceKind::Cuda),
+    ("auto", DeviceKind::Auto),
+];
+const STACKS: [(&str, StackKind); 2] = [("local", StackKind::Local), ("aws", StackKind::Aws)];
 
 /// A value that must not be shown.
 #[derive(Clone)]
@@ -110,6 +142,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] naming the first variable whose value is bad.
     pub fn from_env() -> Result<Self, SettingsError> {
+        all_are_text(std::env::vars_os())?;
         Self::from_lookup(&|name| std::env::var(name).ok())
     }
 
@@ -124,7 +157,7 @@ impl Settings {
             root: r.path("WALKAROUND_ROOT")?.unwrap_or_default(),
             bundle: r.path("WALKAROUND_BUNDLE")?.unwrap_or_default(),
             onnxruntime: r.path("WALKAROUND_ONNXRUNTIME")?,
-            device: r.one_of("WALKAROUND_DEVICE", &["cpu", "cuda", "auto"])?,
+            device: r.one_of("WALKAROUND_DEVICE", &DEVICES)?,
             threads: r.number("WALKAROUND_THREADS", 1, 256)?,
             triage_jobs: r.number("WALKAROUND_TRIAGE_JOBS", 0, 256)?,
             triage_processes: r.number("WALKAROUND_TRIAGE_PROCESSES", 1, 10_000)?,
@@ -159,6 +192,7 @@ impl Settings {
             photo_hosts: r.list("WALKAROUND_PHOTO_HOSTS", ',')?,
             photo_http: r.yes_no("WALKAROUND_PHOTO_HTTP")?,
             photo_private: r.yes_no("WALKAROUND_PHOTO_PRIVATE")?,
+            photo_timeout: r.seconds("WALKAROUND_PHOTO_TIMEOUT_S", 0.1, 900.0)?,
             photo_header: r.text("WALKAROUND_PHOTO_HEADER")?.map(Secret),
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
@@ -171,7 +205,7 @@ impl Settings {
             decode_bytes_max: r.number::<u64>("WALKAROUND_DECODE_MIB", 16, 65_536)? << 20,
             photos_bucket: r.text("WALKAROUND_PHOTOS_BUCKET")?.unwrap_or_default(),
             results_bucket: r.text("WALKAROUND_RESULTS_BUCKET")?.unwrap_or_default(),
-            stack: r.one_of("WALKAROUND_STACK", &["local", "aws"])?,
+            stack: r.one_of("WALKAROUND_STACK", &STACKS)?,
             heartbeat_file: r.path("WALKAROUND_HEARTBEAT_FILE")?,
             record_days: Some(r.number("WALKAROUND_RECORD_DAYS", 0, 36_500)?).filter(|d| *d > 0),
             alert_window: r.seconds("WALKAROUND_ALERT_WINDOW_S", 1.0, 86_400.0)?,
@@ -188,9 +222,46 @@ impl Settings {
     }
 }
 
+/// A value that is no UTF-8 would read as one that is not set, and its default be used: refused instead. All variables of
+/// ours, those too that are read elsewhere.
+fn all_are_text(variables: impl Iterator<Item = (OsString, OsString)>) -> Result<(), SettingsError> {
+    for (name, value) in variables {
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && value.to_str().is_none() {
+            return Err(SettingsError::new(
+                name.into_owned(),
+                "is not UTF-8; give a value or a path whose letters are UTF-8",
+            ));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_setting_that_is_not_utf_8_is_refused() {
+        use std::os::unix::ffi::OsStringExt;
+        let wrong = || OsString::from_vec(b"/data/caf\xe9".to_vec());
+        for name in SETTINGS
+            .iter()
+            .map(|d| d.name)
+            .chain(["WALKAROUND_LOG", "WALKAROUND_WORKER"])
+        {
+            let error = all_are_text(std::iter::once((OsString::from(name), wrong()))).unwrap_err();
+            assert!(
+                error.to_string().starts_with(&format!("{name} is not UTF-8")),
+                "{error}"
+            );
+        }
+        let others = [
+            (OsString::from("LS_COLORS"), wrong()),
+            ("WALKAROUND_ROOT".into(), "/data/café".into()),
+        ];
+        assert!(all_are_text(others.into_iter()).is_ok());
+    }
     use std::cell::RefCell;
     use std::collections::BTreeSet;
 

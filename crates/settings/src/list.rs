@@ -181,6 +181,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "also fetch from private and loopback addresses; for labs",
     ),
     doc(
+        "WALKAROUND_PHOTO_TIMEOUT_S",
+        "30",
+        "seconds to fetch one photo from the web, from the first look-up to the last byte, redirects included",
+    ),
+    doc(
         "WALKAROUND_PHOTO_HEADER",
         "",
         "secret header for a host: `host header: value`",

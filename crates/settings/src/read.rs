@@ -1,6 +1,7 @@
 //! Reading one value: from its variable or its documented default, within bounds.
 
 use crate::SETTINGS;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,14 +11,14 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 #[error("{name} {problem}")]
 pub struct SettingsError {
-    name: &'static str,
+    name: Cow<'static, str>,
     problem: String,
 }
 
 impl SettingsError {
-    pub(crate) fn new(name: &'static str, problem: impl Into<String>) -> Self {
+    pub(crate) fn new(name: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
         Self {
-            name,
+            name: name.into(),
             problem: problem.into(),
         }
     }
@@ -54,15 +55,13 @@ impl Reader<'_> {
             .collect())
     }
 
-    pub(crate) fn one_of(&self, name: &'static str, allowed: &[&str]) -> Read<String> {
+    pub(crate) fn one_of<T: Copy>(&self, name: &'static str, allowed: &[(&str, T)]) -> Read<T> {
         let text = self.text(name)?.unwrap_or_default();
-        if allowed.contains(&text.as_str()) {
-            return Ok(text);
-        }
-        Err(SettingsError::new(
-            name,
-            format!("is none of {}", allowed.join(", ")),
-        ))
+        let found = allowed.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<&str> = allowed.iter().map(|(word, _)| *word).collect();
+            SettingsError::new(name, format!("is none of {}", words.join(", ")))
+        })
     }
 
     pub(crate) fn yes_no(&self, name: &'static str) -> Read<bool> {

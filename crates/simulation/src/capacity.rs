@@ -12,8 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_pipeline::consumer::Exit;
-use walkaround_pipeline::scaler::END_REASON;
-use walkaround_ports::{GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+use walkaround_ports::{EndCause, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
 
 /// Most workers of one start.
 const START_MAX: u32 = 100;
@@ -83,7 +82,9 @@ impl SimCapacity {
     /// C1: a worker that is ended for want of heartbeats has missed some.
     fn judge_end(&self, id: &str, reason: &str) {
         let context = &self.context;
-        if reason == END_REASON && context.facts().is_heard(id, context.ticks()) {
+        if EndCause::of(reason) == Some(EndCause::Unresponsive)
+            && context.facts().is_heard(id, context.ticks())
+        {
             context.violate(Invariant::C1, format!("{id} is ended, and its heartbeats arrive"));
         }
     }

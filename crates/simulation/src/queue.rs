@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
-use walkaround_pipeline::desk::{PARKED_FROM, PARKED_REASON};
 use walkaround_ports::{
     AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue,
     Receipt,
 };
+use walkaround_ports::{PARKED_FROM, PARKED_REASON};
 
 /// Most messages of one receive, receipts of one acknowledgement (SQS).
 const BATCH_MAX: usize = 10;

@@ -118,6 +118,12 @@ pub struct Decoded {
     pub format: Format,
 }
 
+/// Whether these first bytes of a file are those of a picture: of one that is read here, or of a kind that is not, such
+/// as HEIC. Camera raw files and videos are none.
+pub fn is_picture(start: &[u8]) -> bool {
+    sniff::is_picture(start)
+}
+
 /// Reads the header and checks every limit; allocates nothing that grows with the number of pixels.
 ///
 /// `long_side_min` is what [`decode`] would be asked for, in pixels: the memory estimate depends on it.

@@ -70,6 +70,11 @@ impl<'a> Arn<'a> {
         ))
     }
 
+    /// The page of a function.
+    pub(crate) fn function(&self, name: &str) -> String {
+        self.at(&format!("lambda/home?region=REGION#/functions/{}", escaped(name)))
+    }
+
     /// The page of a topic.
     pub(crate) fn topic(&self, arn: &str) -> String {
         self.at(&format!("sns/v3/home?region=REGION#/topic/{arn}"))

@@ -6,21 +6,25 @@
 use crate::arn::Arn;
 use crate::cause::{Cause, Heard, Severity};
 use serde_json::Value;
-use walkaround_assembly::ending::{RECLAIMED, ending};
+use walkaround_assembly::blocked::Blocked;
+use walkaround_assembly::ending::ending;
+use walkaround_ports::EndCause;
 
 const DOCTOR: &str = "walkaround doctor --stack aws";
 
 /// What a failed job means.
 pub(crate) fn heard(event: &Value) -> Heard {
     let job = &event["detail"];
-    if event["detail-type"] != "Batch Job State Change" {
-        return Heard::Nothing("an event of AWS Batch that is not about a job");
+    match event["detail-type"].as_str() {
+        Some("Batch Job State Change") => {}
+        Some("Batch Job Queue Blocked") => return Heard::Tell(blocked(job)),
+        _ => return Heard::Nothing("an event of AWS Batch that is not about a job"),
     }
     if job["status"] != "FAILED" {
         return Heard::Nothing("a job that did not fail");
     }
     let reason = job["statusReason"].as_str().unwrap_or_default();
-    if reason.starts_with(RECLAIMED) {
+    if EndCause::of(reason) == Some(EndCause::InstanceLost) {
         return Heard::Nothing("a Spot instance that was taken back is no fault");
     }
     Heard::Tell(cause(job, reason))
@@ -61,6 +65,35 @@ fn cause(job: &Value, reason: &str) -> Cause {
     }
 }
 
+/// What blocks the queue: the job at its head cannot start. The event comes at once, where a failed job would never come.
+/// Its reason begins with a code: <https://docs.aws.amazon.com/batch/latest/userguide/batch-job-queue-blocked-events.html>.
+fn blocked(job: &Value) -> Cause {
+    let text = |name: &str| job[name].as_str().unwrap_or_default();
+    let queue = Arn::parse(text("jobQueue"));
+    let queue_name = queue.map_or(text("jobQueue"), |arn| arn.name());
+    let reason = text("statusReason");
+    let blocked = Blocked::of(reason);
+    let meaning = blocked.map_or("the job queue is blocked", Blocked::meaning);
+    let first_step = blocked.map_or("do what the reason says", Blocked::first_step);
+    Cause {
+        key: format!(
+            "blocked/{queue_name}/{}",
+            blocked.map_or("other", Blocked::as_str)
+        ),
+        title: format!("No worker can start: {meaning}"),
+        what: format!(
+            "Job {} at the head of queue {queue_name} cannot start, and none behind it. AWS Batch says: {reason}",
+            text("jobName")
+        ),
+        link: Arn::parse(text("jobArn"))
+            .or(queue)
+            .map_or_else(String::new, |arn| arn.job(text("jobId"))),
+        first_step: format!("{DOCTOR}; {first_step}"),
+        severity: Severity::Fault,
+        ends: false,
+    }
+}
+
 /// Exit code of the last attempt.
 fn exit_code(job: &Value) -> Option<i32> {
     let last = job["attempts"].as_array().and_then(|attempts| attempts.last());
@@ -69,8 +102,14 @@ fn exit_code(job: &Value) -> Option<i32> {
     code.and_then(|code| i32::try_from(code).ok())
 }
 
+/// The container runtime's words, of the job or of its last attempt.
 fn container_reason(job: &Value) -> &str {
-    job["container"]["reason"].as_str().unwrap_or_default()
+    let last = job["attempts"].as_array().and_then(|attempts| attempts.last());
+    let attempt = last.and_then(|attempt| attempt["container"]["reason"].as_str());
+    job["container"]["reason"]
+        .as_str()
+        .or(attempt)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -92,12 +131,79 @@ mod tests {
         }
     }
 
+    /// The container runtime refuses an image whose CUDA is newer than the driver: no exit code, not 69.
+    #[test]
+    fn a_container_that_cannot_start_names_its_cause() {
+        let driver = "CannotStartContainerError: Error response from daemon: nvidia-container-cli: requirement error: \
+                      unsatisfied condition: cuda>=13.0, please update your driver to a newer version";
+        let other = "CannotStartContainerError: Error response from daemon: OCI runtime create failed";
+        let pull = "CannotPullContainerError: not found";
+        for (reason, key, title) in [
+            (driver, "job/workers/driver", "NVIDIA driver is older"),
+            (other, "job/workers/container", "could not be started"),
+            (pull, "job/workers/image", "could not be pulled"),
+        ] {
+            let mut event = failed(&Value::Null, "Task failed to start");
+            event["detail"]["attempts"] = json!([{"container": {"reason": reason}}]);
+            event["detail"]["container"] = json!({"reason": reason});
+            let cause = told(&event);
+            assert_eq!(cause.key, key);
+            assert!(cause.title.contains(title), "{cause:?}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_queue_tells_quota_from_capacity() {
+        let blocked = |reason: &str| {
+            told(&json!({"detail-type": "Batch Job Queue Blocked", "detail": {
+                "jobName": "w-1", "jobId": "j-1", "status": "RUNNABLE", "statusReason": reason,
+                "jobQueue": "arn:aws:batch:eu-central-1:111122223333:job-queue/workers"}}))
+        };
+        let capacity = "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY";
+        for (reason, key, first) in [
+            (
+                format!("{capacity} - Service cannot fulfill the capacity requested"),
+                "capacity",
+                "Wait",
+            ),
+            (
+                format!("{capacity} - VcpuLimitExceeded: You have requested more vCPU capacity"),
+                "quota",
+                "Service Quotas",
+            ),
+            (
+                "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - CE(s) ...".into(),
+                "max_vcpus",
+                "maximum vCPUs",
+            ),
+            (
+                "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - CE(s) ...".into(),
+                "needs_too_much",
+                "job definition",
+            ),
+            (
+                "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - ...".into(),
+                "role",
+                "service-linked role",
+            ),
+            ("UNDETERMINED - ...".into(), "other", "the reason"),
+        ] {
+            let cause = blocked(&reason);
+            assert_eq!(cause.key, format!("blocked/workers/{key}"));
+            assert!(
+                cause.first_step.contains(first) && cause.first_step.contains("doctor"),
+                "{cause:?}"
+            );
+        }
+    }
+
     #[test]
     fn exit_codes_are_explained_and_are_causes_of_their_own() {
         let cases = [
             (json!(1), "job/workers/1", "log", "last lines"),
             (json!(2), "job/workers/2", "setting", "variable"),
             (json!(69), "job/workers/69", "device", "GPU"),
+            (json!(70), "job/workers/70", "engine is sick", "another machine"),
             (json!(75), "job/workers/75", "stalled", "status"),
             (json!(78), "job/workers/78", "bundle", "rollback"),
             (json!(137), "job/workers/137", "killed", "memory"),

@@ -14,9 +14,12 @@ const BUDGETS: &str = "https://console.aws.amazon.com/billing/home#/budgets";
 /// What one notification means.
 pub(crate) fn heard(sns: &Value) -> Heard {
     let text = |name: &str| sns[name].as_str().unwrap_or_default();
-    let alarm: Option<Value> = serde_json::from_str(text("Message")).ok();
-    match alarm {
+    let message: Option<Value> = serde_json::from_str(text("Message")).ok();
+    match message {
         Some(alarm) if alarm["AlarmName"].is_string() => of_alarm(&alarm, text("TopicArn")),
+        Some(failed) if failed["requestContext"]["condition"].is_string() => {
+            Heard::Tell(of_function(&failed))
+        }
         _ if text("Message").starts_with("AWS Budget") => Heard::Tell(of_budget(text("Message"))),
         _ => Heard::Tell(of_note(text("Subject"), text("TopicArn"))),
     }
@@ -28,7 +31,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Heard {
     let arn = Arn::parse(text("AlarmArn")).or(Arn::parse(topic));
     let link = arn.map_or_else(String::new, |arn| arn.alarm(name));
     let key = format!("alarm/{name}");
-    let (meaning, first_step) = described(text("AlarmDescription"));
+    let (meaning, first_step) = described(text("AlarmDescription"), &alarm["Trigger"]);
     match text("NewStateValue") {
         "ALARM" => Heard::Tell(Cause {
             key,
@@ -56,13 +59,91 @@ fn of_alarm(alarm: &Value, topic: &str) -> Heard {
     }
 }
 
-/// What an alarm means, and what to try first, from its description.
-fn described(description: &str) -> (&str, &str) {
-    let Some((meaning, first)) = description.split_once(FIRST_STEP) else {
-        return (description, DOCTOR);
-    };
-    let first = first.trim_start_matches([' ', '-', ':']).trim_end();
-    (meaning.trim_end(), if first.is_empty() { DOCTOR } else { first })
+/// What an alarm means, and what to try first: from its description, or else from what it watches.
+fn described<'a>(description: &'a str, trigger: &Value) -> (&'a str, &'a str) {
+    if let Some((meaning, first)) = description.split_once(FIRST_STEP) {
+        let first = first.trim_start_matches([' ', '-', ':']).trim_end();
+        return (meaning.trim_end(), if first.is_empty() { DOCTOR } else { first });
+    }
+    let text = |name: &str| trigger[name].as_str().unwrap_or_default();
+    let (meaning, first_step) = watched(text("Namespace"), text("MetricName")).unwrap_or(("", DOCTOR));
+    (
+        if description.is_empty() {
+            meaning
+        } else {
+            description
+        },
+        first_step,
+    )
+}
+
+/// What a metric of AWS means here where it is too high, and what to try first.
+fn watched(namespace: &str, metric: &str) -> Option<(&'static str, &'static str)> {
+    Some(match (namespace, metric) {
+        ("AWS/DynamoDB", "ThrottledRequests" | "ReadThrottleEvents" | "WriteThrottleEvents") => (
+            "DynamoDB refuses calls for their rate: messages go back and photos take longer, none is lost.",
+            "Compare the table's consumed capacity with its limits (on demand: 40,000 units by default, 1,000 writes a \
+             second a partition); lower WALKAROUND_TRIAGE_IN_FLIGHT or the rate of submitting until it passes.",
+        ),
+        ("AWS/Lambda", "Duration") => (
+            "Invocations take nearly as long as they may: those that take longer are ended, and their photos come again.",
+            "Find the slow stage on the dashboard (StageTime); give the function more memory or time, or lower \
+             WALKAROUND_PHOTO_TIMEOUT_S and WALKAROUND_INLINE_DRAIN_S.",
+        ),
+        ("AWS/Lambda", "Throttles") => (
+            "Lambda has no free concurrency: photos wait in their queue.",
+            "Raise TriageConcurrency, or the account's concurrent executions in Service Quotas.",
+        ),
+        (
+            "AWS/Lambda",
+            "Errors" | "AsyncEventsDropped" | "DeadLetterErrors" | "DestinationDeliveryFailures",
+        ) => (
+            "A function fails.",
+            "Read the last errors in its log group; walkaround doctor --stack aws says what is missing.",
+        ),
+        ("AWS/SNS", "NumberOfNotificationsFailed" | "NumberOfNotificationsFailedToRedriveToDlq") => (
+            "SNS could not deliver events of results to a subscriber.",
+            "Look at the subscriptions of the topic: a queue that is gone, a policy that does not allow the topic, an \
+             endpoint that does not answer. `walkaround list` has every result all the same.",
+        ),
+        ("AWS/SNS", "NumberOfNotificationsRedrivenToDlq") => (
+            "Events of results lie in a subscription's dead-letter queue.",
+            "Repair the subscriber, then redrive that queue: events have stable ids, so that two are harmless.",
+        ),
+        ("AWS/Events", "FailedInvocations" | "InvocationsFailedToBeSentToDlq" | "InvocationsSentToDlq") => (
+            "EventBridge could not deliver an event: a photo's, a schedule's or a failed job's.",
+            "Look at the rule's target and its permission; photo events that failed lie in the intake's dead-letter queue: \
+             walkaround parked --stack aws, then walkaround redrive --stack aws.",
+        ),
+        _ => return None,
+    })
+}
+
+/// An event that a function gave up, as Lambda sends it to a failure destination.
+/// See <https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>.
+fn of_function(failed: &Value) -> Cause {
+    let context = &failed["requestContext"];
+    let arn = context["functionArn"].as_str().unwrap_or_default();
+    let name = arn.split(":function:").nth(1).unwrap_or(arn);
+    let name = name.split(':').next().unwrap_or(name);
+    let condition = context["condition"].as_str().unwrap_or_default();
+    let error = failed["responsePayload"]["errorMessage"]
+        .as_str()
+        .unwrap_or("no error message");
+    Cause {
+        key: format!("function/{name}/{condition}"),
+        title: format!("Function {name} gave up an event"),
+        what: format!(
+            "{condition} after {} invocations: {error}",
+            context["approximateInvokeCount"].as_u64().unwrap_or(1)
+        ),
+        link: Arn::parse(arn).map_or_else(String::new, |arn| arn.function(name)),
+        first_step: "Read the function's log at that time. If it is the notifier, its webhook is most often gone: correct \
+                     the secret that AlertSecretArn names."
+            .to_owned(),
+        severity: Severity::Fault,
+        ends: false,
+    }
 }
 
 /// See <https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html>: lines of `Name: value`
@@ -122,12 +203,57 @@ mod tests {
 
     #[test]
     fn a_description_gives_the_first_step() {
+        let of = |text: &'static str| described(text, &Value::Null);
         assert_eq!(
-            described("A photo waits. First thing to try - walkaround status."),
+            of("A photo waits. First thing to try - walkaround status."),
             ("A photo waits.", "walkaround status.")
         );
-        assert_eq!(described("A photo waits."), ("A photo waits.", DOCTOR));
-        assert_eq!(described("First thing to try: "), ("", DOCTOR));
+        assert_eq!(of("A photo waits."), ("A photo waits.", DOCTOR));
+        assert_eq!(of("First thing to try: "), ("", DOCTOR));
+    }
+
+    #[test]
+    fn an_alarm_without_a_first_step_is_understood_by_what_it_watches() {
+        for (namespace, metric, meaning, first_step) in [
+            (
+                "AWS/DynamoDB",
+                "WriteThrottleEvents",
+                "DynamoDB refuses",
+                "capacity",
+            ),
+            ("AWS/Lambda", "Duration", "nearly as long as they may", "memory"),
+            ("AWS/Lambda", "Throttles", "concurrency", "TriageConcurrency"),
+            ("AWS/Lambda", "Errors", "A function fails", "log"),
+            (
+                "AWS/SNS",
+                "NumberOfNotificationsFailed",
+                "could not deliver",
+                "subscriptions",
+            ),
+            ("AWS/Events", "FailedInvocations", "EventBridge", "rule's target"),
+        ] {
+            let trigger = json!({"Namespace": namespace, "MetricName": metric});
+            let alarm = json!({"AlarmName": "a", "NewStateValue": "ALARM", "Trigger": trigger});
+            let heard = heard(&json!({"Message": alarm.to_string()}));
+            let Heard::Tell(cause) = heard else {
+                panic!("{heard:?}")
+            };
+            assert!(cause.what.contains(meaning), "{metric}: {cause:?}");
+            assert!(cause.first_step.contains(first_step), "{metric}: {cause:?}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_a_function_gave_up_is_told_without_its_payload() {
+        let failed = json!({"requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3,
+            "functionArn": "arn:aws:lambda:eu-central-1:111122223333:function:stage-notifier:$LATEST"},
+            "requestPayload": {"photo": "hush"}, "responsePayload": {"errorMessage": "no webhook"}});
+        let Heard::Tell(cause) = heard(&json!({"Message": failed.to_string()})) else {
+            panic!("it is told")
+        };
+        assert_eq!(cause.key, "function/stage-notifier/RetriesExhausted");
+        assert!(cause.what.contains("3 invocations: no webhook"), "{cause:?}");
+        assert!(!format!("{cause:?}").contains("hush"), "{cause:?}");
     }
 
     #[test]

@@ -382,7 +382,11 @@ fn what_is_missing_is_one_clear_line() {
         assert!(ran.one_line(code).contains(words), "{without}: {ran:?}");
     }
     let ran = names.run(&["parked", "--endpoint-url", "http://127.0.0.1:1"]);
-    assert!(ran.one_line(1).contains("not reachable"), "{ran:?}");
+    assert!(
+        ran.one_line(1)
+            .contains("nothing answers at the AWS endpoint http://127.0.0.1:1"),
+        "{ran:?}"
+    );
     // Listing jobs needs no definition: what ministack does not know of Batch is the stack's fault, not the settings'.
     let jobs = names
         .with("WALKAROUND_JOB_QUEUE", "gpu")

@@ -4,7 +4,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use walkaround_ports::{BlobAddress, PortError, PortErrorKind};
 
 const KEY_BYTES_MAX: usize = 1024;
@@ -24,14 +23,6 @@ pub(super) fn check_key(at: &BlobAddress, call: At) -> Result<(), PortError> {
 
 pub(super) fn sha256_of(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
-}
-
-pub(super) fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The digest of a whole object: S3's own, else the one in our metadata. The checksum of a multipart upload
@@ -63,7 +54,7 @@ mod tests {
     fn digest_comes_from_s3_or_else_from_metadata() {
         let digest = sha256_of(b"weights");
         let base64 = STANDARD.encode(digest);
-        let metadata = HashMap::from([(META_SHA256.to_owned(), hex_of(&digest))]);
+        let metadata = HashMap::from([(META_SHA256.to_owned(), walkaround_domain::hex(&digest))]);
         assert_eq!(known_sha256(Some(&base64), None), Some(digest));
         assert_eq!(known_sha256(None, Some(&metadata)), Some(digest));
         assert_eq!(known_sha256(Some(&format!("{base64}-3")), None), None);

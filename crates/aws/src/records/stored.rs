@@ -17,7 +17,7 @@ use walkaround_ports::{IndexKeys, StoredRecord};
 /// Sort key of the record of an inspection.
 pub(super) const RECORD: &str = "R";
 /// Longest body in bytes.
-pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(super) const RECORD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest body that is kept as text, in bytes.
 const PLAIN_BYTES_MAX: usize = 32 * 1024;
 /// Longest body as it is stored, in bytes: DynamoDB takes 400 KB an item, keys and names included.
@@ -117,9 +117,9 @@ fn pack(body: &str) -> Result<(&'static str, AttributeValue), String> {
     if body.len() <= PLAIN_BYTES_MAX {
         return Ok(("body", text(body)));
     }
-    if body.len() > BODY_BYTES_MAX {
+    if body.len() > RECORD_BYTES_MAX {
         return Err(format!(
-            "a body of {} bytes, at most {BODY_BYTES_MAX}",
+            "a body of {} bytes, at most {RECORD_BYTES_MAX}",
             body.len()
         ));
     }
@@ -143,11 +143,11 @@ fn unpack(item: &Item) -> Result<String, String> {
     let packed = packed.ok_or("the item has no `body`")?;
     let mut body = String::new();
     // One byte more than may be there tells that there is more.
-    let mut unpacked = GzDecoder::new(packed.as_ref()).take(BODY_BYTES_MAX as u64 + 1);
+    let mut unpacked = GzDecoder::new(packed.as_ref()).take(RECORD_BYTES_MAX as u64 + 1);
     let read = unpacked.read_to_string(&mut body);
     match read {
-        Ok(bytes) if bytes <= BODY_BYTES_MAX => Ok(body),
-        Ok(_) => Err(format!("a packed body of more than {BODY_BYTES_MAX} bytes")),
+        Ok(bytes) if bytes <= RECORD_BYTES_MAX => Ok(body),
+        Ok(_) => Err(format!("a packed body of more than {RECORD_BYTES_MAX} bytes")),
         Err(_) => Err("a packed body that cannot be read".to_owned()),
     }
 }
@@ -194,9 +194,9 @@ mod tests {
 
     #[test]
     fn a_body_beyond_either_bound_is_refused_by_name() {
-        let long = to_item(&record("x".repeat(BODY_BYTES_MAX + 1)), (1, "t"), None).unwrap_err();
+        let long = to_item(&record("x".repeat(RECORD_BYTES_MAX + 1)), (1, "t"), None).unwrap_err();
         assert!(long.contains("1048577 bytes, at most 1048576"), "{long}");
-        let dense = to_item(&record(noise(BODY_BYTES_MAX)), (1, "t"), None).unwrap_err();
+        let dense = to_item(&record(noise(RECORD_BYTES_MAX)), (1, "t"), None).unwrap_err();
         assert!(dense.ends_with("packed, at most 358400"), "{dense}");
     }
 
@@ -204,7 +204,7 @@ mod tests {
     fn a_packed_body_that_grows_beyond_the_bound_is_refused() {
         let mut item = to_item(&record(noise(PLAIN_BYTES_MAX + 1)), (1, "t"), None).unwrap();
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&vec![b' '; BODY_BYTES_MAX + 1]).unwrap();
+        encoder.write_all(&vec![b' '; RECORD_BYTES_MAX + 1]).unwrap();
         let bomb = AttributeValue::B(Blob::new(encoder.finish().unwrap()));
         item.insert("body_gzip".to_owned(), bomb);
         assert!(from_item(&item).unwrap_err().contains("more than 1048576"));

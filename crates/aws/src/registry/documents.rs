@@ -2,7 +2,7 @@
 
 use super::{At, FILES};
 use serde_json::{Value, json};
-use walkaround_domain::Timestamp;
+use walkaround_domain::{Timestamp, hex};
 use walkaround_ports::{PortError, PortErrorKind};
 
 /// Versions before the active one that are remembered.
@@ -41,7 +41,7 @@ impl Active {
     pub(super) fn to_text(&self) -> String {
         json!({
             "version": self.version,
-            "files_sha256": hex_digest(&self.files_sha256),
+            "files_sha256": hex(&self.files_sha256),
             "history": self.history,
             "activated_at_ms": self.activated_at.0,
         })
@@ -63,7 +63,7 @@ impl Active {
 
 impl Files {
     pub(super) fn to_text(&self) -> String {
-        let one = |f: &FileEntry| json!({"name": f.name, "sha256": hex_digest(&f.sha256), "bytes": f.bytes});
+        let one = |f: &FileEntry| json!({"name": f.name, "sha256": hex(&f.sha256), "bytes": f.bytes});
         json!({"files": self.0.iter().map(one).collect::<Vec<_>>()}).to_string()
     }
 
@@ -117,10 +117,6 @@ pub(super) fn check_file(name: &str, at: At) -> Result<(), PortError> {
 
 fn word(value: &Value) -> Option<String> {
     value.as_str().filter(|w| plain(w)).map(str::to_owned)
-}
-
-pub(super) fn hex_digest(sha256: &[u8; 32]) -> String {
-    sha256.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 fn digest(hex: &str) -> Option<[u8; 32]> {

@@ -92,7 +92,7 @@ pub(crate) struct StackArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SubmitArgs {
-    /// Photos, folders of photos, manifests (.csv, .jsonl, .ndjson), s3://BUCKET/PREFIX/, https:// URLs; `-`
+    /// Photos, folders of photos, lists and manifests (CSV, TSV, JSON, plain text), s3://BUCKET/PREFIX/, https:// URLs; `-`
     /// reads a list of these from standard input, one a line
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,

@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_assembly::process::start_log;
-use walkaround_aws::{Aws, BatchCapacity, BatchSettings, Connection, DeadLetters, Health, SqsQueue};
+use walkaround_aws::{
+    Aws, BatchCapacity, BatchSettings, Connection, DeadLetters, Health, NotSignedIn, SqsQueue, signed_in,
+};
 use walkaround_cloud::CloudStack;
 use walkaround_messages::utc_day;
-use walkaround_pipeline::desk::{PARKED_FROM, PARKED_REASON};
 use walkaround_ports::{
     BlobAddress, Blobs, Clock, Delivery, GpuCapacity, Queue, Records, StateStore, StoredRecord, SystemClock,
     WorkerJob,
 };
+use walkaround_ports::{PARKED_FROM, PARKED_REASON};
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE,
 };
@@ -52,13 +54,15 @@ pub(crate) async fn connect(connecting: &Connecting) -> Result<(CloudStack, Heal
     }
     let settings = Settings::from_env().map_err(Failure::usage)?;
     // Read once: a profile may start a program for its credentials.
-    let config = Box::pin(connection(connecting).loader().load()).await;
+    let connection = connection(connecting);
+    let config = Box::pin(connection.loader().load()).await;
+    let config = Box::pin(signed_in(&connection, config))
+        .await
+        .map_err(|why| match why {
+            NotSignedIn::Settings(line) => Failure::usage(line),
+            NotSignedIn::Access(line) => Failure::Failed(anyhow::anyhow!(line)),
+        })?;
     let aws = Aws::new(&config);
-    if aws.sqs.config().region().is_none() {
-        return Err(Failure::usage(
-            "no AWS region: name one with --region or AWS_REGION, or a profile that has one",
-        ));
-    }
     let health = Health::new(&aws, &config);
     let stack = CloudStack {
         aws,

@@ -1,12 +1,13 @@
 //! Photos of this machine, taken into a stack.
 
+use crate::inspect::inputs::open_regular;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use walkaround_domain::{InspectionRequest, PhotoRef};
+use walkaround_domain::{InspectionRequest, PhotoRef, hex};
 use walkaround_messages::{SUBMITTED_PREFIX, derived_id};
-use walkaround_pipeline::report::hex;
 use walkaround_ports::{BlobAddress, Blobs};
 use walkaround_settings::Settings;
 
@@ -14,6 +15,15 @@ use walkaround_settings::Settings;
 fn plain_name(name: &str) -> String {
     let plain = |c: char| if c.is_control() { '_' } else { c };
     name.chars().map(plain).collect()
+}
+
+/// The bytes of a regular file; none when they are too many. The size is not trusted, a file may grow.
+fn read_regular(path: &Path, bytes_max: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
 }
 
 /// Where submitted photos are kept.
@@ -40,14 +50,13 @@ impl PhotoStore {
     /// One line: unreadable, over `bytes_max`, or not storable.
     pub(crate) async fn take_in(&self, file: &Path) -> anyhow::Result<InspectionRequest> {
         let context = || format!("cannot read {}", file.display());
-        let length = tokio::fs::metadata(file).await.with_context(context)?.len();
-        anyhow::ensure!(
-            length <= self.bytes_max,
-            "{} is over the limit of {} MiB",
-            file.display(),
-            self.bytes_max >> 20
-        );
-        let bytes = tokio::fs::read(file).await.with_context(context)?;
+        let (path, bytes_max) = (file.to_path_buf(), self.bytes_max);
+        let read = tokio::task::spawn_blocking(move || read_regular(&path, bytes_max));
+        let bytes = read.await.with_context(context)?.with_context(context)?;
+        let Some(bytes) = bytes else {
+            let limit = self.bytes_max >> 20;
+            anyhow::bail!("{} is over the limit of {limit} MiB", file.display());
+        };
         self.take_in_bytes(file, &bytes).await
     }
 
@@ -56,7 +65,7 @@ impl PhotoStore {
     /// # Errors
     /// One line: not storable.
     pub(crate) async fn take_in_bytes(&self, file: &Path, bytes: &[u8]) -> anyhow::Result<InspectionRequest> {
-        let digest = hex(&Sha256::digest(bytes).into());
+        let digest = hex(&Sha256::digest(bytes));
         let name = plain_name(&file.file_name().unwrap_or_default().to_string_lossy());
         let at = BlobAddress {
             bucket: self.bucket.clone(),

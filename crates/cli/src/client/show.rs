@@ -129,7 +129,10 @@ fn looked(lines: &mut Lines, o: &Outcome) {
         "size",
         o.size.map(|s| format!("{} × {} pixels", s.width, s.height)),
     );
-    let digest = o.photo_sha256.as_ref().map(walkaround_pipeline::report::hex);
+    let digest = o
+        .photo_sha256
+        .as_ref()
+        .map(|digest| walkaround_domain::hex(digest));
     lines.maybe("sha256", digest);
     let bundle = format!("{} {}", o.bundle_name, o.bundle_version);
     lines.add("bundle", bundle.trim());

@@ -30,7 +30,10 @@ pub(super) fn verified(folder: &Path) -> (Finding, Option<VerifiedBundle>) {
 }
 
 /// Loads the library, then settles the device.
-pub(super) fn library(named: Option<&Path>, device: &str) -> (Vec<Finding>, Option<(Runtime, ActiveDevice)>) {
+pub(super) fn library(
+    named: Option<&Path>,
+    wanted: Device,
+) -> (Vec<Finding>, Option<(Runtime, ActiveDevice)>) {
     let runtime = match start(named, Device::Cpu) {
         Ok((runtime, _)) => runtime,
         Err(failure) => {
@@ -45,23 +48,14 @@ pub(super) fn library(named: Option<&Path>, device: &str) -> (Vec<Finding>, Opti
         "ONNX Runtime",
         runtime.library().display().to_string(),
     )];
-    let resolved = device.parse::<Device>().map(|wanted| runtime.resolve(wanted));
-    let device = match resolved {
-        Ok(Ok(device)) => {
+    let device = match runtime.resolve(wanted) {
+        Ok(device) => {
             findings.push(Finding::ok("device", device.to_string()));
             Some((runtime, device))
         }
-        Ok(Err(error)) => {
+        Err(error) => {
             let fix = "install what is missing, or set WALKAROUND_DEVICE to cpu or auto";
             findings.push(Finding::fail("device", error.to_string(), fix));
-            None
-        }
-        Err(error) => {
-            findings.push(Finding::fail(
-                "device",
-                error.to_string(),
-                "set WALKAROUND_DEVICE to cpu, cuda or auto",
-            ));
             None
         }
     };

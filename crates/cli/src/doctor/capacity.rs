@@ -7,6 +7,7 @@
 use super::finding::Finding;
 use crate::client::words::{counted, duration};
 use std::time::Duration;
+use walkaround_assembly::blocked::Blocked;
 use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
 use walkaround_domain::Timestamp;
 use walkaround_ports::{WorkerJob, WorkerJobState};
@@ -41,89 +42,6 @@ const TYPES: [(&str, u32, u32, u32); 23] = [
     ("g6.16xlarge", 64, 256, 1),
     ("g6.24xlarge", 96, 384, 4),
     ("g6.48xlarge", 192, 768, 8),
-];
-
-/// Words of Batch; what they mean, and what to do.
-type Trouble = (&'static [&'static str], (&'static str, &'static str));
-
-const TROUBLES: [Trouble; 9] = [
-    (
-        &["CannotStartContainer"],
-        (
-            "the worker's container cannot be started: most often the machine's NVIDIA driver is too old for its CUDA",
-            "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy: a newer machine image",
-        ),
-    ),
-    (
-        &[
-            "VcpuLimitExceeded",
-            "MaxSpotInstanceCountExceeded",
-            "InstanceLimitExceeded",
-            "vCPU limit",
-            "quota",
-        ],
-        (
-            "the account's quota of instances is reached",
-            "ask for more in Service Quotas (EC2, G and VT instances, on-demand and Spot)",
-        ),
-    ),
-    (
-        &[
-            "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY",
-            "InsufficientInstanceCapacity",
-            "UnfulfillableCapacity",
-        ],
-        (
-            "AWS has no such machine free",
-            "wait, or allow more instance types and availability zones",
-        ),
-    ),
-    (
-        &["MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE"],
-        (
-            "a worker asks for more than the environments' maximum of vCPUs",
-            "raise the maximum vCPUs of the compute environments",
-        ),
-    ),
-    (
-        &["MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"],
-        (
-            "a worker asks for more vCPUs, memory or GPUs than any allowed instance type has",
-            "lower what the job definition asks for, or allow larger instance types",
-        ),
-    ),
-    (
-        &["MISCONFIGURATION:EC2_INSTANCE_CONFIGURATION_UNSUPPORTED"],
-        (
-            "the instance types cannot be had like this",
-            "choose instance types that the zones and the machine image support",
-        ),
-    ),
-    (
-        &[
-            "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS",
-            "not authorized to perform",
-            "ROLE_PERMISSIONS",
-        ],
-        (
-            "the service role lacks a permission",
-            "give it what the reason names, or use the service-linked role of Batch",
-        ),
-    ),
-    (
-        &["ACTION_REQUIRED"],
-        (
-            "no environment is valid and enabled",
-            "mend the environments that are told above",
-        ),
-    ),
-    (
-        &["CannotPullContainer", "CannotPullImage", "ImageNotFound"],
-        (
-            "the worker's image cannot be pulled: missing in the registry, or not allowed",
-            "push the image that the job definition names, and check the execution role and the way to ECR",
-        ),
-    ),
 ];
 
 /// Judges the job queue and its environments.
@@ -195,10 +113,7 @@ fn environment(e: &EnvironmentHealth) -> Finding {
 
 /// What Batch's words mean: cause and fix.
 pub(super) fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
-    let known = TROUBLES
-        .iter()
-        .find(|(words, _)| words.iter().any(|word| reason.contains(word)));
-    known.map(|(_, meaning)| *meaning)
+    Blocked::of(reason).map(|blocked| (blocked.meaning(), blocked.first_step()))
 }
 
 /// Judges what a worker asks for, none when there is no such definition, by the environments that are known.

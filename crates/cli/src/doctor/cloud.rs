@@ -4,7 +4,7 @@ use super::bundle;
 use super::capacity::{definition, queue_and_environments, waiting};
 use super::finding::Finding;
 use super::lane::{self, LaneBounds};
-use super::queues::{QueueFacts, gather, queue};
+use super::queues::{QueueFacts, Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use crate::args::{QueueArg, StackArgs};
 use crate::client::aws::CloudClient;
@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use std::time::Duration;
 use walkaround_aws::{Alarm, EventSource, Health};
 use walkaround_cloud::CloudStack;
+use walkaround_inference::Device;
 use walkaround_ports::{PortError, PortErrorKind};
 use walkaround_settings::SettingsError;
 use walkaround_settings::aws::{
@@ -32,8 +33,14 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
     let client = match CloudClient::connect(&args.connecting).await {
         Ok(client) => client,
         Err(failure) => {
-            let fix = "correct what the line names; README lists the settings";
-            return Ok(vec![Finding::fail("settings", failure.to_string(), fix)]);
+            let (check, fix) = match failure {
+                Failure::Usage(_) => (
+                    "settings",
+                    "correct what the line names; README lists the settings",
+                ),
+                _ => ("credentials", "do what the line says, then look again"),
+            };
+            return Ok(vec![Finding::fail(check, failure.to_string(), fix)]);
         }
     };
     let health = client.health();
@@ -85,7 +92,7 @@ async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -
             QueueArg::Intake => TAKERS,
             QueueArg::Segmentation => WORKER_TAKERS,
         };
-        match gather(client, *name).await {
+        match gather(client, *name, Reasons::Counted).await {
             Ok(mut facts) => {
                 ask_age(client, *name, &mut facts).await;
                 if *name == QueueArg::Segmentation {
@@ -192,7 +199,7 @@ async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
     let mut findings = vec![verified];
     let Some(loaded) = loaded else { return findings };
     // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
-    match bundle::library(stack.settings.onnxruntime.as_deref(), "cpu").1 {
+    match bundle::library(stack.settings.onnxruntime.as_deref(), Device::Cpu).1 {
         Some(running) => findings.push(bundle::self_test(&loaded, &running)),
         None => findings.push(Finding::warn(
             "self-test",

@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, port_error};
 use super::lane::LaneBounds;
-use super::queues::{gather, queue};
+use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use super::{bundle, lane, port};
 use crate::args::StackArgs;
@@ -12,6 +12,7 @@ use crate::client::rows::queues;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use std::path::Path;
+use walkaround_assembly::library::device;
 use walkaround_embedded::{INTAKE, SEGMENTATION};
 use walkaround_ports::PortErrorKind;
 use walkaround_settings::{Settings, SettingsError};
@@ -44,7 +45,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
     let mut findings = vec![Finding::ok("settings", "each value can be read")];
     let (verified, loaded) = bundle::verified(&settings.bundle);
     findings.push(verified);
-    let (library, running) = bundle::library(settings.onnxruntime.as_deref(), &settings.device);
+    let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
     findings.extend(library);
     if let (Some(loaded), Some(running)) = (&loaded, &running) {
         findings.push(bundle::self_test(loaded, running));
@@ -89,7 +90,7 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut waiting = 0;
     for name in queues(None) {
-        match gather(stack, *name).await {
+        match gather(stack, *name, Reasons::Read).await {
             Ok(facts) => {
                 if facts.name == "segmentation" {
                     waiting = facts.depth.ready;

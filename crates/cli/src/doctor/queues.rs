@@ -28,12 +28,26 @@ pub(super) struct QueueFacts {
     pub reasons: Vec<String>,
 }
 
+/// What is asked of parked messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reasons {
+    /// How many there are. SQS shows a message only to whoever takes a lease of it: a write, which hides the message from
+    /// others and from the alarm's count. A doctor only reads.
+    Counted,
+    /// Also why they are there.
+    Read,
+}
+
 /// What a stack shows of a queue.
-pub(super) async fn gather(stack: &dyn Backend, queue: QueueArg) -> Result<QueueFacts, Failure> {
+pub(super) async fn gather(
+    stack: &dyn Backend,
+    queue: QueueArg,
+    of_parked: Reasons,
+) -> Result<QueueFacts, Failure> {
     let depth = stack.queue(queue)?.depth().await?;
     let parked = stack.parked_count(queue).await?;
     let mut reasons = Vec::new();
-    if parked > 0 {
+    if parked > 0 && of_parked == Reasons::Read {
         let page = stack.parked(queue, None).await?;
         reasons.extend(page.messages.into_iter().filter_map(|message| message.reason));
     }

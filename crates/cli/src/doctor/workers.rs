@@ -175,7 +175,9 @@ fn ends(facts: &WorkerFacts) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::finding::Level;
-    use walkaround_pipeline::scaler::END_REASON;
+    use walkaround_ports::EndCause;
+
+    const END_REASON: &str = EndCause::Unresponsive.as_str();
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
@@ -260,6 +262,7 @@ mod tests {
             (three(Some(1)), Level::Fail, "code 1"),
             (three(Some(2)), Level::Fail, "a setting"),
             (three(Some(69)), Level::Fail, "device"),
+            (three(Some(70)), Level::Fail, "its engine is sick"),
             (three(Some(75)), Level::Fail, "stalled"),
             (three(Some(78)), Level::Fail, "bundle"),
             (three(Some(139)), Level::Fail, "crashed"),

@@ -10,7 +10,7 @@ use walkaround_vision::mask::ClassSpec;
 /// The class that stands for every kind of damage: its truth is the union of all truth.
 pub(crate) const ANY_DAMAGE: &str = "any_damage";
 /// Taken from beside the annotations when no mapping file is named.
-const MAP_FILE: &str = "map.toml";
+pub(crate) const MAP_FILE: &str = "map.toml";
 
 /// What the regions of a category count as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::coco::{self, Image};
 use super::mapping::{self, CountsAs, Mapping};
 use crate::args::EvaluateArgs;
 use crate::failure::Failure;
-use crate::inspect::inputs;
+use crate::inspect::inputs::{self, FileNames};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use walkaround_vision::mask::ClassSpec;
@@ -124,8 +124,11 @@ impl Photos {
             *self.categories.entry((name, words)).or_default() += 1;
         }
         let mut listed = HashSet::new();
+        let names = FileNames::default();
         for image in set.images {
-            let path = folder.join(&image.file_name);
+            // Annotation tools write names with `\`, or their letters otherwise than the file system.
+            let located = names.locate(folder, &image.file_name);
+            let path = located.unwrap_or_else(|_| folder.join(&image.file_name));
             if path.is_file() {
                 listed.insert(path.clone());
                 self.paths.push(path);

@@ -1,90 +1,98 @@
 //! From the paths on the command line to a list of photos.
+//!
+//! What is named is taken, whatever its name is, if it is a regular file. Of a folder are taken pictures, by their content
+//! or their name; the rest is counted and named ([`LeftOut`]), so that nobody has to wonder where a photo is.
 
-use super::output::OVERLAY_SUFFIX;
+mod left_out;
+mod names;
+mod regular;
+mod walk;
+
 use crate::failure::Failure;
-use std::io::BufRead;
+pub(crate) use left_out::{LeftOut, Why};
+pub(crate) use names::FileNames;
+pub(crate) use regular::{is_regular, open_regular, read_head};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Most photos of one run: bounds the list held in memory.
-const PHOTOS_MAX: usize = 1_000_000;
-/// Deepest folder below a named one.
-const DEPTH_MAX: usize = 32;
-/// What is taken from a folder. Files named one by one are taken whatever their name is.
-const EXTENSIONS: [&str; 13] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "tif", "tiff", "gif", "heic", "heif", "avif",
-];
+pub(crate) const PHOTOS_MAX: usize = 1_000_000;
+/// Longest list on standard input, in bytes.
+const LIST_BYTES_MAX: u64 = 512 << 20;
 
-/// All photos in order: files as named, folders by name, `-` as the lines of standard input.
-pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
-    let mut photos = Vec::new();
-    for path in paths {
-        if path.as_os_str() == "-" {
-            for line in std::io::stdin().lock().lines() {
-                let line = line?;
-                if !line.trim().is_empty() {
-                    add(Path::new(line.trim()), &mut photos)?;
-                }
-            }
-        } else {
-            add(path, &mut photos)?;
-        }
-    }
-    if photos.is_empty() {
-        return Err(Failure::usage("no photos: the folders hold no picture files"));
-    }
-    Ok(photos)
+/// Photos, and what was left out.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub photos: Vec<PathBuf>,
+    pub left_out: LeftOut,
 }
 
-fn add(path: &Path, photos: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let kind = std::fs::metadata(path)
-        .map_err(|e| Failure::usage(format!("cannot open `{}`: {e}", path.display())))?;
-    if kind.is_dir() {
-        walk(path, DEPTH_MAX, photos)?;
-    } else {
-        photos.push(path.to_path_buf());
+/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is printed
+/// on standard error.
+pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Found::default();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let names = FileNames::default();
+            for line in standard_input()? {
+                let located = names.locate(Path::new(""), &line);
+                add(&located.map_err(Failure::usage)?, &mut found)?;
+            }
+        } else {
+            add(path, &mut found)?;
+        }
     }
-    if photos.len() > PHOTOS_MAX {
+    found.left_out.print()?;
+    if found.photos.is_empty() {
+        return Err(Failure::usage("no photos: the folders hold no picture files"));
+    }
+    Ok(found.photos)
+}
+
+/// The lines of standard input, in whichever encoding an editor wrote them, without empty ones.
+pub(crate) fn standard_input() -> Result<Vec<String>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(LIST_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIST_BYTES_MAX {
+        return Err(Failure::usage(format!(
+            "the list on standard input is over {} MiB; split it",
+            LIST_BYTES_MAX >> 20
+        )));
+    }
+    let text = crate::text::decode(&bytes).map_err(|why| Failure::usage(format!("standard input: {why}")))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
+    let cannot = |why: &dyn std::fmt::Display| {
+        let name = path.display();
+        Failure::usage(format!("cannot open `{name}`: {why}"))
+    };
+    let kind = std::fs::metadata(path).map_err(|e| match std::fs::read_link(path) {
+        Ok(target) => cannot(&format_args!(
+            "a link to `{}`, which leads nowhere",
+            target.display()
+        )),
+        Err(_) => cannot(&e),
+    })?;
+    if kind.is_dir() {
+        walk::folder(path, found)?;
+    } else if kind.is_file() {
+        found.photos.push(path.to_path_buf());
+    } else {
+        return Err(cannot(&"not a regular file"));
+    }
+    if found.photos.len() > PHOTOS_MAX {
         return Err(Failure::usage(format!("over {PHOTOS_MAX} photos; split the run")));
     }
     Ok(())
 }
 
-fn walk(folder: &Path, depth: usize, photos: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let read = |e: std::io::Error| Failure::usage(format!("cannot read folder `{}`: {e}", folder.display()));
-    let mut entries = std::fs::read_dir(folder)
-        .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-        .map_err(read)?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let name = entry.file_name();
-        if is_our_own(&name.to_string_lossy()) {
-            continue;
-        }
-        if path.is_dir() {
-            if depth > 0 && !entry.file_type().map_err(read)?.is_symlink() {
-                walk(&path, depth - 1, photos)?;
-            }
-        } else if is_picture_name(&path) {
-            photos.push(path);
-        }
-        if photos.len() > PHOTOS_MAX {
-            return Ok(());
-        }
-    }
-    Ok(())
-}
-
-/// Hidden files, and what this program writes beside photos: masks of drawn samples, marked pictures.
-fn is_our_own(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with(".mask.png") || name.ends_with(OVERLAY_SUFFIX)
-}
-
+/// Whether a file's name is that of a picture.
 pub(crate) fn is_picture_name(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    EXTENSIONS.contains(&extension.as_str())
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    walkaround_domain::photo_name::is_picture_name(&name)
 }

@@ -1,11 +1,11 @@
 //! Looking at many photos: threads with an engine each; results in the order of the photos.
 
+use super::inputs::open_regular;
 use crate::failure::Failure;
 use crate::library::Engines;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -238,7 +238,7 @@ type LookedAt = (PhotoReport, Option<Vec<u8>>, Option<bool>);
 /// The bytes of a photo, or why they are too many.
 fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>> {
     let context = || format!("cannot read {}", photo.display());
-    let file = File::open(photo).with_context(context)?;
+    let file = open_regular(photo).with_context(context)?;
     let length = file.metadata().with_context(context)?.len();
     let too_large = || {
         let detail = format!("over the limit of {} MiB", bytes_max >> 20);

@@ -19,11 +19,8 @@ use walkaround_pipeline::looker::CurrentLooker;
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::stop::Stop;
 use walkaround_pipeline::triage::InlineLook;
-use walkaround_ports::Clock;
+use walkaround_ports::{Clock, EndCause};
 use walkaround_settings::Settings;
-
-/// Why workers are ended at the end of `up`.
-pub(crate) const STOPPING: &str = "up is stopping";
 
 pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
     start_log();
@@ -61,7 +58,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     for task in [Some(scaler), watching, listening].into_iter().flatten() {
         task.await.context("a part of the stack panicked")?;
     }
-    let left = capacity.end_all(STOPPING).await?;
+    let left = capacity.end_all(EndCause::Stopping.as_str()).await?;
     if left > 0 {
         warn!(left, "workers that did not end in time");
     }

@@ -21,8 +21,19 @@ use walkaround_ports::{
 pub(crate) enum Reply {
     /// These bytes, then the connection is closed.
     Close(String),
+    /// Answers in turn, the last one again and again, each closed.
+    Turns(Arc<Mutex<Vec<Vec<u8>>>>),
     /// These bytes, then nothing until the other side goes away.
     Hold(String),
+}
+
+/// Answers in turn, each with its head and the bytes behind it.
+pub(crate) fn turns(answers: &[(&str, &[u8])]) -> Reply {
+    let whole = |(head, body): &(&str, &[u8])| {
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\n");
+        [head.as_bytes(), body].concat()
+    };
+    Reply::Turns(Arc::new(Mutex::new(answers.iter().map(whole).collect())))
 }
 
 /// An answer with a body.
@@ -96,6 +107,18 @@ async fn talk(
     match reply.unwrap_or_else(|| answer("404 Not Found", "nothing")) {
         Reply::Close(text) => {
             let _ = stream.write_all(text.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+        Reply::Turns(turns) => {
+            let next = {
+                let mut turns = turns.lock().unwrap();
+                let next = turns[0].clone();
+                if turns.len() > 1 {
+                    turns.remove(0);
+                }
+                next
+            };
+            let _ = stream.write_all(&next).await;
             let _ = stream.shutdown().await;
         }
         Reply::Hold(text) => {

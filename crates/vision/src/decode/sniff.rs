@@ -33,6 +33,12 @@ fn is_tiff(bytes: &[u8]) -> bool {
     MAGIC.iter().any(|magic| bytes.starts_with(magic))
 }
 
+/// Whether the first bytes are those of a picture, of whichever kind.
+pub(super) fn is_picture(bytes: &[u8]) -> bool {
+    let named = || by_signature(bytes).or_else(|| by_brand(bytes));
+    supported(bytes).is_some() || named().is_some_and(|what| what.ends_with(" picture"))
+}
+
 fn supported(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(b"\xff\xd8\xff") {
         return Some(Format::Jpeg);

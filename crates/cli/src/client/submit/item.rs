@@ -3,6 +3,7 @@
 use crate::args::{AboutArgs, OccasionArg};
 use crate::client::words::moment;
 use crate::failure::Failure;
+use crate::inspect::inputs::{FileNames, is_regular};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use walkaround_assembly::terminal::printable_path;
@@ -25,6 +26,8 @@ pub(super) struct Item {
 pub(super) struct Naming<'a> {
     /// Folder that relative paths start from.
     pub base: &'a Path,
+    /// Finds the files that a list names.
+    pub names: &'a FileNames,
     /// Whether local photos are named by their path instead of being copied.
     pub by_path: bool,
 }
@@ -43,8 +46,8 @@ impl Item {
     pub(super) fn set_local(&mut self, path: &Path, by_path: bool) -> Result<(), String> {
         let cannot = |why: String| format!("cannot open `{}`: {why}", path.display());
         let absolute = path.canonicalize().map_err(|e| cannot(e.to_string()))?;
-        if !absolute.is_file() {
-            return Err(cannot("not a file".to_owned()));
+        if !is_regular(&absolute) {
+            return Err(cannot("not a regular file".to_owned()));
         }
         let text = absolute.to_str().map(str::to_owned);
         match (by_path, text) {
@@ -75,7 +78,7 @@ impl Item {
             return Ok(Self::of(PhotoRef::Url(text.to_owned())));
         }
         let mut item = Self::of(PhotoRef::File(text.to_owned()));
-        item.set_local(&naming.base.join(text), naming.by_path)?;
+        item.set_local(&naming.names.locate(naming.base, text)?, naming.by_path)?;
         Ok(item)
     }
 

@@ -1,29 +1,27 @@
-//! Manifests: CSV with a header, or JSON lines in the wire form of a request.
+//! Manifests: tables with a header, requests as JSON, or plain lists of photos.
 //!
-//! Paths of photos are relative to the manifest's folder. The first line that is wrong is told with its
-//! number.
+//! Excel and editors write these in several encodings, with several delimiters and line ends ([`crate::text`], [`table`]).
+//! What a file holds decides how it is read, its name only where the content does not tell. Paths of photos are relative
+//! to the manifest's folder. The first line that is wrong is named with its number.
 
-use super::item::{About, Item, Naming};
-use crate::client::words::{bad_line, moment};
+mod json;
+mod row;
+mod table;
+
+use super::item::{About, Item, Naming, s3_parts};
+use crate::client::rows::print_notice;
+use crate::client::words::bad_line;
 use crate::failure::Failure;
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
+use crate::inspect::inputs::{open_regular, read_head};
+use crate::text::{Text, decode};
+use std::io::Read;
 use std::path::Path;
-use walkaround_domain::{InspectionId, Occasion, PhotoRef, Timestamp};
-use walkaround_messages::{Intake, derived_id, parse_intake};
+use walkaround_domain::Timestamp;
+use walkaround_domain::photo_name::is_picture_name;
+use walkaround_vision::decode::is_picture;
 
-/// What labels' columns start with.
-const LABEL: &str = "label.";
-const COLUMNS: [&str; 8] = [
-    "photo",
-    "vehicle_id",
-    "reservation_id",
-    "occasion",
-    "viewpoint",
-    "taken_at",
-    "deadline",
-    "inspection_id",
-];
+/// Longest manifest, in bytes: a million long lines.
+const BYTES_MAX: u64 = 512 << 20;
 
 /// How a manifest is read.
 #[derive(Clone, Copy)]
@@ -35,123 +33,120 @@ pub(super) struct Reading<'a> {
     pub now: Timestamp,
 }
 
-/// Reads CSV.
-pub(super) fn csv(mut text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
+/// What a manifest holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A header and rows.
+    Table,
+    /// Requests, one after the other or in one array.
+    Json,
+    /// A photo a line.
+    List,
+}
+
+/// Whether a file is a manifest rather than a photo.
+///
+/// # Errors
+/// Usage: a workbook, which is not read.
+pub(super) fn is_manifest(path: &Path) -> Result<bool, Failure> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let Ok(head) = read_head(path) else {
+        // Not there, or no regular file: said where photos are looked for.
+        return Ok(false);
+    };
+    if is_picture(&head) || is_picture_name(&name) {
+        return Ok(false);
+    }
+    if [".xlsx", ".xlsm", ".xls", ".ods", ".numbers"]
+        .iter()
+        .any(|end| name.ends_with(end))
+    {
+        return Err(Failure::usage(format!(
+            "{}: a workbook; save it as CSV UTF-8 first",
+            path.display()
+        )));
+    }
+    let named = [
+        ".csv", ".tsv", ".tab", ".txt", ".lst", ".list", ".json", ".jsonl", ".ndjson",
+    ];
+    Ok(named.iter().any(|end| name.ends_with(end)) || is_text(&head))
+}
+
+/// Whether the first bytes of a file of any name are those of a list. The last line may be cut.
+fn is_text(head: &[u8]) -> bool {
+    let whole = head.rsplitn(2, |b| *b == b'\n').last().unwrap_or(head);
+    let read = decode(whole);
+    !whole.is_empty()
+        && read.is_ok_and(|read| {
+            read.guessed.is_none() && !read.text.contains(|c: char| c.is_control() && !c.is_whitespace())
+        })
+}
+
+/// Reads a manifest.
+pub(super) fn read(reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
+    let whole = |why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", reading.file.display()));
+    let cannot = |e: std::io::Error| Failure::usage(format!("cannot open `{}`: {e}", reading.file.display()));
     let mut bytes = Vec::new();
-    text.read_to_end(&mut bytes)?;
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(&bytes[..]);
-    let line_of = |position: Option<&csv::Position>| position.map_or(1, |p| line_of(&bytes, p));
-    let wrong = |error: &csv::Error| {
-        let line = line_of(error.position());
-        let why = match error.kind() {
-            csv::ErrorKind::UnequalLengths {
-                expected_len, len, ..
-            } => {
-                format!("{len} fields, expected {expected_len} as in the header")
-            }
-            csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
-            _ => error.to_string(),
-        };
-        bad_line(reading.file, line, why)
-    };
-    let header = reader.headers().map_err(|e| wrong(&e))?.clone();
-    let known =
-        |name: &str| COLUMNS.contains(&name) || name.strip_prefix(LABEL).is_some_and(|l| !l.is_empty());
-    if let Some(unknown) = header.iter().find(|name| !known(name)) {
-        let why = format!(
-            "no column is called `{unknown}`: {}, {LABEL}NAME",
-            COLUMNS.join(", ")
-        );
-        return Err(bad_line(reading.file, 1, why));
+    let file = open_regular(reading.file).map_err(cannot)?;
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(whole(&format_args!("over {} MiB; split it", BYTES_MAX >> 20)));
     }
-    if !header.iter().any(|name| name == "photo") {
-        return Err(bad_line(reading.file, 1, "the header has no column `photo`"));
+    let text = decode(&bytes).map_err(|why| whole(&why))?;
+    if let Some(line) = text.guessed {
+        print_notice(format!(
+            "walkaround: {}, line {line}: not UTF-8, read as Windows-1252; save it as CSV UTF-8 if names look wrong",
+            reading.file.display()
+        ))?;
     }
+    items(&text, reading)
+}
+
+/// The photos of a text.
+fn items(text: &Text, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
+    match form(text, reading.file) {
+        Form::Table => table::read(&text.text, reading),
+        Form::Json => json::read(&text.text, reading),
+        Form::List => list(text, reading),
+    }
+}
+
+/// By the content where it tells, else by the name.
+fn form(text: &Text, file: &Path) -> Form {
+    let extension = file
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let start = text.text.trim_start_matches(crate::text::is_blank);
+    if start.starts_with(['{', '[']) {
+        return Form::Json;
+    }
+    if table::is_one(&text.text) {
+        return Form::Table;
+    }
+    match extension.as_str() {
+        "csv" | "tsv" | "tab" => Form::Table,
+        "json" | "jsonl" | "ndjson" => Form::Json,
+        _ => Form::List,
+    }
+}
+
+fn list(text: &Text, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
-    for row in reader.records() {
-        let row = row.map_err(|e| wrong(&e))?;
-        let line = line_of(row.position());
-        let filled = header.iter().zip(&row).filter(|(_, value)| !value.is_empty());
-        let item = from_row(&filled.collect(), reading).map_err(|why| bad_line(reading.file, line, why))?;
+    for (number, line) in text.numbered() {
+        let bad = |why: String| bad_line(reading.file, number, format!("photo: {why}"));
+        if s3_parts(line).is_some_and(|(_, key)| key.is_empty() || key.ends_with('/')) {
+            let why = "a prefix; name it on the command line, or in a list on standard input";
+            return Err(bad(why.to_owned()));
+        }
+        let mut item = Item::parse(line, reading.naming).map_err(bad)?;
+        item.complete(reading.about).map_err(bad)?;
         items.push(item);
-    }
-    Ok(items)
-}
-
-/// The line that a row stands on. The reader's position is where the row before it ended: empty lines in
-/// between are skipped here.
-fn line_of(bytes: &[u8], position: &csv::Position) -> u64 {
-    let start = usize::try_from(position.byte())
-        .unwrap_or(usize::MAX)
-        .min(bytes.len());
-    let empty = bytes[start..].iter().take_while(|b| matches!(b, b'\n' | b'\r'));
-    position.line() + empty.filter(|b| **b == b'\n').count() as u64
-}
-
-fn from_row(row: &BTreeMap<&str, &str>, reading: Reading<'_>) -> Result<Item, String> {
-    let photo = row.get("photo").ok_or("photo: empty")?;
-    let mut item = Item::parse(photo, reading.naming).map_err(|why| format!("photo: {why}"))?;
-    let text = |name: &str| row.get(name).map(|value| (*value).to_owned());
-    let at = |name: &str| {
-        let value = row.get(name).map(|value| moment(value, reading.now));
-        value.transpose().map_err(|why| format!("{name}: {why}"))
-    };
-    let r = &mut item.request;
-    r.vehicle_id = text("vehicle_id");
-    r.reservation_id = text("reservation_id");
-    r.occasion = row.get("occasion").map(|word| occasion(word)).transpose()?;
-    r.viewpoint = text("viewpoint");
-    r.taken_at = at("taken_at")?;
-    r.deadline = at("deadline")?;
-    for (name, value) in row {
-        if let Some(label) = name.strip_prefix(LABEL) {
-            r.labels.insert(label.to_owned(), (*value).to_owned());
-        }
-    }
-    if let Some(id) = row.get("inspection_id") {
-        r.id = InspectionId::new(*id).map_err(|e| format!("inspection_id: {e}"))?;
-        item.id_given = true;
-    }
-    item.complete(reading.about)?;
-    Ok(item)
-}
-
-fn occasion(word: &str) -> Result<Occasion, String> {
-    match word.to_ascii_lowercase().replace('-', "_").as_str() {
-        "pick_up" => Ok(Occasion::PickUp),
-        "return" => Ok(Occasion::Return),
-        _ => Err("occasion: expected pick_up or return".to_owned()),
-    }
-}
-
-/// Reads JSON lines. A `file` is a local photo, as everywhere on the command line.
-pub(super) fn json_lines(text: impl Read, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
-    let mut items = Vec::new();
-    for (line, number) in BufReader::new(text).lines().zip(1..) {
-        let bad = |why: String| bad_line(reading.file, number, why);
-        let line = line.map_err(|e| bad(e.to_string()))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        for intake in parse_intake(&line, &BTreeMap::new()).map_err(|e| bad(e.reason))? {
-            let Intake::Inspect(request) = intake else {
-                return Err(bad("no request for a photo".to_owned()));
-            };
-            let photo = request.photo.clone();
-            let mut item = Item {
-                id_given: request.id != derived_id(&photo),
-                request,
-                local: None,
-            };
-            if let PhotoRef::File(path) = &photo {
-                item.set_local(&reading.naming.base.join(path), reading.naming.by_path)
-                    .map_err(|why| bad(format!("photo.file: {why}")))?;
-            }
-            item.complete(reading.about).map_err(bad)?;
-            items.push(item);
-        }
     }
     Ok(items)
 }

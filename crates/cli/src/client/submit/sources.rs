@@ -4,15 +4,12 @@ use super::item::{About, Item, Naming, is_url, s3_parts};
 use super::manifest::{self, Reading};
 use crate::client::backend::Backend;
 use crate::failure::Failure;
-use crate::inspect::inputs;
-use std::fs::File;
-use std::io::BufRead;
+use crate::inspect::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
 use std::path::{Path, PathBuf};
+use walkaround_domain::photo_name::{is_other_name, is_system_path};
 use walkaround_domain::{PhotoRef, Timestamp};
 use walkaround_ports::BlobAddress;
 
-/// Most photos of one run: bounds the list held in memory.
-const PHOTOS_MAX: usize = 1_000_000;
 /// Keys of one page of a listing.
 const PAGE: usize = 1000;
 
@@ -42,11 +39,13 @@ impl Plan {
                 plan.word(path, &mut local, words)?;
                 continue;
             }
-            for line in std::io::stdin().lock().lines() {
-                let line = line?;
-                if !line.trim().is_empty() {
-                    plan.word(Path::new(line.trim()), &mut local, words)?;
-                }
+            let names = FileNames::default();
+            for line in inputs::standard_input()? {
+                let path = match is_url(&line) || s3_parts(&line).is_some() {
+                    true => PathBuf::from(&line),
+                    false => names.locate(Path::new(""), &line).map_err(Failure::usage)?,
+                };
+                plan.word(&path, &mut local, words)?;
             }
         }
         if !local.is_empty() {
@@ -68,21 +67,17 @@ impl Plan {
             });
         } else if is_url(text) {
             self.add(Item::of(PhotoRef::Url(text.to_owned())), words.about)?;
-        } else if let Some(read) = manifest_reader(path) {
-            let cannot = |e| Failure::usage(format!("cannot open `{}`: {e}", path.display()));
-            let file = File::open(path).map_err(cannot)?;
-            let items = read(
-                file,
-                Reading {
-                    file: path,
-                    naming: Naming {
-                        base: path.parent().unwrap_or(Path::new("")),
-                        by_path: words.by_path,
-                    },
-                    about: words.about,
-                    now: words.now,
+        } else if manifest::is_manifest(path)? {
+            let items = manifest::read(Reading {
+                file: path,
+                naming: Naming {
+                    base: path.parent().unwrap_or(Path::new("")),
+                    names: &FileNames::default(),
+                    by_path: words.by_path,
                 },
-            )?;
+                about: words.about,
+                now: words.now,
+            })?;
             self.items.extend(items);
         } else {
             local.push(path.to_path_buf());
@@ -108,6 +103,7 @@ impl Plan {
     /// Asks the blob store for what is below the prefixes.
     pub(super) async fn list_prefixes(&mut self, stack: &dyn Backend, about: &About) -> Result<(), Failure> {
         let blobs = stack.blobs();
+        let mut left_out = LeftOut::default();
         for prefix in std::mem::take(&mut self.prefixes) {
             // One object, named whole.
             let whole = !prefix.key.is_empty() && !prefix.key.ends_with('/');
@@ -122,17 +118,29 @@ impl Plan {
                 let Some(last) = keys.last() else { break };
                 after = Some(last.clone());
                 for key in keys {
-                    if inputs::is_picture_name(Path::new(&key)) {
-                        self.add(object(&prefix.bucket, key), about)?;
+                    match no_photo(&key[prefix.key.len().min(key.len())..]) {
+                        Some(why) => left_out.add(why, format_args!("s3://{}/{key}", prefix.bucket)),
+                        None => self.add(object(&prefix.bucket, key), about)?,
                     }
                 }
             }
             if self.items.len() == before {
+                left_out.print()?;
                 return Err(Failure::usage(format!("no photos at {prefix}")));
             }
         }
-        Ok(())
+        Ok(left_out.print()?)
     }
+}
+
+/// Why a key below a prefix is not taken. A listing has names only: what has no suffix, or one that is not known, is taken,
+/// and its content decides in the pipeline.
+fn no_photo(below: &str) -> Option<Why> {
+    if is_system_path(below) {
+        return Some(Why::System);
+    }
+    let is_marker = below.is_empty() || below.ends_with('/');
+    (is_marker || is_other_name(below)).then_some(Why::NoPicture)
 }
 
 fn object(bucket: &str, key: String) -> Item {
@@ -141,19 +149,4 @@ fn object(bucket: &str, key: String) -> Item {
         key,
         version: None,
     })
-}
-
-type ManifestReader = fn(File, Reading<'_>) -> Result<Vec<Item>, Failure>;
-
-/// How a manifest of this name is read; none when it is no manifest.
-fn manifest_reader(path: &Path) -> Option<ManifestReader> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    if path.is_dir() {
-        return None;
-    }
-    match extension.as_str() {
-        "csv" => Some(manifest::csv),
-        "jsonl" | "ndjson" => Some(manifest::json_lines),
-        _ => None,
-    }
 }

@@ -1,14 +1,8 @@
 //! Which ends of workers are failures, and in what words they are told.
 
 use crate::doctor::capacity::trouble;
-use crate::local::up::STOPPING;
-use walkaround_assembly::ending::{RECLAIMED, ending as meant};
-use walkaround_embedded::{ADOPTED, STARTER_GONE};
-use walkaround_pipeline::scaler::END_REASON;
-
-/// Words of Batch and of this machine for ends that are nobody's fault: an instance was taken back (Spot), `up` ended,
-/// its worker was taken over from another one and outlived the knowledge of its exit code.
-const FINE: [&str; 4] = [RECLAIMED, STOPPING, STARTER_GONE, ADOPTED];
+use walkaround_assembly::ending::ending as meant;
+use walkaround_ports::EndCause;
 
 /// A failed end.
 pub(super) struct Ending {
@@ -21,7 +15,8 @@ pub(super) struct Ending {
 /// What a failed end means; none for one that is as it should be, or that somebody wanted.
 pub(super) fn ending(exit: Option<i32>, reason: &str) -> Option<Ending> {
     // Who is told to end may still do it with 0; that the scaler had to is a failure whatever the code.
-    let silent = reason.contains(END_REASON);
+    let cause = EndCause::of(reason);
+    let silent = cause == Some(EndCause::Unresponsive);
     if exit == Some(0) && !silent {
         return None;
     }
@@ -31,7 +26,7 @@ pub(super) fn ending(exit: Option<i32>, reason: &str) -> Option<Ending> {
     }
     // An end without a code of its own: the reason has to tell whether somebody wanted it.
     let killed = matches!(exit, None | Some(137 | 143));
-    if killed && !silent && FINE.iter().any(|word| reason.contains(word)) {
+    if killed && cause.is_some_and(EndCause::is_nobodys_fault) {
         return None;
     }
     let meant = meant(exit, reason);

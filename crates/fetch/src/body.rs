@@ -1,0 +1,242 @@
+//! The body of an answer: read within the limit, its content encoding taken off within the same limit, and whether it may
+//! have been cut.
+
+use crate::web::transport_fault;
+use crate::words::{one_line, shown};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use reqwest::Response;
+use reqwest::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
+use std::io::{self, Read};
+use url::Url;
+use walkaround_ports::FetchError;
+
+/// Encodings of one body, at most: servers send one, and each costs a pass over it.
+const ENCODINGS_MAX: usize = 2;
+/// What a JPEG may have behind its end marker, in bytes: padding, not a trailer of pictures.
+const JPEG_PADDING_MAX: usize = 64;
+
+/// A whole answer, as far as can be told.
+pub(crate) struct Body {
+    /// The photo, without its content encoding.
+    pub(crate) bytes: Vec<u8>,
+    /// The answer had no length, and ends where the picture does not: it may have been cut on its way.
+    pub(crate) maybe_cut: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Encoding {
+    Gzip,
+    Deflate,
+}
+
+/// Reads the body.
+pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Result<Body, FetchError> {
+    let encodings = encodings(url, &response)?;
+    // Both tell the reader where the body ends; without them it ends where the connection does, cut or not.
+    let has_end = response.content_length().is_some() || response.headers().contains_key(TRANSFER_ENCODING);
+    let raw = chunks(url, response, bytes_max).await?;
+    let bytes = if encodings.is_empty() {
+        raw
+    } else {
+        let decode = move || decoded(raw, &encodings, bytes_max);
+        let decoded = tokio::task::spawn_blocking(decode).await;
+        decoded
+            .unwrap_or_else(|_| Err(Undecodable::Broken))
+            .map_err(|why| match why {
+                Undecodable::TooLarge => too_large(url, bytes_max),
+                Undecodable::Broken => {
+                    FetchError::Unreachable(format!("{}: its compressed body is broken or cut", shown(url)))
+                }
+            })?
+    };
+    let maybe_cut = !has_end && ends_early(&bytes);
+    Ok(Body { bytes, maybe_cut })
+}
+
+fn too_large(url: &Url, bytes_max: u64) -> FetchError {
+    FetchError::TooLarge(format!("{}: more than {bytes_max} bytes", shown(url)))
+}
+
+/// As it comes, up to the limit.
+async fn chunks(url: &Url, mut response: Response, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
+    if response
+        .content_length()
+        .is_some_and(|announced| announced > bytes_max)
+    {
+        return Err(too_large(url, bytes_max));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| transport_fault(url, &error))?
+    {
+        if (bytes.len() + chunk.len()) as u64 > bytes_max {
+            return Err(too_large(url, bytes_max));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The encodings to take off, last one first (RFC 9110, section 8.4). We ask for none; some servers send one all the same.
+fn encodings(url: &Url, response: &Response) -> Result<Vec<Encoding>, FetchError> {
+    let mut found = Vec::new();
+    for value in response.headers().get_all(CONTENT_ENCODING) {
+        for name in String::from_utf8_lossy(value.as_bytes()).split(',') {
+            match name.trim().to_ascii_lowercase().as_str() {
+                "" | "identity" | "none" => {}
+                "gzip" | "x-gzip" => found.push(Encoding::Gzip),
+                "deflate" => found.push(Encoding::Deflate),
+                other => {
+                    return Err(FetchError::NotFound(format!(
+                        "{}: answered with content-encoding `{}`, expected none, gzip or deflate",
+                        shown(url),
+                        one_line(other)
+                    )));
+                }
+            }
+        }
+    }
+    if found.len() > ENCODINGS_MAX {
+        let words = format!("{}: more than {ENCODINGS_MAX} content encodings", shown(url));
+        return Err(FetchError::NotFound(words));
+    }
+    found.reverse();
+    Ok(found)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Undecodable {
+    TooLarge,
+    Broken,
+}
+
+fn decoded(mut bytes: Vec<u8>, encodings: &[Encoding], bytes_max: u64) -> Result<Vec<u8>, Undecodable> {
+    for encoding in encodings {
+        bytes = match encoding {
+            // Servers that label by a rule label pictures as compressed that are not.
+            Encoding::Gzip if !bytes.starts_with(b"\x1f\x8b") => bytes,
+            Encoding::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), bytes_max)?,
+            // By the RFC deflate has a zlib header; some servers leave it out.
+            Encoding::Deflate if is_zlib(&bytes) => inflate(ZlibDecoder::new(&bytes[..]), bytes_max)?,
+            Encoding::Deflate => match inflate(DeflateDecoder::new(&bytes[..]), bytes_max) {
+                Err(Undecodable::Broken) if is_picture_start(&bytes) => bytes,
+                outcome => outcome?,
+            },
+        };
+    }
+    Ok(bytes)
+}
+
+/// At most the limit comes out, however much is in it.
+fn inflate(from: impl Read, bytes_max: u64) -> Result<Vec<u8>, Undecodable> {
+    let mut bytes = Vec::new();
+    let read: io::Result<usize> = from.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
+    match read {
+        Ok(_) if bytes.len() as u64 > bytes_max => Err(Undecodable::TooLarge),
+        Ok(_) => Ok(bytes),
+        Err(_) => Err(Undecodable::Broken),
+    }
+}
+
+/// The two bytes of a zlib header (RFC 1950).
+fn is_zlib(bytes: &[u8]) -> bool {
+    matches!(bytes, [cmf, flg, ..] if cmf & 0x0f == 8 && (u16::from(*cmf) << 8 | u16::from(*flg)) % 31 == 0)
+}
+
+fn is_picture_start(bytes: &[u8]) -> bool {
+    const STARTS: [&[u8]; 5] = [b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM"];
+    STARTS.iter().any(|start| bytes.starts_with(start))
+}
+
+/// Whether a picture of a known kind ends before its format says. What is not known does not.
+fn ends_early(bytes: &[u8]) -> bool {
+    let size_at = |at: usize| {
+        let four = bytes.get(at..)?.first_chunk::<4>()?;
+        Some(u64::from(u32::from_le_bytes(*four)))
+    };
+    let len = bytes.len() as u64;
+    match bytes {
+        [] => true,
+        [0xff, 0xd8, 0xff, ..] => {
+            let tail = &bytes[bytes.len().saturating_sub(JPEG_PADDING_MAX)..];
+            !tail.windows(2).any(|pair| pair == [0xff, 0xd9])
+        }
+        [0x89, b'P', b'N', b'G', ..] => {
+            let tail = &bytes[bytes.len().saturating_sub(JPEG_PADDING_MAX)..];
+            !tail.windows(4).any(|four| four == b"IEND")
+        }
+        [b'G', b'I', b'F', b'8', ..] => bytes.last() != Some(&b';'),
+        [b'R', b'I', b'F', b'F', ..] => size_at(4).is_none_or(|size| len < size + 8),
+        [b'B', b'M', ..] => size_at(2).is_none_or(|size| len < size),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use std::io::Write;
+
+    const PHOTO: &[u8] = b"\xff\xd8\xff a photo \xff\xd9";
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut out = GzEncoder::new(Vec::new(), Compression::default());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn encodings_come_off_within_the_limit() {
+        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::default());
+        zlib.write_all(PHOTO).unwrap();
+        let mut bare = DeflateEncoder::new(Vec::new(), Compression::default());
+        bare.write_all(PHOTO).unwrap();
+        let cases = [
+            (gzip(PHOTO), vec![Encoding::Gzip]),
+            (gzip(&gzip(PHOTO)), vec![Encoding::Gzip, Encoding::Gzip]),
+            (
+                [gzip(b"\xff\xd8\xff a "), gzip(b"photo \xff\xd9")].concat(),
+                vec![Encoding::Gzip],
+            ),
+            (zlib.finish().unwrap(), vec![Encoding::Deflate]),
+            (bare.finish().unwrap(), vec![Encoding::Deflate]),
+            (PHOTO.to_vec(), vec![Encoding::Gzip]),
+            (PHOTO.to_vec(), vec![Encoding::Deflate]),
+        ];
+        for (bytes, encodings) in cases {
+            let photo = decoded(bytes, &encodings, PHOTO.len() as u64);
+            assert_eq!(photo.as_deref(), Ok(PHOTO), "{encodings:?}");
+        }
+        let bomb = gzip(&vec![0; 1 << 20]);
+        assert_eq!(decoded(bomb, &[Encoding::Gzip], 1000), Err(Undecodable::TooLarge));
+        let whole = gzip(PHOTO);
+        let cut = whole[..whole.len() - 9].to_vec();
+        assert_eq!(decoded(cut, &[Encoding::Gzip], 1000), Err(Undecodable::Broken));
+    }
+
+    #[test]
+    fn pictures_that_end_early_are_known_by_their_format() {
+        let whole: [&[u8]; 6] = [
+            PHOTO,
+            b"\xff\xd8\xff a \xff\xd9\0\0\r\n",
+            b"\x89PNG\r\n\x1a\n...\0\0\0\0IEND\xae\x42\x60\x82",
+            b"GIF89a...;",
+            b"RIFF\x08\0\0\0WEBPVP8 ",
+            b"anything else",
+        ];
+        for bytes in whole {
+            assert!(!ends_early(bytes), "{bytes:?}");
+        }
+        for bytes in &whole[..5] {
+            assert!(
+                ends_early(&bytes[..bytes.len() - 4]) || bytes.ends_with(b"\r\n"),
+                "{bytes:?}"
+            );
+        }
+        assert!(ends_early(b""));
+    }
+}
