@@ -27,6 +27,6 @@ pub use geometry::{PixelBox, Point, Polygon, Rle, Size, UnitRect};
 pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
+pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome, UsedBundle};
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};
