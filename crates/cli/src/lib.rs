@@ -20,8 +20,8 @@ use args::{Args, Command};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
-use walkaround_assembly::terminal::{Text, printable};
 use walkaround_assembly::failure;
+use walkaround_assembly::terminal::{Text, printable};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
