@@ -8,8 +8,8 @@ pub(crate) use bundle::{
 };
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, Connecting, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, QueueArg, RedriveArgs,
-    ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
+    AboutArgs, Connecting, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
+    RedriveArgs, RetryArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
 };
 use std::path::PathBuf;
 
@@ -47,6 +47,10 @@ pub(crate) enum Command {
     Parked(ParkedArgs),
     /// Send parked messages back to their queue
     Redrive(RedriveArgs),
+    /// Try failed inspections again
+    Retry(RetryArgs),
+    /// Remove what is older than the local stack keeps it (`up` does so once a day)
+    Prune(PruneArgs),
     /// Why is it not running? A line a check, with the cause and what to do
     Doctor(DoctorArgs),
 }

@@ -9,6 +9,7 @@ mod embedded;
 pub(crate) mod list;
 pub(crate) mod parked;
 pub(crate) mod photo_store;
+pub(crate) mod retry;
 pub(crate) mod rows;
 pub(crate) mod show;
 pub(crate) mod status;

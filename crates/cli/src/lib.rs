@@ -19,12 +19,17 @@ mod whole_file;
 
 use args::{Args, Command};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 use walkaround_assembly::failure;
+use walkaround_assembly::terminal::{Text, printable};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     let outcome = match &args.command {
         Command::Inspect(options) => inspect::run(options),
         Command::Evaluate(options) => evaluate::run(options),
@@ -38,7 +43,27 @@ pub fn main() -> ExitCode {
         Command::Show(options) => client::show::run(options),
         Command::Parked(options) => client::parked::run(options),
         Command::Redrive(options) => client::parked::redrive(options),
+        Command::Retry(options) => client::retry::run(options),
+        Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
     };
     failure::exit_code(outcome)
+}
+
+/// The command line. What is wrong with it is said with what was given, which need not be plain text.
+fn parse() -> Result<Args, ExitCode> {
+    let error = match Args::try_parse() {
+        Ok(args) => return Ok(args),
+        // Help and version.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => error,
+    };
+    let mut text = error.render().to_string();
+    for given in std::env::args_os() {
+        let given = given.to_string_lossy();
+        text = text.replace(&*given, &printable(&given));
+    }
+    // Nowhere is left to report that standard error is closed.
+    let _ = Text(std::io::stderr()).write_all(text.as_bytes());
+    Err(ExitCode::from(2))
 }

@@ -4,6 +4,7 @@
 //! clients are in [`crate::client`].
 
 pub(crate) mod drop_folder;
+pub(crate) mod prune;
 pub(crate) mod stack;
 pub(crate) mod up;
 pub(crate) mod worker;

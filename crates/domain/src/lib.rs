@@ -29,6 +29,6 @@ pub use hex::hex;
 pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
+pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome, UsedBundle};
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

@@ -89,6 +89,17 @@ pub struct AttemptHistory {
     pub unfinished_starts: u32,
     /// Those of them that had the process for themselves.
     pub unfinished_starts_alone: u32,
+    /// The bundle that was in use when it failed for good.
+    pub failed_with: Option<UsedBundle>,
+}
+
+/// A bundle by name and version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedBundle {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// One inspection.

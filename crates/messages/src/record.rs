@@ -8,7 +8,7 @@ use crate::request::moment;
 use crate::{Unreadable, v1};
 use walkaround_domain::{
     AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest,
-    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict, hex,
+    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, UsedBundle, Verdict, hex,
 };
 
 /// The document of a record.
@@ -119,6 +119,10 @@ fn wire_history(history: &AttemptHistory) -> Option<v1::AttemptHistory> {
         last_failure_at: last.map(|failure| failure.at.into()),
         unfinished_starts: history.unfinished_starts,
         unfinished_starts_alone: history.unfinished_starts_alone,
+        failed_with: history.failed_with.as_ref().map(|bundle| v1::Bundle {
+            name: bundle.name.clone(),
+            version: bundle.version.clone(),
+        }),
     })
 }
 
@@ -136,6 +140,10 @@ fn history(wire: v1::AttemptHistory) -> Result<AttemptHistory, Unreadable> {
         last_failure: last_failure.transpose()?,
         unfinished_starts: wire.unfinished_starts,
         unfinished_starts_alone: wire.unfinished_starts_alone,
+        failed_with: wire.failed_with.map(|bundle| UsedBundle {
+            name: bundle.name,
+            version: bundle.version,
+        }),
     })
 }
 

@@ -152,7 +152,7 @@ fn index_keys(inspection: &Inspection) -> IndexKeys {
 }
 
 /// Parses a stored record.
-fn entry(stored: &StoredRecord) -> Result<Entry, PortError> {
+pub(crate) fn entry(stored: &StoredRecord) -> Result<Entry, PortError> {
     let inspection = parse_record(&stored.body).map_err(|e| {
         let detail = format!("record {} cannot be read: {e}", stored.id);
         PortError::new(("records", "read"), PortErrorKind::Corrupt, detail)

@@ -5,7 +5,7 @@
 //! leases, gathers acknowledgements and stops in order; both look through a [`looker`], which gathers photos
 //! into batches for the networks. Where a service hands out batches by itself, an [`invocation`] takes the
 //! consumer's place. [`scaler`] keeps the number of workers at what the backlog asks for.
-//! [`look`] is the look at one photo itself; `walkaround inspect` uses it directly.
+//! [`reopen`] opens failed inspections for another round. [`look`] is the look at one photo itself; `walkaround inspect` uses it directly.
 
 pub mod consumer;
 pub mod desk;
@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod look;
 pub mod looker;
 pub mod memory;
+pub mod reopen;
 pub mod report;
 pub mod retry;
 pub mod scaler;

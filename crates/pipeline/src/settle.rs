@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
-use walkaround_domain::{BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome};
+use walkaround_domain::{
+    BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome, UsedBundle,
+};
 use walkaround_messages::finished_event;
 use walkaround_ports::{BlobAddress, Blobs, Clock, OutEvent, PortError, PortErrorKind, Publisher, PutNew};
 
@@ -69,7 +71,7 @@ impl Settler {
         .await
     }
 
-    /// Settles an inspection that cannot be looked at.
+    /// Settles an inspection that cannot be looked at; `bundle` was in use.
     ///
     /// # Errors
     /// [`LedgerError`]; the message must come back.
@@ -77,8 +79,12 @@ impl Settler {
         &self,
         entry: Entry,
         (code, detail): (FailureCode, String),
+        bundle: UsedBundle,
     ) -> Result<(), LedgerError> {
-        self.finish(entry, &Event::Fail { code, detail }, &|_| {}).await
+        self.finish(entry, &Event::Fail { code, detail }, &|next| {
+            next.history.failed_with = Some(bundle.clone());
+        })
+        .await
     }
 
     /// Publishes a final inspection whose event may not have been published, and stores that it was.

@@ -243,7 +243,27 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_RECORD_DAYS",
         "0",
-        "aws: days that a record is kept; 0 for ever",
+        "days that a record is kept after its last change; on the local stack a final one, and events; 0 for ever",
+    ),
+    doc(
+        "WALKAROUND_PHOTO_DAYS",
+        "0",
+        "local: days that photos are kept in the stack after they were put there last; 0 for ever (on AWS: `PhotoDays`)",
+    ),
+    doc(
+        "WALKAROUND_RESULT_DAYS",
+        "0",
+        "local: days that reports and marked pictures are kept; 0 for ever (on AWS: `ResultDays`)",
+    ),
+    doc(
+        "WALKAROUND_DEAD_LETTER_DAYS",
+        "14",
+        "local: days that parked messages are kept, as SQS keeps them; 0 for ever",
+    ),
+    doc(
+        "WALKAROUND_DURABILITY",
+        "process",
+        "local: what an accepted request survives: process (the death of any process) or power (a loss of power too; each write waits for the disk)",
     ),
     doc(TOPIC, "", "aws: ARN of the topic that events are published to"),
     doc(JOB_QUEUE, "", "aws: AWS Batch job queue of the workers"),

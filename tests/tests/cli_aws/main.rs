@@ -13,8 +13,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use walkaround_aws::{Aws, DynamoRecords, S3Blobs, SqsQueue};
 use walkaround_domain::{
-    AttemptHistory, BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef,
-    Timestamp, Verdict,
+    AttemptHistory, BlobRef, FailureCode, Inspection, InspectionId, InspectionRequest, Outcome, Phase,
+    PhotoRef, Timestamp, Verdict,
 };
 use walkaround_emulators::Ministack;
 use walkaround_messages::{record_body, utc_day};
@@ -393,4 +393,58 @@ fn what_is_missing_is_one_clear_line() {
         .with("WALKAROUND_JOB_PREFIX", "stage-worker")
         .run(&["status"]);
     assert!(!jobs.stderr.contains("WALKAROUND_JOB_DEFINITION"), "{jobs:?}");
+}
+
+#[test]
+fn retry_reopens_failed_inspections_and_sends_their_messages() {
+    let bench = Bench::new();
+    let fail = |code| Phase::Failed {
+        code,
+        detail: "it did".to_owned(),
+    };
+    bench.store("one", &fail(FailureCode::EngineFailed), "car-1");
+    bench.store("two", &fail(FailureCode::PhotoNotFound), "car-1");
+    bench.store("three", &done(Verdict::Clean), "car-2");
+    let names = &bench.names;
+    let states = |arguments: &[&str]| -> BTreeMap<String, String> {
+        let of = |d: &serde_json::Value| {
+            let text = |field: &str| d[field].as_str().unwrap().to_owned();
+            (text("inspection_id"), text("state"))
+        };
+        names.documents(arguments).iter().map(of).collect()
+    };
+    let would = states(&["retry", "--failed", "--dry-run"]);
+    assert_eq!(
+        would,
+        [("one", "would_reopen"), ("two", "would_reopen")]
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .into()
+    );
+    assert_eq!(states(&["retry", "--failed", "--code", "engine_failed"]).len(), 1);
+    let shown = &names.documents(&["show", "one"])[0];
+    assert_eq!(
+        (shown["phase"].as_str(), shown["history"]["reopened"].as_u64()),
+        (Some("accepted"), Some(1))
+    );
+    // Nothing of it is found again, and the rest is.
+    assert_eq!(states(&["retry", "--failed"]).keys().collect::<Vec<_>>(), ["two"]);
+    assert!(states(&["retry", "--failed"]).is_empty());
+    let left = names.run(&["retry", "three", "nobody"]);
+    assert_eq!(left.code, 1, "{left:?}");
+    assert!(
+        left.stdout.contains("it is done") && left.stdout.contains("no such inspection"),
+        "{left:?}"
+    );
+    // Delivered after their delay.
+    let mut sent = BTreeMap::new();
+    for _ in 0..60 {
+        sent.extend(bench.take("INTAKE_QUEUE"));
+        if sent.len() == 2 {
+            break;
+        }
+    }
+    let photos: Vec<bool> = ["one.jpg", "two.jpg"]
+        .map(|name| sent.keys().any(|body| body.contains(name)))
+        .into();
+    assert_eq!(photos, [true, true], "{sent:?}");
 }

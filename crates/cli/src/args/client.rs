@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
-use walkaround_domain::{InspectionId, Verdict};
+use walkaround_domain::{FailureCode, InspectionId, Verdict};
 
 /// What a client command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -213,6 +213,57 @@ pub(crate) struct RedriveArgs {
     pub queue: Option<QueueArg>,
     #[command(flatten)]
     pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "failed", "code", "day", "bundle"]))]
+pub(crate) struct RetryArgs {
+    /// Failed inspections
+    #[arg(value_name = "ID", value_parser = inspection_id, conflicts_with_all = ["failed", "code", "day", "bundle"])]
+    pub ids: Vec<InspectionId>,
+    /// All failed ones [of the last 30 days, or of --day]
+    #[arg(long)]
+    pub failed: bool,
+    /// Those that failed as this: engine_failed, photo_unreachable, ...
+    #[arg(long, value_parser = failure_code)]
+    pub code: Option<FailureCode>,
+    /// Those that were accepted on a day (UTC, 2026-11-22)
+    #[arg(long, value_parser = day)]
+    pub day: Option<String>,
+    /// Those that failed while this bundle was in use
+    #[arg(long, value_name = "NAME")]
+    pub bundle: Option<String>,
+    /// The URL of the one inspection's photo, where it is signed: records keep URLs without their query
+    #[arg(long, requires = "ids")]
+    pub url: Option<String>,
+    /// Most inspections of this run; the same command once more goes on
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub limit: u16,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PruneArgs {
+    /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    pub format: Printed,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn failure_code(text: &str) -> Result<FailureCode, String> {
+    FailureCode::parse(text).ok_or_else(|| {
+        let known: Vec<&str> = FailureCode::ALL.iter().map(|code| code.as_str()).collect();
+        format!("expected one of {}", known.join(", "))
+    })
 }
 
 fn per_second(text: &str) -> Result<f64, String> {

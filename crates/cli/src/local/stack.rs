@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_assembly::Kit;
 pub(crate) use walkaround_assembly::process::{resident_bytes, runtime, start_log, stop_on_signal};
-use walkaround_embedded::{Embedded, Options, SystemClock};
+use walkaround_embedded::{Durability, Embedded, Options, SystemClock};
 use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
@@ -28,7 +28,11 @@ impl Stack {
             settings.root = root.to_path_buf();
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let embedded = Embedded::open(&settings.root, Options::default(), Arc::clone(&clock))?;
+        let mut options = Options::default();
+        if settings.durable {
+            options.durability = Durability::PowerLoss;
+        }
+        let embedded = Embedded::open(&settings.root, options, Arc::clone(&clock))?;
         settings.root = settings.root.canonicalize().unwrap_or(settings.root);
         Ok(Self {
             settings: Arc::new(settings),

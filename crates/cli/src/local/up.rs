@@ -1,6 +1,7 @@
 //! `walkaround up`: the whole pipeline in one command: triage, scaler, workers, drop folder, HTTP.
 
 use super::drop_folder::DropFolder;
+use super::prune;
 use super::stack::{Stack, runtime, start_log, stop_on_signal};
 use crate::args::UpArgs;
 use crate::failure::Failure;
@@ -40,6 +41,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     tick(&scaler).await;
     let scaler = tokio::spawn(scale(scaler, stack.settings.scale_every, stop.clone()));
     let drop_folder = args.drop.clone().or_else(|| stack.settings.drop_folder.clone());
+    // It ends with this process: what it removes, it removes in transactions.
+    tokio::spawn(prune::daily(stack.clone(), stop.clone()));
     let watching = match drop_folder {
         Some(folder) => {
             let folder = DropFolder::open(&folder, &stack)?;

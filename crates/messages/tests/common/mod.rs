@@ -202,14 +202,26 @@ fn history() -> impl Strategy<Value = AttemptHistory> {
         moment(),
     )
         .prop_map(|(code, detail, at)| AttemptFailure { code, detail, at });
-    (any::<u32>(), option::of(failure), any::<u32>(), any::<u32>()).prop_map(
-        |(reopened, last_failure, unfinished_starts, unfinished_starts_alone)| AttemptHistory {
-            reopened,
-            last_failure,
-            unfinished_starts,
-            unfinished_starts_alone,
-        },
+    let bundle = ("\\PC{0,20}", "\\PC{0,20}")
+        .prop_map(|(name, version)| walkaround_domain::UsedBundle { name, version });
+    (
+        any::<u32>(),
+        option::of(failure),
+        any::<u32>(),
+        any::<u32>(),
+        option::of(bundle),
     )
+        .prop_map(
+            |(reopened, last_failure, unfinished_starts, unfinished_starts_alone, failed_with)| {
+                AttemptHistory {
+                    reopened,
+                    last_failure,
+                    unfinished_starts,
+                    unfinished_starts_alone,
+                    failed_with,
+                }
+            },
+        )
 }
 
 /// Any inspection.

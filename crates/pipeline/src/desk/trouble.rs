@@ -11,7 +11,7 @@ use crate::telemetry::Happened;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::{Event, FailureCode, InspectionRequest};
+use walkaround_domain::{Event, FailureCode, InspectionRequest, UsedBundle};
 use walkaround_ports::{Delivery, FetchError, PortError, PortErrorKind};
 
 /// Why a photo is not settled yet.
@@ -123,7 +123,12 @@ impl Desk {
         (code, detail): (FailureCode, String),
     ) -> Result<Handled, Trouble> {
         info!(inspection = %entry.inspection.request.id, code = code.as_str(), detail, "failed");
-        self.settler.failed(entry, (code, detail)).await?;
+        let looker = self.looker.get();
+        let bundle = UsedBundle {
+            name: looker.bundle().name.clone(),
+            version: looker.bundle().version.clone(),
+        };
+        self.settler.failed(entry, (code, detail), bundle).await?;
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         self.telemetry.tell(Happened::Failed(code));
         Ok(Handled::Settled)

@@ -2,10 +2,14 @@
 //!
 //! A hint to wait, not a verdict: some cameras leave the end out, and such a file is taken after a longer wait.
 
+/// The shortest frame of those below: RIFF's.
+const FRAME_BYTES_MIN: usize = 12;
+
 /// Whether a picture of these bytes lacks its end. Of formats that have none to look for, nothing is said.
 pub(super) fn looks_cut(bytes: &[u8]) -> bool {
     match bytes {
-        [] => true,
+        // Too short for any picture.
+        _ if bytes.len() < FRAME_BYTES_MIN => true,
         [0xFF, 0xD8, ..] => jpeg(bytes),
         [0x89, b'P', b'N', b'G', ..] => !ends_with_near(bytes, b"IEND"),
         [b'R', b'I', b'F', b'F', size @ ..] => riff(size, bytes.len()),

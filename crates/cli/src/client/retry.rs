@@ -1,0 +1,149 @@
+//! `walkaround retry`: failed inspections, tried again.
+
+use super::backend::Backend;
+use super::rows::{ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table};
+use super::words::counted;
+use super::{Missing, open};
+use crate::args::{Printed, QueueArg, RetryArgs};
+use crate::failure::Failure;
+use crate::local::stack::runtime;
+use comfy_table::Table;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+use walkaround_messages::utc_day;
+use walkaround_pipeline::ledger::Ledger;
+use walkaround_pipeline::reopen::{
+    ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener, Which,
+};
+use walkaround_ports::Clock;
+
+/// Days that are looked through when none is named, today included.
+const DAYS_MAX: u32 = 30;
+
+pub(crate) fn run(args: &RetryArgs) -> Result<ExitCode, Failure> {
+    if args.url.is_some() && args.ids.len() != 1 {
+        return Err(Failure::usage("--url goes with one inspection"));
+    }
+    runtime()?.block_on(async {
+        let stack = open(&args.stack, Missing::Refuse).await?;
+        retry(args, &*stack).await
+    })
+}
+
+async fn retry(args: &RetryArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+    let records = stack.records()?;
+    let reopener = Reopener {
+        ledger: Ledger::new(records.clone()),
+        records,
+        intake: stack.queue(QueueArg::Intake)?,
+        clock: stack.clock(),
+    };
+    let pass = ReopenPass {
+        limit: usize::from(args.limit),
+        dry_run: args.dry_run,
+        url: args.url.clone(),
+    };
+    let mut table = table(&["inspection", "photo", "failed as", "outcome"]);
+    let mut hear = |one: ReopenedOne| match args.stack.format {
+        Printed::Json => print_document(document(&one)),
+        Printed::Table => {
+            row(&mut table, &one);
+            Ok(())
+        }
+    };
+    let ended = reopener
+        .run(&which(args, &*stack.clock()), &pass, &mut hear)
+        .await;
+    if args.stack.format == Printed::Table && table.row_count() > 0 {
+        print_table(table)?;
+    }
+    let summary = ended.map_err(|error| match error {
+        ReopenError::Port(error) => Failure::from(error),
+        ReopenError::Output(error) => Failure::from(error),
+    })?;
+    let line = line(&summary, args);
+    match args.stack.format {
+        Printed::Table => print_line(line)?,
+        // Standard output has documents only.
+        Printed::Json => print_notice(line)?,
+    }
+    let bad = summary.errors > 0 || (!args.ids.is_empty() && summary.left > 0);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn which(args: &RetryArgs, clock: &dyn Clock) -> Which {
+    if !args.ids.is_empty() {
+        return Which::Ids(args.ids.clone());
+    }
+    let day = |back: u32| utc_day(clock.now() - Duration::from_secs(86_400) * back);
+    Which::Failed {
+        days: match &args.day {
+            Some(day) => vec![day.clone()],
+            None => (0..DAYS_MAX).map(day).collect(),
+        },
+        code: args.code,
+        bundle: args.bundle.clone(),
+    }
+}
+
+/// State and reason of an outcome.
+fn words(what: &Reopened) -> (&'static str, Option<String>) {
+    match what {
+        Reopened::Yes => ("reopened", None),
+        Reopened::Would => ("would_reopen", None),
+        Reopened::NotFailed(phase) => ("not_failed", Some(format!("it is {phase}"))),
+        Reopened::Unknown => ("unknown", Some("there is no such inspection".to_owned())),
+        Reopened::Cannot(why) => ("cannot", Some(why.clone())),
+        Reopened::Error(why) => ("error", Some(why.clone())),
+    }
+}
+
+fn document(one: &ReopenedOne) -> serde_json::Value {
+    let (state, why) = words(&one.what);
+    json!({
+        "inspection_id": one.id.as_str(),
+        "photo": one.photo.as_ref().map(ToString::to_string),
+        "code": one.code.map(|code| code.as_str()),
+        "state": state,
+        "why": why,
+    })
+}
+
+fn row(table: &mut Table, one: &ReopenedOne) {
+    if table.row_count() >= ROWS_MAX {
+        return;
+    }
+    let (state, why) = words(&one.what);
+    let outcome = state.replace('_', " ") + &why.map_or_else(String::new, |why| format!(": {why}"));
+    table.add_row([
+        cell(&one.id),
+        cell(one.photo.as_ref().map_or_else(String::new, photo_name)),
+        cell(one.code.map_or("", |code| code.as_str())),
+        cell(outcome),
+    ]);
+}
+
+fn line(summary: &ReopenSummary, args: &RetryArgs) -> String {
+    let done = if args.dry_run {
+        "would be tried again"
+    } else {
+        "tried again"
+    };
+    let mut text = format!("{} {done}", counted(summary.opened, "inspection"));
+    if summary.left > 0 {
+        text.push_str(&format!(", {} left as they are", summary.left));
+    }
+    if summary.errors > 0 {
+        text.push_str(&format!(", {} NOT REACHED", summary.errors));
+    }
+    if summary.more {
+        text.push_str("; there are more: the same command once more goes on");
+    }
+    if args.ids.is_empty() && args.day.is_none() {
+        text.push_str(&format!(
+            " (accepted in the last {DAYS_MAX} days; --day looks at any)"
+        ));
+    }
+    text
+}

@@ -1,0 +1,371 @@
+//! Failed inspections opened again, for another round of attempts.
+//!
+//! Order of the two writes: the message goes out first, delayed, and then the record is opened. A crash between leaves a
+//! message that finds a failed record and changes nothing; the inspection is still failed, and is found again. Should the
+//! record be opened so late that the message may have come before, the message is sent once more: twice is harmless.
+
+use crate::ledger::{Entry, Ledger, LedgerError, entry};
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef};
+use walkaround_messages::{derived_id, request_json};
+use walkaround_ports::{
+    Clock, OutMessage, PortError, Queue, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord,
+};
+
+/// Most inspections of one pass.
+pub const REOPEN_MAX: usize = 10_000;
+/// Most records that one pass looks through for what it is asked for.
+pub const LOOKED_THROUGH_MAX: usize = 50_000;
+/// Messages of one call (SQS takes ten).
+const BATCH: usize = 10;
+/// The message is not delivered before this has passed.
+const DELAY: Duration = Duration::from_secs(10);
+/// A record that was opened later than this after its message was sent has it sent again.
+const IN_TIME: Duration = Duration::from_secs(5);
+
+/// Which inspections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// These, in this order.
+    Ids(Vec<InspectionId>),
+    /// Failed ones that were accepted on these days (UTC), of a code or of any.
+    Failed {
+        /// As in [`RecordQuery::FailedOnDay`].
+        days: Vec<String>,
+        /// Only of this code.
+        code: Option<FailureCode>,
+        /// Only those that this bundle, by name, was in use for when they failed.
+        bundle: Option<String>,
+    },
+}
+
+/// One pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReopenPass {
+    /// Most inspections that are opened; at most [`REOPEN_MAX`].
+    pub limit: usize,
+    /// Only says what would be done.
+    pub dry_run: bool,
+    /// The URL of the photo of the one inspection that is asked for: records keep it without its query.
+    pub url: Option<String>,
+}
+
+/// What became of one inspection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reopened {
+    /// It is opened and its message is sent.
+    Yes,
+    /// It would be.
+    Would,
+    /// It did not fail: where it stands.
+    NotFailed(&'static str),
+    /// There is no such inspection.
+    Unknown,
+    /// It cannot be tried again as it stands; why, and what to do.
+    Cannot(String),
+    /// It could not be opened or sent now; nothing has changed, or it is harmless.
+    Error(String),
+}
+
+/// One inspection of a pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReopenedOne {
+    /// Which.
+    pub id: InspectionId,
+    /// Its photo, where there is a record.
+    pub photo: Option<PhotoRef>,
+    /// As what it failed.
+    pub code: Option<FailureCode>,
+    /// What became of it.
+    pub what: Reopened,
+}
+
+/// The outcome of a pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReopenSummary {
+    /// Opened, or would be.
+    pub opened: usize,
+    /// Not opened: not failed, unknown, cannot.
+    pub left: usize,
+    /// Could not be opened now.
+    pub errors: usize,
+    /// A bound was reached: the same pass once more goes on.
+    pub more: bool,
+}
+
+/// Who hears of each inspection at once.
+pub type Hear<'a> = &'a mut (dyn FnMut(ReopenedOne) -> std::io::Result<()> + Send);
+
+/// Why a pass ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReopenError {
+    /// A listing or the queue failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// Who hears of it is gone.
+    #[error(transparent)]
+    Output(#[from] std::io::Error),
+}
+
+/// Opens inspections again.
+pub struct Reopener {
+    /// Inspections.
+    pub ledger: Ledger,
+    /// The same as rows.
+    pub records: Arc<dyn Records>,
+    /// Where their messages go.
+    pub intake: Arc<dyn Queue>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A pass under way.
+struct Under<'a, 'b> {
+    pass: &'a ReopenPass,
+    hear: Hear<'b>,
+    summary: ReopenSummary,
+    batch: Vec<Entry>,
+}
+
+impl Reopener {
+    /// One pass; `hear` is told of each inspection.
+    ///
+    /// # Errors
+    /// [`ReopenError`]; what was opened until then is, and the same pass once more goes on.
+    pub async fn run(
+        &self,
+        which: &Which,
+        pass: &ReopenPass,
+        hear: Hear<'_>,
+    ) -> Result<ReopenSummary, ReopenError> {
+        let mut under = Under {
+            pass,
+            hear,
+            summary: ReopenSummary::default(),
+            batch: Vec::new(),
+        };
+        match which {
+            Which::Ids(ids) => {
+                for id in ids {
+                    let entry = self.ledger.read(id).await?;
+                    if !self.one(&mut under, id, entry).await? {
+                        break;
+                    }
+                }
+            }
+            Which::Failed { days, code, bundle } => {
+                self.listed(&mut under, days, &|entry| fits(entry, *code, bundle.as_deref()))
+                    .await?;
+            }
+        }
+        self.open_batch(&mut under).await?;
+        Ok(under.summary)
+    }
+
+    async fn listed(
+        &self,
+        under: &mut Under<'_, '_>,
+        days: &[String],
+        fits: &(dyn Fn(&Entry) -> bool + Sync),
+    ) -> Result<(), ReopenError> {
+        let mut looked = 0;
+        for day in days {
+            let query = RecordQuery::FailedOnDay(day.clone());
+            let mut after: Option<String> = None;
+            loop {
+                let page = self
+                    .records
+                    .list(&query, after.as_deref(), RECORDS_PAGE_MAX)
+                    .await?;
+                looked += page.records.len();
+                for record in page.records {
+                    let entry = match entry(&record) {
+                        Ok(entry) => entry,
+                        Err(what) => {
+                            under.say(unreadable(&record, what))?;
+                            continue;
+                        }
+                    };
+                    if fits(&entry) && !self.one(under, &record.id, Some(entry)).await? {
+                        return Ok(());
+                    }
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+                if looked >= LOOKED_THROUGH_MAX {
+                    under.summary.more = true;
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one up; false when the pass has reached its bound.
+    async fn one(
+        &self,
+        under: &mut Under<'_, '_>,
+        id: &InspectionId,
+        entry: Option<Entry>,
+    ) -> Result<bool, ReopenError> {
+        let Some(entry) = entry else {
+            let what = Reopened::Unknown;
+            under.say(ReopenedOne {
+                id: id.clone(),
+                photo: None,
+                code: None,
+                what,
+            })?;
+            return Ok(true);
+        };
+        if let Some(what) = refusal(&entry, under.pass) {
+            under.say(of(&entry, what))?;
+            return Ok(true);
+        }
+        if under.summary.opened + under.batch.len() >= under.pass.limit.min(REOPEN_MAX) {
+            under.summary.more = true;
+            return Ok(false);
+        }
+        if under.pass.dry_run {
+            under.say(of(&entry, Reopened::Would))?;
+            return Ok(true);
+        }
+        under.batch.push(entry);
+        if under.batch.len() == BATCH {
+            self.open_batch(under).await?;
+        }
+        Ok(true)
+    }
+
+    /// Sends the messages of some, and opens those whose message was taken.
+    async fn open_batch(&self, under: &mut Under<'_, '_>) -> Result<(), ReopenError> {
+        let batch = std::mem::take(&mut under.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let url = under.pass.url.as_deref();
+        let messages = batch
+            .iter()
+            .map(|e| message(&e.inspection.request, url, DELAY))
+            .collect();
+        let sent_at = self.clock.ticks();
+        let mut answers = self.intake.send(messages).await?.into_iter();
+        for entry in batch {
+            let one = of(&entry, Reopened::Yes);
+            let what = match answers.next() {
+                Some(Ok(())) => self.open(entry, sent_at, url).await,
+                Some(Err(error)) => Reopened::Error(error.to_string()),
+                None => Reopened::Error("the queue gave no answer".to_owned()),
+            };
+            under.say(ReopenedOne { what, ..one })?;
+        }
+        Ok(())
+    }
+
+    async fn open(&self, entry: Entry, sent_at: Duration, url: Option<&str>) -> Reopened {
+        let request = entry.inspection.request.clone();
+        let happened = (&Event::Reopen, self.clock.now());
+        match self.ledger.apply(entry, happened, &|_| {}).await {
+            Ok((_, true)) => {}
+            Ok((entry, false)) => return Reopened::NotFailed(entry.inspection.phase.as_str()),
+            Err(LedgerError::Illegal(illegal)) => return Reopened::NotFailed(illegal.from),
+            Err(error) => return Reopened::Error(error.to_string()),
+        }
+        if self.clock.ticks().saturating_sub(sent_at) < IN_TIME {
+            return Reopened::Yes;
+        }
+        let again = message(&request, url, Duration::ZERO);
+        match self
+            .intake
+            .send(vec![again])
+            .await
+            .map(|mut answers| answers.pop())
+        {
+            Ok(Some(Ok(()))) => Reopened::Yes,
+            Ok(Some(Err(error))) | Err(error) => Reopened::Error(format!(
+                "it is open, but its message may have come too early and could not be sent again ({error}): submit the photo again"
+            )),
+            Ok(None) => Reopened::Error("the queue gave no answer".to_owned()),
+        }
+    }
+}
+
+impl Under<'_, '_> {
+    fn say(&mut self, one: ReopenedOne) -> std::io::Result<()> {
+        match &one.what {
+            Reopened::Yes | Reopened::Would => self.summary.opened += 1,
+            Reopened::NotFailed(_) | Reopened::Unknown | Reopened::Cannot(_) => self.summary.left += 1,
+            Reopened::Error(_) => self.summary.errors += 1,
+        }
+        (self.hear)(one)
+    }
+}
+
+fn unreadable(record: &StoredRecord, error: PortError) -> ReopenedOne {
+    ReopenedOne {
+        id: record.id.clone(),
+        photo: None,
+        code: None,
+        what: Reopened::Error(error.detail),
+    }
+}
+
+fn of(entry: &Entry, what: Reopened) -> ReopenedOne {
+    let code = match &entry.inspection.phase {
+        Phase::Failed { code, .. } => Some(*code),
+        _ => None,
+    };
+    ReopenedOne {
+        id: entry.inspection.request.id.clone(),
+        photo: Some(entry.inspection.request.photo.clone()),
+        code,
+        what,
+    }
+}
+
+/// Why an inspection is not opened; none when it can be.
+fn refusal(entry: &Entry, pass: &ReopenPass) -> Option<Reopened> {
+    let request = &entry.inspection.request;
+    if !matches!(entry.inspection.phase, Phase::Failed { .. }) {
+        return Some(Reopened::NotFailed(entry.inspection.phase.as_str()));
+    }
+    match &pass.url {
+        Some(url) => {
+            let other = PhotoRef::Url(url.clone()).without_query() != request.photo;
+            let why = format!("the URL given is not that of its photo, {}", request.photo);
+            other.then_some(Reopened::Cannot(why))
+        }
+        // A record's URL has no query. Where the id is that of the bare URL, the request had none either.
+        None if matches!(request.photo, PhotoRef::Url(_)) && derived_id(&request.photo) != request.id => {
+            Some(Reopened::Cannot(
+                "its URL may have been signed, and records keep URLs without their query: give it with --url"
+                    .to_owned(),
+            ))
+        }
+        None => None,
+    }
+}
+
+fn fits(entry: &Entry, code: Option<FailureCode>, bundle: Option<&str>) -> bool {
+    let Phase::Failed { code: failed, .. } = &entry.inspection.phase else {
+        return false;
+    };
+    let used = entry.inspection.history.failed_with.as_ref();
+    code.is_none_or(|code| code == *failed)
+        && bundle.is_none_or(|name| used.is_some_and(|bundle| bundle.name == name))
+}
+
+fn message(request: &InspectionRequest, url: Option<&str>, delay: Duration) -> OutMessage {
+    let mut request = request.clone();
+    if let Some(url) = url {
+        request.photo = PhotoRef::Url(url.to_owned());
+    }
+    OutMessage {
+        body: request_json(&request),
+        delay,
+        ..OutMessage::default()
+    }
+}
