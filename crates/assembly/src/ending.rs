@@ -9,6 +9,8 @@ use walkaround_ports::{WorkerJob, WorkerJobState};
 pub const EXIT_USAGE: u8 = 2;
 /// The device or the library is not there (EX_UNAVAILABLE of sysexits.h).
 pub const EXIT_DEVICE: u8 = 69;
+/// The engine failed on its own picture several times (EX_SOFTWARE): another process may do better, elsewhere.
+pub const EXIT_ENGINE: u8 = 70;
 /// Nothing finished for too long (EX_TEMPFAIL): another process may do better.
 pub const EXIT_STALLED: u8 = 75;
 /// The bundle cannot be used (EX_CONFIG).
@@ -126,6 +128,11 @@ fn by_code(exit: Option<i32>) -> Told {
             "the device or the ONNX Runtime library is not there",
             "its log says what is missing: check WALKAROUND_DEVICE, the GPU instances and their image type, the driver \
              and the image's ONNX Runtime",
+        ),
+        EXIT_ENGINE => (
+            "its engine failed on every picture, its own too: the device or its driver is sick",
+            "its log names the error; photos went back unharmed and others may work: replace the machine (AWS Batch tries \
+             again by itself), or restart its driver",
         ),
         EXIT_STALLED => (
             "it stalled, nothing finished for WALKAROUND_STALL_EXIT_S",
