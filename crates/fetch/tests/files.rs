@@ -216,7 +216,10 @@ async fn a_root_that_is_not_mounted_is_trouble_of_the_host_and_not_of_the_photo(
     let photo = PhotoRef::File("in/photo.jpg".to_owned());
     let missing = PhotoRef::File("in/other.jpg".to_owned());
     let of = async |photo: &PhotoRef| fetcher.fetch(photo, 100).await.unwrap_err();
-    assert!(matches!(of(&missing).await, FetchError::NotFound(_)), "the root is there");
+    assert!(
+        matches!(of(&missing).await, FetchError::NotFound(_)),
+        "the root is there"
+    );
     // As a mount point is without its file system: empty, or gone.
     fs::remove_dir_all(root.join("in")).unwrap();
     for _ in 0..2 {

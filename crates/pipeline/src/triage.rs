@@ -184,10 +184,10 @@ impl Triage {
     async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
         let now = self.desk.settler.clock.now();
         let routed_at = entry.inspection.routed_at.unwrap_or_default();
-        let is_another = at.delivery.receive_count <= 1
-            && at.delivery.sent_at > routed_at
+        let is_another = at.task.delivery.receive_count <= 1
+            && at.task.delivery.sent_at > routed_at
             && now.since(routed_at) < RESEND_AFTER
-            && !at.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
+            && !at.task.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
         if is_another {
             info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
             return Ok(());

@@ -142,12 +142,13 @@ impl Context {
         self.ticks() < self.plan.faults_until
     }
 
-    /// Whether records, results and topic are away.
-    pub(crate) fn store_is_away(&self) -> bool {
+    /// Whether this port's store is away.
+    pub(crate) fn is_away(&self, port: &str) -> bool {
         let now = self.ticks();
-        self.plan
-            .store_away
-            .is_some_and(|(from, long)| now >= from && now < from + long)
+        let away = |(from, long)| now >= from && now < from + long;
+        let store =
+            port == "blobs" || matches!(port, "records" | "publisher") && !self.plan.results_away_only;
+        store && self.plan.store_away.is_some_and(away)
     }
 
     /// True with this probability while trouble may happen. Draws nothing for what cannot be.

@@ -156,7 +156,7 @@ impl Process {
         if self.context.violation().is_some() || self.frozen.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        if matches!(port, "records" | "blobs" | "publisher") && self.context.store_is_away() {
+        if self.context.is_away(port) {
             return Err(self.away((port, operation)).await);
         }
         let fate = self.fate();

@@ -74,8 +74,10 @@ pub struct Plan {
     pub skew_max: Duration,
     /// Share of processes whose engine fails every run, until trouble ends.
     pub sick_engines: f64,
-    /// Records, results and topic are away: from when, and for how long.
+    /// Stores are away: from when, and for how long.
     pub store_away: Option<(Duration, Duration)>,
+    /// Only the results are, not records and topic.
+    pub results_away_only: bool,
     /// Nothing else fails: only slow fetches and SIGTERM, so that every second look has one cause.
     pub calm: bool,
     /// Messages in hand at once, of one process.
@@ -128,6 +130,7 @@ impl Plan {
             skew_max: pick(rng, &[0, 0, 5]),
             sick_engines: level(rng, 0.5),
             store_away: (rng.u32(0..8) == 0).then(|| (Duration::from_secs(rng.u64(0..60)), STORE_AWAY)),
+            results_away_only: rng.bool(),
             calm,
             in_flight_max,
             lease: if calm {
@@ -179,7 +182,7 @@ fn rates(rng: &mut fastrand::Rng) -> Rates {
         outlives_lease: level(rng, 0.02),
         crash: level(rng, 0.03),
         hangs: level(rng, 0.04),
-        freezes: level(rng, 0.004),
+        freezes: level(rng, 0.01),
         duplicated: level(rng, 0.3),
         delivered_twice: level(rng, 0.2),
         ghost: level(rng, 0.2),

@@ -260,7 +260,8 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
         let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
         return Err((Invariant::J6, detail));
     }
-    if !context.plan.calm {
+    // A store that is away is another cause of a second look.
+    if !context.plan.calm || context.plan.store_away.is_some() {
         return Ok(());
     }
     for role in ["triage", "worker"] {
