@@ -1,7 +1,7 @@
 //! Exit codes by what went wrong at start: AWS Batch decides by them whether to try again.
 
 use walkaround_assembly::Failure;
-use walkaround_assembly::ending::{EXIT_BUNDLE, EXIT_DEVICE};
+use walkaround_assembly::ending::{EXIT_BUNDLE, EXIT_DEVICE, EXIT_ENGINE};
 use walkaround_inference::{BundleError, EngineError};
 use walkaround_ports::{PortError, PortErrorKind};
 
@@ -21,7 +21,7 @@ fn code(error: &anyhow::Error) -> Option<u8> {
         return match engine {
             EngineError::Library { .. } | EngineError::Device { .. } => Some(EXIT_DEVICE),
             EngineError::Bundle(_) => Some(EXIT_BUNDLE),
-            EngineError::Run { .. } => None,
+            EngineError::Run { .. } => Some(EXIT_ENGINE),
         };
     }
     if error.downcast_ref::<BundleError>().is_some() {
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_help_to_try_again_has_a_code_of_its_own() {
+    fn what_decides_whether_to_try_again_has_a_code_of_its_own() {
         let port = |kind| PortError::new(("blobs", "get"), kind, "x");
         let device = EngineError::Device { cause: "x".into() };
         let run = EngineError::Run {
@@ -59,7 +59,7 @@ mod tests {
             cause: "x".into(),
         };
         assert_eq!(of(device), Some(EXIT_DEVICE));
-        assert_eq!(of(run), None);
+        assert_eq!(of(run), Some(EXIT_ENGINE));
         assert_eq!(of(BundleError::SelfTest("x".into())), Some(EXIT_BUNDLE));
         assert_eq!(
             of(EngineError::from(BundleError::SelfTest("x".into()))),

@@ -2,7 +2,7 @@
 //!
 //! It takes the active version of its bundle (fetched and checked at start), looks at what is in the segmentation
 //! queue, takes a newly activated version up between photos once that has passed its self-test, and ends on SIGTERM,
-//! on a Spot notice, when there is nothing to do, or when it stalls.
+//! on a Spot notice, when there is nothing to do, when it stalls, or when its engine is sick.
 //!
 //! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
 //! | --- | --- | --- |
@@ -10,6 +10,7 @@
 //! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: mend the job definition |
 //! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
+//! | 70 | the engine fails on every picture, its own too | tries again, on whatever machine it finds |
 //! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whatever machine it finds |
 //! | 78 | the bundle is missing, broken, or fails its self-test | fails: activate another version |
 //! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is tried again, the rest fails |

@@ -379,8 +379,14 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
     ),
     (
         agreements.retries,
-        "a stall that is not",
+        "a sick engine that is not",
         lambda t: properties(t, "gpu", "JobDefinition")["RetryStrategy"]["EvaluateOnExit"].pop(1),
+        "exit code 70",
+    ),
+    (
+        agreements.retries,
+        "a stall that is not",
+        lambda t: properties(t, "gpu", "JobDefinition")["RetryStrategy"]["EvaluateOnExit"].pop(2),
         "exit code 75",
     ),
     (

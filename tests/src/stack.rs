@@ -102,23 +102,38 @@ impl TestStack {
             .append(true)
             .open(&log)
             .expect("a log can be opened");
+        let child = self
+            .command(arguments)
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("the program starts");
+        Running { child, log }
+    }
+
+    /// What a command prints, once it has ended.
+    ///
+    /// # Panics
+    /// When it cannot be started, or does not print text.
+    pub fn output(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("the program starts");
+        String::from_utf8(output.stdout).expect("commands print text")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("WALKAROUND_") {
                 command.env_remove(name);
             }
         }
-        let child = command
+        command
             .args(arguments)
             .envs(&self.variables)
             .env("NO_COLOR", "1")
             .current_dir(self.folder())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .expect("the program starts");
-        Running { child, log }
+            .stdin(Stdio::null());
+        command
     }
 
     /// What is logged below the root and beside it, by everything that ran.

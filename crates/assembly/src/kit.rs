@@ -13,11 +13,13 @@ use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
 use walkaround_inference::{Engine, FetchMissing};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
-use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::desk::{Desk, Isolation};
 use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::LookSettings;
-use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
+use walkaround_pipeline::looker::{
+    BatchSettings, Compute, CurrentLooker, EngineMonitor, Looker, LookerSettings,
+};
 use walkaround_pipeline::retry::{Dice, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::settle::Settler;
@@ -43,6 +45,8 @@ pub struct Kit {
     pub clock: Arc<dyn Clock>,
     /// Who is told what happens.
     pub telemetry: Arc<dyn Telemetry>,
+    /// The health of this process's engines.
+    pub engine: Arc<EngineMonitor>,
 }
 
 /// What triage is made from, beside the kit.
@@ -142,6 +146,7 @@ impl Kit {
                 photos_max: s.batch_photos,
                 batch_wait: s.batch_wait,
             },
+            monitor: Arc::clone(&self.engine),
         };
         Looker::with_engines(first, more, settings, Arc::clone(&self.clock))
     }
@@ -181,6 +186,7 @@ impl Kit {
             },
             dice: Arc::new(Dice::seeded(seed)),
             photo_bytes_max: s.photo_bytes_max,
+            isolation: Isolation::default(),
             progress,
             telemetry: Arc::clone(&self.telemetry),
             queue_name: pair.name,

@@ -1,6 +1,6 @@
 //! A worker of the GPU lane, on any stack.
 
-use crate::ending::EXIT_STALLED;
+use crate::ending::{EXIT_ENGINE, EXIT_STALLED};
 use crate::failure::Failure;
 use crate::kit::Kit;
 use crate::process::{host, resident_bytes};
@@ -28,7 +28,7 @@ pub struct WorkerParts {
     pub stop: Stop,
 }
 
-/// Works off the segmentation queue until told to stop, idle or stalled.
+/// Works off the segmentation queue until told to stop, idle, stalled, or its engine is sick.
 ///
 /// # Errors
 /// Settings that do not fit together.
@@ -60,12 +60,16 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
         clock: Arc::clone(&kit.clock),
         progress,
     };
-    let exit = consumer.run(parts.stop.clone()).await;
+    // A sick engine ends the worker as a stop does: what is in flight goes back.
+    let exit = consumer.run(parts.stop.or(&kit.engine.signal())).await;
     heart_stopper.stop();
     if beating.await.is_err() {
         warn!("the heart stopped early");
     }
     info!(worker, ?exit, "worker ends");
+    if kit.engine.is_sick() {
+        return Ok(ExitCode::from(EXIT_ENGINE));
+    }
     Ok(match exit {
         Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
         Exit::Stalled => ExitCode::from(EXIT_STALLED),

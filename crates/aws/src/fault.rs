@@ -130,12 +130,13 @@ pub(crate) fn kind_of(code: &str, status: u16) -> PortErrorKind {
         | "KMSInvalidStateException"
         | "KMS.KMSInvalidStateException" => PortErrorKind::Denied,
         "NoSuchKey"
-        | "NoSuchBucket"
         | "NotFound"
         | "NotFoundException"
         | "ResourceNotFoundException"
         | "QueueDoesNotExist"
         | "AWS.SimpleQueueService.NonExistentQueue" => PortErrorKind::NotFound,
+        // Not the object is missing: the call names a bucket that is not there, which is for people to put right.
+        "NoSuchBucket" => PortErrorKind::Invalid,
         "BadDigest" | "XAmzContentSHA256Mismatch" => PortErrorKind::Corrupt,
         // S3 answers these with 400 and 409; the same call may succeed later.
         "RequestTimeout" | "ConditionalRequestConflict" | "OperationAborted" => PortErrorKind::Unavailable,

@@ -11,6 +11,7 @@ use walkaround_aws::{
 };
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_inference::{FetchMissing, segmenter_files};
+use walkaround_pipeline::looker::EngineMonitor;
 use walkaround_pipeline::telemetry::{Silent, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
 use walkaround_settings::aws::{
@@ -149,6 +150,7 @@ impl CloudStack {
             ports: self.ports()?,
             clock: Arc::clone(&self.clock),
             telemetry,
+            engine: EngineMonitor::new(),
         })
     }
 

@@ -62,7 +62,10 @@ fn read_below(roots: &[Root], path: &str, bytes_max: u64) -> Result<Vec<u8>, Fet
     let forbidden = |why: &str| FetchError::Forbidden(format!("{shown}: {why}"));
     let wanted = below_a_root(roots, Path::new(path)).map_err(forbidden)?;
 
-    let resolved = fs::canonicalize(&wanted).map_err(|error| io_fault(&shown, &error))?;
+    let resolved = fs::canonicalize(&wanted).map_err(|error| match io_fault(&shown, &error) {
+        FetchError::NotFound(detail) => absent(roots, &wanted, detail),
+        fault => fault,
+    })?;
     let (root, inside) = roots
         .iter()
         .find_map(|root| Some((root, resolved.strip_prefix(&root.resolved).ok()?)))
@@ -81,6 +84,25 @@ fn read_below(roots: &[Root], path: &str, bytes_max: u64) -> Result<Vec<u8>, Fet
     read_at_most(&file, meta.len(), bytes_max)
         .map_err(|error| io_fault(&shown, &error))?
         .ok_or_else(|| FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")))
+}
+
+/// What a missing file means: nothing about the photo where its whole root is not there. A file system that is not
+/// mounted leaves an empty folder behind, or none.
+fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
+    let root = roots
+        .iter()
+        .find(|root| wanted.starts_with(&root.given) || wanted.starts_with(&root.resolved));
+    let is_away =
+        |root: &Root| fs::read_dir(&root.given).map_or(true, |mut entries| entries.next().is_none());
+    match root.filter(|root| is_away(root)) {
+        Some(root) => {
+            let folder = one_line(&root.given.display().to_string());
+            FetchError::Unreachable(format!(
+                "{detail}; the folder {folder} is empty or gone: is it mounted?"
+            ))
+        }
+        None => FetchError::NotFound(detail),
+    }
 }
 
 /// The absolute path, judged as text only: nothing outside the roots is even looked at, so that no answer tells

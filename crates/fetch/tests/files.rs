@@ -207,3 +207,29 @@ fn roots_must_be_folders() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_root_that_is_not_mounted_is_trouble_of_the_host_and_not_of_the_photo() {
+    let house = House::new();
+    let root = house.folder.path().join("root");
+    let fetcher = open(&[root.as_path()]);
+    let photo = PhotoRef::File("in/photo.jpg".to_owned());
+    let missing = PhotoRef::File("in/other.jpg".to_owned());
+    let of = async |photo: &PhotoRef| fetcher.fetch(photo, 100).await.unwrap_err();
+    assert!(
+        matches!(of(&missing).await, FetchError::NotFound(_)),
+        "the root is there"
+    );
+    // As a mount point is without its file system: empty, or gone.
+    fs::remove_dir_all(root.join("in")).unwrap();
+    for _ in 0..2 {
+        match of(&photo).await {
+            FetchError::Unreachable(words) => assert!(words.contains("mounted"), "{words}"),
+            other => panic!("{other:?}"),
+        }
+        let _ = fs::remove_dir(&root);
+    }
+    fs::create_dir_all(root.join("in")).unwrap();
+    fs::write(root.join("in/photo.jpg"), b"0123456789").unwrap();
+    assert_eq!(fetcher.fetch(&photo, 100).await.unwrap(), b"0123456789");
+}

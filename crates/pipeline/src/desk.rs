@@ -1,6 +1,7 @@
 //! What triage and the segmentation worker share: taking a request up, fetching and preparing its photo,
 //! and what becomes of trouble ([`Trouble`]).
 
+mod task;
 mod trouble;
 
 use crate::consumer::{Handled, Progress};
@@ -13,8 +14,9 @@ use crate::telemetry::{Happened, Settled, Telemetry};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+pub use task::{Isolation, Permit, PhotoTask, Stage};
 use tracing::{info, warn};
-pub use trouble::{Trouble, encode_trouble, engine_trouble};
+pub use trouble::{Trouble, encode_trouble};
 use trouble::{fetch_trouble, store_trouble};
 use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
 use walkaround_ports::{
@@ -37,6 +39,8 @@ pub struct Desk {
     pub dice: Arc<Dice>,
     /// Largest photo, in bytes.
     pub photo_bytes_max: u64,
+    /// Keeps photos at which processes died apart from the others.
+    pub isolation: Isolation,
     /// Counts for heartbeats.
     pub progress: Arc<Progress>,
     /// Who is told what happens, for metrics.
@@ -73,20 +77,22 @@ impl Desk {
     }
 
     /// The decoded photo, or the finished result when there is nothing to decode. `photo` is the message's: the
-    /// record's URL has lost its query.
+    /// record's URL has lost its query. `task` learns how far it is.
     ///
     /// # Errors
     /// [`Trouble`] when the photo cannot be had.
     pub async fn prepare(
         &self,
         looker: &Looker,
-        photo: &PhotoRef,
+        (photo, task): (&PhotoRef, &PhotoTask<'_>),
     ) -> Result<Result<InHand, Finished>, Trouble> {
+        task.reached(Stage::Fetching);
         let bytes = self
             .source
             .fetch(photo, self.photo_bytes_max)
             .await
             .map_err(fetch_trouble)?;
+        task.reached(Stage::Looking);
         match looker.prepare(bytes).await {
             Ok(in_hand) => Ok(Ok(in_hand)),
             Err((reason, file)) => {
@@ -97,13 +103,19 @@ impl Desk {
         }
     }
 
-    /// Stores the result of what was begun at `begin` (the clock's ticks), publishes it.
+    /// Stores the result of a task, publishes it.
     ///
     /// # Errors
     /// [`Trouble`] when it could not be stored.
-    pub async fn settle(&self, entry: Entry, finished: Finished, begin: Duration) -> Result<(), Trouble> {
+    pub async fn settle(
+        &self,
+        entry: Entry,
+        finished: Finished,
+        task: &PhotoTask<'_>,
+    ) -> Result<(), Trouble> {
+        task.reached(Stage::Storing);
         let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(begin),
+            total: self.settler.clock.ticks().saturating_sub(task.begin),
         };
         let id = entry.inspection.request.id.clone();
         let settled = Settled {

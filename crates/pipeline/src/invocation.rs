@@ -18,13 +18,26 @@ use walkaround_ports::{Clock, Delivery, Queue, Receipt};
 /// A process without invocations has this much time for each photo.
 const UNLIMITED: Duration = Duration::from_secs(3600);
 
+/// Giving back a batch that is refused takes at most this long.
+const REFUSE_MAX: Duration = Duration::from_secs(5);
+
 /// This long before the end nothing more is waited for.
 const RELEASE_MARGIN: Duration = Duration::from_millis(200);
+
+/// This long before the end a photo that is not finished is accounted for: a record read and written. Longer than
+/// [`InvocationSettings::answer_margin`], or there would be no time left to.
+const ACCOUNT_MARGIN: Duration = Duration::from_secs(3);
 
 /// When the present invocation ends, on the clock's ticks. A process that is invoked for one batch at a time
 /// shares one of these between [`Invocation`] and triage.
 #[derive(Debug, Default)]
-pub struct InvocationEnd(Mutex<Option<Duration>>);
+pub struct InvocationEnd(Mutex<Option<Span>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    begins_at: Duration,
+    ends_at: Duration,
+}
 
 impl InvocationEnd {
     /// The end of a process without invocations: never.
@@ -32,14 +45,33 @@ impl InvocationEnd {
         Arc::default()
     }
 
-    fn set(&self, ends_at: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends_at);
+    fn set(&self, begins_at: Duration, ends_at: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Span { begins_at, ends_at });
+    }
+
+    fn span(&self) -> Option<Span> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Time left, seen from `now` on the same clock.
     pub fn left(&self, now: Duration) -> Duration {
-        let ends_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        ends_at.map_or(UNLIMITED, |end| end.saturating_sub(now))
+        self.span()
+            .map_or(UNLIMITED, |span| span.ends_at.saturating_sub(now))
+    }
+
+    /// Time that a photo may be worked on from `now`, so that it can still be accounted for; none where there are no
+    /// invocations.
+    pub fn time_for_work(&self, now: Duration) -> Option<Duration> {
+        let span = self.span()?;
+        Some(span.ends_at.saturating_sub(now).saturating_sub(ACCOUNT_MARGIN))
+    }
+
+    /// Whether what began then had at least half of the invocation: less says nothing about a photo.
+    pub fn had_fair_time(&self, begin: Duration) -> bool {
+        self.span().is_none_or(|span| {
+            let whole = span.ends_at.saturating_sub(span.begins_at);
+            span.ends_at.saturating_sub(begin) * 2 >= whole
+        })
     }
 }
 
@@ -87,8 +119,9 @@ struct Held {
 impl Invocation {
     /// Handles a batch within `time`; the ids of the messages that have to come back, in no order.
     pub async fn run(&self, deliveries: Vec<Delivery>, time: Duration) -> Vec<String> {
-        let ends_at = self.clock.ticks() + time;
-        self.end.set(ends_at);
+        let begins_at = self.clock.ticks();
+        let ends_at = begins_at + time;
+        self.end.set(begins_at, ends_at);
         let (stopper, waiter) = stop();
         let permits = Arc::new(Semaphore::new(self.settings.at_once_max.max(1)));
         let mut tasks = JoinSet::new();
@@ -136,6 +169,19 @@ impl Invocation {
         }
         back.extend(held.into_values().map(|h| (h, Duration::ZERO)));
         self.give_back(back, ends_at).await
+    }
+
+    /// Gives a whole batch back that nothing is done with, for another process to take.
+    pub async fn refuse(&self, deliveries: Vec<Delivery>) {
+        let held = |delivery: Delivery| Held {
+            message_id: delivery.message_id,
+            receipt: delivery.receipt,
+        };
+        let back = deliveries
+            .into_iter()
+            .map(|d| (held(d), Duration::ZERO))
+            .collect();
+        self.give_back(back, self.clock.ticks() + REFUSE_MAX).await;
     }
 
     async fn sleep_until(&self, ends_at: Duration, margin: Duration) {

@@ -4,19 +4,21 @@
 //! [`Compute::Inline`] runs everything on the calling task instead: a simulation stays on one thread.
 
 mod batcher;
+mod monitor;
 
 use crate::look::{self, LookSettings, Looked, Preparation, Prepared, Rendering};
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchSettings;
-use batcher::Batcher;
+use batcher::{Batcher, Batching, own_picture};
 use image::RgbImage;
+pub use monitor::{EngineMonitor, RunError};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use walkaround_domain::Reason;
-use walkaround_inference::{Engine, EngineError, FirstLook};
+use walkaround_inference::{Engine, FirstLook};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
@@ -41,6 +43,8 @@ pub struct LookerSettings {
     pub decode_bytes_max: u64,
     /// How photos are gathered for the networks.
     pub batch: BatchSettings,
+    /// Who watches the health of the engines.
+    pub monitor: Arc<EngineMonitor>,
 }
 
 impl Default for LookerSettings {
@@ -50,6 +54,7 @@ impl Default for LookerSettings {
             compute: Compute::Pool(2),
             decode_bytes_max: 384 << 20,
             batch: BatchSettings::default(),
+            monitor: EngineMonitor::new(),
         }
     }
 }
@@ -174,8 +179,11 @@ impl Looker {
             cpu: Arc::new(Semaphore::new(threads)),
             batcher: Batcher::start(
                 (engine, more),
-                settings.compute,
-                settings.batch,
+                Batching {
+                    compute: settings.compute,
+                    settings: settings.batch,
+                    monitor: Arc::clone(&settings.monitor),
+                },
                 Arc::clone(&clock),
             ),
             settings,
@@ -225,8 +233,8 @@ impl Looker {
     /// Asks locator and gates.
     ///
     /// # Errors
-    /// When a network fails on this photo.
-    pub async fn first_look(&self, photo: &mut InHand) -> Result<FirstLook, EngineError> {
+    /// When a network fails; the error says who is at fault.
+    pub async fn first_look(&self, photo: &mut InHand) -> Result<FirstLook, RunError> {
         let begin = self.clock.ticks();
         let pixels = std::mem::take(&mut photo.photo.pixels);
         let (pixels, answer) = self.batcher.first_look(pixels).await;
@@ -240,8 +248,8 @@ impl Looker {
     /// Asks the segmenters.
     ///
     /// # Errors
-    /// When a network fails on this photo.
-    pub async fn segment(&self, photo: &mut InHand) -> Result<(), EngineError> {
+    /// When a network fails; the error says who is at fault.
+    pub async fn segment(&self, photo: &mut InHand) -> Result<(), RunError> {
         let begin = self.clock.ticks();
         let region = photo
             .first_look
@@ -290,24 +298,34 @@ impl Looker {
         finished(Looked::refused(reason), (file, name), &self.bundle, None)
     }
 
-    /// Time of one heavy look on this machine, measured on an empty picture: the shortest of one more than there are
+    /// Time of one heavy look on this machine, measured on the engine's own picture: the shortest of one more than there are
     /// engines, so that one of them is warm by then (its networks loaded, its memory had).
     ///
     /// # Errors
     /// When a network fails.
-    pub async fn measure_segment(&self) -> Result<Duration, EngineError> {
+    pub async fn measure_segment(&self) -> Result<Duration, RunError> {
         let mut shortest = Duration::MAX;
         for _ in 0..=self.engines {
-            let side = self.bundle.long_side.max(1);
             let begin = self.clock.ticks();
             let (_, answer) = self
                 .batcher
-                .segment(RgbImage::new(side, side), walkaround_domain::UnitRect::WHOLE)
+                .segment(
+                    own_picture(self.bundle.long_side),
+                    walkaround_domain::UnitRect::WHOLE,
+                )
                 .await;
             answer?;
             shortest = shortest.min(self.clock.ticks() - begin);
         }
         Ok(shortest)
+    }
+
+    /// Asks an engine with a picture of its own whether it works.
+    ///
+    /// # Errors
+    /// [`RunError::Engine`] when it does not.
+    pub async fn probe(&self) -> Result<(), RunError> {
+        self.batcher.probe().await
     }
 
     async fn compute<R: Send + 'static>(&self, work: impl FnOnce() -> R + Send + 'static) -> R {

@@ -36,6 +36,22 @@ impl Stopper {
 }
 
 impl Stop {
+    /// A signal that is given when either is: this one, or the other. Needs a runtime: a task waits for both.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let (stopper, both) = stop();
+        let (mut one, mut two) = (self.clone(), other.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = one.wait() => {}
+                () = two.wait() => {}
+            }
+            stopper.stop();
+        });
+        both
+    }
+
     /// Whether the signal was given.
     pub fn is_set(&self) -> bool {
         self.0.given.load(Ordering::SeqCst)

@@ -1,7 +1,7 @@
 //! Triage: the cheap look that stops unusable and clean photos, and the choice of lane for the rest.
 
 use crate::consumer::{Handled, Handler};
-use crate::desk::{Desk, Trouble, encode_trouble, engine_trouble};
+use crate::desk::{Desk, PhotoTask, Trouble, encode_trouble};
 use crate::invocation::InvocationEnd;
 use crate::ledger::Entry;
 use crate::looker::{InHand, Looker};
@@ -81,8 +81,7 @@ async fn measured(looker: &Looker) -> Option<Duration> {
 /// A photo on its way: who looks at it, and since when.
 struct Sitting<'a> {
     looker: Arc<Looker>,
-    delivery: &'a Delivery,
-    begin: Duration,
+    task: PhotoTask<'a>,
     request: &'a InspectionRequest,
 }
 
@@ -109,13 +108,16 @@ impl Handler for Triage {
             let stop = (!begun).then_some(stop);
             let sitting = Sitting {
                 looker: self.desk.looker.get(),
-                delivery,
-                begin: self.desk.settler.clock.ticks(),
+                task: PhotoTask::new(delivery, self.desk.settler.clock.ticks()),
                 request: &request,
             };
-            let one = match Box::pin(self.one(&sitting, stop)).await {
+            let work = Box::pin(self.one(&sitting, stop));
+            let one = match self.desk.within(&self.end, &sitting.task, work).await {
                 Ok(()) => Handled::Settled,
-                Err(trouble) => self.desk.handle_trouble(trouble, request, delivery).await,
+                Err(trouble) => {
+                    let asked = request.clone();
+                    self.desk.handle_trouble(trouble, asked, &sitting.task).await
+                }
             };
             // A message with several photos comes back when one of them has to; the others are then final.
             match one {
@@ -129,7 +131,7 @@ impl Handler for Triage {
 
 impl Triage {
     async fn one(&self, at: &Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
-        let entry = self.desk.take_up(at.request.clone(), at.delivery).await?;
+        let entry = self.desk.take_up(at.request.clone(), at.task.delivery).await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
@@ -139,9 +141,14 @@ impl Triage {
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let mut photo = match self.desk.prepare(&at.looker, &at.request.photo).await? {
+        let (entry, _permit) = self.desk.begin(entry, &at.task, &at.looker).await?;
+        if stop.is_some_and(Stop::is_set) {
+            return Err(Trouble::Draining);
+        }
+        let photo = (&at.request.photo, &at.task);
+        let mut photo = match self.desk.prepare(&at.looker, photo).await? {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, at.begin).await,
+            Err(finished) => return self.desk.settle(entry, finished, &at.task).await,
         };
         if !photo.usable() {
             return self.finish(at, entry, photo).await;
@@ -149,8 +156,7 @@ impl Triage {
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let look = at.looker.first_look(&mut photo).await;
-        let look = look.map_err(|e| engine_trouble(&e))?;
+        let look = at.looker.first_look(&mut photo).await?;
         self.situation.saw(look.suspect);
         if !look.suspect {
             return self.finish(at, entry, photo).await;
@@ -159,8 +165,7 @@ impl Triage {
         match routed.lane {
             Lane::Gpu => self.to_gpu(at, entry, routed).await,
             Lane::Inline => {
-                let segmented = at.looker.segment(&mut photo).await;
-                segmented.map_err(|e| engine_trouble(&e))?;
+                at.looker.segment(&mut photo).await?;
                 let entry = with_route(entry, routed, self.desk.settler.clock.now());
                 self.finish(at, entry, photo).await
             }
@@ -179,10 +184,10 @@ impl Triage {
     async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
         let now = self.desk.settler.clock.now();
         let routed_at = entry.inspection.routed_at.unwrap_or_default();
-        let is_another = at.delivery.receive_count <= 1
-            && at.delivery.sent_at > routed_at
+        let is_another = at.task.delivery.receive_count <= 1
+            && at.task.delivery.sent_at > routed_at
             && now.since(routed_at) < RESEND_AFTER
-            && !at.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
+            && !at.task.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
         if is_another {
             info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
             return Ok(());
@@ -204,7 +209,7 @@ impl Triage {
     async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
         let name = entry.inspection.request.photo.to_string();
         let finished = at.looker.finish(photo, name).await.map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, at.begin).await
+        self.desk.settle(entry, finished, &at.task).await
     }
 
     /// The record first, the message second: a crash in between is mended when the intake message returns.
@@ -229,7 +234,7 @@ impl Triage {
     /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
     async fn send(&self, at: &Sitting<'_>) -> Result<(), Trouble> {
         let kept = [TRACE_ATTRIBUTE, TAKEN_BACK_ATTRIBUTE].into_iter();
-        let kept = kept.filter_map(|name| at.delivery.attributes.get_key_value(name));
+        let kept = kept.filter_map(|name| at.task.delivery.attributes.get_key_value(name));
         let message = OutMessage {
             body: request_json(at.request),
             attributes: kept.map(|(n, v)| (n.clone(), v.clone())).collect(),

@@ -45,7 +45,7 @@ fn context() -> Arc<Context> {
     plan.rates = Rates::default();
     plan.workers_max = 99;
     plan.lane = LaneFate::Comes;
-    Arc::new(Context::new(plan, rng))
+    Arc::new(Context::new(plan, rng, None))
 }
 
 fn simulated<F: Future>(work: F) -> F::Output {

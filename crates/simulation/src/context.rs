@@ -2,6 +2,7 @@
 
 use crate::facts::Facts;
 use crate::plan::{CALLS_MAX, Plan};
+use crate::planted::Plant;
 use crate::trace::{Happening, Trace};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,10 @@ pub enum Invariant {
     J5,
     /// The outcome is that of the photo.
     J6,
+    /// A sick engine makes no photo fail.
+    E1,
+    /// A store that is away makes no photo fail.
+    A1,
     /// Bounds hold: messages in hand, sizes of batches.
     Q1,
     /// Never more workers than the maximum.
@@ -58,6 +63,7 @@ const EPOCH_MS: u64 = 1_795_334_400_000;
 /// Shared by everything in a world.
 pub(crate) struct Context {
     pub(crate) plan: Plan,
+    pub(crate) plant: Option<Plant>,
     /// Told when a promise is broken: the world ends there.
     pub(crate) broken: Notify,
     rng: Mutex<fastrand::Rng>,
@@ -74,9 +80,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    pub(crate) fn new(plan: Plan, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(plan: Plan, rng: fastrand::Rng, plant: Option<Plant>) -> Self {
         Self {
             plan,
+            plant,
             broken: Notify::new(),
             rng: Mutex::new(rng),
             started: Instant::now(),
@@ -133,6 +140,15 @@ impl Context {
     /// Whether trouble may still happen.
     pub(crate) fn troubled(&self) -> bool {
         self.ticks() < self.plan.faults_until
+    }
+
+    /// Whether this port's store is away.
+    pub(crate) fn is_away(&self, port: &str) -> bool {
+        let now = self.ticks();
+        let away = |(from, long)| now >= from && now < from + long;
+        let store =
+            port == "blobs" || matches!(port, "records" | "publisher") && !self.plan.results_away_only;
+        store && self.plan.store_away.is_some_and(away)
     }
 
     /// True with this probability while trouble may happen. Draws nothing for what cannot be.

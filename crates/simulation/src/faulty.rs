@@ -2,6 +2,7 @@
 //! calls that outlive a lease, hangs, and the death of the process between effect and answer.
 
 use crate::context::Context;
+use crate::planted::Plant;
 use crate::trace::Happening;
 use async_trait::async_trait;
 use std::fmt::Display;
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
+use walkaround_pipeline::looker::EngineMonitor;
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, FetchError, GpuCapacity, Heartbeat,
     LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher, PutNew,
@@ -26,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) died: Notify,
     /// Set when nothing of it moves any more.
     pub(crate) frozen: AtomicBool,
+    /// The health of its engine.
+    pub(crate) engine: Arc<EngineMonitor>,
 }
 
 /// What becomes of a call.
@@ -45,6 +49,7 @@ impl Process {
             name,
             died: Notify::new(),
             frozen: AtomicBool::new(false),
+            engine: EngineMonitor::new(),
         })
     }
 
@@ -129,6 +134,17 @@ impl Process {
         ))
     }
 
+    /// The error of a call to a store that is away.
+    async fn away(&self, (port, operation): (&'static str, &'static str)) -> PortError {
+        self.context.count(Happening::StoreAway);
+        self.pass(Duration::from_millis(10)).await;
+        let kind = match self.context.plant {
+            Some(Plant::StoreTroubleIsFinal) if port == "blobs" => PortErrorKind::TooLarge,
+            _ => PortErrorKind::Unavailable,
+        };
+        PortError::new((port, operation), kind, "away")
+    }
+
     /// One call: `effect` happens at one moment in the middle of it.
     async fn call<T>(
         &self,
@@ -139,6 +155,9 @@ impl Process {
         self.context.call();
         if self.context.violation().is_some() || self.frozen.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
+        }
+        if self.context.is_away(port) {
+            return Err(self.away((port, operation)).await);
         }
         let fate = self.fate();
         // A slow call is slow on its way there or on its way back.

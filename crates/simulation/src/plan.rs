@@ -72,7 +72,13 @@ pub struct Plan {
     pub stop_every: Option<Duration>,
     /// Clocks of processes differ by at most this, and jump.
     pub skew_max: Duration,
-    /// Nothing fails: only slow fetches and SIGTERM, so that every second look has one cause.
+    /// Share of processes whose engine fails every run, until trouble ends.
+    pub sick_engines: f64,
+    /// Stores are away: from when, and for how long.
+    pub store_away: Option<(Duration, Duration)>,
+    /// Only the results are, not records and topic.
+    pub results_away_only: bool,
+    /// Nothing else fails: only slow fetches and SIGTERM, so that every second look has one cause.
     pub calm: bool,
     /// Messages in hand at once, of one process.
     pub in_flight_max: usize,
@@ -98,6 +104,8 @@ pub struct Plan {
     pub devices_differ: bool,
 }
 
+/// How long stores are away, where they are.
+const STORE_AWAY: Duration = Duration::from_secs(3600);
 /// Longest simulated time of a world.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Most port calls of a world.
@@ -120,6 +128,9 @@ impl Plan {
             crash_every: (!calm && rng.bool()).then(|| Duration::from_secs(rng.u64(20..200))),
             stop_every: (calm || rng.bool()).then(|| Duration::from_secs(rng.u64(10..120))),
             skew_max: pick(rng, &[0, 0, 5]),
+            sick_engines: level(rng, 0.5),
+            store_away: (rng.u32(0..8) == 0).then(|| (Duration::from_secs(rng.u64(0..60)), STORE_AWAY)),
+            results_away_only: rng.bool(),
             calm,
             in_flight_max,
             lease: if calm {
@@ -171,7 +182,7 @@ fn rates(rng: &mut fastrand::Rng) -> Rates {
         outlives_lease: level(rng, 0.02),
         crash: level(rng, 0.03),
         hangs: level(rng, 0.04),
-        freezes: level(rng, 0.004),
+        freezes: level(rng, 0.01),
         duplicated: level(rng, 0.3),
         delivered_twice: level(rng, 0.2),
         ghost: level(rng, 0.2),

@@ -38,11 +38,15 @@ pub enum Plant {
     LaneNeverLate,
     /// Workers that die at their start are started again at once.
     NoBackOff,
+    /// An engine that is sick works on its own picture.
+    ProbeAlwaysPasses,
+    /// A store that is away says that it will never take what it was given.
+    StoreTroubleIsFinal,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -53,6 +57,8 @@ impl Plant {
         Self::SilenceEndsAtOnce,
         Self::LaneNeverLate,
         Self::NoBackOff,
+        Self::ProbeAlwaysPasses,
+        Self::StoreTroubleIsFinal,
     ];
 }
 

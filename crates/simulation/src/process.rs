@@ -60,10 +60,12 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
         draw(process, context.plan.stop_every),
     );
     let crash = after(crash_in);
+    let mut sick = process.engine.signal();
     let term = async {
         tokio::select! {
             biased;
             () = after(stop_in) => context.count(Happening::StopGiven),
+            () = sick.wait() => context.count(Happening::EngineSick),
             () = end.notified() => {}
             () = closing.wait() => {}
         }

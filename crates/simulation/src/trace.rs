@@ -70,6 +70,8 @@ happenings! {
     LookInline => "heavy looks in triage",
     LookGpu => "heavy looks in a worker",
     EngineFailed => "network failures",
+    EngineSick => "processes that ended because their engine was sick",
+    StoreAway => "calls while a store was away",
     Clean => "inspections: clean",
     Damaged => "inspections: damaged",
     Unusable => "inspections: unusable",

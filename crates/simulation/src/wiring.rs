@@ -15,7 +15,7 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
-use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::desk::{Desk, Isolation};
 use walkaround_pipeline::heartbeat::{Heart, Identity};
 use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
@@ -63,11 +63,12 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
     let engine = Box::new(SimEngine {
         context: Arc::clone(context),
         role,
+        sick: context.chance(plan.sick_engines),
         device,
     });
     Desk {
         source: around(process, &world.photos, ""),
-        looker: CurrentLooker::new(Looker::new(engine, looker_settings(context), Arc::clone(clock))),
+        looker: CurrentLooker::new(Looker::new(engine, looker_settings(process), Arc::clone(clock))),
         settler: Settler {
             ledger: Ledger::new(around(process, &world.records, "")),
             blobs: around(process, &world.blobs, ""),
@@ -85,13 +86,15 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
         },
         dice: Arc::new(Dice::seeded(context.rng().u64(..))),
         photo_bytes_max: 1 << 20,
+        isolation: Isolation::default(),
         progress: Arc::new(Progress::default()),
         telemetry: Arc::new(Silent),
         queue_name: role,
     }
 }
 
-fn looker_settings(context: &Context) -> LookerSettings {
+fn looker_settings(process: &Process) -> LookerSettings {
+    let context = &process.context;
     LookerSettings {
         look: LookSettings {
             limits: Limits {
@@ -106,6 +109,7 @@ fn looker_settings(context: &Context) -> LookerSettings {
             ..LookSettings::default()
         },
         compute: Compute::Inline,
+        monitor: Arc::clone(&process.engine),
         batch: BatchSettings::default(),
         ..LookerSettings::default()
     }

@@ -76,7 +76,7 @@ pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
         let mut rng = fastrand::Rng::with_seed(seed);
         let plan = Plan::draw(&mut rng);
         let submissions = submit::draw(&plan, &mut rng);
-        let context = Arc::new(Context::new(plan, rng));
+        let context = Arc::new(Context::new(plan, rng, plant));
         Box::pin(play(&context, &submissions, plant)).await;
         let trace = context.trace();
         Outcome {
@@ -244,6 +244,7 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
         return Err((Invariant::J5, format!("{id} is final, and nobody was told")));
     }
     context.count(happening(&inspection.phase));
+    judge_failure(photo, &inspection.phase)?;
     let expected = photo.kind.expected();
     let fits = match (&inspection.phase, expected) {
         (Phase::Done { verdict }, Ok(wanted)) => *verdict == wanted,
@@ -259,7 +260,8 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
         let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
         return Err((Invariant::J6, detail));
     }
-    if !context.plan.calm {
+    // A store that is away is another cause of a second look.
+    if !context.plan.calm || context.plan.store_away.is_some() {
         return Ok(());
     }
     for role in ["triage", "worker"] {
@@ -272,11 +274,28 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
     Ok(())
 }
 
+/// E1 and A1: what is not the photo's fault makes no photo fail.
+fn judge_failure(photo: &submit::Photo, phase: &Phase) -> Result<(), (Invariant, String)> {
+    let Phase::Failed { code, detail } = phase else {
+        return Ok(());
+    };
+    let fails = matches!(photo.kind, Kind::FailsFirst | Kind::FailsHeavy | Kind::Flaky);
+    let broken = match code {
+        FailureCode::EngineFailed if !fails => Invariant::E1,
+        FailureCode::StoreFailed => Invariant::A1,
+        _ => return Ok(()),
+    };
+    Err((
+        broken,
+        format!("{}, {:?}, failed: {detail}", photo.id, photo.kind),
+    ))
+}
+
 /// Codes of trouble that used up all attempts.
 fn is_trouble(code: FailureCode) -> bool {
     matches!(
         code,
-        FailureCode::PhotoUnreachable | FailureCode::EngineFailed | FailureCode::StoreFailed
+        FailureCode::PhotoUnreachable | FailureCode::EngineFailed | FailureCode::ProcessDied
     )
 }
 

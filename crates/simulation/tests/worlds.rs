@@ -109,6 +109,16 @@ fn finds_an_event_marked_as_published_too_early() {
 }
 
 #[test]
+fn finds_a_sick_engine_whose_photos_are_blamed() {
+    finds(Plant::ProbeAlwaysPasses, Invariant::E1);
+}
+
+#[test]
+fn finds_a_store_that_is_away_and_makes_photos_fail() {
+    finds(Plant::StoreTroubleIsFinal, Invariant::A1);
+}
+
+#[test]
 fn finds_a_lost_blob() {
     finds(Plant::BlobLost, Invariant::J2);
 }

@@ -15,16 +15,17 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span};
+use walkaround_assembly::ending::EXIT_ENGINE;
 use walkaround_assembly::{Failure, TriageParts, failure, process};
 use walkaround_aws::Connection;
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
-use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::looker::{CurrentLooker, EngineMonitor};
 use walkaround_pipeline::triage::InlineLook;
-use walkaround_ports::Clock;
+use walkaround_ports::{Clock, Delivery};
 
 /// Runs until Lambda ends the process. A failure at start is one line, and Lambda tries again.
 pub fn main() -> ExitCode {
@@ -37,6 +38,7 @@ struct Function {
     invocation: Invocation,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
+    engine: Arc<EngineMonitor>,
 }
 
 async fn run() -> Result<ExitCode, Failure> {
@@ -86,6 +88,7 @@ impl Function {
                 settings,
             },
             metrics,
+            engine: Arc::clone(&kit.engine),
         })
     }
 
@@ -94,6 +97,9 @@ impl Function {
         let span = info_span!("invocation", request_id = context.request_id, trace);
         let messages = event.records.len();
         let (deliveries, unnamed): (Vec<_>, usize) = batch::deliveries(event, trace, self.clock.now());
+        if self.engine.is_sick() {
+            self.end_sick(deliveries).await;
+        }
         let back = self
             .invocation
             .run(deliveries, self.time_left(context))
@@ -111,6 +117,18 @@ impl Function {
             response.add_failure("");
         }
         response
+    }
+
+    /// Ends a process whose engine is sick, so that Lambda starts another one. It was asked for once more: an answer
+    /// cannot be followed by an end, as the process is frozen behind it. The batch goes back at once.
+    async fn end_sick(&self, deliveries: Vec<Delivery>) -> ! {
+        error!(
+            messages = deliveries.len(),
+            "the engine is sick: the process ends, the batch goes back"
+        );
+        self.invocation.refuse(deliveries).await;
+        self.metrics.flush();
+        std::process::exit(i32::from(EXIT_ENGINE))
     }
 
     fn time_left(&self, context: &Context) -> Duration {

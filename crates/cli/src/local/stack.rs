@@ -8,6 +8,7 @@ use std::sync::Arc;
 use walkaround_assembly::Kit;
 pub(crate) use walkaround_assembly::process::{resident_bytes, runtime, start_log, stop_on_signal};
 use walkaround_embedded::{Durability, Embedded, Options, SystemClock};
+use walkaround_pipeline::looker::EngineMonitor;
 use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
@@ -68,6 +69,7 @@ impl Stack {
             ports: self.embedded.ports()?,
             clock: Arc::clone(&self.clock),
             telemetry: Arc::new(Silent),
+            engine: EngineMonitor::new(),
         })
     }
 

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_assembly::ending::EXIT_ENGINE;
 use walkaround_assembly::{Kit, TriageParts};
 use walkaround_embedded::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
@@ -32,6 +33,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let stop = stop_on_signal()?;
     let stack = Stack::open(args.root.as_deref())?;
     let kit = stack.kit()?;
+    // A sick engine ends everything as a stop does: whoever started this program starts it again.
+    let stop = stop.or(&kit.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
     let triage = triage_consumer(&kit, &engines).await?;
@@ -64,6 +67,9 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let left = capacity.end_all(EndCause::Stopping.as_str()).await?;
     if left > 0 {
         warn!(left, "workers that did not end in time");
+    }
+    if kit.engine.is_sick() {
+        return Ok(ExitCode::from(EXIT_ENGINE));
     }
     Ok(if exit == Exit::Stalled {
         ExitCode::FAILURE

@@ -1,7 +1,8 @@
 //! `walkaround worker`: one worker of the GPU lane.
 //!
-//! Exit codes: 0 told to stop, or idle for long enough; 1 it failed; 2 a setting is wrong; 75 it stalled
-//! (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
+//! Exit codes: 0 told to stop, or idle for long enough; 1 it failed; 2 a setting is wrong; 70 its engine is sick
+//! (fails on its own picture too), start another one, elsewhere if that does not help; 75 it stalled (nothing finished for
+//! `WALKAROUND_STALL_EXIT_S`), start another one.
 
 use super::stack::{Stack, runtime, start_log, stop_on_signal};
 use crate::args::WorkerArgs;

@@ -4,7 +4,7 @@
 //! host failed, or the networks failed on it alone. Everything else (a store that is away, a sick engine, a stop) gives
 //! the message back and leaves the record as it is.
 
-use super::Desk;
+use super::{Desk, PhotoTask};
 use crate::consumer::Handled;
 use crate::ledger::{Entry, LedgerError};
 use crate::telemetry::Happened;
@@ -31,7 +31,9 @@ pub enum Trouble {
     Unrecordable(String),
     /// The message means another photo than the inspection of its id.
     OtherPhoto(String),
-    /// This process is to stop.
+    /// The engine fails on its own picture as well. No attempt: another process may do better.
+    EngineSick(String),
+    /// This process is to stop, or its invocation is about to end.
     Draining,
 }
 
@@ -57,11 +59,19 @@ impl Desk {
         &self,
         trouble: Trouble,
         request: InspectionRequest,
-        delivery: &Delivery,
+        task: &PhotoTask<'_>,
     ) -> Handled {
-        let id = request.id.clone();
+        let (id, delivery) = (request.id.clone(), task.delivery);
+        if matches!(trouble, Trouble::Draining | Trouble::Unrecordable(_)) {
+            self.take_back(&request, task).await;
+        }
         let outcome = match trouble {
             Trouble::Draining => return Handled::Again(Duration::ZERO),
+            Trouble::EngineSick(detail) => {
+                // An announced start stands: should it be this photo that ruins engines, its starts are counted.
+                warn!(inspection = %id, detail, "the engine is sick, the photo goes back");
+                return self.give_back(self.retry.delay(1, &self.dice));
+            }
             Trouble::OtherPhoto(detail) => return self.park(delivery, &detail).await,
             Trouble::Unrecordable(detail) => Err(Trouble::Unrecordable(detail)),
             Trouble::Again { code, detail } => self.attempt_failed(request, delivery, (code, detail)).await,
@@ -146,17 +156,10 @@ impl Trouble {
             Self::Again { detail, .. }
             | Self::Final(_, detail)
             | Self::Unrecordable(detail)
+            | Self::EngineSick(detail)
             | Self::OtherPhoto(detail) => detail,
             Self::Draining => "this process is to stop",
         }
-    }
-}
-
-/// What a failing network means.
-pub fn engine_trouble(error: &walkaround_inference::EngineError) -> Trouble {
-    Trouble::Again {
-        code: FailureCode::EngineFailed,
-        detail: error.to_string(),
     }
 }
 
@@ -168,12 +171,11 @@ pub fn encode_trouble(detail: String) -> Trouble {
     }
 }
 
-/// What a failing store means: only what it will never take is final.
+/// What a failing store means: only what it will never take is final. A refusal of any other kind may be a setting, a
+/// right or a bucket that somebody puts right.
 pub(super) fn store_trouble(error: LedgerError) -> Trouble {
     match error {
-        LedgerError::Port(e)
-            if e.port == "blobs" && matches!(e.kind, PortErrorKind::TooLarge | PortErrorKind::Invalid) =>
-        {
+        LedgerError::Port(e) if e.port == "blobs" && e.kind == PortErrorKind::TooLarge => {
             Trouble::Final(FailureCode::StoreFailed, e.to_string())
         }
         other => Trouble::Unrecordable(other.to_string()),

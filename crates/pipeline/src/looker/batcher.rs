@@ -1,10 +1,13 @@
 //! Gathering photos into batches for the networks.
 //!
 //! A batch closes when it is full, when nothing more is on its way, or when its first photo has waited
-//! `batch_wait`. One bad photo never fails its batch: when a batch fails, its photos are tried one by one.
+//! `batch_wait`. One bad photo never fails its batch: when a batch fails, its photos are tried one by one. When a photo
+//! fails alone, the engine is asked with a picture of its own: that decides who is at fault.
 
 use super::Compute;
-use image::RgbImage;
+use super::monitor::{EngineMonitor, RunError};
+use image::{Rgb, RgbImage};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -32,13 +35,14 @@ impl Default for BatchSettings {
     }
 }
 
-type FirstLookAnswer = (RgbImage, Result<FirstLook, EngineError>);
-type SegmentAnswer = (RgbImage, Result<Vec<ProbabilityMap>, EngineError>);
+type FirstLookAnswer = (RgbImage, Result<FirstLook, RunError>);
+type SegmentAnswer = (RgbImage, Result<Vec<ProbabilityMap>, RunError>);
 
 /// One photo for the networks, with where its answer goes.
 pub(crate) enum Job {
     First(RgbImage, oneshot::Sender<FirstLookAnswer>),
     Segment(RgbImage, UnitRect, oneshot::Sender<SegmentAnswer>),
+    Probe(oneshot::Sender<Result<(), RunError>>),
 }
 
 /// Jobs that may wait for the device; senders beyond it are held back.
@@ -46,31 +50,37 @@ const WAITING_MAX: usize = 64;
 
 pub(super) enum Batcher {
     Thread(mpsc::Sender<Job>),
-    Inline(Arc<Mutex<Box<dyn Engine>>>),
+    Inline(Mutex<Box<dyn Engine>>, Arc<EngineMonitor>),
+}
+
+/// How a batcher works.
+pub(super) struct Batching {
+    pub(super) compute: Compute,
+    pub(super) settings: BatchSettings,
+    pub(super) monitor: Arc<EngineMonitor>,
 }
 
 impl Batcher {
     pub(super) fn start(
         (engine, more): (Box<dyn Engine>, Vec<Box<dyn Engine>>),
-        compute: Compute,
-        settings: BatchSettings,
+        with: Batching,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        if compute == Compute::Inline {
-            return Self::Inline(Arc::new(Mutex::new(engine)));
+        if with.compute == Compute::Inline {
+            return Self::Inline(Mutex::new(engine), with.monitor);
         }
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let (batches, device) = std::sync::mpsc::sync_channel::<Vec<Job>>(0);
         let device = Arc::new(Mutex::new(device));
         for engine in std::iter::once(engine).chain(more) {
-            let device = Arc::clone(&device);
+            let (device, monitor) = (Arc::clone(&device), Arc::clone(&with.monitor));
             // A thread of its own: sessions belong to one thread, and a batch blocks it.
             std::thread::Builder::new()
                 .name("device".into())
-                .spawn(move || device_thread(engine, &device))
+                .spawn(move || device_thread(engine, &device, &monitor))
                 .expect("the system can start a few threads at start-up");
         }
-        tokio::spawn(gather(receiver, batches, settings, clock));
+        tokio::spawn(gather(receiver, batches, with.settings, clock));
         Self::Thread(sender)
     }
 
@@ -79,7 +89,7 @@ impl Batcher {
         self.put(Job::First(pixels, sender)).await;
         answer
             .await
-            .unwrap_or_else(|_| (RgbImage::default(), Err(gone())))
+            .unwrap_or_else(|_| (RgbImage::default(), Err(RunError::Engine(gone()))))
     }
 
     pub(super) async fn segment(&self, pixels: RgbImage, region: UnitRect) -> SegmentAnswer {
@@ -87,40 +97,46 @@ impl Batcher {
         self.put(Job::Segment(pixels, region, sender)).await;
         answer
             .await
-            .unwrap_or_else(|_| (RgbImage::default(), Err(gone())))
+            .unwrap_or_else(|_| (RgbImage::default(), Err(RunError::Engine(gone()))))
+    }
+
+    /// Asks the engine with a picture of its own, locator and gates only.
+    pub(super) async fn probe(&self) -> Result<(), RunError> {
+        let (sender, answer) = oneshot::channel();
+        self.put(Job::Probe(sender)).await;
+        answer.await.unwrap_or_else(|_| Err(RunError::Engine(gone())))
     }
 
     async fn put(&self, job: Job) {
         match self {
             // A device thread that is gone drops the job, and with it the answer: the caller sees `gone`.
             Self::Thread(sender) => drop(sender.send(job).await),
-            Self::Inline(engine) => {
-                run(
-                    engine.lock().unwrap_or_else(PoisonError::into_inner).as_mut(),
-                    vec![job],
-                );
+            Self::Inline(engine, monitor) => {
+                let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
+                Watched::new(engine.as_mut(), monitor).run(vec![job]);
             }
         }
     }
 }
 
 /// Runs batches until nobody can send any more.
-fn device_thread(mut engine: Box<dyn Engine>, batches: &Mutex<std::sync::mpsc::Receiver<Vec<Job>>>) {
+fn device_thread(
+    mut engine: Box<dyn Engine>,
+    batches: &Mutex<std::sync::mpsc::Receiver<Vec<Job>>>,
+    monitor: &EngineMonitor,
+) {
     loop {
         // The lock is held while waiting: the next idle thread waits behind it.
         let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match batch {
-            Ok(batch) => run(engine.as_mut(), batch),
+            Ok(batch) => Watched::new(engine.as_mut(), monitor).run(batch),
             Err(_) => return,
         }
     }
 }
 
 fn gone() -> EngineError {
-    EngineError::Run {
-        network: "all".into(),
-        cause: "the device thread has ended".into(),
-    }
+    failed("the device thread has ended".to_owned())
 }
 
 /// Collects jobs into batches and hands each over when the device is ready for it.
@@ -157,44 +173,141 @@ async fn gather(
     }
 }
 
-/// Runs one batch: locator and gates for some of its photos, segmenters for the others.
-fn run(engine: &mut dyn Engine, batch: Vec<Job>) {
-    let (mut firsts, mut segments) = (Vec::new(), Vec::new());
-    for job in batch {
-        match job {
-            Job::First(pixels, answer) => firsts.push((pixels, answer)),
-            Job::Segment(pixels, region, answer) => segments.push((pixels, region, answer)),
+/// An engine and who is told how it does.
+struct Watched<'a> {
+    engine: &'a mut dyn Engine,
+    monitor: &'a EngineMonitor,
+}
+
+impl<'a> Watched<'a> {
+    fn new(engine: &'a mut dyn Engine, monitor: &'a EngineMonitor) -> Self {
+        Self { engine, monitor }
+    }
+
+    /// Runs one batch: locator and gates for some of its photos, segmenters for the others.
+    fn run(&mut self, batch: Vec<Job>) {
+        let (mut firsts, mut segments) = (Vec::new(), Vec::new());
+        for job in batch {
+            match job {
+                Job::First(pixels, answer) => firsts.push((pixels, answer)),
+                Job::Segment(pixels, region, answer) => segments.push((pixels, region, answer)),
+                // Nobody waits any more when its task was dropped; so below.
+                Job::Probe(answer) => drop(answer.send(self.probe(&probe_first).map_err(RunError::Engine))),
+            }
+        }
+        if !firsts.is_empty() {
+            let photos: Vec<&RgbImage> = firsts.iter().map(|(pixels, _)| pixels).collect();
+            let answers = self.each(&photos, (&look_first, &probe_first));
+            for ((pixels, to), answer) in firsts.into_iter().zip(answers) {
+                // The lease runs out, the photo comes back.
+                let _ = to.send((pixels, answer));
+            }
+        }
+        if !segments.is_empty() {
+            let photos: Vec<(&RgbImage, UnitRect)> =
+                segments.iter().map(|(p, region, _)| (p, *region)).collect();
+            let answers = self.each(&photos, (&look_segment, &probe_segment));
+            for ((pixels, _, to), answer) in segments.into_iter().zip(answers) {
+                let _ = to.send((pixels, answer));
+            }
         }
     }
-    if !firsts.is_empty() {
-        let photos: Vec<&RgbImage> = firsts.iter().map(|(pixels, _)| pixels).collect();
-        let answers = each(engine, &photos, |engine, photos| engine.first_look(photos));
-        for ((pixels, to), answer) in firsts.into_iter().zip(answers) {
-            // Nobody waits any more when its task was dropped: the lease runs out, the photo comes back.
-            let _ = to.send((pixels, answer));
+
+    /// All at once; when that fails, one by one, so that only the photo at fault fails. Once the engine is found to be
+    /// at fault, no more photos are tried on it.
+    fn each<P: Copy, A>(
+        &mut self,
+        photos: &[P],
+        (look, probe): (Look<'_, P, A>, Probe<'_>),
+    ) -> Vec<Result<A, RunError>> {
+        match guarded(|| look(self.engine, photos)) {
+            Ok(answers) if answers.len() == photos.len() => {
+                self.monitor.succeeded();
+                return answers.into_iter().map(Ok).collect();
+            }
+            Ok(_) => {}
+            Err(error) if photos.len() == 1 => return vec![Err(self.judge(error, probe))],
+            Err(_) => {}
+        }
+        let mut sick: Option<String> = None;
+        photos
+            .iter()
+            .map(|photo| {
+                if let Some(cause) = &sick {
+                    return Err(RunError::Engine(failed(cause.clone())));
+                }
+                let one = guarded(|| look(self.engine, std::slice::from_ref(photo)));
+                let one = one.and_then(|mut answers| answers.pop().ok_or_else(gone));
+                one.map_err(|error| {
+                    let judged = self.judge(error, probe);
+                    if let RunError::Engine(error) = &judged {
+                        sick = Some(error.to_string());
+                    }
+                    judged
+                })
+            })
+            .collect()
+    }
+
+    /// Who is at fault for a failure on a single photo.
+    fn judge(&mut self, error: EngineError, probe: Probe<'_>) -> RunError {
+        match self.probe(probe) {
+            Ok(()) => RunError::Photo(error),
+            Err(_) => RunError::Engine(error),
         }
     }
-    if !segments.is_empty() {
-        let photos: Vec<(&RgbImage, UnitRect)> = segments.iter().map(|(p, region, _)| (p, *region)).collect();
-        let answers = each(engine, &photos, |engine, photos| engine.segment(photos));
-        for ((pixels, _, to), answer) in segments.into_iter().zip(answers) {
-            let _ = to.send((pixels, answer));
+
+    fn probe(&mut self, probe: Probe<'_>) -> Result<(), EngineError> {
+        let picture = own_picture(self.engine.long_side());
+        let outcome = guarded(|| probe(self.engine, &picture));
+        match &outcome {
+            Ok(()) => self.monitor.succeeded(),
+            Err(error) => self.monitor.failed(error),
         }
+        outcome
     }
 }
 
-/// All at once; when that fails, one by one, so that only the photo at fault fails.
-fn each<P: Copy, A>(
+type Look<'a, P, A> = &'a dyn Fn(&mut dyn Engine, &[P]) -> Result<Vec<A>, EngineError>;
+type Probe<'a> = &'a dyn Fn(&mut dyn Engine, &RgbImage) -> Result<(), EngineError>;
+
+fn look_first(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    engine.first_look(photos)
+}
+
+fn look_segment(
     engine: &mut dyn Engine,
-    photos: &[P],
-    look: impl Fn(&mut dyn Engine, &[P]) -> Result<Vec<A>, EngineError>,
-) -> Vec<Result<A, EngineError>> {
-    match look(engine, photos) {
-        Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(error) if photos.len() == 1 => vec![Err(error)],
-        Err(_) => photos
-            .iter()
-            .map(|photo| look(engine, std::slice::from_ref(photo)).and_then(|mut a| a.pop().ok_or_else(gone)))
-            .collect(),
+    photos: &[(&RgbImage, UnitRect)],
+) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    engine.segment(photos)
+}
+
+fn probe_first(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
+    engine.first_look(&[picture]).map(drop)
+}
+
+fn probe_segment(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
+    engine.segment(&[(picture, UnitRect::WHOLE)]).map(drop)
+}
+
+/// The known-good picture: even grey, of the size that the networks use. Nothing in it can be a photo's fault.
+pub(super) fn own_picture(long_side: u32) -> RgbImage {
+    let side = long_side.max(1);
+    RgbImage::from_pixel(side, side, Rgb([128; 3]))
+}
+
+/// A panic in an engine costs its photo, or its engine, as an error does: not the thread, and with it the process.
+fn guarded<T>(run: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed("the engine panicked".to_owned())))
+}
+
+fn failed(cause: String) -> EngineError {
+    EngineError::Run {
+        network: "all".into(),
+        cause,
     }
 }
+
+#[cfg(test)]
+#[path = "batcher_tests.rs"]
+mod tests;

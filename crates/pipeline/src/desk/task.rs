@@ -1,0 +1,205 @@
+//! Work on one delivered photo: how it begins after crashes, how far it is, and what it held of the process.
+
+use super::{Desk, Trouble};
+use crate::invocation::InvocationEnd;
+use crate::ledger::{Entry, LedgerError};
+use crate::looker::{Looker, RunError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tracing::warn;
+use walkaround_domain::{Event, FailureCode, InspectionRequest, StartPlan};
+use walkaround_ports::Delivery;
+
+/// How far the work on a photo is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Waits for its turn, or for the records.
+    Waiting,
+    /// Fetches the photo.
+    Fetching,
+    /// Decodes it, runs networks, renders.
+    Looking,
+    /// Stores the result.
+    Storing,
+}
+
+impl Stage {
+    const ALL: [Self; 4] = [Self::Waiting, Self::Fetching, Self::Looking, Self::Storing];
+}
+
+/// Work on one delivered photo.
+pub struct PhotoTask<'a> {
+    /// Its message.
+    pub delivery: &'a Delivery,
+    /// When the work began, on the clock's ticks.
+    pub begin: Duration,
+    stage: AtomicU8,
+    announced: AtomicBool,
+}
+
+impl<'a> PhotoTask<'a> {
+    /// Work that begins now.
+    pub fn new(delivery: &'a Delivery, begin: Duration) -> Self {
+        Self {
+            delivery,
+            begin,
+            stage: AtomicU8::new(Stage::Waiting as u8),
+            announced: AtomicBool::new(false),
+        }
+    }
+
+    /// How far it is.
+    pub fn stage(&self) -> Stage {
+        Stage::ALL[usize::from(self.stage.load(Ordering::Relaxed)) % Stage::ALL.len()]
+    }
+
+    /// It is this far now.
+    pub fn reached(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// Whether its start stands on the record.
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced.load(Ordering::Relaxed)
+    }
+}
+
+/// Keeps photos that may kill their process apart from all others: many work side by side, or one alone.
+#[derive(Debug, Clone, Default)]
+pub struct Isolation(Arc<RwLock<()>>);
+
+/// The right to work on a photo, until it is dropped.
+pub enum Permit {
+    /// Beside others.
+    Shared(OwnedRwLockReadGuard<()>),
+    /// Alone.
+    Alone(OwnedRwLockWriteGuard<()>),
+}
+
+impl Isolation {
+    async fn shared(&self) -> Permit {
+        Permit::Shared(Arc::clone(&self.0).read_owned().await)
+    }
+
+    async fn alone(&self) -> Permit {
+        Permit::Alone(Arc::clone(&self.0).write_owned().await)
+    }
+}
+
+impl Desk {
+    /// Begins the work on a photo: announced on its record when its message has come before, and with nothing else in
+    /// flight when processes died at it.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the start cannot be announced, the engine is sick, or the photo kills every process.
+    pub async fn begin(
+        &self,
+        entry: Entry,
+        task: &PhotoTask<'_>,
+        looker: &Looker,
+    ) -> Result<(Entry, Permit), Trouble> {
+        let redelivered = task.delivery.receive_count > 1;
+        let history = &entry.inspection.history;
+        match StartPlan::of(history, redelivered) {
+            StartPlan::Plain => Ok((entry, self.isolation.shared().await)),
+            StartPlan::Announced => {
+                let permit = self.isolation.shared().await;
+                Ok((self.announce(entry, task, false).await?, permit))
+            }
+            StartPlan::Alone => {
+                let permit = self.isolation.alone().await;
+                // An engine that is sick already says nothing about this photo.
+                looker.probe().await?;
+                warn!(inspection = %entry.inspection.request.id, starts = history.unfinished_starts,
+                    "processes died at this photo: it is processed alone");
+                Ok((self.announce(entry, task, true).await?, permit))
+            }
+            StartPlan::GiveUp => {
+                let starts = history.unfinished_starts_alone;
+                let detail =
+                    format!("{starts} processes that worked on this photo alone died or lost their device");
+                Err(Trouble::Final(FailureCode::ProcessDied, detail))
+            }
+        }
+    }
+
+    async fn announce(&self, entry: Entry, task: &PhotoTask<'_>, alone: bool) -> Result<Entry, Trouble> {
+        let now = self.settler.clock.now();
+        let start = Event::Start { alone };
+        let (entry, _) = self.settler.ledger.apply(entry, (&start, now), &|_| {}).await?;
+        task.announced.store(true, Ordering::Relaxed);
+        Ok(entry)
+    }
+
+    /// Takes an announced start back: this process lives, and gives the photo back in good order.
+    pub(super) async fn take_back(&self, request: &InspectionRequest, task: &PhotoTask<'_>) {
+        if !task.is_announced() {
+            return;
+        }
+        let now = self.settler.clock.now();
+        let taken_back = async {
+            if let Some(entry) = self.settler.ledger.read(&request.id).await? {
+                let back = (&Event::GiveBack, now);
+                self.settler.ledger.apply(entry, back, &|_| {}).await?;
+            }
+            Ok::<(), LedgerError>(())
+        };
+        // At worst the next process takes care where it need not.
+        if let Err(error) = taken_back.await {
+            warn!(inspection = %request.id, %error, "an announced start could not be taken back");
+        }
+    }
+}
+
+impl Desk {
+    /// Works on one photo to its end, or until shortly before its invocation's: what is not finished then is accounted
+    /// for while there is time to.
+    ///
+    /// # Errors
+    /// Those of the work, and what it means that it outlasted the invocation.
+    pub async fn within(
+        &self,
+        end: &InvocationEnd,
+        task: &PhotoTask<'_>,
+        work: impl Future<Output = Result<(), Trouble>> + Send,
+    ) -> Result<(), Trouble> {
+        let clock = &self.settler.clock;
+        let Some(time) = end.time_for_work(clock.ticks()) else {
+            return work.await;
+        };
+        tokio::select! {
+            biased;
+            ended = work => ended,
+            () = clock.sleep(time) => Err(outlasted(end, task)),
+        }
+    }
+}
+
+/// What a photo that outlasts its invocation means. One that began late comes back without being blamed.
+fn outlasted(end: &InvocationEnd, task: &PhotoTask<'_>) -> Trouble {
+    let (code, what) = match task.stage() {
+        Stage::Storing => {
+            return Trouble::Unrecordable("the stores did not answer before the invocation ended".to_owned());
+        }
+        Stage::Waiting => return Trouble::Draining,
+        Stage::Fetching | Stage::Looking if !end.had_fair_time(task.begin) => return Trouble::Draining,
+        Stage::Fetching => (FailureCode::PhotoUnreachable, "the photo did not arrive"),
+        Stage::Looking => (FailureCode::EngineFailed, "the networks did not finish"),
+    };
+    let detail = format!("{what} before the invocation ended");
+    Trouble::Again { code, detail }
+}
+
+impl From<RunError> for Trouble {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Photo(error) => Self::Again {
+                code: FailureCode::EngineFailed,
+                detail: error.to_string(),
+            },
+            RunError::Engine(error) => Self::EngineSick(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Who is at fault when a network fails: the photo or the engine.
+
+use super::*;
+use walkaround_domain::engine_health::ENGINE_FAILURES_MAX;
+use walkaround_inference::Vehicle;
+use walkaround_vision::mask::ClassSpec;
+use walkaround_vision::quality::QualityPolicy;
+
+/// Fails on a batch with a white photo, panics at a black one, and fails at everything when it is sick.
+struct Faulty {
+    sick: bool,
+    runs: u32,
+}
+
+static QUALITY: QualityPolicy = QualityPolicy {
+    sharpness_min: 0.0,
+    luma_min: 0.0,
+    luma_max: 255.0,
+    clipped_max: 1.0,
+};
+
+impl Engine for Faulty {
+    fn bundle_name(&self) -> &'static str {
+        "faulty"
+    }
+    fn bundle_version(&self) -> &'static str {
+        "1"
+    }
+    fn classes(&self) -> &[ClassSpec] {
+        &[]
+    }
+    fn quality(&self) -> &QualityPolicy {
+        &QUALITY
+    }
+    fn long_side(&self) -> u32 {
+        4
+    }
+    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+        self.runs += 1;
+        let value = |photo: &&RgbImage| photo.get_pixel(0, 0).0[0];
+        assert!(
+            photos.iter().all(|p| value(p) != 0),
+            "black is not for this engine"
+        );
+        if self.sick || photos.iter().any(|p| value(p) == 255) {
+            return Err(failed("planted".to_owned()));
+        }
+        let look = FirstLook {
+            vehicle: Vehicle::NotAsked,
+            gate: None,
+            suspect: false,
+        };
+        Ok(vec![look; photos.len()])
+    }
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        Ok(vec![Vec::new(); photos.len()])
+    }
+}
+
+/// Runs photos of these brightnesses as one batch.
+fn batch(engine: &mut Faulty, monitor: &EngineMonitor, values: &[u8]) -> Vec<Result<FirstLook, RunError>> {
+    let (jobs, answers): (Vec<Job>, Vec<_>) = values
+        .iter()
+        .map(|value| {
+            let (sender, answer) = oneshot::channel();
+            (
+                Job::First(RgbImage::from_pixel(4, 4, Rgb([*value; 3])), sender),
+                answer,
+            )
+        })
+        .unzip();
+    Watched::new(engine, monitor).run(jobs);
+    let answer = |mut answer: oneshot::Receiver<FirstLookAnswer>| answer.try_recv().map(|(_, look)| look);
+    answers.into_iter().filter_map(|a| answer(a).ok()).collect()
+}
+
+#[test]
+fn a_photo_that_fails_where_the_engines_own_picture_passes_is_at_fault_alone() {
+    let (mut engine, monitor) = (Faulty { sick: false, runs: 0 }, EngineMonitor::new());
+    for bad in [255, 0] {
+        let answers = batch(&mut engine, &monitor, &[90, bad, 91]);
+        assert!(answers[0].is_ok() && answers[2].is_ok(), "{bad}");
+        assert!(
+            matches!(answers[1], Err(RunError::Photo(_))),
+            "{bad}: {:?}",
+            answers[1]
+        );
+    }
+    for _ in 0..10 {
+        assert!(matches!(
+            batch(&mut engine, &monitor, &[255])[0],
+            Err(RunError::Photo(_))
+        ));
+    }
+    assert!(!monitor.is_sick(), "bad photos are no reason to end");
+}
+
+#[test]
+fn a_sick_engine_blames_no_photo_and_ends_the_process_after_a_few_batches() {
+    let (mut engine, monitor) = (Faulty { sick: true, runs: 0 }, EngineMonitor::new());
+    for round in 1..=ENGINE_FAILURES_MAX {
+        assert!(!monitor.signal().is_set());
+        let answers = batch(&mut engine, &monitor, &[90, 91, 92]);
+        assert_eq!(answers.len(), 3);
+        assert!(
+            answers.iter().all(|a| matches!(a, Err(RunError::Engine(_)))),
+            "{answers:?}"
+        );
+        // The batch, one photo alone, the engine's own picture: the rest is not tried.
+        assert_eq!(engine.runs, round * 3);
+    }
+    assert!(monitor.is_sick() && monitor.signal().is_set());
+}
+
+#[test]
+fn a_hiccup_between_runs_that_work_does_not_end_the_process() {
+    let (mut engine, monitor) = (Faulty { sick: false, runs: 0 }, EngineMonitor::new());
+    for _ in 0..10 {
+        engine.sick = true;
+        batch(&mut engine, &monitor, &[90]);
+        engine.sick = false;
+        assert!(batch(&mut engine, &monitor, &[90])[0].is_ok());
+    }
+    assert!(!monitor.is_sick());
+}

@@ -1,0 +1,358 @@
+//! What counts as an attempt at a photo, and what does not: hosts, stores, engines, crashes, invocations.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod support;
+
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use support::{ATTEMPTS, Fetch, World, delivery, desk, queue, request};
+use walkaround_conformance::ManualClock;
+use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
+use walkaround_domain::{FailureCode, Inspection, Phase};
+use walkaround_pipeline::consumer::{Handled, Handler};
+use walkaround_pipeline::desk::{Desk, PARKED_REASON, PhotoTask};
+use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
+use walkaround_pipeline::segmentation::Segmentation;
+use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_ports::Delivery;
+
+const GREY: Fetch = Fetch::Picture(120);
+/// The engine fails on it, and on nothing else.
+const WHITE: Fetch = Fetch::Picture(255);
+
+struct Bench {
+    world: Arc<World>,
+    clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    fn new(fetches: &[Fetch]) -> Self {
+        let bench = Self {
+            world: Arc::default(),
+            clock: Arc::new(ManualClock::new()),
+        };
+        bench.world.photo("one", fetches);
+        bench
+    }
+
+    /// A process of its own handles the n-th delivery.
+    async fn deliver(&self, n: u32) -> Handled {
+        let worker = self.worker();
+        let (_stopper, never) = stop();
+        worker.handle(&delivery("one", n, &self.clock), &never).await
+    }
+
+    /// A process dies with the n-th delivery in flight.
+    async fn crash(&self, n: u32) {
+        let worker = self.worker();
+        let (_stopper, never) = stop();
+        let one = delivery("one", n, &self.clock);
+        let mut dies = Box::pin(worker.handle(&one, &never));
+        for _ in 0..100 {
+            let polled = std::future::poll_fn(|context| {
+                use std::task::Poll;
+                Poll::Ready(dies.as_mut().poll(context).is_ready())
+            });
+            assert!(!polled.await, "it did not get as far as the fetch");
+            if self.world.in_flight.load(Ordering::SeqCst) > 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!("the photo was never fetched");
+    }
+
+    fn worker(&self) -> Segmentation {
+        Segmentation {
+            desk: desk(&self.world, &self.clock).0,
+        }
+    }
+
+    fn inspection(&self) -> Inspection {
+        self.world.inspection("one").unwrap()
+    }
+
+    fn failure(&self) -> (FailureCode, String) {
+        match self.inspection().phase {
+            Phase::Failed { code, detail } => (code, detail),
+            phase => panic!("not failed: {phase:?}"),
+        }
+    }
+}
+
+fn came_back(handled: Handled) -> Duration {
+    match handled {
+        Handled::Again(delay) => delay,
+        Handled::Settled => panic!("settled"),
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_fails_uses_up_attempts_with_growing_delays() {
+    let bench = Bench::new(&[Fetch::Fails]);
+    let first = came_back(bench.deliver(1).await);
+    let second = came_back(bench.deliver(2).await);
+    assert!(second > first, "{first:?}, then {second:?}");
+    assert_eq!(bench.inspection().attempts, 2);
+    assert_eq!(
+        bench.inspection().history.last_failure.unwrap().code,
+        FailureCode::PhotoUnreachable
+    );
+    assert_eq!(bench.deliver(3).await, Handled::Settled);
+    assert_eq!(bench.failure().0, FailureCode::PhotoUnreachable);
+    assert_eq!(bench.inspection().attempts, ATTEMPTS);
+}
+
+#[tokio::test]
+async fn deliveries_say_nothing_about_attempts() {
+    let bench = Bench::new(&[Fetch::Fails, GREY]);
+    came_back(bench.deliver(900).await);
+    assert_eq!(bench.inspection().attempts, 1);
+    assert_eq!(bench.deliver(901).await, Handled::Settled);
+    assert!(matches!(bench.inspection().phase, Phase::Done { .. }));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_uses_up_no_attempt_however_long() {
+    let stores: [fn(&World) -> &AtomicBool; 2] = [|world| &world.blobs_away, |world| &world.records_away];
+    for is_away in stores {
+        let bench = Bench::new(&[GREY]);
+        is_away(&bench.world).store(true, Ordering::SeqCst);
+        for n in 1..200 {
+            came_back(bench.deliver(n).await);
+        }
+        is_away(&bench.world).store(false, Ordering::SeqCst);
+        assert_eq!(bench.deliver(200).await, Handled::Settled);
+        let inspection = bench.inspection();
+        assert!(
+            matches!(inspection.phase, Phase::Done { .. }),
+            "{:?}",
+            inspection.phase
+        );
+        assert_eq!(
+            (inspection.attempts, inspection.history.unfinished_starts),
+            (1, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_its_queue_would_soon_drop_is_parked_with_the_reason() {
+    let bench = Bench::new(&[GREY]);
+    bench.world.blobs_away.store(true, Ordering::SeqCst);
+    let (worker, (_stopper, never)) = (bench.worker(), stop());
+    let old = delivery("one", 300, &bench.clock);
+    bench.clock.advance(Duration::from_secs(85 * 3600));
+    assert_eq!(worker.handle(&old, &never).await, Handled::Settled);
+    let parked = bench.world.parked.lock().unwrap();
+    assert!(parked[0].attributes[PARKED_REASON].contains("away"), "{parked:?}");
+}
+
+#[tokio::test]
+async fn a_photo_on_which_a_healthy_engine_fails_is_final_with_its_own_failure() {
+    let bench = Bench::new(&[WHITE]);
+    for n in 1..ATTEMPTS {
+        came_back(bench.deliver(n).await);
+        assert_eq!(bench.inspection().attempts, n);
+    }
+    assert_eq!(bench.deliver(ATTEMPTS).await, Handled::Settled);
+    assert_eq!(bench.failure().0, FailureCode::EngineFailed);
+}
+
+#[tokio::test]
+async fn a_sick_engine_gives_photos_back_without_an_attempt_and_ends_its_process() {
+    let bench = Bench::new(&[GREY]);
+    bench.world.engine_sick.store(true, Ordering::SeqCst);
+    let (desk, monitor) = desk(&bench.world, &bench.clock);
+    let (worker, (_stopper, never)) = (Segmentation { desk }, stop());
+    for n in 1..=3 {
+        assert!(!monitor.is_sick());
+        came_back(worker.handle(&delivery("one", n, &bench.clock), &never).await);
+    }
+    assert!(monitor.is_sick());
+    assert_eq!(bench.world.inspection("one").map_or(0, |i| i.attempts), 0);
+    bench.world.engine_sick.store(false, Ordering::SeqCst);
+    assert_eq!(bench.deliver(4).await, Handled::Settled);
+    assert_eq!(bench.inspection().attempts, 1);
+}
+
+#[tokio::test]
+async fn five_kills_with_the_message_in_flight_and_a_host_that_fails_once_are_one_attempt() {
+    let bench = Bench::new(&[
+        Fetch::Hangs,
+        Fetch::Hangs,
+        Fetch::Hangs,
+        Fetch::Hangs,
+        Fetch::Hangs,
+        Fetch::Fails,
+        GREY,
+    ]);
+    for n in 1..=5 {
+        bench.crash(n).await;
+    }
+    came_back(bench.deliver(6).await);
+    let inspection = bench.inspection();
+    assert_eq!(
+        (inspection.attempts, inspection.history.unfinished_starts),
+        (1, 0)
+    );
+    assert_eq!(bench.deliver(7).await, Handled::Settled);
+    assert!(matches!(bench.inspection().phase, Phase::Done { .. }));
+    assert_eq!(bench.inspection().attempts, 2);
+}
+
+#[tokio::test]
+async fn a_photo_that_kills_every_process_that_has_only_it_is_final_as_such() {
+    let bench = Bench::new(&[Fetch::Hangs]);
+    // The first start leaves no trace: most messages are delivered once, and should cost no write.
+    let kills = 1 + STARTS_TOGETHER_MAX + STARTS_ALONE_MAX;
+    for n in 1..=kills {
+        bench.crash(n).await;
+    }
+    assert_eq!(bench.deliver(kills + 1).await, Handled::Settled);
+    let (code, detail) = bench.failure();
+    assert_eq!(code, FailureCode::ProcessDied);
+    assert!(detail.contains("3 processes"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_suspected_photo_is_in_flight_alone_and_its_neighbours_end_well() {
+    let bench = Bench::new(&[Fetch::Hangs]);
+    for n in 1..=(1 + STARTS_TOGETHER_MAX) {
+        bench.crash(n).await;
+    }
+    bench.world.photo("two", &[Fetch::Hangs]);
+    let worker = Arc::new(bench.worker());
+    let (_stopper, never) = stop();
+    let spawned = |name: &'static str, n| {
+        let (worker, never, one) = (
+            Arc::clone(&worker),
+            never.clone(),
+            delivery(name, n, &bench.clock),
+        );
+        tokio::spawn(async move { worker.handle(&one, &never).await })
+    };
+    let suspect = spawned("one", 4);
+    settle().await;
+    let neighbour = spawned("two", 1);
+    settle().await;
+    assert_eq!(
+        bench.world.in_flight.load(Ordering::SeqCst),
+        1,
+        "the suspect has the process for itself"
+    );
+    assert_eq!(bench.inspection().history.unfinished_starts_alone, 1);
+    bench.world.photo("two", &[GREY]);
+    suspect.abort();
+    assert_eq!(neighbour.await.unwrap(), Handled::Settled);
+    assert!(matches!(
+        bench.world.inspection("two").unwrap().phase,
+        Phase::Done { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_stop_in_good_order_leaves_no_suspicion() {
+    let bench = Bench::new(&[Fetch::Hangs, GREY]);
+    bench.crash(1).await;
+    for n in 2..50 {
+        let worker = bench.worker();
+        let (stopper, stopped) = stop();
+        stopper.stop();
+        assert_eq!(
+            worker.handle(&delivery("one", n, &bench.clock), &stopped).await,
+            Handled::Again(Duration::ZERO)
+        );
+    }
+    assert_eq!(bench.inspection().history.unfinished_starts, 0);
+    assert_eq!(bench.deliver(50).await, Handled::Settled);
+}
+
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As triage, with nothing behind the fetch.
+struct FetchOnly {
+    desk: Desk,
+    end: Arc<InvocationEnd>,
+}
+
+#[async_trait]
+impl Handler for FetchOnly {
+    async fn handle(&self, delivery: &Delivery, _: &Stop) -> Handled {
+        let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
+        let asked = request(&delivery.message_id);
+        let work = async {
+            let entry = self.desk.take_up(asked.clone(), delivery).await?;
+            let looker = self.desk.looker.get();
+            let (entry, _permit) = self.desk.begin(entry, &task, &looker).await?;
+            match self.desk.prepare(&looker, (&asked.photo, &task)).await? {
+                Ok(_) => Ok(()),
+                Err(finished) => self.desk.settle(entry, finished, &task).await,
+            }
+        };
+        match self.desk.within(&self.end, &task, work).await {
+            Ok(()) => Handled::Settled,
+            Err(trouble) => self.desk.handle_trouble(trouble, asked.clone(), &task).await,
+        }
+    }
+}
+
+/// One invocation of a minute, with one message.
+async fn invoke(bench: &Bench, n: u32, at_once: usize) -> Vec<String> {
+    let end = InvocationEnd::never();
+    let invocation = Invocation {
+        queue: queue(&bench.world),
+        handler: Arc::new(FetchOnly {
+            desk: desk(&bench.world, &bench.clock).0,
+            end: Arc::clone(&end),
+        }),
+        clock: Arc::clone(&bench.clock) as Arc<dyn walkaround_ports::Clock>,
+        end,
+        settings: InvocationSettings {
+            at_once_max: at_once,
+            ..InvocationSettings::default()
+        },
+    };
+    let deliveries = vec![delivery("one", n, &bench.clock)];
+    let running = tokio::spawn(async move { invocation.run(deliveries, Duration::from_secs(60)).await });
+    for _ in 0..60 {
+        settle().await;
+        if running.is_finished() {
+            break;
+        }
+        bench.clock.advance(Duration::from_secs(1));
+    }
+    running.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_photo_that_outlasts_its_invocation_is_accounted_for_and_ends_on_its_record() {
+    let bench = Bench::new(&[Fetch::Hangs]);
+    for n in 1..ATTEMPTS {
+        assert_eq!(invoke(&bench, n, 4).await, ["one"], "it goes back");
+        let inspection = bench.inspection();
+        assert_eq!(
+            (inspection.attempts, inspection.history.unfinished_starts),
+            (n, 0)
+        );
+    }
+    assert_eq!(
+        invoke(&bench, ATTEMPTS, 4).await,
+        Vec::<String>::new(),
+        "recorded, so acknowledged"
+    );
+    let (code, detail) = bench.failure();
+    assert_eq!(code, FailureCode::PhotoUnreachable);
+    assert!(
+        detail.contains("did not arrive before the invocation ended"),
+        "{detail}"
+    );
+    assert!(bench.inspection().published_at.is_some());
+}
