@@ -21,7 +21,7 @@ use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, 
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
-use walkaround_pipeline::desk::Desk;
+use walkaround_pipeline::desk::{Desk, Isolation};
 use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::look::{LookSettings, Preparation, Rendering, inspect, render};
@@ -304,6 +304,7 @@ impl World {
             progress: Arc::clone(&progress),
             telemetry: Arc::new(Silent),
             queue_name: INTAKE,
+            isolation: Isolation::default(),
         };
         let handler = Triage {
             desk,

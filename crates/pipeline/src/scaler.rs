@@ -15,6 +15,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 use view::{Seen, View};
 use walkaround_domain::Timestamp;
+use walkaround_domain::lane::{LaneState, ScalerMemory};
+use walkaround_domain::scaling::{
+    BackOff, BackOffPolicy, Backlog, Fleet, ScalingPolicy, WorkerEnd, back_off, desired_workers,
+    starts_allowed,
+};
+use walkaround_messages::{LANE_STATE, lane_state_body, parse_lane_state};
 use walkaround_ports::{Clock, EndCause, GpuCapacity, PortError, Queue, Records, StateStore, WorkerJob};
 
 /// Keeps the fleet at the level that the backlog asks for.

@@ -13,11 +13,11 @@ use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
 use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::desk::{Desk, PARKED_REASON, PhotoTask};
+use walkaround_pipeline::desk::{Desk, PhotoTask};
 use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::stop::{Stop, stop};
-use walkaround_ports::Delivery;
+use walkaround_ports::{Delivery, PARKED_REASON};
 
 const GREY: Fetch = Fetch::Picture(120);
 /// The engine fails on it, and on nothing else.

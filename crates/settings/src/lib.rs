@@ -215,7 +215,7 @@ impl Settings {
             photo_days: Some(r.number("WALKAROUND_PHOTO_DAYS", 0, 36_500)?).filter(|d| *d > 0),
             result_days: Some(r.number("WALKAROUND_RESULT_DAYS", 0, 36_500)?).filter(|d| *d > 0),
             dead_letter_days: Some(r.number("WALKAROUND_DEAD_LETTER_DAYS", 0, 36_500)?).filter(|d| *d > 0),
-            durable: r.one_of("WALKAROUND_DURABILITY", &["process", "power"])? == "power",
+            durable: r.one_of("WALKAROUND_DURABILITY", &[("process", false), ("power", true)])?,
             alert_window: r.seconds("WALKAROUND_ALERT_WINDOW_S", 1.0, 86_400.0)?,
             triage_storage_bytes: r.number::<u64>("WALKAROUND_TRIAGE_STORAGE_MIB", 512, 10_240)? << 20,
             aws: AwsSettings::read(&r)?,

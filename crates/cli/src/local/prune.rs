@@ -10,7 +10,6 @@ use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_embedded::{PrunePass, Pruned, Retention};
 use walkaround_pipeline::stop::Stop;
-use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
 /// Most things of each kind that one pass removes.

@@ -13,14 +13,14 @@ use unicode_normalization::UnicodeNormalization;
 const NAMES_MAX: usize = 1_000_000;
 
 /// The names in one folder: by NFC, and by NFC in lower case for hints. None where two names have one such form.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Names {
     composed: HashMap<String, Option<OsString>>,
     lower: HashMap<String, Option<OsString>>,
 }
 
 /// Finds files by the names of a list; remembers what folders hold.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct FileNames {
     folders: RefCell<HashMap<PathBuf, Names>>,
 }
