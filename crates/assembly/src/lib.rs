@@ -5,6 +5,7 @@
 //! calls [`Kit`]; what differs between programs stays in them.
 
 pub mod ending;
+pub mod exit;
 pub mod failure;
 mod kit;
 pub mod library;
@@ -15,4 +16,4 @@ mod worker;
 pub use failure::Failure;
 pub use kit::{BEATS_MISSED_MAX, Kit, TriageParts};
 pub use library::Engines;
-pub use worker::{WorkerParts, run_worker};
+pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

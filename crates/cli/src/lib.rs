@@ -18,11 +18,10 @@ mod whole_file;
 
 use args::{Args, Command};
 use clap::Parser;
-use std::process::ExitCode;
-use walkaround_assembly::failure;
+use walkaround_assembly::{exit, failure};
 
 /// Runs the command that the process was started with.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Inspect(options) => inspect::run(options),
@@ -39,5 +38,5 @@ pub fn main() -> ExitCode {
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Doctor(options) => doctor::run(options),
     };
-    failure::exit_code(outcome)
+    exit::end(outcome)
 }

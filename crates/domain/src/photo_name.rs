@@ -3,17 +3,18 @@
 
 /// Suffixes of pictures, those that are not read here (HEIC) included: the verdict then says what they are.
 const PICTURES: [&str; 17] = [
-    "jpg", "jpeg", "jpe", "jif", "jfif", "mpo", "png", "apng", "webp", "bmp", "dib", "tif", "tiff", "gif", "heic",
-    "heif", "avif",
+    "jpg", "jpeg", "jpe", "jif", "jfif", "mpo", "png", "apng", "webp", "bmp", "dib", "tif", "tiff", "gif",
+    "heic", "heif", "avif",
 ];
 
 /// Suffixes of what lies beside photos and is no picture. In a bucket the name is all that a listing tells: a key with
 /// another suffix, or none, is taken, and its content decides.
 const OTHERS: [&str; 56] = [
-    "7z", "aae", "ai", "avi", "bak", "bz2", "cr2", "cr3", "csv", "db", "dng", "doc", "docx", "gz", "htm", "html", "ini",
-    "json", "jsonl", "lnk", "log", "m4v", "md", "md5", "mov", "mp3", "mp4", "mpg", "ndjson", "nef", "ods", "onnx",
-    "orf", "parquet", "part", "pdf", "ppt", "pptx", "psd", "rar", "raw", "rtf", "sha256", "sql", "sqlite", "srt", "tar",
-    "tmp", "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml", "zip",
+    "7z", "aae", "ai", "avi", "bak", "bz2", "cr2", "cr3", "csv", "db", "dng", "doc", "docx", "gz", "htm",
+    "html", "ini", "json", "jsonl", "lnk", "log", "m4v", "md", "md5", "mov", "mp3", "mp4", "mpg", "ndjson",
+    "nef", "ods", "onnx", "orf", "parquet", "part", "pdf", "ppt", "pptx", "psd", "rar", "raw", "rtf",
+    "sha256", "sql", "sqlite", "srt", "tar", "tmp", "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml",
+    "zip",
 ];
 
 /// Folders that systems make: thumbnails, recycle bins, snapshots, indexes (lower case).
@@ -129,7 +130,13 @@ mod tests {
         ] {
             assert!(is_system_path(path), "{path}");
         }
-        for path in ["in/a.jpg", "in/recycle/a.jpg", "in/_a.jpg", "thumbs/a.jpg", "in/@home/a.jpg"] {
+        for path in [
+            "in/a.jpg",
+            "in/recycle/a.jpg",
+            "in/_a.jpg",
+            "thumbs/a.jpg",
+            "in/@home/a.jpg",
+        ] {
             assert!(!is_system_path(path), "{path}");
         }
     }

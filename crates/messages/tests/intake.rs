@@ -237,7 +237,10 @@ fn an_empty_object_asks_for_nothing_whichever_way_its_event_comes() {
     }
     let mut marker = record("in/");
     marker["s3"]["object"]["size"] = json!(0);
-    assert_eq!(why(&json!({"Records": [marker]}).to_string()), NoPhoto::FolderMarker);
+    assert_eq!(
+        why(&json!({"Records": [marker]}).to_string()),
+        NoPhoto::FolderMarker
+    );
     // The photo itself comes next, and one whose size nobody says is looked at.
     assert_eq!(requests(&event("s3fs/x.jpg")).len(), 1);
     let mut unsaid = record("s3fs/x.jpg");
@@ -250,7 +253,11 @@ fn an_empty_object_asks_for_nothing_whichever_way_its_event_comes() {
 
 #[test]
 fn what_a_system_put_beside_photos_asks_for_nothing() {
-    for key in ["in/%40eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg", "__MACOSX/._a.jpg", "in/Thumbs.db"] {
+    for key in [
+        "in/%40eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "__MACOSX/._a.jpg",
+        "in/Thumbs.db",
+    ] {
         let read = parse_intake(&event(key), &BTreeMap::new()).expect("readable");
         let why = NoPhoto::SystemFile;
         assert_eq!(read, [Intake::Nothing { why }], "{key}");

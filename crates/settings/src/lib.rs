@@ -54,6 +54,7 @@ pub struct Settings {
     pub idle_exit: Option<Duration>,
     pub stall_exit: Duration,
     pub drain_budget: Duration,
+    pub job_timeout: Option<Duration>,
     pub heartbeat: Duration,
     pub attempts: u32,
     pub retry_first: Duration,
@@ -145,6 +146,8 @@ impl Settings {
             idle_exit: Some(r.seconds("WALKAROUND_IDLE_EXIT_S", 0.0, 86_400.0)?).filter(|d| !d.is_zero()),
             stall_exit: r.seconds("WALKAROUND_STALL_EXIT_S", 1.0, 86_400.0)?,
             drain_budget: r.seconds("WALKAROUND_DRAIN_BUDGET_S", 0.0, 3600.0)?,
+            job_timeout: Some(r.seconds("WALKAROUND_JOB_TIMEOUT_S", 0.0, 31_536_000.0)?)
+                .filter(|d| !d.is_zero()),
             heartbeat: r.seconds("WALKAROUND_HEARTBEAT_S", 0.1, 3600.0)?,
             attempts: r.number("WALKAROUND_ATTEMPTS", 1, ATTEMPTS_MAX)?,
             retry_first: r.seconds("WALKAROUND_RETRY_FIRST_S", 0.0, 3600.0)?,

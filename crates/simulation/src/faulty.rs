@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::trace::Happening;
+use crate::work::Work;
 use async_trait::async_trait;
 use std::fmt::Display;
 use std::path::Path;
@@ -26,6 +27,8 @@ pub(crate) struct Process {
     pub(crate) died: Notify,
     /// Set when nothing of it moves any more.
     pub(crate) frozen: AtomicBool,
+    /// What it has in flight.
+    pub(crate) work: Work,
 }
 
 /// What becomes of a call.
@@ -45,6 +48,7 @@ impl Process {
             name,
             died: Notify::new(),
             frozen: AtomicBool::new(false),
+            work: Work::default(),
         })
     }
 

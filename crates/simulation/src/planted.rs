@@ -38,11 +38,13 @@ pub enum Plant {
     LaneNeverLate,
     /// Workers that die at their start are started again at once.
     NoBackOff,
+    /// A consumer whose work never ends goes on.
+    StallIgnored,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -53,6 +55,7 @@ impl Plant {
         Self::SilenceEndsAtOnce,
         Self::LaneNeverLate,
         Self::NoBackOff,
+        Self::StallIgnored,
     ];
 }
 
