@@ -6,7 +6,7 @@
 //!
 //! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
 //! | --- | --- | --- |
-//! | 0 | told to stop, or nothing to do for `WALKAROUND_IDLE_EXIT_S` | the job has succeeded; the scaler starts others when they are needed |
+//! | 0 | told to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
 //! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: mend the job definition |
 //! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
@@ -25,7 +25,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::info;
-use walkaround_assembly::{Failure, WorkerParts, failure, process, run_worker};
+use walkaround_assembly::exit::end;
+use walkaround_assembly::{Failure, WorkerParts, process, run_time_over, run_worker};
 use walkaround_aws::{Connection, SpotWatch};
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
@@ -36,18 +37,25 @@ use walkaround_ports::Clock;
 const JOB_ID: &str = "AWS_BATCH_JOB_ID";
 
 /// Works until there is nothing to do, or it is told to stop.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     process::start_json_log();
-    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+    end(process::runtime().and_then(|runtime| runtime.block_on(run())))
 }
 
 async fn run() -> Result<ExitCode, Failure> {
     let stack = CloudStack::open(&Connection::default()).await?;
     let spot = SpotWatch::from_environment(Arc::clone(&stack.clock));
+    let run_time = run_time_over(Arc::clone(&stack.settings), Arc::clone(&stack.clock));
     let stop = process::stop_on_signal_or(async {
-        match spot {
-            Some(watch) => watch.notice().await,
-            None => std::future::pending().await,
+        let reclaimed = async {
+            match spot {
+                Some(watch) => watch.notice().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            reason = reclaimed => reason,
+            reason = run_time => reason,
         }
     })?;
     let metrics = stack.metrics("worker")?;
@@ -77,6 +85,7 @@ async fn run() -> Result<ExitCode, Failure> {
     for task in watching.into_iter().chain([telling]) {
         task.abort();
     }
+    // In time: `run_worker` has set a deadline for all that is left.
     metrics.flush();
     info!("metrics written");
     exit

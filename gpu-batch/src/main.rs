@@ -1,5 +1,5 @@
 //! The Batch worker's process.
 
-fn main() -> std::process::ExitCode {
-    walkaround_gpu_batch::main()
+fn main() {
+    walkaround_gpu_batch::main();
 }

@@ -256,6 +256,23 @@ def workers(templates: Templates) -> Iterator[str]:
         yield "ScalerFunction: WALKAROUND_START_GRACE_S, a worker that loads its networks is ended"
     if parameters["StartGraceS"]["Default"] < parameters["ColdStartS"]["Default"]:
         yield "StartGraceS: shorter than a cold start"
+    for name in ("WorkersMin", "WorkersMax"):
+        # Workers and scaler must agree on who stays; both stacks have parameters of one name and one default.
+        if templates["gpu"]["Parameters"][name]["Default"] != parameters[name]["Default"]:
+            yield f"gpu.yaml: {name} has another default than in pipeline.yaml"
+    for stage in ("stage", "production"):
+        stacks = json.loads((INFRA / "parameters" / f"{stage}.json").read_text())
+        for name in ("WorkersMin", "WorkersMax"):
+            if stacks["gpu"].get(name) != stacks["pipeline"].get(name):
+                yield f"{stage}.json: {name} is not the same for gpu and pipeline"
+    worker = dict(resources(templates, "AWS::Batch::JobDefinition"))["JobDefinition"]
+    for name in ("WALKAROUND_WORKERS_MIN", "WALKAROUND_WORKERS_MAX"):
+        if text(variables["JobDefinition"].get(name)) != text(scaler.get(name)):
+            yield f"JobDefinition: {name} is another one than the scaler's"
+    if text(variables["JobDefinition"].get("WALKAROUND_JOB_TIMEOUT_S")) != text(
+        worker["Timeout"]["AttemptDurationSeconds"]
+    ):
+        yield "JobDefinition: WALKAROUND_JOB_TIMEOUT_S, AWS Batch ends a job before its worker ends itself, or long after"
     tag = text(scaler.get("WALKAROUND_JOB_PREFIX"))
     if calls.OWN_JOBS - {("aws:ResourceTag/walkaround", tag)}:
         yield f"ScalerFunction: its jobs carry the tag {tag}, and it may end others"

@@ -142,6 +142,7 @@ USES: dict[str, list[Use]] = {
         *function("")[-2:],
         *LOOKING,
         item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.beat(")),
+        item("dynamodb:Query", "W", "query", ("crates/pipeline/src/idle.rs", ".heartbeats(")),
         use(
             "sqs:ReceiveMessage",
             "SegmentationQueueArn",

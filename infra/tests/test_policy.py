@@ -455,6 +455,20 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
     ),
     (
         agreements.workers,
+        "workers that do not know their time-out",
+        lambda t: put(properties(t, "gpu", "JobDefinition"), Timeout={"AttemptDurationSeconds": 43200}),
+        "ends a job before its worker ends itself",
+    ),
+    (
+        agreements.workers,
+        "workers that all leave",
+        lambda t: properties(t, "gpu", "JobDefinition")["ContainerProperties"]["Environment"].remove(
+            {"Name": "WALKAROUND_WORKERS_MIN", "Value": {"Fn::Sub": "${WorkersMin}"}}
+        ),
+        "WALKAROUND_WORKERS_MIN is another one",
+    ),
+    (
+        agreements.workers,
         "jobs of another name",
         lambda t: put(variables(t, "ScalerFunction"), WALKAROUND_JOB_PREFIX={"Ref": "Prefix"}),
         "it may end others",

@@ -85,7 +85,8 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
             "timeout",
             (
                 "it ran longer than its job definition allows",
-                "a worker that always has work may run this long: raise JobTimeoutS of infra/gpu.yaml, or let it be",
+                "a worker ends itself before (WALKAROUND_JOB_TIMEOUT_S): this one hung, or was not told of the time-out; its \
+                 log ends where",
             ),
         )),
         EndCause::DriverTooOld => Some((

@@ -6,6 +6,7 @@
 
 pub mod blocked;
 pub mod ending;
+pub mod exit;
 pub mod failure;
 mod kit;
 pub mod library;
@@ -16,4 +17,4 @@ mod worker;
 pub use failure::Failure;
 pub use kit::{BEATS_MISSED_MAX, Kit, TriageParts};
 pub use library::Engines;
-pub use worker::{WorkerParts, run_worker};
+pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

@@ -1,18 +1,23 @@
 //! A worker of the GPU lane, on any stack.
 
 use crate::ending::{EXIT_ENGINE, EXIT_STALLED};
+use crate::exit::{EXIT_SLACK, Watched, end_when_stalled, end_within};
 use crate::failure::Failure;
-use crate::kit::Kit;
+use crate::kit::{BEATS_MISSED_MAX, Kit};
 use crate::process::{host, resident_bytes};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
 use walkaround_pipeline::heartbeat::{Heart, Identity};
+use walkaround_pipeline::idle::FewestWorkers;
 use walkaround_pipeline::looker::CurrentLooker;
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_ports::Clock;
+use walkaround_settings::Settings;
 
 /// What a worker is made from, beside the kit.
 pub struct WorkerParts {
@@ -42,6 +47,14 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
         Arc::clone(&parts.looker),
         (signature, Arc::clone(&progress)),
     )?;
+    let fewest = FewestWorkers {
+        records: Arc::clone(&kit.ports.records),
+        clock: Arc::clone(&kit.clock),
+        worker: worker.clone(),
+        started_at: kit.clock.now(),
+        workers_min: kit.settings.workers_min,
+        beat_max_age: kit.settings.heartbeat * BEATS_MISSED_MAX,
+    };
     let (heart_stopper, heart_stop) = stop();
     let beating = tokio::spawn(heart(kit, &parts, &progress).run(heart_stop));
     let bundle = parts.looker.get();
@@ -60,20 +73,61 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
         clock: Arc::clone(&kit.clock),
         progress,
     };
+    let budget = consumer.settings.drain_budget;
+    let watched = Watched {
+        progress: Arc::clone(&consumer.progress),
+        clock: Arc::clone(&kit.clock),
+        ends_within: consumer.settings.stall_exit + budget,
+    };
+    end_when_stalled(watched, ExitCode::from(EXIT_STALLED));
+    tokio::spawn(end_after_stop(parts.stop.clone(), budget + EXIT_SLACK));
     // A sick engine ends the worker as a stop does: what is in flight goes back.
-    let exit = consumer.run(parts.stop.or(&kit.engine.signal())).await;
+    let stop = parts.stop.or(&kit.engine.signal());
+    let exit = loop {
+        match consumer.run(stop.clone()).await {
+            Exit::Idle if !fewest.may_leave().await => {}
+            exit => break exit,
+        }
+    };
+    let code = match exit {
+        _ if kit.engine.is_sick() => ExitCode::from(EXIT_ENGINE),
+        Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
+        Exit::Stalled => ExitCode::from(EXIT_STALLED),
+    };
+    // What is left to do is said in words and figures: it must not keep the exit code from coming.
+    end_within(EXIT_SLACK, code);
     heart_stopper.stop();
     if beating.await.is_err() {
         warn!("the heart stopped early");
     }
     info!(worker, ?exit, "worker ends");
-    if kit.engine.is_sick() {
-        return Ok(ExitCode::from(EXIT_ENGINE));
-    }
-    Ok(match exit {
-        Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
-        Exit::Stalled => ExitCode::from(EXIT_STALLED),
-    })
+    Ok(code)
+}
+
+/// From the signal to stop, a process has its budget, whatever it waits for.
+async fn end_after_stop(mut stop: Stop, time: Duration) {
+    stop.wait().await;
+    end_within(time, ExitCode::SUCCESS);
+}
+
+/// Least time between the end of a worker by itself and that of its job from outside.
+const JOB_MARGIN: Duration = Duration::from_secs(60);
+
+/// How long a worker runs whose job is ended from outside after `job_timeout`: it ends itself with 0 before, with time for
+/// its drain. AWS Batch fails a job that reaches its time-out and never tries it again, however healthy it was
+/// (<https://docs.aws.amazon.com/batch/latest/userguide/job_timeouts.html>).
+pub fn run_time(job_timeout: Duration, drain_budget: Duration) -> Duration {
+    let margin = (job_timeout / 20).max(drain_budget + JOB_MARGIN);
+    job_timeout - margin.min(job_timeout / 2)
+}
+
+/// Returns when a worker has run for as long as its settings let it, with the reason; never where they do not say.
+pub async fn run_time_over(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> String {
+    let Some(job_timeout) = settings.job_timeout else {
+        return std::future::pending().await;
+    };
+    clock.sleep(run_time(job_timeout, settings.drain_budget)).await;
+    "the job's time-out is near".to_owned()
 }
 
 fn heart(kit: &Kit, parts: &WorkerParts, progress: &Arc<Progress>) -> Heart {
@@ -97,5 +151,26 @@ fn heart(kit: &Kit, parts: &WorkerParts, progress: &Arc<Progress>) -> Heart {
             }
         }),
         memory: resident_bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_ends_well_before_its_job_is_ended() {
+        let s = Duration::from_secs;
+        // The template's day, an hour, and less than any margin.
+        for (timeout, budget, runs) in [
+            (86_400, 25, 82_080),
+            (3600, 25, 3420),
+            (1000, 25, 915),
+            (60, 25, 30),
+        ] {
+            let run_time = run_time(s(timeout), s(budget));
+            assert_eq!(run_time, s(runs), "{timeout}");
+            assert!(timeout < 200 || run_time + s(budget) < s(timeout));
+        }
     }
 }

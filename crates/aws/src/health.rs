@@ -46,6 +46,13 @@ pub struct EventSource {
     pub last_result: Option<String>,
 }
 
+impl EventSource {
+    /// Whether it takes no messages, and will not by itself.
+    pub fn is_off(&self) -> bool {
+        matches!(self.state.as_str(), "Disabled" | "Disabling" | "Deleting")
+    }
+}
+
 /// A queue of worker jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobQueueHealth {

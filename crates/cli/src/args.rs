@@ -12,6 +12,7 @@ pub(crate) use client::{
     RedriveArgs, RetryArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
 };
 use std::path::PathBuf;
+use walkaround_settings::{DeviceKind, Settings};
 
 /// Damage inspection of vehicle photos.
 #[derive(Debug, Parser)]
@@ -63,6 +64,47 @@ pub(crate) struct UpArgs {
     /// Watch this folder for photos
     #[arg(long, value_name = "DIR")]
     pub drop: Option<PathBuf>,
+    /// Address of the HTTP surface; empty for none [default: WALKAROUND_LISTEN, or 127.0.0.1:8377]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub engine: StackEngineArgs,
+}
+
+/// Which bundle a stack uses and where its networks run: in place of what the settings say.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct StackEngineArgs {
+    /// Bundle folder [default: WALKAROUND_BUNDLE, or bundles/demo]
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+    /// Where networks run: cpu, cuda or auto [default: WALKAROUND_DEVICE, or cpu]
+    #[arg(long, value_parser = ["cpu", "cuda", "auto"], hide_possible_values = true)]
+    pub device: Option<String>,
+    /// Threads inside one network run [default: WALKAROUND_THREADS, or 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// ONNX Runtime shared library [default: WALKAROUND_ONNXRUNTIME, or found beside the program or in .tools/onnxruntime]
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl StackEngineArgs {
+    /// Puts what was given in place of the settings.
+    pub(crate) fn apply(&self, settings: &mut Settings) {
+        if let Some(bundle) = &self.bundle {
+            settings.bundle.clone_from(bundle);
+        }
+        // The words were checked when the command line was read.
+        if let Some(device) = self.device.as_deref().and_then(DeviceKind::parse) {
+            settings.device = device;
+        }
+        if let Some(threads) = self.threads {
+            settings.threads = usize::from(threads);
+        }
+        if let Some(library) = &self.onnxruntime {
+            settings.onnxruntime = Some(library.clone());
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -73,6 +115,8 @@ pub(crate) struct WorkerArgs {
     /// Name in heartbeats and on records
     #[arg(long, env = "WALKAROUND_WORKER")]
     pub name: Option<String>,
+    #[command(flatten)]
+    pub engine: StackEngineArgs,
 }
 
 /// Which bundle, and where its networks run.

@@ -12,6 +12,7 @@ mod lane;
 mod local;
 mod port;
 mod queues;
+pub(crate) mod up;
 mod workers;
 
 use crate::args::{DoctorArgs, Printed, StackName};

@@ -14,6 +14,7 @@ mod metrics;
 mod tests;
 
 use crate::failure::Failure;
+use crate::local::health::Health;
 use crate::local::stack::Stack;
 use answer::{Refusal, json};
 use axum::Router;
@@ -25,7 +26,6 @@ use axum::routing::get;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use walkaround_embedded::LocalCapacity;
 use walkaround_pipeline::stop::Stop;
@@ -34,20 +34,22 @@ use walkaround_pipeline::stop::Stop;
 pub(crate) struct Site {
     stack: Stack,
     capacity: Arc<LocalCapacity>,
+    health: Health,
     /// Only loopback names are answered to.
     loopback_only: bool,
 }
 
-/// Listens on `address` (host and port) until told to stop; then what is being answered is finished.
+/// Listens on `address` (host and port); what is given answers until told to stop, then what is being answered is
+/// finished.
 ///
 /// # Errors
 /// Usage: the address is taken or malformed, or may not be listened on.
 pub(crate) async fn serve(
     address: &str,
     stack: &Stack,
-    capacity: Arc<LocalCapacity>,
+    (capacity, health): (Arc<LocalCapacity>, Health),
     stop: Stop,
-) -> Result<JoinHandle<()>, Failure> {
+) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let listener = bind(address).await?;
     let bound = listener.local_addr()?;
     let loopback_only = bound.ip().to_canonical().is_loopback();
@@ -58,9 +60,10 @@ pub(crate) async fn serve(
     let site = Site {
         stack: stack.clone(),
         capacity,
+        health,
         loopback_only,
     };
-    Ok(tokio::spawn(listener::run(listener, router(site), stop)))
+    Ok(listener::run(listener, router(site), stop))
 }
 
 async fn bind(address: &str) -> Result<TcpListener, Failure> {
@@ -91,8 +94,12 @@ fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// Whether the database answers.
+/// Whether triage gets on and the database answers. That the process is there to answer says neither.
 async fn health(State(site): State<Arc<Site>>) -> Response {
+    if let Some(stalled) = site.health.stalled_for() {
+        let body = format!(r#"{{"status":"stalled","no_progress_s":{}}}"#, stalled.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, json(body)).into_response();
+    }
     match site.stack.embedded.counts().await {
         Ok(_) => json(r#"{"status":"ok"}"#.to_owned()),
         Err(error) => {

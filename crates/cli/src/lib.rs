@@ -21,14 +21,14 @@ use args::{Args, Command};
 use clap::Parser;
 use std::io::Write;
 use std::process::ExitCode;
-use walkaround_assembly::failure;
 use walkaround_assembly::terminal::{Text, printable};
+use walkaround_assembly::{exit, failure};
 
 /// Runs the command that the process was started with.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     let args = match parse() {
         Ok(args) => args,
-        Err(code) => return code,
+        Err(code) => exit::end(Ok(code)),
     };
     let outcome = match &args.command {
         Command::Inspect(options) => inspect::run(options),
@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
     };
-    failure::exit_code(outcome)
+    exit::end(outcome)
 }
 
 /// The command line. What is wrong with it is said with what was given, which need not be plain text.

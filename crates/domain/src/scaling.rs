@@ -8,6 +8,7 @@ mod back_off;
 
 pub use back_off::{BackOff, BackOffPolicy, EndedWorker, ReadyWorker, WorkerEnd, back_off, starts_allowed};
 
+use crate::time::Timestamp;
 use std::time::Duration;
 
 /// What waits for the workers.
@@ -82,9 +83,38 @@ pub fn desired_workers(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy)
         .min(policy.workers_max)
 }
 
+/// Whether a worker without work stays: of the workers that are there, those that started first are the fewest that the
+/// policy wants. Every worker comes to the same answer from the same list, so that two that are idle at once do not both
+/// leave. `there` has the start and the name of each, with or without this one.
+pub fn stays(me: (Timestamp, &str), there: &[(Timestamp, &str)], workers_min: u32) -> bool {
+    let before = there.iter().filter(|other| other.1 != me.1 && **other < me);
+    u32::try_from(before.count()).unwrap_or(u32::MAX) < workers_min
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn exactly_the_fewest_workers_stay_whoever_asks() {
+        let there = [(7, "d"), (3, "b"), (3, "a"), (9, "c")].map(|(at, name)| (Timestamp(at), name));
+        for min in 0..6u32 {
+            let staying: Vec<&str> = there
+                .iter()
+                .filter(|me| stays(**me, &there, min))
+                .map(|(_, name)| *name)
+                .collect();
+            assert_eq!(
+                staying.len(),
+                usize::try_from(min.min(4)).unwrap(),
+                "{min}: {staying:?}"
+            );
+        }
+        assert!(stays((Timestamp(3), "a"), &there, 1), "the first that started");
+        // One that others do not see yet counts itself.
+        assert!(stays((Timestamp(1), "e"), &there, 1) && !stays((Timestamp(8), "e"), &there, 3));
+        assert!(stays((Timestamp(8), "e"), &[], 1) && !stays((Timestamp(8), "e"), &[], 0));
+    }
 
     fn policy() -> ScalingPolicy {
         ScalingPolicy {

@@ -54,6 +54,18 @@ pub enum OpenError {
         #[source]
         source: Option<rusqlite::Error>,
     },
+    /// Another process runs the root.
+    #[error(
+        "`walkaround up` runs on {} already ({}): stop it first, or choose another folder with --root",
+        root.display(),
+        process.map_or_else(|| "in another process".to_owned(), |process| format!("process {process}"))
+    )]
+    UpRuns {
+        /// The root.
+        root: PathBuf,
+        /// The process that runs it, where it can be seen.
+        process: Option<i32>,
+    },
     /// The options contradict themselves.
     #[error("{0}")]
     Options(String),

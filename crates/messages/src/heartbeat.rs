@@ -67,6 +67,9 @@ pub struct HeartbeatDocument {
     pub memory_bytes: u64,
     /// Photos received and not yet settled.
     pub in_flight: u32,
+    /// When a photo was settled last, or the queue was empty with nothing in flight; unknown for a worker of an older
+    /// version.
+    pub progressed_at: Option<Timestamp>,
 }
 
 /// The document of a sign of life.
@@ -101,6 +104,7 @@ impl From<&HeartbeatDocument> for v1::Heartbeat {
             photos_per_second: finite(beat.photos_per_second),
             memory_bytes: beat.memory_bytes as f64,
             in_flight: beat.in_flight,
+            progressed_at: beat.progressed_at.map(Into::into),
         }
     }
 }
@@ -129,6 +133,7 @@ impl TryFrom<v1::Heartbeat> for HeartbeatDocument {
             // A cast keeps within range: below zero and NaN become 0.
             memory_bytes: wire.memory_bytes as u64,
             in_flight: wire.in_flight,
+            progressed_at: moment("progressed_at", wire.progressed_at)?,
         })
     }
 }

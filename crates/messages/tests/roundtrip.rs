@@ -106,6 +106,7 @@ fn beat() -> HeartbeatDocument {
         photos_per_second: 8.25,
         memory_bytes: 12 << 30,
         in_flight: 16,
+        progressed_at: Some(Timestamp(1_795_363_454_000)),
     }
 }
 

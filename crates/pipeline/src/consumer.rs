@@ -88,6 +88,40 @@ pub struct Progress {
     pub failed: AtomicU64,
     /// Messages in hand.
     pub in_flight: AtomicU64,
+    /// When progress was seen last, in milliseconds of the clock's ticks.
+    progress_ms: AtomicU64,
+    /// When a message was finished last, or none was in flight, in milliseconds of the clock's ticks.
+    finish_ms: AtomicU64,
+}
+
+impl Progress {
+    /// When progress was seen last, in ticks of the consumer's clock: a message was settled, or the queue was empty with
+    /// nothing in flight. A message that was given back is none. Only who saw progress lately may be called healthy.
+    pub fn last_progress(&self) -> Duration {
+        Duration::from_millis(self.progress_ms.load(Ordering::Relaxed))
+    }
+
+    /// When a message was finished last, given back or settled, or none was in flight, in ticks of the consumer's clock.
+    /// A consumer for which this is longer ago than its `stall_exit` has stalled.
+    pub fn last_finish(&self) -> Duration {
+        Duration::from_millis(self.finish_ms.load(Ordering::Relaxed))
+    }
+
+    /// Notes progress.
+    pub fn progressed(&self, now: Duration) {
+        stamp(&self.progress_ms, now);
+        stamp(&self.finish_ms, now);
+    }
+
+    /// Notes that a message was finished, or that none is in flight.
+    fn finished(&self, now: Duration) {
+        stamp(&self.finish_ms, now);
+    }
+}
+
+fn stamp(cell: &AtomicU64, now: Duration) {
+    let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    cell.fetch_max(now, Ordering::Relaxed);
 }
 
 /// Works off one queue.
@@ -106,14 +140,19 @@ pub struct Consumer {
 
 /// Pause after a receive that failed, so that a broken queue is not hammered.
 const RECEIVE_PAUSE: Duration = Duration::from_secs(1);
+/// Longest such pause, whatever the queue asks for: stalls and stops are looked at in between.
+const RECEIVE_PAUSE_MAX: Duration = Duration::from_secs(20);
 /// How often a full consumer looks whether it stalls.
 const STALL_LOOK: Duration = Duration::from_secs(1);
 /// Most messages of one receive (SQS).
 const RECEIVE_MAX: usize = 10;
+/// How long aborted tasks are waited for: one that blocks its thread does not notice.
+const ABORT_MAX: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Works until told to stop, idle or stalled.
     pub async fn run(&self, stop: Stop) -> Exit {
+        self.progress.progressed(self.clock.ticks());
         let leases = Arc::new(Leases::default());
         let mut background = JoinSet::new();
         let (acker, acks) = Acker::new();
@@ -134,7 +173,7 @@ impl Consumer {
             () = &mut budget => Exit::BudgetSpent,
         };
         if exit == Exit::Stalled {
-            tasks.shutdown().await;
+            self.abort(&mut tasks).await;
         }
         drop(acker);
         let exit = match exit {
@@ -155,9 +194,18 @@ impl Consumer {
             in_flight = tasks.len(),
             "the consumer ends; leases in hand are dropped"
         );
-        tasks.shutdown().await;
-        background.shutdown().await;
+        self.abort(&mut tasks).await;
+        self.abort(&mut background).await;
         exit
+    }
+
+    /// Aborts tasks and waits for their end, but not for ever.
+    async fn abort(&self, tasks: &mut JoinSet<()>) {
+        tokio::select! {
+            biased;
+            () = tasks.shutdown() => {}
+            () = self.clock.sleep(ABORT_MAX) => warn!("tasks do not end, the process goes without them"),
+        }
     }
 
     async fn receive_all(
@@ -183,14 +231,18 @@ impl Consumer {
                 continue;
             }
             // Not cancelled by a stop, only when its budget is spent: what an abandoned receive had leased
-            // would be hidden until its lease ends.
+            // would be hidden until its lease ends. One that never returns is a stall like any other.
             let wait = self.settings.receive_wait;
-            match self
-                .queue
-                .receive(free.min(RECEIVE_MAX), self.settings.lease, wait)
-                .await
-            {
+            let received = tokio::select! {
+                biased;
+                received = self.queue.receive(free.min(RECEIVE_MAX), self.settings.lease, wait) => received,
+                () = self.clock.sleep(wait + self.settings.stall_exit) => return Exit::Stalled,
+            };
+            match received {
                 Ok(deliveries) => {
+                    if deliveries.is_empty() && self.progress.in_flight.load(Ordering::Relaxed) == 0 {
+                        self.progress.progressed(self.clock.ticks());
+                    }
                     for delivery in deliveries {
                         watch.message(self);
                         self.spawn((delivery, stop.clone()), tasks, (leases, acker));
@@ -201,7 +253,7 @@ impl Consumer {
                     tokio::select! {
                         biased;
                         () = stop.wait() => {}
-                        () = self.clock.sleep(error.retry_after.unwrap_or(RECEIVE_PAUSE)) => {}
+                        () = self.clock.sleep(error.retry_after.unwrap_or(RECEIVE_PAUSE).min(RECEIVE_PAUSE_MAX)) => {}
                     }
                 }
             }
@@ -218,6 +270,7 @@ impl Consumer {
         let lease = leases.hold(delivery.receipt.clone(), self.clock.ticks());
         let (queue, handler) = (Arc::clone(&self.queue), Arc::clone(&self.handler));
         let (progress, acker) = (Arc::clone(&self.progress), acker.clone());
+        let clock = Arc::clone(&self.clock);
         progress.in_flight.fetch_add(1, Ordering::Relaxed);
         tasks.spawn(async move {
             let _counted = Counted(&progress.in_flight);
@@ -229,10 +282,12 @@ impl Consumer {
             match handled {
                 Handled::Settled => {
                     progress.settled.fetch_add(1, Ordering::Relaxed);
+                    progress.progressed(clock.ticks());
                     acker.ack(lease).await;
                 }
                 Handled::Again(delay) => {
                     progress.returned.fetch_add(1, Ordering::Relaxed);
+                    progress.finished(clock.ticks());
                     // Failing to release is no loss: the lease runs out and the message comes back.
                     if let Err(error) = queue.release(lease.receipt(), delay).await {
                         warn!(%error, message = delivery.message_id, "release failed");
@@ -311,6 +366,7 @@ impl Watch {
         let finished = finished(&consumer.progress);
         if finished != self.finished || in_hand == 0 {
             (self.finished, self.last_progress) = (finished, now);
+            consumer.progress.finished(now);
         }
         if in_hand > 0 {
             self.last_message = now;

@@ -43,6 +43,8 @@ pub struct Heart {
     pub memory: fn() -> u64,
 }
 
+/// Storing a heartbeat may take as long as there is until the next one, and this long at least.
+const BEAT_MIN: Duration = Duration::from_secs(2);
 /// Throughput is measured over this long.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
@@ -91,6 +93,7 @@ impl Heart {
             photos_per_second: throughput(window, self.clock.ticks(), done),
             memory_bytes: (self.memory)(),
             in_flight: count(self.progress.in_flight.load(Ordering::Relaxed)),
+            progressed_at: Some(now - self.clock.ticks().saturating_sub(self.progress.last_progress())),
             state,
         };
         let body = heartbeat_body(&document);
@@ -100,8 +103,15 @@ impl Heart {
             at: now,
             body,
         };
-        if let Err(error) = self.records.beat(&beat).await {
-            warn!(%error, "the heartbeat could not be stored");
+        // Bounded: a call that hangs must not make a healthy worker look dead until it returns.
+        tokio::select! {
+            biased;
+            stored = self.records.beat(&beat) => {
+                if let Err(error) = stored {
+                    warn!(%error, "the heartbeat could not be stored");
+                }
+            }
+            () = self.clock.sleep(self.every.max(BEAT_MIN)) => warn!("storing the heartbeat takes too long"),
         }
     }
 }

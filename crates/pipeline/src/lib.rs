@@ -10,6 +10,7 @@
 pub mod consumer;
 pub mod desk;
 pub mod heartbeat;
+pub mod idle;
 pub mod invocation;
 pub mod ledger;
 pub mod look;

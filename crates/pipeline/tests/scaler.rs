@@ -58,6 +58,7 @@ impl World {
             photos_per_second: 1.0,
             memory_bytes: 0,
             in_flight: 0,
+            progressed_at: None,
         });
         let worker = worker.to_owned();
         let beat = Heartbeat {

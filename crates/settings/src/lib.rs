@@ -58,6 +58,7 @@ pub struct Settings {
     pub idle_exit: Option<Duration>,
     pub stall_exit: Duration,
     pub drain_budget: Duration,
+    pub job_timeout: Option<Duration>,
     pub heartbeat: Duration,
     pub attempts: u32,
     pub retry_first: Duration,
@@ -102,6 +103,25 @@ pub enum DeviceKind {
     Auto,
 }
 
+impl DeviceKind {
+    /// The word for it in settings and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The device that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        DEVICES
+            .iter()
+            .find(|(name, _)| *name == word)
+            .map(|(_, kind)| *kind)
+    }
+}
+
 /// Which stack a client talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StackKind {
@@ -112,9 +132,9 @@ pub enum StackKind {
 }
 
 const DEVICES: [(&str, DeviceKind); 3] = [
-    ("cpu", DeviceKind::Cpu),
-    ("cuda", DeviceKind::Cuda),
-    ("auto", DeviceKind::Auto),
+    (DeviceKind::Cpu.as_str(), DeviceKind::Cpu),
+    (DeviceKind::Cuda.as_str(), DeviceKind::Cuda),
+    (DeviceKind::Auto.as_str(), DeviceKind::Auto),
 ];
 const STACKS: [(&str, StackKind); 2] = [("local", StackKind::Local), ("aws", StackKind::Aws)];
 
@@ -182,6 +202,8 @@ impl Settings {
             idle_exit: Some(r.seconds("WALKAROUND_IDLE_EXIT_S", 0.0, 86_400.0)?).filter(|d| !d.is_zero()),
             stall_exit: r.seconds("WALKAROUND_STALL_EXIT_S", 1.0, 86_400.0)?,
             drain_budget: r.seconds("WALKAROUND_DRAIN_BUDGET_S", 0.0, 3600.0)?,
+            job_timeout: Some(r.seconds("WALKAROUND_JOB_TIMEOUT_S", 0.0, 31_536_000.0)?)
+                .filter(|d| !d.is_zero()),
             heartbeat: r.seconds("WALKAROUND_HEARTBEAT_S", 0.1, 3600.0)?,
             attempts: r.number("WALKAROUND_ATTEMPTS", 1, ATTEMPTS_MAX)?,
             retry_first: r.seconds("WALKAROUND_RETRY_FIRST_S", 0.0, 3600.0)?,

@@ -82,7 +82,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "0",
         "milliseconds that a batch waits for more photos",
     ),
-    doc("WALKAROUND_WORKERS_MIN", "0", "fewest workers of the GPU lane"),
+    doc(
+        "WALKAROUND_WORKERS_MIN",
+        "0",
+        "fewest workers of the GPU lane; they stay up without work",
+    ),
     doc(
         "WALKAROUND_WORKERS_MAX",
         "2",
@@ -126,7 +130,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_IDLE_EXIT_S",
         "60",
-        "a worker without work for this long exits; 0 for never",
+        "a worker without work for this long exits, but for WALKAROUND_WORKERS_MIN of them; 0 for never",
     ),
     doc(
         "WALKAROUND_STALL_EXIT_S",
@@ -137,6 +141,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "WALKAROUND_DRAIN_BUDGET_S",
         "25",
         "seconds for the work in hand after SIGTERM",
+    ),
+    doc(
+        "WALKAROUND_JOB_TIMEOUT_S",
+        "0",
+        "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it ends with 0 before; 0 for none",
     ),
     doc(
         "WALKAROUND_HEARTBEAT_S",

@@ -38,6 +38,8 @@ pub enum Invariant {
     T1,
     /// Because of a stop, only photos in flight past the budget are looked at again.
     T2,
+    /// A process that has work and finishes nothing ends by itself, whatever its device does.
+    T3,
     /// The world drains within its bounds of time and calls.
     L1,
     /// A worker whose heartbeats arrive is not ended for want of them, whatever the clocks do.

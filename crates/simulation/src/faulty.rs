@@ -4,6 +4,7 @@
 use crate::context::Context;
 use crate::planted::Plant;
 use crate::trace::Happening;
+use crate::work::Work;
 use async_trait::async_trait;
 use std::fmt::Display;
 use std::path::Path;
@@ -30,6 +31,8 @@ pub(crate) struct Process {
     pub(crate) frozen: AtomicBool,
     /// The health of its engine.
     pub(crate) engine: Arc<EngineMonitor>,
+    /// What it has in flight.
+    pub(crate) work: Work,
 }
 
 /// What becomes of a call.
@@ -50,6 +53,7 @@ impl Process {
             died: Notify::new(),
             frozen: AtomicBool::new(false),
             engine: EngineMonitor::new(),
+            work: Work::default(),
         })
     }
 

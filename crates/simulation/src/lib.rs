@@ -23,6 +23,7 @@ mod submit;
 mod trace;
 mod watched;
 mod wiring;
+mod work;
 mod world;
 
 #[cfg(test)]

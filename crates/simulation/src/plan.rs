@@ -24,6 +24,8 @@ pub struct Rates {
     pub hangs: f64,
     /// A worker that stops doing anything without ending.
     pub freezes: f64,
+    /// The device of a process never answers again.
+    pub device_hangs: f64,
     /// A sent message is there twice.
     pub duplicated: f64,
     /// A received message stays visible.
@@ -88,6 +90,8 @@ pub struct Plan {
     pub receive_wait: Duration,
     /// Time for the work in hand after SIGTERM.
     pub drain_budget: Duration,
+    /// A process that has work and finishes nothing for this long ends.
+    pub stall_exit: Duration,
     /// Deliveries after which trouble counts as permanent.
     pub attempts_max: u32,
     /// Deliveries after which a queue parks a message by itself.
@@ -106,6 +110,8 @@ pub struct Plan {
 
 /// How long stores are away, where they are.
 const STORE_AWAY: Duration = Duration::from_secs(3600);
+/// A process that has work and finishes nothing for this long ends.
+pub(crate) const STALL_EXIT: Duration = Duration::from_secs(120);
 /// Longest simulated time of a world.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(6 * 3600);
 /// Most port calls of a world.
@@ -140,6 +146,7 @@ impl Plan {
             },
             receive_wait: pick(rng, &[1, 5, 20]),
             drain_budget: pick(rng, &[5, 10, 25]),
+            stall_exit: STALL_EXIT,
             attempts_max,
             receives_max: attempts_max + rng.u32(2..12),
             inline_look: pick_look(rng),
@@ -182,7 +189,8 @@ fn rates(rng: &mut fastrand::Rng) -> Rates {
         outlives_lease: level(rng, 0.02),
         crash: level(rng, 0.03),
         hangs: level(rng, 0.04),
-        freezes: level(rng, 0.01),
+        freezes: level(rng, 0.004),
+        device_hangs: level(rng, 0.02),
         duplicated: level(rng, 0.3),
         delivered_twice: level(rng, 0.2),
         ghost: level(rng, 0.2),

@@ -42,11 +42,13 @@ pub enum Plant {
     ProbeAlwaysPasses,
     /// A store that is away says that it will never take what it was given.
     StoreTroubleIsFinal,
+    /// A consumer whose work never ends goes on.
+    StallIgnored,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -59,6 +61,7 @@ impl Plant {
         Self::NoBackOff,
         Self::ProbeAlwaysPasses,
         Self::StoreTroubleIsFinal,
+        Self::StallIgnored,
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use crate::context::Invariant;
 use crate::faulty::Process;
+use crate::plan::STALL_EXIT;
 use crate::trace::Happening;
 use crate::wiring;
 use crate::world::World;
@@ -19,6 +20,10 @@ const KILL_AFTER: Duration = Duration::from_secs(10);
 const SLACK: Duration = Duration::from_millis(20);
 /// The last sign of life may take this long.
 const LAST_BEAT: Duration = Duration::from_secs(5);
+/// A stall is noticed between two receives, and these may be slow.
+const STUCK_SLACK: Duration = Duration::from_secs(240);
+/// Time between two looks at whether a process is stuck.
+const STUCK_LOOK: Duration = Duration::from_secs(15);
 /// Time between two ticks of a scaler.
 pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
@@ -71,7 +76,8 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
         }
     };
     let mut run = Box::pin(consumer.run(stopped));
-    tokio::pin!(crash, term);
+    let stuck = stuck(process);
+    tokio::pin!(crash, term, stuck);
     let mut told = None;
     let ending = loop {
         let kill_in = told.map(|at: Duration| {
@@ -86,6 +92,7 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
             }
             // What is frozen does not even notice that it should stop.
             exit = &mut run, if !process.frozen.load(Ordering::Relaxed) => break Ending::Exited(exit),
+            () = &mut stuck => break Ending::Killed,
             () = &mut term, if told.is_none() => {
                 process.log(format_args!("is told to stop"));
                 stopper.stop();
@@ -101,6 +108,24 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
         let _ = tokio::time::timeout(LAST_BEAT, beats.join_next()).await;
     }
     ending
+}
+
+/// T3: returns when it is broken. What is frozen is another matter: the scaler ends it.
+async fn stuck(process: &Process) {
+    let context = &process.context;
+    let bound = STALL_EXIT + context.plan.drain_budget + STUCK_SLACK;
+    loop {
+        tokio::time::sleep(STUCK_LOOK).await;
+        let without = process.work.without_progress(context.ticks());
+        if without > bound && !process.frozen.load(Ordering::Relaxed) {
+            let detail = format!(
+                "{} has work, finishes nothing for {without:?}, and goes on",
+                process.name
+            );
+            context.violate(Invariant::T3, detail);
+            return;
+        }
+    }
 }
 
 /// T1, and the counts.

@@ -34,6 +34,7 @@ happenings! {
     CrashAnytime => "crashes out of the blue",
     Hung => "fetches that never returned",
     Froze => "workers that froze",
+    DeviceHung => "devices that hung",
     ClockJumped => "clock jumps",
     ClockJumpedFar => "jumps of all clocks, by minutes or hours",
     TakenBack => "photos taken back from a lane that does not come",

@@ -42,6 +42,7 @@ struct InHand<'a> {
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
         self.watched.in_hand.fetch_sub(1, Ordering::Relaxed);
+        self.watched.process.work.ends(self.context.ticks());
         if !self.ended {
             self.context.count(Happening::CutOff);
             for id in &self.asks_for {
@@ -75,6 +76,11 @@ impl Handler for Watched {
             asks_for: asks_for(&message).unwrap_or_default(),
             ended: false,
         };
+        self.process.work.begins(context.ticks());
+        if self.process.work.device_hangs(context) {
+            self.process.log(format_args!("has a device that hangs"));
+            std::future::pending::<()>().await;
+        }
         let handled = self.inner.handle(delivery, stop).await;
         held.ended = true;
         self.process

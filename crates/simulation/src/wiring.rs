@@ -34,8 +34,6 @@ use walkaround_vision::overlay::OverlayStyle;
 
 /// A worker without work ends after this.
 const IDLE_EXIT: Duration = Duration::from_secs(30);
-/// A process that gets nothing done ends after this.
-const STALL_EXIT: Duration = Duration::from_secs(120);
 /// Photos a second that a worker is taken for until it has told.
 const RATE_GUESS: f64 = 0.2;
 /// From asking for a worker to its first photo, as triage reckons.
@@ -130,7 +128,7 @@ fn consumer(
             lease: plan.lease,
             receive_wait: plan.receive_wait,
             idle_exit: (role == "worker").then_some(IDLE_EXIT),
-            stall_exit: STALL_EXIT,
+            stall_exit: plan.stall_exit,
             drain_budget: plan.drain_budget,
         },
         clock,

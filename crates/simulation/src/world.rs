@@ -74,7 +74,10 @@ pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
         .expect("a runtime without I/O needs nothing that could be missing");
     runtime.block_on(async {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let plan = Plan::draw(&mut rng);
+        let mut plan = Plan::draw(&mut rng);
+        if plant == Some(Plant::StallIgnored) {
+            plan.stall_exit = TIME_MAX;
+        }
         let submissions = submit::draw(&plan, &mut rng);
         let context = Arc::new(Context::new(plan, rng, plant));
         Box::pin(play(&context, &submissions, plant)).await;

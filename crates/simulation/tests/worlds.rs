@@ -137,3 +137,8 @@ fn finds_photos_left_in_a_lane_that_never_comes() {
 fn finds_workers_started_again_and_again_though_they_die_at_start() {
     finds(Plant::NoBackOff, Invariant::S2);
 }
+
+#[test]
+fn finds_a_process_that_goes_on_when_its_device_hangs() {
+    finds(Plant::StallIgnored, Invariant::T3);
+}

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span, warn};
-use walkaround_assembly::{Failure, failure, process};
+use walkaround_assembly::{Failure, exit, process};
 use walkaround_aws::{Aws, Connection, PutIfAbsent, StateItems, secret_text};
 use walkaround_cloud::metrics::Metrics;
 use walkaround_cloud::{CloudStack, time_left};
@@ -39,9 +39,9 @@ const ANSWER_MARGIN: Duration = Duration::from_secs(3);
 const TOLD_KEPT: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// Runs until Lambda ends the process.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     process::start_json_log();
-    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+    exit::end(process::runtime().and_then(|runtime| runtime.block_on(run())))
 }
 
 /// A started function.

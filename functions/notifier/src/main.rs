@@ -1,5 +1,5 @@
 //! The notifier function's process.
 
-fn main() -> std::process::ExitCode {
-    walkaround_notifier::main()
+fn main() {
+    walkaround_notifier::main();
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing::{Instrument, info, info_span, warn};
-use walkaround_assembly::{Failure, failure, process};
+use walkaround_assembly::{Failure, exit, process};
 use walkaround_aws::{Acquired, Connection, FleetLock};
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
@@ -24,9 +24,9 @@ const LOCK: &str = "fleet";
 const LOCK_HOLD: Duration = Duration::from_secs(50);
 
 /// Runs until Lambda ends the process.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     process::start_json_log();
-    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+    exit::end(process::runtime().and_then(|runtime| runtime.block_on(run())))
 }
 
 /// A started function.

@@ -1,5 +1,5 @@
 //! The scaler function's process.
 
-fn main() -> std::process::ExitCode {
-    walkaround_scaler::main()
+fn main() {
+    walkaround_scaler::main();
 }

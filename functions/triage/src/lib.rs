@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{Instrument, error, info, info_span};
 use walkaround_assembly::ending::EXIT_ENGINE;
-use walkaround_assembly::{Failure, TriageParts, failure, process};
+use walkaround_assembly::{Failure, TriageParts, exit, process};
 use walkaround_aws::Connection;
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
@@ -28,9 +28,9 @@ use walkaround_pipeline::triage::InlineLook;
 use walkaround_ports::{Clock, Delivery};
 
 /// Runs until Lambda ends the process. A failure at start is one line, and Lambda tries again.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
     process::start_json_log();
-    failure::exit_code(process::runtime().and_then(|runtime| runtime.block_on(run())))
+    exit::end(process::runtime().and_then(|runtime| runtime.block_on(run())))
 }
 
 /// A started function.

@@ -1,7 +1,5 @@
 //! The `walkaround` program, for the end-to-end tests.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    walkaround_cli::main()
+fn main() {
+    walkaround_cli::main();
 }

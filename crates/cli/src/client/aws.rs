@@ -186,6 +186,23 @@ impl Backend for CloudClient {
         })
     }
 
+    /// What Lambda says of the event sources of the queue; whoever may not ask, or reads the queue without Lambda, is not
+    /// told anything.
+    async fn nobody_takes(&self) -> Option<String> {
+        let url = self.named().get(INTAKE_QUEUE)?;
+        let sources = self.health.event_sources(url).await.ok()?;
+        let doctor = "`walkaround doctor` says more";
+        match sources.as_slice() {
+            [] => Some(format!("no function reads the intake queue: {doctor}")),
+            [first, ..] if sources.iter().all(|source| source.is_off()) => Some(format!(
+                "the event source of {} is {}: {doctor}",
+                first.function,
+                first.state.to_lowercase()
+            )),
+            _ => None,
+        }
+    }
+
     /// Of what was accepted today: an index counts that, and nothing counts all of time.
     async fn tallies(&self) -> Result<Tallies, Failure> {
         let now = self.stack.clock.now();

@@ -134,6 +134,9 @@ pub(crate) trait Backend: Send + Sync {
     /// Sends messages back to the queue they were parked from.
     async fn redrive(&self, queue: QueueArg, which: &Redrive) -> Result<Redriven, Failure>;
 
+    /// Why nothing takes photos from the intake queue, as a clause; none where something does, or where it cannot be known.
+    async fn nobody_takes(&self) -> Option<String>;
+
     async fn tallies(&self) -> Result<Tallies, Failure>;
 
     /// Worker jobs, those that ended lately too.

@@ -2,6 +2,7 @@
 
 use super::backend::{Backend, Lately, Pace, ParkedMessage, ParkedPage, Redrive, Redriven, Tallies};
 use crate::args::QueueArg;
+use crate::doctor::up::trouble;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use async_trait::async_trait;
@@ -99,6 +100,22 @@ impl Backend for EmbeddedClient {
             }
         }
         Ok(done)
+    }
+
+    async fn nobody_takes(&self) -> Option<String> {
+        let root = self.0.embedded.root().display();
+        // A lock that cannot be read says nothing.
+        match self.0.embedded.running_up().ok()? {
+            None => Some(format!(
+                "no `walkaround up` runs on {root}: start one, and they are looked at"
+            )),
+            Some(running) => {
+                let trouble = trouble(&running, self.0.clock.now())?;
+                Some(format!(
+                    "the `walkaround up` of {root} {trouble}: `walkaround doctor` says more"
+                ))
+            }
+        }
     }
 
     async fn tallies(&self) -> Result<Tallies, Failure> {

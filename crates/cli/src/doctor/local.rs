@@ -4,8 +4,8 @@ use super::finding::{Finding, port_error};
 use super::lane::LaneBounds;
 use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
-use super::{bundle, lane, port};
-use crate::args::StackArgs;
+use super::{bundle, lane, port, up};
+use crate::args::{QueueArg, StackArgs};
 use crate::client::EmbeddedClient;
 use crate::client::backend::Backend;
 use crate::client::rows::queues;
@@ -88,12 +88,13 @@ fn root(root: &Path) -> Result<Stack, Finding> {
 
 async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut waiting = 0;
+    let (mut waiting, mut intake) = (0, 0);
     for name in queues(None) {
         match gather(stack, *name, Reasons::Read).await {
             Ok(facts) => {
-                if facts.name == "segmentation" {
-                    waiting = facts.depth.ready;
+                match name {
+                    QueueArg::Segmentation => waiting = facts.depth.ready,
+                    QueueArg::Intake => intake = facts.depth.ready,
                 }
                 findings.extend(queue(&facts, TAKERS));
             }
@@ -110,6 +111,14 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
         Err(failure) => findings.push(broken("gpu lane".to_owned(), &failure)),
     }
     findings.push(hidden(stack).await);
+    findings.push(match stack.0.embedded.running_up() {
+        Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
+        Err(error) => Finding::warn(
+            "up",
+            format!("cannot be seen: {error}"),
+            "let this user read the root and all that is in it",
+        ),
+    });
     match stack.jobs().await {
         Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
             Ok(facts) => findings.extend(workers(&facts)),

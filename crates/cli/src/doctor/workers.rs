@@ -6,10 +6,12 @@ use super::finding::Finding;
 use crate::client::backend::Backend;
 use crate::client::words::{counted, duration};
 use crate::failure::Failure;
+use crate::local::health::stalled_after;
 use ending::{Ending, ending};
 use std::time::Duration;
 use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_domain::Timestamp;
+use walkaround_messages::parse_heartbeat;
 use walkaround_pipeline::scaler::is_silent;
 use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
 
@@ -27,6 +29,8 @@ pub(super) struct WorkerFacts {
     pub now: Timestamp,
     /// A sign of life older than this is stale.
     pub beat_age_max: Duration,
+    /// A worker that works and finished nothing for this long does not get on.
+    pub stalled_after: Duration,
     /// Until its first one a worker may take this long.
     pub start_grace: Duration,
     /// Messages that wait for a worker.
@@ -48,6 +52,7 @@ impl WorkerFacts {
             beats: stack.records()?.heartbeats(now - LATELY).await?,
             now,
             beat_age_max: settings.heartbeat * BEATS_MISSED_MAX,
+            stalled_after: stalled_after(settings),
             start_grace: settings.start_grace,
             waiting,
             starter,
@@ -110,6 +115,13 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
             facts.starter,
         );
     }
+    if let Some(stalled) = without_progress(facts, &recent) {
+        return Finding::fail(
+            check,
+            stalled,
+            "its log says what it waits for; it ends with 75 after WALKAROUND_STALL_EXIT_S and is replaced",
+        );
+    }
     let starting = facts
         .jobs
         .iter()
@@ -128,6 +140,25 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         check,
         format!("{} running, {starting} starting", running.len().max(recent.len())),
     )
+}
+
+/// Workers that give signs of life and finish nothing.
+fn without_progress(facts: &WorkerFacts, recent: &[Heartbeat]) -> Option<String> {
+    let stalled: Vec<String> = recent
+        .iter()
+        .filter_map(|beat| parse_heartbeat(&beat.body).ok())
+        .filter(|beat| beat.in_flight > 0)
+        .filter_map(|beat| {
+            let without = beat.at.since(beat.progressed_at?);
+            (without > facts.stalled_after).then(|| format!("{} for {}", beat.worker, duration(without)))
+        })
+        .collect();
+    let first = stalled.first()?;
+    Some(format!(
+        "{} of {} finished no photo: {first}",
+        stalled.len(),
+        counted(recent.len(), "worker")
+    ))
 }
 
 /// How the workers that ended last ended.
@@ -207,6 +238,7 @@ mod tests {
             beats: beats.iter().map(beat).collect(),
             now: NOW,
             beat_age_max: Duration::from_secs(60),
+            stalled_after: Duration::from_secs(150),
             start_grace: Duration::from_secs(90),
             waiting,
             starter: "start",

@@ -4,6 +4,7 @@ mod metrics;
 
 use super::{Site, bind, listener, router};
 use crate::failure::Failure;
+use crate::local::health::Health;
 use crate::local::stack::Stack;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,16 +14,19 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::ServiceExt;
+use walkaround_conformance::ManualClock;
 use walkaround_domain::{
     AttemptHistory, BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef,
     Timestamp, Verdict,
 };
 use walkaround_embedded::{Embedded, INTAKE, Options, SEGMENTATION_DEAD, SystemClock, WorkerOptions};
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body, record_body};
+use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::stop::stop;
 use walkaround_ports::{
     BlobAddress, Clock, Expect, Heartbeat, IndexKeys, OutEvent, OutMessage, StoredRecord,
@@ -35,6 +39,8 @@ struct Bench {
     folder: TempDir,
     stack: Stack,
     router: Router,
+    progress: Arc<Progress>,
+    health_clock: Arc<ManualClock>,
 }
 
 impl Bench {
@@ -46,6 +52,7 @@ impl Bench {
             embedded: Embedded::open(folder.path(), Options::default(), Arc::clone(&clock)).unwrap(),
             clock,
         };
+        let (progress, health_clock) = (Arc::new(Progress::default()), Arc::new(ManualClock::new()));
         let options = WorkerOptions {
             command: vec!["true".to_owned()],
             ..WorkerOptions::default()
@@ -53,12 +60,19 @@ impl Bench {
         let site = Site {
             stack: stack.clone(),
             capacity: Arc::new(stack.embedded.capacity(options).await.unwrap()),
+            health: Health {
+                progress: Arc::clone(&progress),
+                clock: Arc::clone(&health_clock) as Arc<dyn Clock>,
+                stalled_after: Duration::from_secs(150),
+            },
             loopback_only,
         };
         Self {
             folder,
             stack,
             router: router(site),
+            progress,
+            health_clock,
         }
     }
 
@@ -188,6 +202,19 @@ async fn health_follows_the_database() {
     database.execute_batch("DROP TABLE tallies").unwrap();
     let (status, body) = bench.json("/healthz").await;
     assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
+}
+
+#[tokio::test]
+async fn health_follows_the_progress_of_triage() {
+    let bench = Bench::new(true).await;
+    bench.health_clock.advance(Duration::from_secs(150));
+    assert_eq!(bench.json("/healthz").await.0, 200);
+    bench.health_clock.advance(Duration::from_secs(1));
+    let (status, body) = bench.json("/healthz").await;
+    assert_eq!((status, body["status"].as_str()), (503, Some("stalled")));
+    assert_eq!(body["no_progress_s"], 151);
+    bench.progress.progressed(bench.health_clock.ticks());
+    assert_eq!(bench.json("/healthz").await.0, 200);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! Opening the embedded stack.
 
+use crate::args::StackEngineArgs;
 use crate::client::photo_store::PhotoStore;
 use crate::failure::Failure;
 use crate::library::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_assembly::Kit;
-pub(crate) use walkaround_assembly::process::{resident_bytes, runtime, start_log, stop_on_signal};
+pub(crate) use walkaround_assembly::process::{
+    resident_bytes, runtime, start_log, stop_on_signal, stop_on_signal_or,
+};
 use walkaround_embedded::{Durability, Embedded, Options, SystemClock};
 use walkaround_pipeline::looker::EngineMonitor;
 use walkaround_pipeline::telemetry::Silent;
@@ -24,7 +27,13 @@ pub(crate) struct Stack {
 impl Stack {
     /// Opens the stack in `root`, or in the folder that the settings name; it is made if it is new.
     pub(crate) fn open(root: Option<&Path>) -> Result<Self, Failure> {
+        Self::open_with(root, &StackEngineArgs::default())
+    }
+
+    /// As [`Stack::open`], with what the command line says of bundle and device.
+    pub(crate) fn open_with(root: Option<&Path>, engine: &StackEngineArgs) -> Result<Self, Failure> {
         let mut settings = Settings::from_env().map_err(Failure::usage)?;
+        engine.apply(&mut settings);
         if let Some(root) = root {
             settings.root = root.to_path_buf();
         }

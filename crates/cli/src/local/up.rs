@@ -1,8 +1,13 @@
 //! `walkaround up`: the whole pipeline in one command: triage, scaler, workers, drop folder, HTTP.
+//!
+//! One `up` runs a root. When one of its parts ends or stalls, all of it ends, with exit code 1: one that went on would look
+//! alive and not work. Whatever supervises it starts it again; nothing is lost.
 
 use super::drop_folder::DropFolder;
+use super::health::{Health, stalled_after};
+use super::parts::Parts;
 use super::prune;
-use super::stack::{Stack, runtime, start_log, stop_on_signal};
+use super::stack::{Stack, runtime, start_log, stop_on_signal_or};
 use crate::args::UpArgs;
 use crate::failure::Failure;
 use anyhow::Context;
@@ -11,11 +16,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 use walkaround_assembly::ending::EXIT_ENGINE;
+use walkaround_assembly::exit::{EXIT_SLACK, end_within};
 use walkaround_assembly::{Kit, TriageParts};
 use walkaround_embedded::{LocalCapacity, Orphans, WorkerOptions};
-use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
+use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::invocation::InvocationEnd;
 use walkaround_pipeline::looker::CurrentLooker;
 use walkaround_pipeline::scaler::Scaler;
@@ -24,58 +31,91 @@ use walkaround_pipeline::triage::InlineLook;
 use walkaround_ports::{Clock, EndCause};
 use walkaround_settings::Settings;
 
+/// Time of a worker beyond its drain budget until it is killed.
+const WORKER_SLACK: Duration = Duration::from_secs(5);
+
 pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
     start_log();
     runtime()?.block_on(up(args))
 }
 
 async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
-    let stop = stop_on_signal()?;
-    let stack = Stack::open(args.root.as_deref())?;
+    let stack = open(args)?;
+    // Before anything of a root is touched that another `up` may run.
+    let lock = Arc::new(stack.embedded.lock_up()?);
+    let (ending, end) = oneshot::channel();
+    let stop = stop_on_signal_or(async {
+        match end.await {
+            Ok(reason) => reason,
+            Err(_) => std::future::pending().await,
+        }
+    })?;
     let kit = stack.kit()?;
     // A sick engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&kit.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
     let triage = triage_consumer(&kit, &engines).await?;
+    let health = Health {
+        progress: Arc::clone(&triage.progress),
+        clock: Arc::clone(&kit.clock),
+        stalled_after: stalled_after(&stack.settings),
+    };
+    let mut parts = Parts::new(stop.clone());
     let mut scaler = kit.scaler(Arc::<LocalCapacity>::clone(&capacity));
     scaler.forget().await?;
     // Triage is to know the lane from its first photo on.
     tick(&scaler).await;
-    let scaler = tokio::spawn(scale(scaler, stack.settings.scale_every, stop.clone()));
+    let (scaling, scaled) = oneshot::channel();
+    let scaler = scale(scaler, stack.settings.scale_every, (stop.clone(), scaling));
+    parts.add("the scaler", scaler);
     let drop_folder = args.drop.clone().or_else(|| stack.settings.drop_folder.clone());
-    // It ends with this process: what it removes, it removes in transactions.
-    tokio::spawn(prune::daily(stack.clone(), stop.clone()));
-    let watching = match drop_folder {
-        Some(folder) => {
-            let folder = DropFolder::open(&folder, &stack)?;
-            Some(tokio::spawn(folder.watch(stop.clone())))
-        }
-        None => None,
-    };
-    let listening = match &stack.settings.listen {
-        Some(address) => {
-            Some(crate::http::serve(address, &stack, Arc::clone(&capacity), stop.clone()).await?)
-        }
-        None => None,
-    };
-    info!(root = %stack.embedded.root().display(), bundle = engines.label(), "up");
-    let exit = triage.run(stop).await;
-    for task in [Some(scaler), watching, listening].into_iter().flatten() {
-        task.await.context("a part of the stack panicked")?;
+    parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
+    if let Some(folder) = drop_folder {
+        let folder = DropFolder::open(&folder, &stack)?;
+        parts.add("the drop folder", folder.watch(stop.clone()));
     }
-    let left = capacity.end_all(EndCause::Stopping.as_str()).await?;
+    if let Some(address) = &stack.settings.listen {
+        let seen = (Arc::clone(&capacity), health.clone());
+        let site = crate::http::serve(address, &stack, seen, stop.clone()).await?;
+        parts.add("the HTTP surface", site);
+    }
+    let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
+    parts.add("the report", reporting);
+    info!(root = %stack.embedded.root().display(), bundle = engines.label(), "up");
+    let budget = triage.settings.drain_budget;
+    parts.add_triage(triage);
+    let code = parts.until_end(ending).await;
+    let code = if kit.engine.is_sick() {
+        ExitCode::from(EXIT_ENGINE)
+    } else {
+        code
+    };
+    end_within(workers_budget(budget) + EXIT_SLACK, code);
+    // The scaler first, so that it starts no others meanwhile.
+    let workers = async {
+        let _ = scaled.await;
+        capacity.end_all(EndCause::Stopping.as_str()).await
+    };
+    let (left, ()) = tokio::join!(workers, parts.rest());
+    let left = left?;
     if left > 0 {
         warn!(left, "workers that did not end in time");
     }
-    if kit.engine.is_sick() {
-        return Ok(ExitCode::from(EXIT_ENGINE));
+    // Held to the end: another `up` would take over workers that are ending.
+    drop(lock);
+    Ok(code)
+}
+
+/// The stack as settings and command line name it.
+fn open(args: &UpArgs) -> Result<Stack, Failure> {
+    let mut stack = Stack::open_with(args.root.as_deref(), &args.engine)?;
+    if let Some(listen) = &args.listen {
+        let mut settings = Settings::clone(&stack.settings);
+        settings.listen = Some(listen.clone()).filter(|address| !address.is_empty());
+        stack.settings = Arc::new(settings);
     }
-    Ok(if exit == Exit::Stalled {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(stack)
 }
 
 async fn triage_consumer(kit: &Kit, engines: &crate::library::Engines) -> Result<Consumer, Failure> {
@@ -113,6 +153,8 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
     let mut variables = BTreeMap::from([
         ("WALKAROUND_ROOT".to_owned(), absolute(&s.root)),
         ("WALKAROUND_BUNDLE".to_owned(), absolute(&s.bundle)),
+        ("WALKAROUND_DEVICE".to_owned(), s.device.as_str().to_owned()),
+        ("WALKAROUND_THREADS".to_owned(), s.threads.to_string()),
     ]);
     if let Some(library) = &s.onnxruntime {
         variables.insert("WALKAROUND_ONNXRUNTIME".to_owned(), absolute(library));
@@ -121,7 +163,7 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
         command: vec![program.display().to_string(), "worker".to_owned()],
         variables,
         workers_max: s.workers_max.max(1),
-        end_budget: s.drain_budget + Duration::from_secs(5),
+        end_budget: s.drain_budget + WORKER_SLACK,
         orphans: Orphans::Adopt,
         ..WorkerOptions::default()
     })
@@ -133,7 +175,13 @@ async fn tick(scaler: &Scaler) {
     }
 }
 
-async fn scale(scaler: Scaler, every: Duration, mut stop: Stop) {
+/// Longest time of the end of all workers: their budget, and what `end_all` adds to it.
+fn workers_budget(drain_budget: Duration) -> Duration {
+    drain_budget + WORKER_SLACK + WORKER_SLACK
+}
+
+/// Scales until told to stop. `_scaling` is dropped then, which is how others know.
+async fn scale(scaler: Scaler, every: Duration, (mut stop, _scaling): (Stop, oneshot::Sender<()>)) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
         tick(&scaler).await;

@@ -1,14 +1,15 @@
 //! `walkaround worker`: one worker of the GPU lane.
 //!
-//! Exit codes: 0 told to stop, or idle for long enough; 1 it failed; 2 a setting is wrong; 70 its engine is sick
-//! (fails on its own picture too), start another one, elsewhere if that does not help; 75 it stalled (nothing finished for
-//! `WALKAROUND_STALL_EXIT_S`), start another one.
+//! Exit codes: 0 told to stop, idle for long enough, or about to be ended by its time-out; 1 it failed; 2 a setting is
+//! wrong; 70 its engine is sick (fails on its own picture too), start another one, elsewhere if that does not help; 75 it
+//! stalled (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
 
-use super::stack::{Stack, runtime, start_log, stop_on_signal};
+use super::stack::{Stack, runtime, start_log, stop_on_signal_or};
 use crate::args::WorkerArgs;
 use crate::failure::Failure;
 use std::process::ExitCode;
-use walkaround_assembly::{WorkerParts, run_worker};
+use std::sync::Arc;
+use walkaround_assembly::{WorkerParts, run_time_over, run_worker};
 use walkaround_pipeline::looker::CurrentLooker;
 
 pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
@@ -17,8 +18,11 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
-    let stop = stop_on_signal()?;
-    let stack = Stack::open(args.root.as_deref())?;
+    let stack = Stack::open_with(args.root.as_deref(), &args.engine)?;
+    let stop = stop_on_signal_or(run_time_over(
+        Arc::clone(&stack.settings),
+        Arc::clone(&stack.clock),
+    ))?;
     let kit = stack.kit()?;
     let engines = stack.engines()?;
     let worker = args

@@ -1,9 +1,10 @@
 //! Leases of the messages in hand, and their acknowledgement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tracing::{debug, warn};
 use walkaround_ports::{AckOutcome, Clock, LeaseOutcome, Queue, Receipt};
 
@@ -42,35 +43,72 @@ impl Leases {
         }
     }
 
+    /// Receipts whose lease was extended longer than `age` ago.
+    fn due(&self, now: Duration, age: Duration) -> Vec<Receipt> {
+        let held = self.lock();
+        let due = held.iter().filter(|(_, at)| now.saturating_sub(**at) >= age);
+        due.map(|(receipt, _)| receipt.clone()).collect()
+    }
+
     /// Extends every lease when a third of it has passed. Runs until aborted.
+    ///
+    /// Extensions run side by side, each within a sixth of a lease: one that hangs costs neither the others theirs nor
+    /// its own message the next try.
     pub(super) async fn keep(self: Arc<Self>, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, lease: Duration) {
         let third = lease / 3;
+        let mut extensions = JoinSet::new();
+        let mut under_way: BTreeSet<Receipt> = BTreeSet::new();
         loop {
             // Looking four times in a third keeps every extension well before the end.
             clock.sleep(third / 4).await;
-            let now = clock.ticks();
-            let due: Vec<Receipt> = self
-                .lock()
-                .iter()
-                .filter(|(_, at)| now.saturating_sub(**at) >= third)
-                .map(|(r, _)| r.clone())
-                .collect();
-            for receipt in due {
-                match queue.extend(&receipt, lease).await {
-                    Ok(LeaseOutcome::Held) => {
-                        if let Some(at) = self.lock().get_mut(&receipt) {
-                            *at = clock.ticks();
-                        }
-                    }
-                    // The work goes on: settling twice is harmless, and nobody else may have taken it yet.
-                    Ok(LeaseOutcome::Lost) => debug!("a lease ended before its work"),
-                    Err(error) => warn!(%error, "extending a lease failed"),
+            while let Some(extended) = extensions.try_join_next() {
+                if let Ok(receipt) = extended {
+                    under_way.remove(&receipt);
+                }
+            }
+            for receipt in self.due(clock.ticks(), third) {
+                if extensions.len() < EXTENSIONS_MAX && under_way.insert(receipt.clone()) {
+                    let one =
+                        Arc::clone(&self).extend((Arc::clone(&queue), Arc::clone(&clock)), receipt, lease);
+                    extensions.spawn(one);
                 }
             }
         }
     }
+
+    /// Extends one lease; gives its receipt back.
+    async fn extend(
+        self: Arc<Self>,
+        (queue, clock): (Arc<dyn Queue>, Arc<dyn Clock>),
+        receipt: Receipt,
+        lease: Duration,
+    ) -> Receipt {
+        let asked = clock.ticks();
+        let outcome = tokio::select! {
+            biased;
+            outcome = queue.extend(&receipt, lease) => outcome,
+            () = clock.sleep(lease / 6) => {
+                warn!("extending a lease takes too long, trying again");
+                return receipt;
+            }
+        };
+        match outcome {
+            Ok(LeaseOutcome::Held) => {
+                // From when it was asked for: the answer may have taken its time.
+                if let Some(at) = self.lock().get_mut(&receipt) {
+                    *at = asked;
+                }
+            }
+            // The work goes on: settling twice is harmless, and nobody else may have taken it yet.
+            Ok(LeaseOutcome::Lost) => debug!("a lease ended before its work"),
+            Err(error) => warn!(%error, "extending a lease failed"),
+        }
+        receipt
+    }
 }
 
+/// Extensions under way at once, at most.
+const EXTENSIONS_MAX: usize = 64;
 /// Messages whose receipts may wait to be acknowledged.
 const ACKS_WAITING_MAX: usize = 100;
 /// Most receipts of one call (SQS).
@@ -116,5 +154,96 @@ impl Acks {
             }
             batch.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use walkaround_conformance::ManualClock;
+    use walkaround_ports::{Delivery, Depth, OutMessage, PortError};
+
+    const LEASE: Duration = Duration::from_secs(60);
+
+    /// Extends leases, but for those of one receipt: these calls never return.
+    #[derive(Default)]
+    struct HangsFor {
+        receipt: Option<Receipt>,
+        asked: Mutex<Vec<(Receipt, Duration)>>,
+        clock: Arc<ManualClock>,
+    }
+
+    #[async_trait]
+    impl Queue for HangsFor {
+        async fn send(&self, _: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
+            Ok(Vec::new())
+        }
+        async fn receive(&self, _: usize, _: Duration, _: Duration) -> Result<Vec<Delivery>, PortError> {
+            Ok(Vec::new())
+        }
+        async fn extend(&self, receipt: &Receipt, _: Duration) -> Result<LeaseOutcome, PortError> {
+            let asked = (receipt.clone(), self.clock.ticks());
+            self.asked.lock().unwrap().push(asked);
+            if self.receipt.as_ref() == Some(receipt) {
+                std::future::pending::<()>().await;
+            }
+            Ok(LeaseOutcome::Held)
+        }
+        async fn release(&self, _: &Receipt, _: Duration) -> Result<LeaseOutcome, PortError> {
+            Ok(LeaseOutcome::Held)
+        }
+        async fn ack(&self, _: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
+            Ok(Vec::new())
+        }
+        async fn depth(&self) -> Result<Depth, PortError> {
+            Ok(Depth::default())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_extension_that_hangs_costs_no_other_message_its_lease_and_is_tried_again_within_its_own() {
+        let clock = Arc::new(ManualClock::new());
+        let receipts: Vec<Receipt> = (0..4).map(|n| Receipt(n.to_string())).collect();
+        let queue = Arc::new(HangsFor {
+            // The first in their order: a serial keeper would wait for it.
+            receipt: Some(receipts[0].clone()),
+            clock: Arc::clone(&clock),
+            ..HangsFor::default()
+        });
+        let leases = Arc::new(Leases::default());
+        let held: Vec<Lease> = receipts
+            .iter()
+            .map(|receipt| leases.hold(receipt.clone(), clock.ticks()))
+            .collect();
+        let keeper = Arc::clone(&leases).keep(
+            Arc::clone(&queue) as Arc<dyn Queue>,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            LEASE,
+        );
+        let keeper = tokio::spawn(keeper);
+        for _ in 0..3 * LEASE.as_secs() {
+            clock.advance(Duration::from_secs(1));
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        keeper.abort();
+        let asked = queue.asked.lock().unwrap();
+        for receipt in &receipts {
+            let mut last = Duration::ZERO;
+            for (_, at) in asked.iter().filter(|(of, _)| of == receipt) {
+                assert!(
+                    *at - last < LEASE,
+                    "{receipt:?} was asked for at {last:?} and {at:?}"
+                );
+                last = *at;
+            }
+            assert!(last > 2 * LEASE, "{receipt:?} was asked for at {last:?} last");
+        }
+        let hung = asked.iter().filter(|(of, _)| *of == receipts[0]);
+        let within: Vec<_> = hung.take_while(|(_, at)| *at < LEASE).collect();
+        assert!(within.len() > 1, "tried once within its lease: {within:?}");
+        drop(held);
     }
 }

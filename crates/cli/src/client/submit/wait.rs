@@ -30,6 +30,8 @@ pub(super) struct Waiting<'a> {
     /// With their place in the submission.
     pending: VecDeque<(usize, Watched)>,
     parked_look: Duration,
+    /// What was said last of who takes photos in.
+    nobody: Option<String>,
     rows: Vec<(usize, Vec<Cell>)>,
     counts: BTreeMap<String, usize>,
     bad: usize,
@@ -48,6 +50,7 @@ impl<'a> Waiting<'a> {
             bar: progress(watched.len() as u64, "waiting"),
             pending: watched.into_iter().enumerate().collect(),
             parked_look: stack.clock().ticks() + stack.pace().parked,
+            nobody: None,
             rows: Vec::new(),
             counts: BTreeMap::new(),
             bad: 0,
@@ -58,11 +61,14 @@ impl<'a> Waiting<'a> {
     pub(super) async fn run(mut self, timeout: Duration) -> Result<bool, Failure> {
         let clock = self.stack.clock();
         let start = clock.ticks();
+        // At once: without it a wait for nothing looks like a wait.
+        self.look_at_takers().await?;
         while !self.pending.is_empty() && clock.ticks() - start < timeout {
             let before = self.pending.len();
             self.look().await?;
             if clock.ticks() >= self.parked_look {
                 self.look_at_parked().await?;
+                self.look_at_takers().await?;
             }
             if self.pending.len() == before {
                 clock.sleep(self.stack.pace().results).await;
@@ -147,6 +153,19 @@ impl<'a> Waiting<'a> {
             cell(why),
         ];
         self.row(at, cells);
+        Ok(())
+    }
+
+    /// Says when nothing takes photos in, once for each cause.
+    async fn look_at_takers(&mut self) -> Result<(), Failure> {
+        let nobody = self.stack.nobody_takes().await;
+        if let Some(why) = &nobody
+            && self.nobody != nobody
+        {
+            let line = format!("walkaround: nothing takes photos in: {why}");
+            self.bar.suspend(|| print_notice(line))?;
+        }
+        self.nobody = nobody;
         Ok(())
     }
 

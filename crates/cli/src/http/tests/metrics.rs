@@ -100,6 +100,7 @@ fn heartbeat(worker: &str, at: Timestamp) -> Heartbeat {
         photos_per_second: 2.5,
         memory_bytes: 1 << 30,
         in_flight: 2,
+        progressed_at: None,
     };
     Heartbeat {
         worker: worker.to_owned(),

@@ -1,0 +1,65 @@
+//! How the triage of an `up` gets on: by its progress, not by the life of its process.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tracing::warn;
+use walkaround_embedded::{UpLock, UpReport};
+use walkaround_pipeline::consumer::Progress;
+use walkaround_pipeline::stop::Stop;
+use walkaround_ports::Clock;
+use walkaround_settings::Settings;
+
+/// Between two reports, at most.
+const REPORT_EVERY_MAX: Duration = Duration::from_secs(5);
+/// An `up` whose last report is older hangs, or cannot write to its root.
+pub(crate) const REPORT_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Without progress for this long, whoever works is not healthy; at twice that it ends as stalled.
+pub(crate) fn stalled_after(settings: &Settings) -> Duration {
+    settings.stall_exit / 2
+}
+
+/// Judges the triage of this process.
+#[derive(Clone)]
+pub(crate) struct Health {
+    pub progress: Arc<Progress>,
+    pub clock: Arc<dyn Clock>,
+    pub stalled_after: Duration,
+}
+
+impl Health {
+    /// For how long there has been no progress, where that is too long.
+    pub(crate) fn stalled_for(&self) -> Option<Duration> {
+        let without = self.without_progress();
+        (without > self.stalled_after).then_some(without)
+    }
+
+    fn without_progress(&self) -> Duration {
+        self.clock.ticks().saturating_sub(self.progress.last_progress())
+    }
+
+    fn report(&self) -> UpReport {
+        let now = self.clock.now();
+        UpReport {
+            at: now,
+            progressed_at: now - self.without_progress(),
+            stalled_after: self.stalled_after,
+            in_flight: self.progress.in_flight.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Reports for other processes until told to stop.
+    pub(crate) async fn report_until(self, lock: Arc<UpLock>, every: Duration, mut stop: Stop) {
+        while !stop.is_set() {
+            if let Err(error) = lock.report(&self.report()) {
+                warn!(%error, "cannot write down how triage gets on");
+            }
+            tokio::select! {
+                biased;
+                () = stop.wait() => {}
+                () = self.clock.sleep(every.min(REPORT_EVERY_MAX)) => {}
+            }
+        }
+    }
+}
