@@ -137,3 +137,18 @@ fn finds_photos_left_in_a_lane_that_never_comes() {
 fn finds_workers_started_again_and_again_though_they_die_at_start() {
     finds(Plant::NoBackOff, Invariant::S2);
 }
+
+#[test]
+fn finds_a_second_purpose_that_is_ignored() {
+    finds(Plant::PurposeIgnored, Invariant::I2);
+}
+
+#[test]
+fn finds_a_photo_that_changed_and_is_not_looked_at_again() {
+    finds(Plant::ContentIgnored, Invariant::I3);
+}
+
+#[test]
+fn finds_an_id_that_stands_for_two_photos() {
+    finds(Plant::PhotoReplaced, Invariant::I1);
+}
