@@ -101,6 +101,8 @@ impl S3Blobs {
                     .and_then(|n| u64::try_from(n).ok())
                     .unwrap_or_default(),
                 sha256: known_sha256(found.checksum_sha256(), found.metadata()),
+                etag: found.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+                version: found.version_id().filter(|v| *v != "null").map(str::to_owned),
             })),
             // The answer to HEAD has no body, so a missing bucket looks like a missing key.
             Err(error) if status_of(&error) == Some(404) => Ok(None),

@@ -34,11 +34,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use item::{Item, expiry, key, nonce, number, number_of, text, text_of};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use stored::{from_item, record_key, to_item};
+use stored::{from_item, record_key, result_key, to_item};
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Expect, Heartbeat, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord,
-    Written,
+    Expect, Heartbeat, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey,
+    StoredRecord, Written,
 };
 
 /// Port and operation, as errors name them.
@@ -156,6 +156,34 @@ impl Records for DynamoRecords {
             ));
         }
         self.page(query, after, max).await
+    }
+
+    /// An eventually consistent read of one small item: half a read unit.
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        let at = ("records", "result_of");
+        let get = self.client.get_item().table_name(&self.table);
+        let answer = get.set_key(Some(result_key(key))).send().await;
+        let answer = answer.map_err(|e| port_error(at, &self.what(), &e))?;
+        let Some(item) = answer.item.filter(|item| !item.is_empty()) else {
+            return Ok(None);
+        };
+        let id = text_of(&item, "result").and_then(|id| InspectionId::new(id).ok());
+        id.map(Some)
+            .ok_or_else(|| self.corrupt(at, "a kept result without its inspection"))
+    }
+
+    /// One write of a small item: one write unit, no index.
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
+        let at = ("records", "keep_result");
+        let mut item = result_key(key);
+        item.insert("result".to_owned(), text(id.as_str()));
+        if let Some(keep_for) = self.keep_for {
+            item.insert("expires_at".to_owned(), expiry(now, keep_for));
+        }
+        let put = self.client.put_item().table_name(&self.table);
+        let put = put.set_item(Some(item)).send().await;
+        put.map_err(|e| port_error(at, &self.what(), &e))?;
+        Ok(())
     }
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{IndexKeys, Records, StoredRecord};
 use writing::{
+    a_later_result_replaces_the_first, a_result_is_found_by_its_bytes_and_bundle,
     absent_write_conflicts_with_the_first, record_reads_back_whole, twenty_first_writers_have_one_winner,
     twenty_writers_lose_no_change, version_of_nothing_conflicts, wrong_version_conflicts,
 };
@@ -43,6 +44,8 @@ const CASES: &[Case<RecordsUnderTest>] = cases![
     a_page_has_its_bounds,
     heartbeats_are_replaced,
     heartbeats_since_a_moment,
+    a_result_is_found_by_its_bytes_and_bundle,
+    a_later_result_replaces_the_first,
 ];
 
 /// Runs every case of records.

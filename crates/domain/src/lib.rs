@@ -9,6 +9,7 @@ pub mod engine_health;
 pub mod finding;
 pub mod geometry;
 mod hex;
+pub mod identity;
 pub mod ids;
 pub mod inspection;
 pub mod lane;

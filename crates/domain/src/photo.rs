@@ -88,6 +88,9 @@ pub struct InspectionRequest {
     pub id: InspectionId,
     /// The photo.
     pub photo: PhotoRef,
+    /// What is known of the photo's bytes before they are read, as one text that changes when they do: of an object
+    /// its ETag and size, of a file its size and time ([`identity`](crate::identity)).
+    pub content: Option<String>,
     /// Vehicle, as the fleet names it.
     pub vehicle_id: Option<String>,
     /// Reservation that the photo belongs to.
@@ -110,6 +113,7 @@ impl InspectionRequest {
         Self {
             id,
             photo,
+            content: None,
             vehicle_id: None,
             reservation_id: None,
             occasion: None,

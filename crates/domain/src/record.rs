@@ -1,6 +1,7 @@
 //! The durable record of one inspection, whole.
 
 use crate::geometry::{PixelBox, Size};
+use crate::ids::InspectionId;
 use crate::inspection::{Event, FailureCode, IllegalTransition, Phase, Step};
 use crate::photo::InspectionRequest;
 use crate::time::Timestamp;
@@ -62,6 +63,8 @@ pub struct Outcome {
     pub timings_ms: BTreeMap<String, f64>,
     /// Who looked: a worker or function, and its device.
     pub worker: String,
+    /// The inspection whose result this is: the same photo, by its digest, and the same bundle. None when networks ran.
+    pub reused_from: Option<InspectionId>,
 }
 
 /// Most findings on a record; the report blob has all of them.
@@ -102,6 +105,19 @@ pub struct UsedBundle {
     pub version: String,
 }
 
+/// What the fetch and later requests for the same photo have left on a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PhotoHistory {
+    /// SHA-256 of the photo's bytes as they were fetched first; the outcome's stands for it once there is one.
+    pub photo_sha256: Option<[u8; 32]>,
+    /// When the latest request was sent whose bytes were compared with these, where only a digest tells them apart.
+    pub compared_at: Option<Timestamp>,
+    /// The inspection of the other bytes that such a comparison found last.
+    pub other_bytes: Option<InspectionId>,
+    /// How often requests have completed the inspection since it was final. Each time its event goes out again.
+    pub completions: u32,
+}
+
 /// One inspection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
@@ -126,6 +142,8 @@ pub struct Inspection {
     pub attempts: u32,
     /// Failures, crashes and rounds before.
     pub history: AttemptHistory,
+    /// What the fetch and later requests left here.
+    pub photo_history: PhotoHistory,
 }
 
 impl Inspection {
@@ -146,6 +164,7 @@ impl Inspection {
             published_at: None,
             attempts: 0,
             history: AttemptHistory::default(),
+            photo_history: PhotoHistory::default(),
         }
     }
 
@@ -217,16 +236,50 @@ impl Inspection {
         self.attempts = 0;
         self.route = None;
         self.outcome = None;
+        self.photo_history.photo_sha256 = None;
         (self.routed_at, self.finished_at, self.published_at) = (None, None, None);
     }
 
     /// Stable id of the event that tells of the final phase; none before it. Each round of attempts has its own, so
-    /// that receivers which drop duplicates hear of both.
+    /// that receivers which drop duplicates hear of both, and so has each completion.
     pub fn event_id(&self) -> Option<String> {
-        let id = format!("{}.{}", self.request.id, self.phase.as_str());
-        self.phase.is_final().then(|| match self.history.reopened {
-            0 => id,
-            round => format!("{id}.{round}"),
-        })
+        let mut id = format!("{}.{}", self.request.id, self.phase.as_str());
+        if self.history.reopened > 0 {
+            id.push_str(&format!(".{}", self.history.reopened));
+        }
+        if self.photo_history.completions > 0 {
+            id.push_str(&format!(".completed-{}", self.photo_history.completions));
+        }
+        self.phase.is_final().then_some(id)
+    }
+
+    /// Takes a request that says what this one left open; a final inspection is published again.
+    pub fn complete(&mut self, whole: InspectionRequest) {
+        self.request = whole;
+        if self.phase.is_final() {
+            self.photo_history.completions = self.photo_history.completions.saturating_add(1);
+            self.published_at = None;
+        }
+    }
+
+    /// Notes that a request sent at this moment was compared with this inspection's bytes, and the inspection of
+    /// the other bytes that it found, if it did.
+    pub fn compared(&mut self, sent_at: Timestamp, other_bytes: Option<InspectionId>) {
+        if sent_at > self.seen_at() {
+            self.photo_history.compared_at = Some(sent_at);
+            self.photo_history.other_bytes = other_bytes;
+        }
+    }
+
+    /// SHA-256 of the photo's bytes, where they have been fetched.
+    pub fn photo_sha256(&self) -> Option<&[u8; 32]> {
+        let looked_at = self.outcome.as_ref().and_then(|o| o.photo_sha256.as_ref());
+        looked_at.or(self.photo_history.photo_sha256.as_ref())
+    }
+
+    /// When the latest request was sent that the bytes of this inspection answer.
+    pub fn seen_at(&self) -> Timestamp {
+        let compared = self.photo_history.compared_at;
+        compared.map_or(self.accepted_at, |at| at.max(self.accepted_at))
     }
 }

@@ -109,6 +109,7 @@ mod tests {
             taken_at: None,
             deadline: None,
             labels: BTreeMap::new(),
+            content: None,
         };
         Inspection {
             phase,

@@ -116,6 +116,7 @@ mod attempts {
         let request = InspectionRequest {
             id: InspectionId::new("one").unwrap(),
             photo: PhotoRef::File("one.jpg".into()),
+            content: None,
             vehicle_id: None,
             reservation_id: None,
             occasion: None,

@@ -73,6 +73,8 @@ impl Blobs for LocalBlobs {
         Ok(Some(BlobMeta {
             bytes: print.bytes,
             sha256: Some(print.sha256),
+            etag: None,
+            version: None,
         }))
     }
 

@@ -3,7 +3,7 @@
 //! A step that has landed never changes; a change is a new step. `user_version` is the number of steps that were made.
 
 /// All steps, the first for a new database.
-pub(crate) const STEPS: [&str; 3] = [FIRST, BOUNDED_COUNTS, LANES];
+pub(crate) const STEPS: [&str; 4] = [FIRST, BOUNDED_COUNTS, LANES, RESULTS];
 
 /// Times are milliseconds since 1970. `visible_at` is when a message may be received (again): in the future
 /// it is leased (`leased`) or delayed. `lease_no` grows with every delivery and makes receipts unique.
@@ -87,6 +87,21 @@ CREATE TABLE jobs (
     reason TEXT
 );
 CREATE INDEX jobs_live ON jobs (id) WHERE ended_at IS NULL;
+";
+
+/// Which inspection has the result of a photo's bytes and a bundle. A result goes with its inspection's record.
+const RESULTS: &str = "
+CREATE TABLE results (
+    photo_sha256 BLOB NOT NULL,
+    bundle TEXT NOT NULL,
+    version TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (photo_sha256, bundle, version)
+) WITHOUT ROWID;
+CREATE INDEX results_id ON results (id);
+CREATE TRIGGER records_removed_results AFTER DELETE ON records BEGIN
+    DELETE FROM results WHERE id = OLD.id;
+END;
 ";
 
 /// Counts that are kept by triggers, whoever writes, so that no reader counts rows; and what `prune` finds old rows by.

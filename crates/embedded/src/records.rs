@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_domain::ids::InvalidInspectionId;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
     Expect, Heartbeat, IndexKeys, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records,
-    StoredRecord, Written,
+    ResultKey, StoredRecord, Written,
 };
 
 /// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
@@ -62,6 +63,35 @@ impl Records for LocalRecords {
         let query = query.clone();
         self.db
             .read(AT, move |db| read_page(db, &query, (after, max)))
+            .await
+    }
+
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        let key = key.clone();
+        let sql = "SELECT id FROM results WHERE photo_sha256 = ?1 AND bundle = ?2 AND version = ?3";
+        self.db
+            .read(("records", "result_of"), move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let sha256 = key.photo_sha256.as_slice();
+                let found = statement.query_row(params![sha256, key.bundle, key.version], |row| {
+                    InspectionId::new(row.get::<_, String>(0)?).map_err(broken_id)
+                });
+                Ok(found.optional()?)
+            })
+            .await
+    }
+
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, _: Timestamp) -> Result<(), PortError> {
+        let (key, id) = (key.clone(), id.clone());
+        let sql =
+            "INSERT OR REPLACE INTO results (photo_sha256, bundle, version, id) VALUES (?1, ?2, ?3, ?4)";
+        self.db
+            .write(("records", "keep_result"), move |tx| {
+                let sha256 = key.photo_sha256.as_slice();
+                tx.prepare_cached(sql)?
+                    .execute(params![sha256, key.bundle, key.version, id.as_str()])?;
+                Ok(())
+            })
             .await
     }
 
@@ -164,11 +194,14 @@ fn find(db: &Connection, id: &InspectionId) -> Result<Option<StoredRecord>, Faul
     Ok(statement.query_row([id.as_str()], stored).optional()?)
 }
 
+fn broken_id(error: InvalidInspectionId) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+}
+
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
     let id: String = row.get(0)?;
-    let broken = |e| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(e));
     Ok(StoredRecord {
-        id: InspectionId::new(id).map_err(broken)?,
+        id: InspectionId::new(id).map_err(broken_id)?,
         version: count(row, 1)?,
         updated_at: timestamp(row.get(2)?),
         keys: IndexKeys {

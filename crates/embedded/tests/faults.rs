@@ -12,7 +12,7 @@ use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options};
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, Heartbeat, LeaseOutcome, OutMessage,
-    Page, PortError, PutNew, Queue, Receipt, RecordQuery, Records, StoredRecord, Written,
+    Page, PortError, PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
 };
 
 fn open() -> (Embedded, Arc<ManualClock>, TempDir) {
@@ -188,6 +188,18 @@ impl Records for UnconditionalRecords {
         let mut page = self.0.list(query, after, max).await?;
         page.next = page.next.filter(|_| after.is_none());
         Ok(page)
+    }
+
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        self.0.result_of(key).await
+    }
+
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
+        // The first one stays.
+        match self.0.result_of(key).await? {
+            Some(_) => Ok(()),
+            None => self.0.keep_result(key, id, now).await,
+        }
     }
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {

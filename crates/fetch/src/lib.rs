@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
 use walkaround_domain::PhotoRef;
-use walkaround_ports::{Blobs, FetchError, PhotoSource};
+use walkaround_ports::{Blobs, FetchError, KnownContent, PhotoSource};
 
 pub use resolve::{Resolver, SystemResolver};
 pub use settings::{FetchSettings, FetchSettingsError, HostHeader, Secret};
@@ -63,6 +63,14 @@ impl fmt::Debug for Fetcher {
 
 #[async_trait]
 impl PhotoSource for Fetcher {
+    async fn identify(&self, photo: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
+        match photo {
+            PhotoRef::S3 { bucket, key, .. } => self.objects.identify(bucket, key).await,
+            // A file's time and a host's headers are not proof enough: the digest after the fetch is.
+            PhotoRef::Url(_) | PhotoRef::File(_) => Ok(None),
+        }
+    }
+
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         match photo {
             PhotoRef::S3 { bucket, key, version } => {

@@ -4,7 +4,8 @@ use crate::settings::FetchSettingsError;
 use crate::words::one_line;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use walkaround_ports::{BlobAddress, Blobs, FetchError, PortErrorKind};
+use walkaround_domain::identity::object_content;
+use walkaround_ports::{BlobAddress, Blobs, FetchError, KnownContent, PortError, PortErrorKind};
 
 /// Bytes of a key, at most (S3, and [`BlobAddress`]).
 const KEY_BYTES_MAX: usize = 1024;
@@ -32,7 +33,40 @@ impl Objects {
         (bucket, key, version): (&str, &str, Option<&str>),
         bytes_max: u64,
     ) -> Result<Vec<u8>, FetchError> {
-        let shown = one_line(&format!("s3://{bucket}/{key}"));
+        let at = self.address(bucket, key)?;
+        let got = match version {
+            Some(version) => self.blobs.get_version(&at, version, bytes_max).await,
+            None => self.blobs.get(&at, bytes_max).await,
+        };
+        got.map_err(|error| refusal(error, &shown(bucket, key), bytes_max))
+    }
+
+    /// What the store says of an object: its version, or else its ETag and size; none of a store whose objects never
+    /// change.
+    pub(crate) async fn identify(&self, bucket: &str, key: &str) -> Result<Option<KnownContent>, FetchError> {
+        let at = self.address(bucket, key)?;
+        let meta = self.blobs.head(&at).await;
+        let meta = meta.map_err(|error| refusal(error, &shown(bucket, key), u64::MAX))?;
+        let Some(meta) = meta else {
+            return Err(FetchError::NotFound(format!(
+                "{}: there is no such object",
+                shown(bucket, key)
+            )));
+        };
+        let content = match &meta.version {
+            Some(_) => None,
+            None => meta.etag.as_deref().map(|etag| object_content(etag, meta.bytes)),
+        };
+        let known = KnownContent {
+            version: meta.version,
+            content,
+        };
+        Ok((known.version.is_some() || known.content.is_some()).then_some(known))
+    }
+
+    /// The address of an object that may be read.
+    fn address(&self, bucket: &str, key: &str) -> Result<BlobAddress, FetchError> {
+        let shown = shown(bucket, key);
         if !self.buckets.contains(bucket) {
             let forbidden = format!("{shown}: the bucket is not among those that photos may come from");
             return Err(FetchError::Forbidden(forbidden));
@@ -40,27 +74,26 @@ impl Objects {
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
             return Err(FetchError::NotFound(format!("{shown}: no object has such a key")));
         }
-        let at = BlobAddress {
+        Ok(BlobAddress {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-        };
-        let got = match version {
-            Some(version) => self.blobs.get_version(&at, version, bytes_max).await,
-            None => self.blobs.get(&at, bytes_max).await,
-        };
-        let error = match got {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) => error,
-        };
-        Err(match error.kind {
-            PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
-            PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
-            PortErrorKind::TooLarge => FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")),
-            // A call that the store refuses (a bucket elsewhere) is not the photo's fault.
-            PortErrorKind::Invalid
-            | PortErrorKind::Unavailable
-            | PortErrorKind::Throttled
-            | PortErrorKind::Corrupt => FetchError::Port(error),
         })
+    }
+}
+
+fn shown(bucket: &str, key: &str) -> String {
+    one_line(&format!("s3://{bucket}/{key}"))
+}
+
+fn refusal(error: PortError, shown: &str, bytes_max: u64) -> FetchError {
+    match error.kind {
+        PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
+        PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
+        PortErrorKind::TooLarge => FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")),
+        // A call that the store refuses (a bucket elsewhere) is not the photo's fault.
+        PortErrorKind::Invalid
+        | PortErrorKind::Unavailable
+        | PortErrorKind::Throttled
+        | PortErrorKind::Corrupt => FetchError::Port(error),
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use support::FakeBlobs;
 use walkaround_domain::PhotoRef;
 use walkaround_fetch::{FetchSettings, Fetcher};
-use walkaround_ports::{FetchError, PhotoSource};
+use walkaround_ports::{FetchError, KnownContent, PhotoSource};
 
 fn object(bucket: &str, key: &str, version: Option<&str>) -> PhotoRef {
     PhotoRef::S3 {
@@ -73,4 +73,33 @@ async fn errors_of_the_port_keep_their_meaning() {
     }
     assert!(matches!(fetch("").await, FetchError::NotFound(_)));
     assert!(matches!(fetch(&"k".repeat(1025)).await, FetchError::NotFound(_)));
+}
+
+#[tokio::test]
+async fn an_object_is_known_by_its_version_or_else_by_its_etag_and_size() {
+    let (fetcher, _) = open(&["photos"]);
+    let known = async |key: &str| fetcher.identify(&object("photos", key, None)).await;
+    let says = |version: Option<&str>, content: Option<&str>| {
+        Some(KnownContent {
+            version: version.map(Into::into),
+            content: content.map(Into::into),
+        })
+    };
+    assert_eq!(known("versioned").await.unwrap(), says(Some("v"), None));
+    assert_eq!(known("plain").await.unwrap(), says(None, Some("e/9")));
+    assert_eq!(known("fixed").await.unwrap(), None, "blobs that never change");
+    assert!(matches!(known("missing").await, Err(FetchError::NotFound(_))));
+    assert!(matches!(known("denied").await, Err(FetchError::Forbidden(_))));
+    let elsewhere = fetcher.identify(&object("secrets", "plain", None)).await;
+    assert!(matches!(elsewhere, Err(FetchError::Forbidden(_))));
+    for photo in [
+        PhotoRef::Url("https://photos.example/1.jpg".into()),
+        PhotoRef::File("1.jpg".into()),
+    ] {
+        assert_eq!(
+            fetcher.identify(&photo).await.unwrap(),
+            None,
+            "the digest decides"
+        );
+    }
 }

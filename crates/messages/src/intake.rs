@@ -8,7 +8,7 @@ mod bounds;
 mod protobuf;
 mod s3;
 
-pub use s3::SUBMITTED_PREFIX;
+pub use walkaround_domain::identity::SUBMITTED_PREFIX;
 
 use crate::document::{from_value, not_json};
 use crate::{Unreadable, v1};

@@ -28,5 +28,7 @@ pub use record::{parse_record, record_body};
 pub use report::{
     BundleDocument, FindingDocument, PhotoReport, QualityDocument, ReasonDocument, RleDocument,
 };
-pub use request::{CONTENT_TYPE, PROTOBUF, derived_id, request_json, request_protobuf};
+pub use request::{
+    CONTENT_TYPE, PROTOBUF, base_id, derived_id, has_base_id, own_id, request_json, request_protobuf,
+};
 pub use unreadable::Unreadable;

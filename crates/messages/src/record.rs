@@ -6,9 +6,10 @@
 use crate::document::{VERSION, check_version, finite, from_text, to_text};
 use crate::request::moment;
 use crate::{Unreadable, v1};
+use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
-    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionRequest,
-    Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, UsedBundle, Verdict, hex,
+    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionId,
+    InspectionRequest, Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, UsedBundle, Verdict, hex,
 };
 
 /// The document of a record.
@@ -44,6 +45,7 @@ impl From<&Inspection> for v1::Inspection {
             published_at: inspection.published_at.map(Into::into),
             attempts: inspection.attempts,
             history: wire_history(&inspection.history),
+            photo_history: wire_photo_history(&inspection.photo_history),
         };
         match &inspection.phase {
             Phase::Accepted => {}
@@ -103,8 +105,30 @@ impl TryFrom<v1::Inspection> for Inspection {
             published_at: moment("published_at", wire.published_at)?,
             attempts: wire.attempts,
             history: wire.history.map_or(Ok(AttemptHistory::default()), history)?,
+            photo_history: wire
+                .photo_history
+                .map_or(Ok(PhotoHistory::default()), photo_history)?,
         })
     }
+}
+
+/// None where nothing happened.
+fn wire_photo_history(history: &PhotoHistory) -> Option<v1::PhotoHistory> {
+    (*history != PhotoHistory::default()).then(|| v1::PhotoHistory {
+        photo_sha256: history.photo_sha256.as_ref().map(|digest| hex(digest)),
+        compared_at: history.compared_at.map(Into::into),
+        other_bytes: history.other_bytes.as_ref().map(ToString::to_string),
+        completions: history.completions,
+    })
+}
+
+fn photo_history(wire: v1::PhotoHistory) -> Result<PhotoHistory, Unreadable> {
+    Ok(PhotoHistory {
+        photo_sha256: optional_digest("photo_history.photo_sha256", wire.photo_sha256)?,
+        compared_at: moment("photo_history.compared_at", wire.compared_at)?,
+        other_bytes: optional_id("photo_history.other_bytes", wire.other_bytes)?,
+        completions: wire.completions,
+    })
 }
 
 /// None where nothing happened: most records never fail.
@@ -170,6 +194,7 @@ impl From<&Outcome> for v1::Outcome {
                 .map(|(stage, ms)| (stage.clone(), finite(*ms)))
                 .collect(),
             worker: outcome.worker.clone(),
+            reused_from: outcome.reused_from.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -179,10 +204,7 @@ impl TryFrom<v1::Outcome> for Outcome {
 
     fn try_from(wire: v1::Outcome) -> Result<Self, Unreadable> {
         let bundle = wire.bundle.unwrap_or_default();
-        let photo_sha256 = match wire.photo_sha256 {
-            None => None,
-            Some(text) => Some(digest("outcome.photo_sha256", &text)?),
-        };
+        let photo_sha256 = optional_digest("outcome.photo_sha256", wire.photo_sha256)?;
         Ok(Self {
             reasons: wire
                 .reasons
@@ -199,6 +221,7 @@ impl TryFrom<v1::Outcome> for Outcome {
             bundle_version: bundle.version,
             timings_ms: wire.timings_ms,
             worker: wire.worker,
+            reused_from: optional_id("outcome.reused_from", wire.reused_from)?,
         })
     }
 }
@@ -292,6 +315,16 @@ fn missing(field: &str) -> Unreadable {
 
 fn known<T>(field: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unreadable> {
     parse(word).ok_or_else(|| Unreadable::new(format!("{field}: a word that is not known here")))
+}
+
+fn optional_digest(field: &str, text: Option<String>) -> Result<Option<[u8; 32]>, Unreadable> {
+    text.map(|text| digest(field, &text)).transpose()
+}
+
+fn optional_id(field: &str, text: Option<String>) -> Result<Option<InspectionId>, Unreadable> {
+    let read =
+        |text| InspectionId::new(text).map_err(|_| Unreadable::new(format!("{field}: no inspection id")));
+    text.map(read).transpose()
 }
 
 fn digest(field: &str, text: &str) -> Result<[u8; 32], Unreadable> {

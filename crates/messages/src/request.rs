@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use walkaround_domain::identity;
 use walkaround_domain::{InspectionId, InspectionRequest, Occasion, PhotoRef, Timestamp};
 
 /// Name of the attribute that tells protobuf from JSON.
@@ -15,9 +16,24 @@ pub const CONTENT_TYPE: &str = "content-type";
 /// Value of [`CONTENT_TYPE`] of a request as base64 of protobuf.
 pub const PROTOBUF: &str = "application/x-protobuf; proto=walkaround.v1.InspectPhoto";
 
-/// The id of an inspection whose caller gave none: the SHA-256 of where the photo is.
+/// The id of an inspection whose caller gave none and whose content is not known: the SHA-256 of where the photo is.
 pub fn derived_id(photo: &PhotoRef) -> InspectionId {
-    InspectionId::from_digest(Sha256::digest(photo.identity()).into())
+    base_id(photo, None)
+}
+
+/// The id of an inspection whose caller gave none: the SHA-256 of where the photo is and of what is known of its bytes.
+pub fn base_id(photo: &PhotoRef, content: Option<&str>) -> InspectionId {
+    InspectionId::from_digest(Sha256::digest(identity::base_text(photo, content)).into())
+}
+
+/// Whether the id of a request was made from its photo, rather than given by a caller.
+pub fn has_base_id(request: &InspectionRequest) -> bool {
+    request.id == base_id(&request.photo, request.content.as_deref())
+}
+
+/// The id of an inspection of its own: that of `base`, and the part in which it differs.
+pub fn own_id(base: &InspectionId, part: &identity::Part<'_>) -> InspectionId {
+    InspectionId::from_digest(Sha256::digest(part.text(base)).into())
 }
 
 /// A request as a message body in JSON. It needs no attributes.
@@ -41,7 +57,10 @@ impl From<&InspectionRequest> for v1::InspectPhoto {
         };
         Self {
             version: VERSION,
-            photo: Some((&request.photo).into()),
+            photo: Some(v1::Photo {
+                content: request.content.clone(),
+                ..(&request.photo).into()
+            }),
             vehicle_id: request.vehicle_id.clone(),
             reservation_id: request.reservation_id.clone(),
             occasion: occasion.into(),
@@ -65,7 +84,10 @@ impl From<&PhotoRef> for v1::Photo {
             PhotoRef::Url(url) => v1::photo::Source::Url(url.clone()),
             PhotoRef::File(path) => v1::photo::Source::File(path.clone()),
         };
-        Self { source: Some(source) }
+        Self {
+            source: Some(source),
+            content: None,
+        }
     }
 }
 
@@ -74,12 +96,11 @@ impl TryFrom<v1::InspectPhoto> for InspectionRequest {
 
     fn try_from(wire: v1::InspectPhoto) -> Result<Self, Unreadable> {
         check_version(u64::from(wire.version))?;
-        let photo = wire
-            .photo
-            .ok_or_else(|| Unreadable::new("photo: missing"))?
-            .try_into()?;
+        let mut photo = wire.photo.ok_or_else(|| Unreadable::new("photo: missing"))?;
+        let content = photo.content.take().filter(|text| !text.is_empty());
+        let photo = photo.try_into()?;
         let id = match wire.inspection_id.filter(|id| !id.is_empty()) {
-            None => derived_id(&photo),
+            None => base_id(&photo, content.as_deref()),
             Some(id) => InspectionId::new(id).map_err(|_| {
                 Unreadable::new(
                     "inspection_id: expected 1 to 128 letters, digits, `.`, `_` or `-`, not starting with `.`",
@@ -89,6 +110,7 @@ impl TryFrom<v1::InspectPhoto> for InspectionRequest {
         Ok(Self {
             id,
             photo,
+            content,
             vehicle_id: wire.vehicle_id,
             reservation_id: wire.reservation_id,
             occasion: occasion(wire.occasion)?,

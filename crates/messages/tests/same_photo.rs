@@ -9,8 +9,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use walkaround_domain::identity::object_content;
 use walkaround_domain::{InspectionId, PhotoRef};
-use walkaround_messages::{Intake, derived_id, parse_intake, request_json, request_protobuf};
+use walkaround_messages::{Intake, base_id, parse_intake, request_json, request_protobuf};
 
 const PHOTOS: usize = 1000;
 
@@ -57,20 +58,30 @@ fn s3_event(i: usize, photo: &PhotoRef) -> Message {
     (body.to_string(), BTreeMap::new())
 }
 
+/// What is known of the photo's bytes, where no version says it.
+fn content(i: usize, photo: &PhotoRef) -> Option<String> {
+    let plain = matches!(photo, PhotoRef::S3 { version: None, .. });
+    plain.then(|| object_content(&format!("e{i}"), 9))
+}
+
 /// A request as a caller writes it: without an id.
-fn json_message(photo: &PhotoRef) -> Message {
+fn json_message((i, photo): (usize, &PhotoRef)) -> Message {
     let PhotoRef::S3 { bucket, key, version } = photo else {
         unreachable!("all photos here are S3 objects");
     };
-    let body = json!({"photo": {"s3": {"bucket": bucket, "key": key, "version": version}}});
+    let object = json!({"bucket": bucket, "key": key, "version": version});
+    let body = json!({"photo": {"s3": object, "content": content(i, photo)}});
     (body.to_string(), BTreeMap::new())
 }
 
-fn protobuf_message(photo: &PhotoRef) -> Message {
+fn protobuf_message((i, photo): (usize, &PhotoRef)) -> Message {
     use base64::Engine;
     use prost::Message;
     let wire = walkaround_messages::v1::InspectPhoto {
-        photo: Some(photo.into()),
+        photo: Some(walkaround_messages::v1::Photo {
+            content: content(i, photo),
+            ..photo.into()
+        }),
         ..Default::default()
     };
     let body = base64::engine::general_purpose::STANDARD.encode(wire.encode_to_vec());
@@ -92,8 +103,8 @@ fn ids(messages: &[Message]) -> Vec<InspectionId> {
 #[test]
 fn a_thousand_photos_told_three_ways_are_a_thousand_inspections() {
     let photos = photos();
-    let mut messages: Vec<Message> = photos.iter().map(json_message).collect();
-    messages.extend(photos.iter().map(protobuf_message));
+    let mut messages: Vec<Message> = photos.iter().enumerate().map(json_message).collect();
+    messages.extend(photos.iter().enumerate().map(protobuf_message));
     messages.extend(photos.iter().enumerate().map(|(i, p)| s3_event(i, p)));
     let mut runner = TestRunner::deterministic();
     let order = Just(messages).prop_shuffle();
@@ -101,22 +112,35 @@ fn a_thousand_photos_told_three_ways_are_a_thousand_inspections() {
     let all = ids(&shuffled);
     assert_eq!(all.len(), 3 * PHOTOS);
     let distinct: BTreeSet<_> = all.into_iter().collect();
-    assert_eq!(distinct, photos.iter().map(derived_id).collect());
+    let wanted = |(i, photo)| base_id(photo, content(i, photo).as_deref());
+    assert_eq!(distinct, photos.iter().enumerate().map(wanted).collect());
     assert_eq!(distinct.len(), PHOTOS);
 }
 
 #[test]
 fn a_new_version_is_a_new_inspection() {
     let told = |version: Option<&str>| {
-        ids(&[json_message(&PhotoRef::S3 {
-            bucket: "b".into(),
-            key: "k".into(),
-            version: version.map(str::to_owned),
-        })])
+        let photo = json!({"s3": {"bucket": "b", "key": "k", "version": version}});
+        ids(&[(json!({ "photo": photo }).to_string(), BTreeMap::new())])
     };
     assert_ne!(told(Some("1")), told(Some("2")));
     assert_ne!(told(Some("1")), told(None));
     assert_eq!(told(Some("null")), told(None));
+}
+
+#[test]
+fn an_object_written_again_without_versions_is_a_new_inspection() {
+    let event = |etag: &str, size: u64| {
+        let object = json!({"key": "a.jpg", "size": size, "eTag": etag, "sequencer": "1"});
+        let record = json!({
+            "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+            "s3": {"bucket": {"name": "fleet"}, "object": object},
+        });
+        ids(&[(json!({"Records": [record]}).to_string(), BTreeMap::new())])
+    };
+    assert_eq!(event("e1", 9), event("e1", 9), "delivered twice");
+    assert_ne!(event("e1", 9), event("e2", 9));
+    assert_ne!(event("e1", 9), event("e1", 10));
 }
 
 /// The flips that turn a valid body into something a broken sender might send.

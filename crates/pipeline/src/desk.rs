@@ -1,26 +1,27 @@
 //! What triage and the segmentation worker share: taking a request up, fetching and preparing its photo,
 //! and what becomes of trouble ([`Trouble`]).
 
+mod identity;
 mod task;
 mod trouble;
 
 use crate::consumer::{Handled, Progress};
 use crate::ledger::Entry;
-use crate::looker::{CurrentLooker, Finished, InHand, Looker};
+use crate::looker::{CurrentLooker, FileMark, Finished, InHand, Looker};
 use crate::report::timings_ms;
 use crate::retry::{Dice, RetryPolicy};
 use crate::settle::{Looking, Settler};
 use crate::telemetry::{Happened, Settled, Telemetry};
+pub use identity::PhotoRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 pub use task::{Isolation, Permit, PhotoTask, Stage};
 use tracing::{info, warn};
+use trouble::store_trouble;
 pub use trouble::{Trouble, encode_trouble};
-use trouble::{fetch_trouble, store_trouble};
-use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
 use walkaround_ports::{
-    BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
+    BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue, ResultKey,
 };
 
 /// Everything that looking at a message's photo needs.
@@ -55,52 +56,59 @@ const REASON_BYTES_MAX: usize = 500;
 const ATTRIBUTES_MAX: usize = 10;
 
 impl Desk {
-    /// The inspection of a request: as stored, or fresh. It was accepted when its message became durable.
-    ///
-    /// # Errors
-    /// When the records cannot be read, or what is stored under the id is another photo's.
-    pub async fn take_up(&self, request: InspectionRequest, delivery: &Delivery) -> Result<Entry, Trouble> {
-        let stored = self.settler.ledger.read(&request.id).await?;
-        if let Some(entry) = &stored
-            && entry.inspection.request.photo != request.photo.without_query()
-        {
-            let first = &entry.inspection.request.photo;
-            return Err(Trouble::OtherPhoto(format!(
-                "inspection {} is of {first}, not of {}: another photo needs another id",
-                request.id, request.photo
-            )));
-        }
-        Ok(stored.unwrap_or_else(|| Entry {
-            inspection: Inspection::accepted(request, delivery.sent_at),
-            version: 0,
-        }))
-    }
-
-    /// The decoded photo, or the finished result when there is nothing to decode. `photo` is the message's: the
-    /// record's URL has lost its query. `task` learns how far it is.
+    /// The decoded photo, or the finished result when there is nothing to decode. The photo is the message's: the
+    /// record's URL has lost its query.
     ///
     /// # Errors
     /// [`Trouble`] when the photo cannot be had.
     pub async fn prepare(
         &self,
         looker: &Looker,
-        (photo, task): (&PhotoRef, &PhotoTask<'_>),
+        at: &mut PhotoRequest<'_>,
     ) -> Result<Result<InHand, Finished>, Trouble> {
-        task.reached(Stage::Fetching);
-        let bytes = self
-            .source
-            .fetch(photo, self.photo_bytes_max)
-            .await
-            .map_err(fetch_trouble)?;
-        task.reached(Stage::Looking);
-        match looker.prepare(bytes).await {
+        let (bytes, file) = self.take_file(looker, at).await?;
+        at.task.reached(Stage::Looking);
+        match looker.prepare(bytes, file).await {
             Ok(in_hand) => Ok(Ok(in_hand)),
             Err((reason, file)) => {
-                let name = photo.to_string();
+                let name = at.request.photo.to_string();
                 let finished = looker.refused(reason, file, &name);
                 Ok(Err(finished.map_err(encode_trouble)?))
             }
         }
+    }
+
+    /// Settles an inspection with the result that another one of the same bytes and bundle has; false when there is
+    /// none, and the photo has to be looked at.
+    ///
+    /// # Errors
+    /// [`Trouble`] when it could not be stored.
+    pub async fn reuse(
+        &self,
+        looker: &Looker,
+        entry: &Entry,
+        (file, task): (FileMark, &PhotoTask<'_>),
+    ) -> Result<bool, Trouble> {
+        task.reached(Stage::Storing);
+        let bundle = looker.bundle();
+        let key = result_key(&file, (&bundle.name, &bundle.version));
+        let how = Looking {
+            total: self.settler.clock.ticks().saturating_sub(task.begin),
+        };
+        let wanted = (&key, looker.makes_overlays());
+        let reused = self.settler.reuse(entry, wanted, &how).await;
+        let Some(reused) = reused.map_err(store_trouble)? else {
+            return Ok(false);
+        };
+        self.telemetry.tell(Happened::Settled(&Settled {
+            verdict: reused.verdict,
+            reasons: reused.reasons,
+            lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
+            bundle: (key.bundle, key.version),
+            timings_ms: reused.timings_ms,
+            photo_bytes: file.bytes,
+        }));
+        Ok(true)
     }
 
     /// Stores the result of a task, publishes it.
@@ -118,6 +126,7 @@ impl Desk {
             total: self.settler.clock.ticks().saturating_sub(task.begin),
         };
         let id = entry.inspection.request.id.clone();
+        let key = result_key(&finished.photo, (&finished.bundle.0, &finished.bundle.1));
         let settled = Settled {
             verdict: finished.looked.verdict,
             reasons: finished.looked.reasons.iter().map(|reason| reason.code).collect(),
@@ -130,6 +139,7 @@ impl Desk {
             .done(entry, finished, &how)
             .await
             .map_err(store_trouble)?;
+        self.settler.keep_result(&key, &id).await;
         info!(inspection = %id, verdict = %settled.verdict, "settled");
         self.telemetry.tell(Happened::Settled(&settled));
         Ok(())
@@ -177,5 +187,13 @@ impl Desk {
             }
             Ok(None) => self.give_back(self.retry.delay(delivery.receive_count, &self.dice)),
         }
+    }
+}
+
+fn result_key(file: &FileMark, (bundle, version): (&str, &str)) -> ResultKey {
+    ResultKey {
+        photo_sha256: file.sha256,
+        bundle: bundle.to_owned(),
+        version: version.to_owned(),
     }
 }

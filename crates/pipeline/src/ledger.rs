@@ -4,9 +4,14 @@
 //! what the winner wrote and steps again. The step is pure, so looking again is safe.
 
 use std::sync::Arc;
-use walkaround_domain::{Event, IllegalTransition, Inspection, InspectionId, Lane, Phase, Timestamp};
+use walkaround_domain::identity::{Difference, Relation, bytes_are_same, relate};
+use walkaround_domain::{
+    Event, IllegalTransition, Inspection, InspectionId, InspectionRequest, Lane, Phase, Timestamp,
+};
 use walkaround_messages::{parse_record, record_body, utc_day};
-use walkaround_ports::{Expect, IndexKeys, PortError, PortErrorKind, Records, StoredRecord, Written};
+use walkaround_ports::{
+    Expect, IndexKeys, PortError, PortErrorKind, Records, ResultKey, StoredRecord, Written,
+};
 
 /// Lost races after which a change gives up: more writers than these never share one inspection.
 const RACES_MAX: usize = 16;
@@ -35,6 +40,9 @@ pub enum LedgerError {
     /// The change contradicts what is stored.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    /// What is stored under the id is of something else.
+    #[error("the inspection {0}")]
+    Differs(Difference),
 }
 
 impl Ledger {
@@ -62,6 +70,7 @@ impl Ledger {
         (event, now): (&Event, Timestamp),
         complete: &(dyn Fn(&mut Inspection) + Sync),
     ) -> Result<(Entry, bool), LedgerError> {
+        let mine = entry.inspection.clone();
         for _ in 0..RACES_MAX {
             let Some(mut next) = entry.inspection.advance(event, now)? else {
                 return Ok((entry, false));
@@ -69,19 +78,97 @@ impl Ledger {
             complete(&mut next);
             match self.write(next, entry.version, now).await? {
                 Ok(written) => return Ok((written, true)),
-                Err(current) => entry = current.unwrap_or(Entry { version: 0, ..entry }),
+                Err(Some(current)) => entry = self.meet(current, &mine, (event, now)).await?,
+                Err(None) => entry = Entry { version: 0, ..entry },
             }
         }
         Err(races().into())
     }
 
-    /// Stores that the inspection's event was published.
+    /// What somebody else wrote first, if it is of the same photo for the same purpose; completed by what mine adds.
+    async fn meet(
+        &self,
+        current: Entry,
+        mine: &Inspection,
+        (event, now): (&Event, Timestamp),
+    ) -> Result<Entry, LedgerError> {
+        // What is not final yet takes the bytes of the look that ends first.
+        let stands = current.inspection.phase.is_final() || matches!(event, Event::Route { .. });
+        let (there, fetched) = (current.inspection.photo_sha256(), mine.photo_sha256());
+        let other = stands && there.is_some() && fetched.is_some() && there != fetched;
+        if other && !bytes_are_same(&current.inspection.request, &mine.request) {
+            return Err(LedgerError::Differs(Difference::Bytes));
+        }
+        Box::pin(self.join(current, &mine.request, (None, now))).await
+    }
+
+    /// Joins a request to the stored inspection that has its id: completes it where the request says more, and notes
+    /// when the request was sent, if its bytes were compared (`compared`).
+    ///
+    /// # Errors
+    /// [`LedgerError::Differs`] when the request contradicts what is stored; [`PortError`].
+    pub async fn join(
+        &self,
+        mut entry: Entry,
+        request: &InspectionRequest,
+        (compared, now): (Option<Timestamp>, Timestamp),
+    ) -> Result<Entry, LedgerError> {
+        for _ in 0..RACES_MAX {
+            let mut next = entry.inspection.clone();
+            let mut differs = None;
+            match relate(&next.request, request) {
+                Relation::Known => {}
+                Relation::Adds(whole) => next.complete(whole),
+                Relation::Differs(difference) => differs = Some(difference),
+            }
+            if let Some(sent_at) = compared {
+                next.compared(sent_at, None);
+            }
+            let joined =
+                |entry| differs.map_or(Ok(entry), |difference| Err(LedgerError::Differs(difference)));
+            if next == entry.inspection {
+                return joined(entry);
+            }
+            match self.write(next, entry.version, now).await? {
+                Ok(written) => return joined(written),
+                Err(Some(current)) => entry = current,
+                Err(None) => return Err(races().into()),
+            }
+        }
+        Err(races().into())
+    }
+
+    /// Notes on an inspection that a request sent at a moment found other bytes, and their inspection.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn compared(
+        &self,
+        before: &InspectionId,
+        own: &InspectionId,
+        (sent_at, now): (Timestamp, Timestamp),
+    ) -> Result<(), PortError> {
+        for _ in 0..RACES_MAX {
+            let Some(entry) = self.read(before).await? else {
+                return Ok(());
+            };
+            let mut next = entry.inspection.clone();
+            next.compared(sent_at, Some(own.clone()));
+            if next == entry.inspection || self.write(next, entry.version, now).await?.is_ok() {
+                return Ok(());
+            }
+        }
+        Err(races())
+    }
+
+    /// Stores that the inspection's event was published, unless a later event is to be published by now.
     ///
     /// # Errors
     /// [`PortError`]; the event may then be published again, with the same id.
     pub async fn mark_published(&self, mut entry: Entry, now: Timestamp) -> Result<(), PortError> {
+        let published = entry.inspection.event_id();
         for _ in 0..RACES_MAX {
-            if entry.inspection.published_at.is_some() {
+            if entry.inspection.published_at.is_some() || entry.inspection.event_id() != published {
                 return Ok(());
             }
             let mut next = entry.inspection.clone();
@@ -93,6 +180,27 @@ impl Ledger {
             }
         }
         Err(races())
+    }
+
+    /// The inspection that has the result of these bytes and networks, as far as the records know.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        self.records.result_of(key).await
+    }
+
+    /// Names the inspection that has the result of these bytes and networks.
+    ///
+    /// # Errors
+    /// [`PortError`]; nothing depends on it but that a result is found again.
+    pub async fn keep_result(
+        &self,
+        key: &ResultKey,
+        id: &InspectionId,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.records.keep_result(key, id, now).await
     }
 
     /// Stores that a request was accepted, unless something is stored already.

@@ -191,23 +191,36 @@ impl Looker {
         }
     }
 
+    /// Whether a marked picture is made of each photo.
+    pub fn makes_overlays(&self) -> bool {
+        self.settings.look.overlay.is_some()
+    }
+
     /// The bundle in use.
     pub fn bundle(&self) -> &BundleInfo {
         &self.bundle
     }
 
-    /// Decodes a photo and measures its quality.
-    ///
-    /// # Errors
-    /// The reason why it is unusable; [`Looker::refused`] makes a result of it.
-    pub async fn prepare(&self, bytes: Vec<u8>) -> Result<InHand, (Reason, FileMark)> {
-        let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
-        let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
+    /// Size and digest of a photo's file.
+    pub async fn digest(&self, bytes: Vec<u8>) -> (Vec<u8>, FileMark) {
         self.compute(move || {
             let file = FileMark {
                 sha256: Sha256::digest(&bytes).into(),
                 bytes: bytes.len() as u64,
             };
+            (bytes, file)
+        })
+        .await
+    }
+
+    /// Decodes a photo and measures its quality. `file` is what [`Looker::digest`] said of its bytes.
+    ///
+    /// # Errors
+    /// The reason why it is unusable; [`Looker::refused`] makes a result of it.
+    pub async fn prepare(&self, bytes: Vec<u8>, file: FileMark) -> Result<InHand, (Reason, FileMark)> {
+        let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
+        let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
+        self.compute(move || {
             let ticks = || clock.ticks();
             let with = Preparation {
                 settings: &look,

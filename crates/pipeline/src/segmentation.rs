@@ -1,10 +1,10 @@
 //! The heavy look: what a worker does with a message of the segmentation queue.
 
 use crate::consumer::{Handled, Handler};
-use crate::desk::{Desk, PhotoTask, Trouble, encode_trouble};
+use crate::desk::{Desk, PhotoRequest, PhotoTask, Trouble, encode_trouble};
 use crate::stop::Stop;
 use async_trait::async_trait;
-use walkaround_domain::InspectionRequest;
+use walkaround_domain::identity::Difference;
 use walkaround_inference::Vehicle;
 use walkaround_messages::{Intake, parse_intake};
 use walkaround_ports::Delivery;
@@ -31,31 +31,38 @@ impl Handler for Segmentation {
             Err(unreadable) => return self.desk.park(delivery, &unreadable.to_string()).await,
         };
         let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
-        match self.one(request.clone(), &task, stop).await {
+        let mut at = PhotoRequest::new(request, &task);
+        let looked = match self.one(&mut at, stop).await {
+            Err(Trouble::Differs(Difference::Bytes)) => self.publish_what_stands(&at).await,
+            looked => looked,
+        };
+        match looked {
             Ok(()) => Handled::Settled,
-            Err(trouble) => self.desk.handle_trouble(trouble, request, &task).await,
+            Err(trouble) => self.desk.handle_trouble(trouble, at.request, &task).await,
         }
     }
 }
 
 impl Segmentation {
-    async fn one(
-        &self,
-        request: InspectionRequest,
-        task: &PhotoTask<'_>,
-        stop: &Stop,
-    ) -> Result<(), Trouble> {
-        let photo = request.photo.clone();
-        let entry = self.desk.take_up(request, task.delivery).await?;
+    async fn one(&self, at: &mut PhotoRequest<'_>, stop: &Stop) -> Result<(), Trouble> {
+        let task = at.task;
+        let entry = self.desk.resume(&at.request, task.delivery).await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
         let looker = self.desk.looker.get();
-        let (entry, _permit) = self.desk.begin(entry, task, &looker).await?;
+        let (mut entry, _permit) = self.desk.begin(entry, task, &looker).await?;
         if stop.is_set() {
             return Err(Trouble::Draining);
         }
-        let mut photo = match self.desk.prepare(&looker, (&photo, task)).await? {
+        let file = self.desk.fetch(&looker, at).await?;
+        // The photo may have changed since triage fetched it: what is looked at here is what the record is of.
+        entry.inspection.photo_history.photo_sha256 = Some(file.sha256);
+        if self.desk.reuse(&looker, &entry, (file, task)).await? {
+            return Ok(());
+        }
+        let prepared = self.desk.prepare(&looker, at).await?;
+        let mut photo = match prepared {
             Ok(photo) => photo,
             Err(finished) => return self.desk.settle(entry, finished, task).await,
         };
@@ -72,5 +79,11 @@ impl Segmentation {
         let name = entry.inspection.request.photo.to_string();
         let finished = looker.finish(photo, name).await.map_err(encode_trouble)?;
         self.desk.settle(entry, finished, task).await
+    }
+
+    /// Another worker looked at other bytes of the same photo and was first: its result stands.
+    async fn publish_what_stands(&self, at: &PhotoRequest<'_>) -> Result<(), Trouble> {
+        let entry = self.desk.resume(&at.request, at.task.delivery).await?;
+        Ok(self.desk.settler.publish(entry).await?)
     }
 }

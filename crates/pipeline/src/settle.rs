@@ -4,6 +4,10 @@
 //! is conditional, the event's id is stable. A crash between any two of them ends in redelivery, which does
 //! what is missing.
 
+mod reuse;
+
+pub use reuse::Reused;
+
 use crate::ledger::{Entry, Ledger, LedgerError};
 use crate::looker::Finished;
 use crate::report::timings_ms;
@@ -34,6 +38,13 @@ pub struct Settler {
     pub worker: String,
 }
 
+/// A result to be stored.
+struct NewBlob<'a> {
+    name: &'static str,
+    content_type: &'static str,
+    bytes: &'a [u8],
+}
+
 /// Who looked and how long it took.
 pub struct Looking {
     /// Time since the message was taken up.
@@ -47,18 +58,21 @@ impl Settler {
     /// [`LedgerError`]; the message must come back.
     pub async fn done(&self, entry: Entry, finished: Finished, how: &Looking) -> Result<(), LedgerError> {
         let id = entry.inspection.request.id.clone();
-        let report = self
-            .put(
-                (&id, &finished, "report.json"),
-                &finished.report,
-                "application/json",
-            )
-            .await?;
+        let report = NewBlob {
+            name: "report.json",
+            content_type: "application/json",
+            bytes: &finished.report,
+        };
+        let report = self.put(&id, &finished.bundle, report).await?;
         let overlay = match &finished.overlay {
-            Some(jpeg) => Some(
-                self.put((&id, &finished, "overlay.jpg"), jpeg, "image/jpeg")
-                    .await?,
-            ),
+            Some(jpeg) => {
+                let picture = NewBlob {
+                    name: "overlay.jpg",
+                    content_type: "image/jpeg",
+                    bytes: jpeg,
+                };
+                Some(self.put(&id, &finished.bundle, picture).await?)
+            }
             None => None,
         };
         let event = Event::Complete {
@@ -67,6 +81,7 @@ impl Settler {
         let outcome = outcome(&finished, (report, overlay), how, &self.worker);
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
+            next.photo_history.photo_sha256 = None;
         })
         .await
     }
@@ -108,13 +123,18 @@ impl Settler {
         event: &Event,
         complete: &(dyn Fn(&mut Inspection) + Sync),
     ) -> Result<(), LedgerError> {
-        let id = entry.inspection.request.id.clone();
+        let request = entry.inspection.request.clone();
+        let id = request.id.clone();
         let happened = (event, self.clock.now());
         let settled = match self.ledger.apply(entry, happened, complete).await {
             Ok((settled, _)) => settled,
             // Somebody settled it the other way, first: the first final state stands.
             Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {
-                Some(current) => current,
+                Some(current) => {
+                    self.ledger
+                        .join(current, &request, (None, self.clock.now()))
+                        .await?
+                }
                 None => return Ok(()),
             },
             Err(error) => return Err(error),
@@ -125,12 +145,17 @@ impl Settler {
 
     async fn put(
         &self,
-        (id, finished, name): (&InspectionId, &Finished, &str),
-        bytes: &[u8],
-        content_type: &str,
+        id: &InspectionId,
+        bundle: &(String, String),
+        blob: NewBlob<'_>,
     ) -> Result<BlobRef, PortError> {
+        let NewBlob {
+            name,
+            content_type,
+            bytes,
+        } = blob;
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
-        let folder = format!("inspections/{id}/{}-{}", finished.bundle.0, finished.bundle.1);
+        let folder = format!("inspections/{id}/{}-{}", bundle.0, bundle.1);
         let plain = format!("{folder}/{name}");
         // Another look by the same bundle may differ in its last digit (another device): its own key then.
         let own = format!("{folder}/{}-{name}", &walkaround_domain::hex(&sha256)[..16]);
@@ -186,6 +211,7 @@ fn outcome(
         bundle_version: finished.bundle.1.clone(),
         timings_ms: timings_ms(&looked.timings, how.total),
         worker: worker.to_owned(),
+        reused_from: None,
     }
 }
 

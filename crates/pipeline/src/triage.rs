@@ -1,7 +1,7 @@
 //! Triage: the cheap look that stops unusable and clean photos, and the choice of lane for the rest.
 
 use crate::consumer::{Handled, Handler};
-use crate::desk::{Desk, PhotoTask, Trouble, encode_trouble};
+use crate::desk::{Desk, PhotoRequest, PhotoTask, Trouble, encode_trouble};
 use crate::invocation::InvocationEnd;
 use crate::ledger::Entry;
 use crate::looker::{InHand, Looker};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{debug, error, info};
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
-use walkaround_domain::{Event, InspectionRequest, Lane, Phase};
+use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
 
@@ -81,8 +81,7 @@ async fn measured(looker: &Looker) -> Option<Duration> {
 /// A photo on its way: who looks at it, and since when.
 struct Sitting<'a> {
     looker: Arc<Looker>,
-    task: PhotoTask<'a>,
-    request: &'a InspectionRequest,
+    photo: PhotoRequest<'a>,
 }
 
 #[async_trait]
@@ -106,17 +105,17 @@ impl Handler for Triage {
             // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
             // that is begun is finished, within the budget.
             let stop = (!begun).then_some(stop);
-            let sitting = Sitting {
+            let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
+            let mut sitting = Sitting {
                 looker: self.desk.looker.get(),
-                task: PhotoTask::new(delivery, self.desk.settler.clock.ticks()),
-                request: &request,
+                photo: PhotoRequest::new(request, &task),
             };
-            let work = Box::pin(self.one(&sitting, stop));
-            let one = match self.desk.within(&self.end, &sitting.task, work).await {
+            let work = Box::pin(self.whole(&mut sitting, stop));
+            let one = match self.desk.within(&self.end, &task, work).await {
                 Ok(()) => Handled::Settled,
                 Err(trouble) => {
-                    let asked = request.clone();
-                    self.desk.handle_trouble(trouble, asked, &sitting.task).await
+                    let request = sitting.photo.request;
+                    self.desk.handle_trouble(trouble, request, &task).await
                 }
             };
             // A message with several photos comes back when one of them has to; the others are then final.
@@ -130,8 +129,22 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    async fn one(&self, at: &Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
-        let entry = self.desk.take_up(at.request.clone(), at.task.delivery).await?;
+    /// Until the request has an inspection that is of its photo and for its purpose.
+    async fn whole(&self, at: &mut Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
+        self.desk.identify(&mut at.photo).await?;
+        loop {
+            match self.one(at, stop).await {
+                Err(Trouble::Differs(difference)) => {
+                    at.photo.part_ways(difference).map_err(Trouble::Differs)?
+                }
+                Ok(()) => return self.desk.note_other_bytes(&at.photo).await,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    async fn one(&self, at: &mut Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
+        let entry = self.desk.take_up(&at.looker, &mut at.photo).await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
         }
@@ -141,14 +154,20 @@ impl Triage {
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let (entry, _permit) = self.desk.begin(entry, &at.task, &at.looker).await?;
+        let task = at.photo.task;
+        let (mut entry, _permit) = self.desk.begin(entry, task, &at.looker).await?;
         if stop.is_some_and(Stop::is_set) {
             return Err(Trouble::Draining);
         }
-        let photo = (&at.request.photo, &at.task);
-        let mut photo = match self.desk.prepare(&at.looker, photo).await? {
+        let file = self.desk.fetch(&at.looker, &mut at.photo).await?;
+        entry.inspection.photo_history.photo_sha256 = Some(file.sha256);
+        if self.desk.reuse(&at.looker, &entry, (file, task)).await? {
+            return Ok(());
+        }
+        let prepared = self.desk.prepare(&at.looker, &mut at.photo).await?;
+        let mut photo = match prepared {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, &at.task).await,
+            Err(finished) => return self.desk.settle(entry, finished, at.photo.task).await,
         };
         if !photo.usable() {
             return self.finish(at, entry, photo).await;
@@ -184,10 +203,11 @@ impl Triage {
     async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
         let now = self.desk.settler.clock.now();
         let routed_at = entry.inspection.routed_at.unwrap_or_default();
-        let is_another = at.task.delivery.receive_count <= 1
-            && at.task.delivery.sent_at > routed_at
+        let delivery = at.photo.task.delivery;
+        let is_another = delivery.receive_count <= 1
+            && delivery.sent_at > routed_at
             && now.since(routed_at) < RESEND_AFTER
-            && !at.task.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
+            && !delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
         if is_another {
             info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
             return Ok(());
@@ -202,14 +222,14 @@ impl Triage {
             look: self.inline_look.time(&at.looker).await,
             time_left: self.end.left(clock.ticks()),
         };
-        let deadline = at.request.deadline.map(|d| d.since(clock.now()));
+        let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
         route(&load, cost, deadline, &self.routing)
     }
 
     async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
         let name = entry.inspection.request.photo.to_string();
         let finished = at.looker.finish(photo, name).await.map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, &at.task).await
+        self.desk.settle(entry, finished, at.photo.task).await
     }
 
     /// The record first, the message second: a crash in between is mended when the intake message returns.
@@ -219,11 +239,14 @@ impl Triage {
             reason: routed.reason,
         };
         let now = self.desk.settler.clock.now();
+        let sha256 = at.photo.file.map(|file| file.sha256);
         let (entry, _) = self
             .desk
             .settler
             .ledger
-            .apply(entry, (&event, now), &|_| {})
+            .apply(entry, (&event, now), &|next| {
+                next.photo_history.photo_sha256 = sha256
+            })
             .await?;
         if entry.inspection.phase.is_final() {
             return Ok(self.desk.settler.publish(entry).await?);
@@ -234,9 +257,9 @@ impl Triage {
     /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
     async fn send(&self, at: &Sitting<'_>) -> Result<(), Trouble> {
         let kept = [TRACE_ATTRIBUTE, TAKEN_BACK_ATTRIBUTE].into_iter();
-        let kept = kept.filter_map(|name| at.task.delivery.attributes.get_key_value(name));
+        let kept = kept.filter_map(|name| at.photo.task.delivery.attributes.get_key_value(name));
         let message = OutMessage {
-            body: request_json(at.request),
+            body: request_json(&at.photo.request),
             attributes: kept.map(|(n, v)| (n.clone(), v.clone())).collect(),
             ..OutMessage::default()
         };

@@ -13,7 +13,7 @@ use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
 use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::desk::{Desk, PhotoTask};
+use walkaround_pipeline::desk::{Desk, PhotoRequest, PhotoTask};
 use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::stop::{Stop, stop};
@@ -289,10 +289,11 @@ impl Handler for FetchOnly {
         let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
         let asked = request(&delivery.message_id);
         let work = async {
-            let entry = self.desk.take_up(asked.clone(), delivery).await?;
             let looker = self.desk.looker.get();
+            let mut at = PhotoRequest::new(asked.clone(), &task);
+            let entry = self.desk.take_up(&looker, &mut at).await?;
             let (entry, _permit) = self.desk.begin(entry, &task, &looker).await?;
-            match self.desk.prepare(&looker, (&asked.photo, &task)).await? {
+            match self.desk.prepare(&looker, &mut at).await? {
                 Ok(_) => Ok(()),
                 Err(finished) => self.desk.settle(entry, finished, &task).await,
             }

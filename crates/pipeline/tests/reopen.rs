@@ -16,7 +16,7 @@ use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::reopen::{ReopenPass, ReopenSummary, Reopened, Reopener, Which};
 use walkaround_ports::{
     AckOutcome, Delivery, Depth, Expect, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortError,
-    PortErrorKind, Queue, Receipt, RecordQuery, Records, StoredRecord, Written,
+    PortErrorKind, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
 };
 
 const DAY: &str = "2026-11-22";
@@ -73,6 +73,14 @@ impl Records for Stack {
             .map(|r| r.id.to_string())
             .filter(|_| fits.next().is_some());
         Ok(Page { records: page, next })
+    }
+
+    async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        panic!("nobody looks at photos")
+    }
+
+    async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
+        panic!("nobody looks at photos")
     }
 
     async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {

@@ -13,8 +13,8 @@ use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy, Tick};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{
     AckOutcome, Clock, Delivery, Depth, Expect, GpuCapacity, Heartbeat, LeaseOutcome, OutMessage, Page,
-    PortError, Queue, Receipt, RecordQuery, Records, StateStore, StoredRecord, WorkerJob, WorkerJobState,
-    Written,
+    PortError, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob,
+    WorkerJobState, Written,
 };
 
 const T0: Timestamp = Timestamp(1_795_305_600_000);
@@ -156,6 +156,12 @@ impl Records for Port {
     }
     async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
         panic!("the scaler lists no record")
+    }
+    async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        panic!("the scaler asks for no result")
+    }
+    async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
+        panic!("the scaler keeps no result")
     }
     async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
         panic!("the scaler has no heartbeat")

@@ -27,6 +27,10 @@ pub struct BlobMeta {
     pub bytes: u64,
     /// Its SHA-256, where the store knows it (always for blobs that `put_new` wrote).
     pub sha256: Option<[u8; 32]>,
+    /// ETag, where the store's keys can be written again; none where a blob never changes.
+    pub etag: Option<String>,
+    /// The current version, where the store keeps versions.
+    pub version: Option<String>,
 }
 
 /// The outcome of a write-once write.

@@ -22,14 +22,15 @@ pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use end_cause::EndCause;
 pub use error::{PortError, PortErrorKind};
-pub use photos::{FetchError, PhotoSource};
+pub use photos::{FetchError, KnownContent, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{
     AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM, PARKED_REASON, Queue,
     Receipt, TRACE_ATTRIBUTE,
 };
 pub use records::{
-    Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord, Written,
+    Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, StoredRecord,
+    Written,
 };
 pub use stack::{QueuePair, StackPorts};
 pub use state::{STATE_BYTES_MAX, StateStore};

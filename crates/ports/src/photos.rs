@@ -24,12 +24,25 @@ pub enum FetchError {
     Port(#[from] PortError),
 }
 
+/// What a store says of a photo's bytes without reading them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownContent {
+    /// Version of the object, where its bucket keeps versions.
+    pub version: Option<String>,
+    /// Content tag ([`walkaround_domain::identity`]), where there is no version.
+    pub content: Option<String>,
+}
+
 /// Fetches photos by reference.
 ///
 /// A caller may assume: at most `bytes_max` bytes come back, and nothing outside the configured roots,
 /// buckets and hosts is ever read. Messages carry no signed query.
 #[async_trait]
 pub trait PhotoSource: Send + Sync {
+    /// What is known of a photo's bytes before they are read; none where its place says nothing of them that can be
+    /// relied on. It reads no bytes of it.
+    async fn identify(&self, photo: &PhotoRef) -> Result<Option<KnownContent>, FetchError>;
+
     /// All bytes of a photo.
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError>;
 }

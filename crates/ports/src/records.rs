@@ -97,6 +97,17 @@ pub struct Heartbeat {
     pub body: String,
 }
 
+/// What a result depends on: the photo's bytes, and the networks that looked at them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ResultKey {
+    /// SHA-256 of the photo's bytes.
+    pub photo_sha256: [u8; 32],
+    /// Name of the bundle.
+    pub bundle: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// Durable records.
 ///
 /// A caller may assume: of several writers that expect the same version, one commits and the others see
@@ -111,6 +122,13 @@ pub trait Records: Send + Sync {
 
     /// At most `max` records (1 to [`RECORDS_PAGE_MAX`]), from where `after` ended.
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError>;
+
+    /// The inspection that was named last as having the result of these bytes and networks. A hint: it may lag behind
+    /// what was kept, and its record may be gone. It goes with its inspection's record, about.
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError>;
+
+    /// Names the inspection that has the result of these bytes and networks.
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError>;
 
     /// Stores a sign of life.
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError>;

@@ -30,6 +30,12 @@ pub enum Invariant {
     E1,
     /// A store that is away makes no photo fail.
     A1,
+    /// An id is of one photo and one purpose: what a record says of them is completed, never changed.
+    I1,
+    /// Every request is answered for its own purpose, by an inspection of its photo.
+    I2,
+    /// The bytes that a request means are looked at: those that its photo had when it was sent, or later ones.
+    I3,
     /// Bounds hold: messages in hand, sizes of batches.
     Q1,
     /// Never more workers than the maximum.

@@ -4,10 +4,13 @@
 //! that could break it.
 
 use crate::context::Invariant;
+use crate::photos::{Kind, digest};
+use crate::submit::Photo;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use walkaround_domain::{BlobRef, Inspection, InspectionId, Lane, Phase};
+use walkaround_domain::identity::Purpose;
+use walkaround_domain::{BlobRef, Inspection, InspectionId, InspectionRequest, Lane, Phase};
 use walkaround_messages::{Intake, parse_event, parse_intake, parse_record};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{BlobAddress, OutEvent, OutMessage, StoredRecord};
@@ -34,7 +37,6 @@ impl Place {
 
 /// A published event: its id, its document, and how often.
 pub(crate) struct Told {
-    pub(crate) event_id: String,
     pub(crate) body: String,
     pub(crate) times: u32,
 }
@@ -43,7 +45,7 @@ pub(crate) struct Told {
 #[derive(Default)]
 pub(crate) struct Facts {
     records: BTreeMap<InspectionId, Inspection>,
-    events: BTreeMap<InspectionId, Told>,
+    events: BTreeMap<InspectionId, BTreeMap<String, Told>>,
     blobs: BTreeMap<BlobAddress, (Vec<u8>, String)>,
     /// Inspections that were sent to the GPU lane.
     sent_on: BTreeSet<InspectionId>,
@@ -61,12 +63,22 @@ pub(crate) struct Facts {
 
 /// The inspections that a message asks for; none when it cannot be read.
 pub(crate) fn asks_for(message: &OutMessage) -> Option<Vec<InspectionId>> {
+    Some(
+        requests_of(message)?
+            .into_iter()
+            .map(|request| request.id)
+            .collect(),
+    )
+}
+
+/// The requests of a message; none when it cannot be read.
+fn requests_of(message: &OutMessage) -> Option<Vec<InspectionRequest>> {
     let intakes = parse_intake(&message.body, &message.attributes).ok()?;
     Some(
         intakes
             .into_iter()
             .filter_map(|intake| match intake {
-                Intake::Inspect(request) => Some(request.id),
+                Intake::Inspect(request) => Some(request),
                 Intake::Nothing { .. } => None,
             })
             .collect(),
@@ -91,12 +103,50 @@ impl Facts {
         self.records.get(id).filter(|i| i.phase.is_final())
     }
 
-    pub(crate) fn told(&self, id: &InspectionId) -> Option<&Told> {
-        self.events.get(id)
+    /// Whether the event of what stands on a record is out.
+    pub(crate) fn is_told(&self, inspection: &Inspection) -> bool {
+        let told = self.events.get(&inspection.request.id);
+        told.zip(inspection.event_id())
+            .is_some_and(|(told, id)| told.contains_key(&id))
+    }
+
+    /// Whether a final inspection of the photo answers the request for its own purpose, and was told.
+    pub(crate) fn answered(&self, asked: &InspectionRequest) -> Option<&Inspection> {
+        let mut answers = self
+            .records
+            .values()
+            .filter(|i| i.phase.is_final() && answers(i, asked));
+        answers.find(|i| self.is_told(i))
     }
 
     pub(crate) fn is_parked_body(&self, body: &str) -> bool {
         self.parked.contains(body)
+    }
+
+    /// Whether a message for this inspection is parked.
+    pub(crate) fn is_parked(&self, id: &InspectionId) -> bool {
+        self.parked_ids.contains(id)
+    }
+
+    /// I3: the bytes that a request meant, or later ones, are on a final record; true when there are several.
+    pub(crate) fn judge_bytes(&self, photo: &Photo) -> Result<bool, (Invariant, String)> {
+        let asked = photo.asked();
+        let all = self.records.values();
+        let answers: Vec<_> = all.filter(|i| i.phase.is_final() && answers(i, &asked)).collect();
+        let meant = answers.iter().any(|i| {
+            let failed = matches!(i.phase, Phase::Failed { .. });
+            let before =
+                photo.since.is_zero() && i.photo_sha256() == Some(&digest(Kind::Clean, photo.number));
+            failed || before || i.photo_sha256() == Some(&digest(Kind::Damaged, photo.number))
+        });
+        if meant {
+            return Ok(answers.len() > 1);
+        }
+        let detail = format!(
+            "{}: the bytes that its request meant were not looked at",
+            photo.id
+        );
+        Err((Invariant::I3, detail))
     }
 
     /// A record was written: J1, J2, and J5 where it says that its event is out.
@@ -111,9 +161,13 @@ impl Facts {
             Some(before) => {
                 let same = Inspection {
                     published_at: before.published_at,
+                    request: before.request.clone(),
+                    photo_history: before.photo_history.clone(),
                     ..next.clone()
                 };
-                if same != *before || before.published_at.is_some() && next.published_at.is_none() {
+                let completed = next.photo_history.completions > before.photo_history.completions;
+                let untold = before.published_at.is_some() && next.published_at.is_none();
+                if same != *before || untold && !completed {
                     return broken(
                         Invariant::J1,
                         format!("{id} was final ({:?}) and changed", before.phase),
@@ -123,7 +177,10 @@ impl Facts {
             None if next.phase.is_final() => self.final_is_whole(&next)?,
             None => {}
         }
-        if next.published_at.is_some() && !self.events.contains_key(id) {
+        if let Some(before) = self.records.get(id) {
+            says_no_less(before, &next)?;
+        }
+        if next.published_at.is_some() && !self.is_told(&next) {
             return broken(
                 Invariant::J5,
                 format!("{id} is marked published, but no event is out"),
@@ -182,18 +239,18 @@ impl Facts {
                 format!("{id}: the event does not tell what is stored"),
             ));
         }
-        let Some(before) = self.events.get_mut(&id) else {
+        let events = self.events.entry(id.clone()).or_default();
+        let Some(before) = events.get_mut(&event_id) else {
             let told = Told {
-                event_id,
                 body: event.body.clone(),
                 times: 1,
             };
-            self.events.insert(id, told);
+            events.insert(event_id, told);
             return Ok(false);
         };
         before.times += 1;
-        if before.event_id != event.id || before.body != event.body {
-            return Err((Invariant::J5, format!("{id} has two different events")));
+        if before.body != event.body {
+            return Err((Invariant::J5, format!("{id} has two different events of one id")));
         }
         Ok(true)
     }
@@ -238,17 +295,19 @@ impl Facts {
             return Ok(());
         }
         let place_name = place.name();
-        let Some(ids) = asks_for(message) else {
+        let Some(requests) = requests_of(message) else {
             let detail = format!("a message of {place_name} that cannot be read is gone ({why}), not parked");
             return broken(Invariant::J3, detail);
         };
-        for id in ids {
-            let told = self.final_of(&id).is_some() && self.events.contains_key(&id);
-            let sent_on = place == Place::Intake
-                && self.sent_on.contains(&id)
-                && self.records.get(&id).is_some_and(routed_to_gpu);
-            let taken_back = self.taken_back.contains(&id);
-            if !told && !sent_on && !taken_back && !self.parked_ids.contains(&id) {
+        for asked in requests {
+            let sent_on = || {
+                let mut there = self.records.values().filter(|i| answers(i, &asked));
+                there.any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i))
+            };
+            let answered = self.answered(&asked).is_some() || self.parked_ids.contains(&asked.id);
+            let taken_back = self.taken_back.contains(&asked.id);
+            if !answered && !taken_back && !(place == Place::Intake && sent_on()) {
+                let id = &asked.id;
                 let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");
                 return broken(Invariant::J3, detail);
             }
@@ -301,6 +360,21 @@ impl Facts {
             .filter(|i| i.phase.is_final())
             .try_for_each(|i| self.final_is_whole(i))
     }
+}
+
+/// Whether an inspection is of the photo of a request and for its purpose.
+fn answers(inspection: &Inspection, asked: &InspectionRequest) -> bool {
+    let stored = &inspection.request;
+    stored.photo == asked.photo.without_query() && Purpose::of(stored).covers(Purpose::of(asked))
+}
+
+/// I1: what a record says of its photo and its purpose is completed, never changed.
+fn says_no_less(before: &Inspection, next: &Inspection) -> Checked {
+    let (was, is) = (&before.request, &next.request);
+    if was.photo == is.photo && was.content == is.content && Purpose::of(is).covers(Purpose::of(was)) {
+        return Ok(());
+    }
+    broken(Invariant::I1, format!("{} became another inspection", was.id))
 }
 
 impl Facts {

@@ -16,8 +16,8 @@ use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
 use walkaround_pipeline::looker::EngineMonitor;
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, FetchError, GpuCapacity, Heartbeat,
-    LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher, PutNew,
-    Queue, Receipt, RecordQuery, Records, StateStore, StoredRecord, WorkerJob, Written,
+    KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher,
+    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob, Written,
 };
 
 /// One life of one process, as its ports see it.
@@ -281,6 +281,17 @@ impl Records for Faulty<dyn Records> {
             .await
     }
 
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        self.process
+            .call(("records", "result_of"), "", self.port.result_of(key))
+            .await
+    }
+
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
+        let keep = self.port.keep_result(key, id, now);
+        self.process.call(("records", "keep_result"), id, keep).await
+    }
+
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let context = &self.process.context;
         if context.chance(context.plan.rates.freezes * 10.0) {
@@ -400,6 +411,14 @@ impl GpuCapacity for Faulty<dyn GpuCapacity> {
 
 #[async_trait]
 impl PhotoSource for Faulty<dyn PhotoSource> {
+    async fn identify(&self, photo: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
+        let identify = async { Ok(self.port.identify(photo).await) };
+        match self.process.call(("photos", "identify"), photo, identify).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         let (context, rates) = (&self.process.context, &self.process.context.plan.rates);
         if context.chance(rates.hangs) {

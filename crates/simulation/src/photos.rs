@@ -3,11 +3,13 @@
 use crate::context::Context;
 use async_trait::async_trait;
 use image::{ImageFormat, Rgb, RgbImage};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 use walkaround_domain::{FailureCode, PhotoRef, Verdict};
-use walkaround_ports::{FetchError, PhotoSource};
+use walkaround_ports::{FetchError, KnownContent, PhotoSource};
 
 /// Side of a photo, in pixels.
 pub(crate) const SIDE: u32 = 32;
@@ -118,6 +120,11 @@ fn draw(kind: Kind, number: usize) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// SHA-256 of the bytes of a photo that is drawn.
+pub(crate) fn digest(kind: Kind, number: usize) -> [u8; 32] {
+    Sha256::digest(&DRAWN[&kind][number]).into()
+}
+
 /// Kind and number of a decoded photo.
 pub(crate) fn identify(picture: &RgbImage) -> (Kind, usize) {
     let kind = Kind::DRAWN
@@ -127,16 +134,32 @@ pub(crate) fn identify(picture: &RgbImage) -> (Kind, usize) {
     (kind, usize::from(picture.get_pixel(1, 0).0[0]))
 }
 
+/// What a photo has from a moment on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bytes {
+    pub(crate) since: Duration,
+    pub(crate) kind: Kind,
+    pub(crate) number: usize,
+}
+
 /// Where the photos of a world are.
 pub(crate) struct SimPhotos {
     pub(crate) context: Arc<Context>,
-    pub(crate) photos: BTreeMap<String, (Kind, usize)>,
+    /// By where they are, what they have in the order of time.
+    pub(crate) photos: BTreeMap<String, Vec<Bytes>>,
 }
 
 #[async_trait]
 impl PhotoSource for SimPhotos {
+    async fn identify(&self, _: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
+        Ok(None)
+    }
+
     async fn fetch(&self, photo: &PhotoRef, _bytes_max: u64) -> Result<Vec<u8>, FetchError> {
-        let Some((kind, number)) = self.photos.get(&photo.identity()).copied() else {
+        let now = self.context.ticks();
+        let there = self.photos.get(&photo.identity());
+        let there = there.and_then(|all| all.iter().rev().find(|bytes| bytes.since <= now));
+        let Some(Bytes { kind, number, .. }) = there.copied() else {
             return Err(FetchError::NotFound("no such photo".into()));
         };
         match kind {

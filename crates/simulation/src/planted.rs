@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_domain::{InspectionId, Timestamp};
-use walkaround_messages::{parse_record, record_body};
+use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
+use walkaround_messages::{Intake, parse_intake, parse_record, record_body, request_json};
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, Heartbeat, LeaseOutcome, OutEvent,
-    OutMessage, Page, PortError, Publisher, PutNew, Queue, Receipt, RecordQuery, Records, StoredRecord,
-    Written,
+    OutMessage, Page, PortError, Publisher, PutNew, Queue, Receipt, RecordQuery, Records, ResultKey,
+    StoredRecord, Written,
 };
 
 /// A planted fault.
@@ -44,11 +44,17 @@ pub enum Plant {
     StoreTroubleIsFinal,
     /// A consumer whose work never ends goes on.
     StallIgnored,
+    /// Requests are taken as if they named no other vehicle.
+    PurposeIgnored,
+    /// A stored inspection says that it was compared with every later request.
+    ContentIgnored,
+    /// A record that is written again is of another photo.
+    PhotoReplaced,
 }
 
 impl Plant {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -62,7 +68,25 @@ impl Plant {
         Self::ProbeAlwaysPasses,
         Self::StoreTroubleIsFinal,
         Self::StallIgnored,
+        Self::PurposeIgnored,
+        Self::ContentIgnored,
+        Self::PhotoReplaced,
     ];
+}
+
+/// A message as it reaches the intake queue.
+pub(crate) fn message(plant: Option<Plant>, message: &OutMessage) -> OutMessage {
+    let read = || parse_intake(&message.body, &message.attributes).ok()?.pop();
+    match (plant, read()) {
+        (Some(Plant::PurposeIgnored), Some(Intake::Inspect(mut request))) if request.vehicle_id.is_some() => {
+            request.vehicle_id = None;
+            OutMessage {
+                body: request_json(&request),
+                ..OutMessage::default()
+            }
+        }
+        _ => message.clone(),
+    }
 }
 
 pub(crate) fn queue(plant: Option<Plant>, queue: &Arc<SimQueue>) -> Arc<dyn Queue> {
@@ -75,9 +99,12 @@ pub(crate) fn queue(plant: Option<Plant>, queue: &Arc<SimQueue>) -> Arc<dyn Queu
 
 pub(crate) fn records(plant: Option<Plant>, records: SimRecords) -> Arc<dyn Records> {
     match plant {
-        Some(plant @ (Plant::UnconditionalWrite | Plant::PublishedTooEarly)) => {
-            Arc::new(BadRecords { records, plant })
-        }
+        Some(
+            plant @ (Plant::UnconditionalWrite
+            | Plant::PublishedTooEarly
+            | Plant::ContentIgnored
+            | Plant::PhotoReplaced),
+        ) => Arc::new(BadRecords { records, plant }),
         _ => Arc::new(records),
     }
 }
@@ -152,7 +179,14 @@ struct BadRecords {
 #[async_trait]
 impl Records for BadRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        self.records.read(id).await
+        let mut read = self.records.read(id).await?;
+        if let Some(record) = read.as_mut().filter(|_| self.plant == Plant::ContentIgnored)
+            && let Ok(mut inspection) = parse_record(&record.body)
+        {
+            inspection.photo_history.compared_at = Some(inspection.accepted_at + Duration::from_secs(86_400));
+            record.body = record_body(&inspection);
+        }
+        Ok(read)
     }
 
     async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
@@ -162,7 +196,15 @@ impl Records for BadRecords {
             return self.records.write(next, expect).await;
         }
         let mut next = next.clone();
-        if let Ok(mut inspection) = parse_record(&next.body)
+        if self.plant == Plant::PhotoReplaced
+            && expect != Expect::Absent
+            && let Ok(mut inspection) = parse_record(&next.body)
+        {
+            inspection.request.photo = PhotoRef::File("another.png".to_owned());
+            next.body = record_body(&inspection);
+        }
+        if self.plant == Plant::PublishedTooEarly
+            && let Ok(mut inspection) = parse_record(&next.body)
             && inspection.phase.is_final()
         {
             inspection.published_at = inspection.finished_at;
@@ -173,6 +215,14 @@ impl Records for BadRecords {
 
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
         self.records.list(query, after, max).await
+    }
+
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        self.records.result_of(key).await
+    }
+
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
+        self.records.keep_result(key, id, now).await
     }
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {

@@ -12,8 +12,8 @@ use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
     BlobAddress, BlobMeta, Blobs, Clock, Expect, Heartbeat, OutEvent, Page, PortError, PortErrorKind,
-    Publisher, PutNew, RECORDS_PAGE_MAX, RecordQuery, Records, STATE_BYTES_MAX, StateStore, StoredRecord,
-    Written,
+    Publisher, PutNew, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, STATE_BYTES_MAX, StateStore,
+    StoredRecord, Written,
 };
 
 fn check(context: &Context, checked: Checked) {
@@ -32,6 +32,7 @@ pub(crate) struct SimRecords {
 struct RecordsState {
     records: BTreeMap<InspectionId, StoredRecord>,
     beats: BTreeMap<String, Heartbeat>,
+    results: BTreeMap<ResultKey, InspectionId>,
 }
 
 impl SimRecords {
@@ -98,6 +99,19 @@ impl Records for SimRecords {
         Ok(Page { records, next })
     }
 
+    async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        let found = self.state().results.get(key).cloned();
+        if found.is_some() {
+            self.context.count(Happening::ResultFound);
+        }
+        Ok(found)
+    }
+
+    async fn keep_result(&self, key: &ResultKey, id: &InspectionId, _: Timestamp) -> Result<(), PortError> {
+        self.state().results.insert(key.clone(), id.clone());
+        Ok(())
+    }
+
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let worker = heartbeat.worker.clone();
         let ticks = self.context.ticks();
@@ -150,6 +164,8 @@ impl Blobs for SimBlobs {
         Ok(self.0.facts().blob(at).map(|bytes| BlobMeta {
             bytes: bytes.len() as u64,
             sha256: Some(Sha256::digest(bytes).into()),
+            etag: None,
+            version: None,
         }))
     }
 

@@ -2,8 +2,9 @@
 //! read.
 
 use crate::context::Context;
-use crate::photos::Kind;
+use crate::photos::{Bytes, Kind};
 use crate::plan::Plan;
+use crate::planted::{self, Plant};
 use crate::queue::SimQueue;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,11 +19,27 @@ pub(crate) struct Photo {
     pub(crate) kind: Kind,
     pub(crate) id: InspectionId,
     pub(crate) reference: PhotoRef,
+    /// The vehicle that it was submitted for.
+    vehicle: Option<&'static str>,
+    /// From when on it has these bytes; before, it has others.
+    pub(crate) since: Duration,
+    /// Whether its id stands for another photo too, so that one of the two is parked.
+    pub(crate) id_is_shared: bool,
+    /// Whether it has other bytes before or after.
+    pub(crate) changes: bool,
     /// Submitted once, and not together with one that has to come back: a second look has another cause.
     once: bool,
 }
 
 impl Photo {
+    /// What was asked for.
+    pub(crate) fn asked(&self) -> InspectionRequest {
+        InspectionRequest {
+            vehicle_id: self.vehicle.map(Into::into),
+            ..InspectionRequest::of(self.id.clone(), self.reference.clone())
+        }
+    }
+
     /// Whether one look is one look: flaky and failing ones are looked at again by design.
     pub(crate) fn looks_are_counted(&self) -> bool {
         self.once && matches!(self.kind, Kind::Clean | Kind::Suspect | Kind::Damaged)
@@ -64,6 +81,8 @@ pub(crate) fn draw(plan: &Plan, rng: &mut fastrand::Rng) -> Vec<Submission> {
         };
         all.push(submission);
     }
+    let more = again(&mut all, plan, rng);
+    all.extend(more);
     for _ in 0..rng.usize(0..3) {
         all.push(submission(plain(NOTHING)));
         let mut unreadable = submission(plain(UNREADABLE[rng.usize(0..UNREADABLE.len())]));
@@ -82,7 +101,9 @@ pub(crate) fn draw(plan: &Plan, rng: &mut fastrand::Rng) -> Vec<Submission> {
     }
     let over = u64::try_from(plan.submit_over.as_millis()).unwrap_or(0);
     for submission in &mut all {
-        submission.at = Duration::from_millis(rng.u64(0..=over));
+        let earliest = submission.photos.iter().map(|photo| photo.since).max();
+        let earliest = earliest.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(0));
+        submission.at = Duration::from_millis(rng.u64(0..=over).max(earliest));
     }
     all.sort_by_key(|submission| submission.at);
     all
@@ -99,8 +120,55 @@ fn photo(number: usize, rng: &mut fastrand::Rng) -> Photo {
         kind: Kind::draw(rng),
         id: InspectionId::new(format!("inspection-{number}")).expect("letters, a dash and digits"),
         reference,
+        vehicle: None,
+        since: Duration::ZERO,
+        id_is_shared: false,
+        changes: false,
         once: true,
     }
+}
+
+/// Requests that contradict earlier ones: for another vehicle, under an id that another photo has, and of a photo that
+/// changed meanwhile.
+fn again(all: &mut [Submission], plan: &Plan, rng: &mut fastrand::Rng) -> Vec<Submission> {
+    let mut more = Vec::new();
+    let change = plan.submit_over / 2 + Duration::from_millis(1);
+    for (number, submission) in all.iter_mut().enumerate() {
+        let [original] = submission.photos.as_mut_slice() else {
+            continue;
+        };
+        let was = std::mem::replace(&mut original.once, false);
+        let mut photo = original.clone();
+        match (&photo.reference, rng.u32(0..6)) {
+            (PhotoRef::S3 { .. }, 0) => {
+                photo.vehicle = Some("vehicle-8");
+                more.push(request_for(photo, rng));
+            }
+            (PhotoRef::File(_), 0..2) => {
+                photo.reference = PhotoRef::File(format!("folder/other-{number}.png"));
+                photo.id_is_shared = true;
+                original.id_is_shared = true;
+                more.push(request_for(photo, rng));
+            }
+            (PhotoRef::Url(_), 0..4) => {
+                let at = |kind, since| Photo {
+                    reference: PhotoRef::Url(format!("https://photos.example/changing-{number}.png")),
+                    kind,
+                    since,
+                    changes: true,
+                    ..photo.clone()
+                };
+                for (kind, since) in [(Kind::Clean, Duration::ZERO), (Kind::Damaged, change)] {
+                    let mut photo = at(kind, since);
+                    photo.id = derived_id(&photo.reference);
+                    photo.vehicle = None;
+                    more.push(request_for(photo, rng));
+                }
+            }
+            _ => original.once = was,
+        }
+    }
+    more
 }
 
 fn stored_photo(number: usize, rng: &mut fastrand::Rng) -> Photo {
@@ -114,6 +182,10 @@ fn stored_photo(number: usize, rng: &mut fastrand::Rng) -> Photo {
         kind: Kind::draw(rng),
         id: derived_id(&reference),
         reference,
+        vehicle: None,
+        since: Duration::ZERO,
+        id_is_shared: false,
+        changes: false,
         once: true,
     }
 }
@@ -156,17 +228,23 @@ fn s3_event(mut photos: Vec<Photo>) -> Submission {
     }
 }
 
-fn request(photo: Photo, rng: &mut fastrand::Rng) -> Submission {
+fn request(mut photo: Photo, rng: &mut fastrand::Rng) -> Submission {
+    photo.vehicle = Some("vehicle-7");
+    request_for(photo, rng)
+}
+
+fn request_for(photo: Photo, rng: &mut fastrand::Rng) -> Submission {
     let request = InspectionRequest {
         id: photo.id.clone(),
         photo: photo.reference.clone(),
-        vehicle_id: Some("vehicle-7".into()),
+        vehicle_id: photo.vehicle.map(Into::into),
         reservation_id: None,
         occasion: None,
         viewpoint: None,
         taken_at: None,
         deadline: None,
         labels: BTreeMap::new(),
+        content: None,
     };
     let (body, attributes) = if rng.bool() {
         (request_json(&request), BTreeMap::new())
@@ -185,21 +263,32 @@ fn request(photo: Photo, rng: &mut fastrand::Rng) -> Submission {
 }
 
 /// Where each photo of a world is found.
-pub(crate) fn photos(submissions: &[Submission]) -> BTreeMap<String, (Kind, usize)> {
-    submissions
-        .iter()
-        .flat_map(|s| &s.photos)
-        .map(|photo| (photo.reference.identity(), (photo.kind, photo.number)))
-        .collect()
+pub(crate) fn photos(submissions: &[Submission]) -> BTreeMap<String, Vec<Bytes>> {
+    let mut all: BTreeMap<String, Vec<Bytes>> = BTreeMap::new();
+    for photo in submissions.iter().flat_map(|s| &s.photos) {
+        let bytes = Bytes {
+            since: photo.since,
+            kind: photo.kind,
+            number: photo.number,
+        };
+        all.entry(photo.reference.identity()).or_default().push(bytes);
+    }
+    all.values_mut()
+        .for_each(|bytes| bytes.sort_by_key(|bytes| bytes.since));
+    all
 }
 
 /// Sends everything at its time.
-pub(crate) async fn all(context: &Context, intake: &SimQueue, submissions: &[Submission]) {
+pub(crate) async fn all(
+    context: &Context,
+    intake: &SimQueue,
+    (submissions, plant): (&[Submission], Option<Plant>),
+) {
     for submission in submissions {
         tokio::time::sleep(submission.at.saturating_sub(context.ticks())).await;
         for photo in &submission.photos {
             context.log("submits", format_args!("{} {:?}", photo.id, photo.kind));
         }
-        intake.put(&submission.message);
+        intake.put(&planted::message(plant, &submission.message));
     }
 }

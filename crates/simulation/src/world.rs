@@ -156,7 +156,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
     }
     slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
     let whole = async {
-        submit::all(context, &queues.intake, submissions).await;
+        submit::all(context, &queues.intake, (submissions, plant)).await;
         drain(context, &queues).await;
         closer.stop();
         close(context, &capacity, &mut slots).await;
@@ -239,12 +239,31 @@ fn judge(context: &Context, submissions: &[Submission]) {
 
 fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invariant, String)> {
     let facts = context.facts();
-    let id = &photo.id;
-    let Some(inspection) = facts.final_of(id) else {
-        return Err((Invariant::J4, format!("{id} has not ended")));
+    let (id, asked) = (&photo.id, photo.asked());
+    if photo.id_is_shared && facts.is_parked(id) {
+        context.count(Happening::IdConflict);
+        return Ok(());
+    }
+    let Some(inspection) = facts.answered(&asked).filter(|i| i.published_at.is_some()) else {
+        return Err(match facts.final_of(id) {
+            None => (Invariant::J4, format!("{id} has not ended")),
+            Some(i) if i.published_at.is_none() || !facts.is_told(i) => {
+                (Invariant::J5, format!("{id} is final, and nobody was told"))
+            }
+            Some(_) => (
+                Invariant::I2,
+                format!("nothing answers the request for {:?}", asked.vehicle_id),
+            ),
+        });
     };
-    if facts.told(id).is_none() || inspection.published_at.is_none() {
-        return Err((Invariant::J5, format!("{id} is final, and nobody was told")));
+    if photo.changes {
+        if facts.judge_bytes(photo)? {
+            context.count(Happening::PhotoChanged);
+        }
+        return Ok(());
+    }
+    if inspection.request.id != *id {
+        context.count(Happening::OtherPurpose);
     }
     context.count(happening(&inspection.phase));
     judge_failure(photo, &inspection.phase)?;

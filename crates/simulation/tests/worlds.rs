@@ -142,3 +142,18 @@ fn finds_workers_started_again_and_again_though_they_die_at_start() {
 fn finds_a_process_that_goes_on_when_its_device_hangs() {
     finds(Plant::StallIgnored, Invariant::T3);
 }
+
+#[test]
+fn finds_a_second_purpose_that_is_ignored() {
+    finds(Plant::PurposeIgnored, Invariant::I2);
+}
+
+#[test]
+fn finds_a_photo_that_changed_and_is_not_looked_at_again() {
+    finds(Plant::ContentIgnored, Invariant::I3);
+}
+
+#[test]
+fn finds_an_id_that_stands_for_two_photos() {
+    finds(Plant::PhotoReplaced, Invariant::I1);
+}

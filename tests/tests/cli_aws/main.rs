@@ -146,6 +146,7 @@ fn inspection(id: &str, phase: &Phase, (vehicle, now): (&str, Timestamp), overla
         published_at: Some(now),
         attempts: 1,
         history: AttemptHistory::default(),
+        photo_history: walkaround_domain::record::PhotoHistory::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use flate2::write::GzEncoder;
 use std::io::{Read, Write};
 use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
-use walkaround_ports::{IndexKeys, StoredRecord};
+use walkaround_ports::{IndexKeys, ResultKey, StoredRecord};
 
 /// Sort key of the record of an inspection.
 pub(super) const RECORD: &str = "R";
@@ -28,6 +28,16 @@ pub(super) const SHARDS: u64 = 8;
 /// Primary key of the record of an inspection.
 pub(super) fn record_key(id: &str) -> Item {
     key(format!("I#{id}"), RECORD)
+}
+
+/// Primary key of the item that names the inspection with a result. It begins like a record's, for policies that allow
+/// `I#*`; no id has a `#`, so none is another's.
+pub(super) fn result_key(result: &ResultKey) -> Item {
+    let digest = InspectionId::from_digest(result.photo_sha256);
+    key(
+        format!("I##{digest}"),
+        format!("{}#{}", result.bundle, result.version),
+    )
 }
 
 /// Partition of the index by day.

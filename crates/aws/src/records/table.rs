@@ -6,6 +6,7 @@
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
 //! | record of an inspection | `I#<id>` | `R` |
+//! | inspection with a result | `I##<SHA-256 of the photo>` | `<bundle>#<version>` |
 //! | heartbeat | `W` | hour it was sent in, `#`, worker |
 //! | lock | `L#<name>` | `L` |
 //! | state document | `S#<key>` | `S` |

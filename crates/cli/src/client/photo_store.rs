@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use walkaround_domain::identity::{content_is_known, object_content};
 use walkaround_domain::{InspectionRequest, PhotoRef, hex};
 use walkaround_messages::{SUBMITTED_PREFIX, derived_id};
 use walkaround_ports::{BlobAddress, Blobs};
@@ -42,6 +43,36 @@ impl PhotoStore {
             bucket: settings.photos_bucket.clone(),
             bytes_max: settings.photo_bytes_max,
         }
+    }
+
+    /// Fills in what the store says of an object's bytes, where the request does not: its version, or else its ETag
+    /// and size. Whether anything was filled in; what may not be looked at stays as it is.
+    ///
+    /// # Errors
+    /// One line: the store is out of reach.
+    pub(crate) async fn identify(&self, request: &mut InspectionRequest) -> anyhow::Result<bool> {
+        let known = content_is_known(request);
+        let PhotoRef::S3 { bucket, key, version } = &mut request.photo else {
+            return Ok(false);
+        };
+        if known {
+            return Ok(false);
+        }
+        let at = BlobAddress {
+            bucket: bucket.clone(),
+            key: key.clone(),
+        };
+        let meta = match self.blobs.head(&at).await {
+            Ok(Some(meta)) => meta,
+            Ok(None) => return Ok(false),
+            Err(error) if !error.kind.is_transient() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        *version = meta.version;
+        if version.is_none() {
+            request.content = meta.etag.map(|etag| object_content(&etag, meta.bytes));
+        }
+        Ok(content_is_known(request))
     }
 
     /// Copies a photo into the stack under its digest, and makes a request of it.

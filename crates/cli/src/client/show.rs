@@ -136,6 +136,11 @@ fn looked(lines: &mut Lines, o: &Outcome) {
     lines.maybe("sha256", digest);
     let bundle = format!("{} {}", o.bundle_name, o.bundle_version);
     lines.add("bundle", bundle.trim());
+    let reused = o.reused_from.as_ref();
+    lines.maybe(
+        "reused from",
+        reused.map(|id| format!("inspection {id}: same photo, same bundle, no networks ran")),
+    );
     lines.add("looked by", &o.worker);
     let timings: Vec<String> = o
         .timings_ms
@@ -171,4 +176,9 @@ fn times(lines: &mut Lines, i: &Inspection) {
     lines.maybe("finished", i.finished_at.map(after));
     lines.maybe("published", i.published_at.map(after));
     lines.add("attempts", i.attempts);
+    let other = i.photo_history.other_bytes.as_ref();
+    lines.maybe(
+        "changed",
+        other.map(|id| format!("the photo had other bytes later: inspection {id}")),
+    );
 }

@@ -8,6 +8,7 @@ mod item;
 mod manifest;
 mod send;
 mod sources;
+mod standing;
 mod wait;
 
 use super::backend::Backend;

@@ -179,6 +179,7 @@ fn inspection(id: &str, vehicle: &str) -> Inspection {
             taken_at: None,
             deadline: None,
             labels: BTreeMap::new(),
+            content: None,
         },
         phase: Phase::Accepted,
         route: None,
@@ -189,6 +190,7 @@ fn inspection(id: &str, vehicle: &str) -> Inspection {
         published_at: None,
         attempts: 1,
         history: AttemptHistory::default(),
+        photo_history: walkaround_domain::record::PhotoHistory::default(),
     }
 }
 

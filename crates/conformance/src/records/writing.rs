@@ -3,7 +3,7 @@
 use super::{RecordsUnderTest, id, record};
 use crate::suite::{Broken, Outcome, ensure};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Expect, IndexKeys, StoredRecord, Written};
+use walkaround_ports::{Expect, IndexKeys, ResultKey, StoredRecord, Written};
 
 pub(super) async fn record_reads_back_whole(t: RecordsUnderTest) -> Outcome {
     let absent = t.records.read(&id("first")?).await?;
@@ -139,5 +139,56 @@ pub(super) async fn twenty_writers_lose_no_change(t: RecordsUnderTest) -> Outcom
         marks == all && version == 21,
         "version {version}, marks {marks:?}"
     );
+    Ok(())
+}
+
+fn result(byte: u8, bundle: &str, version: &str) -> ResultKey {
+    ResultKey {
+        photo_sha256: [byte; 32],
+        bundle: bundle.to_owned(),
+        version: version.to_owned(),
+    }
+}
+
+/// Kept results are a hint that may lag: they are asked for until they are there.
+async fn found(t: &RecordsUnderTest, key: &ResultKey, wanted: &str) -> Result<bool, Broken> {
+    for _ in 0..50 {
+        let found = t.records.result_of(key).await?;
+        if found == Some(id(wanted)?) {
+            return Ok(true);
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(false)
+}
+
+pub(super) async fn a_result_is_found_by_its_bytes_and_bundle(t: RecordsUnderTest) -> Outcome {
+    let key = result(7, "demo", "3");
+    let before = t.records.result_of(&key).await?;
+    ensure!(before.is_none(), "before any was kept: {before:?}");
+    let now = Timestamp(1_795_305_600_123);
+    t.records.write(&record("one")?, Expect::Absent).await?;
+    t.records.keep_result(&key, &id("one")?, now).await?;
+    ensure!(found(&t, &key, "one").await?, "what was kept is not found");
+    for other in [
+        result(8, "demo", "3"),
+        result(7, "other", "3"),
+        result(7, "demo", "4"),
+    ] {
+        let found = t.records.result_of(&other).await?;
+        ensure!(found.is_none(), "{other:?}: {found:?}");
+    }
+    let standing = t.records.read(&id("one")?).await?;
+    ensure!(standing.is_some_and(|r| r.version == 1), "its record was touched");
+    Ok(())
+}
+
+pub(super) async fn a_later_result_replaces_the_first(t: RecordsUnderTest) -> Outcome {
+    let key = result(7, "demo", "3");
+    for (name, at) in [("one", 1_795_305_600_123), ("two", 1_795_305_601_000)] {
+        t.records.write(&record(name)?, Expect::Absent).await?;
+        t.records.keep_result(&key, &id(name)?, Timestamp(at)).await?;
+    }
+    ensure!(found(&t, &key, "two").await?, "the later one is not found");
     Ok(())
 }

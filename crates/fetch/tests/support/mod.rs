@@ -196,8 +196,21 @@ fn fault(kind: PortErrorKind) -> PortError {
 
 #[async_trait]
 impl Blobs for FakeBlobs {
-    async fn head(&self, _: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        Err(fault(PortErrorKind::Invalid))
+    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        let known = |etag: Option<&str>, version: Option<&str>| BlobMeta {
+            bytes: 9,
+            sha256: None,
+            etag: etag.map(str::to_owned),
+            version: version.map(str::to_owned),
+        };
+        match at.key.as_str() {
+            "versioned" => Ok(Some(known(Some("e"), Some("v")))),
+            "plain" => Ok(Some(known(Some("e"), None))),
+            "fixed" => Ok(Some(known(None, None))),
+            "missing" => Ok(None),
+            "denied" => Err(fault(PortErrorKind::Denied)),
+            _ => Err(fault(PortErrorKind::Invalid)),
+        }
     }
 
     async fn get_version(

@@ -2,6 +2,7 @@
 //! the terminal of whoever reads them.
 
 use crate::Unreadable;
+use walkaround_domain::identity::LABELS_MAX;
 use walkaround_domain::{InspectionRequest, PhotoRef};
 
 /// Longest name of a thing (vehicle, reservation, viewpoint, label, bucket), in bytes.
@@ -10,8 +11,6 @@ const NAME_BYTES_MAX: usize = 256;
 const KEY_BYTES_MAX: usize = 1024;
 /// Longest URL or path, in bytes.
 const URL_BYTES_MAX: usize = 4096;
-/// Most labels.
-const LABELS_MAX: usize = 32;
 
 /// An empty text says nothing: it becomes a field left out.
 pub(super) fn tidy(request: &mut InspectionRequest) {
@@ -29,6 +28,9 @@ pub(super) fn tidy(request: &mut InspectionRequest) {
 /// Checks every text of a request.
 pub(super) fn check(request: &InspectionRequest) -> Result<(), Unreadable> {
     check_photo(&request.photo)?;
+    if let Some(content) = &request.content {
+        at_most("photo.content", content, NAME_BYTES_MAX)?;
+    }
     for (field, value) in [
         ("vehicle_id", &request.vehicle_id),
         ("reservation_id", &request.reservation_id),

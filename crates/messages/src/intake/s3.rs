@@ -1,18 +1,16 @@
 //! S3's own events, as a list of records or one at a time through EventBridge.
 //!
 //! Keys differ: a record's key is URL-encoded as a form would be (`+` is a space; some stores encode the
-//! slash too), EventBridge's is the key itself. Only the bucket, the key and the version make the photo:
-//! ETag and sequencer differ between deliveries of what is the same photo to a caller.
+//! slash too), EventBridge's is the key itself. Bucket, key and version make the photo; without a version, ETag and
+//! size tell one write of a key from the next. The sequencer says nothing of the bytes.
 
 use super::{Intake, NoPhoto, nothing, one, text};
+use crate::request::known_version;
 use crate::{Unreadable, v1};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use walkaround_domain::identity::{SUBMITTED_PREFIX, object_content};
 use walkaround_domain::photo_name::is_system_path;
-
-/// Photos under this prefix were put there by a client that sends a request of its own, with all that is known of
-/// them: S3's event of the same photo is not another one.
-pub const SUBMITTED_PREFIX: &str = "walkaround-submitted/";
 
 /// Major version of the records that this build reads; S3 raises it when their meaning changes.
 const EVENT_MAJOR: &str = "2";
@@ -50,7 +48,7 @@ fn record(record: &Value) -> Result<Vec<Intake>, Unreadable> {
     let s3 = record.get("s3").unwrap_or(&Value::Null);
     let object = s3.get("object").unwrap_or(&Value::Null);
     let encoded = text(object, "key").ok_or_else(|| Unreadable::new("s3.object.key: missing"))?;
-    created_object(s3, object, decode_key(encoded)?, "versionId")
+    created_object(s3, object, decode_key(encoded)?, ["versionId", "eTag"])
 }
 
 /// An event in EventBridge's envelope.
@@ -64,7 +62,7 @@ pub(super) fn event_bridge(envelope: &Value) -> Result<Vec<Intake>, Unreadable> 
     let detail = envelope.get("detail").unwrap_or(&Value::Null);
     let object = detail.get("object").unwrap_or(&Value::Null);
     let key = text(object, "key").ok_or_else(|| Unreadable::new("detail.object.key: missing"))?;
-    created_object(detail, object, key.to_owned(), "version-id").map_err(|e| e.within("detail"))
+    created_object(detail, object, key.to_owned(), ["version-id", "etag"]).map_err(|e| e.within("detail"))
 }
 
 /// The request for an object; `around` holds the bucket beside it.
@@ -72,7 +70,7 @@ fn created_object(
     around: &Value,
     object: &Value,
     key: String,
-    version_field: &str,
+    [version_field, etag_field]: [&str; 2],
 ) -> Result<Vec<Intake>, Unreadable> {
     let bucket = around
         .get("bucket")
@@ -81,13 +79,24 @@ fn created_object(
     if let Some(why) = no_photo(&key, is_empty(object)) {
         return nothing(why);
     }
+    let version = known_version(text(object, version_field).map(str::to_owned));
+    let content = match (
+        text(object, etag_field),
+        object.get("size").and_then(Value::as_u64),
+    ) {
+        (Some(etag), Some(bytes)) if version.is_none() => Some(object_content(etag, bytes)),
+        _ => None,
+    };
     let source = v1::photo::Source::S3(v1::S3Object {
         bucket: bucket.to_owned(),
         key,
-        version: text(object, version_field).map(str::to_owned),
+        version,
     });
     one(v1::InspectPhoto {
-        photo: Some(v1::Photo { source: Some(source) }),
+        photo: Some(v1::Photo {
+            source: Some(source),
+            content,
+        }),
         ..v1::InspectPhoto::default()
     })
 }

@@ -5,6 +5,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
     AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionId,
     InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoRef, PixelBox, Reason, ReasonCode, Size,
@@ -78,7 +79,11 @@ fn photo() -> impl Strategy<Value = PhotoRef> {
 /// Any request within the bounds.
 pub(crate) fn any_request() -> impl Strategy<Value = InspectionRequest> {
     (
-        ("[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}", photo()),
+        (
+            "[A-Za-z0-9_-][A-Za-z0-9._-]{0,80}",
+            photo(),
+            option::of("[a-z0-9/]{1,40}"),
+        ),
         (option::of(name()), option::of(name()), option::of(name())),
         option::of(prop_oneof![Just(Occasion::PickUp), Just(Occasion::Return)]),
         (option::of(moment()), option::of(moment())),
@@ -86,7 +91,7 @@ pub(crate) fn any_request() -> impl Strategy<Value = InspectionRequest> {
     )
         .prop_map(
             |(
-                (id, photo),
+                (id, photo, content),
                 (vehicle_id, reservation_id, viewpoint),
                 occasion,
                 (taken_at, deadline),
@@ -95,6 +100,7 @@ pub(crate) fn any_request() -> impl Strategy<Value = InspectionRequest> {
                 InspectionRequest {
                     id: InspectionId::new(id).expect("drawn as an id"),
                     photo,
+                    content,
                     vehicle_id,
                     reservation_id,
                     occasion,
@@ -166,6 +172,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                     bundle_version: bundle.1,
                     timings_ms,
                     worker: bundle.2,
+                    reused_from: None,
                 }
             },
         )
@@ -224,6 +231,24 @@ fn history() -> impl Strategy<Value = AttemptHistory> {
         )
 }
 
+fn photo_history() -> impl Strategy<Value = PhotoHistory> {
+    let id = "[a-z0-9-]{1,20}".prop_map(|id| InspectionId::new(id).expect("drawn as an id"));
+    (
+        option::of(digest()),
+        option::of(moment()),
+        option::of(id),
+        0_u32..9,
+    )
+        .prop_map(
+            |(photo_sha256, compared_at, other_bytes, completions)| PhotoHistory {
+                photo_sha256,
+                compared_at,
+                other_bytes,
+                completions,
+            },
+        )
+}
+
 /// Any inspection.
 pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
     (
@@ -237,7 +262,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
             option::of(moment()),
         ),
         any::<u32>(),
-        history(),
+        (history(), photo_history()),
     )
         .prop_map(
             |(
@@ -246,7 +271,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
                 outcome,
                 (accepted_at, routed_at, finished_at, published_at),
                 attempts,
-                history,
+                (history, photo_history),
             )| {
                 Inspection {
                     request,
@@ -259,6 +284,7 @@ pub(crate) fn any_inspection() -> impl Strategy<Value = Inspection> {
                     published_at,
                     attempts,
                     history,
+                    photo_history,
                 }
             },
         )

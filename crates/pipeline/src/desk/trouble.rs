@@ -11,7 +11,9 @@ use crate::telemetry::Happened;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::{Event, FailureCode, InspectionRequest, UsedBundle};
+use walkaround_domain::identity::{Difference, Part, Purpose};
+use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, UsedBundle};
+use walkaround_messages::{has_base_id, own_id};
 use walkaround_ports::{Delivery, FetchError, PortError, PortErrorKind};
 
 /// Why a photo is not settled yet.
@@ -29,8 +31,8 @@ pub enum Trouble {
     /// A store (records, results, queue, topic) is out of reach or refuses for now. No attempt: the message comes back
     /// until the store is there again.
     Unrecordable(String),
-    /// The message means another photo than the inspection of its id.
-    OtherPhoto(String),
+    /// The message means something else than the inspection of its id.
+    Differs(Difference),
     /// The engine fails on its own picture as well. No attempt: another process may do better.
     EngineSick(String),
     /// This process is to stop, or its invocation is about to end.
@@ -41,6 +43,11 @@ impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
         store_trouble(error)
     }
+}
+
+/// Why a message is parked whose id stands for something else.
+fn conflict(id: &InspectionId, difference: &Difference) -> String {
+    format!("inspection {id} {difference}")
 }
 
 impl From<PortError> for Trouble {
@@ -72,14 +79,14 @@ impl Desk {
                 warn!(inspection = %id, detail, "the engine is sick, the photo goes back");
                 return self.give_back(self.retry.delay(1, &self.dice));
             }
-            Trouble::OtherPhoto(detail) => return self.park(delivery, &detail).await,
+            Trouble::Differs(difference) => return self.park(delivery, &conflict(&id, &difference)).await,
             Trouble::Unrecordable(detail) => Err(Trouble::Unrecordable(detail)),
             Trouble::Again { code, detail } => self.attempt_failed(request, delivery, (code, detail)).await,
             Trouble::Final(code, detail) => self.fail(request, delivery, (code, detail)).await,
         };
         match outcome {
             Ok(handled) => handled,
-            Err(Trouble::OtherPhoto(detail)) => self.park(delivery, &detail).await,
+            Err(Trouble::Differs(difference)) => self.park(delivery, &conflict(&id, &difference)).await,
             Err(trouble) => {
                 let detail = trouble.detail();
                 if self.settler.clock.now().since(delivery.sent_at) > MESSAGE_AGE_MAX {
@@ -100,7 +107,16 @@ impl Desk {
         delivery: &Delivery,
         (code, detail): (FailureCode, String),
     ) -> Result<Handled, Trouble> {
-        let entry = self.take_up(request, delivery).await?;
+        let entry = match self.resume(&request, delivery).await {
+            Err(Trouble::Differs(Difference::Purpose { .. })) if has_base_id(&request) => {
+                return Err(Trouble::Unrecordable(detail));
+            }
+            resumed => resumed?,
+        };
+        if entry.inspection.phase.is_final() {
+            // It was to be compared with what was looked at before. That stands; this message waits for its photo.
+            return Err(Trouble::Unrecordable(detail));
+        }
         let attempt = entry.inspection.attempts.saturating_add(1);
         if self.retry.exhausted(attempt) {
             let detail = format!("{detail} (after {attempt} attempts)");
@@ -123,7 +139,23 @@ impl Desk {
         delivery: &Delivery,
         failure: (FailureCode, String),
     ) -> Result<Handled, Trouble> {
-        let entry = self.take_up(request, delivery).await?;
+        let entry = match self.resume(&request, delivery).await {
+            Err(Trouble::Differs(Difference::Purpose { .. })) if has_base_id(&request) => {
+                let id = own_id(&request.id, &Part::Purpose(Purpose::of(&request)));
+                let own = InspectionRequest {
+                    id,
+                    ..request.clone()
+                };
+                self.resume(&own, delivery).await?
+            }
+            resumed => resumed?,
+        };
+        if entry.inspection.phase.is_final() {
+            info!(inspection = %entry.inspection.request.id, "its photo cannot be compared any more: what was found stands");
+            let entry = self.join(entry, &request, Some(delivery.sent_at)).await?;
+            self.settler.publish(entry).await?;
+            return Ok(Handled::Settled);
+        }
         self.record_failure(entry, failure).await
     }
 
@@ -156,8 +188,8 @@ impl Trouble {
             Self::Again { detail, .. }
             | Self::Final(_, detail)
             | Self::Unrecordable(detail)
-            | Self::EngineSick(detail)
-            | Self::OtherPhoto(detail) => detail,
+            | Self::EngineSick(detail) => detail,
+            Self::Differs(_) => "the id stands for something else",
             Self::Draining => "this process is to stop",
         }
     }
@@ -175,6 +207,7 @@ pub fn encode_trouble(detail: String) -> Trouble {
 /// right or a bucket that somebody puts right.
 pub(super) fn store_trouble(error: LedgerError) -> Trouble {
     match error {
+        LedgerError::Differs(difference) => Trouble::Differs(difference),
         LedgerError::Port(e) if e.port == "blobs" && e.kind == PortErrorKind::TooLarge => {
             Trouble::Final(FailureCode::StoreFailed, e.to_string())
         }

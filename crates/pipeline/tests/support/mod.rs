@@ -24,8 +24,8 @@ use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Clock, Delivery, Depth, Expect, FetchError, Heartbeat,
-    LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher, PutNew,
-    Queue, Receipt, RecordQuery, Records, StoredRecord, Written,
+    KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher,
+    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
 };
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
@@ -198,6 +198,9 @@ impl Drop for InFlight<'_> {
 
 #[async_trait]
 impl PhotoSource for Stores {
+    async fn identify(&self, _: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
+        Ok(None)
+    }
     async fn fetch(&self, photo: &PhotoRef, _: u64) -> Result<Vec<u8>, FetchError> {
         let next = {
             let mut fetches = self.0.fetches.lock().unwrap();
@@ -245,6 +248,12 @@ impl Records for Stores {
     }
     async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
         Ok(Page::default())
+    }
+    async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
+        Ok(None)
+    }
+    async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
+        Ok(())
     }
     async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
         Ok(())

@@ -6,9 +6,11 @@ use crate::failure::Failure;
 use crate::inspect::inputs::{FileNames, is_regular};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 use walkaround_assembly::terminal::printable_path;
+use walkaround_domain::identity::file_content;
 use walkaround_domain::{InspectionRequest, Occasion, PhotoRef, Timestamp};
-use walkaround_messages::{derived_id, parse_intake, request_json};
+use walkaround_messages::{base_id, derived_id, parse_intake, request_json};
 
 /// One photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +54,13 @@ impl Item {
         let text = absolute.to_str().map(str::to_owned);
         match (by_path, text) {
             (true, None) => return Err(cannot("its path is not UTF-8, leave out --by-path".to_owned())),
-            (true, Some(text)) => self.request.photo = PhotoRef::File(text),
+            (true, Some(text)) => {
+                let meta = absolute.metadata().map_err(|e| cannot(e.to_string()))?;
+                let changed = meta.modified().map_err(|e| cannot(e.to_string()))?;
+                let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
+                self.request.photo = PhotoRef::File(text);
+                self.request.content = Some(file_content(meta.len(), since.as_nanos()));
+            }
             (false, _) => {
                 // Until it is taken in, for people: its key is made from its bytes and a plain name.
                 self.request.photo = PhotoRef::File(printable_path(path));
@@ -60,7 +68,7 @@ impl Item {
             }
         }
         if !self.id_given {
-            self.request.id = derived_id(&self.request.photo);
+            self.request.id = base_id(&self.request.photo, self.request.content.as_deref());
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Sending: photos are taken into the stack and their requests go out in batches.
 
 use super::item::Item;
+use super::standing::{Standing, Watched, standing};
 use crate::args::{Printed, Wire};
 use crate::client::photo_store::PhotoStore;
 use crate::client::rows::{print_document, print_notice};
@@ -11,19 +12,12 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_domain::{InspectionId, InspectionRequest};
-use walkaround_messages::{request_json, request_protobuf};
+use walkaround_domain::InspectionRequest;
+use walkaround_messages::{base_id, request_json, request_protobuf};
 use walkaround_ports::{Clock, OutMessage, PortError, Queue, Records};
 
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;
-
-/// An inspection whose result is waited for.
-#[derive(Debug, Clone)]
-pub(super) struct Watched {
-    pub id: InspectionId,
-    pub photo: String,
-}
 
 /// What became of the photos.
 #[derive(Debug, Default)]
@@ -34,7 +28,7 @@ pub(super) struct Sent {
     pub failed: usize,
     /// Each inspection once, in order.
     pub watched: Vec<Watched>,
-    ids: HashSet<InspectionId>,
+    keys: HashSet<String>,
 }
 
 pub(super) struct Sender<'a> {
@@ -78,25 +72,27 @@ impl Sender<'_> {
                     continue;
                 }
             };
-            let record = self.records.read(&request.id).await?;
-            if record.is_some_and(|r| matches!(r.keys.phase.as_str(), "done" | "failed")) {
-                self.told(&request, Fate::Known, sent)?;
-            } else {
-                requests.push(request);
+            match standing(&*self.records, &request, item.id_given).await? {
+                Standing::Known(watched) => self.told(&request, Fate::Known(watched), sent)?,
+                Standing::Open(watched) => requests.push((request, watched)),
+                Standing::Taken(difference) => {
+                    let why = format!("inspection {} {difference}", request.id);
+                    self.told(&request, Fate::Failed(why), sent)?;
+                }
             }
         }
         if requests.is_empty() {
             return Ok(());
         }
-        let messages = requests.iter().map(|r| self.message(r)).collect();
+        let messages = requests.iter().map(|(r, _)| self.message(r)).collect();
         let mut answers = self.intake.send(messages).await?.into_iter();
-        for request in &requests {
+        for (request, watched) in requests {
             let fate = match answers.next() {
-                Some(Ok(())) => Fate::Sent,
+                Some(Ok(())) => Fate::Sent(watched),
                 Some(Err(PortError { detail, .. })) => Fate::Failed(detail),
                 None => Fate::Failed("the queue gave no answer".to_owned()),
             };
-            self.told(request, fate, sent)?;
+            self.told(&request, fate, sent)?;
         }
         Ok(())
     }
@@ -129,10 +125,10 @@ impl Sender<'_> {
     /// Counts and tells what became of a photo.
     fn told(&self, request: &InspectionRequest, fate: Fate, sent: &mut Sent) -> Result<(), Failure> {
         let photo = request.photo.to_string();
-        let (state, error) = match fate {
-            Fate::Sent => ("sent", None),
-            Fate::Known => ("known", None),
-            Fate::Failed(why) => ("not_sent", Some(why)),
+        let (state, watched, error) = match fate {
+            Fate::Sent(watched) => ("sent", Some(watched), None),
+            Fate::Known(watched) => ("known", Some(watched), None),
+            Fate::Failed(why) => ("not_sent", None, Some(why)),
         };
         match (state, &error) {
             (_, Some(why)) => {
@@ -144,15 +140,14 @@ impl Sender<'_> {
             _ => sent.known += 1,
         }
         if self.documents == Some(Printed::Json) {
-            let id = error.is_none().then_some(request.id.as_str());
+            let id = watched.as_ref().map(|w| w.id.as_str());
             let document = json!({"inspection_id": id, "photo": photo, "state": state, "error": error});
             self.bar.suspend(|| print_document(document))?;
         }
-        if error.is_none() && sent.ids.insert(request.id.clone()) {
-            sent.watched.push(Watched {
-                id: request.id.clone(),
-                photo,
-            });
+        if let Some(watched) = watched
+            && sent.keys.insert(watched.key())
+        {
+            sent.watched.push(watched);
         }
         Ok(())
     }
@@ -160,6 +155,9 @@ impl Sender<'_> {
 
 async fn taken_in(photos: PhotoStore, item: Item) -> anyhow::Result<InspectionRequest> {
     let mut request = item.request;
+    if item.local.is_none() && photos.identify(&mut request).await? && !item.id_given {
+        request.id = base_id(&request.photo, request.content.as_deref());
+    }
     if let Some(file) = &item.local {
         let taken = photos.take_in(file).await?;
         request.photo = taken.photo;
@@ -170,8 +168,9 @@ async fn taken_in(photos: PhotoStore, item: Item) -> anyhow::Result<InspectionRe
     Ok(request)
 }
 
+#[allow(clippy::large_enum_variant, reason = "made and matched at once")]
 enum Fate {
-    Sent,
-    Known,
+    Sent(Watched),
+    Known(Watched),
     Failed(String),
 }

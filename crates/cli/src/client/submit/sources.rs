@@ -5,9 +5,11 @@ use super::manifest::{self, Reading};
 use crate::client::backend::Backend;
 use crate::failure::Failure;
 use crate::inspect::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use walkaround_domain::identity::{Relation, relate};
 use walkaround_domain::photo_name::{is_other_name, is_system_path};
-use walkaround_domain::{PhotoRef, Timestamp};
+use walkaround_domain::{InspectionId, InspectionRequest, PhotoRef, Timestamp};
 use walkaround_ports::BlobAddress;
 
 /// Keys of one page of a listing.
@@ -55,7 +57,23 @@ impl Plan {
                 plan.add(item, words.about)?;
             }
         }
+        plan.one_photo_an_id()?;
         Ok(plan)
+    }
+
+    /// An id that was given is of one photo and one purpose.
+    fn one_photo_an_id(&self) -> Result<(), Failure> {
+        let mut given: HashMap<&InspectionId, &InspectionRequest> = HashMap::new();
+        for item in self.items.iter().filter(|item| item.id_given) {
+            let first = *given.entry(&item.request.id).or_insert(&item.request);
+            if let Relation::Differs(difference) = relate(first, &item.request) {
+                return Err(Failure::usage(format!(
+                    "inspection_id `{}` is given twice: it {difference}; nothing was sent",
+                    item.request.id
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn word(&mut self, path: &Path, local: &mut Vec<PathBuf>, words: Words<'_>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Waiting for results: records are looked at in turn until every one is final, parked, or out of time.
 
-use super::send::Watched;
+use super::standing::Watched;
 use crate::args::Printed;
 use crate::client::backend::Backend;
 use crate::client::parked::asked_for;
@@ -87,13 +87,11 @@ impl<'a> Waiting<'a> {
     async fn look(&mut self) -> Result<(), Failure> {
         let records = self.stack.records()?;
         for _ in 0..self.pending.len().min(LOOKS) {
-            let Some((at, watched)) = self.pending.pop_front() else {
+            let Some((at, mut watched)) = self.pending.pop_front() else {
                 break;
             };
             match records.read(&watched.id).await? {
-                Some(record) if matches!(record.keys.phase.as_str(), "done" | "failed") => {
-                    self.result(at, &record)?;
-                }
+                Some(record) if watched.is_result(&inspection(&record)?) => self.result(at, &record)?,
                 _ => self.pending.push_back((at, watched)),
             }
         }
@@ -193,7 +191,7 @@ impl<'a> Waiting<'a> {
             }
         }
         for (at, watched) in std::mem::take(&mut self.pending) {
-            match reasons.get(watched.id.as_str()) {
+            match reasons.get(watched.request.id.as_str()) {
                 Some(reason) => self.without_result(at, &watched, ("parked", reason))?,
                 None => self.pending.push_back((at, watched)),
             }

@@ -9,7 +9,7 @@ use crate::text::is_blank;
 use serde_json::{Deserializer, Value};
 use std::collections::BTreeMap;
 use walkaround_domain::PhotoRef;
-use walkaround_messages::{Intake, derived_id, parse_intake};
+use walkaround_messages::{Intake, has_base_id, parse_intake};
 
 /// Reads requests. A `file` is a local photo, as everywhere on the command line.
 pub(super) fn read(text: &str, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
@@ -135,7 +135,7 @@ fn requests(body: &str, reading: Reading<'_>) -> Result<Vec<Item>, String> {
         };
         let photo = request.photo.clone();
         let mut one = Item {
-            id_given: request.id != derived_id(&photo),
+            id_given: !has_base_id(&request),
             request,
             local: None,
         };

@@ -5,7 +5,7 @@ use crate::inspect::inputs::FileNames;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use walkaround_domain::{Occasion, PhotoRef};
-use walkaround_messages::derived_id;
+use walkaround_messages::has_base_id;
 
 /// As a file of this content is read.
 fn csv(text: &[u8], reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
@@ -100,7 +100,15 @@ fn photos_by_path_are_not_copied() {
     let path = folder.0.join("a b.jpg").display().to_string();
     assert_eq!(items[0].local, None);
     assert_eq!(items[0].request.photo, PhotoRef::File(path));
-    assert_eq!(items[0].request.id, derived_id(&items[0].request.photo));
+    let request = &items[0].request;
+    assert!(has_base_id(request) && request.content.is_some());
+    let before = request.id.clone();
+    std::fs::write(folder.0.join("a b.jpg"), b"other bytes, and more of them").unwrap();
+    assert_ne!(
+        read("photo\na b.jpg\n")[0].request.id,
+        before,
+        "a file that changed is another photo"
+    );
 }
 
 #[test]

@@ -1,0 +1,162 @@
+//! Taking the result of another inspection: the same photo, by its digest, and the same bundle.
+//!
+//! The result is copied, not pointed at: report and marked picture are stored again under the new inspection's keys, so
+//! that they live as long as the record that names them, whatever becomes of the other one.
+
+use super::{Looking, NewBlob, Settler};
+use crate::ledger::{Entry, LedgerError};
+use std::collections::BTreeMap;
+use tracing::{info, warn};
+use walkaround_domain::{BlobRef, Event, Inspection, InspectionId, Outcome, Phase, ReasonCode, Verdict};
+use walkaround_messages::PhotoReport;
+use walkaround_ports::{BlobAddress, PortError, ResultKey};
+
+/// Largest report or marked picture that is copied, in bytes; a larger one is made again.
+const COPY_BYTES_MAX: u64 = 64 << 20;
+
+/// A result that was taken from another inspection.
+pub struct Reused {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Why the photo is unusable, if it is.
+    pub reasons: Vec<ReasonCode>,
+    /// Milliseconds, of the whole.
+    pub timings_ms: BTreeMap<String, f64>,
+}
+
+impl Settler {
+    /// Settles an inspection with the result that another one of the same bytes and networks has; what it was, or none
+    /// when there is no such result, or it cannot be read. Costs one small read of the records where there is none.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; the message must come back.
+    pub async fn reuse(
+        &self,
+        entry: &Entry,
+        (key, overlay): (&ResultKey, bool),
+        how: &Looking,
+    ) -> Result<Option<Reused>, LedgerError> {
+        let id = &entry.inspection.request.id;
+        let found = match self.find(id, key, overlay).await {
+            Ok(found) => found,
+            Err(error) => {
+                warn!(inspection = %id, %error, "no result can be reused, the photo is looked at");
+                None
+            }
+        };
+        let Some((verdict, source, outcome)) = found else {
+            return Ok(None);
+        };
+        let name = entry.inspection.request.photo.to_string();
+        let outcome = match self.copy(id, (outcome, overlay), &name).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                warn!(inspection = %id, %source, %error, "a result cannot be copied, the photo is looked at");
+                return Ok(None);
+            }
+        };
+        let total = (how.total.as_secs_f64() * 1e5).round() / 100.0;
+        let outcome = Outcome {
+            timings_ms: BTreeMap::from([("total".to_owned(), total)]),
+            worker: self.worker.clone(),
+            reused_from: Some(source.clone()),
+            ..outcome
+        };
+        self.finish(entry.clone(), &Event::Complete { verdict }, &|next| {
+            next.outcome = Some(outcome.clone());
+            next.photo_history.photo_sha256 = None;
+        })
+        .await?;
+        info!(inspection = %id, from = %source, "the result of the same photo was reused");
+        Ok(Some(Reused {
+            verdict,
+            reasons: outcome.reasons.iter().map(|reason| reason.code).collect(),
+            timings_ms: outcome.timings_ms,
+        }))
+    }
+
+    /// Names an inspection as the one that has the result of these bytes and networks. Only reuse depends on it.
+    pub async fn keep_result(&self, key: &ResultKey, id: &InspectionId) {
+        if let Err(error) = self.ledger.keep_result(key, id, self.clock.now()).await {
+            warn!(inspection = %id, %error, "the result cannot be kept for reuse");
+        }
+    }
+
+    async fn find(
+        &self,
+        id: &InspectionId,
+        key: &ResultKey,
+        overlay: bool,
+    ) -> Result<Option<(Verdict, InspectionId, Outcome)>, PortError> {
+        let Some(source) = self.ledger.result_of(key).await?.filter(|source| source != id) else {
+            return Ok(None);
+        };
+        let Some(entry) = self.ledger.read(&source).await? else {
+            return Ok(None);
+        };
+        let usable = usable(entry.inspection, key, overlay);
+        Ok(usable.map(|(verdict, outcome)| (verdict, source, outcome)))
+    }
+
+    /// The outcome with blobs of its own. The report names the photo as it was asked for here.
+    async fn copy(
+        &self,
+        id: &InspectionId,
+        (mut outcome, overlay): (Outcome, bool),
+        photo: &str,
+    ) -> Result<Outcome, CopyError> {
+        let bundle = (outcome.bundle_name.clone(), outcome.bundle_version.clone());
+        if let Some(report) = &outcome.report {
+            let mut document: PhotoReport = serde_json::from_slice(&self.read_blob(report).await?)?;
+            photo.clone_into(&mut document.photo);
+            let blob = NewBlob {
+                name: "report.json",
+                content_type: "application/json",
+                bytes: &serde_json::to_vec(&document)?,
+            };
+            outcome.report = Some(self.put(id, &bundle, blob).await?);
+        }
+        outcome.overlay = match outcome.overlay.filter(|_| overlay) {
+            None => None,
+            Some(picture) => {
+                let blob = NewBlob {
+                    name: "overlay.jpg",
+                    content_type: "image/jpeg",
+                    bytes: &self.read_blob(&picture).await?,
+                };
+                Some(self.put(id, &bundle, blob).await?)
+            }
+        };
+        Ok(outcome)
+    }
+
+    async fn read_blob(&self, blob: &BlobRef) -> Result<Vec<u8>, PortError> {
+        let at = BlobAddress {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+        };
+        self.blobs.get(&at, COPY_BYTES_MAX).await
+    }
+}
+
+/// The result of an inspection, if it is one of these bytes and networks, and whole.
+fn usable(inspection: Inspection, key: &ResultKey, overlay: bool) -> Option<(Verdict, Outcome)> {
+    let Phase::Done { verdict } = inspection.phase else {
+        return None;
+    };
+    let outcome = inspection.outcome?;
+    let same = outcome.photo_sha256 == Some(key.photo_sha256)
+        && outcome.bundle_name == key.bundle
+        && outcome.bundle_version == key.version;
+    // A photo that could be decoded has a marked picture where one is wanted.
+    let whole = outcome.report.is_some() && (!overlay || outcome.size.is_none() || outcome.overlay.is_some());
+    (same && whole).then_some((verdict, outcome))
+}
+
+#[derive(Debug, thiserror::Error)]
+enum CopyError {
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error("its report cannot be read: {0}")]
+    Report(#[from] serde_json::Error),
+}
