@@ -93,7 +93,8 @@ impl<'a> Segments<'a> {
         let from = self.at;
         let (at, marker) = next_marker(self.bytes, from).ok_or_else(cut_short)?;
         let stray = self.bytes[from..at].iter().any(|&byte| byte != 0xff);
-        if matches!(marker, 0x01 | 0xd0..=EOI) {
+        // Up to 0xbf they are reserved or stand alone (table B.1): there is no length to trust.
+        if matches!(marker, 0x01..=0xbf | 0xd0..=EOI) {
             self.at = at + 2;
             return Ok(Segment {
                 marker,

@@ -15,6 +15,11 @@ use super::markers::{
 /// Bytes among the coded data that are taken for padding, whatever they are. Some cameras leave a few.
 const PADDING_MAX: usize = 64;
 
+/// So many bytes alike, or of text, do not come about in coded data: one time in seven millions.
+const RUN: usize = 16;
+/// Bytes at the end of coded data that are searched for a trailer.
+const TRAILER_LOOKED_AT: usize = 4096;
+
 /// The same JPEG with only those header segments that decoding needs, put right where libjpeg would warn.
 pub(super) fn clean_header(bytes: &[u8], marks: &Marks) -> Vec<u8> {
     let mut copy = Vec::with_capacity(bytes.len());
@@ -290,8 +295,9 @@ fn check_strays(reader: &Reader<'_, '_>, scan: &Scan, tables: &Tables, data: &[u
     if is_padding(data, strays) {
         return Ok(());
     }
-    if scan.progressive {
-        return Err(Broken::Code);
+    // Scans of AC coefficients have units of so few bits that anything ends with a whole one.
+    if scan.band.0 > 0 {
+        return Ok(());
     }
     let mut more = Reader::new(scan, tables, data, reader.at());
     loop {
@@ -305,15 +311,23 @@ fn check_strays(reader: &Reader<'_, '_>, scan: &Scan, tables: &Tables, data: &[u
     }
 }
 
-/// Where no marker says that the data end, they must not run on into what stands behind them: zeros of a file that
-/// was written in part, or a trailer that reads as codes.
+/// Where no marker says that the data end, they must not run on into what stands behind them: the fill of a file that
+/// was written in part, or a trailer that reads as codes. Coded data look like noise, trailers do not.
 fn check_open_end(reader: &Reader<'_, '_>, data: &[u8], next: Option<&u8>) -> Result<(), Broken> {
-    let tail = &data[data.len().saturating_sub(PADDING_MAX)..];
-    let filled = next.is_some_and(|next| tail.len() == PADDING_MAX && tail.iter().all(|byte| byte == next));
-    if filled || !reader.padded() {
+    let tail = &data[data.len().saturating_sub(RUN)..];
+    let filled = next.is_some_and(|next| tail.len() == RUN && tail.iter().all(|byte| byte == next));
+    let last = &data[data.len().saturating_sub(TRAILER_LOOKED_AT)..];
+    if filled || !reader.padded() || last.windows(RUN).any(is_text) {
         return Err(Broken::Ends);
     }
     Ok(())
+}
+
+/// Printable characters and zeros, as in names and length fields; zeros alone may be a dark part of the picture.
+fn is_text(bytes: &[u8]) -> bool {
+    let printable = bytes.iter().filter(|byte| (b' '..=b'~').contains(byte)).count();
+    let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+    printable + zeros == bytes.len() && printable >= zeros
 }
 
 impl Marks {
