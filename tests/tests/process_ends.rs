@@ -39,11 +39,13 @@ fn hung_worker(stack: &TestStack, proxy: &OnnxProxy) -> Running {
 
 #[test]
 fn a_worker_whose_device_hangs_is_gone_within_its_budget_with_75() {
-    let (stack, proxy) = stack(&[("STALL_EXIT_S", "2"), ("DRAIN_BUDGET_S", "2"), ("LEASE_S", "2")]);
+    let (mut stack, proxy) = stack(&[("STALL_EXIT_S", "2"), ("DRAIN_BUDGET_S", "2"), ("LEASE_S", "2")]);
     let mut worker = hung_worker(&stack, &proxy);
     assert_eq!(worker.exit_code(BOUND), 75, "{}", tail(&worker.log(), 40));
 
     proxy.cure();
+    // It has to wait for the end of the first one's lease.
+    stack.set("IDLE_EXIT_S", "10");
     let mut second = stack.start(&["worker"], "second");
     let all = ids(&[request("photo.jpg")]);
     stack.until_all_final(&all, BOUND);

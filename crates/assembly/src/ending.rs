@@ -100,8 +100,8 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
         EndCause::ContainerNotStarted => Some((
             "container",
             (
-                "its container could not be started, so there is no exit code",
-                "the reason says what the container runtime refused; on a GPU machine most often the NVIDIA driver: \
+                "its container could not be started, most often as the machine's NVIDIA driver is too old for its CUDA",
+                "the reason says what the container runtime refused; where it is the driver (580 or newer for CUDA 13), \
                  set MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
             ),
         )),

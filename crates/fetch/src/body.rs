@@ -208,9 +208,16 @@ mod tests {
             (PHOTO.to_vec(), vec![Encoding::Deflate]),
         ];
         for (bytes, encodings) in cases {
-            let photo = decoded(bytes, &encodings, PHOTO.len() as u64);
+            let photo = decoded(bytes, &encodings, 1000);
             assert_eq!(photo.as_deref(), Ok(PHOTO), "{encodings:?}");
         }
+        let exactly = PHOTO.len() as u64;
+        assert_eq!(
+            decoded(gzip(PHOTO), &[Encoding::Gzip], exactly).as_deref(),
+            Ok(PHOTO)
+        );
+        let one_less = decoded(gzip(PHOTO), &[Encoding::Gzip], exactly - 1);
+        assert_eq!(one_less, Err(Undecodable::TooLarge));
         let bomb = gzip(&vec![0; 1 << 20]);
         assert_eq!(decoded(bomb, &[Encoding::Gzip], 1000), Err(Undecodable::TooLarge));
         let whole = gzip(PHOTO);
@@ -231,11 +238,14 @@ mod tests {
         for bytes in whole {
             assert!(!ends_early(bytes), "{bytes:?}");
         }
-        for bytes in &whole[..5] {
-            assert!(
-                ends_early(&bytes[..bytes.len() - 4]) || bytes.ends_with(b"\r\n"),
-                "{bytes:?}"
-            );
+        for (bytes, missing) in [
+            (whole[0], 1),
+            (whole[1], 5),
+            (whole[2], 8),
+            (whole[3], 1),
+            (whole[4], 1),
+        ] {
+            assert!(ends_early(&bytes[..bytes.len() - missing]), "{bytes:?}");
         }
         assert!(ends_early(b""));
     }

@@ -30,6 +30,12 @@ pub fn finished_event(inspection: &Inspection) -> Option<FinishedEvent> {
     let mut told = v1::Inspection::from(inspection);
     // Told again after a crash, the event must read the same: whether it was told before is not part of it.
     told.published_at = None;
+    // Nor is what later requests were compared with; only a completion makes another event.
+    let completions = inspection.photo_history.completions;
+    told.photo_history = (completions > 0).then(|| v1::PhotoHistory {
+        completions,
+        ..v1::PhotoHistory::default()
+    });
     let event = v1::InspectionFinished {
         version: VERSION,
         event_id: id.clone(),

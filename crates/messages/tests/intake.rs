@@ -144,7 +144,7 @@ fn s3_events_come_straight_and_wrapped() {
         event_bridge("in/1.jpg"),
         sns(&event("in/1.jpg")),
         sns(&event_bridge("in/1.jpg")),
-        sns(r#"{"photo": {"s3": {"bucket": "photos", "key": "in/1.jpg"}}}"#),
+        sns(r#"{"photo": {"s3": {"bucket": "photos", "key": "in/1.jpg"}, "content": "e/9"}}"#),
     ] {
         assert_eq!(request(&wrapped), straight, "{wrapped}");
     }

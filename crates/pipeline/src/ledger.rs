@@ -96,6 +96,11 @@ impl Ledger {
         let stands = current.inspection.phase.is_final() || matches!(event, Event::Route { .. });
         let (there, fetched) = (current.inspection.photo_sha256(), mine.photo_sha256());
         let other = stands && there.is_some() && fetched.is_some() && there != fetched;
+        if let Relation::Differs(photo @ Difference::Photo { .. }) =
+            relate(&current.inspection.request, &mine.request)
+        {
+            return Err(LedgerError::Differs(photo));
+        }
         if other && !bytes_are_same(&current.inspection.request, &mine.request) {
             return Err(LedgerError::Differs(Difference::Bytes));
         }

@@ -164,7 +164,7 @@ mod tests {
             (
                 format!("{capacity} - Service cannot fulfill the capacity requested"),
                 "capacity",
-                "Wait",
+                "wait",
             ),
             (
                 format!("{capacity} - VcpuLimitExceeded: You have requested more vCPU capacity"),

@@ -279,11 +279,14 @@ fn photos_of_files_lists_and_prefixes_are_sent() {
     assert!(bodies.keys().all(|b| b.contains("car-7") && b.contains("mine")));
 
     bench.store("mine", &done(Verdict::Clean), "car-7");
-    let known = names.run(&["submit", list.to_str().unwrap(), "--wait", "--timeout", "20"]);
-    assert_eq!(known.code, 0, "{known:?}");
+    let taken = names.run(&["submit", list.to_str().unwrap(), "--wait", "--timeout", "20"]);
+    assert_eq!(taken.code, 1, "{taken:?}");
     assert!(
-        known.stdout.contains("1 already known") && known.stdout.contains("1 clean"),
-        "{known:?}"
+        taken
+            .stderr
+            .contains("inspection mine is of s3://photos/mine.jpg")
+            && taken.stderr.contains("another photo needs another id"),
+        "{taken:?}"
     );
     let by_path = names.run(&["submit", photos.to_str().unwrap(), "--by-path"]);
     assert!(by_path.one_line(2).contains("--by-path"), "{by_path:?}");

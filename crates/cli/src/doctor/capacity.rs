@@ -8,9 +8,10 @@ use super::finding::Finding;
 use crate::client::words::{counted, duration};
 use std::time::Duration;
 use walkaround_assembly::blocked::Blocked;
+use walkaround_assembly::ending::ending;
 use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{WorkerJob, WorkerJobState};
+use walkaround_ports::{EndCause, WorkerJob, WorkerJobState};
 
 /// A job that waits longer than a machine needs to start is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -113,6 +114,10 @@ fn environment(e: &EnvironmentHealth) -> Finding {
 
 /// What Batch's words mean: cause and fix.
 pub(super) fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
+    if let Some(EndCause::DriverTooOld | EndCause::ContainerNotStarted) = EndCause::of(reason) {
+        let ending = ending(None, reason);
+        return Some((ending.meaning, ending.first_step));
+    }
     Blocked::of(reason).map(|blocked| (blocked.meaning(), blocked.first_step()))
 }
 

@@ -42,10 +42,14 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
             add(path, &mut found)?;
         }
     }
-    found.left_out.print()?;
     if found.photos.is_empty() {
-        return Err(Failure::usage("no photos: the folders hold no picture files"));
+        let mut line = "no photos: the folders hold no picture files".to_owned();
+        for left_out in found.left_out.lines() {
+            line = format!("{line}; {left_out}");
+        }
+        return Err(Failure::usage(line));
     }
+    found.left_out.print()?;
     Ok(found.photos)
 }
 

@@ -1,3 +1,5 @@
+//! Which requests are one inspection: tables, and properties for any two purposes.
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

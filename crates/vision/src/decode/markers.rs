@@ -220,9 +220,11 @@ pub(super) fn end_of_picture(bytes: &[u8], marks: &Marks) -> Option<usize> {
         at: marks.scan_at,
     };
     loop {
-        let segment = segments.next().ok()?;
-        if segment.marker == EOI {
-            return Some(segment.at);
+        match segments.next() {
+            Ok(segment) if segment.marker == EOI => return Some(segment.at),
+            Ok(_) => {}
+            // What looks like a marker may be damaged data, its length with it: the end marker may come yet.
+            Err(_) => segments.at = next_marker(bytes, segments.at)?.0 + 2,
         }
     }
 }

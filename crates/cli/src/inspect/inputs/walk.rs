@@ -124,11 +124,18 @@ impl Walk<'_> {
         } else {
             match read_head(path) {
                 Ok(head) if is_picture(&head) => self.found.photos.push(path.to_path_buf()),
+                Ok(head) if is_our_result(&head) => {}
                 Ok(_) => self.left_out(Why::NoPicture, path),
                 Err(_) => self.left_out(Why::Unreadable, path),
             }
         }
     }
+}
+
+/// Whether the first bytes of a file are those of a document or a gallery that `inspect --out` wrote. Not counted.
+fn is_our_result(head: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(head);
+    head.contains("\"schema\": \"walkaround.photo/") || head.contains("<title>Walkaround: ")
 }
 
 /// What this program reads or writes beside photos: annotations and their mapping, masks of drawn samples, marked
