@@ -3,6 +3,7 @@
 
 use crate::cloudformation::{Mapping, bucket, clients, days, deploy, numbers_as_numbers};
 use crate::places;
+use crate::requests::own_bytes;
 use crate::running::Running;
 use crate::throttle::Throttle;
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,7 +215,7 @@ impl TestCloud {
             .put_object()
             .bucket(self.output("PhotosBucket"))
             .key(key);
-        let sent = put.body(bytes.to_vec().into()).send();
+        let sent = put.body(own_bytes(key, bytes).into()).send();
         self.runtime.block_on(sent).expect("the photo is put");
     }
 
@@ -232,7 +233,7 @@ impl TestCloud {
                     .put_object()
                     .bucket(self.output("PhotosBucket"))
                     .key(key);
-                self.runtime.spawn(put.body(bytes.clone().into()).send())
+                self.runtime.spawn(put.body(own_bytes(key, bytes).into()).send())
             });
             for put in puts.collect::<Vec<_>>() {
                 self.runtime

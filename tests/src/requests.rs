@@ -56,6 +56,23 @@ fn photo(background: [u8; 3]) -> Vec<u8> {
     files::jpeg(&picture, 90)
 }
 
+/// The photo with its key as a comment (a COM segment, right after SOI), so that no two stored photos have the same bytes:
+/// results of the same bytes are reused. What is no JPEG stays as it is.
+///
+/// # Panics
+/// When the key is longer than a segment.
+pub fn own_bytes(key: &str, photo: &[u8]) -> Vec<u8> {
+    let Some(rest) = photo.strip_prefix(&[0xff_u8, 0xd8]) else {
+        return photo.to_vec();
+    };
+    let length = u16::try_from(key.len() + 2).expect("a key fits a segment");
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xfe];
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(key.as_bytes());
+    bytes.extend_from_slice(rest);
+    bytes
+}
+
 /// The ids of requests.
 pub fn ids(requests: &[InspectionRequest]) -> BTreeSet<String> {
     requests.iter().map(|r| r.id.to_string()).collect()

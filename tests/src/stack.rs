@@ -2,6 +2,7 @@
 //! outside at what they left: queues, records, blobs, events, processes.
 
 use crate::places;
+use crate::requests::own_bytes;
 pub use crate::requests::{as_json, clean, damaged, ids, is_done, photo_address, request, request_for};
 use crate::running::send_signal;
 pub use crate::running::{Running, tail, until};
@@ -177,7 +178,7 @@ impl TestStack {
         workers.len()
     }
 
-    /// Stores photos under keys, all in one bucket.
+    /// Stores photos under keys, all in one bucket, each with [bytes of its own](own_bytes).
     ///
     /// # Panics
     /// When one cannot be stored.
@@ -187,7 +188,7 @@ impl TestStack {
             for (key, bytes) in photos {
                 let at = photo_address(&key);
                 blobs
-                    .put_new(&at, bytes, "image/jpeg")
+                    .put_new(&at, &own_bytes(&key, bytes), "image/jpeg")
                     .await
                     .expect("a photo is stored");
             }
