@@ -78,6 +78,9 @@ impl TakeBack<'_> {
                 }
             }
         }
+        if sent.is_empty() {
+            return Ok(0);
+        }
         // One that cannot be acknowledged is there twice, and taken back once more.
         for answer in self.segmentation.ack(&sent).await? {
             if let Err(error) = answer {

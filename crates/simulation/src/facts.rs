@@ -50,8 +50,7 @@ pub(crate) struct Facts {
     /// Inspections that were sent to the GPU lane.
     sent_on: BTreeSet<InspectionId>,
     /// Bodies of parked messages, and inspections that they ask for.
-    parked: BTreeSet<String>,
-    parked_ids: BTreeSet<InspectionId>,
+    parked: BTreeMap<String, Vec<InspectionId>>,
     /// Looks at each photo: how often a process took it up, and how often that was cut off.
     looks: BTreeMap<(usize, &'static str), u32>,
     cuts: BTreeMap<(InspectionId, &'static str), u32>,
@@ -120,12 +119,12 @@ impl Facts {
     }
 
     pub(crate) fn is_parked_body(&self, body: &str) -> bool {
-        self.parked.contains(body)
+        self.parked.contains_key(body)
     }
 
     /// Whether a message for this inspection is parked.
     pub(crate) fn is_parked(&self, id: &InspectionId) -> bool {
-        self.parked_ids.contains(id)
+        self.parked.values().flatten().any(|parked| parked == id)
     }
 
     /// I3: the bytes that a request meant, or later ones, are on a final record; true when there are several.
@@ -250,7 +249,10 @@ impl Facts {
         };
         before.times += 1;
         if before.body != event.body {
-            return Err((Invariant::J5, format!("{id} has two different events of one id")));
+            return Err((
+                Invariant::J5,
+                format!("{id} has two different events of one id: {} and {}", before.body, event.body),
+            ));
         }
         Ok(true)
     }
@@ -275,8 +277,7 @@ impl Facts {
                 self.sent_on.extend(ids);
             }
             Place::Dead => {
-                self.parked.insert(message.body.clone());
-                self.parked_ids.extend(ids);
+                self.parked.insert(message.body.clone(), ids);
             }
         }
     }
@@ -284,14 +285,11 @@ impl Facts {
     /// Messages of the dead-letter queue were put back.
     pub(crate) fn redriven(&mut self, message: &OutMessage) {
         self.parked.remove(&message.body);
-        for id in asks_for(message).unwrap_or_default() {
-            self.parked_ids.remove(&id);
-        }
     }
 
     /// A queue lets go of a message for good: J3.
     pub(crate) fn let_go(&self, place: Place, message: &OutMessage, why: &str) -> Checked {
-        if place == Place::Dead || self.parked.contains(&message.body) {
+        if place == Place::Dead || self.parked.contains_key(&message.body) {
             return Ok(());
         }
         let place_name = place.name();
@@ -304,7 +302,7 @@ impl Facts {
                 let mut there = self.records.values().filter(|i| answers(i, &asked));
                 there.any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i))
             };
-            let answered = self.answered(&asked).is_some() || self.parked_ids.contains(&asked.id);
+            let answered = self.answered(&asked).is_some() || self.is_parked(&asked.id);
             let taken_back = self.taken_back.contains(&asked.id);
             if !answered && !taken_back && !(place == Place::Intake && sent_on()) {
                 let id = &asked.id;

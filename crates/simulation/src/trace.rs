@@ -85,7 +85,7 @@ happenings! {
 }
 
 /// Lines kept for a failure.
-const LINES_KEPT: usize = 40;
+const LINES_KEPT: usize = 4000;
 
 /// The trace of one world.
 pub(crate) struct Trace {

@@ -252,7 +252,7 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
             }
             Some(_) => (
                 Invariant::I2,
-                format!("nothing answers the request for {:?}", asked.vehicle_id),
+                format!("nothing answers the request for {:?} under {id}", asked.vehicle_id),
             ),
         });
     };
