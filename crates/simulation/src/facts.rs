@@ -251,7 +251,10 @@ impl Facts {
         if before.body != event.body {
             return Err((
                 Invariant::J5,
-                format!("{id} has two different events of one id: {} and {}", before.body, event.body),
+                format!(
+                    "{id} has two different events of one id: {} and {}",
+                    before.body, event.body
+                ),
             ));
         }
         Ok(true)

@@ -188,7 +188,12 @@ async fn clocks(context: Arc<Context>, mut closing: Stop) {
 async fn drain(context: &Context, queues: &Queues) {
     loop {
         while !queues.drained() {
-            let fine_by = context.plan.faults_until + context.plan.submit_over + LANE_WAIT_MAX;
+            let away_until = context
+                .plan
+                .store_away
+                .map_or(Duration::ZERO, |(at, time)| at + time);
+            let trouble_until = context.plan.faults_until.max(away_until);
+            let fine_by = trouble_until + context.plan.submit_over + LANE_WAIT_MAX;
             if context.plan.lane != LaneFate::Comes && context.ticks() > fine_by {
                 context.violate(
                     Invariant::R1,
@@ -252,7 +257,10 @@ fn judge_photo(context: &Context, photo: &submit::Photo) -> Result<(), (Invarian
             }
             Some(_) => (
                 Invariant::I2,
-                format!("nothing answers the request for {:?} under {id}", asked.vehicle_id),
+                format!(
+                    "nothing answers the request for {:?} under {id}",
+                    asked.vehicle_id
+                ),
             ),
         });
     };

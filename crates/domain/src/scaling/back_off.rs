@@ -104,7 +104,8 @@ pub fn back_off(
             WorkerEnd::SickEngine => most_sick,
             WorkerEnd::Expected | WorkerEnd::Other => false,
         })
-        .filter(|e| before.is_none_or(|b| e.at > b.last_end))
+        // One that is yet to come by this clock is counted when its time is there.
+        .filter(|e| before.is_none_or(|b| e.at > b.last_end && e.at <= now))
         // What became ready after it shows that workers start again.
         .filter(|e| !recovered(e.at, most_sick, ready))
         .map(|e| e.at)
@@ -128,9 +129,10 @@ pub fn back_off(
                 Some(failed(before.failures.saturating_add(next), *last, now, policy))
             }
             None if now.since(before.until) > policy.forget_after => None,
-            // A clock that was ahead must not hold starts back for longer than the bound.
+            // A clock that was ahead must not hold starts back for longer than the bound, nor hide the ends that follow.
             None => Some(BackOff {
                 until: before.until.min(now + policy.most),
+                last_end: before.last_end.min(now),
                 ..*before
             }),
         },
