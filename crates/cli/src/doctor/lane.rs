@@ -98,8 +98,8 @@ mod tests {
         scaler: "start it",
     };
 
-    fn judged(state: Option<LaneState>) -> Finding {
-        judge(state.as_ref(), NOW, BOUNDS)
+    fn judged(state: Option<&LaneState>) -> Finding {
+        judge(state, NOW, BOUNDS)
     }
 
     #[test]
@@ -131,19 +131,19 @@ mod tests {
             live: 1,
             ..LaneState::default()
         };
-        assert_eq!(judged(Some(fine.clone())).level, Level::Ok);
+        assert_eq!(judged(Some(&fine)).level, Level::Ok);
         assert_eq!(judged(None).level, Level::Warn);
         let old = LaneState {
             at: NOW - Duration::from_secs(600),
             ..fine.clone()
         };
-        assert!(judged(Some(old)).what.contains("10 min"), "how long ago");
+        assert!(judged(Some(&old)).what.contains("10 min"), "how long ago");
         let closed = LaneState {
             workers_max: 0,
             live: 0,
             ..fine.clone()
         };
-        assert_eq!(judged(Some(closed)).level, Level::Ok);
+        assert_eq!(judged(Some(&closed)).level, Level::Ok);
         let dying = LaneState {
             live: 0,
             back_off: Some(BackOff {
@@ -153,7 +153,7 @@ mod tests {
             }),
             ..fine.clone()
         };
-        let dying = judged(Some(dying));
+        let dying = judged(Some(&dying));
         assert_eq!(dying.level, Level::Fail);
         assert!(
             dying.what.contains("3 in a row") && dying.what.contains("300 s"),
@@ -164,7 +164,7 @@ mod tests {
             awaited_since: Some(NOW - Duration::from_secs(900)),
             ..fine
         };
-        let absent = judged(Some(absent));
+        let absent = judged(Some(&absent));
         assert!(
             absent.level == Level::Fail && absent.what.contains("900 s"),
             "{absent:?}"
