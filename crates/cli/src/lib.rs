@@ -69,7 +69,10 @@ fn parse() -> Result<Args, ExitCode> {
 /// that, a line end of a value cannot be told from one of the message.
 fn with_printable_values(mut error: clap::Error) -> clap::Error {
     let shown = |text: &str| printable(text).into_owned();
-    let context: Vec<_> = error.context().map(|(kind, value)| (kind, value.clone())).collect();
+    let context: Vec<_> = error
+        .context()
+        .map(|(kind, value)| (kind, value.clone()))
+        .collect();
     for (kind, value) in context {
         let value = match value {
             ContextValue::String(text) => ContextValue::String(shown(&text)),
