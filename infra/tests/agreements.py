@@ -272,7 +272,7 @@ def workers(templates: Templates) -> Iterator[str]:
     if text(variables["JobDefinition"].get("WALKAROUND_JOB_TIMEOUT_S")) != text(
         worker["Timeout"]["AttemptDurationSeconds"]
     ):
-        yield "JobDefinition: WALKAROUND_JOB_TIMEOUT_S, AWS Batch ends a job before its worker ends itself, or long after"
+        yield "JobDefinition: WALKAROUND_JOB_TIMEOUT_S, Batch ends a job before its worker ends itself, or long after"
     tag = text(scaler.get("WALKAROUND_JOB_PREFIX"))
     if calls.OWN_JOBS - {("aws:ResourceTag/walkaround", tag)}:
         yield f"ScalerFunction: its jobs carry the tag {tag}, and it may end others"

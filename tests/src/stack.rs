@@ -183,16 +183,20 @@ impl TestStack {
     /// # Panics
     /// When one cannot be stored.
     pub fn store<'a>(&self, photos: impl IntoIterator<Item = (String, &'a [u8])>) {
+        for (key, bytes) in photos {
+            self.store_as_is(&key, &own_bytes(&key, bytes));
+        }
+    }
+
+    /// Stores a photo with exactly these bytes.
+    ///
+    /// # Panics
+    /// When it cannot be stored.
+    pub fn store_as_is(&self, key: &str, bytes: &[u8]) {
         let blobs = self.embedded.blobs();
-        self.wait_for(async {
-            for (key, bytes) in photos {
-                let at = photo_address(&key);
-                blobs
-                    .put_new(&at, &own_bytes(&key, bytes), "image/jpeg")
-                    .await
-                    .expect("a photo is stored");
-            }
-        });
+        let at = photo_address(key);
+        self.wait_for(blobs.put_new(&at, bytes, "image/jpeg"))
+            .expect("a photo is stored");
     }
 
     /// Sends messages to a queue, ten at a time.

@@ -1,6 +1,8 @@
 //! Which inspection a request means: one photo for two purposes, a purpose that is told later, a photo that changes
 //! under its name, and an id that is taken.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use serde_json::{Value, json};
 use std::time::Duration;
 use walkaround_domain::Inspection;
@@ -59,7 +61,7 @@ fn one_photo_for_two_vehicles_is_two_inspections_and_asking_again_adds_none() {
         send(
             &stack,
             &json!({"photo": object("one.jpg"), "vehicle_id": vehicle}),
-        )
+        );
     };
     ask("a");
     await_records(&stack, |all| all_published(all, 1));

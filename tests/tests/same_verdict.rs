@@ -13,6 +13,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walkaround_domain::{BlobRef, InspectionRequest, Lane};
@@ -22,7 +23,7 @@ use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_tests::files::{jpeg, put};
 use walkaround_tests::places::{demo, root};
 use walkaround_tests::program;
-use walkaround_tests::stack::{TestStack, ids, request};
+use walkaround_tests::stack::{TestStack, damaged, ids, request};
 
 /// Real photos that a plain run takes.
 const REAL_PHOTOS: usize = 6;
@@ -136,15 +137,22 @@ fn assert_same(way: &str, expected: &Essence, found: &Essence) {
 
 fn evaluated(folder: &Path) -> Essence {
     let (bundle, out) = (demo(), folder.join("evaluation"));
-    let arguments = ["evaluate".as_ref(), "--bundle".as_ref(), bundle.as_os_str()];
-    let rest = ["--out".as_ref(), out.as_os_str()];
+    // An evaluation wants annotations; these are of no photo, and the photo beside them is not scored.
+    let annotated = folder.join("annotated");
+    std::fs::create_dir(&annotated).unwrap();
+    put(&annotated, "unlisted.jpg", &damaged());
+    let nothing = br#"{"images":[],"annotations":[],"categories":[]}"#;
+    put(&annotated, "_annotations.coco.json", nothing);
     let photos = folder.join("photos");
-    let ran = program!().run(
-        arguments
-            .into_iter()
-            .chain(rest)
-            .chain(["--undamaged".as_ref(), photos.as_os_str()]),
-    );
+    let paths = [
+        ("--bundle", bundle.as_path()),
+        ("--out", &out),
+        ("--undamaged", &photos),
+        ("--", &annotated),
+    ];
+    let paths = paths.map(|(option, path)| [option.as_ref(), path.as_os_str()]);
+    let words = ["evaluate", "--format", "json"].map(OsStr::new);
+    let ran = program!().run([&words[..], paths.as_flattened()].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
     let lines = std::fs::read_to_string(out.join("photos.jsonl")).unwrap();
     let reports: Vec<PhotoReport> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -156,7 +164,7 @@ fn piped(photos: &BTreeMap<String, PathBuf>, settings: &[(&str, &str)], lane: La
     let stack = walkaround_tests::stack!(BUNDLE, settings);
     for (name, path) in photos {
         let bytes = std::fs::read(path).unwrap();
-        stack.store([(name.clone(), bytes.as_slice())]);
+        stack.store_as_is(name, &bytes);
     }
     let requests: Vec<InspectionRequest> = photos.keys().map(|name| request(name)).collect();
     let mut up = stack.start(&["up"], "up");

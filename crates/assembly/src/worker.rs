@@ -47,14 +47,7 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
         Arc::clone(&parts.looker),
         (signature, Arc::clone(&progress)),
     )?;
-    let fewest = FewestWorkers {
-        records: Arc::clone(&kit.ports.records),
-        clock: Arc::clone(&kit.clock),
-        worker: worker.clone(),
-        started_at: kit.clock.now(),
-        workers_min: kit.settings.workers_min,
-        beat_max_age: kit.settings.heartbeat * BEATS_MISSED_MAX,
-    };
+    let fewest = fewest_workers(kit, worker);
     let (heart_stopper, heart_stop) = stop();
     let beating = tokio::spawn(heart(kit, &parts, &progress).run(heart_stop));
     let bundle = parts.looker.get();
@@ -102,6 +95,17 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
     }
     info!(worker, ?exit, "worker ends");
     Ok(code)
+}
+
+fn fewest_workers(kit: &Kit, worker: &str) -> FewestWorkers {
+    FewestWorkers {
+        records: Arc::clone(&kit.ports.records),
+        clock: Arc::clone(&kit.clock),
+        worker: worker.to_owned(),
+        started_at: kit.clock.now(),
+        workers_min: kit.settings.workers_min,
+        beat_max_age: kit.settings.heartbeat * BEATS_MISSED_MAX,
+    }
 }
 
 /// From the signal to stop, a process has its budget, whatever it waits for.

@@ -199,7 +199,7 @@ impl Records for DynamoRecords {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(key(WORKERS, &slot_key(heartbeat))))
+            .set_item(Some(key(WORKERS, slot_key(heartbeat))))
             .item("worker", text(&heartbeat.worker))
             .item("beat_at", number(heartbeat.at.0))
             .item("body", text(&heartbeat.body))
@@ -220,7 +220,7 @@ impl Records for DynamoRecords {
                 .filter_expression("#at >= :since")
                 .expression_attribute_names("#at", "beat_at")
                 .expression_attribute_values(":workers", text(WORKERS))
-                .expression_attribute_values(":slot", text(&slot(since)))
+                .expression_attribute_values(":slot", text(slot(since)))
                 .expression_attribute_values(":since", number(since.0))
                 .consistent_read(true)
                 .set_exclusive_start_key(from);

@@ -38,6 +38,7 @@ async fn on_moto() {
 }
 
 /// The port's cases, each in a table of its own.
+#[expect(clippy::print_stdout, reason = "what was skipped, and why, is shown")]
 async fn state_port(aws: &Aws) {
     let make = || async {
         let clock = Arc::new(ManualClock::new());

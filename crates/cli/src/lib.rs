@@ -19,6 +19,7 @@ mod whole_file;
 
 use args::{Args, Command};
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use std::io::Write;
 use std::process::ExitCode;
 use walkaround_assembly::terminal::{Text, printable};
@@ -56,14 +57,36 @@ fn parse() -> Result<Args, ExitCode> {
         Ok(args) => return Ok(args),
         // Help and version.
         Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => error,
+        Err(error) => with_printable_values(error),
     };
-    let mut text = error.render().to_string();
-    for given in std::env::args_os() {
-        let given = given.to_string_lossy();
-        text = text.replace(&*given, &printable(&given));
-    }
+    let text = error.render().to_string();
     // Nowhere is left to report that standard error is closed.
     let _ = Text(std::io::stderr()).write_all(text.as_bytes());
     Err(ExitCode::from(2))
+}
+
+/// The error with everything that it quotes from the command line as [`printable`] text. Before it is rendered: after
+/// that, a line end of a value cannot be told from one of the message.
+fn with_printable_values(mut error: clap::Error) -> clap::Error {
+    let shown = |text: &str| printable(text).into_owned();
+    let context: Vec<_> = error
+        .context()
+        .map(|(kind, value)| (kind, value.clone()))
+        .collect();
+    for (kind, value) in context {
+        let value = match value {
+            ContextValue::String(text) => ContextValue::String(shown(&text)),
+            ContextValue::Strings(texts) => {
+                ContextValue::Strings(texts.iter().map(|text| shown(text)).collect())
+            }
+            // A hint may quote an unknown argument; the usage has lines of its own and quotes nothing.
+            ContextValue::StyledStrs(hints) if kind == ContextKind::Suggested => {
+                let hints = hints.iter().map(|hint| shown(&hint.to_string()).into());
+                ContextValue::StyledStrs(hints.collect())
+            }
+            _ => continue,
+        };
+        error.insert(kind, value);
+    }
+    error
 }

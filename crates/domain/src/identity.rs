@@ -158,9 +158,9 @@ pub enum Difference {
     /// It is of a photo somewhere else, or of another version or content of it.
     Photo {
         /// The photo of the stored inspection.
-        stored: PhotoRef,
+        stored: Box<PhotoRef>,
         /// The photo asked for.
-        asked: PhotoRef,
+        asked: Box<PhotoRef>,
     },
     /// The photo has other bytes by now.
     Bytes,
@@ -211,8 +211,8 @@ pub enum Relation {
 pub fn relate(stored: &InspectionRequest, asked: &InspectionRequest) -> Relation {
     if !is_same_photo(stored, asked) {
         return Relation::Differs(Difference::Photo {
-            stored: stored.photo.clone(),
-            asked: asked.photo.without_query(),
+            stored: Box::new(stored.photo.clone()),
+            asked: Box::new(asked.photo.without_query()),
         });
     }
     let other = Purpose::of(stored).contradiction(Purpose::of(asked));

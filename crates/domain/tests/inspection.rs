@@ -1,5 +1,7 @@
 //! Properties of the inspection's state machine, for any sequence of events.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use proptest::prelude::*;
 use walkaround_domain::{Event, FailureCode, Lane, Phase, Step, Verdict};
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
-use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, Redrive, SEGMENTATION};
+use walkaround_embedded::{DeadLetter, Embedded, INTAKE, INTAKE_DEAD, Options, Redrive, SEGMENTATION};
 use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortErrorKind};
 
 const LEASE: Duration = Duration::from_secs(30);
+/// Deliveries until a queue of these tests parks a message itself: far fewer than the pipeline's 1,000.
+const DELIVERIES: u32 = 5;
 
 struct Root {
     embedded: Embedded,
@@ -19,7 +21,7 @@ impl Root {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let clock = Arc::new(ManualClock::new());
-        let opened = Embedded::open(folder.path(), Options::default(), clock.clone());
+        let opened = Embedded::open(folder.path(), options(), clock.clone());
         Self {
             embedded: opened.expect("it opens"),
             clock,
@@ -40,10 +42,10 @@ impl Root {
         came.expect("deliveries")
     }
 
-    /// Lets a message of intake be delivered five times and once more.
+    /// Lets a message of intake be delivered [`DELIVERIES`] times and once more.
     async fn park(&self, body: &str) {
         self.send(INTAKE, message(body, &[("kind", "photo")])).await;
-        for _ in 0..5 {
+        for _ in 0..DELIVERIES {
             assert_eq!(self.receive(INTAKE).await.len(), 1);
             self.clock.advance(LEASE);
         }
@@ -54,6 +56,14 @@ impl Root {
         let moved = self.embedded.redrive(INTAKE_DEAD, which).await;
         moved.expect("a redrive")
     }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    let parking = |dead: &mut DeadLetter| dead.receives_max = DELIVERIES;
+    let dead = options.queues.iter_mut().filter_map(|q| q.dead_letter.as_mut());
+    dead.for_each(parking);
+    options
 }
 
 fn message(body: &str, attributes: &[(&str, &str)]) -> OutMessage {
@@ -80,7 +90,7 @@ async fn a_parked_message_tells_its_story() {
         parked[0].reason.as_deref(),
         Some("delivered 5 times without being acknowledged")
     );
-    assert_eq!(parked[0].parked_at.since(parked[0].sent_at), LEASE * 5);
+    assert_eq!(parked[0].parked_at.since(parked[0].sent_at), LEASE * DELIVERIES);
     assert_eq!(parked[0].attributes.len(), 1);
     // Who receives from the dead-letter queue is told too.
     let delivery = root.receive(INTAKE_DEAD).await.remove(0);
@@ -168,7 +178,7 @@ async fn a_receipt_from_before_the_parking_is_stale() {
     let root = Root::new();
     root.send(INTAKE, message("poison", &[])).await;
     let mut last = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..DELIVERIES {
         last = root.receive(INTAKE).await;
         root.clock.advance(LEASE);
     }

@@ -1,5 +1,7 @@
 //! One `up` runs a root, and others see how it gets on.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_embedded::{Embedded, OpenError, Options, SystemClock, UpReport};

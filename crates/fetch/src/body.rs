@@ -41,7 +41,7 @@ pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Resul
         let decode = move || decoded(raw, &encodings, bytes_max);
         let decoded = tokio::task::spawn_blocking(decode).await;
         decoded
-            .unwrap_or_else(|_| Err(Undecodable::Broken))
+            .unwrap_or(Err(Undecodable::Broken))
             .map_err(|why| match why {
                 Undecodable::TooLarge => too_large(url, bytes_max),
                 Undecodable::Broken => {

@@ -90,7 +90,7 @@ fn refusal(error: PortError, shown: &str, bytes_max: u64) -> FetchError {
         PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
         PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
         PortErrorKind::TooLarge => FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")),
-        // A call that the store refuses (a bucket elsewhere) is not the photo's fault.
+        // A call that the store refuses (no such bucket, or one elsewhere) is not the photo's fault.
         PortErrorKind::Invalid
         | PortErrorKind::Unavailable
         | PortErrorKind::Throttled

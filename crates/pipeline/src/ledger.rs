@@ -3,6 +3,7 @@
 //! Every change is read, stepped and written on condition that nobody wrote in between; who loses looks at
 //! what the winner wrote and steps again. The step is pure, so looking again is safe.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use walkaround_domain::identity::{Difference, Relation, bytes_are_same, relate};
 use walkaround_domain::{
@@ -15,6 +16,9 @@ use walkaround_ports::{
 
 /// Lost races after which a change gives up: more writers than these never share one inspection.
 const RACES_MAX: usize = 16;
+
+/// A future on the heap.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads and changes inspections.
 #[derive(Clone)]
@@ -62,27 +66,32 @@ impl Ledger {
     /// Applies what happened at a moment; `complete` fills in the rest of the record when the event changes it.
     /// The answer is what is stored now, and whether this call changed it.
     ///
+    /// On the heap, as the other changes are: every use case waits for them, and a record as it was, as it becomes and as
+    /// somebody else wrote it is large.
+    ///
     /// # Errors
     /// [`LedgerError`]; nothing was written, or nobody knows (`Unavailable`).
-    pub async fn apply(
-        &self,
+    pub fn apply<'a>(
+        &'a self,
         mut entry: Entry,
-        (event, now): (&Event, Timestamp),
-        complete: &(dyn Fn(&mut Inspection) + Sync),
-    ) -> Result<(Entry, bool), LedgerError> {
-        let mine = entry.inspection.clone();
-        for _ in 0..RACES_MAX {
-            let Some(mut next) = entry.inspection.advance(event, now)? else {
-                return Ok((entry, false));
-            };
-            complete(&mut next);
-            match self.write(next, entry.version, now).await? {
-                Ok(written) => return Ok((written, true)),
-                Err(Some(current)) => entry = self.meet(current, &mine, (event, now)).await?,
-                Err(None) => entry = Entry { version: 0, ..entry },
+        (event, now): (&'a Event, Timestamp),
+        complete: &'a (dyn Fn(&mut Inspection) + Sync),
+    ) -> Boxed<'a, Result<(Entry, bool), LedgerError>> {
+        Box::pin(async move {
+            let mine = entry.inspection.clone();
+            for _ in 0..RACES_MAX {
+                let Some(mut next) = entry.inspection.advance(event, now)? else {
+                    return Ok((entry, false));
+                };
+                complete(&mut next);
+                match self.write(next, entry.version, now).await? {
+                    Ok(written) => return Ok((written, true)),
+                    Err(Some(current)) => entry = self.meet(current, &mine, (event, now)).await?,
+                    Err(None) => entry = Entry { version: 0, ..entry },
+                }
             }
-        }
-        Err(races().into())
+            Err(races().into())
+        })
     }
 
     /// What somebody else wrote first, if it is of the same photo for the same purpose; completed by what mine adds.
@@ -104,7 +113,7 @@ impl Ledger {
         if other && !bytes_are_same(&current.inspection.request, &mine.request) {
             return Err(LedgerError::Differs(Difference::Bytes));
         }
-        Box::pin(self.join(current, &mine.request, (None, now))).await
+        self.join(current, &mine.request, (None, now)).await
     }
 
     /// Joins a request to the stored inspection that has its id: completes it where the request says more, and notes
@@ -112,35 +121,37 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError::Differs`] when the request contradicts what is stored; [`PortError`].
-    pub async fn join(
-        &self,
+    pub fn join<'a>(
+        &'a self,
         mut entry: Entry,
-        request: &InspectionRequest,
+        request: &'a InspectionRequest,
         (compared, now): (Option<Timestamp>, Timestamp),
-    ) -> Result<Entry, LedgerError> {
-        for _ in 0..RACES_MAX {
-            let mut next = entry.inspection.clone();
-            let mut differs = None;
-            match relate(&next.request, request) {
-                Relation::Known => {}
-                Relation::Adds(whole) => next.complete(whole),
-                Relation::Differs(difference) => differs = Some(difference),
+    ) -> Boxed<'a, Result<Entry, LedgerError>> {
+        Box::pin(async move {
+            for _ in 0..RACES_MAX {
+                let mut next = entry.inspection.clone();
+                let mut differs = None;
+                match relate(&next.request, request) {
+                    Relation::Known => {}
+                    Relation::Adds(whole) => next.complete(whole),
+                    Relation::Differs(difference) => differs = Some(difference),
+                }
+                if let Some(sent_at) = compared {
+                    next.compared(sent_at, None);
+                }
+                let joined =
+                    |entry| differs.map_or(Ok(entry), |difference| Err(LedgerError::Differs(difference)));
+                if next == entry.inspection {
+                    return joined(entry);
+                }
+                match self.write(next, entry.version, now).await? {
+                    Ok(written) => return joined(written),
+                    Err(Some(current)) => entry = current,
+                    Err(None) => return Err(races().into()),
+                }
             }
-            if let Some(sent_at) = compared {
-                next.compared(sent_at, None);
-            }
-            let joined =
-                |entry| differs.map_or(Ok(entry), |difference| Err(LedgerError::Differs(difference)));
-            if next == entry.inspection {
-                return joined(entry);
-            }
-            match self.write(next, entry.version, now).await? {
-                Ok(written) => return joined(written),
-                Err(Some(current)) => entry = current,
-                Err(None) => return Err(races().into()),
-            }
-        }
-        Err(races().into())
+            Err(races().into())
+        })
     }
 
     /// Notes on an inspection that a request sent at a moment found other bytes, and their inspection.
@@ -170,21 +181,23 @@ impl Ledger {
     ///
     /// # Errors
     /// [`PortError`]; the event may then be published again, with the same id.
-    pub async fn mark_published(&self, mut entry: Entry, now: Timestamp) -> Result<(), PortError> {
-        let published = entry.inspection.event_id();
-        for _ in 0..RACES_MAX {
-            if entry.inspection.published_at.is_some() || entry.inspection.event_id() != published {
-                return Ok(());
+    pub fn mark_published(&self, mut entry: Entry, now: Timestamp) -> Boxed<'_, Result<(), PortError>> {
+        Box::pin(async move {
+            let published = entry.inspection.event_id();
+            for _ in 0..RACES_MAX {
+                if entry.inspection.published_at.is_some() || entry.inspection.event_id() != published {
+                    return Ok(());
+                }
+                let mut next = entry.inspection.clone();
+                next.published_at = Some(now);
+                match self.write(next, entry.version, now).await? {
+                    Ok(_) => return Ok(()),
+                    Err(Some(current)) => entry = current,
+                    Err(None) => return Err(races()),
+                }
             }
-            let mut next = entry.inspection.clone();
-            next.published_at = Some(now);
-            match self.write(next, entry.version, now).await? {
-                Ok(_) => return Ok(()),
-                Err(Some(current)) => entry = current,
-                Err(None) => return Err(races()),
-            }
-        }
-        Err(races())
+            Err(races())
+        })
     }
 
     /// The inspection that has the result of these bytes and networks, as far as the records know.

@@ -138,7 +138,7 @@ impl Scaler {
         };
         (tick.ended, tick.failed) = self.end_stale(&view.stale).await;
         let started = self.start(&view, &mut tick, now).await;
-        let state = self.next_state(&before, &view, (&tick, &started), now);
+        let state = self.next_state((&before, now), &view, (&tick, &started));
         match self.write(&state).await {
             Ok(()) => self.take_back(&state, depth.ready, &mut tick).await,
             Err(error) => {
@@ -237,10 +237,9 @@ impl Scaler {
 
     fn next_state(
         &self,
-        before: &LaneState,
+        (before, now): (&LaneState, Timestamp),
         view: &View<'_>,
         (tick, started): (&Tick, &[String]),
-        now: Timestamp,
     ) -> LaneState {
         let live = u32::try_from(view.ready.len()).unwrap_or(u32::MAX);
         let awaited = tick.desired > 0 && live == 0;

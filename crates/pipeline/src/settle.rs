@@ -8,7 +8,7 @@ mod reuse;
 
 pub use reuse::Reused;
 
-use crate::ledger::{Entry, Ledger, LedgerError};
+use crate::ledger::{Boxed, Entry, Ledger, LedgerError};
 use crate::looker::Finished;
 use crate::report::timings_ms;
 use sha2::{Digest, Sha256};
@@ -117,30 +117,33 @@ impl Settler {
         Ok(())
     }
 
-    async fn finish(
-        &self,
+    /// On the heap, as the changes of the ledger are.
+    fn finish<'a>(
+        &'a self,
         entry: Entry,
-        event: &Event,
-        complete: &(dyn Fn(&mut Inspection) + Sync),
-    ) -> Result<(), LedgerError> {
-        let request = entry.inspection.request.clone();
-        let id = request.id.clone();
-        let happened = (event, self.clock.now());
-        let settled = match self.ledger.apply(entry, happened, complete).await {
-            Ok((settled, _)) => settled,
-            // Somebody settled it the other way, first: the first final state stands.
-            Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {
-                Some(current) => {
-                    self.ledger
-                        .join(current, &request, (None, self.clock.now()))
-                        .await?
-                }
-                None => return Ok(()),
-            },
-            Err(error) => return Err(error),
-        };
-        self.publish(settled).await?;
-        Ok(())
+        event: &'a Event,
+        complete: &'a (dyn Fn(&mut Inspection) + Sync),
+    ) -> Boxed<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let request = entry.inspection.request.clone();
+            let id = request.id.clone();
+            let happened = (event, self.clock.now());
+            let settled = match self.ledger.apply(entry, happened, complete).await {
+                Ok((settled, _)) => settled,
+                // Somebody settled it the other way, first: the first final state stands.
+                Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {
+                    Some(current) => {
+                        self.ledger
+                            .join(current, &request, (None, self.clock.now()))
+                            .await?
+                    }
+                    None => return Ok(()),
+                },
+                Err(error) => return Err(error),
+            };
+            self.publish(settled).await?;
+            Ok(())
+        })
     }
 
     async fn put(

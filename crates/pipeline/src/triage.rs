@@ -135,7 +135,7 @@ impl Triage {
         loop {
             match self.one(at, stop).await {
                 Err(Trouble::Differs(difference)) => {
-                    at.photo.part_ways(difference).map_err(Trouble::Differs)?
+                    at.photo.part_ways(difference).map_err(Trouble::Differs)?;
                 }
                 Ok(()) => return self.desk.note_other_bytes(&at.photo).await,
                 Err(trouble) => return Err(trouble),
@@ -245,7 +245,7 @@ impl Triage {
             .settler
             .ledger
             .apply(entry, (&event, now), &|next| {
-                next.photo_history.photo_sha256 = sha256
+                next.photo_history.photo_sha256 = sha256;
             })
             .await?;
         if entry.inspection.phase.is_final() {

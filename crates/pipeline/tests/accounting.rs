@@ -298,7 +298,7 @@ impl Handler for FetchOnly {
                 Err(finished) => self.desk.settle(entry, finished, &task).await,
             }
         };
-        match self.desk.within(&self.end, &task, work).await {
+        match self.desk.within(&self.end, &task, Box::pin(work)).await {
             Ok(()) => Handled::Settled,
             Err(trouble) => self.desk.handle_trouble(trouble, asked.clone(), &task).await,
         }

@@ -53,8 +53,8 @@ pub trait Blobs: Send + Sync {
     /// Size and digest; none when there is no such blob.
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError>;
 
-    /// The whole blob. `NotFound` when there is none; `TooLarge` when it has more than `bytes_max` bytes,
-    /// without reading more than that.
+    /// The whole blob. `NotFound` when there is none; `Invalid` when there is no such bucket; `TooLarge` when it has
+    /// more than `bytes_max` bytes, without reading more than that.
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError>;
 
     /// As [`Blobs::get`], of the version that the store named when somebody else wrote it. A store without versions

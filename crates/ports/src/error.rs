@@ -12,11 +12,12 @@ pub enum PortErrorKind {
     Throttled,
     /// Not allowed: trying again does not help, an operator has to grant access.
     Denied,
-    /// The thing itself is not there.
+    /// The thing itself is not there, in a store that is: a bucket or table that is away is `Invalid`.
     NotFound,
     /// What is stored is not what it should be: digest, encoding.
     Corrupt,
-    /// The call is wrong: malformed, contradictory, more than may be sent. Trying again does not help.
+    /// The call is wrong: malformed, contradictory, more than may be sent, or for a bucket that is not there or is in
+    /// another region. Trying again does not help until somebody changes the call or creates the bucket.
     Invalid,
     /// What is there is larger than the caller takes. Trying again does not help.
     TooLarge,

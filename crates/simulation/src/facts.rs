@@ -307,7 +307,8 @@ impl Facts {
             };
             let answered = self.answered(&asked).is_some() || self.is_parked(&asked.id);
             let taken_back = self.taken_back.contains(&asked.id);
-            if !answered && !taken_back && !(place == Place::Intake && sent_on()) {
+            let is_kept = answered || taken_back || place == Place::Intake && sent_on();
+            if !is_kept {
                 let id = &asked.id;
                 let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");
                 return broken(Invariant::J3, detail);

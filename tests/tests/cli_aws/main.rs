@@ -6,6 +6,7 @@
 #[path = "../aws_client/mod.rs"]
 mod aws_client;
 mod bundles;
+mod submit;
 
 use aws_client::{Names, SECRET, TABLE, clients};
 use std::collections::BTreeMap;
@@ -85,6 +86,11 @@ impl Bench {
 
     /// Stores a record as a worker would, with its marked picture.
     fn store(&self, id: &str, phase: &Phase, vehicle: &str) {
+        self.store_of((id, &format!("{id}.jpg")), phase, vehicle);
+    }
+
+    /// The same of the photo under a key.
+    fn store_of(&self, (id, photo): (&str, &str), phase: &Phase, vehicle: &str) {
         let now = SystemClock::new().now();
         let at = BlobAddress {
             bucket: "results".to_owned(),
@@ -97,7 +103,7 @@ impl Bench {
             bytes: 7,
             content_type: "image/jpeg".to_owned(),
         };
-        let inspection = inspection(id, phase, (vehicle, now), overlay);
+        let inspection = inspection((id, photo), phase, (vehicle, now), overlay);
         let record = StoredRecord {
             id: inspection.request.id.clone(),
             version: 0,
@@ -123,10 +129,15 @@ impl Bench {
     }
 }
 
-fn inspection(id: &str, phase: &Phase, (vehicle, now): (&str, Timestamp), overlay: BlobRef) -> Inspection {
+fn inspection(
+    (id, photo): (&str, &str),
+    phase: &Phase,
+    (vehicle, now): (&str, Timestamp),
+    overlay: BlobRef,
+) -> Inspection {
     let photo = PhotoRef::S3 {
         bucket: "photos".to_owned(),
-        key: format!("{id}.jpg"),
+        key: photo.to_owned(),
         version: None,
     };
     let mut request = InspectionRequest::of(InspectionId::new(id).unwrap(), photo);
@@ -241,55 +252,6 @@ fn links_are_printed_when_asked_for_and_nothing_secret_is_logged() {
             assert!(!lower.contains(secret), "`{secret}` in: {}", ran.stderr);
         }
     }
-}
-
-#[test]
-fn photos_of_files_lists_and_prefixes_are_sent() {
-    let bench = Bench::new();
-    let folder = tempfile::tempdir().unwrap();
-    let photos = folder.path().join("photos");
-    std::fs::create_dir(&photos).unwrap();
-    for name in ["a.jpg", "b.jpg"] {
-        std::fs::write(photos.join(name), format!("picture {name}")).unwrap();
-    }
-    let names = &bench.names;
-    let sent = names.documents(&["submit", photos.to_str().unwrap(), "--vehicle-id", "car-1"]);
-    assert_eq!(sent.len(), 2);
-    let bodies = bench.take("INTAKE_QUEUE");
-    assert_eq!(bodies.len(), 2);
-    for body in bodies.keys() {
-        assert!(
-            body.contains("car-1") && body.contains("walkaround-submitted/"),
-            "{body}"
-        );
-    }
-    let again = names.documents(&["submit", "s3://photos/walkaround-submitted/"]);
-    let id = |d: &serde_json::Value| d["inspection_id"].as_str().map(str::to_owned);
-    let (mut first, mut second): (Vec<_>, Vec<_>) =
-        (sent.iter().map(id).collect(), again.iter().map(id).collect());
-    first.sort();
-    second.sort();
-    assert_eq!(first, second, "the same photos are the same inspections");
-    assert_eq!(bench.take("INTAKE_QUEUE").len(), 2);
-
-    let list = folder.path().join("list.csv");
-    std::fs::write(&list, "photo,vehicle_id,inspection_id\nphotos/a.jpg,car-7,mine\n").unwrap();
-    names.documents(&["submit", list.to_str().unwrap()]);
-    let bodies = bench.take("INTAKE_QUEUE");
-    assert!(bodies.keys().all(|b| b.contains("car-7") && b.contains("mine")));
-
-    bench.store("mine", &done(Verdict::Clean), "car-7");
-    let taken = names.run(&["submit", list.to_str().unwrap(), "--wait", "--timeout", "20"]);
-    assert_eq!(taken.code, 1, "{taken:?}");
-    assert!(
-        taken
-            .stderr
-            .contains("inspection mine is of s3://photos/mine.jpg")
-            && taken.stderr.contains("another photo needs another id"),
-        "{taken:?}"
-    );
-    let by_path = names.run(&["submit", photos.to_str().unwrap(), "--by-path"]);
-    assert!(by_path.one_line(2).contains("--by-path"), "{by_path:?}");
 }
 
 #[test]

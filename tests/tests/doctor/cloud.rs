@@ -1,14 +1,19 @@
 //! Causes planted in a stack on AWS, on moto.
 
-use crate::aws_client::{Names, clients};
+use crate::aws_client::{Names, TABLE, clients};
 use crate::{fails, findings};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::runtime::Runtime;
+use walkaround_aws::{Aws, StateItems};
+use walkaround_domain::lane::LaneState;
 use walkaround_emulators::{ACCOUNT, Moto, REGION};
+use walkaround_messages::{LANE_STATE, lane_state_body};
+use walkaround_ports::{Clock, StateStore, SystemClock};
 use walkaround_tests::places;
 
 /// Calls an emulator in its own words: the clients for these few calls would be crates of their own.
@@ -74,6 +79,20 @@ fn make(endpoint: &str, names: &Names) -> String {
         .succeeded();
     names.run(&["bundle", "activate", "seven", "1.0.0"]).succeeded();
     source["UUID"].as_str().unwrap().to_owned()
+}
+
+/// What the scaler leaves at each of its ticks, as of now.
+async fn leave_lane_state(aws: &Aws) {
+    let clock = Arc::new(SystemClock::new());
+    let state = LaneState {
+        at: clock.now(),
+        workers_max: 2,
+        ..LaneState::default()
+    };
+    let items = StateItems::new(aws.dynamodb.clone(), TABLE, clock);
+    let body = lane_state_body(&state);
+    let written = items.write(LANE_STATE, &body, Duration::from_secs(3600));
+    written.await.unwrap();
 }
 
 /// Reads a request to its end: a connection that closes with bytes unread is reset. Its head, in lower case.
@@ -165,6 +184,14 @@ fn planted_causes_on_aws_are_named() {
         .with("WALKAROUND_BUNDLE_CACHE", cache.path().to_str().unwrap())
         .with("AWS_ENDPOINT_URL_CLOUDWATCH", &cloudwatch);
     let source = make(&endpoint, &names);
+    // Its schedule should have called the scaler within a minute.
+    let (code, found) = findings(&names, &[]);
+    let (level, what, _) = &found["gpu lane"];
+    assert!(
+        code == 0 && level == "warn" && what.contains("no scaler has looked"),
+        "{found:#?}"
+    );
+    runtime.block_on(leave_lane_state(&aws));
     let (code, found) = findings(&names, &[]);
     assert!(
         code == 0 && found.values().all(|(level, ..)| level == "ok"),
@@ -176,6 +203,7 @@ fn planted_causes_on_aws_are_named() {
         "table",
         "job queue",
         "environment workers",
+        "gpu lane",
         "alarms",
     ] {
         assert!(found.contains_key(check), "no check {check}: {found:#?}");

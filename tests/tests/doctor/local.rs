@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use walkaround_domain::lane::LaneState;
 use walkaround_embedded::{Embedded, INTAKE_DEAD, Options, SEGMENTATION, WorkerOptions};
+use walkaround_messages::{LANE_STATE, lane_state_body};
 use walkaround_ports::{Clock, GpuCapacity, Heartbeat, OutMessage, SystemClock, WorkerJobState};
 use walkaround_tests::places;
 
@@ -88,12 +90,38 @@ fn a_sound_stack_has_nothing_to_tell() {
         "ONNX Runtime",
         "device",
         "self-test",
+        "gpu lane",
+        "clock",
+        "up",
         "workers",
     ] {
         assert!(found.contains_key(check), "no check {check}: {found:#?}");
     }
     let table = local.names.run(&["doctor"]).succeeded().stdout;
     assert!(table.contains("nothing found in"), "{table}");
+}
+
+#[test]
+fn a_lane_without_a_scaler_is_named_where_photos_wait_for_it() {
+    let local = Local::new();
+    // As an `up` of yesterday left it.
+    let state = LaneState {
+        at: SystemClock::new().now() - Duration::from_secs(86_400),
+        workers_max: 2,
+        ..LaneState::default()
+    };
+    let store = local.embedded.state();
+    let body = lane_state_body(&state);
+    let written = store.write(LANE_STATE, &body, Duration::from_secs(3600));
+    local.runtime.block_on(written).unwrap();
+    let lane = || findings(&local.names, &[]).1["gpu lane"].clone();
+    assert_eq!(lane().0, "ok", "{:?}", lane());
+    local.send(SEGMENTATION, None);
+    let (level, what, fix) = lane();
+    assert!(
+        level == "warn" && what.contains("looked last") && fix.contains("walkaround up"),
+        "{what}: {fix}"
+    );
 }
 
 #[test]

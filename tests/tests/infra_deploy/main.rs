@@ -175,7 +175,8 @@ fn storage_is_made_again_after_it_failed_half_way_on_ministack() {
     assert_eq!(storage::left(&place), [""; 0], "what the failed creation left");
     place.deploy("storage", &[]);
     // With `Retain` everything would be left: what this test is for.
-    let mut other = Place::at(Ministack::start().endpoint());
+    let second = Ministack::start();
+    let mut other = Place::at(second.endpoint());
     let _ = other.refused("storage", &planted.replace("RetainExceptOnCreate", "Retain"));
     assert!(storage::left(&other).len() >= 5, "{:?}", storage::left(&other));
 }

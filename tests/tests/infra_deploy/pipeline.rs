@@ -75,7 +75,7 @@ pub(crate) fn functions_are_as_written(place: &Place) {
     for (name, value) in [
         ("WALKAROUND_WORKERS_MIN", "0"),
         ("WALKAROUND_WORKERS_MAX", "14"),
-        ("WALKAROUND_START_GRACE_S", "600"),
+        ("WALKAROUND_START_GRACE_S", "780"),
     ] {
         assert_eq!(variables[name], value, "{name}");
     }

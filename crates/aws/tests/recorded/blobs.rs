@@ -169,7 +169,9 @@ async fn refusals_say_what_to_do() {
         (500, "InternalError", PortErrorKind::Unavailable),
         (400, "RequestTimeout", PortErrorKind::Unavailable),
         (403, "AccessDenied", PortErrorKind::Denied),
-        (404, "NoSuchBucket", PortErrorKind::NotFound),
+        // Of a photo this is trouble of its host, which is tried again; "not found" would be final.
+        (404, "NoSuchBucket", PortErrorKind::Invalid),
+        (404, "NoSuchKey", PortErrorKind::NotFound),
         (301, "PermanentRedirect", PortErrorKind::Invalid),
     ];
     for (status, code, kind) in cases {

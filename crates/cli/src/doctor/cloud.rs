@@ -253,6 +253,7 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<Finding> {
     let bounds = LaneBounds {
         tick: SCALER_TICK,
         cold_start: client.settings().cold_start,
+        scaler_expected: true,
         scaler: STARTER,
     };
     let state = lane::look(client, bounds).await;

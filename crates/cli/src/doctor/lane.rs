@@ -19,8 +19,21 @@ pub(super) struct LaneBounds {
     pub tick: Duration,
     /// From asking for a worker to its first photo, as routing assumes.
     pub cold_start: Duration,
+    /// Whether a scaler has to tick: on AWS always; on one machine where `up` runs, or photos wait for the lane.
+    pub scaler_expected: bool,
     /// What to do where no scaler ticks.
     pub scaler: &'static str,
+}
+
+impl LaneBounds {
+    /// No scaler looks at the lane.
+    fn without_scaler(self, what: String) -> Finding {
+        if self.scaler_expected {
+            Finding::warn(CHECK, what, self.scaler)
+        } else {
+            Finding::ok(CHECK, "no scaler runs, and no photo waits for the lane")
+        }
+    }
 }
 
 /// Reads the state of the lane and judges it.
@@ -41,15 +54,16 @@ pub(super) async fn look(stack: &dyn Backend, bounds: LaneBounds) -> Result<Find
 
 fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Finding {
     let Some(state) = state else {
-        return Finding::warn(CHECK, "no scaler has looked at it yet", bounds.scaler);
+        return bounds.without_scaler("no scaler has looked at it yet".to_owned());
     };
     if !state.is_fresh(now, bounds.tick) {
         let age = match now.since(state.at) {
             age if age.is_zero() => "a moment that is still to come".to_owned(),
             age => format!("{} ago", duration(age)),
         };
-        let what = format!("its scaler looked last {age}: triage takes the lane as unknown");
-        return Finding::warn(CHECK, what, bounds.scaler);
+        return bounds.without_scaler(format!(
+            "its scaler looked last {age}: triage takes the lane as unknown"
+        ));
     }
     // The rate plays no part in an outage.
     let lane = state.seen(now, 1.0);
@@ -77,13 +91,36 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_795_305_600_000);
 
-    fn judged(state: Option<LaneState>) -> Finding {
-        let bounds = LaneBounds {
-            tick: Duration::from_secs(60),
-            cold_start: Duration::from_secs(240),
-            scaler: "start it",
+    const BOUNDS: LaneBounds = LaneBounds {
+        tick: Duration::from_secs(60),
+        cold_start: Duration::from_secs(240),
+        scaler_expected: true,
+        scaler: "start it",
+    };
+
+    fn judged(state: Option<&LaneState>) -> Finding {
+        judge(state, NOW, BOUNDS)
+    }
+
+    #[test]
+    fn a_stack_at_rest_needs_no_scaler() {
+        let old = LaneState {
+            at: NOW - Duration::from_secs(86_400),
+            workers_max: 2,
+            ..LaneState::default()
         };
-        judge(state.as_ref(), NOW, bounds)
+        let at_rest = LaneBounds {
+            scaler_expected: false,
+            ..BOUNDS
+        };
+        for state in [None, Some(&old)] {
+            let found = judge(state, NOW, at_rest);
+            assert!(
+                found.level == Level::Ok && found.what.contains("no photo waits"),
+                "{found:?}"
+            );
+            assert_eq!(judge(state, NOW, BOUNDS).level, Level::Warn);
+        }
     }
 
     #[test]
@@ -94,19 +131,19 @@ mod tests {
             live: 1,
             ..LaneState::default()
         };
-        assert_eq!(judged(Some(fine.clone())).level, Level::Ok);
+        assert_eq!(judged(Some(&fine)).level, Level::Ok);
         assert_eq!(judged(None).level, Level::Warn);
         let old = LaneState {
             at: NOW - Duration::from_secs(600),
             ..fine.clone()
         };
-        assert!(judged(Some(old)).what.contains("10 min"), "how long ago");
+        assert!(judged(Some(&old)).what.contains("10 min"), "how long ago");
         let closed = LaneState {
             workers_max: 0,
             live: 0,
             ..fine.clone()
         };
-        assert_eq!(judged(Some(closed)).level, Level::Ok);
+        assert_eq!(judged(Some(&closed)).level, Level::Ok);
         let dying = LaneState {
             live: 0,
             back_off: Some(BackOff {
@@ -116,7 +153,7 @@ mod tests {
             }),
             ..fine.clone()
         };
-        let dying = judged(Some(dying));
+        let dying = judged(Some(&dying));
         assert_eq!(dying.level, Level::Fail);
         assert!(
             dying.what.contains("3 in a row") && dying.what.contains("300 s"),
@@ -127,7 +164,7 @@ mod tests {
             awaited_since: Some(NOW - Duration::from_secs(900)),
             ..fine
         };
-        let absent = judged(Some(absent));
+        let absent = judged(Some(&absent));
         assert!(
             absent.level == Level::Fail && absent.what.contains("900 s"),
             "{absent:?}"

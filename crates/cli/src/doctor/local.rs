@@ -101,9 +101,11 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
             Err(failure) => findings.push(broken(format!("{} queue", name.as_str()), &failure)),
         }
     }
+    let running = stack.0.embedded.running_up();
     let bounds = LaneBounds {
         tick: stack.settings().scale_every,
         cold_start: stack.settings().cold_start,
+        scaler_expected: waiting > 0 || !matches!(running, Ok(None)),
         scaler: STARTER,
     };
     match lane::look(stack, bounds).await {
@@ -111,7 +113,7 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
         Err(failure) => findings.push(broken("gpu lane".to_owned(), &failure)),
     }
     findings.push(hidden(stack).await);
-    findings.push(match stack.0.embedded.running_up() {
+    findings.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => Finding::warn(
             "up",

@@ -191,7 +191,7 @@ impl Shared<'_> {
             Ok(bytes) => bytes,
             Err(reason) => {
                 let looked = Looked::refused(reason);
-                return Ok((self.report(engine, photo, (&looked, None), start), None, None));
+                return Ok((report(engine, photo, (&looked, None), start), None, None));
             }
         };
         let quality = *engine.quality();
@@ -213,24 +213,23 @@ impl Shared<'_> {
         };
         let overlay =
             look::render(&mut looked, &rendering).context("the marked picture cannot be encoded")?;
-        let report = self.report(engine, photo, (&looked, Some(&bytes)), start);
+        let report = report(engine, photo, (&looked, Some(&bytes)), start);
         Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
     }
+}
 
-    fn report(
-        &self,
-        engine: &OnnxEngine,
-        photo: &Path,
-        (looked, bytes): (&Looked, Option<&[u8]>),
-        start: Instant,
-    ) -> PhotoReport {
-        let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
-        let bundle = (engine.bundle_name(), engine.bundle_version());
-        let name = photo.display().to_string();
-        let mut report = photo_report(&name, sha256.as_ref(), looked, bundle);
-        report.timings_ms = timings_ms(&looked.timings, start.elapsed());
-        report
-    }
+fn report(
+    engine: &OnnxEngine,
+    photo: &Path,
+    (looked, bytes): (&Looked, Option<&[u8]>),
+    start: Instant,
+) -> PhotoReport {
+    let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
+    let bundle = (engine.bundle_name(), engine.bundle_version());
+    let name = photo.display().to_string();
+    let mut report = photo_report(&name, sha256.as_ref(), looked, bundle);
+    report.timings_ms = timings_ms(&looked.timings, start.elapsed());
+    report
 }
 
 type LookedAt = (PhotoReport, Option<Vec<u8>>, Option<bool>);

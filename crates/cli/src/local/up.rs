@@ -44,12 +44,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     // Before anything of a root is touched that another `up` may run.
     let lock = Arc::new(stack.embedded.lock_up()?);
     let (ending, end) = oneshot::channel();
-    let stop = stop_on_signal_or(async {
-        match end.await {
-            Ok(reason) => reason,
-            Err(_) => std::future::pending().await,
-        }
-    })?;
+    let stop = stop_on_signal_or(reason_of(end))?;
     let kit = stack.kit()?;
     // A sick engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&kit.engine.signal());
@@ -105,6 +100,14 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     // Held to the end: another `up` would take over workers that are ending.
     drop(lock);
     Ok(code)
+}
+
+/// Why a part ends the whole; never where none does.
+async fn reason_of<T>(end: oneshot::Receiver<T>) -> T {
+    match end.await {
+        Ok(reason) => reason,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// The stack as settings and command line name it.

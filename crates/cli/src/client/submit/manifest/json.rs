@@ -40,7 +40,7 @@ pub(super) fn read(text: &str, reading: Reading<'_>) -> Result<Vec<Item>, Failur
         let line = at.line();
         let bad = |why: String| bad_line(reading.file, line, why);
         let value = at.value().map_err(bad)?;
-        items.extend(element(value, reading).map_err(bad)?);
+        items.extend(element(&value, reading).map_err(bad)?);
         at.skip_blank();
         if is_array && !at.take(',') && !at.rest().starts_with(']') {
             return Err(bad_line(reading.file, at.line(), "not JSON: expected `,` or `]`"));
@@ -96,8 +96,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn element(value: Value, reading: Reading<'_>) -> Result<Vec<Item>, String> {
-    match &value {
+fn element(value: &Value, reading: Reading<'_>) -> Result<Vec<Item>, String> {
+    match value {
         Value::String(photo) => {
             let mut one = Item::parse(photo, reading.naming).map_err(|why| format!("photo: {why}"))?;
             one.complete(reading.about)?;

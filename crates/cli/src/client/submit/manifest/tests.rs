@@ -233,9 +233,8 @@ fn vehicles(items: &[Item]) -> Vec<(String, Option<&str>)> {
         .collect()
 }
 
-#[test]
-fn tables_are_read_as_excel_and_editors_write_them() {
-    let folder = photos("forms");
+/// One table as programs write it: (file, bytes).
+fn forms() -> Vec<(&'static str, Vec<u8>)> {
     let rows = "photos/front left.jpg,B-WA 1234\r\nphotos/Kotfl\u{fc}gel.jpg,B-\u{dc} 7\r\n";
     let plain = format!("photo,vehicle_id\r\n{rows}");
     let utf_16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
@@ -244,7 +243,7 @@ fn tables_are_read_as_excel_and_editors_write_them() {
     let with = |delimiter: &str| plain.replace(',', delimiter).into_bytes();
     let quoted = "\u{feff}\"photo\";\"vehicle_id\"\r\n\"photos/front left.jpg\";\"B-WA 1234\"\r\n\
                   \"photos\\Kotfl\u{fc}gel.jpg\";\"B-\u{dc} 7\"";
-    let forms: Vec<(&str, Vec<u8>)> = vec![
+    vec![
         ("plain.csv", plain.clone().into_bytes()),
         ("bom.csv", format!("\u{feff}{plain}").into_bytes()),
         ("semicolon.csv", with(";")),
@@ -288,12 +287,17 @@ fn tables_are_read_as_excel_and_editors_write_them() {
         ("backslash.csv", plain.replace('/', "\\").into_bytes()),
         ("quoted.csv", quoted.as_bytes().to_vec()),
         ("1252.csv", plain.chars().map(|c| c as u8).collect()),
-    ];
+    ]
+}
+
+#[test]
+fn tables_are_read_as_excel_and_editors_write_them() {
+    let folder = photos("forms");
     let expected = [
         ("front left.jpg".to_owned(), Some("B-WA 1234")),
         ("Kotfl\u{fc}gel.jpg".to_owned(), Some("B-\u{dc} 7")),
     ];
-    for (file, bytes) in forms {
+    for (file, bytes) in forms() {
         let items = read_as(&folder, file, &bytes).unwrap_or_else(|e| panic!("{file}: {e}"));
         assert_eq!(vehicles(&items), expected, "{file}");
     }
@@ -334,72 +338,74 @@ fn lists_and_json_are_read_by_their_content() {
     }
 }
 
+/// (File, its text, how the line about it begins.)
+const CAUSES: [(&str, &str, &str); 12] = [
+    (
+        "a.csv",
+        "photo,vehicle_id\nphotos/front left.jpg,1E+05\n",
+        "a.csv, line 2: vehicle_id: `1E+05` is what a spreadsheet",
+    ),
+    (
+        "a.csv",
+        "photo;label.order\nphotos/front left.jpg;1,23457E+11\n",
+        "a.csv, line 2: label.order: `1,23457E+11` is",
+    ),
+    (
+        "a.csv",
+        "photo,vehicle_id\nphotos/front left.jpg,#NAME?\n",
+        "a.csv, line 2: vehicle_id: `#NAME?` is",
+    ),
+    (
+        "a.csv",
+        "photo,vehicle_id,\nphotos/front left.jpg,x,y\n",
+        "a.csv, line 2: a value in column 3",
+    ),
+    (
+        "a.csv",
+        "photo,Photo\n",
+        "a.csv, line 1: the header has two columns `photo`",
+    ),
+    (
+        "a.csv",
+        "sep=;\nphoto,vehicle_id\n",
+        "a.csv, line 2: the header has no column `photo`: it reads `photo,vehicle_id`",
+    ),
+    (
+        "a.csv",
+        "photos/front left.jpg\n",
+        "a.csv, line 1: the header has no column `photo`: it reads `photos/front left.jpg`",
+    ),
+    (
+        "a.csv",
+        "photo\nC:\\photos\\a.jpg\n",
+        "a.csv, line 2: photo: cannot open",
+    ),
+    (
+        "a.txt",
+        "photos/front left.jpg\ns3://photos/in/\n",
+        "a.txt, line 2: photo: a prefix",
+    ),
+    (
+        "a.json",
+        "[{\"photo\":\"photos/front left.jpg\"},\n{\"photo\":",
+        "a.json, line 2: not JSON: it ends in the middle",
+    ),
+    (
+        "a.json",
+        "[\"photos/front left.jpg\"\n\"b\"]",
+        "a.json, line 2: not JSON: expected `,` or `]`",
+    ),
+    (
+        "a.jsonl",
+        "\"photos/front left.jpg\"\n7\n",
+        "a.jsonl, line 2: JSON of no known form",
+    ),
+];
+
 #[test]
 fn what_cannot_be_read_names_its_cause() {
     let folder = photos("causes");
-    let cases = [
-        (
-            "a.csv",
-            "photo,vehicle_id\nphotos/front left.jpg,1E+05\n",
-            "a.csv, line 2: vehicle_id: `1E+05` is what a spreadsheet",
-        ),
-        (
-            "a.csv",
-            "photo;label.order\nphotos/front left.jpg;1,23457E+11\n",
-            "a.csv, line 2: label.order: `1,23457E+11` is",
-        ),
-        (
-            "a.csv",
-            "photo,vehicle_id\nphotos/front left.jpg,#NAME?\n",
-            "a.csv, line 2: vehicle_id: `#NAME?` is",
-        ),
-        (
-            "a.csv",
-            "photo,vehicle_id,\nphotos/front left.jpg,x,y\n",
-            "a.csv, line 2: a value in column 3",
-        ),
-        (
-            "a.csv",
-            "photo,Photo\n",
-            "a.csv, line 1: the header has two columns `photo`",
-        ),
-        (
-            "a.csv",
-            "sep=;\nphoto,vehicle_id\n",
-            "a.csv, line 2: the header has no column `photo`: it reads `photo,vehicle_id`",
-        ),
-        (
-            "a.csv",
-            "photos/front left.jpg\n",
-            "a.csv, line 1: the header has no column `photo`: it reads `photos/front left.jpg`",
-        ),
-        (
-            "a.csv",
-            "photo\nC:\\photos\\a.jpg\n",
-            "a.csv, line 2: photo: cannot open",
-        ),
-        (
-            "a.txt",
-            "photos/front left.jpg\ns3://photos/in/\n",
-            "a.txt, line 2: photo: a prefix",
-        ),
-        (
-            "a.json",
-            "[{\"photo\":\"photos/front left.jpg\"},\n{\"photo\":",
-            "a.json, line 2: not JSON: it ends in the middle",
-        ),
-        (
-            "a.json",
-            "[\"photos/front left.jpg\"\n\"b\"]",
-            "a.json, line 2: not JSON: expected `,` or `]`",
-        ),
-        (
-            "a.jsonl",
-            "\"photos/front left.jpg\"\n7\n",
-            "a.jsonl, line 2: JSON of no known form",
-        ),
-    ];
-    for (file, text, start) in cases {
+    for (file, text, start) in CAUSES {
         let line = usage(read_as(&folder, file, text.as_bytes()));
         assert!(line.starts_with(start), "{text:?}: {line}");
         assert!(!line.contains('\n'), "{line}");
