@@ -31,6 +31,8 @@ struct Job {
     state: WorkerJobState,
     created_at: Timestamp,
     ended_at: Option<Duration>,
+    /// The same by the clock that processes had then: jobs and scaler are on one machine.
+    over_since: Timestamp,
     end: Arc<Notify>,
     /// Why it was asked to end.
     reason: Option<String>,
@@ -99,8 +101,9 @@ impl SimCapacity {
         let end = Arc::new(Notify::new());
         let job = Job {
             state: WorkerJobState::Starting,
-            created_at: self.context.now(),
+            created_at: self.context.process_now(),
             ended_at: None,
+            over_since: self.context.process_now(),
             end: Arc::clone(&end),
             reason: None,
         };
@@ -122,6 +125,7 @@ impl SimCapacity {
             job.state = state;
             if matches!(state, WorkerJobState::Ended { .. }) {
                 job.ended_at = Some(now);
+                job.over_since = self.context.process_now();
             }
         }
     }
@@ -183,7 +187,10 @@ impl GpuCapacity for Capacity {
             .map(|(number, job)| WorkerJob {
                 id: name(*number),
                 state: job.state,
-                since: job.ended_at.map_or(job.created_at, |at| self.0.context.at(at)),
+                since: match job.ended_at {
+                    Some(_) => job.over_since,
+                    None => job.created_at,
+                },
                 reason: job.reason.clone(),
             })
             .collect())

@@ -110,11 +110,6 @@ impl Context {
         Timestamp(EPOCH_MS) + self.ticks()
     }
 
-    /// A moment of the world as a time.
-    pub(crate) fn at(&self, ticks: Duration) -> Timestamp {
-        Timestamp(EPOCH_MS) + ticks
-    }
-
     /// Time as the clocks of processes have it.
     pub(crate) fn process_now(&self) -> Timestamp {
         Timestamp(self.now().0.saturating_add_signed(lock(&self.jump).0))

@@ -56,6 +56,8 @@ pub(crate) struct Facts {
     cuts: BTreeMap<(InspectionId, &'static str), u32>,
     /// Inspections that were taken back from the GPU lane.
     taken_back: BTreeSet<InspectionId>,
+    /// Messages of an inspection in the GPU lane's queue, as far as they were sent and not let go of.
+    in_lane: BTreeMap<InspectionId, u32>,
     /// When the last heartbeat of each worker arrived, and the longest time between two.
     heard: BTreeMap<String, (Duration, Duration)>,
 }
@@ -276,6 +278,7 @@ impl Facts {
             Place::Segmentation => {
                 for id in &ids {
                     self.taken_back.remove(id);
+                    *self.in_lane.entry(id.clone()).or_default() += 1;
                 }
                 self.sent_on.extend(ids);
             }
@@ -291,7 +294,7 @@ impl Facts {
     }
 
     /// A queue lets go of a message for good: J3.
-    pub(crate) fn let_go(&self, place: Place, message: &OutMessage, why: &str) -> Checked {
+    pub(crate) fn let_go(&mut self, place: Place, message: &OutMessage, why: &str) -> Checked {
         if place == Place::Dead || self.parked.contains_key(&message.body) {
             return Ok(());
         }
@@ -301,13 +304,21 @@ impl Facts {
             return broken(Invariant::J3, detail);
         };
         for asked in requests {
+            let mut in_lane = 0;
+            if place == Place::Segmentation
+                && let Some(count) = self.in_lane.get_mut(&asked.id)
+            {
+                *count = count.saturating_sub(1);
+                in_lane = *count;
+            }
             let sent_on = || {
                 let mut there = self.records.values().filter(|i| answers(i, &asked));
                 there.any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i))
             };
             let answered = self.answered(&asked).is_some() || self.is_parked(&asked.id);
             let taken_back = self.taken_back.contains(&asked.id);
-            let is_kept = answered || taken_back || place == Place::Intake && sent_on();
+            // One that was taken back may have been sent on again before it is acknowledged here.
+            let is_kept = answered || taken_back || in_lane > 0 || place == Place::Intake && sent_on();
             if !is_kept {
                 let id = &asked.id;
                 let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");

@@ -93,6 +93,11 @@ pub fn back_off(
         .iter()
         .filter(|e| now.since(e.at) <= policy.window && e.at.since(now) <= policy.window)
         .collect();
+    // A clock that was ahead must not hide the ends that follow.
+    let before = before.map(|b| match b.last_end.since(now) > policy.window {
+        true => BackOff { last_end: now, ..*b },
+        false => *b,
+    });
     let sick = recent.iter().filter(|e| e.end == WorkerEnd::SickEngine).count();
     let worked = ready.iter().filter(|w| w.has_worked).count();
     // A sick engine may be one card of many: it counts when most workers end so.
@@ -104,8 +109,7 @@ pub fn back_off(
             WorkerEnd::SickEngine => most_sick,
             WorkerEnd::Expected | WorkerEnd::Other => false,
         })
-        // One that is yet to come by this clock is counted when its time is there.
-        .filter(|e| before.is_none_or(|b| e.at > b.last_end && e.at <= now))
+        .filter(|e| before.is_none_or(|b| e.at > b.last_end))
         // What became ready after it shows that workers start again.
         .filter(|e| !recovered(e.at, most_sick, ready))
         .map(|e| e.at)
@@ -129,11 +133,10 @@ pub fn back_off(
                 Some(failed(before.failures.saturating_add(next), *last, now, policy))
             }
             None if now.since(before.until) > policy.forget_after => None,
-            // A clock that was ahead must not hold starts back for longer than the bound, nor hide the ends that follow.
+            // Nor hold starts back for longer than the bound.
             None => Some(BackOff {
                 until: before.until.min(now + policy.most),
-                last_end: before.last_end.min(now),
-                ..*before
+                ..before
             }),
         },
     }
