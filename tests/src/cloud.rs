@@ -151,6 +151,12 @@ impl TestCloud {
             .unwrap_or_else(|| panic!("no output {name}"))
     }
 
+    /// Leaves what a scaler would of a lane with one worker.
+    pub fn leave_lane_state(&self) {
+        let left = crate::lane::leave_lane_state(&self.aws, self.output("TableName"), 1);
+        self.runtime.block_on(left);
+    }
+
     /// A worker process on this stack, or through another endpoint.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ pub mod cloudformation;
 mod code;
 pub mod files;
 pub mod function_stack;
+pub mod lane;
 pub mod onnx_proxy;
 pub mod pictures;
 pub mod places;

@@ -72,15 +72,24 @@ pub struct Routed {
 /// Chooses the lane of one suspect photo. `deadline` is the time until the answer is wanted.
 pub fn route(load: &Load, cost: InlineCost, deadline: Option<Duration>, policy: &RoutingPolicy) -> Routed {
     let outage = load.gpu.and_then(|gpu| gpu.outage(policy.cold_start));
-    let fits = cost
-        .look
-        .filter(|look| look.as_secs_f64() <= cost.time_left.as_secs_f64() * policy.time_share);
-    match (fits, load.gpu, outage) {
+    match (fits(cost, policy), load.gpu, outage) {
         (None, _, outage) => gpu_lane(cannot_inline(cost, outage)),
         (Some(_), None, _) => inline("the state of the GPU lane is unknown".into()),
         (Some(_), Some(_), Some(outage)) => inline(in_words(&outage)),
         (Some(look), Some(gpu), None) => both_can(load.burst, look, (&gpu, deadline), policy),
     }
+}
+
+/// The lane of a photo that the GPU lane gave back: inline, if that fits. It is not sent there a second time while it
+/// can be looked at here, whatever the lane looks like by now.
+pub fn route_given_back(cost: InlineCost, policy: &RoutingPolicy) -> Option<Routed> {
+    fits(cost, policy).map(|_| inline("the GPU lane gave it back".into()))
+}
+
+/// The time of one inline look, where it fits the time left.
+fn fits(cost: InlineCost, policy: &RoutingPolicy) -> Option<Duration> {
+    let most = cost.time_left.as_secs_f64() * policy.time_share;
+    cost.look.filter(|look| look.as_secs_f64() <= most)
 }
 
 /// The outage as a clause.

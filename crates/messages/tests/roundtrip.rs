@@ -6,6 +6,7 @@ use common::{any_inspection, any_request, attributes};
 use proptest::prelude::*;
 use prost::Message;
 use std::collections::BTreeMap;
+use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{Inspection, InspectionRequest, PhotoRef, Timestamp};
 use walkaround_messages::{
     HeartbeatDocument, Intake, WorkerState, finished_event, heartbeat_body, parse_event, parse_heartbeat,
@@ -48,6 +49,11 @@ proptest! {
         if let Some(event) = event {
             prop_assert_eq!(Some(event.id.clone()), inspection.event_id());
             inspection.published_at = None;
+            // What later requests were compared with is no part of it.
+            inspection.photo_history = PhotoHistory {
+                completions: inspection.photo_history.completions,
+                ..PhotoHistory::default()
+            };
             prop_assert_eq!(parse_event(&event.body).unwrap(), (event.id, inspection));
             prop_assert!(event.attributes.len() <= 10);
         }

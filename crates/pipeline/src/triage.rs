@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{debug, error, info};
-use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route};
+use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route, route_given_back};
 use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
@@ -82,6 +82,14 @@ async fn measured(looker: &Looker) -> Option<Duration> {
 struct Sitting<'a> {
     looker: Arc<Looker>,
     photo: PhotoRequest<'a>,
+}
+
+impl Sitting<'_> {
+    /// Whether the GPU lane gave the photo back.
+    fn was_given_back(&self) -> bool {
+        let attributes = &self.photo.task.delivery.attributes;
+        attributes.contains_key(TAKEN_BACK_ATTRIBUTE)
+    }
 }
 
 #[async_trait]
@@ -191,11 +199,12 @@ impl Triage {
         }
     }
 
-    /// Whether a photo that was routed to the GPU lane is better routed again: nobody works there, and nobody will soon.
+    /// Whether a photo that was routed to the GPU lane is better routed again: the lane gave it back, or nobody works
+    /// there, and nobody will soon.
     async fn is_taken_back(&self, at: &Sitting<'_>) -> bool {
         let gpu = self.situation.load().await.gpu;
         let out = gpu.is_some_and(|gpu| gpu.strands_photos(self.routing.cold_start));
-        out && self.inline_look.time(&at.looker).await.is_some()
+        (out || at.was_given_back()) && self.inline_look.time(&at.looker).await.is_some()
     }
 
     /// The record says that the photo was sent, but the message may have been lost with the process that wrote it. Not
@@ -222,6 +231,11 @@ impl Triage {
             look: self.inline_look.time(&at.looker).await,
             time_left: self.end.left(clock.ticks()),
         };
+        if at.was_given_back()
+            && let Some(inline) = route_given_back(cost, &self.routing)
+        {
+            return inline;
+        }
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
         route(&load, cost, deadline, &self.routing)
     }

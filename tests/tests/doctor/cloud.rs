@@ -7,13 +7,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::runtime::Runtime;
-use walkaround_aws::{Aws, StateItems};
-use walkaround_domain::lane::LaneState;
 use walkaround_emulators::{ACCOUNT, Moto, REGION};
-use walkaround_messages::{LANE_STATE, lane_state_body};
-use walkaround_ports::{Clock, StateStore, SystemClock};
+use walkaround_tests::lane::leave_lane_state;
 use walkaround_tests::places;
 
 /// Calls an emulator in its own words: the clients for these few calls would be crates of their own.
@@ -79,20 +75,6 @@ fn make(endpoint: &str, names: &Names) -> String {
         .succeeded();
     names.run(&["bundle", "activate", "seven", "1.0.0"]).succeeded();
     source["UUID"].as_str().unwrap().to_owned()
-}
-
-/// What the scaler leaves at each of its ticks, as of now.
-async fn leave_lane_state(aws: &Aws) {
-    let clock = Arc::new(SystemClock::new());
-    let state = LaneState {
-        at: clock.now(),
-        workers_max: 2,
-        ..LaneState::default()
-    };
-    let items = StateItems::new(aws.dynamodb.clone(), TABLE, clock);
-    let body = lane_state_body(&state);
-    let written = items.write(LANE_STATE, &body, Duration::from_secs(3600));
-    written.await.unwrap();
 }
 
 /// Reads a request to its end: a connection that closes with bytes unread is reset. Its head, in lower case.
@@ -191,7 +173,7 @@ fn planted_causes_on_aws_are_named() {
         code == 0 && level == "warn" && what.contains("no scaler has looked"),
         "{found:#?}"
     );
-    runtime.block_on(leave_lane_state(&aws));
+    runtime.block_on(leave_lane_state(&aws, TABLE, 0));
     let (code, found) = findings(&names, &[]);
     assert!(
         code == 0 && found.values().all(|(level, ..)| level == "ok"),

@@ -53,7 +53,17 @@ impl Place {
             all.extend([("Packaging", "Zip"), ("CodeBucket", CODE)]);
         }
         all.extend_from_slice(parameters);
-        let outputs = deploy((&self.runtime, &self.endpoint), &path, template, &all);
+        let outputs = if template == "gpu" {
+            // moto keeps numbers that come from a parameter as text, which the SDK refuses to read.
+            let body = std::fs::read_to_string(&path).unwrap();
+            let body = body.replace("!Ref ScaleDownDelayMinutes", "20");
+            let folder = tempfile::TempDir::new().unwrap();
+            let literal = folder.path().join("gpu.yaml");
+            std::fs::write(&literal, body).unwrap();
+            deploy((&self.runtime, &self.endpoint), &literal, template, &all)
+        } else {
+            deploy((&self.runtime, &self.endpoint), &path, template, &all)
+        };
         self.outputs.extend(outputs);
     }
 
