@@ -69,6 +69,7 @@ impl Desk {
         task: &PhotoTask<'_>,
     ) -> Handled {
         let (id, delivery) = (request.id.clone(), task.delivery);
+        let id_is_made = has_base_id(&request);
         if matches!(trouble, Trouble::Draining | Trouble::Unrecordable(_)) {
             self.take_back(&request, task).await;
         }
@@ -86,6 +87,10 @@ impl Desk {
         };
         match outcome {
             Ok(handled) => handled,
+            // Another request was first while this one's failure was written: looked at anew, it finds its own inspection.
+            Err(Trouble::Differs(Difference::Purpose { .. } | Difference::Bytes)) if id_is_made => {
+                self.give_back(self.retry.delay(1, &self.dice))
+            }
             Err(Trouble::Differs(difference)) => self.park(delivery, &conflict(&id, &difference)).await,
             Err(trouble) => {
                 let detail = trouble.detail();
