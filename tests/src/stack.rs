@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use walkaround_domain::{BlobRef, Inspection, InspectionRequest};
+use walkaround_domain::{BlobRef, Inspection, InspectionRequest, Timestamp};
 use walkaround_embedded::{
     Embedded, INTAKE, INTAKE_DEAD, Options, Parked, SEGMENTATION, SEGMENTATION_DEAD, SystemClock,
 };
 use walkaround_inference::bundle::hex_sha256;
-use walkaround_messages::{parse_event, parse_record, utc_day};
+use walkaround_messages::{parse_event, parse_heartbeat, parse_record, utc_day};
 use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
 
 /// Bucket that photos are kept in.
@@ -234,6 +234,17 @@ impl TestStack {
             .iter()
             .map(|d| d.ready + d.leased + d.delayed)
             .sum()
+    }
+
+    /// Messages that workers have in flight, as their heartbeats say.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn in_flight(&self) -> u32 {
+        let beats = self.wait_for(self.embedded.records().heartbeats(Timestamp(0)));
+        let beats = beats.expect("heartbeats are read");
+        let read = beats.iter().filter_map(|beat| parse_heartbeat(&beat.body).ok());
+        read.map(|beat| beat.in_flight).sum()
     }
 
     /// Messages that someone holds a lease on.

@@ -16,7 +16,7 @@ fn requests(stack: &TestStack) -> Vec<InspectionRequest> {
     (0..PHOTOS).map(|i| request(&key(i))).collect()
 }
 
-fn check_done_inline(stack: &TestStack, why: &str) {
+fn check_done_inline(stack: &TestStack, why: &[&str]) {
     let inspections = stack.inspections();
     assert_eq!(inspections.len(), PHOTOS);
     for (id, inspection) in &inspections {
@@ -28,7 +28,7 @@ fn check_done_inline(stack: &TestStack, why: &str) {
         let Some((Lane::Inline, reason)) = &inspection.route else {
             panic!("{id}: {:?}", inspection.route);
         };
-        assert!(reason.contains(why), "{id}: {reason}");
+        assert!(why.iter().any(|w| reason.contains(w)), "{id}: {reason}");
     }
     assert_eq!(stack.parked(), []);
 }
@@ -42,7 +42,7 @@ fn photos_of_a_lane_that_was_closed_are_routed_again_and_a_second_request_adds_n
     stack.send(SEGMENTATION, &messages);
     let mut up = stack.start(&["up"], "up");
     stack.until_all_final(&ids(&requests), BOUND);
-    check_done_inline(&stack, "the GPU lane is closed");
+    check_done_inline(&stack, &["the GPU lane is closed"]);
     stack.send(INTAKE, &messages);
     assert!(
         until(BOUND, || stack.messages() == 0),
@@ -78,7 +78,8 @@ fn a_segmenter_that_is_gone_starts_a_few_workers_and_photos_are_looked_at_inline
         .filter(|job| matches!(job.state, WorkerJobState::Ended { exit } if died(exit)));
     assert!(died.count() >= 1, "{jobs:?}");
     assert!(jobs.len() <= 3, "the first volley alone, and no second: {jobs:?}");
-    check_done_inline(&stack, "fail at their start");
+    // While the next worker is tried, the lane looks as if it came: what it gave back stays here all the same.
+    check_done_inline(&stack, &["fail at their start", "the GPU lane gave it back"]);
     up.terminate();
     assert_eq!(up.exit_code(BOUND), 0, "{}", up.log());
 }

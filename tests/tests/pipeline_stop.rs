@@ -58,7 +58,7 @@ fn told_to_stop_under_load_a_worker_finishes_what_it_has_and_no_more() {
         "idle for long enough: {}",
         second.log()
     );
-    check_looked_at_once(&stack, &requests);
+    check_looked_at_once(&stack, &requests, 1);
     let log = first.log() + &second.log();
     for request in &requests {
         assert_eq!(settled(&log, request), 1, "{}", request.photo);
@@ -83,13 +83,14 @@ fn a_worker_whose_budget_is_spent_exits_all_the_same_and_nothing_is_lost() {
     let mut second = stack.start(&["worker"], "second");
     stack.until_all_final(&ids(&requests), BOUND);
     assert_eq!(second.exit_code(BOUND), 0, "{}", second.log());
-    check_looked_at_once(&stack, &requests);
+    // Gone between publishing and noting it, a process leaves its event to be published again, under the same id.
+    check_looked_at_once(&stack, &requests, 2);
     let again = stack.inspections().values().filter(|i| i.attempts > 1).count();
     assert!(again <= 8, "{again} photos came back, 8 were in hand");
 }
 
-/// One final record, one report, one event, and at most one delivery more than the first.
-fn check_looked_at_once(stack: &TestStack, requests: &[InspectionRequest]) {
+/// One final record, one report, one event (which may be published more than once), and at most one delivery more than the first.
+fn check_looked_at_once(stack: &TestStack, requests: &[InspectionRequest], events_max: usize) {
     let (inspections, events) = (stack.inspections(), stack.events());
     assert_eq!(inspections.len(), requests.len());
     for request in requests {
@@ -102,7 +103,9 @@ fn check_looked_at_once(stack: &TestStack, requests: &[InspectionRequest]) {
             inspection.attempts
         );
         assert_eq!(stack.results(id, "report.json").len(), 1, "{id}");
-        assert_eq!(events[id].len(), 1, "{id}");
+        let told = &events[id];
+        assert!((1..=events_max).contains(&told.len()), "{id}: {told:?}");
+        assert!(told.iter().all(|event| *event == told[0]), "{id}: {told:?}");
     }
     assert_eq!(stack.parked(), []);
 }

@@ -60,7 +60,8 @@ fn a_worker_whose_device_hangs_is_gone_within_its_budget_with_75() {
 fn told_to_stop_a_worker_whose_device_hangs_is_gone_within_its_budget() {
     let (stack, proxy) = stack(&[("DRAIN_BUDGET_S", "2"), ("LEASE_S", "2")]);
     let mut worker = hung_worker(&stack, &proxy);
-    assert!(until(BOUND, || stack.leased() == 1), "{}", worker.log());
+    // By its heartbeat it is at it, not only about to begin.
+    assert!(until(BOUND, || stack.in_flight() == 1), "{}", worker.log());
     worker.terminate();
     assert_eq!(worker.exit_code(BOUND), 0, "{}", tail(&worker.log(), 40));
     assert!(

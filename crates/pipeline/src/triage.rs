@@ -231,13 +231,12 @@ impl Triage {
             look: self.inline_look.time(&at.looker).await,
             time_left: self.end.left(clock.ticks()),
         };
-        if at.was_given_back()
-            && let Some(inline) = route_given_back(cost, &self.routing)
-        {
-            return inline;
-        }
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
-        route(&load, cost, deadline, &self.routing)
+        let routed = route(&load, cost, deadline, &self.routing);
+        if routed.lane == Lane::Gpu && at.was_given_back() {
+            return route_given_back(cost, &self.routing).unwrap_or(routed);
+        }
+        routed
     }
 
     async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
