@@ -11,7 +11,7 @@ use aws_sdk_sqs::Client;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::task::JoinSet;
-use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortError, Queue, Receipt};
+use walkaround_ports::{Delivery, OutMessage, PortError, Queue, Receipt, redriven};
 
 /// Most dead letters of one look.
 pub const PARKED_SAMPLE_MAX: usize = 500;
@@ -23,8 +23,6 @@ const SEND_BACK_MAX: usize = 100_000;
 const COUNT_SLACK: usize = 100;
 /// After this many refusals the cause has to be mended first.
 const REFUSED_MAX: usize = 100;
-/// Attributes that parking adds, which a message that is sent back loses.
-const PARKED_ATTRIBUTES: [&str; 2] = [PARKED_REASON, PARKED_FROM];
 /// How long a dead letter is hidden while others are looked at: several times what the longest search takes, so that
 /// nothing is seen twice. Whoever interrupts one has to wait for as long.
 const LEASE: Duration = Duration::from_secs(5 * 60);
@@ -233,13 +231,11 @@ impl DeadLetters {
     }
 }
 
-/// The message as it was before it was parked.
+/// The message as it was before it was parked, with the mark of its return.
 fn again(delivery: &Delivery) -> OutMessage {
-    let mut attributes = delivery.attributes.clone();
-    attributes.retain(|name, _| !PARKED_ATTRIBUTES.contains(&name.as_str()));
     OutMessage {
         body: delivery.body.clone(),
-        attributes,
+        attributes: redriven(delivery.attributes.clone()),
         delay: Duration::ZERO,
     }
 }

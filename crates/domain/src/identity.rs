@@ -9,7 +9,6 @@
 
 use crate::ids::InspectionId;
 use crate::photo::{InspectionRequest, Occasion, PhotoRef};
-use crate::time::Timestamp;
 use std::fmt;
 
 /// Divides the parts of an identity: it can stand in no bucket name, version or content tag.
@@ -289,12 +288,6 @@ fn complete(stored: &InspectionRequest, asked: &InspectionRequest) -> Inspection
         }
     }
     whole
-}
-
-/// Whether a look that was asked for at `seen` answers a request that was sent at `sent`: its bytes were read after
-/// the request was sent, so they are the ones that the request means.
-pub fn is_covered(seen: Timestamp, sent: Timestamp) -> bool {
-    seen >= sent
 }
 
 #[cfg(test)]

@@ -277,7 +277,15 @@ impl Inspection {
         looked_at.or(self.photo_history.photo_sha256.as_ref())
     }
 
-    /// When the latest request was sent that the bytes of this inspection answer.
+    /// Whether the photo's bytes of this inspection are the ones that a request means that was sent at a moment: they
+    /// were fetched, or compared and found the same, for one that was sent later.
+    pub fn has_bytes_of(&self, sent_at: Timestamp) -> bool {
+        let history = &self.photo_history;
+        let compared = history.compared_at.filter(|_| history.other_bytes.is_none());
+        compared.is_some_and(|at| at >= sent_at) || self.accepted_at >= sent_at
+    }
+
+    /// When the latest request was sent that is known to have the bytes of this inspection, or others.
     pub fn seen_at(&self) -> Timestamp {
         let compared = self.photo_history.compared_at;
         compared.map_or(self.accepted_at, |at| at.max(self.accepted_at))

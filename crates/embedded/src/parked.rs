@@ -125,7 +125,7 @@ fn move_back(
 ) -> Result<u64, Fault> {
     let sql =
         "UPDATE messages SET queue = ?1, visible_at = ?2, hidden_at = ?2, leased = 0, receive_count = 0,
-                 attributes = json_remove(attributes, '$.parked_reason', '$.parked_from'),
+                 attributes = json_set(json_remove(attributes, '$.parked_reason', '$.parked_from'), '$.redriven', 'true'),
                  parked_from = NULL, parked_reason = NULL, parked_at = NULL
                WHERE queue = ?3 AND NOT (leased = 1 AND visible_at > ?2) AND (?4 IS NULL OR id = ?4)
                  AND (?5 IS NULL OR coalesce(parked_from, attributes ->> '$.parked_from') = ?5)";

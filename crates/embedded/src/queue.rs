@@ -11,11 +11,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    AckOutcome, BODY_BYTES_MAX, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM, PARKED_REASON,
-    PortError, PortErrorKind, Queue, Receipt,
+    ATTRIBUTES_MAX, AckOutcome, BODY_BYTES_MAX, Clock, Delivery, Depth, LeaseOutcome, OutMessage,
+    PARKED_FROM, PARKED_REASON, PortError, PortErrorKind, Queue, Receipt,
 };
 
-const ATTRIBUTES_MAX: usize = 10;
 const RECEIVE_MAX: usize = 10;
 const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 const LEASE_MAX: Duration = Duration::from_secs(12 * 3600);

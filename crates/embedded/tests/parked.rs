@@ -5,7 +5,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
 use walkaround_embedded::{DeadLetter, Embedded, INTAKE, INTAKE_DEAD, Options, Redrive, SEGMENTATION};
-use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortErrorKind};
+use walkaround_ports::{Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PortErrorKind, REDRIVEN};
 
 const LEASE: Duration = Duration::from_secs(30);
 /// Deliveries until a queue of these tests parks a message itself: far fewer than the pipeline's 1,000.
@@ -106,7 +106,8 @@ async fn redrive_starts_afresh() {
     assert_eq!(root.embedded.parked_count(INTAKE_DEAD).await.unwrap(), 0);
     let delivery = root.receive(INTAKE).await.remove(0);
     assert_eq!((delivery.body.as_str(), delivery.receive_count), ("poison", 1));
-    assert_eq!(delivery.attributes.len(), 1, "{:?}", delivery.attributes);
+    assert_eq!(delivery.attributes.len(), 2, "{:?}", delivery.attributes);
+    assert!(delivery.attributes.contains_key(REDRIVEN), "triage has to know");
     assert_eq!(root.redrive(Redrive::All).await, 0);
 }
 
@@ -124,7 +125,7 @@ async fn a_message_parked_by_sending_it_comes_back_without_its_reason() {
     assert_eq!(root.redrive(Redrive::All).await, 1);
     let delivery = root.receive(INTAKE).await.remove(0);
     let names: Vec<&String> = delivery.attributes.keys().collect();
-    assert_eq!(names, ["kind"]);
+    assert_eq!(names, ["kind", REDRIVEN]);
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use tracing::{info, warn};
 use trouble::store_trouble;
 pub use trouble::{Trouble, encode_trouble};
 use walkaround_ports::{
-    BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue, ResultKey,
+    ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
+    ResultKey,
 };
 
 /// Everything that looking at a message's photo needs.
@@ -53,7 +54,6 @@ pub struct Desk {
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 /// Most attributes of a message (SQS).
-const ATTRIBUTES_MAX: usize = 10;
 
 impl Desk {
     /// The decoded photo, or the finished result when there is nothing to decode. The photo is the message's: the

@@ -33,6 +33,8 @@ pub struct Entry {
     pub inspection: Inspection,
     /// Version of the stored record.
     pub version: u64,
+    /// SHA-256 of the photo's bytes that were fetched since it was read, if they were.
+    pub fetched: Option<[u8; 32]>,
 }
 
 /// Why a change could not be made.
@@ -78,15 +80,20 @@ impl Ledger {
         complete: &'a (dyn Fn(&mut Inspection) + Sync),
     ) -> Boxed<'a, Result<(Entry, bool), LedgerError>> {
         Box::pin(async move {
-            let mine = entry.inspection.clone();
+            let mine = entry.clone();
             for _ in 0..RACES_MAX {
                 let Some(mut next) = entry.inspection.advance(event, now)? else {
-                    return Ok((entry, false));
+                    return match has_other_bytes(&entry.inspection, &mine) {
+                        true => Err(LedgerError::Differs(Difference::Bytes)),
+                        false => Ok((entry, false)),
+                    };
                 };
                 complete(&mut next);
+                // Bytes answer what was sent before they were fetched: of two messages, the earlier one counts.
+                next.accepted_at = next.accepted_at.min(mine.inspection.accepted_at);
                 match self.write(next, entry.version, now).await? {
                     Ok(written) => return Ok((written, true)),
-                    Err(Some(current)) => entry = self.meet(current, &mine, (event, now)).await?,
+                    Err(Some(current)) => entry = self.meet(current, &mine, now).await?,
                     Err(None) => entry = Entry { version: 0, ..entry },
                 }
             }
@@ -95,25 +102,19 @@ impl Ledger {
     }
 
     /// What somebody else wrote first, if it is of the same photo for the same purpose; completed by what mine adds.
-    async fn meet(
-        &self,
-        current: Entry,
-        mine: &Inspection,
-        (event, now): (&Event, Timestamp),
-    ) -> Result<Entry, LedgerError> {
-        // What is not final yet takes the bytes of the look that ends first.
-        let stands = current.inspection.phase.is_final() || matches!(event, Event::Route { .. });
-        let (there, fetched) = (current.inspection.photo_sha256(), mine.photo_sha256());
-        let other = stands && there.is_some() && fetched.is_some() && there != fetched;
+    async fn meet(&self, current: Entry, mine: &Entry, now: Timestamp) -> Result<Entry, LedgerError> {
+        let request = &mine.inspection.request;
         if let Relation::Differs(photo @ Difference::Photo { .. }) =
-            relate(&current.inspection.request, &mine.request)
+            relate(&current.inspection.request, request)
         {
             return Err(LedgerError::Differs(photo));
         }
-        if other && !bytes_are_same(&current.inspection.request, &mine.request) {
+        if has_other_bytes(&current.inspection, mine) {
             return Err(LedgerError::Differs(Difference::Bytes));
         }
-        self.join(current, &mine.request, (None, now)).await
+        let mut joined = self.join(current, request, (None, now)).await?;
+        joined.fetched = mine.fetched;
+        Ok(joined)
     }
 
     /// Joins a request to the stored inspection that has its id: completes it where the request says more, and notes
@@ -257,10 +258,24 @@ impl Ledger {
             Written::Committed(version) => Ok(Ok(Entry {
                 inspection: next,
                 version,
+                fetched: None,
             })),
             Written::Conflict(current) => Ok(Err(current.as_ref().map(entry).transpose()?)),
         }
     }
+}
+
+/// Whether a stored inspection is of other bytes than those that were fetched for it here. Bytes that stood there when
+/// these were fetched give way to them while nothing is final; of any others nobody knows which came first.
+fn has_other_bytes(current: &Inspection, mine: &Entry) -> bool {
+    let (there, before) = (current.photo_sha256(), mine.inspection.photo_sha256());
+    let Some(fetched) = &mine.fetched else {
+        return false;
+    };
+    let stands = current.phase.is_final() || there != before;
+    stands
+        && there.is_some_and(|there| there != fetched)
+        && !bytes_are_same(&current.request, &mine.inspection.request)
 }
 
 /// What a record is found by.
@@ -286,6 +301,7 @@ pub(crate) fn entry(stored: &StoredRecord) -> Result<Entry, PortError> {
     Ok(Entry {
         inspection,
         version: stored.version,
+        fetched: None,
     })
 }
 

@@ -57,7 +57,7 @@ impl Segmentation {
         }
         let file = self.desk.fetch(&looker, at).await?;
         // The photo may have changed since triage fetched it: what is looked at here is what the record is of.
-        entry.inspection.photo_history.photo_sha256 = Some(file.sha256);
+        entry.fetched = Some(file.sha256);
         if self.desk.reuse(&looker, &entry, (file, task)).await? {
             return Ok(());
         }

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{debug, error, info};
+use walkaround_domain::identity::Difference;
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route, route_given_back};
 use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
-use walkaround_ports::{Delivery, OutMessage, Queue, TRACE_ATTRIBUTE};
+use walkaround_ports::{Delivery, OutMessage, Queue, REDRIVEN, TRACE_ATTRIBUTE};
 
 /// A photo that was routed to the GPU lane longer ago than this is sent again when somebody asks for it again.
 const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
@@ -142,6 +143,7 @@ impl Triage {
         self.desk.identify(&mut at.photo).await?;
         loop {
             match self.one(at, stop).await {
+                Err(Trouble::Differs(Difference::Bytes)) if at.photo.reads_again() => {}
                 Err(Trouble::Differs(difference)) => {
                     at.photo.part_ways(difference).map_err(Trouble::Differs)?;
                 }
@@ -168,7 +170,7 @@ impl Triage {
             return Err(Trouble::Draining);
         }
         let file = self.desk.fetch(&at.looker, &mut at.photo).await?;
-        entry.inspection.photo_history.photo_sha256 = Some(file.sha256);
+        entry.fetched = Some(file.sha256);
         if self.desk.reuse(&at.looker, &entry, (file, task)).await? {
             return Ok(());
         }
@@ -208,7 +210,8 @@ impl Triage {
     }
 
     /// The record says that the photo was sent, but the message may have been lost with the process that wrote it. Not
-    /// so where another message asks for the same photo shortly after: the first one is still there to send it.
+    /// so where another message asks for the same photo shortly after: the first one is still there to send it. One that
+    /// was redriven may be that first one.
     async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
         let now = self.desk.settler.clock.now();
         let routed_at = entry.inspection.routed_at.unwrap_or_default();
@@ -216,7 +219,9 @@ impl Triage {
         let is_another = delivery.receive_count <= 1
             && delivery.sent_at > routed_at
             && now.since(routed_at) < RESEND_AFTER
-            && !delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE);
+            && ![TAKEN_BACK_ATTRIBUTE, REDRIVEN]
+                .iter()
+                .any(|name| delivery.attributes.contains_key(*name));
         if is_another {
             info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
             return Ok(());

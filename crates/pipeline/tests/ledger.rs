@@ -69,11 +69,10 @@ fn fresh(photo: &str, vehicle: Option<&str>, byte: u8) -> Entry {
     let id = InspectionId::new("one").unwrap();
     let mut request = InspectionRequest::of(id, PhotoRef::File(photo.into()));
     request.vehicle_id = vehicle.map(Into::into);
-    let mut inspection = Inspection::accepted(request, NOW);
-    inspection.photo_history.photo_sha256 = Some([byte; 32]);
     Entry {
-        inspection,
+        inspection: Inspection::accepted(request, NOW),
         version: 0,
+        fetched: Some([byte; 32]),
     }
 }
 
@@ -91,7 +90,9 @@ const DONE: Event = Event::Complete {
 /// Two messages under one id were read before either had a record: the first one writes, then the second.
 async fn second(first: Entry, second: Entry, event: &Event) -> Result<Entry, LedgerError> {
     let ledger = ledger();
-    ledger.apply(first, (event, NOW), &|_| {}).await.unwrap();
+    let noted = first.fetched;
+    let note = |next: &mut Inspection| next.photo_history.photo_sha256 = noted;
+    ledger.apply(first, (event, NOW), &note).await.unwrap();
     Ok(ledger.apply(second, (event, NOW), &|_| {}).await?.0)
 }
 
@@ -132,6 +133,63 @@ async fn other_bytes_are_found_when_the_write_loses() {
             "{lost:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn bytes_give_way_to_later_ones_until_something_is_final() {
+    let ledger = ledger();
+    let (routed, _) = ledger
+        .apply(fresh("a.jpg", None, 1), (&to_gpu(), NOW), &|next| {
+            next.photo_history.photo_sha256 = Some([1; 32]);
+        })
+        .await
+        .unwrap();
+    // A worker fetched other bytes since it read the record, which somebody else only completed meanwhile.
+    let mut worker = routed.clone();
+    worker.fetched = Some([2; 32]);
+    let asked = fresh("a.jpg", Some("v"), 1).inspection.request;
+    ledger.join(routed.clone(), &asked, (None, NOW)).await.unwrap();
+    let (done, first) = ledger.apply(worker, (&DONE, NOW), &|_| {}).await.unwrap();
+    assert!(first && done.inspection.phase.is_final());
+    // One that read the record after that, and fetched what was there before, changes nothing and is told so.
+    let mut late = done;
+    late.inspection.photo_history.photo_sha256 = Some([2; 32]);
+    late.fetched = Some([1; 32]);
+    let lost = ledger.apply(late, (&DONE, NOW), &|_| {}).await;
+    assert!(
+        matches!(lost, Err(LedgerError::Differs(Difference::Bytes))),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_look_that_began_before_other_bytes_were_noted_does_not_replace_them() {
+    let ledger = ledger();
+    let slow = fresh("a.jpg", None, 1);
+    ledger
+        .apply(fresh("a.jpg", None, 2), (&to_gpu(), NOW), &|next| {
+            next.photo_history.photo_sha256 = Some([2; 32]);
+        })
+        .await
+        .unwrap();
+    let lost = ledger.apply(slow, (&DONE, NOW), &|_| {}).await;
+    assert!(
+        matches!(lost, Err(LedgerError::Differs(Difference::Bytes))),
+        "{lost:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_result_answers_no_request_that_was_sent_after_the_one_it_was_made_for() {
+    let ledger = ledger();
+    let early = fresh("a.jpg", None, 1);
+    let mut later = fresh("a.jpg", None, 1);
+    later.inspection.accepted_at = Timestamp(NOW.0 + 5000);
+    let failed = Event::Start { alone: false };
+    ledger.apply(later, (&failed, NOW), &|_| {}).await.unwrap();
+    let (done, _) = ledger.apply(early, (&DONE, NOW), &|_| {}).await.unwrap();
+    assert_eq!(done.inspection.accepted_at, NOW);
+    assert!(!done.inspection.has_bytes_of(Timestamp(NOW.0 + 5000)));
 }
 
 #[tokio::test]

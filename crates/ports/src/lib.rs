@@ -25,8 +25,8 @@ pub use error::{PortError, PortErrorKind};
 pub use photos::{FetchError, KnownContent, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{
-    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM, PARKED_REASON, Queue,
-    Receipt, TRACE_ATTRIBUTE,
+    ATTRIBUTES_MAX, AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PARKED_FROM,
+    PARKED_REASON, Queue, REDRIVEN, Receipt, TRACE_ATTRIBUTE, redriven,
 };
 pub use records::{
     Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, StoredRecord,

@@ -14,6 +14,21 @@ pub const PARKED_REASON: &str = "parked_reason";
 /// Attribute of a parked message: the queue it came from.
 pub const PARKED_FROM: &str = "parked_from";
 
+/// Attribute of a message that was parked and sent back to its queue: it looks new, but may have been dealt with in part.
+pub const REDRIVEN: &str = "redriven";
+/// Most attributes of a message (SQS).
+pub const ATTRIBUTES_MAX: usize = 10;
+
+/// The attributes of a parked message that goes back to its queue. One that has as many as it may have already loses the
+/// mark, not the sender's attributes.
+pub fn redriven(mut attributes: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    attributes.retain(|name, _| ![PARKED_REASON, PARKED_FROM].contains(&name.as_str()));
+    if attributes.len() < ATTRIBUTES_MAX {
+        attributes.insert(REDRIVEN.into(), "true".into());
+    }
+    attributes
+}
+
 /// Attribute of a message with its X-Ray trace header. SQS carries it as the message system attribute of this
 /// name, so it is not one of the ten; other queues carry it as they carry the rest.
 /// See <https://docs.aws.amazon.com/xray/latest/devguide/xray-services-sqs.html>.
@@ -24,7 +39,7 @@ pub const TRACE_ATTRIBUTE: &str = "AWSTraceHeader";
 pub struct OutMessage {
     /// Text; binary forms are base64 with a content-type attribute.
     pub body: String,
-    /// Attributes, at most ten.
+    /// Attributes, at most [`ATTRIBUTES_MAX`].
     pub attributes: BTreeMap<String, String>,
     /// Not delivered before this has passed; at most 15 minutes.
     pub delay: Duration,

@@ -56,8 +56,6 @@ pub(crate) struct Facts {
     cuts: BTreeMap<(InspectionId, &'static str), u32>,
     /// Inspections that were taken back from the GPU lane.
     taken_back: BTreeSet<InspectionId>,
-    /// Messages of an inspection in the GPU lane's queue, as far as they were sent and not let go of.
-    in_lane: BTreeMap<InspectionId, u32>,
     /// When the last heartbeat of each worker arrived, and the longest time between two.
     heard: BTreeMap<String, (Duration, Duration)>,
 }
@@ -278,7 +276,6 @@ impl Facts {
             Place::Segmentation => {
                 for id in &ids {
                     self.taken_back.remove(id);
-                    *self.in_lane.entry(id.clone()).or_default() += 1;
                 }
                 self.sent_on.extend(ids);
             }
@@ -304,21 +301,11 @@ impl Facts {
             return broken(Invariant::J3, detail);
         };
         for asked in requests {
-            let mut in_lane = 0;
-            if place == Place::Segmentation
-                && let Some(count) = self.in_lane.get_mut(&asked.id)
-            {
-                *count = count.saturating_sub(1);
-                in_lane = *count;
-            }
-            let sent_on = || {
-                let mut there = self.records.values().filter(|i| answers(i, &asked));
-                there.any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i))
-            };
+            let there = || self.records.values().filter(|i| answers(i, &asked));
+            let sent_on = || there().any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i));
+            let taken_back = || there().any(|i| self.taken_back.contains(&i.request.id));
             let answered = self.answered(&asked).is_some() || self.is_parked(&asked.id);
-            let taken_back = self.taken_back.contains(&asked.id);
-            // One that was taken back may have been sent on again before it is acknowledged here.
-            let is_kept = answered || taken_back || in_lane > 0 || place == Place::Intake && sent_on();
+            let is_kept = answered || taken_back() || place == Place::Intake && sent_on();
             if !is_kept {
                 let id = &asked.id;
                 let detail = format!("the message of {place_name} for {id} is gone ({why}) before its state");

@@ -14,7 +14,7 @@ use walkaround_ports::{
     AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue,
     Receipt,
 };
-use walkaround_ports::{PARKED_FROM, PARKED_REASON};
+use walkaround_ports::{PARKED_FROM, PARKED_REASON, redriven};
 
 /// Most messages of one receive, receipts of one acknowledgement (SQS).
 const BATCH_MAX: usize = 10;
@@ -123,7 +123,8 @@ impl SimQueue {
                 .collect()
         };
         for mut message in parked.clone() {
-            let from = message.attributes.remove(PARKED_FROM).unwrap_or_default();
+            let from = message.attributes.get(PARKED_FROM).cloned().unwrap_or_default();
+            message.attributes = redriven(message.attributes);
             self.context.facts().redriven(&message);
             self.context.count(Happening::Redriven);
             for queue in to.iter().filter(|q| q.place.name() == from) {
@@ -236,8 +237,10 @@ impl SimQueue {
         }
         drop(state);
         let checked = context.facts().let_go(self.place, &gone, why);
-        // Another message for the same photo is still there, and sends it to the GPU lane once more if it has to.
-        if self.place == Place::Intake && context.facts().is_routed(&gone) && self.has_another(&gone) {
+        // Another message for the same photo is still there: in the intake queue it sends it to the GPU lane once more if
+        // it has to, and in the lane it may have been sent on again before this one, which was taken back, is let go.
+        let other_does = self.place != Place::Intake || context.facts().is_routed(&gone);
+        if other_does && self.has_another(id, &gone) {
             return;
         }
         if let Err((invariant, detail)) = checked {
@@ -246,10 +249,11 @@ impl SimQueue {
     }
 
     /// Whether some other message here asks for what this one does.
-    fn has_another(&self, gone: &OutMessage) -> bool {
+    fn has_another(&self, id: u64, gone: &OutMessage) -> bool {
         let ids = asks_for(gone).unwrap_or_default();
         let state = self.state();
-        let mut others = state.messages.values().filter_map(|m| asks_for(&m.message));
+        let others = state.messages.iter().filter(|(other, _)| **other != id);
+        let mut others = others.filter_map(|(_, m)| asks_for(&m.message));
         others.any(|other| ids.iter().all(|id| other.contains(id)))
     }
 

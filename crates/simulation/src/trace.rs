@@ -84,8 +84,8 @@ happenings! {
     FailedByTrouble => "inspections: failed because trouble used up their attempts",
 }
 
-/// Lines kept for a failure.
-const LINES_KEPT: usize = 4000;
+/// Lines kept for a failure: most worlds whole.
+const LINES_KEPT: usize = 2000;
 
 /// The trace of one world.
 pub(crate) struct Trace {

@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    BODY_BYTES_MAX, Delivery, OutMessage, PortError, PortErrorKind, Receipt, TRACE_ATTRIBUTE,
+    ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PortError, PortErrorKind, Receipt, TRACE_ATTRIBUTE,
 };
 
-const ATTRIBUTES_MAX: usize = 10;
 const ATTRIBUTE_NAME_BYTES_MAX: usize = 256;
 const DELAY_MAX: Duration = Duration::from_secs(15 * 60);
 /// Longest trace header that is passed on; real ones have some 100 to 300 bytes.

@@ -1,6 +1,8 @@
 //! Which requests are one inspection: tables, and properties for any two purposes.
 
 use super::*;
+use crate::record::Inspection;
+use crate::time::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -226,9 +228,15 @@ fn what_differs_is_one_clear_line() {
 }
 
 #[test]
-fn a_look_answers_what_was_sent_before_its_request() {
-    assert!(is_covered(Timestamp(5), Timestamp(5)) && is_covered(Timestamp(6), Timestamp(5)));
-    assert!(!is_covered(Timestamp(4), Timestamp(5)));
+fn bytes_answer_what_was_sent_before_they_were_asked_for_or_found_the_same() {
+    let mut inspection = Inspection::accepted(request(object("a", None)), Timestamp(5));
+    assert!(inspection.has_bytes_of(Timestamp(4)) && inspection.has_bytes_of(Timestamp(5)));
+    assert!(!inspection.has_bytes_of(Timestamp(6)));
+    inspection.compared(Timestamp(8), None);
+    assert!(inspection.has_bytes_of(Timestamp(8)) && !inspection.has_bytes_of(Timestamp(9)));
+    // Others were found since: what was sent in between may mean either.
+    inspection.compared(Timestamp(10), Some(InspectionId::new("other").unwrap()));
+    assert!(!inspection.has_bytes_of(Timestamp(6)) && inspection.has_bytes_of(Timestamp(5)));
 }
 
 fn name() -> impl Strategy<Value = Option<String>> {

@@ -24,7 +24,7 @@ pub struct PhotoRequest<'a> {
     is_taken_back: bool,
     /// Inspections that were passed by because they are of other bytes, and the one that came of it.
     passed_by: Vec<(InspectionId, InspectionId)>,
-    /// Ids made so far.
+    /// Ids made and races lost so far.
     steps: usize,
     /// The photo's bytes, until they are decoded.
     bytes: Option<Vec<u8>>,
@@ -67,6 +67,14 @@ impl<'a> PhotoRequest<'a> {
         self.steps += 1;
         self.request.id = own;
         Ok(())
+    }
+
+    /// Whether the photo is to be read once more: its bytes lost a race and were given away for the look, and by now it
+    /// may have the bytes that won.
+    pub fn reads_again(&mut self) -> bool {
+        let again = self.bytes.is_none() && self.steps < PARTS_MAX;
+        self.steps += usize::from(again);
+        again
     }
 }
 
@@ -122,11 +130,13 @@ impl Desk {
         let sent_at = at.task.delivery.sent_at;
         let certain = at.is_taken_back
             || identity::bytes_are_same(&stored.request, &at.request)
-            || identity::is_covered(stored.seen_at(), sent_at);
+            || stored.has_bytes_of(sent_at);
         let mut compared = None;
         if !certain && let Some(sha256) = stored.photo_sha256() {
             let file = self.fetch(looker, at).await?;
             if file.sha256 != *sha256 {
+                // This message may be the one that made it, sent back after its photo changed: nobody else tells of it.
+                self.settler.publish(entry).await?;
                 return Err(Trouble::Differs(Difference::Bytes));
             }
             compared = Some(sent_at);
@@ -208,5 +218,6 @@ fn fresh(request: &InspectionRequest, delivery: &Delivery) -> Entry {
     Entry {
         inspection: Inspection::accepted(request.clone(), delivery.sent_at),
         version: 0,
+        fetched: None,
     }
 }

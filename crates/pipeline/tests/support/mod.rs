@@ -25,7 +25,7 @@ use walkaround_pipeline::telemetry::Silent;
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Clock, Delivery, Depth, Expect, FetchError, Heartbeat,
     KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher,
-    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
+    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, Written,
 };
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
@@ -54,6 +54,9 @@ pub(crate) struct World {
     pub(crate) records_away: AtomicBool,
     pub(crate) blobs_away: AtomicBool,
     pub(crate) engine_sick: AtomicBool,
+    pub(crate) topic_away: AtomicBool,
+    /// Ids of the events that are out.
+    pub(crate) events: Mutex<Vec<String>>,
 }
 
 fn away<T>(port: &'static str, is_away: &AtomicBool) -> Result<Option<T>, PortError> {
@@ -157,7 +160,7 @@ impl Engine for TestEngine {
     fn long_side(&self) -> u32 {
         64
     }
-    /// White photos fail; everything does on a sick engine.
+    /// White photos fail; everything does on a sick engine. Light grey ones are suspect.
     fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
         let white = photos.iter().any(|photo| photo.get_pixel(0, 0).0[0] > 250);
         if white || self.0.engine_sick.load(Ordering::SeqCst) {
@@ -166,12 +169,19 @@ impl Engine for TestEngine {
                 cause: "CUDA failure 719".into(),
             });
         }
-        let look = FirstLook {
-            vehicle: Vehicle::Absent,
-            gate: None,
-            suspect: false,
+        let look = |photo: &&RgbImage| match photo.get_pixel(0, 0).0[0] {
+            190..=210 => FirstLook {
+                vehicle: Vehicle::NotAsked,
+                gate: Some(0.9),
+                suspect: true,
+            },
+            _ => FirstLook {
+                vehicle: Vehicle::Absent,
+                gate: None,
+                suspect: false,
+            },
         };
-        Ok(vec![look; photos.len()])
+        Ok(photos.iter().map(look).collect())
     }
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
         Ok(vec![Vec::new(); photos.len()])
@@ -288,8 +298,21 @@ impl Blobs for Stores {
 
 #[async_trait]
 impl Publisher for Stores {
-    async fn publish(&self, _: &OutEvent) -> Result<(), PortError> {
+    async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
+        away::<()>("publisher", &self.0.topic_away)?;
+        self.0.events.lock().unwrap().push(event.id.clone());
         Ok(())
+    }
+}
+
+/// Nothing is known of the GPU lane.
+#[async_trait]
+impl StateStore for Stores {
+    async fn read(&self, _: &str) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
+    async fn write(&self, _: &str, _: &str, _: Duration) -> Result<(), PortError> {
+        panic!("no test writes state")
     }
 }
 
@@ -316,6 +339,11 @@ impl Queue for Stores {
     async fn depth(&self) -> Result<Depth, PortError> {
         Ok(Depth::default())
     }
+}
+
+/// What is stored of the GPU lane's state: nothing.
+pub(crate) fn state(world: &Arc<World>) -> Arc<dyn StateStore> {
+    Arc::new(Stores(Arc::clone(world)))
 }
 
 /// The queue that an invocation gives back to.

@@ -93,7 +93,7 @@ impl Watched {
         if let Some(seen) = self.seen
             && inspection.phase.is_final()
         {
-            if inspection.seen_at() == seen {
+            if inspection.seen_at() <= seen {
                 return false;
             }
             self.seen = None;
