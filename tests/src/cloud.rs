@@ -141,6 +141,18 @@ impl TestCloud {
         self.throttle.as_ref().map_or((0, 0), Throttle::counts)
     }
 
+    /// Has the proxy refuse every call for the bucket of this output from now on, or for none.
+    ///
+    /// # Panics
+    /// When there is no proxy.
+    pub fn set_away(&self, bucket: Option<&str>) {
+        let proxy = self
+            .throttle
+            .as_ref()
+            .expect("the functions call AWS through a proxy");
+        proxy.set_away(bucket.map(|name| self.output(name)));
+    }
+
     /// A name among the outputs.
     ///
     /// # Panics

@@ -1,4 +1,5 @@
-//! A proxy between programs and an emulator that answers some calls with throttling, as AWS does on a bad day.
+//! A proxy between programs and an emulator that answers some calls with throttling, as AWS does on a bad day, or all
+//! calls for one bucket.
 //!
 //! Which calls is drawn from a seed; the refused call never reaches the emulator. Each service gets the form that it
 //! throttles in: JSON for SQS and DynamoDB, XML for S3 and SNS.
@@ -22,6 +23,8 @@ struct Inner {
     share: f64,
     dice: Mutex<fastrand::Rng>,
     client: reqwest::Client,
+    /// A bucket that is away.
+    away: Mutex<Option<String>>,
     throttled: AtomicU64,
     passed: AtomicU64,
 }
@@ -46,6 +49,7 @@ impl Throttle {
                 .timeout(Duration::from_secs(60))
                 .build()
                 .expect("a client"),
+            away: Mutex::new(None),
             throttled: AtomicU64::new(0),
             passed: AtomicU64::new(0),
         });
@@ -63,6 +67,12 @@ impl Throttle {
         &self.endpoint
     }
 
+    /// Refuses every call for objects of a bucket from now on, or of none.
+    pub fn set_away(&self, bucket: Option<&str>) {
+        let mut away = self.inner.away.lock().unwrap_or_else(PoisonError::into_inner);
+        *away = bucket.map(str::to_owned);
+    }
+
     /// Calls refused and passed on so far.
     pub fn counts(&self) -> (u64, u64) {
         let load = |n: &AtomicU64| n.load(Ordering::Relaxed);
@@ -70,9 +80,18 @@ impl Throttle {
     }
 }
 
+impl Inner {
+    fn is_away(&self, request: &Request) -> bool {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = request.uri().path().trim_start_matches('/');
+        away.as_deref()
+            .is_some_and(|bucket| path.split('/').next() == Some(bucket))
+    }
+}
+
 async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let drawn = inner.dice.lock().unwrap_or_else(PoisonError::into_inner).f64();
-    if drawn < inner.share {
+    if drawn < inner.share || inner.is_away(&request) {
         inner.throttled.fetch_add(1, Ordering::Relaxed);
         return refusal(request.headers());
     }
