@@ -322,6 +322,7 @@ impl World {
             photo_bytes_max: 64 << 20,
             progress: Arc::clone(&progress),
             telemetry: Arc::new(Silent),
+            drain_budget: ConsumerSettings::default().drain_budget,
             queue_name: INTAKE,
             isolation: Isolation::default(),
         };

@@ -189,6 +189,7 @@ impl Kit {
             isolation: Isolation::default(),
             progress,
             telemetry: Arc::clone(&self.telemetry),
+            drain_budget: s.drain_budget,
             queue_name: pair.name,
         })
     }

@@ -47,13 +47,14 @@ pub struct Desk {
     pub progress: Arc<Progress>,
     /// Who is told what happens, for metrics.
     pub telemetry: Arc<dyn Telemetry>,
+    /// Time from a stop to the end of the process, at most.
+    pub drain_budget: Duration,
     /// Name of the queue that is worked off, for parked messages.
     pub queue_name: &'static str,
 }
 
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;
-/// Most attributes of a message (SQS).
 
 impl Desk {
     /// The decoded photo, or the finished result when there is nothing to decode. The photo is the message's: the

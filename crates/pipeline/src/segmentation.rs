@@ -2,6 +2,7 @@
 
 use crate::consumer::{Handled, Handler};
 use crate::desk::{Desk, PhotoRequest, PhotoTask, Trouble, encode_trouble};
+use crate::invocation::InvocationEnd;
 use crate::stop::Stop;
 use async_trait::async_trait;
 use walkaround_domain::identity::Difference;
@@ -32,7 +33,12 @@ impl Handler for Segmentation {
         };
         let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
         let mut at = PhotoRequest::new(request, &task);
-        let looked = match self.one(&mut at, stop).await {
+        let work = Box::pin(self.one(&mut at, stop));
+        let ended = self
+            .desk
+            .within((&InvocationEnd::never(), stop), &task, work)
+            .await;
+        let looked = match ended {
             Err(Trouble::Differs(Difference::Bytes)) => self.publish_what_stands(&at).await,
             looked => looked,
         };

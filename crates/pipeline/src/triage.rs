@@ -113,14 +113,14 @@ impl Handler for Triage {
             };
             // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
             // that is begun is finished, within the budget.
-            let stop = (!begun).then_some(stop);
+            let begins = (!begun).then_some(stop);
             let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
             let mut sitting = Sitting {
                 looker: self.desk.looker.get(),
                 photo: PhotoRequest::new(request, &task),
             };
-            let work = Box::pin(self.whole(&mut sitting, stop));
-            let one = match self.desk.within(&self.end, &task, work).await {
+            let work = Box::pin(self.whole(&mut sitting, begins));
+            let one = match self.desk.within((&self.end, stop), &task, work).await {
                 Ok(()) => Handled::Settled,
                 Err(trouble) => {
                     let request = sitting.photo.request;

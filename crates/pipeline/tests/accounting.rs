@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{ATTEMPTS, Fetch, World, delivery, desk, queue, request};
+use support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, desk, queue, request};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
@@ -271,6 +271,30 @@ async fn a_stop_in_good_order_leaves_no_suspicion() {
     assert_eq!(bench.deliver(50).await, Handled::Settled);
 }
 
+#[tokio::test]
+async fn a_photo_that_does_not_arrive_before_its_process_ends_is_not_suspected() {
+    let bench = Bench::new(&[Fetch::Hangs]);
+    for n in 1..20 {
+        let worker = bench.worker();
+        let (stopper, stopped) = stop();
+        let one = delivery("one", n, &bench.clock);
+        let handled = tokio::spawn(async move { worker.handle(&one, &stopped).await });
+        settle().await;
+        assert_eq!(bench.world.in_flight.load(Ordering::SeqCst), 1, "it is fetched");
+        stopper.stop();
+        settle().await;
+        bench.clock.advance(DRAIN_BUDGET - Duration::from_secs(1));
+        settle().await;
+        assert!(handled.is_finished(), "there is no time left to give it back");
+        assert_eq!(handled.await.unwrap(), Handled::Again(Duration::ZERO));
+    }
+    let history = bench.inspection().history;
+    assert_eq!(
+        (history.unfinished_starts, history.unfinished_starts_alone),
+        (0, 0)
+    );
+}
+
 async fn settle() {
     for _ in 0..50 {
         tokio::task::yield_now().await;
@@ -285,7 +309,7 @@ struct FetchOnly {
 
 #[async_trait]
 impl Handler for FetchOnly {
-    async fn handle(&self, delivery: &Delivery, _: &Stop) -> Handled {
+    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled {
         let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
         let asked = request(&delivery.message_id);
         let work = async {
@@ -298,7 +322,7 @@ impl Handler for FetchOnly {
                 Err(finished) => self.desk.settle(entry, finished, &task).await,
             }
         };
-        match self.desk.within(&self.end, &task, Box::pin(work)).await {
+        match self.desk.within((&self.end, stop), &task, Box::pin(work)).await {
             Ok(()) => Handled::Settled,
             Err(trouble) => self.desk.handle_trouble(trouble, asked.clone(), &task).await,
         }

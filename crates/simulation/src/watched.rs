@@ -31,7 +31,7 @@ impl Watched {
     }
 }
 
-/// A message in hand. Dropped before its end, it was cut off.
+/// A message in hand. Dropped before its end, or given back after a stop, it was cut off.
 struct InHand<'a> {
     watched: &'a Watched,
     context: &'a Context,
@@ -82,7 +82,7 @@ impl Handler for Watched {
             std::future::pending::<()>().await;
         }
         let handled = self.inner.handle(delivery, stop).await;
-        held.ended = true;
+        held.ended = handled == Handled::Settled || !stop.is_set();
         self.process
             .log(format_args!("{} is {handled:?}", delivery.receipt.0));
         handled

@@ -87,6 +87,7 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
         isolation: Isolation::default(),
         progress: Arc::new(Progress::default()),
         telemetry: Arc::new(Silent),
+        drain_budget: plan.drain_budget,
         queue_name: role,
     }
 }

@@ -243,6 +243,22 @@ fn planted_causes_on_aws_are_named() {
         "no active version",
     );
 
+    // Dead letters are counted, not read: reading hides them, and a role that only reads may not.
+    let dead = names.url("INTAKE_DEAD_QUEUE");
+    let send = aws.sqs.send_message().queue_url(dead).message_body("parked");
+    runtime.block_on(send.send()).unwrap();
+    let (_, found) = findings(&names, &[]);
+    let counted = |(check, (level, what, _)): (&String, &(String, String, String))| {
+        check.contains("intake") && level != "ok" && what.contains('1')
+    };
+    assert!(found.iter().any(counted), "{found:#?}");
+    let receive = aws.sqs.receive_message().queue_url(dead).visibility_timeout(0);
+    let receive = receive.message_system_attribute_names("ApproximateReceiveCount".into());
+    let received = runtime.block_on(receive.send()).unwrap();
+    let first = &received.messages()[0];
+    let times = first.attributes().unwrap().values().next().unwrap();
+    assert_eq!(times, "1", "doctor received it before");
+
     // What was broken in the account.
     let disable = json!({"Enabled": false});
     let path = format!("/2015-03-31/event-source-mappings/{source}");

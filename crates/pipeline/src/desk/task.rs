@@ -4,6 +4,7 @@ use super::{Desk, Trouble};
 use crate::invocation::InvocationEnd;
 use crate::ledger::{Entry, LedgerError};
 use crate::looker::{Looker, RunError};
+use crate::stop::Stop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
@@ -154,28 +155,44 @@ impl Desk {
 }
 
 impl Desk {
-    /// Works on one photo to its end, or until shortly before its invocation's: what is not finished then is accounted
-    /// for while there is time to.
+    /// Works on one photo to its end, or until shortly before its invocation's or its process's: what is not finished
+    /// then is accounted for while there is time to.
     ///
     /// # Errors
-    /// Those of the work, and what it means that it outlasted the invocation.
+    /// Those of the work, and what it means that it was cut off.
     pub async fn within(
         &self,
-        end: &InvocationEnd,
+        (end, stop): (&InvocationEnd, &Stop),
         task: &PhotoTask<'_>,
         work: impl Future<Output = Result<(), Trouble>> + Send,
     ) -> Result<(), Trouble> {
         let clock = &self.settler.clock;
-        let Some(time) = end.time_for_work(clock.ticks()) else {
-            return work.await;
+        let invocation_ends = async {
+            match end.time_for_work(clock.ticks()) {
+                Some(time) => clock.sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let process_ends = async {
+            let mut stop = stop.clone();
+            stop.wait().await;
+            let spare = GIVE_BACK_TIME.min(self.drain_budget / 4);
+            clock.sleep(self.drain_budget.saturating_sub(spare)).await;
         };
         tokio::select! {
             biased;
             ended = work => ended,
-            () = clock.sleep(time) => Err(outlasted(end, task)),
+            () = invocation_ends => Err(outlasted(end, task)),
+            () = process_ends => Err(match task.stage() {
+                Stage::Looking => Trouble::CutOff,
+                Stage::Waiting | Stage::Fetching | Stage::Storing => Trouble::Draining,
+            }),
         }
     }
 }
+
+/// Of the time that a stop leaves, what it takes to give the work in hand back.
+const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
 
 /// What a photo that outlasts its invocation means. One that began late comes back without being blamed.
 fn outlasted(end: &InvocationEnd, task: &PhotoTask<'_>) -> Trouble {

@@ -37,6 +37,9 @@ pub enum Trouble {
     EngineSick(String),
     /// This process is to stop, or its invocation is about to end.
     Draining,
+    /// This process ends with the photo in the networks. Its announced start stands: should it be what they hang at, that
+    /// counts.
+    CutOff,
 }
 
 impl From<LedgerError> for Trouble {
@@ -74,7 +77,7 @@ impl Desk {
             self.take_back(&request, task).await;
         }
         let outcome = match trouble {
-            Trouble::Draining => return Handled::Again(Duration::ZERO),
+            Trouble::Draining | Trouble::CutOff => return Handled::Again(Duration::ZERO),
             Trouble::EngineSick(detail) => {
                 // An announced start stands: should it be this photo that ruins engines, its starts are counted.
                 warn!(inspection = %id, detail, "the engine is sick, the photo goes back");
@@ -195,7 +198,7 @@ impl Trouble {
             | Self::Unrecordable(detail)
             | Self::EngineSick(detail) => detail,
             Self::Differs(_) => "the id stands for something else",
-            Self::Draining => "this process is to stop",
+            Self::Draining | Self::CutOff => "this process is to stop",
         }
     }
 }

@@ -30,6 +30,8 @@ use walkaround_ports::{
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
 
+/// From a stop to the end.
+pub(crate) const DRAIN_BUDGET: Duration = Duration::from_secs(25);
 /// Attempts at a photo.
 pub(crate) const ATTEMPTS: u32 = 3;
 
@@ -130,6 +132,7 @@ pub(crate) fn desk(world: &Arc<World>, clock: &Arc<ManualClock>) -> (Desk, Arc<E
         isolation: Isolation::default(),
         progress: Arc::new(Progress::default()),
         telemetry: Arc::new(Silent),
+        drain_budget: DRAIN_BUDGET,
         queue_name: "segmentation",
     };
     (desk, monitor)
