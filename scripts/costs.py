@@ -62,9 +62,9 @@ LOAD = {
     "log_kb": Given(1.5, "KB", "log lines and embedded metrics a photo"),
     "metrics": Given(80, "metrics", "custom metrics in CloudWatch"),
     "alarms": Given(
-        41,
+        42,
         "metrics",
-        "metrics that the 18 alarms of infra/ watch; the query for failed photos goes over twelve at most",
+        "metrics that the 19 alarms of infra/ watch; the query for failed photos goes over twelve at most",
     ),
     "record_days": Given(730, "days", "how long records are kept (RecordDays of production)"),
 }
