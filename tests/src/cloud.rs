@@ -136,21 +136,9 @@ impl TestCloud {
         &self.endpoint
     }
 
-    /// Calls that the proxy refused, and passed on.
-    pub fn throttled(&self) -> (u64, u64) {
-        self.throttle.as_ref().map_or((0, 0), Throttle::counts)
-    }
-
-    /// Has the proxy refuse every call for the bucket of this output from now on, or for none.
-    ///
-    /// # Panics
-    /// When there is no proxy.
-    pub fn set_away(&self, bucket: Option<&str>) {
-        let proxy = self
-            .throttle
-            .as_ref()
-            .expect("the functions call AWS through a proxy");
-        proxy.set_away(bucket.map(|name| self.output(name)));
+    /// The proxy, if there is one.
+    pub fn proxy(&self) -> Option<&Throttle> {
+        self.throttle.as_ref()
     }
 
     /// A name among the outputs.

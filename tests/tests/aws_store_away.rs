@@ -55,7 +55,8 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
         cloud.put_photo(&format!("away/{n}.jpg"), picture);
     }
     cloud.leave_lane_state();
-    cloud.set_away(Some("ResultsBucket"));
+    let proxy = cloud.proxy().expect("it was deployed behind one");
+    proxy.set_away(Some(cloud.output("ResultsBucket")));
     let requests = requests(&cloud);
     cloud.send("IntakeQueueUrl", requests.iter().map(as_json).collect());
     let program = env!("CARGO_BIN_EXE_batch-worker-under-test");
@@ -67,7 +68,7 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
     ];
     let _worker = cloud.worker(program, ("job-0", "trivial"), &more);
 
-    let refused = || cloud.throttled().0;
+    let refused = || proxy.counts().0;
     let there = until(BOUND, || refused() >= REFUSALS);
     assert!(
         there,
@@ -76,7 +77,7 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
         tail(&cloud.logs(), 60)
     );
     assert_eq!(cloud.finished(), 0, "final while no result could be stored");
-    cloud.set_away(None);
+    proxy.set_away(None);
     let there = until(BOUND, || cloud.finished() == requests.len());
     assert!(
         there,

@@ -20,7 +20,8 @@ use walkaround_domain::{
 use walkaround_emulators::Ministack;
 use walkaround_messages::{record_body, utc_day};
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, Expect, IndexKeys, OutMessage, Queue, Records, StoredRecord, SystemClock,
+    BlobAddress, Blobs, Clock, Expect, IndexKeys, OutMessage, Queue, REDRIVEN, Records, StoredRecord,
+    SystemClock,
 };
 
 /// An emulator with the names of a stack in it.
@@ -291,7 +292,7 @@ fn parked_messages_are_shown_and_go_back() {
         back,
         BTreeMap::from([(
             "nonsense 1".to_owned(),
-            BTreeMap::from([("trace".to_owned(), "t-1".to_owned())])
+            BTreeMap::from([("trace", "t-1"), (REDRIVEN, "true")].map(|(k, v)| (k.to_owned(), v.to_owned())))
         )])
     );
     let all = names.documents(&["redrive", "--all"]);
