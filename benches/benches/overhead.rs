@@ -11,8 +11,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 use walkaround_benches::{demo_bundle, median_ms, phone_photo, thread_cpu};
 use walkaround_domain::UnitRect;
-use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle, VerifiedBundle};
-use walkaround_pipeline::look::{LookSettings, Preparation, Rendering, inspect, render};
+use walkaround_inference::{Engine, EngineError, Screening, Vehicle, VerifiedBundle};
+use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::photo_report;
 use walkaround_samples::Kind;
@@ -56,12 +56,12 @@ impl Engine for NoNetworks {
     fn long_side(&self) -> u32 {
         self.input.size.long_side()
     }
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         for photo in photos {
             self.tensor(photo, UnitRect::WHOLE);
         }
         Ok(vec![
-            FirstLook {
+            Screening {
                 vehicle: Vehicle::NotAsked,
                 gate: Some(0.9),
                 suspect: true
@@ -111,7 +111,7 @@ fn main() -> anyhow::Result<()> {
         input,
     };
     let photo = phone_photo(3, Kind::Scratch)?;
-    let settings = LookSettings::default();
+    let settings = InspectionSettings::default();
     let memory = MemoryBudget::new(1 << 30);
     let start = Instant::now();
     let ticks = || start.elapsed();

@@ -21,19 +21,19 @@ use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, 
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
-use walkaround_pipeline::desk::{Desk, Isolation};
-use walkaround_pipeline::invocation::InvocationEnd;
-use walkaround_pipeline::ledger::Ledger;
-use walkaround_pipeline::look::{LookSettings, Preparation, Rendering, inspect, render};
-use walkaround_pipeline::looker::{Compute, CurrentLooker, Looker, LookerSettings};
+use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
+use walkaround_pipeline::inspector::{ActiveInspector, Compute, Inspector, InspectorSettings};
+use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
 use walkaround_pipeline::memory::MemoryBudget;
+use walkaround_pipeline::processor::{Isolation, RequestProcessor};
 use walkaround_pipeline::report::photo_report;
-use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::settle::Settler;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
-use walkaround_pipeline::stop::stop;
-use walkaround_pipeline::telemetry::Silent;
-use walkaround_pipeline::triage::{InlineLook, Triage};
+use walkaround_pipeline::shutdown::shutdown_signal;
+use walkaround_pipeline::store::InspectionStore;
+use walkaround_pipeline::telemetry::NoopTelemetry;
+use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
 use walkaround_ports::{BlobAddress, Clock, OutMessage, Queue};
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_vision::overlay::encode_jpeg;
@@ -95,7 +95,7 @@ fn engine_of(runtime: &Runtime, folder: &Path) -> anyhow::Result<OnnxEngine> {
 /// CPU time of one look by `inspect`'s own steps, all outputs made in memory.
 fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
     let mut engine = engine(runtime, "trivial")?;
-    let (settings, memory) = (LookSettings::default(), MemoryBudget::new(1 << 30));
+    let (settings, memory) = (InspectionSettings::default(), MemoryBudget::new(1 << 30));
     let (start, quality) = (Instant::now(), *engine.quality());
     let ticks = || start.elapsed();
     let begin = thread_cpu();
@@ -177,10 +177,10 @@ async fn memory(runtime: &Runtime, photo: &[u8], photos: u64) -> anyhow::Result<
 }
 
 /// A closed GPU lane: everything is looked at inline.
-fn closed_lane() -> SituationSettings {
-    SituationSettings {
+fn closed_lane() -> LaneMonitorSettings {
+    LaneMonitorSettings {
         workers_max: 0,
-        ..SituationSettings::default()
+        ..LaneMonitorSettings::default()
     }
 }
 
@@ -233,15 +233,18 @@ impl World {
         // SOI, COM, a length of ten bytes with itself.
         let head = [&[0xff_u8, 0xd8, 0xff, 0xfe, 0, 10][..], &id.to_be_bytes()].concat();
         let bytes = [&head[..], rest].concat();
-        self.embedded.blobs().put_new(&at, &bytes, "image/jpeg").await?;
+        self.embedded
+            .blobs()
+            .put_if_absent(&at, &bytes, "image/jpeg")
+            .await?;
         Ok(())
     }
 
     /// Waits until this many inspections are done, and says how many are.
     async fn wait_done(&self, wanted: u64) -> anyhow::Result<u64> {
         loop {
-            let tallies = self.embedded.counts().await?;
-            let done: u64 = tallies
+            let counts = self.embedded.counts().await?;
+            let done: u64 = counts
                 .iter()
                 .filter(|t| t.phase == "done")
                 .map(|t| t.records)
@@ -258,7 +261,7 @@ impl World {
     async fn triage(&self, runtime: &Runtime, photos: u64, tick: &mut dyn FnMut(u64)) -> anyhow::Result<()> {
         let progress = Arc::new(Progress::default());
         let consumer = self.consumer(runtime, Arc::clone(&progress)).await?;
-        let (stopper, signal) = stop();
+        let (stopper, signal) = shutdown_signal();
         let running = tokio::spawn(async move { consumer.run(signal).await });
         loop {
             let done = progress.settled.load(Ordering::Relaxed);
@@ -274,17 +277,17 @@ impl World {
         Ok(())
     }
 
-    fn looker(&self, runtime: &Runtime) -> anyhow::Result<Looker> {
+    fn inspector(&self, runtime: &Runtime) -> anyhow::Result<Inspector> {
         let cores = std::thread::available_parallelism()?.get();
         let more = (1..cores)
             .map(|_| Ok(Box::new(engine(runtime, "trivial")?) as Box<dyn Engine>))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let settings = LookerSettings {
+        let settings = InspectorSettings {
             compute: Compute::Pool(cores),
-            ..LookerSettings::default()
+            ..InspectorSettings::default()
         };
         let first = Box::new(engine(runtime, "trivial")?);
-        Ok(Looker::with_engines(
+        Ok(Inspector::with_engines(
             first,
             more,
             settings,
@@ -293,7 +296,7 @@ impl World {
     }
 
     async fn consumer(&self, runtime: &Runtime, progress: Arc<Progress>) -> anyhow::Result<Consumer> {
-        let looker = self.looker(runtime)?;
+        let inspector = self.inspector(runtime)?;
         let blobs = self.embedded.blobs();
         let source = FetchSettings {
             buckets: vec!["photos".into()],
@@ -305,11 +308,11 @@ impl World {
             intake: Arc::clone(&intake),
             state: self.embedded.state(),
         };
-        let desk = Desk {
+        let processor = RequestProcessor {
             source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),
-            looker: CurrentLooker::new(looker),
+            inspector: ActiveInspector::new(inspector),
             settler: Settler {
-                ledger: Ledger::new(self.embedded.records()),
+                store: InspectionStore::new(self.embedded.records()),
                 blobs,
                 publisher: self.embedded.publisher(),
                 clock: Arc::clone(&self.clock),
@@ -318,21 +321,21 @@ impl World {
             },
             dead: self.embedded.queue(INTAKE_DEAD)?,
             retry: RetryPolicy::default(),
-            dice: Arc::new(Dice::seeded(1)),
+            jitter: Arc::new(Jitter::seeded(1)),
             photo_bytes_max: 64 << 20,
             progress: Arc::clone(&progress),
-            telemetry: Arc::new(Silent),
+            telemetry: Arc::new(NoopTelemetry),
             drain_budget: ConsumerSettings::default().drain_budget,
             queue_name: INTAKE,
             isolation: Isolation::default(),
         };
         let handler = Triage {
-            desk,
+            processor,
             segmentation,
-            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), closed_lane())),
+            lane_monitor: Arc::new(LaneMonitor::new(lanes, Arc::clone(&self.clock), closed_lane())),
             routing: RoutingPolicy::default(),
-            inline_look: InlineLook::Known(Duration::from_millis(1)),
-            end: InvocationEnd::never(),
+            inline_segmentation: InlineSegmentationCost::Known(Duration::from_millis(1)),
+            end: InvocationDeadline::never(),
         };
         let settings = ConsumerSettings {
             in_flight_max: 16,

@@ -1,6 +1,6 @@
 //! New versions of the bundle, taken up while the worker works.
 //!
-//! Every `WALKAROUND_BUNDLE_LOOK_S` the registry is asked what is active. Another version is fetched, checked, made
+//! Every `WALKAROUND_BUNDLE_POLL_S` the registry is asked what is active. Another version is fetched, checked, made
 //! into sessions and put to its self-test beside the one in use (both are in memory for that time); only then do new
 //! photos get it. A version that cannot be used is told once and left alone until yet another is activated; trouble
 //! that may pass (the network, memory) is tried again at the next look.
@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_assembly::{Failure, Kit};
+use walkaround_assembly::{Failure, PipelineBuilder};
 use walkaround_cloud::CloudStack;
-use walkaround_pipeline::looker::{CurrentLooker, Looker};
+use walkaround_pipeline::inspector::{ActiveInspector, Inspector};
 
 /// Digest of a version's list of files.
 type Version = [u8; 32];
 
 pub(crate) struct BundleWatch {
     stack: CloudStack,
-    kit: Kit,
+    builder: PipelineBuilder,
     every: Duration,
     in_use: Version,
     /// The latest that cannot be used.
@@ -27,10 +27,14 @@ pub(crate) struct BundleWatch {
 }
 
 impl BundleWatch {
-    pub(crate) fn new(stack: &CloudStack, kit: &Kit, (version, every): (Version, Duration)) -> Self {
+    pub(crate) fn new(
+        stack: &CloudStack,
+        builder: &PipelineBuilder,
+        (version, every): (Version, Duration),
+    ) -> Self {
         Self {
             stack: stack.clone(),
-            kit: kit.clone(),
+            builder: builder.clone(),
             every,
             in_use: version,
             refused: None,
@@ -38,10 +42,10 @@ impl BundleWatch {
     }
 
     /// Looks until aborted.
-    pub(crate) async fn run(mut self, looker: Arc<CurrentLooker>) {
+    pub(crate) async fn run(mut self, inspector: Arc<ActiveInspector>) {
         loop {
-            self.kit.clock.sleep(self.every).await;
-            match self.look(&looker).await {
+            self.builder.clock.sleep(self.every).await;
+            match self.look(&inspector).await {
                 Ok(()) => {}
                 Err(failure) => warn!(
                     why = %failure,
@@ -51,7 +55,7 @@ impl BundleWatch {
         }
     }
 
-    async fn look(&mut self, looker: &CurrentLooker) -> Result<(), Failure> {
+    async fn look(&mut self, inspector: &ActiveInspector) -> Result<(), Failure> {
         let Some(active) = self.stack.active_bundle().await? else {
             return Ok(());
         };
@@ -66,7 +70,7 @@ impl BundleWatch {
         match made {
             Ok(next) => {
                 let (name, text) = (next.bundle().name.clone(), next.bundle().version.clone());
-                looker.replace(next);
+                inspector.replace(next);
                 self.in_use = version;
                 info!(name, version = text, "another version of the bundle is in use");
                 Ok(())
@@ -82,12 +86,12 @@ impl BundleWatch {
         }
     }
 
-    async fn made(&self, folder: PathBuf) -> Result<Looker, Failure> {
-        let kit = self.kit.clone();
+    async fn made(&self, folder: PathBuf) -> Result<Inspector, Failure> {
+        let builder = self.builder.clone();
         // Reading networks and the self-test take seconds of CPU.
         let made = tokio::task::spawn_blocking(move || {
-            let engines = kit.engines(&folder)?;
-            kit.looker(&engines, 1)
+            let engines = builder.engines(&folder)?;
+            builder.inspector(&engines, 1)
         });
         made.await
             .map_err(|error| anyhow::anyhow!("making its sessions: {error}"))?

@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | 0 | told to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
 //! | 1 | something failed that may work elsewhere or later | tries again |
-//! | 2 | a setting is wrong or missing | fails: mend the job definition |
+//! | 2 | a setting is wrong or missing | fails: fix the job definition |
 //! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
 //! | 70 | the engine fails on every picture, its own too | tries again, on whatever machine it finds |
 //! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whatever machine it finds |
@@ -30,7 +30,7 @@ use walkaround_assembly::{Failure, WorkerParts, process, run_time_over, run_work
 use walkaround_aws::{Connection, SpotWatch};
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
-use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_ports::Clock;
 
 /// Variable in which Batch tells a job its id.
@@ -60,28 +60,28 @@ async fn run() -> Result<ExitCode, Failure> {
     })?;
     let metrics = stack.metrics("worker")?;
     metrics.cold_start();
-    let kit = stack.kit(Some(&metrics))?;
+    let builder = stack.builder(Some(&metrics))?;
     let (folder, version) = stack.bundle().await.map_err(exit::coded)?;
-    let engines = kit.engines(&folder).map_err(exit::coded)?;
-    let looker = kit.looker(&engines, 1).map_err(exit::coded)?;
+    let engines = builder.engines(&folder).map_err(exit::coded)?;
+    let inspector = builder.inspector(&engines, 1).map_err(exit::coded)?;
     let parts = WorkerParts {
         worker: std::env::var(JOB_ID).unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
         device: engines.device.to_string(),
-        looker: CurrentLooker::new(looker),
-        heartbeat_file: kit.settings.heartbeat_file.clone(),
+        inspector: ActiveInspector::new(inspector),
+        heartbeat_file: builder.settings.heartbeat_file.clone(),
         stop,
     };
     let watch = version
-        .zip(kit.settings.bundle_look)
-        .map(|(version, every)| BundleWatch::new(&stack, &kit, (version, every)));
-    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&parts.looker))));
+        .zip(builder.settings.bundle_poll)
+        .map(|(version, every)| BundleWatch::new(&stack, &builder, (version, every)));
+    let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&parts.inspector))));
     let gpu = GpuMemory::of(engines.device);
     let telling = tokio::spawn(tell(
         (metrics, gpu),
-        kit.settings.heartbeat,
-        Arc::clone(&kit.clock),
+        builder.settings.heartbeat,
+        Arc::clone(&builder.clock),
     ));
-    let exit = run_worker(&kit, parts).await;
+    let exit = run_worker(&builder, parts).await;
     for task in watching.into_iter().chain([telling]) {
         task.abort();
     }

@@ -134,7 +134,9 @@ impl FunctionStack {
             key: key.into(),
         };
         let blobs = S3Blobs::new(self.aws.s3.clone());
-        let put = self.runtime.block_on(blobs.put_new(&at, bytes, "image/jpeg"));
+        let put = self
+            .runtime
+            .block_on(blobs.put_if_absent(&at, bytes, "image/jpeg"));
         put.expect("the photo is put");
     }
 

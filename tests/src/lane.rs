@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_aws::{Aws, StateItems};
+use walkaround_aws::{Aws, DynamoState};
 use walkaround_domain::lane::LaneState;
 use walkaround_embedded::SystemClock;
 use walkaround_messages::{LANE_STATE, lane_state_body};
@@ -20,7 +20,7 @@ pub async fn leave_lane_state(aws: &Aws, table: &str, live: u32) {
         live,
         ..LaneState::default()
     };
-    let items = StateItems::new(aws.dynamodb.clone(), table, clock);
+    let items = DynamoState::new(aws.dynamodb.clone(), table, clock);
     let body = lane_state_body(&state);
     let written = items.write(LANE_STATE, &body, Duration::from_secs(3600));
     written.await.expect("the state of the lane is written");

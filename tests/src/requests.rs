@@ -38,7 +38,7 @@ pub fn as_json(request: &InspectionRequest) -> OutMessage {
     }
 }
 
-/// A bright photo with one red mark, 160 x 120: the test bundles find it damaged, by a heavy look.
+/// A bright photo with one red mark, 160 x 120: the test bundles find it damaged, by segmentation.
 pub fn damaged() -> Vec<u8> {
     photo([150, 150, 150])
 }

@@ -195,7 +195,7 @@ impl TestStack {
     pub fn store_as_is(&self, key: &str, bytes: &[u8]) {
         let blobs = self.embedded.blobs();
         let at = photo_address(key);
-        self.wait_for(blobs.put_new(&at, bytes, "image/jpeg"))
+        self.wait_for(blobs.put_if_absent(&at, bytes, "image/jpeg"))
             .expect("a photo is stored");
     }
 
@@ -227,7 +227,7 @@ impl TestStack {
         self.wait_for(queue.depth()).expect("the queue tells")
     }
 
-    /// Messages that are in intake and segmentation, in hand or not.
+    /// Messages that are in intake and segmentation, in flight or not.
     pub fn messages(&self) -> u64 {
         [INTAKE, SEGMENTATION]
             .map(|queue| self.depth(queue))
@@ -257,10 +257,10 @@ impl TestStack {
     /// # Panics
     /// When they cannot be counted.
     pub fn finished(&self) -> u64 {
-        let tallies = self
+        let counts = self
             .wait_for(self.embedded.counts())
             .expect("records are counted");
-        tallies
+        counts
             .iter()
             .filter(|t| matches!(t.phase.as_str(), "done" | "failed"))
             .map(|t| t.records)

@@ -21,7 +21,7 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 struct Inner {
     to: String,
     share: f64,
-    dice: Mutex<fastrand::Rng>,
+    jitter: Mutex<fastrand::Rng>,
     client: reqwest::Client,
     /// A bucket that is away.
     away: Mutex<Option<String>>,
@@ -44,7 +44,7 @@ impl Throttle {
         let inner = Arc::new(Inner {
             to: to.to_owned(),
             share,
-            dice: Mutex::new(fastrand::Rng::with_seed(seed)),
+            jitter: Mutex::new(fastrand::Rng::with_seed(seed)),
             client: reqwest::Client::builder()
                 .timeout(Duration::from_secs(60))
                 .build()
@@ -90,7 +90,7 @@ impl Inner {
 }
 
 async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
-    let drawn = inner.dice.lock().unwrap_or_else(PoisonError::into_inner).f64();
+    let drawn = inner.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64();
     if drawn < inner.share || inner.is_away(&request) {
         inner.throttled.fetch_add(1, Ordering::Relaxed);
         return refusal(request.headers());

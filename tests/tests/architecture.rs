@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetK
 /// Package names are `walkaround-<folder>`; the tables use the folder.
 const PREFIX: &str = "walkaround-";
 
-/// Crate → the crates of the house it may name. A crate may stand here before it exists.
+/// Crate → the crates of the workspace it may name. A crate may stand here before it exists.
 const ARROWS: &[(&str, &str)] = &[
     // The core.
     ("domain", ""),
@@ -64,7 +64,7 @@ const ADAPTERS: &str = "aws embedded";
 const WIRING: &str = "cloud";
 const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
-/// Outside crate → the only crates of the house that may name it, in their tests too.
+/// Outside crate → the only crates of the workspace that may name it, in their tests too.
 const OWNERS: &[(&str, &str)] = &[
     // `benches` holds the bare ONNX Runtime loop that `inspect` is compared with.
     ("ort", "inference benches"),
@@ -174,7 +174,7 @@ fn metadata() -> Metadata {
         .expect("cargo describes this workspace")
 }
 
-/// The name that the tables use, or nothing for a package that is not named as the house names them.
+/// The name that the tables use, or nothing for a package that is not named as the workspace names them.
 fn folder(package: &Package) -> Option<&str> {
     package.name.strip_prefix(PREFIX)
 }

@@ -38,14 +38,14 @@ fn requests(cloud: &TestCloud) -> Vec<InspectionRequest> {
 }
 
 /// All messages in a drawn order.
-fn messages(requests: &[InspectionRequest], dice: &mut fastrand::Rng) -> Vec<OutMessage> {
+fn messages(requests: &[InspectionRequest], jitter: &mut fastrand::Rng) -> Vec<OutMessage> {
     let mut all: Vec<OutMessage> = requests.iter().map(as_json).collect();
     all.extend(requests.iter().step_by(REQUESTS / DOUBLED).map(as_json));
     all.extend((0..POISONED).map(|n| OutMessage {
         body: format!("poison {n}"),
         ..OutMessage::default()
     }));
-    dice.shuffle(&mut all);
+    jitter.shuffle(&mut all);
     all
 }
 
@@ -70,7 +70,7 @@ fn deploy() -> TestCloud {
 #[test]
 fn nothing_is_lost_on_a_bad_day() {
     let cloud = deploy();
-    let mut dice = fastrand::Rng::with_seed(SEED);
+    let mut jitter = fastrand::Rng::with_seed(SEED);
     let requests = requests(&cloud);
     let (bright, dark) = (damaged(), clean());
     cloud.put_photos(requests.iter().enumerate().map(|(n, request)| {
@@ -82,7 +82,7 @@ fn nothing_is_lost_on_a_bad_day() {
             if is_dark(n) { dark.clone() } else { bright.clone() },
         )
     }));
-    for part in messages(&requests, &mut dice).chunks(100) {
+    for part in messages(&requests, &mut jitter).chunks(100) {
         cloud.send("IntakeQueueUrl", part.to_vec());
     }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{
-    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, FirstLook, LazyBundle, LazyEngine, OnnxEngine,
-    Runtime, Vehicle, VerifiedBundle, segmenter_files,
+    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, LazyBundle, LazyEngine, OnnxEngine, Runtime,
+    Screening, Vehicle, VerifiedBundle, segmenter_files,
 };
 use walkaround_tests::pictures::{
     DENT, GLASS, MARKS, Mark, SCRATCH, SPACING, THIN_SCRATCH, draw, vehicle_with,
@@ -43,11 +43,11 @@ fn photos() -> Vec<RgbImage> {
         .collect()
 }
 
-type Answer = (FirstLook, Vec<ProbabilityMap>);
+type Answer = (Screening, Vec<ProbabilityMap>);
 
 fn answers(engine: &mut OnnxEngine, photos: &[RgbImage]) -> Vec<Answer> {
     let references: Vec<&RgbImage> = photos.iter().collect();
-    let looks = engine.first_look(&references).unwrap();
+    let looks = engine.screen(&references).unwrap();
     let pairs: Vec<(&RgbImage, UnitRect)> = photos
         .iter()
         .zip(&looks)
@@ -140,7 +140,7 @@ fn batches_of_the_demonstration_bundle() {
 #[test]
 fn an_empty_batch_has_no_answers() {
     let mut engine = engine(&seven());
-    assert!(engine.first_look(&[]).unwrap().is_empty());
+    assert!(engine.screen(&[]).unwrap().is_empty());
     assert!(engine.segment(&[]).unwrap().is_empty());
 }
 
@@ -160,12 +160,9 @@ fn a_lazy_engine_answers_as_the_whole_one_and_loads_its_segmenters_when_asked() 
         let mut lazy = LazyEngine::new(&runtime, &all_there, options).unwrap();
         let mut whole = OnnxEngine::new(&runtime, &bundle, options).unwrap();
         let photo = vehicle_with(&MARKS);
-        let (a, b) = (
-            lazy.first_look(&[&photo]).unwrap(),
-            whole.first_look(&[&photo]).unwrap(),
-        );
+        let (a, b) = (lazy.screen(&[&photo]).unwrap(), whole.screen(&[&photo]).unwrap());
         assert_eq!(a, b);
-        assert!(!lazy.is_whole(), "the first look needs no segmenter");
+        assert!(!lazy.is_whole(), "the screening needs no segmenter");
         let region = a[0].vehicle.region();
         let (a, b) = (
             lazy.segment(&[(&photo, region)]).unwrap(),
@@ -213,11 +210,11 @@ fn files_of_segmenters_are_fetched_once_and_only_when_they_are_needed() {
     };
     let mut engines = [0, 1].map(|_| LazyEngine::new(&runtime, &lazy, options).unwrap());
     let photo = vehicle_with(&MARKS);
-    let region = engines[0].first_look(&[&photo]).unwrap()[0].vehicle.region();
+    let region = engines[0].screen(&[&photo]).unwrap()[0].vehicle.region();
     assert_eq!(
         fetched.load(Ordering::SeqCst),
         0,
-        "the first look needs no segmenter"
+        "the screening needs no segmenter"
     );
     let away = engines[0].segment(&[(&photo, region)]).unwrap_err().to_string();
     assert!(away.contains("not reachable"), "{away}");

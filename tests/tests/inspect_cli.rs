@@ -199,7 +199,7 @@ fn documents_hold_what_they_promise() {
         let stages = [
             "decode",
             "findings",
-            "first_look",
+            "screening",
             "overlay",
             "quality",
             "segment",

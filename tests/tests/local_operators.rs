@@ -7,7 +7,7 @@ use std::time::Duration;
 use walkaround_domain::{Event, FailureCode, Inspection, InspectionRequest, Phase, Timestamp, Verdict};
 use walkaround_embedded::{INTAKE, INTAKE_DEAD};
 use walkaround_messages::record_body;
-use walkaround_ports::{Clock, Expect, IndexKeys, OutMessage, StoredRecord, SystemClock};
+use walkaround_ports::{Clock, IndexKeys, OutMessage, Precondition, StoredRecord, SystemClock};
 use walkaround_tests::program::{Program, Ran};
 use walkaround_tests::running::until;
 use walkaround_tests::stack::{TestStack, damaged, is_done, request};
@@ -49,7 +49,9 @@ fn store(stack: &TestStack, request: &InspectionRequest, (event, at): (&Event, T
         body: record_body(&inspection),
     };
     let records = stack.embedded().records();
-    stack.wait_for(records.write(&record, Expect::Absent)).unwrap();
+    stack
+        .wait_for(records.write(&record, Precondition::Absent))
+        .unwrap();
 }
 
 fn done() -> Event {
@@ -162,8 +164,8 @@ fn prune_says_what_it_would_remove_and_then_removes_it() {
     let would = removed(&["--dry-run"], "30");
     assert_eq!((would["records"], would["heartbeat files"]), (1, 1));
     let count = || {
-        let tallies = stack.wait_for(stack.embedded().counts()).unwrap();
-        tallies.iter().map(|t| t.records).sum::<u64>()
+        let counts = stack.wait_for(stack.embedded().counts()).unwrap();
+        counts.iter().map(|t| t.records).sum::<u64>()
     };
     assert_eq!(count(), 2, "a dry run removes nothing");
     assert_eq!(removed(&[], "30"), would);

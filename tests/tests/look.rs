@@ -6,8 +6,8 @@
 use image::RgbImage;
 use std::time::Duration;
 use walkaround_domain::{UnitRect, Verdict};
-use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
-use walkaround_pipeline::look::{LookSettings, Looked, Preparation, inspect};
+use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
+use walkaround_pipeline::inspection::{InspectionSettings, PhotoResult, Preparation, inspect};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_tests::files::jpeg;
 use walkaround_tests::pictures::{MARKS, vehicle_with};
@@ -23,7 +23,7 @@ const AT: UnitRect = UnitRect {
 
 /// Says what it is told to, and keeps what it was asked.
 struct Fake {
-    look: FirstLook,
+    look: Screening,
     classes: Vec<ClassSpec>,
     quality: QualityPolicy,
     first_looks: usize,
@@ -44,7 +44,7 @@ impl Fake {
             },
         };
         Self {
-            look: FirstLook {
+            look: Screening {
                 vehicle,
                 gate,
                 suspect,
@@ -78,7 +78,7 @@ impl Engine for Fake {
     fn long_side(&self) -> u32 {
         64
     }
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.first_looks += photos.len();
         Ok(vec![self.look; photos.len()])
     }
@@ -95,8 +95,8 @@ impl Engine for Fake {
     }
 }
 
-fn look(engine: &mut Fake, bytes: &[u8]) -> Looked {
-    let settings = LookSettings::default();
+fn look(engine: &mut Fake, bytes: &[u8]) -> PhotoResult {
+    let settings = InspectionSettings::default();
     let quality = engine.quality;
     let with = Preparation {
         settings: &settings,

@@ -32,7 +32,7 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
         Ok(text) => text.parse().expect("KILL_SEED is a whole number"),
         Err(_) => 1,
     };
-    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut jitter = fastrand::Rng::with_seed(seed);
     let stack = walkaround_tests::stack!(
         "slow",
         &[
@@ -53,17 +53,17 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
         stack.submit(part);
         let submitted = ((round + 1) * PHOTOS / KILLS) as u64;
         let unfinished = submitted - stack.finished();
-        // Before the last third, so that work is in hand: a heavy look of this bundle takes about 50 ms.
-        let more = dice.u64(0..unfinished * 2 / 3);
-        let pause = Duration::from_millis(dice.u64(0..40));
+        // Before the last third, so that work is in flight: segmentation of this bundle takes about 50 ms.
+        let more = jitter.u64(0..unfinished * 2 / 3);
+        let pause = Duration::from_millis(jitter.u64(0..40));
         hits.push(run_and_kill(&stack, (submitted - unfinished + more, pause)));
     }
-    let in_hand: Vec<u64> = hits.iter().map(|(leased, _)| *leased).collect();
+    let in_flight: Vec<u64> = hits.iter().map(|(leased, _)| *leased).collect();
     let workers: usize = hits.iter().map(|(_, workers)| workers).sum();
-    println!("seed {seed}: leased at each kill {in_hand:?}, workers killed {workers}");
+    println!("seed {seed}: leased at each kill {in_flight:?}, workers killed {workers}");
     assert!(
-        in_hand.iter().filter(|leased| **leased > 0).count() >= KILLS / 2,
-        "too few kills hit work in hand: {in_hand:?}"
+        in_flight.iter().filter(|leased| **leased > 0).count() >= KILLS / 2,
+        "too few kills hit work in flight: {in_flight:?}"
     );
     assert!(workers > 0, "no kill hit a worker");
 
@@ -73,7 +73,7 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
     drop(up);
 }
 
-/// Starts `up`, waits until so many are final, kills it and its workers; leases in hand then, workers killed.
+/// Starts `up`, waits until so many are final, kills it and its workers; leases in flight then, workers killed.
 fn run_and_kill(stack: &TestStack, (finished, pause): (u64, Duration)) -> (u64, usize) {
     let mut up = stack.start(&["up"], "up");
     let there = until(BOUND, || stack.finished() >= finished || !up.is_running());

@@ -39,7 +39,7 @@ fn told_to_stop_under_load_a_worker_finishes_what_it_has_and_no_more() {
     assert!(by_first < PHOTOS as u64, "it was not under load");
     assert!(
         first.log().contains("exit=Stopped"),
-        "the budget was enough, everything in hand was finished or given back:\n{}",
+        "the budget was enough, everything in flight was finished or given back:\n{}",
         tail(&first.log(), 10)
     );
     // With leases of 30 s, nothing but giving back makes them ready now.
@@ -86,7 +86,7 @@ fn a_worker_whose_budget_is_spent_exits_all_the_same_and_nothing_is_lost() {
     // Gone between publishing and noting it, a process leaves its event to be published again, under the same id.
     check_looked_at_once(&stack, &requests, 2);
     let again = stack.inspections().values().filter(|i| i.attempts > 1).count();
-    assert!(again <= 8, "{again} photos came back, 8 were in hand");
+    assert!(again <= 8, "{again} photos came back, 8 were in flight");
 }
 
 /// One final record, one report, one event (which may be published more than once), and at most one delivery more than the first.
@@ -122,7 +122,7 @@ fn told_to_stop_under_load_up_ends_its_workers_too() {
     up.terminate();
     assert_eq!(up.exit_code(BUDGET * 2), 0, "{}", up.log());
     assert_eq!(stack.workers(), [] as [i32; 0], "{}", up.log());
-    assert_eq!(stack.leased(), 0, "what was in hand was finished or given back");
+    assert_eq!(stack.leased(), 0, "what was in flight was finished or given back");
     assert_eq!(stack.messages() + stack.finished(), PHOTOS as u64);
 }
 

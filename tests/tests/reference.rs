@@ -13,7 +13,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use walkaround_inference::{Engine, PreparedInput};
-use walkaround_pipeline::look::decode_long_side;
+use walkaround_pipeline::inspection::decode_long_side;
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_tests::files::{jpeg, put};
 use walkaround_tests::pictures::{DENT, MARKS, Scene, THIN_SCRATCH, VEHICLE, vehicle_with};

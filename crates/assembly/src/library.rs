@@ -100,7 +100,7 @@ impl Engines {
     /// One engine that loads its segmenters when they are first needed.
     ///
     /// # Errors
-    /// When a network of the first look disagrees with its manifest.
+    /// When a network of the screening disagrees with its manifest.
     pub fn lazy_engine(&self) -> Result<LazyEngine, Failure> {
         let options = EngineOptions {
             device: self.device,

@@ -5,7 +5,7 @@ use crate::terminal::LogLines;
 use anyhow::Context;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
-use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 
 /// Cores of this machine.
 pub fn cores() -> usize {
@@ -79,7 +79,7 @@ pub fn start_json_log() {
 ///
 /// # Errors
 /// When the system takes no signal handler.
-pub fn stop_on_signal() -> Result<Stop, Failure> {
+pub fn stop_on_signal() -> Result<ShutdownSignal, Failure> {
     stop_on_signal_or(std::future::pending())
 }
 
@@ -87,9 +87,11 @@ pub fn stop_on_signal() -> Result<Stop, Failure> {
 ///
 /// # Errors
 /// When the system takes no signal handler.
-pub fn stop_on_signal_or(notice: impl Future<Output = String> + Send + 'static) -> Result<Stop, Failure> {
+pub fn stop_on_signal_or(
+    notice: impl Future<Output = String> + Send + 'static,
+) -> Result<ShutdownSignal, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (stopper, waiter) = stop();
+    let (stopper, waiter) = shutdown_signal();
     let mut term = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let mut int = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
     tokio::spawn(async move {
@@ -98,7 +100,7 @@ pub fn stop_on_signal_or(notice: impl Future<Output = String> + Send + 'static) 
             _ = int.recv() => "Ctrl-C".to_owned(),
             reason = notice => reason,
         };
-        tracing::info!(reason, "stopping: finishing what is in hand");
+        tracing::info!(reason, "stopping: finishing what is in flight");
         stopper.stop();
         // Kept until the process ends: dropping it would look like a signal that never comes.
         std::future::pending::<()>().await;

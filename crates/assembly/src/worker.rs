@@ -1,9 +1,9 @@
 //! A worker of the GPU lane, on any stack.
 
-use crate::ending::{EXIT_ENGINE, EXIT_STALLED};
+use crate::builder::{BEATS_MISSED_MAX, PipelineBuilder};
 use crate::exit::{EXIT_SLACK, Watched, end_when_stalled, end_within};
+use crate::exit_diagnosis::{EXIT_ENGINE, EXIT_STALLED};
 use crate::failure::Failure;
-use crate::kit::{BEATS_MISSED_MAX, Kit};
 use crate::process::{host, resident_bytes};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
-use walkaround_pipeline::heartbeat::{Heart, Identity};
+use walkaround_pipeline::heartbeat::{HeartbeatReporter, Identity};
 use walkaround_pipeline::idle::FewestWorkers;
-use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::segmentation::Segmentation;
-use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
@@ -26,31 +26,31 @@ pub struct WorkerParts {
     /// `cpu` or `cuda`.
     pub device: String,
     /// Its networks.
-    pub looker: Arc<CurrentLooker>,
+    pub inspector: Arc<ActiveInspector>,
     /// File that each heartbeat is written to.
     pub heartbeat_file: Option<PathBuf>,
     /// Tells it to stop.
-    pub stop: Stop,
+    pub stop: ShutdownSignal,
 }
 
 /// Works off the segmentation queue until told to stop, idle, stalled, or its engine is sick.
 ///
 /// # Errors
 /// Settings that do not fit together.
-pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failure> {
+pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result<ExitCode, Failure> {
     let WorkerParts { worker, device, .. } = &parts;
     let progress = Arc::new(Progress::default());
-    let pair = &kit.ports.segmentation;
+    let pair = &builder.ports.segmentation;
     let signature = format!("{worker} ({device})");
-    let desk = kit.desk(
+    let processor = builder.processor(
         pair,
-        Arc::clone(&parts.looker),
+        Arc::clone(&parts.inspector),
         (signature, Arc::clone(&progress)),
     )?;
-    let fewest = fewest_workers(kit, worker);
-    let (heart_stopper, heart_stop) = stop();
-    let beating = tokio::spawn(heart(kit, &parts, &progress).run(heart_stop));
-    let bundle = parts.looker.get();
+    let fewest = fewest_workers(builder, worker);
+    let (heart_stopper, heart_stop) = shutdown_signal();
+    let beating = tokio::spawn(heart(builder, &parts, &progress).run(heart_stop));
+    let bundle = parts.inspector.get();
     let bundle = bundle.bundle();
     info!(
         worker,
@@ -61,21 +61,21 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
     );
     let consumer = Consumer {
         queue: Arc::clone(&pair.queue),
-        handler: Arc::new(Segmentation { desk }),
-        settings: kit.consumer_settings(kit.settings.worker_in_flight, kit.settings.idle_exit),
-        clock: Arc::clone(&kit.clock),
+        handler: Arc::new(Segmentation { processor }),
+        settings: builder.consumer_settings(builder.settings.worker_in_flight, builder.settings.idle_exit),
+        clock: Arc::clone(&builder.clock),
         progress,
     };
     let budget = consumer.settings.drain_budget;
     let watched = Watched {
         progress: Arc::clone(&consumer.progress),
-        clock: Arc::clone(&kit.clock),
+        clock: Arc::clone(&builder.clock),
         ends_within: consumer.settings.stall_exit + budget,
     };
     end_when_stalled(watched, ExitCode::from(EXIT_STALLED));
     tokio::spawn(end_after_stop(parts.stop.clone(), budget + EXIT_SLACK));
     // A sick engine ends the worker as a stop does: what is in flight goes back.
-    let stop = parts.stop.or(&kit.engine.signal());
+    let stop = parts.stop.or(&builder.engine.signal());
     let exit = loop {
         match consumer.run(stop.clone()).await {
             Exit::Idle if !fewest.may_leave().await => {}
@@ -83,7 +83,7 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
         }
     };
     let code = match exit {
-        _ if kit.engine.is_sick() => ExitCode::from(EXIT_ENGINE),
+        _ if builder.engine.is_sick() => ExitCode::from(EXIT_ENGINE),
         Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
         Exit::Stalled => ExitCode::from(EXIT_STALLED),
     };
@@ -97,19 +97,19 @@ pub async fn run_worker(kit: &Kit, parts: WorkerParts) -> Result<ExitCode, Failu
     Ok(code)
 }
 
-fn fewest_workers(kit: &Kit, worker: &str) -> FewestWorkers {
+fn fewest_workers(builder: &PipelineBuilder, worker: &str) -> FewestWorkers {
     FewestWorkers {
-        records: Arc::clone(&kit.ports.records),
-        clock: Arc::clone(&kit.clock),
+        records: Arc::clone(&builder.ports.records),
+        clock: Arc::clone(&builder.clock),
         worker: worker.to_owned(),
-        started_at: kit.clock.now(),
-        workers_min: kit.settings.workers_min,
-        beat_max_age: kit.settings.heartbeat * BEATS_MISSED_MAX,
+        started_at: builder.clock.now(),
+        workers_min: builder.settings.workers_min,
+        beat_max_age: builder.settings.heartbeat * BEATS_MISSED_MAX,
     }
 }
 
 /// From the signal to stop, a process has its budget, whatever it waits for.
-async fn end_after_stop(mut stop: Stop, time: Duration) {
+async fn end_after_stop(mut stop: ShutdownSignal, time: Duration) {
     stop.wait().await;
     end_within(time, ExitCode::SUCCESS);
 }
@@ -134,19 +134,19 @@ pub async fn run_time_over(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> St
     "the job's time-out is near".to_owned()
 }
 
-fn heart(kit: &Kit, parts: &WorkerParts, progress: &Arc<Progress>) -> Heart {
+fn heart(builder: &PipelineBuilder, parts: &WorkerParts, progress: &Arc<Progress>) -> HeartbeatReporter {
     let file = parts.heartbeat_file.clone();
-    Heart {
+    HeartbeatReporter {
         identity: Identity {
             worker: parts.worker.clone(),
             host: host(),
             device: parts.device.clone(),
         },
         progress: Arc::clone(progress),
-        looker: Arc::clone(&parts.looker),
-        records: Arc::clone(&kit.ports.records),
-        clock: Arc::clone(&kit.clock),
-        every: kit.settings.heartbeat,
+        inspector: Arc::clone(&parts.inspector),
+        records: Arc::clone(&builder.ports.records),
+        clock: Arc::clone(&builder.clock),
+        every: builder.settings.heartbeat,
         also: Box::new(move |body| {
             if let Some(file) = &file
                 && let Err(error) = std::fs::write(file, body)

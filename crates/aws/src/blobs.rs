@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use checks::{At, META_SHA256, check_key, known_sha256, sha256_of};
 use std::path::Path;
 use std::time::Duration;
-use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
 /// Pages behind one listing: S3 may return fewer keys than asked for.
@@ -135,14 +135,14 @@ impl S3Blobs {
             Err(error) => match status_of(&error) {
                 Some(412) => Ok(Put::Taken),
                 Some(409) => Ok(Put::Busy),
-                _ => Err(port_error(("blobs", "put_new"), &at.to_string(), &error)),
+                _ => Err(port_error(("blobs", "put_if_absent"), &at.to_string(), &error)),
             },
         }
     }
 
     /// Whether the blob that is there has these bytes; none when it is gone again.
-    async fn compare(&self, at: &BlobAddress, bytes: &[u8]) -> Result<Option<PutNew>, PortError> {
-        const AT: At = ("blobs", "put_new");
+    async fn compare(&self, at: &BlobAddress, bytes: &[u8]) -> Result<Option<PutOutcome>, PortError> {
+        const AT: At = ("blobs", "put_if_absent");
         let size = bytes.len() as u64;
         let Some(there) = self.meta(at, AT).await? else {
             return Ok(None);
@@ -157,9 +157,9 @@ impl S3Blobs {
             },
         };
         Ok(Some(if same {
-            PutNew::AlreadySame
+            PutOutcome::Identical
         } else {
-            PutNew::AlreadyOther
+            PutOutcome::Conflict
         }))
     }
 }
@@ -199,9 +199,14 @@ impl Blobs for S3Blobs {
         reading::whole(&self.client, (at, Some(version)), (bytes_max, AT)).await
     }
 
-    /// A put whose answer was lost is sent again by the SDK, and then finds its own blob: `AlreadySame`.
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
-        const AT: At = ("blobs", "put_new");
+    /// A put whose answer was lost is sent again by the SDK, and then finds its own blob: `Identical`.
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
+        const AT: At = ("blobs", "put_if_absent");
         check_key(at, AT)?;
         if bytes.len() as u64 > PUT_BYTES_MAX {
             let detail = format!("{at}: {} bytes: at most {PUT_BYTES_MAX}", bytes.len());
@@ -209,7 +214,7 @@ impl Blobs for S3Blobs {
         }
         for conflict in 0..CONFLICTS_MAX {
             match self.put_once(at, bytes, content_type).await? {
-                Put::Created => return Ok(PutNew::Created),
+                Put::Created => return Ok(PutOutcome::Created),
                 Put::Taken => {
                     if let Some(outcome) = self.compare(at, bytes).await? {
                         return Ok(outcome);

@@ -43,7 +43,7 @@ const REASON_CHARS_MAX: usize = 1024;
 
 /// Which jobs are workers, and how they are started.
 #[derive(Clone)]
-pub struct BatchSettings {
+pub struct AwsBatchConfig {
     /// Job queue: name or ARN.
     pub job_queue: String,
     /// Job definition: name, name with revision, or ARN.
@@ -57,13 +57,13 @@ pub struct BatchSettings {
 #[derive(Clone)]
 pub struct BatchCapacity {
     client: Client,
-    settings: BatchSettings,
+    settings: AwsBatchConfig,
     clock: Arc<dyn Clock>,
 }
 
 impl BatchCapacity {
     /// Workers in a job queue.
-    pub fn new(client: Client, settings: BatchSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(client: Client, settings: AwsBatchConfig, clock: Arc<dyn Clock>) -> Self {
         Self {
             client,
             settings,

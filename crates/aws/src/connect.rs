@@ -11,12 +11,12 @@
 //! | attempts | 5, standard | exponential, jittered, up to 20 s between two; a quota of retries for each client |
 //! | stalled stream | 20 s under 1 byte/s | a dead connection is given up |
 //!
-//! The body of an answer has bounds of its own (`blobs::reading`), and so has the sending of one (`blobs::put_new`).
+//! The body of an answer has bounds of its own (`blobs::reading`), and so has the sending of one (`blobs::put_if_absent`).
 //!
 //! Not the SDK's *adaptive* mode: its rate limit is one for all calls of a client and takes every throttled answer for a
 //! sign that all of them are too many. With one call in ten throttled, whoever's fault that is, 2,000 photos went at one
 //! a second (tests/tests/aws_chaos.rs). What adapts here is the work: a call that fails after its attempts gives its
-//! message back with a growing, jittered delay, and nothing is received meanwhile beyond what is in hand.
+//! message back with a growing, jittered delay, and nothing is received meanwhile beyond what is in flight.
 //!
 //! See <https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html>.
 

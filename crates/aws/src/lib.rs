@@ -21,7 +21,7 @@ mod state;
 mod topic;
 
 pub use blobs::S3Blobs;
-pub use capacity::{BatchCapacity, BatchSettings};
+pub use capacity::{AwsBatchConfig, BatchCapacity};
 pub use connect::{ATTEMPTS_MAX, Aws, Connection};
 pub use health::{Alarm, EnvironmentHealth, EventSource, Health, Identity, JobQueueHealth, WorkerNeeds};
 pub use lock::{Acquired, FleetLock, Hold, LOCK_MAX, Released};
@@ -36,5 +36,5 @@ pub use registry::{
 pub use secrets::secret_text;
 pub use sign_in::{NotSignedIn, signed_in};
 pub use spot::SpotWatch;
-pub use state::{PutIfAbsent, StateItems};
+pub use state::{DynamoState, PutIfAbsent};
 pub use topic::{EVENT_BYTES_MAX, EVENT_ID_ATTRIBUTE, SnsTopic};

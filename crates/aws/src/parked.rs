@@ -21,7 +21,7 @@ pub const PARKED_SEARCH_MAX: usize = 5_000;
 const SEND_BACK_MAX: usize = 100_000;
 /// So many more than SQS counts are sent back: its count lags behind.
 const COUNT_SLACK: usize = 100;
-/// After this many refusals the cause has to be mended first.
+/// After this many refusals the cause has to be fixed first.
 const REFUSED_MAX: usize = 100;
 /// How long a dead letter is hidden while others are looked at: several times what the longest search takes, so that
 /// nothing is seen twice. Whoever interrupts one has to wait for as long.

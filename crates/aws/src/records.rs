@@ -37,8 +37,8 @@ use std::time::Duration;
 use stored::{from_item, record_key, result_key, to_item};
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Expect, Heartbeat, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey,
-    StoredRecord, Written,
+    Heartbeat, Page, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery, Records,
+    ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Port and operation, as errors name them.
@@ -52,7 +52,7 @@ const HEARTBEAT_SLOT: Duration = Duration::from_secs(60 * 60);
 const HEARTBEAT_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// Longest heartbeat, in bytes.
 const HEARTBEAT_BYTES_MAX: usize = 64 * 1024;
-/// Most signs of life of one answer.
+/// Most heartbeats of one answer.
 const HEARTBEATS_MAX: usize = 1000;
 /// Most pages (1 MB each) of heartbeats that are looked through.
 const HEARTBEAT_PAGES_MAX: usize = 64;
@@ -107,11 +107,11 @@ impl Records for DynamoRecords {
         record.map_err(|why| self.corrupt(at, &why))
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let at = ("records", "write");
         let version = match expect {
-            Expect::Absent => 1,
-            Expect::Version(version) => version.saturating_add(1),
+            Precondition::Absent => 1,
+            Precondition::Version(version) => version.saturating_add(1),
         };
         let token = nonce();
         let item = to_item(next, (version, &token), self.keep_for)
@@ -123,14 +123,14 @@ impl Records for DynamoRecords {
             .set_item(Some(item))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let put = match expect {
-            Expect::Absent => put.condition_expression("attribute_not_exists(pk)"),
-            Expect::Version(version) => put
+            Precondition::Absent => put.condition_expression("attribute_not_exists(pk)"),
+            Precondition::Version(version) => put
                 .condition_expression("#version = :expected")
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":expected", number(version)),
         };
         let standing = match put.send().await {
-            Ok(_) => return Ok(Written::Committed(version)),
+            Ok(_) => return Ok(WriteOutcome::Committed(version)),
             Err(error) => match refused(&error) {
                 Some(standing) => standing,
                 None => return Err(port_error(at, &self.what(), &error)),
@@ -138,11 +138,11 @@ impl Records for DynamoRecords {
         };
         // The call was sent again after an answer that never came, and meets its own item.
         if text_of(&standing, "write_token") == Some(&token) {
-            return Ok(Written::Committed(version));
+            return Ok(WriteOutcome::Committed(version));
         }
         let current = (!standing.is_empty()).then(|| from_item(&standing)).transpose();
         current
-            .map(Written::Conflict)
+            .map(WriteOutcome::Conflict)
             .map_err(|why| self.corrupt(at, &why))
     }
 

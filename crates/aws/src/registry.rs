@@ -25,7 +25,7 @@ pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutOutcome};
 
 /// Most files of a bundle.
 pub const FILES_MAX: usize = 100;
@@ -115,9 +115,9 @@ impl BundleRegistry {
             let at = self.in_version((name, version), &file, AT)?;
             if self
                 .blobs
-                .put_new(&at, &bytes, "application/octet-stream")
+                .put_if_absent(&at, &bytes, "application/octet-stream")
                 .await?
-                == PutNew::AlreadyOther
+                == PutOutcome::Conflict
             {
                 return Ok(Pushed::Other);
             }
@@ -131,12 +131,12 @@ impl BundleRegistry {
         let at = self.in_version((name, version), FILES, AT)?;
         match self
             .blobs
-            .put_new(&at, files.as_bytes(), "application/json")
+            .put_if_absent(&at, files.as_bytes(), "application/json")
             .await?
         {
-            PutNew::Created => Ok(Pushed::New),
-            PutNew::AlreadySame => Ok(Pushed::AlreadyThere),
-            PutNew::AlreadyOther => Ok(Pushed::Other),
+            PutOutcome::Created => Ok(Pushed::New),
+            PutOutcome::Identical => Ok(Pushed::AlreadyThere),
+            PutOutcome::Conflict => Ok(Pushed::Other),
         }
     }
 

@@ -17,7 +17,7 @@ use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateSt
 
 /// Documents in the table.
 #[derive(Clone)]
-pub struct StateItems {
+pub struct DynamoState {
     client: Client,
     table: String,
     clock: Arc<dyn Clock>,
@@ -33,7 +33,7 @@ pub enum PutIfAbsent {
     Exists(String),
 }
 
-impl StateItems {
+impl DynamoState {
     /// Documents in `table`.
     pub fn new(client: Client, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl StateItems {
 }
 
 #[async_trait]
-impl StateStore for StateItems {
+impl StateStore for DynamoState {
     async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
         let at: At = ("state", "read");
         let get = self

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use walkaround_aws::{Aws, BatchCapacity, BatchSettings};
+use walkaround_aws::{Aws, AwsBatchConfig, BatchCapacity};
 use walkaround_conformance::{Capabilities, CapacityUnderTest, RealTime, capacity_suite};
 use walkaround_emulators::{ACCOUNT, Moto, REGION};
 use walkaround_ports::{GpuCapacity, PortErrorKind, SystemClock, WorkerJobState};
@@ -78,7 +78,7 @@ async fn capacity(aws: &Aws, environment: &str) -> BatchCapacity {
         .priority(1)
         .compute_environment_order(order);
     queue.send().await.unwrap();
-    let settings = BatchSettings {
+    let settings = AwsBatchConfig {
         job_queue: name,
         job_definition: "worker".to_owned(),
         name_prefix: "walkaround-test".to_owned(),
@@ -145,7 +145,7 @@ async fn jobs_that_ended_are_told(aws: &Aws, environment: &str) {
 }
 
 async fn a_queue_that_is_not_there_is_told(aws: &Aws) {
-    let settings = BatchSettings {
+    let settings = AwsBatchConfig {
         job_queue: "nowhere".to_owned(),
         job_definition: "worker".to_owned(),
         name_prefix: "walkaround-test".to_owned(),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_aws::{ATTEMPTS_MAX, BatchCapacity, BatchSettings};
+use walkaround_aws::{ATTEMPTS_MAX, AwsBatchConfig, BatchCapacity};
 use walkaround_conformance::{Capabilities, CapacityUnderTest, RealTime, capacity_suite};
 use walkaround_ports::{Clock, GpuCapacity, PortErrorKind, WorkerJob, WorkerJobState};
 
@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn set_up() -> (FakeBatch, BatchCapacity, Arc<HastyClock>) {
     let clock = Arc::new(HastyClock::default());
     let batch = FakeBatch::new(clock.clone());
-    let settings = BatchSettings {
+    let settings = AwsBatchConfig {
         job_queue: "gpu".to_owned(),
         job_definition: "worker".to_owned(),
         name_prefix: "fleet".to_owned(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use walkaround_aws::{
-    Acquired, Aws, FleetLock, PutIfAbsent, Released, StateItems, create_table, secret_text,
+    Acquired, Aws, DynamoState, FleetLock, PutIfAbsent, Released, create_table, secret_text,
 };
 use walkaround_conformance::{Capabilities, ManualClock, ManualTime, StateUnderTest, state_suite};
 use walkaround_emulators::{Ministack, Moto};
@@ -45,7 +45,7 @@ async fn state_port(aws: &Aws) {
         let table = format!("states-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         create_table(&aws.dynamodb, &table).await.unwrap();
         StateUnderTest {
-            state: Arc::new(StateItems::new(aws.dynamodb.clone(), table, clock.clone())),
+            state: Arc::new(DynamoState::new(aws.dynamodb.clone(), table, clock.clone())),
             time: Arc::new(ManualTime(clock)),
             keep: Box::new(()),
         }
@@ -68,8 +68,8 @@ fn lock(aws: &Aws, clock: &Arc<ManualClock>) -> FleetLock {
     FleetLock::new(aws.dynamodb.clone(), TABLE, clock.clone())
 }
 
-fn state(aws: &Aws, clock: &Arc<ManualClock>) -> StateItems {
-    StateItems::new(aws.dynamodb.clone(), TABLE, clock.clone())
+fn state(aws: &Aws, clock: &Arc<ManualClock>) -> DynamoState {
+    DynamoState::new(aws.dynamodb.clone(), TABLE, clock.clone())
 }
 
 async fn of_twenty_contenders_one_holds_the_lock(aws: &Aws) {

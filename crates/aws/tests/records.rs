@@ -15,7 +15,7 @@ use walkaround_conformance::{Capabilities, RecordsUnderTest, Report, records_sui
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_emulators::{Ministack, Moto};
 use walkaround_ports::{
-    Expect, Heartbeat, IndexKeys, PortErrorKind, RecordQuery, Records, StoredRecord, Written,
+    Heartbeat, IndexKeys, PortErrorKind, Precondition, RecordQuery, Records, StoredRecord, WriteOutcome,
 };
 
 const NOW: Timestamp = Timestamp(1_795_305_600_123);
@@ -131,16 +131,16 @@ async fn a_day_is_counted_over_all_shards(aws: &Aws) {
                 next.keys.verdict = Some(if number < 20 { "clean" } else { "damaged" }.to_owned());
             }
         }
-        records.write(&next, Expect::Absent).await.unwrap();
+        records.write(&next, Precondition::Absent).await.unwrap();
     }
     // It moves from one count to the other.
     let mut moved = record("i-0");
     moved.keys.phase = "done".to_owned();
     moved.keys.verdict = Some("unusable".to_owned());
-    records.write(&moved, Expect::Version(1)).await.unwrap();
+    records.write(&moved, Precondition::Version(1)).await.unwrap();
     let mut elsewhere = record("other");
     elsewhere.keys.day = "2026-11-23".to_owned();
-    records.write(&elsewhere, Expect::Absent).await.unwrap();
+    records.write(&elsewhere, Precondition::Absent).await.unwrap();
     let counts = records.counts_on_day(DAY).await.unwrap();
     let of = |phase: &str, verdict: Option<&str>| (phase.to_owned(), verdict.map(str::to_owned));
     let expected = BTreeMap::from([
@@ -157,9 +157,9 @@ async fn a_page_is_full_across_shards(aws: &Aws) {
     let records = DynamoRecords::new(aws.dynamodb.clone(), table(aws).await);
     for number in 0..130 {
         let written = records
-            .write(&record(&format!("i-{number}")), Expect::Absent)
+            .write(&record(&format!("i-{number}")), Precondition::Absent)
             .await;
-        assert_eq!(written.unwrap(), Written::Committed(1));
+        assert_eq!(written.unwrap(), WriteOutcome::Committed(1));
     }
     let query = RecordQuery::Day(DAY.to_owned());
     // More than one `BatchGetItem` takes, and more than any shard has.
@@ -173,7 +173,7 @@ async fn items_carry_their_end(aws: &Aws) {
     let name = table(aws).await;
     let month = Duration::from_secs(30 * 86_400);
     let records = DynamoRecords::new(aws.dynamodb.clone(), &name).keep_for(Some(month));
-    records.write(&record("i-1"), Expect::Absent).await.unwrap();
+    records.write(&record("i-1"), Precondition::Absent).await.unwrap();
     let beat = Heartbeat {
         worker: "w-1".to_owned(),
         at: NOW,
@@ -198,7 +198,7 @@ async fn a_record_that_does_not_fit_is_refused(aws: &Aws) {
     let records = DynamoRecords::new(aws.dynamodb.clone(), table(aws).await);
     let mut next = record("too-long");
     next.body = "x".repeat(2 * 1024 * 1024);
-    let error = records.write(&next, Expect::Absent).await.unwrap_err();
+    let error = records.write(&next, Precondition::Absent).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Invalid);
     assert_eq!(
         error.to_string(),
@@ -206,7 +206,7 @@ async fn a_record_that_does_not_fit_is_refused(aws: &Aws) {
     );
     // Far longer than an item may be, and stored all the same.
     next.body = "{\"text\": 1},".repeat(60_000);
-    records.write(&next, Expect::Absent).await.unwrap();
+    records.write(&next, Precondition::Absent).await.unwrap();
     let read = records.read(&next.id).await.unwrap().unwrap();
     assert!(
         read.body == next.body,

@@ -12,10 +12,12 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use walkaround_aws::{ATTEMPTS_MAX, Acquired, DynamoRecords, FleetLock, PutIfAbsent, StateItems};
+use walkaround_aws::{ATTEMPTS_MAX, Acquired, DynamoRecords, DynamoState, FleetLock, PutIfAbsent};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionId, Timestamp};
-use walkaround_ports::{Expect, IndexKeys, PortErrorKind, RecordQuery, Records, StoredRecord, Written};
+use walkaround_ports::{
+    IndexKeys, PortErrorKind, Precondition, RecordQuery, Records, StoredRecord, WriteOutcome,
+};
 
 /// The answer to the nth call: status and document.
 type Answers = fn(usize, &Value) -> (u16, Value);
@@ -96,10 +98,10 @@ fn record() -> StoredRecord {
 
 #[tokio::test]
 async fn a_write_that_was_sent_again_is_not_beaten_by_itself() {
-    for (expect, version) in [(Expect::Absent, 1), (Expect::Version(4), 5)] {
+    for (expect, version) in [(Precondition::Absent, 1), (Precondition::Version(4), 5)] {
         let recorded = Recorded::new(sent_again);
         let written = recorded.records().write(&record(), expect).await.unwrap();
-        assert_eq!(written, Written::Committed(version));
+        assert_eq!(written, WriteOutcome::Committed(version));
         assert_eq!(recorded.calls(), 2);
     }
 }
@@ -114,12 +116,12 @@ async fn the_same_content_by_another_writer_is_a_conflict() {
             json!({ "__type": "ConditionalCheckFailedException", "Item": item }),
         )
     });
-    let written = recorded.records().write(&record(), Expect::Absent).await;
+    let written = recorded.records().write(&record(), Precondition::Absent).await;
     let standing = StoredRecord {
         version: 1,
         ..record()
     };
-    assert_eq!(written.unwrap(), Written::Conflict(Some(standing)));
+    assert_eq!(written.unwrap(), WriteOutcome::Conflict(Some(standing)));
 }
 
 #[tokio::test]
@@ -130,7 +132,7 @@ async fn a_lock_or_document_that_was_sent_again_is_the_callers() {
     let acquired = lock.acquire("fleet", "a", minute).await.unwrap();
     assert!(matches!(acquired, Acquired::Held(_)), "{acquired:?}");
     let recorded = Recorded::new(sent_again);
-    let state = StateItems::new(recorded.client(), "walkaround", clock);
+    let state = DynamoState::new(recorded.client(), "walkaround", clock);
     let put = state.put_if_absent("cause", "text", minute).await.unwrap();
     assert_eq!(put, PutIfAbsent::Created);
 }

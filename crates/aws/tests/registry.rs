@@ -198,7 +198,7 @@ async fn on_ministack() {
         .await
         .unwrap();
     blobs
-        .put_new(&at, b"{\"files\": []}", "application/json")
+        .put_if_absent(&at, b"{\"files\": []}", "application/json")
         .await
         .unwrap();
     let registry = BundleRegistry::new(aws.s3.clone(), BUCKET);

@@ -93,7 +93,7 @@ async fn signed_address_is_read_by_anyone(aws: &Aws) {
         key: "i/4f/overlay ü.txt".to_owned(),
     };
     blobs
-        .put_new(&at, b"the overlay", "text/plain")
+        .put_if_absent(&at, b"the overlay", "text/plain")
         .await
         .expect("an outcome");
     let url = blobs

@@ -26,18 +26,18 @@ use walkaround_settings::{Settings, StackKind};
 
 /// Whether a command makes a stack that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Missing {
+pub(crate) enum IfMissing {
     /// It makes an embedded one.
-    Make,
+    Create,
     /// It only looks.
-    Refuse,
+    Fail,
 }
 
 /// Opens the stack that the command line, or else the settings, name.
 ///
 /// # Errors
 /// Usage: a bad setting, no such stack, options of the other stack.
-pub(crate) async fn open(args: &StackArgs, missing: Missing) -> Result<Box<dyn Backend>, Failure> {
+pub(crate) async fn open(args: &StackArgs, missing: IfMissing) -> Result<Box<dyn Backend>, Failure> {
     match which(args)? {
         StackName::Aws => {
             let client = CloudClient::connect(&args.connecting).await?;
@@ -46,8 +46,8 @@ pub(crate) async fn open(args: &StackArgs, missing: Missing) -> Result<Box<dyn B
         StackName::Local => {
             let root = args.root.as_deref();
             let stack = match missing {
-                Missing::Make => Stack::open(root)?,
-                Missing::Refuse => Stack::existing(root)?,
+                IfMissing::Create => Stack::open(root)?,
+                IfMissing::Fail => Stack::existing(root)?,
             };
             Ok(Box::new(EmbeddedClient(stack)))
         }

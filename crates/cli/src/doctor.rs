@@ -20,7 +20,7 @@ use crate::client::rows::{print_document, print_line};
 use crate::client::which;
 use crate::failure::Failure;
 use crate::local::stack::runtime;
-use finding::{Finding, Level};
+use finding::{CheckResult, Level};
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-fn summary(findings: &[Finding]) -> String {
+fn summary(findings: &[CheckResult]) -> String {
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     match (count(Level::Fail), count(Level::Warn)) {
         (0, 0) => format!("nothing found in {} checks", findings.len()),

@@ -26,7 +26,7 @@ use crate::whole_file::{WholeFile, write_whole};
 use anyhow::Context;
 use document::Evaluation;
 pub(crate) use mapping::MAP_FILE;
-use pictures::{Looked, Pictures};
+use pictures::{InspectedPhoto, Pictures};
 use score::PhotoScore;
 pub(crate) use sets::ANNOTATIONS_FILE;
 use sets::Photos;
@@ -155,7 +155,8 @@ impl Scores {
         let score = PhotoScore::of((report, suspect), &truth, (classes, size))
             .map_err(|e| format!("its findings do not fit it: {e}"))?;
         self.unusable += usize::from(!report.reasons.is_empty());
-        self.pictures.offer(&score, &Looked { report, truth, size });
+        self.pictures
+            .offer(&score, &InspectedPhoto { report, truth, size });
         self.photos.push(score);
         Ok(())
     }

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 use walkaround_embedded::LocalCapacity;
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 
 /// What every handler needs.
 pub(crate) struct Site {
@@ -48,7 +48,7 @@ pub(crate) async fn serve(
     address: &str,
     stack: &Stack,
     (capacity, health): (Arc<LocalCapacity>, Health),
-    stop: Stop,
+    stop: ShutdownSignal,
 ) -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     let listener = bind(address).await?;
     let bound = listener.local_addr()?;

@@ -5,7 +5,7 @@
 //!
 //! | metric | unit | dimensions beside `Program` |
 //! | --- | --- | --- |
-//! | `Photos` | count | `Verdict`, `Lane` (`none` where no heavy look was needed) |
+//! | `Photos` | count | `Verdict`, `Lane` (`none` where no segmentation was needed) |
 //! | `PhotosUnusable` | count | `Reason` (a photo may have several) |
 //! | `PhotosFailed` | count | `Code` |
 //! | `SentToGpu`, `Returned`, `Parked` | count | |
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::warn;
 use walkaround_assembly::Failure;
-use walkaround_pipeline::telemetry::{Happened, Settled, Telemetry};
+use walkaround_pipeline::telemetry::{PipelineEvent, Settled, Telemetry};
 
 /// Values of one histogram that the collector keeps between two flushes are 100: written out before.
 const SETTLED_UNFLUSHED_MAX: u64 = 80;
@@ -121,14 +121,14 @@ impl Metrics {
 }
 
 impl Telemetry for Metrics {
-    fn tell(&self, happened: Happened<'_>) {
+    fn tell(&self, happened: PipelineEvent<'_>) {
         match happened {
-            Happened::Settled(photo) => self.settled(photo),
-            Happened::Failed(code) => counter!("PhotosFailed", "Code" => code.as_str()).increment(1),
-            Happened::SentToGpu => counter!("SentToGpu").increment(1),
-            Happened::Returned => counter!("Returned").increment(1),
-            Happened::Parked => counter!("Parked").increment(1),
-            Happened::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
+            PipelineEvent::Settled(photo) => self.settled(photo),
+            PipelineEvent::Failed(code) => counter!("PhotosFailed", "Code" => code.as_str()).increment(1),
+            PipelineEvent::SentToGpu => counter!("SentToGpu").increment(1),
+            PipelineEvent::Returned => counter!("Returned").increment(1),
+            PipelineEvent::Parked => counter!("Parked").increment(1),
+            PipelineEvent::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
         }
     }
 }

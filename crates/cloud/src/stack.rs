@@ -4,15 +4,15 @@ use crate::metrics::Metrics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_assembly::{Failure, Kit};
+use walkaround_assembly::{Failure, PipelineBuilder};
 use walkaround_aws::{
-    Aws, BatchCapacity, BatchSettings, BundleRegistry, Connection, DynamoRecords, FleetLock, S3Blobs,
-    SnsTopic, SqsQueue, StateItems, secret_text,
+    Aws, AwsBatchConfig, BatchCapacity, BundleRegistry, Connection, DynamoRecords, DynamoState, FleetLock,
+    S3Blobs, SnsTopic, SqsQueue, secret_text,
 };
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_inference::{FetchMissing, segmenter_files};
-use walkaround_pipeline::looker::EngineMonitor;
-use walkaround_pipeline::telemetry::{Silent, Telemetry};
+use walkaround_pipeline::inspector::EngineMonitor;
+use walkaround_pipeline::telemetry::{NoopTelemetry, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
@@ -100,7 +100,7 @@ impl CloudStack {
     /// # Errors
     /// Usage: job queue or definition is not named.
     pub fn capacity(&self) -> Result<Arc<dyn GpuCapacity>, Failure> {
-        let settings = BatchSettings {
+        let settings = AwsBatchConfig {
             job_queue: self.need(JOB_QUEUE)?.to_owned(),
             job_definition: self.need(JOB_DEFINITION)?.to_owned(),
             name_prefix: self.need(JOB_PREFIX)?.to_owned(),
@@ -128,8 +128,8 @@ impl CloudStack {
     ///
     /// # Errors
     /// Usage: the table is not named.
-    pub fn state(&self) -> Result<StateItems, Failure> {
-        Ok(StateItems::new(
+    pub fn state(&self) -> Result<DynamoState, Failure> {
+        Ok(DynamoState::new(
             self.aws.dynamodb.clone(),
             self.need(TABLE)?,
             Arc::clone(&self.clock),
@@ -140,12 +140,12 @@ impl CloudStack {
     ///
     /// # Errors
     /// As [`CloudStack::ports`].
-    pub fn kit(&self, metrics: Option<&Metrics>) -> Result<Kit, Failure> {
+    pub fn builder(&self, metrics: Option<&Metrics>) -> Result<PipelineBuilder, Failure> {
         let telemetry: Arc<dyn Telemetry> = match metrics {
             Some(metrics) => Arc::new(*metrics),
-            None => Arc::new(Silent),
+            None => Arc::new(NoopTelemetry),
         };
-        Ok(Kit {
+        Ok(PipelineBuilder {
             settings: Arc::clone(&self.settings),
             ports: self.ports()?,
             clock: Arc::clone(&self.clock),

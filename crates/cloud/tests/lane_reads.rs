@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use walkaround_aws::{Aws, Connection, SqsQueue, StateItems};
+use walkaround_aws::{Aws, Connection, DynamoState, SqsQueue};
 use walkaround_domain::Timestamp;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
+use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
 use walkaround_ports::Clock;
 
 const PROCESSES: usize = 200;
@@ -95,19 +95,23 @@ async fn recorded() -> (Aws, Counting) {
 async fn two_hundred_triage_processes_read_no_batch_and_one_small_item_each_twenty_seconds() {
     let (aws, calls) = recorded().await;
     let clock = Arc::new(TestClock::default());
-    let settings = SituationSettings {
+    let settings = LaneMonitorSettings {
         fresh_for: FRESH,
         scale_every: Duration::from_secs(600),
-        ..SituationSettings::default()
+        ..LaneMonitorSettings::default()
     };
-    let situation = |_| {
+    let lane_monitor = |_| {
         let lanes = Lanes {
             intake: Arc::new(SqsQueue::new(aws.sqs.clone(), "http://recorded/1/intake")),
-            state: Arc::new(StateItems::new(aws.dynamodb.clone(), "walkaround", clock.clone())),
+            state: Arc::new(DynamoState::new(
+                aws.dynamodb.clone(),
+                "walkaround",
+                clock.clone(),
+            )),
         };
-        Situation::new(lanes, clock.clone(), settings)
+        LaneMonitor::new(lanes, clock.clone(), settings)
     };
-    let processes: Vec<Situation> = (0..PROCESSES).map(situation).collect();
+    let processes: Vec<LaneMonitor> = (0..PROCESSES).map(lane_monitor).collect();
     for second in 0..MINUTES * 60 {
         clock.0.store(second, Ordering::Relaxed);
         for process in &processes {

@@ -7,7 +7,7 @@
 use crate::verdict::Verdict;
 use std::fmt;
 
-/// Where the heavy look happens.
+/// Where the segmentation happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
     /// On the CPU, in the triage function.

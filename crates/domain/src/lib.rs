@@ -1,7 +1,7 @@
 //! The words of Walkaround as types: what a photo shows (findings), what we say about it (verdict), where an
 //! inspection stands (its phase), and the decisions: routing and scaling.
 //!
-//! Pure: no I/O, no async, no clock, no serialisation. Everything else in the house depends on this crate,
+//! Pure: no I/O, no async, no clock, no serialisation. Everything else in the workspace depends on this crate,
 //! and this crate depends on nothing.
 
 pub mod attempts;

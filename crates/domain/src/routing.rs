@@ -17,10 +17,10 @@ pub struct Load {
     pub gpu: Option<GpuLane>,
 }
 
-/// What the heavy look costs inline.
+/// What the segmentation costs inline.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InlineCost {
-    /// CPU time of one heavy look, measured at start; none when this process cannot do it.
+    /// CPU time of one segmentation, measured at start; none when this process cannot do it.
     pub look: Option<Duration>,
     /// Time that this invocation has left.
     pub time_left: Duration,

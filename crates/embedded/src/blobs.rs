@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
 /// Bytes of a blob in memory while it is hashed or copied.
@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 256 * 1024;
 const PUT_NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
 /// Attempts to put a blob that `prune` removes at the same moment.
 const PUT_ROUNDS_MAX: usize = 4;
-/// Content type of a blob that was not written through `put_new`.
+/// Content type of a blob that was not written through `put_if_absent`.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Blobs below a root.
@@ -101,8 +101,13 @@ impl Blobs for LocalBlobs {
         self.get(at, bytes_max).await
     }
 
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
-        const AT: At = ("blobs", "put_new");
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
+        const AT: At = ("blobs", "put_if_absent");
         let bytes: Arc<[u8]> = bytes.into();
         for _ in 0..PUT_ROUNDS_MAX {
             if let Some(outcome) = self.put_once(at, &bytes, content_type).await? {
@@ -180,8 +185,8 @@ impl LocalBlobs {
         at: &BlobAddress,
         bytes: &Arc<[u8]>,
         content_type: &str,
-    ) -> Result<Option<PutNew>, PortError> {
-        const AT: At = ("blobs", "put_new");
+    ) -> Result<Option<PutOutcome>, PortError> {
+        const AT: At = ("blobs", "put_if_absent");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?;
         let (root, name, bytes) = (self.root.clone(), at.clone(), Arc::clone(bytes));
@@ -205,9 +210,9 @@ impl LocalBlobs {
             return Ok(None);
         }
         Ok(Some(match there {
-            None => PutNew::Created,
-            Some(there) if there == print => PutNew::AlreadySame,
-            Some(_) => PutNew::AlreadyOther,
+            None => PutOutcome::Created,
+            Some(there) if there == print => PutOutcome::Identical,
+            Some(_) => PutOutcome::Conflict,
         }))
     }
 
@@ -424,10 +429,10 @@ mod tests {
         assert_eq!(
             embedded
                 .blobs()
-                .put_new(&at, b"{}", "application/json")
+                .put_if_absent(&at, b"{}", "application/json")
                 .await
                 .unwrap(),
-            PutNew::Created
+            PutOutcome::Created
         );
         assert_eq!(files::synced::take(root.path()), folders(5));
         // Another writer died between moving its file and bringing the name to the disk.
@@ -436,10 +441,10 @@ mod tests {
         fs::write(embedded.blob_file(&other).unwrap(), b"jpeg").unwrap();
         let put = embedded
             .blobs()
-            .put_new(&other, b"jpeg", "image/jpeg")
+            .put_if_absent(&other, b"jpeg", "image/jpeg")
             .await
             .unwrap();
-        assert_eq!(put, PutNew::AlreadySame);
+        assert_eq!(put, PutOutcome::Identical);
         assert_eq!(files::synced::take(root.path()), folders(5));
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::db::{At, Db};
 use crate::error::Fault;
-use crate::jobs::{self, Ending, Job};
+use crate::jobs::{self, Job, JobEnd};
 use crate::open::Embedded;
 use crate::process::ProcessId;
 use crate::worker_process::{self, CommandLine};
@@ -234,7 +234,7 @@ impl Inner {
         let inner = self.clone();
         let wait = move || {
             if let Ok(status) = child.wait() {
-                let ending = Ending {
+                let ending = JobEnd {
                     at: inner.clock.now(),
                     exit: status.code(),
                     how: worker_process::how(status),
@@ -385,7 +385,7 @@ impl Inner {
 
     /// Notes that a job is over, without an exit code.
     async fn set_gone(&self, number: i64, how: &str, at: At) -> Result<(), PortError> {
-        let ending = Ending {
+        let ending = JobEnd {
             at: self.clock.now(),
             exit: None,
             how: how.to_owned(),

@@ -115,7 +115,7 @@ fn sql_kind(error: &rusqlite::Error) -> PortErrorKind {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => PortErrorKind::Corrupt,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => PortErrorKind::Denied,
         Some(ErrorCode::TooBig) => PortErrorKind::Invalid,
-        // Busy, locked, full, I/O: an operator or a moment can mend them.
+        // Busy, locked, full, I/O: an operator or a moment can fix them.
         Some(_) => PortErrorKind::Unavailable,
         // A column that does not read back as what was written.
         None => PortErrorKind::Corrupt,

@@ -151,7 +151,7 @@ pub(crate) fn set_ending(
 }
 
 /// How a job ended.
-pub(crate) struct Ending {
+pub(crate) struct JobEnd {
     pub(crate) at: Timestamp,
     /// Exit code, where there is one.
     pub(crate) exit: Option<i32>,
@@ -160,7 +160,7 @@ pub(crate) struct Ending {
 }
 
 /// Notes that a job has ended. Who saw its exit code may come after who only saw that it is gone.
-pub(crate) fn set_ended(db: &Connection, number: i64, ending: &Ending) -> Result<(), Fault> {
+pub(crate) fn set_ended(db: &Connection, number: i64, ending: &JobEnd) -> Result<(), Fault> {
     let sql = "UPDATE jobs SET ended_at = coalesce(ended_at, ?2), exit = coalesce(?3, exit),
                  reason = CASE WHEN ended_at IS NOT NULL THEN reason
                                WHEN reason IS NULL THEN ?4 ELSE reason || '; ' || ?4 END

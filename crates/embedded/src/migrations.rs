@@ -47,7 +47,7 @@ CREATE INDEX records_reservation ON records (reservation_id, day DESC, id) WHERE
 CREATE INDEX records_finished ON records (finished_at) WHERE finished_at IS NOT NULL;
 
 -- How many records stand in each phase, so that `status` never counts millions of rows.
-CREATE TABLE tallies (
+CREATE TABLE counts (
     phase TEXT NOT NULL,
     verdict TEXT NOT NULL,
     records INTEGER NOT NULL,
@@ -133,7 +133,7 @@ CREATE TABLE finishes (
 INSERT INTO finishes SELECT finished_at / 1000, phase, coalesce(verdict, ''), count(*) FROM records
     WHERE finished_at > (SELECT max(finished_at) FROM records) - 7200000 GROUP BY 1, 2, 3;
 CREATE TRIGGER records_added AFTER INSERT ON records BEGIN
-    INSERT INTO tallies VALUES (NEW.phase, coalesce(NEW.verdict, ''), 1)
+    INSERT INTO counts VALUES (NEW.phase, coalesce(NEW.verdict, ''), 1)
         ON CONFLICT (phase, verdict) DO UPDATE SET records = records + 1;
     INSERT INTO finishes SELECT NEW.finished_at / 1000, NEW.phase, coalesce(NEW.verdict, ''), 1
         WHERE NEW.finished_at IS NOT NULL
@@ -141,17 +141,17 @@ CREATE TRIGGER records_added AFTER INSERT ON records BEGIN
     DELETE FROM finishes WHERE second < NEW.finished_at / 1000 - 7200;
 END;
 CREATE TRIGGER records_removed AFTER DELETE ON records BEGIN
-    UPDATE tallies SET records = records - 1 WHERE phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
+    UPDATE counts SET records = records - 1 WHERE phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
     UPDATE finishes SET records = records - 1
         WHERE second = OLD.finished_at / 1000 AND phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
 END;
 CREATE TRIGGER records_changed AFTER UPDATE OF phase, verdict, finished_at ON records
     WHEN OLD.phase != NEW.phase OR OLD.verdict IS NOT NEW.verdict OR OLD.finished_at IS NOT NEW.finished_at
 BEGIN
-    UPDATE tallies SET records = records - 1 WHERE phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
+    UPDATE counts SET records = records - 1 WHERE phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
     UPDATE finishes SET records = records - 1
         WHERE second = OLD.finished_at / 1000 AND phase = OLD.phase AND verdict = coalesce(OLD.verdict, '');
-    INSERT INTO tallies VALUES (NEW.phase, coalesce(NEW.verdict, ''), 1)
+    INSERT INTO counts VALUES (NEW.phase, coalesce(NEW.verdict, ''), 1)
         ON CONFLICT (phase, verdict) DO UPDATE SET records = records + 1;
     INSERT INTO finishes SELECT NEW.finished_at / 1000, NEW.phase, coalesce(NEW.verdict, ''), 1
         WHERE NEW.finished_at IS NOT NULL

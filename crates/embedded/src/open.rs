@@ -25,7 +25,7 @@ use walkaround_ports::{
 pub const INTAKE: &str = "intake";
 /// Where intake parks what it cannot finish.
 pub const INTAKE_DEAD: &str = "intake-dead";
-/// Queue of photos for the heavy look.
+/// Queue of photos for the segmentation.
 pub const SEGMENTATION: &str = "segmentation";
 /// Where the workers park what they cannot finish.
 pub const SEGMENTATION_DEAD: &str = "segmentation-dead";

@@ -11,8 +11,8 @@ use std::time::Duration;
 use walkaround_domain::ids::InvalidInspectionId;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Expect, Heartbeat, IndexKeys, Page, PortError, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, Records,
-    ResultKey, StoredRecord, Written,
+    Heartbeat, IndexKeys, Page, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery,
+    Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
@@ -46,7 +46,7 @@ impl Records for LocalRecords {
         self.db.read(("records", "read"), move |db| find(db, &id)).await
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let next = next.clone();
         self.db
             .write(("records", "write"), move |tx| write_if(tx, &next, expect))
@@ -132,7 +132,7 @@ impl Embedded {
     /// # Errors
     /// Errors of the database.
     pub async fn counts(&self) -> Result<Vec<Tally>, PortError> {
-        let sql = "SELECT phase, verdict, records FROM tallies WHERE records > 0 ORDER BY phase, verdict";
+        let sql = "SELECT phase, verdict, records FROM counts WHERE records > 0 ORDER BY phase, verdict";
         self.inner
             .db
             .read(("records", "counts"), move |db| {
@@ -215,15 +215,15 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
     })
 }
 
-fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Expect) -> Result<Written, Fault> {
+fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, Fault> {
     let current = find(tx, &next.id)?;
     let holds = match (expect, &current) {
-        (Expect::Absent, None) => true,
-        (Expect::Version(expected), Some(current)) => current.version == expected,
+        (Precondition::Absent, None) => true,
+        (Precondition::Version(expected), Some(current)) => current.version == expected,
         _ => false,
     };
     if !holds {
-        return Ok(Written::Conflict(current));
+        return Ok(WriteOutcome::Conflict(current));
     }
     let version = current.as_ref().map_or(1, |c| c.version + 1);
     let sql = "INSERT INTO records (id, version, updated_at, finished_at, phase, verdict, day, vehicle_id,
@@ -246,7 +246,7 @@ fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Expect) -> Result
         keys.reservation_id,
         next.body,
     ])?;
-    Ok(Written::Committed(version))
+    Ok(WriteOutcome::Committed(version))
 }
 
 /// Day and id of the last record of a page. Both never change, so pages neither skip nor repeat a record.

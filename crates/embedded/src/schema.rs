@@ -127,7 +127,7 @@ mod tests {
              INSERT INTO messages (queue, visible_at, sent_at, attributes, body) VALUES (1, 5, 5, '{}', 'a'), (1, 5, 5, '{}', 'b');
              INSERT INTO records (id, version, updated_at, finished_at, phase, day, body) VALUES
                  ('a', 1, 5000, 5000, 'failed', '1970-01-01', ''), ('b', 1, 5500, NULL, 'accepted', '1970-01-01', '');
-             INSERT INTO tallies VALUES ('failed', '', 1), ('accepted', '', 1);
+             INSERT INTO counts VALUES ('failed', '', 1), ('accepted', '', 1);
              INSERT INTO blobs VALUES ('photos', x'61', x'00', 1, 'image/jpeg');",
         )
         .unwrap();
@@ -147,8 +147,8 @@ mod tests {
             [],
         )
         .unwrap();
-        assert_eq!(number("SELECT records FROM tallies WHERE phase = 'accepted'"), 2);
-        assert_eq!(number("SELECT records FROM tallies WHERE phase = 'failed'"), 0);
+        assert_eq!(number("SELECT records FROM counts WHERE phase = 'accepted'"), 2);
+        assert_eq!(number("SELECT records FROM counts WHERE phase = 'failed'"), 0);
         assert_eq!(number("SELECT records FROM finishes"), 0);
         // Once more changes nothing.
         prepare(&mut db, folder.path(), &options).unwrap();

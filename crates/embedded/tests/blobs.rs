@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use walkaround_embedded::{Embedded, Options, SystemClock};
-use walkaround_ports::{BlobAddress, Blobs, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, Blobs, PortErrorKind, PutOutcome};
 
 const PLENTY: u64 = 1 << 20;
 
@@ -31,8 +31,8 @@ impl Store {
         }
     }
 
-    async fn put(&self, bytes: &[u8]) -> PutNew {
-        let put = self.blobs.put_new(&self.at, bytes, "image/jpeg").await;
+    async fn put(&self, bytes: &[u8]) -> PutOutcome {
+        let put = self.blobs.put_if_absent(&self.at, bytes, "image/jpeg").await;
         put.expect("a put")
     }
 
@@ -54,7 +54,7 @@ async fn what_a_dead_writer_left_is_ignored_and_removed() {
     let of_nobody = tmp.join("half");
     fs::write(&of_the_dead, "half of a blo").unwrap();
     fs::write(&of_nobody, "half of a blo").unwrap();
-    assert_eq!(store.put(b"whole").await, PutNew::Created);
+    assert_eq!(store.put(b"whole").await, PutOutcome::Created);
     open(&store.folder);
     assert!(!of_the_dead.exists() && !of_nobody.exists());
     assert_eq!(store.blobs.get(&store.at, PLENTY).await.unwrap(), b"whole");
@@ -73,7 +73,10 @@ async fn a_put_leaves_no_temporary_file() {
 /// The writer died after its file was in place and before its row was.
 #[tokio::test]
 async fn a_file_without_a_row_is_completed() {
-    for (again, expected) in [(b"first", PutNew::AlreadySame), (b"other", PutNew::AlreadyOther)] {
+    for (again, expected) in [
+        (b"first", PutOutcome::Identical),
+        (b"other", PutOutcome::Conflict),
+    ] {
         let store = Store::new();
         fs::create_dir_all(store.file.parent().unwrap()).unwrap();
         fs::write(&store.file, b"first").unwrap();
@@ -121,7 +124,7 @@ async fn a_removed_file_is_noticed_and_can_be_written_again() {
     store.put(b"first").await;
     fs::remove_file(&store.file).unwrap();
     assert_eq!(store.get_kind().await, Some(PortErrorKind::Corrupt));
-    assert_eq!(store.put(b"second").await, PutNew::Created);
+    assert_eq!(store.put(b"second").await, PutOutcome::Created);
     assert_eq!(store.blobs.get(&store.at, PLENTY).await.unwrap(), b"second");
 }
 
@@ -132,6 +135,6 @@ async fn wrong_buckets_are_invalid() {
         bucket: "../outside".to_owned(),
         key: "k".to_owned(),
     };
-    let put = store.blobs.put_new(&at, b"x", "text/plain").await;
+    let put = store.blobs.put_if_absent(&at, b"x", "text/plain").await;
     assert_eq!(put.err().map(|e| e.kind), Some(PortErrorKind::Invalid));
 }

@@ -11,8 +11,9 @@ use walkaround_conformance::{
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options};
 use walkaround_ports::{
-    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, Heartbeat, LeaseOutcome, OutMessage,
-    Page, PortError, PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Heartbeat, LeaseOutcome, OutMessage, Page,
+    PortError, Precondition, PutOutcome, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord,
+    WriteOutcome,
 };
 
 fn open() -> (Embedded, Arc<ManualClock>, TempDir) {
@@ -172,13 +173,13 @@ impl Records for UnconditionalRecords {
         self.0.read(id).await
     }
 
-    async fn write(&self, next: &StoredRecord, _: Expect) -> Result<Written, PortError> {
-        let mut expect = Expect::Absent;
+    async fn write(&self, next: &StoredRecord, _: Precondition) -> Result<WriteOutcome, PortError> {
+        let mut expect = Precondition::Absent;
         loop {
             match self.0.write(next, expect).await? {
-                Written::Conflict(Some(now)) => expect = Expect::Version(now.version),
-                Written::Conflict(None) => expect = Expect::Absent,
-                committed @ Written::Committed(_) => return Ok(committed),
+                WriteOutcome::Conflict(Some(now)) => expect = Precondition::Version(now.version),
+                WriteOutcome::Conflict(None) => expect = Precondition::Absent,
+                committed @ WriteOutcome::Committed(_) => return Ok(committed),
             }
         }
     }
@@ -252,13 +253,18 @@ impl Blobs for CarelessBlobs {
         self.0.get(at, u64::MAX).await
     }
 
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
         let at = BlobAddress {
             key: at.key.to_lowercase(),
             ..at.clone()
         };
-        self.0.put_new(&at, bytes, content_type).await?;
-        Ok(PutNew::Created)
+        self.0.put_if_absent(&at, bytes, content_type).await?;
+        Ok(PutOutcome::Created)
     }
 
     async fn download(

@@ -11,7 +11,8 @@ use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_embedded::{Embedded, INTAKE, Options, PublishedEvent, SystemClock};
 use walkaround_ports::{
-    BlobAddress, Clock, Delivery, Expect, IndexKeys, OutEvent, OutMessage, PutNew, StoredRecord, Written,
+    BlobAddress, Clock, Delivery, IndexKeys, OutEvent, OutMessage, Precondition, PutOutcome, StoredRecord,
+    WriteOutcome,
 };
 
 const ROOT: &str = "WALKAROUND_TEST_ROOT";
@@ -61,8 +62,8 @@ impl Drop for Worker {
 async fn settle(embedded: &Embedded, delivery: &Delivery) {
     let at = address(&delivery.body);
     let bytes = contents(&delivery.body);
-    let put = embedded.blobs().put_new(&at, &bytes, "text/plain").await;
-    assert_ne!(put.expect("a put"), PutNew::AlreadyOther);
+    let put = embedded.blobs().put_if_absent(&at, &bytes, "text/plain").await;
+    assert_ne!(put.expect("a put"), PutOutcome::Conflict);
     let record = StoredRecord {
         id: InspectionId::new(&delivery.body).expect("an id"),
         version: 0,
@@ -75,9 +76,9 @@ async fn settle(embedded: &Embedded, delivery: &Delivery) {
         },
         body: format!("by {}", std::process::id()),
     };
-    let written = embedded.records().write(&record, Expect::Absent).await;
+    let written = embedded.records().write(&record, Precondition::Absent).await;
     match written.expect("a write") {
-        Written::Committed(1) | Written::Conflict(Some(_)) => {}
+        WriteOutcome::Committed(1) | WriteOutcome::Conflict(Some(_)) => {}
         other => panic!("{other:?}"),
     }
     let event = OutEvent {

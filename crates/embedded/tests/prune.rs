@@ -9,7 +9,7 @@ use walkaround_conformance::ManualClock;
 use walkaround_domain::InspectionId;
 use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, PrunePass, Pruned, Retention};
 use walkaround_ports::{
-    BlobAddress, Clock, Expect, IndexKeys, OutEvent, OutMessage, PutNew, RecordQuery, StoredRecord,
+    BlobAddress, Clock, IndexKeys, OutEvent, OutMessage, Precondition, PutOutcome, RecordQuery, StoredRecord,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -68,16 +68,16 @@ impl Root {
         };
         self.embedded
             .records()
-            .write(&record, Expect::Absent)
+            .write(&record, Precondition::Absent)
             .await
             .expect("it works");
     }
 
-    async fn put(&self, bucket: &str, key: &str) -> PutNew {
+    async fn put(&self, bucket: &str, key: &str) -> PutOutcome {
         let at = blob(bucket, key);
         self.embedded
             .blobs()
-            .put_new(&at, b"1234", "image/jpeg")
+            .put_if_absent(&at, b"1234", "image/jpeg")
             .await
             .expect("it works")
     }
@@ -222,12 +222,12 @@ async fn a_photo_that_is_put_again_is_kept_from_then_on() {
     let root = open();
     root.put("photos", "a.jpg").await;
     root.clock.advance(DAY * 29);
-    assert_eq!(root.put("photos", "a.jpg").await, PutNew::AlreadySame);
+    assert_eq!(root.put("photos", "a.jpg").await, PutOutcome::Identical);
     root.clock.advance(DAY * 2);
     assert_eq!(root.prune(PASS).await["blobs of photos"].items, 0);
     root.clock.advance(DAY * 29);
     assert_eq!(root.prune(PASS).await["blobs of photos"].items, 1);
-    assert_eq!(root.put("photos", "a.jpg").await, PutNew::Created);
+    assert_eq!(root.put("photos", "a.jpg").await, PutOutcome::Created);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_embedded::{Embedded, Options, Tally};
-use walkaround_ports::{Clock, Expect, Heartbeat, IndexKeys, OutEvent, StoredRecord, Written};
+use walkaround_ports::{Clock, Heartbeat, IndexKeys, OutEvent, Precondition, StoredRecord, WriteOutcome};
 
 fn open(options: Options) -> (Embedded, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -18,7 +18,7 @@ async fn write(embedded: &Embedded, id: &str, (phase, verdict, at): (&str, Optio
     let id = InspectionId::new(id).expect("an id");
     let records = embedded.records();
     let before = records.read(&id).await.expect("a read");
-    let expect = before.map_or(Expect::Absent, |r| Expect::Version(r.version));
+    let expect = before.map_or(Precondition::Absent, |r| Precondition::Version(r.version));
     let next = StoredRecord {
         id,
         version: 0,
@@ -32,7 +32,7 @@ async fn write(embedded: &Embedded, id: &str, (phase, verdict, at): (&str, Optio
         body: String::new(),
     };
     let written = records.write(&next, expect).await.expect("a write");
-    assert!(matches!(written, Written::Committed(_)));
+    assert!(matches!(written, WriteOutcome::Committed(_)));
 }
 
 fn tally(phase: &str, verdict: Option<&str>, records: u64) -> Tally {

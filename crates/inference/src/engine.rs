@@ -34,7 +34,7 @@ impl Vehicle {
 
 /// The outcome of locator and gates for one photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FirstLook {
+pub struct Screening {
     /// The locator's answer.
     pub vehicle: Vehicle,
     /// Highest P(damage) over the gates; none when the bundle has no gate or the vehicle is absent.
@@ -55,9 +55,9 @@ pub trait Engine: Send {
     fn quality(&self) -> &QualityPolicy;
     /// Longest side, in pixels, that any network can use of a photo.
     fn long_side(&self) -> u32;
-    /// Locator and gates: the cheap look that stops clean photos.
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError>;
-    /// Segmenters: the heavy look. The second of each pair is where the vehicle is.
+    /// Locator and gates: the screening that stops clean photos.
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError>;
+    /// Segmenters: the segmentation. The second of each pair is where the vehicle is.
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError>;
     /// Both looks at one photo: the heavy one when `goes_on` says so of the first. No maps otherwise.
     ///
@@ -65,9 +65,9 @@ pub trait Engine: Send {
     fn look(
         &mut self,
         photo: &RgbImage,
-        goes_on: &mut dyn FnMut(&FirstLook) -> bool,
-    ) -> Result<(FirstLook, Vec<ProbabilityMap>), EngineError> {
-        let first = self.first_look(&[photo])?.remove(0);
+        goes_on: &mut dyn FnMut(&Screening) -> bool,
+    ) -> Result<(Screening, Vec<ProbabilityMap>), EngineError> {
+        let first = self.screen(&[photo])?.remove(0);
         let maps = if goes_on(&first) {
             self.segment(&[(photo, first.vehicle.region())])?.remove(0)
         } else {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// A bundle cannot be used. The operator has to mend or replace it; trying again does not help.
+/// A bundle cannot be used. The operator has to fix or replace it; trying again does not help.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// A file of the bundle cannot be read.

@@ -1,11 +1,11 @@
-//! An engine that loads its segmenters when it is first asked for the heavy look.
+//! An engine that loads its segmenters when it is first asked for the segmentation.
 //!
 //! A function that mostly asks the gate starts sooner and smaller that way: its segmenters need not even be in the
 //! bundle's folder before. Every file is verified when it is read; the self-test, which needs all networks, runs when
 //! the segmenters are loaded: until then the gate's answers rest on the digests alone.
 
 use crate::bundle::VerifiedBundle;
-use crate::engine::{Engine, FirstLook};
+use crate::engine::{Engine, Screening};
 use crate::error::{BundleError, EngineError};
 use crate::onnx::{EngineOptions, OnnxEngine};
 use crate::runtime::Runtime;
@@ -124,8 +124,8 @@ impl Engine for LazyEngine {
         self.engine.long_side()
     }
 
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
-        self.engine.first_look(photos)
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
+        self.engine.screen(photos)
     }
 
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {

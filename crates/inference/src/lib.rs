@@ -18,7 +18,7 @@ pub mod self_test;
 mod tiling;
 
 pub use bundle::{BundleFile, VerifiedBundle, segmenter_files};
-pub use engine::{Engine, FirstLook, Vehicle};
+pub use engine::{Engine, Screening, Vehicle};
 pub use error::{BundleError, EngineError};
 pub use lazy::{FetchMissing, LazyBundle, LazyEngine};
 pub use manifest::{Manifest, NetworkSpec, Role};

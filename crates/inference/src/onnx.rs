@@ -1,7 +1,7 @@
 //! The engine on ONNX Runtime: the networks of one verified bundle, used by one thread.
 
 use crate::bundle::VerifiedBundle;
-use crate::engine::{Engine, FirstLook, Vehicle};
+use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
@@ -83,7 +83,7 @@ impl OnnxEngine {
         Self::with_roles(runtime, bundle, (options, &|_| true))
     }
 
-    /// As [`OnnxEngine::new`], without the segmenters: the heavy look finds nothing.
+    /// As [`OnnxEngine::new`], without the segmenters: the segmentation finds nothing.
     pub(crate) fn first_look_only(
         runtime: &Runtime,
         bundle: &VerifiedBundle,
@@ -179,11 +179,11 @@ impl OnnxEngine {
     }
 
     /// Locator and gates.
-    fn run_gates(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn run_gates(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         let vehicles = self.locate(photos)?;
-        let mut looks: Vec<FirstLook> = vehicles
+        let mut looks: Vec<Screening> = vehicles
             .iter()
-            .map(|&vehicle| FirstLook {
+            .map(|&vehicle| Screening {
                 vehicle,
                 gate: None,
                 suspect: vehicle != Vehicle::Absent,
@@ -324,7 +324,7 @@ impl Engine for OnnxEngine {
         self.long_side
     }
 
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.forget();
         self.run_gates(photos)
     }
@@ -337,8 +337,8 @@ impl Engine for OnnxEngine {
     fn look(
         &mut self,
         photo: &RgbImage,
-        goes_on: &mut dyn FnMut(&FirstLook) -> bool,
-    ) -> Result<(FirstLook, Vec<ProbabilityMap>), EngineError> {
+        goes_on: &mut dyn FnMut(&Screening) -> bool,
+    ) -> Result<(Screening, Vec<ProbabilityMap>), EngineError> {
         // The photo is borrowed from here to the end: what is prepared of it stays true.
         self.forget();
         let first = self.run_gates(&[photo])?.remove(0);

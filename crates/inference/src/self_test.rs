@@ -50,7 +50,7 @@ impl OnnxEngine {
         let photo = decode(picture, &limits, u32::MAX)
             .map_err(|reason| BundleError::SelfTest(format!("the picture cannot be used: {reason}")))?
             .pixels;
-        let look = self.first_look(&[&photo])?.remove(0);
+        let look = self.screen(&[&photo])?.remove(0);
         let maps = self.segment(&[(&photo, look.vehicle.region())])?.remove(0);
         let gate = look.gate.map(|actual| SelfTestLine {
             name: "gate".into(),

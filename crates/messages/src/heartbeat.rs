@@ -1,4 +1,4 @@
-//! A worker's sign of life as a document.
+//! A worker's heartbeat as a document.
 
 use crate::document::{VERSION, check_version, finite, from_text, to_text};
 use crate::request::moment;
@@ -38,7 +38,7 @@ impl WorkerState {
     }
 }
 
-/// A worker's sign of life.
+/// A worker's heartbeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeartbeatDocument {
     /// Name of the worker: the Batch job id, or a name of its own.
@@ -72,12 +72,12 @@ pub struct HeartbeatDocument {
     pub progressed_at: Option<Timestamp>,
 }
 
-/// The document of a sign of life.
+/// The document of a heartbeat.
 pub fn heartbeat_body(beat: &HeartbeatDocument) -> String {
     to_text(&v1::Heartbeat::from(beat))
 }
 
-/// Reads the document of a sign of life.
+/// Reads the document of a heartbeat.
 ///
 /// # Errors
 /// When it is none, or one of a version that is not known here.

@@ -15,15 +15,15 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use walkaround_ports::{Clock, Delivery, Queue};
 
-use crate::stop::Stop;
+use crate::shutdown::ShutdownSignal;
 
 /// What the handler made of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handled {
+pub enum Disposition {
     /// It is settled: acknowledge it.
-    Settled,
+    Ack,
     /// It has to come back after this delay.
-    Again(Duration),
+    Retry(Duration),
 }
 
 /// Does the work that a message asks for.
@@ -31,13 +31,13 @@ pub enum Handled {
 pub trait Handler: Send + Sync {
     /// Handles one delivery. When `stop` is set, work that has not reached the device is to be given back
     /// (`Again(ZERO)`).
-    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled;
+    async fn handle(&self, delivery: &Delivery, stop: &ShutdownSignal) -> Disposition;
 }
 
 /// Bounds of a consumer.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerSettings {
-    /// Messages in hand at once.
+    /// Messages in flight at once.
     pub in_flight_max: usize,
     /// Length of a lease; it is extended every third of it.
     pub lease: Duration,
@@ -45,9 +45,9 @@ pub struct ConsumerSettings {
     pub receive_wait: Duration,
     /// Without a message for this long: exit.
     pub idle_exit: Option<Duration>,
-    /// With messages in hand and nothing finished for this long: exit as stalled.
+    /// With messages in flight and nothing finished for this long: exit as stalled.
     pub stall_exit: Duration,
-    /// Time from a stop to the end, at most: a receive under way, the work in hand, acknowledgements.
+    /// Time from a stop to the end, at most: a receive under way, the work in flight, acknowledgements.
     pub drain_budget: Duration,
 }
 
@@ -67,9 +67,9 @@ impl Default for ConsumerSettings {
 /// Why a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It was told to, and everything in hand is settled or given back.
+    /// It was told to, and everything in flight is settled or given back.
     Stopped,
-    /// It was told to, and the budget ended before the work in hand did.
+    /// It was told to, and the budget ended before the work in flight did.
     BudgetSpent,
     /// Nothing to do for `idle_exit`.
     Idle,
@@ -86,7 +86,7 @@ pub struct Progress {
     pub returned: AtomicU64,
     /// Photos that failed for good; counted by the handler.
     pub failed: AtomicU64,
-    /// Messages in hand.
+    /// Messages in flight.
     pub in_flight: AtomicU64,
     /// When progress was seen last, in milliseconds of the clock's ticks.
     progress_ms: AtomicU64,
@@ -151,7 +151,7 @@ const ABORT_MAX: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// Works until told to stop, idle or stalled.
-    pub async fn run(&self, stop: Stop) -> Exit {
+    pub async fn run(&self, stop: ShutdownSignal) -> Exit {
         self.progress.progressed(self.clock.ticks());
         let leases = Arc::new(Leases::default());
         let mut background = JoinSet::new();
@@ -163,7 +163,7 @@ impl Consumer {
             self.settings.lease,
         ));
         let mut tasks = JoinSet::new();
-        // The budget runs from the signal, whatever is waited for then: a receive, the work in hand, the
+        // The budget runs from the signal, whatever is waited for then: a receive, the work in flight, the
         // acknowledgements.
         let budget = self.budget(stop.clone());
         tokio::pin!(budget);
@@ -192,7 +192,7 @@ impl Consumer {
         info!(
             ?exit,
             in_flight = tasks.len(),
-            "the consumer ends; leases in hand are dropped"
+            "the consumer ends; leases in flight are dropped"
         );
         self.abort(&mut tasks).await;
         self.abort(&mut background).await;
@@ -212,7 +212,7 @@ impl Consumer {
         &self,
         tasks: &mut JoinSet<()>,
         (leases, acker): (&Arc<Leases>, &Acker),
-        mut stop: Stop,
+        mut stop: ShutdownSignal,
     ) -> Exit {
         let mut watch = Watch::new(self);
         while !stop.is_set() {
@@ -263,7 +263,7 @@ impl Consumer {
 
     fn spawn(
         &self,
-        (delivery, stop): (Delivery, Stop),
+        (delivery, stop): (Delivery, ShutdownSignal),
         tasks: &mut JoinSet<()>,
         (leases, acker): (&Arc<Leases>, &Acker),
     ) {
@@ -275,17 +275,17 @@ impl Consumer {
         tasks.spawn(async move {
             let _counted = Counted(&progress.in_flight);
             let handled = if stop.is_set() {
-                Handled::Again(Duration::ZERO)
+                Disposition::Retry(Duration::ZERO)
             } else {
                 handler.handle(&delivery, &stop).await
             };
             match handled {
-                Handled::Settled => {
+                Disposition::Ack => {
                     progress.settled.fetch_add(1, Ordering::Relaxed);
                     progress.progressed(clock.ticks());
                     acker.ack(lease).await;
                 }
-                Handled::Again(delay) => {
+                Disposition::Retry(delay) => {
                     progress.returned.fetch_add(1, Ordering::Relaxed);
                     progress.finished(clock.ticks());
                     // Failing to release is no loss: the lease runs out and the message comes back.
@@ -298,13 +298,13 @@ impl Consumer {
     }
 
     /// Returns when the budget that begins with the signal is spent.
-    async fn budget(&self, mut stop: Stop) {
+    async fn budget(&self, mut stop: ShutdownSignal) {
         stop.wait().await;
         self.clock.sleep(self.settings.drain_budget).await;
     }
 }
 
-/// Waits for the work in hand and its acknowledgements.
+/// Waits for the work in flight and its acknowledgements.
 async fn rest(tasks: &mut JoinSet<()>, background: &mut JoinSet<()>, acks: &tokio::task::AbortHandle) {
     while let Some(ended) = tasks.join_next().await {
         tell(ended);
@@ -361,14 +361,14 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, consumer: &Consumer, in_hand: usize) -> Option<Exit> {
+    fn look(&mut self, consumer: &Consumer, in_flight: usize) -> Option<Exit> {
         let now = consumer.clock.ticks();
         let finished = finished(&consumer.progress);
-        if finished != self.finished || in_hand == 0 {
+        if finished != self.finished || in_flight == 0 {
             (self.finished, self.last_progress) = (finished, now);
             consumer.progress.finished(now);
         }
-        if in_hand > 0 {
+        if in_flight > 0 {
             self.last_message = now;
             return (now - self.last_progress > consumer.settings.stall_exit).then_some(Exit::Stalled);
         }

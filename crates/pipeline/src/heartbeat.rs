@@ -1,8 +1,8 @@
-//! Signs of life: every 15 s a record (and whatever else the binary does with it, such as a file).
+//! Heartbeats: every 15 s a record (and whatever else the binary does with it, such as a file).
 
 use crate::consumer::Progress;
-use crate::looker::CurrentLooker;
-use crate::stop::Stop;
+use crate::inspector::ActiveInspector;
+use crate::shutdown::ShutdownSignal;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,14 +24,14 @@ pub struct Identity {
 }
 
 /// Tells that a consumer lives.
-pub struct Heart {
+pub struct HeartbeatReporter {
     /// Who.
     pub identity: Identity,
     /// Its counts.
     pub progress: Arc<Progress>,
     /// Its networks, for name and version of the bundle.
-    pub looker: Arc<CurrentLooker>,
-    /// Where signs of life go.
+    pub inspector: Arc<ActiveInspector>,
+    /// Where heartbeats go.
     pub records: Arc<dyn Records>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -48,9 +48,9 @@ const BEAT_MIN: Duration = Duration::from_secs(2);
 /// Throughput is measured over this long.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
-impl Heart {
+impl HeartbeatReporter {
     /// Beats until stopped, and once more at the end.
-    pub async fn run(self, mut stop: Stop) {
+    pub async fn run(self, mut stop: ShutdownSignal) {
         let started = self.clock.now();
         let mut window: VecDeque<(Duration, u64)> = VecDeque::new();
         loop {
@@ -67,7 +67,7 @@ impl Heart {
         }
     }
 
-    fn state(&self, stop: &Stop) -> WorkerState {
+    fn state(&self, stop: &ShutdownSignal) -> WorkerState {
         match self.progress.in_flight.load(Ordering::Relaxed) {
             _ if stop.is_set() => WorkerState::Draining,
             0 => WorkerState::Idle,
@@ -78,8 +78,8 @@ impl Heart {
     async fn beat(&self, state: WorkerState, started: Timestamp, window: &mut VecDeque<(Duration, u64)>) {
         let now = self.clock.now();
         let done = self.progress.settled.load(Ordering::Relaxed);
-        let looker = self.looker.get();
-        let bundle = looker.bundle();
+        let inspector = self.inspector.get();
+        let bundle = inspector.bundle();
         let document = HeartbeatDocument {
             worker: self.identity.worker.clone(),
             at: now,

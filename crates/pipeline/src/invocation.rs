@@ -5,8 +5,8 @@
 //! A message that has to come back gets its delay by a change of its visibility; without it Lambda would hand it
 //! out again at once or only after the whole visibility time-out of the queue.
 
-use crate::consumer::{Handled, Handler};
-use crate::stop::{Stop, stop};
+use crate::consumer::{Disposition, Handler};
+use crate::shutdown::{ShutdownSignal, shutdown_signal};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,7 +31,7 @@ const ACCOUNT_MARGIN: Duration = Duration::from_secs(3);
 /// When the present invocation ends, on the clock's ticks. A process that is invoked for one batch at a time
 /// shares one of these between [`Invocation`] and triage.
 #[derive(Debug, Default)]
-pub struct InvocationEnd(Mutex<Option<Span>>);
+pub struct InvocationDeadline(Mutex<Option<Span>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -39,7 +39,7 @@ struct Span {
     ends_at: Duration,
 }
 
-impl InvocationEnd {
+impl InvocationDeadline {
     /// The end of a process without invocations: never.
     pub fn never() -> Arc<Self> {
         Arc::default()
@@ -105,12 +105,12 @@ pub struct Invocation {
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Shared with whoever asks how much time is left.
-    pub end: Arc<InvocationEnd>,
+    pub end: Arc<InvocationDeadline>,
     /// Bounds.
     pub settings: InvocationSettings,
 }
 
-/// A message in hand.
+/// A message in flight.
 struct Held {
     message_id: String,
     receipt: Receipt,
@@ -122,12 +122,12 @@ impl Invocation {
         let begins_at = self.clock.ticks();
         let ends_at = begins_at + time;
         self.end.set(begins_at, ends_at);
-        let (stopper, waiter) = stop();
+        let (stopper, waiter) = shutdown_signal();
         let permits = Arc::new(Semaphore::new(self.settings.at_once_max.max(1)));
         let mut tasks = JoinSet::new();
         let mut held = BTreeMap::new();
         for delivery in deliveries {
-            let in_hand = Held {
+            let in_flight = Held {
                 message_id: delivery.message_id.clone(),
                 receipt: delivery.receipt.clone(),
             };
@@ -138,7 +138,7 @@ impl Invocation {
                 delivery,
             );
             // What is logged about a message stands under its invocation.
-            held.insert(tasks.spawn(task.in_current_span()).id(), in_hand);
+            held.insert(tasks.spawn(task.in_current_span()).id(), in_flight);
         }
         let mut back = Vec::new();
         let last_begin = self.sleep_until(ends_at, self.settings.begin_margin);
@@ -219,26 +219,31 @@ impl Invocation {
     }
 }
 
-async fn one(handler: Arc<dyn Handler>, permits: Arc<Semaphore>, stop: Stop, delivery: Delivery) -> Handled {
+async fn one(
+    handler: Arc<dyn Handler>,
+    permits: Arc<Semaphore>,
+    stop: ShutdownSignal,
+    delivery: Delivery,
+) -> Disposition {
     // The semaphore is never closed: the error cannot happen.
     let _permit = permits.acquire_owned().await;
     if stop.is_set() {
-        return Handled::Again(Duration::ZERO);
+        return Disposition::Retry(Duration::ZERO);
     }
     handler.handle(&delivery, &stop).await
 }
 
 /// What has to go back after a task ended: nothing when its message is settled.
 fn outcome(
-    ended: Result<(Id, Handled), tokio::task::JoinError>,
+    ended: Result<(Id, Disposition), tokio::task::JoinError>,
     held: &mut BTreeMap<Id, Held>,
 ) -> Option<(Held, Duration)> {
     match ended {
-        Ok((id, Handled::Settled)) => {
+        Ok((id, Disposition::Ack)) => {
             held.remove(&id);
             None
         }
-        Ok((id, Handled::Again(delay))) => held.remove(&id).map(|h| (h, delay)),
+        Ok((id, Disposition::Retry(delay))) => held.remove(&id).map(|h| (h, delay)),
         // A panic costs its message one delivery, not the batch.
         Err(error) => {
             error!(%error, "a message's task panicked");

@@ -1,6 +1,6 @@
 //! Use cases over ports.
 //!
-//! The way of a photo: [`triage`] (intake queue: quality, gate, lane) → [`segmentation`] (the heavy look) →
+//! The way of a photo: [`triage`] (intake queue: quality, gate, lane) → [`segmentation`] (the segmentation) →
 //! [`settle`] (blobs, record, event, then acknowledge). Both are handlers of a [`consumer`], which keeps
 //! leases, gathers acknowledgements and stops in order; both look through a [`looker`], which gathers photos
 //! into batches for the networks. Where a service hands out batches by itself, an [`invocation`] takes the
@@ -8,22 +8,22 @@
 //! [`reopen`] opens failed inspections for another round. [`look`] is the look at one photo itself; `walkaround inspect` uses it directly.
 
 pub mod consumer;
-pub mod desk;
 pub mod heartbeat;
 pub mod idle;
+pub mod inspection;
+pub mod inspector;
 pub mod invocation;
-pub mod ledger;
-pub mod look;
-pub mod looker;
+pub mod lane_monitor;
 pub mod memory;
+pub mod processor;
 pub mod reopen;
 pub mod report;
 pub mod retry;
 pub mod scaler;
 pub mod segmentation;
 pub mod settle;
-pub mod situation;
-pub mod stop;
+pub mod shutdown;
+pub mod store;
 pub mod take_back;
 pub mod telemetry;
 pub mod triage;

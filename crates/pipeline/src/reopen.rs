@@ -4,7 +4,7 @@
 //! message that finds a failed record and changes nothing; the inspection is still failed, and is found again. Should the
 //! record be opened so late that the message may have come before, the message is sent once more: twice is harmless.
 
-use crate::ledger::{Entry, Ledger, LedgerError, entry};
+use crate::store::{InspectionStore, InspectionStoreError, VersionedInspection, entry};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef};
@@ -111,7 +111,7 @@ pub enum ReopenError {
 /// Opens inspections again.
 pub struct Reopener {
     /// Inspections.
-    pub ledger: Ledger,
+    pub store: InspectionStore,
     /// The same as rows.
     pub records: Arc<dyn Records>,
     /// Where their messages go.
@@ -125,7 +125,7 @@ struct Under<'a, 'b> {
     pass: &'a ReopenPass,
     hear: Hear<'b>,
     summary: ReopenSummary,
-    batch: Vec<Entry>,
+    batch: Vec<VersionedInspection>,
 }
 
 impl Reopener {
@@ -148,7 +148,7 @@ impl Reopener {
         match which {
             Which::Ids(ids) => {
                 for id in ids {
-                    let entry = self.ledger.read(id).await?;
+                    let entry = self.store.read(id).await?;
                     if !self.one(&mut under, id, entry).await? {
                         break;
                     }
@@ -167,7 +167,7 @@ impl Reopener {
         &self,
         under: &mut Under<'_, '_>,
         days: &[String],
-        fits: &(dyn Fn(&Entry) -> bool + Sync),
+        fits: &(dyn Fn(&VersionedInspection) -> bool + Sync),
     ) -> Result<(), ReopenError> {
         let mut looked = 0;
         for day in days {
@@ -209,7 +209,7 @@ impl Reopener {
         &self,
         under: &mut Under<'_, '_>,
         id: &InspectionId,
-        entry: Option<Entry>,
+        entry: Option<VersionedInspection>,
     ) -> Result<bool, ReopenError> {
         let Some(entry) = entry else {
             let what = Reopened::Unknown;
@@ -265,13 +265,13 @@ impl Reopener {
         Ok(())
     }
 
-    async fn open(&self, entry: Entry, sent_at: Duration, url: Option<&str>) -> Reopened {
+    async fn open(&self, entry: VersionedInspection, sent_at: Duration, url: Option<&str>) -> Reopened {
         let request = entry.inspection.request.clone();
         let happened = (&Event::Reopen, self.clock.now());
-        match self.ledger.apply(entry, happened, &|_| {}).await {
+        match self.store.apply(entry, happened, &|_| {}).await {
             Ok((_, true)) => {}
             Ok((entry, false)) => return Reopened::NotFailed(entry.inspection.phase.as_str()),
-            Err(LedgerError::Illegal(illegal)) => return Reopened::NotFailed(illegal.from),
+            Err(InspectionStoreError::Illegal(illegal)) => return Reopened::NotFailed(illegal.from),
             Err(error) => return Reopened::Error(error.to_string()),
         }
         if self.clock.ticks().saturating_sub(sent_at) < IN_TIME {
@@ -313,7 +313,7 @@ fn unreadable(record: &StoredRecord, error: PortError) -> ReopenedOne {
     }
 }
 
-fn of(entry: &Entry, what: Reopened) -> ReopenedOne {
+fn of(entry: &VersionedInspection, what: Reopened) -> ReopenedOne {
     let code = match &entry.inspection.phase {
         Phase::Failed { code, .. } => Some(*code),
         _ => None,
@@ -327,7 +327,7 @@ fn of(entry: &Entry, what: Reopened) -> ReopenedOne {
 }
 
 /// Why an inspection is not opened; none when it can be.
-fn refusal(entry: &Entry, pass: &ReopenPass) -> Option<Reopened> {
+fn refusal(entry: &VersionedInspection, pass: &ReopenPass) -> Option<Reopened> {
     let request = &entry.inspection.request;
     if !matches!(entry.inspection.phase, Phase::Failed { .. }) {
         return Some(Reopened::NotFailed(entry.inspection.phase.as_str()));
@@ -349,7 +349,7 @@ fn refusal(entry: &Entry, pass: &ReopenPass) -> Option<Reopened> {
     }
 }
 
-fn fits(entry: &Entry, code: Option<FailureCode>, bundle: Option<&str>) -> bool {
+fn fits(entry: &VersionedInspection, code: Option<FailureCode>, bundle: Option<&str>) -> bool {
     let Phase::Failed { code: failed, .. } = &entry.inspection.phase else {
         return false;
     };

@@ -1,6 +1,6 @@
 //! The report about one photo, as `inspect` writes it and as the pipeline stores it.
 
-use crate::look::{Looked, Timings, vehicle_box};
+use crate::inspection::{PhotoResult, Timings, vehicle_box};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_inference::Vehicle;
@@ -13,11 +13,11 @@ use walkaround_vision::rle;
 pub fn photo_report(
     photo: &str,
     sha256: Option<&[u8; 32]>,
-    looked: &Looked,
+    looked: &PhotoResult,
     bundle: (&str, &str),
 ) -> PhotoReport {
     let original = looked.photo.as_ref().map(|p| p.original);
-    let vehicle = match looked.first_look.map(|f| f.vehicle) {
+    let vehicle = match looked.screening.map(|f| f.vehicle) {
         Some(Vehicle::Found { region, .. }) => original.map(|size| vehicle_box(region, size)),
         _ => None,
     };
@@ -35,7 +35,7 @@ pub fn photo_report(
             clipped_dark: p.quality.clipped_dark,
             clipped_bright: p.quality.clipped_bright,
         }),
-        gate: looked.first_look.and_then(|f| f.gate),
+        gate: looked.screening.and_then(|f| f.gate),
         vehicle,
         findings: looked
             .findings
@@ -55,7 +55,7 @@ pub fn timings_ms(timings: &Timings, total: Duration) -> BTreeMap<String, f64> {
     let stages = [
         ("decode", timings.decode),
         ("quality", timings.quality),
-        ("first_look", timings.first_look),
+        ("screening", timings.screening),
         ("segment", timings.segment),
         ("findings", timings.findings),
         ("overlay", timings.overlay),

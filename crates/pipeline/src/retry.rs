@@ -7,10 +7,10 @@ use walkaround_domain::ATTEMPTS_MAX;
 
 /// A source of chance, seeded by the binary: nothing below it draws random numbers by itself.
 #[derive(Debug)]
-pub struct Dice(Mutex<fastrand::Rng>);
+pub struct Jitter(Mutex<fastrand::Rng>);
 
-impl Dice {
-    /// Dice that always fall the same way for the same seed.
+impl Jitter {
+    /// Jitter that always fall the same way for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
@@ -37,7 +37,7 @@ pub struct RetryPolicy {
     pub delay_first: Duration,
     /// Longest delay for trouble in here (store, engine), before jitter.
     pub delay_max: Duration,
-    /// Longest delay for trouble of a photo's host, before jitter: hosts are mended by people.
+    /// Longest delay for trouble of a photo's host, before jitter: hosts are fixed by people.
     pub host_delay_max: Duration,
 }
 
@@ -55,18 +55,18 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Delay after the `failures`-th failure (1 the first time): doubles each time and is spread over half to one and
     /// a half of it, so that what failed together does not return together.
-    pub fn delay(&self, failures: u32, dice: &Dice) -> Duration {
+    pub fn delay(&self, failures: u32, jitter: &Jitter) -> Duration {
         let doublings = failures.saturating_sub(1).min(20);
         let full = self.delay_first.saturating_mul(1 << doublings);
-        spread(full.min(self.delay_max), dice)
+        spread(full.min(self.delay_max), jitter)
     }
 
     /// Delay after the `failures`-th time that a photo's host failed: by default half a minute, three, eighteen, then
     /// hours, so that six attempts take about five hours.
-    pub fn host_delay(&self, failures: u32, dice: &Dice) -> Duration {
+    pub fn host_delay(&self, failures: u32, jitter: &Jitter) -> Duration {
         let steps = failures.clamp(1, 12);
         let full = self.delay_first.saturating_mul(HOST_GROWTH.saturating_pow(steps));
-        spread(full.min(self.host_delay_max), dice)
+        spread(full.min(self.host_delay_max), jitter)
     }
 
     /// Whether this attempt is the last.
@@ -75,8 +75,8 @@ impl RetryPolicy {
     }
 }
 
-fn spread(full: Duration, dice: &Dice) -> Duration {
-    full.mul_f64(0.5 + dice.share()).min(DELAY_MAX)
+fn spread(full: Duration, jitter: &Jitter) -> Duration {
+    full.mul_f64(0.5 + jitter.share()).min(DELAY_MAX)
 }
 
 #[cfg(test)]
@@ -85,10 +85,10 @@ mod tests {
 
     #[test]
     fn delays_double_within_their_jitter_and_end() {
-        let (policy, dice) = (RetryPolicy::default(), Dice::seeded(7));
+        let (policy, jitter) = (RetryPolicy::default(), Jitter::seeded(7));
         for attempt in 1..40 {
             let full = (5.0 * f64::from(1u32 << (attempt - 1).min(20))).min(600.0);
-            let delay = policy.delay(attempt, &dice).as_secs_f64();
+            let delay = policy.delay(attempt, &jitter).as_secs_f64();
             assert!(
                 delay >= full * 0.5 && delay < full * 1.5,
                 "attempt {attempt}: {delay}"
@@ -104,10 +104,11 @@ mod tests {
 
     #[test]
     fn trouble_of_a_host_is_spread_over_hours_and_ends_before_the_message_does() {
-        let (policy, dice) = (RetryPolicy::default(), Dice::seeded(7));
-        let total = |attempts: u32| -> Duration { (1..attempts).map(|n| policy.host_delay(n, &dice)).sum() };
+        let (policy, jitter) = (RetryPolicy::default(), Jitter::seeded(7));
+        let total =
+            |attempts: u32| -> Duration { (1..attempts).map(|n| policy.host_delay(n, &jitter)).sum() };
         assert!(
-            policy.host_delay(1, &dice) < Duration::from_secs(60),
+            policy.host_delay(1, &jitter) < Duration::from_secs(60),
             "a hiccup is soon over"
         );
         assert!(total(policy.attempts_max) > Duration::from_secs(2 * 3600));
@@ -124,10 +125,11 @@ mod tests {
             host_delay_max: Duration::from_secs(12 * 3600),
             ..RetryPolicy::default()
         };
-        let dice = Dice::seeded(7);
+        let jitter = Jitter::seeded(7);
         for failures in 0..50 {
             assert!(
-                policy.delay(failures, &dice) <= DELAY_MAX && policy.host_delay(failures, &dice) <= DELAY_MAX
+                policy.delay(failures, &jitter) <= DELAY_MAX
+                    && policy.host_delay(failures, &jitter) <= DELAY_MAX
             );
         }
         assert!(DELAY_MAX < HIDDEN_MAX);

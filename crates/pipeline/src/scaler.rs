@@ -7,7 +7,7 @@
 
 mod view;
 
-pub use view::{Patience, is_silent};
+pub use view::{Patience, is_unresponsive};
 
 use crate::take_back::TakeBack;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub struct ScalerPolicy {
     /// From asking for a worker to its first photo, until it is measured; as triage assumes.
     pub cold_start: Duration,
     /// Triage uses a state for at most this long.
-    pub lanes_fresh: Duration,
+    pub lane_cache: Duration,
 }
 
 /// What one tick saw and did.
@@ -283,7 +283,7 @@ impl Scaler {
             segmentation: &self.segmentation,
             intake: &self.intake,
             clock: &self.clock,
-            delay: self.policy.lanes_fresh,
+            delay: self.policy.lane_cache,
         };
         match work.run().await {
             Ok(taken) => tick.taken_back = taken,

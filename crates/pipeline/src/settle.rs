@@ -8,9 +8,9 @@ mod reuse;
 
 pub use reuse::Reused;
 
-use crate::ledger::{Boxed, Entry, Ledger, LedgerError};
-use crate::looker::Finished;
+use crate::inspector::EncodedResult;
 use crate::report::timings_ms;
+use crate::store::{Boxed, InspectionStore, InspectionStoreError, VersionedInspection};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +19,15 @@ use walkaround_domain::{
     BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome, UsedBundle,
 };
 use walkaround_messages::finished_event;
-use walkaround_ports::{BlobAddress, Blobs, Clock, OutEvent, PortError, PortErrorKind, Publisher, PutNew};
+use walkaround_ports::{
+    BlobAddress, Blobs, Clock, OutEvent, PortError, PortErrorKind, Publisher, PutOutcome,
+};
 
 /// Settles inspections.
 #[derive(Clone)]
 pub struct Settler {
     /// Inspections.
-    pub ledger: Ledger,
+    pub store: InspectionStore,
     /// Where results go.
     pub blobs: Arc<dyn Blobs>,
     /// Who is told.
@@ -55,8 +57,13 @@ impl Settler {
     /// Settles an inspection that was looked at.
     ///
     /// # Errors
-    /// [`LedgerError`]; the message must come back.
-    pub async fn done(&self, entry: Entry, finished: Finished, how: &Looking) -> Result<(), LedgerError> {
+    /// [`InspectionStoreError`]; the message must come back.
+    pub async fn done(
+        &self,
+        entry: VersionedInspection,
+        finished: EncodedResult,
+        how: &Looking,
+    ) -> Result<(), InspectionStoreError> {
         let id = entry.inspection.request.id.clone();
         let report = NewBlob {
             name: "report.json",
@@ -89,13 +96,13 @@ impl Settler {
     /// Settles an inspection that cannot be looked at; `bundle` was in use.
     ///
     /// # Errors
-    /// [`LedgerError`]; the message must come back.
+    /// [`InspectionStoreError`]; the message must come back.
     pub async fn failed(
         &self,
-        entry: Entry,
+        entry: VersionedInspection,
         (code, detail): (FailureCode, String),
         bundle: UsedBundle,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), InspectionStoreError> {
         self.finish(entry, &Event::Fail { code, detail }, &|next| {
             next.history.failed_with = Some(bundle.clone());
         })
@@ -106,13 +113,13 @@ impl Settler {
     ///
     /// # Errors
     /// [`PortError`]; the message must come back.
-    pub async fn publish(&self, entry: Entry) -> Result<(), PortError> {
+    pub async fn publish(&self, entry: VersionedInspection) -> Result<(), PortError> {
         if entry.inspection.published_at.is_some() {
             return Ok(());
         }
         if let Some(event) = out_event(&entry.inspection) {
             self.publisher.publish(&event).await?;
-            self.ledger.mark_published(entry, self.clock.now()).await?;
+            self.store.mark_published(entry, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -120,20 +127,20 @@ impl Settler {
     /// On the heap, as the changes of the ledger are.
     fn finish<'a>(
         &'a self,
-        entry: Entry,
+        entry: VersionedInspection,
         event: &'a Event,
         complete: &'a (dyn Fn(&mut Inspection) + Sync),
-    ) -> Boxed<'a, Result<(), LedgerError>> {
+    ) -> Boxed<'a, Result<(), InspectionStoreError>> {
         Box::pin(async move {
             let request = entry.inspection.request.clone();
             let id = request.id.clone();
             let happened = (event, self.clock.now());
-            let settled = match self.ledger.apply(entry, happened, complete).await {
+            let settled = match self.store.apply(entry, happened, complete).await {
                 Ok((settled, _)) => settled,
                 // Somebody settled it the other way, first: the first final state stands.
-                Err(LedgerError::Illegal(_)) => match self.ledger.read(&id).await? {
+                Err(InspectionStoreError::Illegal(_)) => match self.store.read(&id).await? {
                     Some(current) => {
-                        self.ledger
+                        self.store
                             .join(current, &request, (None, self.clock.now()))
                             .await?
                     }
@@ -167,8 +174,8 @@ impl Settler {
                 bucket: self.bucket.clone(),
                 key,
             };
-            match self.blobs.put_new(&at, bytes, content_type).await? {
-                PutNew::Created | PutNew::AlreadySame => {
+            match self.blobs.put_if_absent(&at, bytes, content_type).await? {
+                PutOutcome::Created | PutOutcome::Identical => {
                     return Ok(BlobRef {
                         bucket: at.bucket,
                         key: at.key,
@@ -177,12 +184,12 @@ impl Settler {
                         content_type: content_type.to_owned(),
                     });
                 }
-                PutNew::AlreadyOther => {}
+                PutOutcome::Conflict => {}
             }
         }
         let detail = format!("other bytes stand under the digest of {name} of {id}");
         Err(PortError::new(
-            ("blobs", "put_new"),
+            ("blobs", "put_if_absent"),
             PortErrorKind::Corrupt,
             detail,
         ))
@@ -190,7 +197,7 @@ impl Settler {
 }
 
 fn outcome(
-    finished: &Finished,
+    finished: &EncodedResult,
     (report, overlay): (BlobRef, Option<BlobRef>),
     how: &Looking,
     worker: &str,
@@ -202,7 +209,7 @@ fn outcome(
         reasons: looked.reasons.clone(),
         size: looked.photo.as_ref().map(|p| p.original),
         photo_sha256: Some(finished.photo.sha256),
-        gate: looked.first_look.and_then(|f| f.gate),
+        gate: looked.screening.and_then(|f| f.gate),
         findings: findings
             .into_iter()
             .take(FINDINGS_ON_RECORD_MAX)

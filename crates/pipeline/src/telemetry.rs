@@ -6,7 +6,7 @@ use walkaround_messages::NoPhoto;
 
 /// Something that happened to one message or photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Happened<'a> {
+pub enum PipelineEvent<'a> {
     /// A photo was looked at, stored and published.
     Settled(&'a Settled),
     /// A photo was recorded as failed.
@@ -28,7 +28,7 @@ pub struct Settled {
     pub verdict: Verdict,
     /// Why it is unusable; empty when it is not.
     pub reasons: Vec<ReasonCode>,
-    /// Where the heavy look happened; none when none was needed.
+    /// Where the segmentation happened; none when none was needed.
     pub lane: Option<Lane>,
     /// Name and version of the bundle that looked.
     pub bundle: (String, String),
@@ -41,13 +41,13 @@ pub struct Settled {
 /// Listens.
 pub trait Telemetry: Send + Sync {
     /// Takes note; returns at once.
-    fn tell(&self, happened: Happened<'_>);
+    fn tell(&self, happened: PipelineEvent<'_>);
 }
 
 /// Listens to nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Silent;
+pub struct NoopTelemetry;
 
-impl Telemetry for Silent {
-    fn tell(&self, _: Happened<'_>) {}
+impl Telemetry for NoopTelemetry {
+    fn tell(&self, _: PipelineEvent<'_>) {}
 }

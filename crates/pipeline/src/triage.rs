@@ -1,14 +1,14 @@
-//! Triage: the cheap look that stops unusable and clean photos, and the choice of lane for the rest.
+//! Triage: the screening that stops unusable and clean photos, and the choice of lane for the rest.
 
-use crate::consumer::{Handled, Handler};
-use crate::desk::{Desk, PhotoRequest, PhotoTask, Trouble, encode_trouble};
-use crate::invocation::InvocationEnd;
-use crate::ledger::Entry;
-use crate::looker::{InHand, Looker};
-use crate::situation::Situation;
-use crate::stop::Stop;
+use crate::consumer::{Disposition, Handler};
+use crate::inspector::{Inspector, PhotoInProgress};
+use crate::invocation::InvocationDeadline;
+use crate::lane_monitor::LaneMonitor;
+use crate::processor::{Attempt, PhotoRequest, ProcessingError, RequestProcessor, encode_error};
+use crate::shutdown::ShutdownSignal;
+use crate::store::VersionedInspection;
 use crate::take_back::TAKEN_BACK_ATTRIBUTE;
-use crate::telemetry::Happened;
+use crate::telemetry::PipelineEvent;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,21 +26,21 @@ const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Triage of the intake queue.
 pub struct Triage {
     /// Photo, networks, results.
-    pub desk: Desk,
+    pub processor: RequestProcessor,
     /// The GPU lane.
     pub segmentation: Arc<dyn Queue>,
     /// What is known of the lanes.
-    pub situation: Arc<Situation>,
+    pub lane_monitor: Arc<LaneMonitor>,
     /// Bounds and prices.
     pub routing: RoutingPolicy,
-    /// Time of one heavy look here.
-    pub inline_look: InlineLook,
+    /// Time of one segmentation here.
+    pub inline_segmentation: InlineSegmentationCost,
     /// When the present invocation ends.
-    pub end: Arc<InvocationEnd>,
+    pub end: Arc<InvocationDeadline>,
 }
 
-/// Time of one heavy look in this process.
-pub enum InlineLook {
+/// Time of one segmentation in this process.
+pub enum InlineSegmentationCost {
     /// Known.
     Known(Duration),
     /// This process has no segmenters.
@@ -50,87 +50,87 @@ pub enum InlineLook {
     WhenAsked(OnceCell<Option<Duration>>),
 }
 
-impl InlineLook {
-    /// Not known yet; see [`InlineLook::WhenAsked`].
+impl InlineSegmentationCost {
+    /// Not known yet; see [`InlineSegmentationCost::WhenAsked`].
     pub fn when_asked() -> Self {
         Self::WhenAsked(OnceCell::new())
     }
 
-    async fn time(&self, looker: &Looker) -> Option<Duration> {
+    async fn time(&self, inspector: &Inspector) -> Option<Duration> {
         match self {
             Self::Known(time) => Some(*time),
             Self::Never => None,
-            Self::WhenAsked(cell) => *cell.get_or_init(|| measured(looker)).await,
+            Self::WhenAsked(cell) => *cell.get_or_init(|| measured(inspector)).await,
         }
     }
 }
 
 /// A network that cannot be loaded here must not fail photos that the GPU lane can look at.
-async fn measured(looker: &Looker) -> Option<Duration> {
-    match looker.measure_segment().await {
+async fn measured(inspector: &Inspector) -> Option<Duration> {
+    match inspector.measure_segment().await {
         Ok(time) => {
-            info!(look_ms = time.as_secs_f64() * 1e3, "heavy look measured");
+            info!(look_ms = time.as_secs_f64() * 1e3, "segmentation measured");
             Some(time)
         }
         Err(error) => {
-            error!(%error, "no heavy look in this process: all suspect photos go to the GPU lane");
+            error!(%error, "no segmentation in this process: all suspect photos go to the GPU lane");
             None
         }
     }
 }
 
 /// A photo on its way: who looks at it, and since when.
-struct Sitting<'a> {
-    looker: Arc<Looker>,
+struct TriageAttempt<'a> {
+    inspector: Arc<Inspector>,
     photo: PhotoRequest<'a>,
 }
 
-impl Sitting<'_> {
+impl TriageAttempt<'_> {
     /// Whether the GPU lane gave the photo back.
     fn was_given_back(&self) -> bool {
-        let attributes = &self.photo.task.delivery.attributes;
+        let attributes = &self.photo.attempt.delivery.attributes;
         attributes.contains_key(TAKEN_BACK_ATTRIBUTE)
     }
 }
 
 #[async_trait]
 impl Handler for Triage {
-    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled {
+    async fn handle(&self, delivery: &Delivery, stop: &ShutdownSignal) -> Disposition {
         let intakes = match parse_intake(&delivery.body, &delivery.attributes) {
             Ok(intakes) => intakes,
-            Err(unreadable) => return self.desk.park(delivery, &unreadable.to_string()).await,
+            Err(unreadable) => return self.processor.park(delivery, &unreadable.to_string()).await,
         };
-        let mut handled = Handled::Settled;
+        let mut handled = Disposition::Ack;
         let mut begun = false;
         for intake in intakes {
             let request = match intake {
                 Intake::Inspect(request) => request,
                 Intake::Nothing { why } => {
                     debug!(message = %delivery.message_id, %why, "no photo");
-                    self.desk.telemetry.tell(Happened::NoPhoto(why));
+                    self.processor.telemetry.tell(PipelineEvent::NoPhoto(why));
                     continue;
                 }
             };
             // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
             // that is begun is finished, within the budget.
             let begins = (!begun).then_some(stop);
-            let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
-            let mut sitting = Sitting {
-                looker: self.desk.looker.get(),
-                photo: PhotoRequest::new(request, &task),
+            let attempt = Attempt::new(delivery, self.processor.settler.clock.ticks());
+            let mut sitting = TriageAttempt {
+                inspector: self.processor.inspector.get(),
+                photo: PhotoRequest::new(request, &attempt),
             };
             let work = Box::pin(self.whole(&mut sitting, begins));
-            let one = match self.desk.within((&self.end, stop), &task, work).await {
-                Ok(()) => Handled::Settled,
-                Err(trouble) => {
+            let one = match self.processor.within((&self.end, stop), &attempt, work).await {
+                Ok(()) => Disposition::Ack,
+                Err(error) => {
                     let request = sitting.photo.request;
-                    self.desk.handle_trouble(trouble, request, &task).await
+                    self.processor.handle_error(error, request, &attempt).await
                 }
             };
             // A message with several photos comes back when one of them has to; the others are then final.
             match one {
-                Handled::Again(delay) => handled = Handled::Again(delay),
-                Handled::Settled => begun = true,
+                Disposition::Retry(delay) => handled = Disposition::Retry(delay),
+                Disposition::Ack => begun = true,
             }
         }
         handled
@@ -139,54 +139,71 @@ impl Handler for Triage {
 
 impl Triage {
     /// Until the request has an inspection that is of its photo and for its purpose.
-    async fn whole(&self, at: &mut Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
-        self.desk.identify(&mut at.photo).await?;
+    async fn whole(
+        &self,
+        at: &mut TriageAttempt<'_>,
+        stop: Option<&ShutdownSignal>,
+    ) -> Result<(), ProcessingError> {
+        self.processor.identify(&mut at.photo).await?;
         loop {
             match self.one(at, stop).await {
-                Err(Trouble::Differs(Difference::Bytes)) if at.photo.reads_again() => {}
-                Err(Trouble::Differs(difference)) => {
-                    at.photo.part_ways(difference).map_err(Trouble::Differs)?;
+                Err(ProcessingError::IdConflict(Difference::Bytes)) if at.photo.reads_again() => {}
+                Err(ProcessingError::IdConflict(difference)) => {
+                    at.photo
+                        .part_ways(difference)
+                        .map_err(ProcessingError::IdConflict)?;
                 }
-                Ok(()) => return self.desk.note_other_bytes(&at.photo).await,
-                Err(trouble) => return Err(trouble),
+                Ok(()) => return self.processor.note_other_bytes(&at.photo).await,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    async fn one(&self, at: &mut Sitting<'_>, stop: Option<&Stop>) -> Result<(), Trouble> {
-        let entry = self.desk.take_up(&at.looker, &mut at.photo).await?;
+    async fn one(
+        &self,
+        at: &mut TriageAttempt<'_>,
+        stop: Option<&ShutdownSignal>,
+    ) -> Result<(), ProcessingError> {
+        let entry = self
+            .processor
+            .load_or_create(&at.inspector, &mut at.photo)
+            .await?;
         if entry.inspection.phase.is_final() {
-            return Ok(self.desk.settler.publish(entry).await?);
+            return Ok(self.processor.settler.publish(entry).await?);
         }
         if entry.is_routed_to(Lane::Gpu) && !self.is_taken_back(at).await {
             return self.send_again(at, &entry).await;
         }
-        if stop.is_some_and(Stop::is_set) {
-            return Err(Trouble::Draining);
+        if stop.is_some_and(ShutdownSignal::is_set) {
+            return Err(ProcessingError::ShuttingDown);
         }
-        let task = at.photo.task;
-        let (mut entry, _permit) = self.desk.begin(entry, task, &at.looker).await?;
-        if stop.is_some_and(Stop::is_set) {
-            return Err(Trouble::Draining);
+        let attempt = at.photo.attempt;
+        let (mut entry, _permit) = self.processor.begin(entry, attempt, &at.inspector).await?;
+        if stop.is_some_and(ShutdownSignal::is_set) {
+            return Err(ProcessingError::ShuttingDown);
         }
-        let file = self.desk.fetch(&at.looker, &mut at.photo).await?;
+        let file = self.processor.fetch(&at.inspector, &mut at.photo).await?;
         entry.fetched = Some(file.sha256);
-        if self.desk.reuse(&at.looker, &entry, (file, task)).await? {
+        if self
+            .processor
+            .reuse(&at.inspector, &entry, (file, attempt))
+            .await?
+        {
             return Ok(());
         }
-        let prepared = self.desk.prepare(&at.looker, &mut at.photo).await?;
+        let prepared = self.processor.prepare(&at.inspector, &mut at.photo).await?;
         let mut photo = match prepared {
             Ok(photo) => photo,
-            Err(finished) => return self.desk.settle(entry, finished, at.photo.task).await,
+            Err(finished) => return self.processor.settle(entry, finished, at.photo.attempt).await,
         };
         if !photo.usable() {
             return self.finish(at, entry, photo).await;
         }
-        if stop.is_some_and(Stop::is_set) {
-            return Err(Trouble::Draining);
+        if stop.is_some_and(ShutdownSignal::is_set) {
+            return Err(ProcessingError::ShuttingDown);
         }
-        let look = at.looker.first_look(&mut photo).await?;
-        self.situation.saw(look.suspect);
+        let look = at.inspector.screen(&mut photo).await?;
+        self.lane_monitor.saw(look.suspect);
         if !look.suspect {
             return self.finish(at, entry, photo).await;
         }
@@ -194,8 +211,8 @@ impl Triage {
         match routed.lane {
             Lane::Gpu => self.to_gpu(at, entry, routed).await,
             Lane::Inline => {
-                at.looker.segment(&mut photo).await?;
-                let entry = with_route(entry, routed, self.desk.settler.clock.now());
+                at.inspector.segment(&mut photo).await?;
+                let entry = with_route(entry, routed, self.processor.settler.clock.now());
                 self.finish(at, entry, photo).await
             }
         }
@@ -203,19 +220,23 @@ impl Triage {
 
     /// Whether a photo that was routed to the GPU lane is better routed again: the lane gave it back, or nobody works
     /// there, and nobody will soon.
-    async fn is_taken_back(&self, at: &Sitting<'_>) -> bool {
-        let gpu = self.situation.load().await.gpu;
+    async fn is_taken_back(&self, at: &TriageAttempt<'_>) -> bool {
+        let gpu = self.lane_monitor.load().await.gpu;
         let out = gpu.is_some_and(|gpu| gpu.strands_photos(self.routing.cold_start));
-        (out || at.was_given_back()) && self.inline_look.time(&at.looker).await.is_some()
+        (out || at.was_given_back()) && self.inline_segmentation.time(&at.inspector).await.is_some()
     }
 
     /// The record says that the photo was sent, but the message may have been lost with the process that wrote it. Not
     /// so where another message asks for the same photo shortly after: the first one is still there to send it. One that
     /// was redriven may be that first one.
-    async fn send_again(&self, at: &Sitting<'_>, entry: &Entry) -> Result<(), Trouble> {
-        let now = self.desk.settler.clock.now();
+    async fn send_again(
+        &self,
+        at: &TriageAttempt<'_>,
+        entry: &VersionedInspection,
+    ) -> Result<(), ProcessingError> {
+        let now = self.processor.settler.clock.now();
         let routed_at = entry.inspection.routed_at.unwrap_or_default();
-        let delivery = at.photo.task.delivery;
+        let delivery = at.photo.attempt.delivery;
         let is_another = delivery.receive_count <= 1
             && delivery.sent_at > routed_at
             && now.since(routed_at) < RESEND_AFTER
@@ -229,11 +250,11 @@ impl Triage {
         self.send(at).await
     }
 
-    async fn route(&self, at: &Sitting<'_>) -> Routed {
-        let clock = &self.desk.settler.clock;
-        let load = self.situation.load().await;
+    async fn route(&self, at: &TriageAttempt<'_>) -> Routed {
+        let clock = &self.processor.settler.clock;
+        let load = self.lane_monitor.load().await;
         let cost = InlineCost {
-            look: self.inline_look.time(&at.looker).await,
+            look: self.inline_segmentation.time(&at.inspector).await,
             time_left: self.end.left(clock.ticks()),
         };
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
@@ -244,38 +265,48 @@ impl Triage {
         routed
     }
 
-    async fn finish(&self, at: &Sitting<'_>, entry: Entry, photo: InHand) -> Result<(), Trouble> {
+    async fn finish(
+        &self,
+        at: &TriageAttempt<'_>,
+        entry: VersionedInspection,
+        photo: PhotoInProgress,
+    ) -> Result<(), ProcessingError> {
         let name = entry.inspection.request.photo.to_string();
-        let finished = at.looker.finish(photo, name).await.map_err(encode_trouble)?;
-        self.desk.settle(entry, finished, at.photo.task).await
+        let finished = at.inspector.finish(photo, name).await.map_err(encode_error)?;
+        self.processor.settle(entry, finished, at.photo.attempt).await
     }
 
-    /// The record first, the message second: a crash in between is mended when the intake message returns.
-    async fn to_gpu(&self, at: &Sitting<'_>, entry: Entry, routed: Routed) -> Result<(), Trouble> {
+    /// The record first, the message second: a crash in between is fixed when the intake message returns.
+    async fn to_gpu(
+        &self,
+        at: &TriageAttempt<'_>,
+        entry: VersionedInspection,
+        routed: Routed,
+    ) -> Result<(), ProcessingError> {
         let event = Event::Route {
             lane: routed.lane,
             reason: routed.reason,
         };
-        let now = self.desk.settler.clock.now();
+        let now = self.processor.settler.clock.now();
         let sha256 = at.photo.file.map(|file| file.sha256);
         let (entry, _) = self
-            .desk
+            .processor
             .settler
-            .ledger
+            .store
             .apply(entry, (&event, now), &|next| {
                 next.photo_history.photo_sha256 = sha256;
             })
             .await?;
         if entry.inspection.phase.is_final() {
-            return Ok(self.desk.settler.publish(entry).await?);
+            return Ok(self.processor.settler.publish(entry).await?);
         }
         self.send(at).await
     }
 
     /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
-    async fn send(&self, at: &Sitting<'_>) -> Result<(), Trouble> {
+    async fn send(&self, at: &TriageAttempt<'_>) -> Result<(), ProcessingError> {
         let kept = [TRACE_ATTRIBUTE, TAKEN_BACK_ATTRIBUTE].into_iter();
-        let kept = kept.filter_map(|name| at.photo.task.delivery.attributes.get_key_value(name));
+        let kept = kept.filter_map(|name| at.photo.attempt.delivery.attributes.get_key_value(name));
         let message = OutMessage {
             body: request_json(&at.photo.request),
             attributes: kept.map(|(n, v)| (n.clone(), v.clone())).collect(),
@@ -284,18 +315,24 @@ impl Triage {
         let answers = self.segmentation.send(vec![message]).await?;
         match answers.into_iter().next() {
             Some(Ok(())) => {
-                self.situation.sent();
-                self.desk.telemetry.tell(Happened::SentToGpu);
+                self.lane_monitor.sent();
+                self.processor.telemetry.tell(PipelineEvent::SentToGpu);
                 Ok(())
             }
             Some(Err(error)) => Err(error.into()),
-            None => Err(Trouble::Unrecordable("the queue gave no answer".into())),
+            None => Err(ProcessingError::StoreUnavailable(
+                "the queue gave no answer".into(),
+            )),
         }
     }
 }
 
 /// The inline lane finishes in the same breath: its route is stored with the final record, in one write.
-fn with_route(mut entry: Entry, routed: Routed, now: walkaround_domain::Timestamp) -> Entry {
+fn with_route(
+    mut entry: VersionedInspection,
+    routed: Routed,
+    now: walkaround_domain::Timestamp,
+) -> VersionedInspection {
     if matches!(entry.inspection.phase, Phase::Accepted | Phase::Routed { .. }) {
         entry.inspection.route = Some((routed.lane, routed.reason));
         entry.inspection.routed_at = Some(now);
@@ -306,12 +343,12 @@ fn with_route(mut entry: Entry, routed: Routed, now: walkaround_domain::Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::looker::{Compute, LookerSettings};
+    use crate::inspector::{Compute, InspectorSettings};
     use image::RgbImage;
     use std::sync::atomic::{AtomicU32, Ordering};
     use walkaround_conformance::ManualClock;
     use walkaround_domain::UnitRect;
-    use walkaround_inference::{Engine, EngineError, FirstLook};
+    use walkaround_inference::{Engine, EngineError, Screening};
     use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
     use walkaround_vision::quality::QualityPolicy;
 
@@ -338,7 +375,7 @@ mod tests {
         fn long_side(&self) -> u32 {
             8
         }
-        fn first_look(&mut self, _: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+        fn screen(&mut self, _: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
             panic!("nobody asks")
         }
         fn segment(
@@ -356,7 +393,7 @@ mod tests {
         }
     }
 
-    fn looker(load: bool) -> (Looker, Arc<AtomicU32>) {
+    fn inspector(load: bool) -> (Inspector, Arc<AtomicU32>) {
         let asked = Arc::default();
         let engine = Segmenters {
             load,
@@ -368,23 +405,23 @@ mod tests {
                 clipped_max: 1.0,
             },
         };
-        let settings = LookerSettings {
+        let settings = InspectorSettings {
             compute: Compute::Inline,
-            ..LookerSettings::default()
+            ..InspectorSettings::default()
         };
-        let looker = Looker::new(Box::new(engine), settings, Arc::new(ManualClock::new()));
-        (looker, asked)
+        let inspector = Inspector::new(Box::new(engine), settings, Arc::new(ManualClock::new()));
+        (inspector, asked)
     }
 
     #[tokio::test]
     async fn a_heavy_look_is_measured_once_and_one_that_fails_leaves_the_gpu_lane() {
         for (load, wanted) in [(true, Some(Duration::ZERO)), (false, None)] {
-            let (looker, asked) = looker(load);
-            let inline_look = InlineLook::when_asked();
-            assert_eq!(inline_look.time(&looker).await, wanted);
+            let (inspector, asked) = inspector(load);
+            let inline_segmentation = InlineSegmentationCost::when_asked();
+            assert_eq!(inline_segmentation.time(&inspector).await, wanted);
             let once = asked.load(Ordering::Relaxed);
             assert!(once > 0);
-            assert_eq!(inline_look.time(&looker).await, wanted);
+            assert_eq!(inline_segmentation.time(&inspector).await, wanted);
             assert_eq!(asked.load(Ordering::Relaxed), once, "measured again");
         }
     }

@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, desk, queue, request};
+use support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, processor, queue, request};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
-use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::desk::{Desk, PhotoRequest, PhotoTask};
-use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
+use walkaround_pipeline::consumer::{Disposition, Handler};
+use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
+use walkaround_pipeline::processor::{Attempt, PhotoRequest, RequestProcessor};
 use walkaround_pipeline::segmentation::Segmentation;
-use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::{Delivery, PARKED_REASON};
 
 const GREY: Fetch = Fetch::Picture(120);
@@ -39,16 +39,16 @@ impl Bench {
     }
 
     /// A process of its own handles the n-th delivery.
-    async fn deliver(&self, n: u32) -> Handled {
+    async fn deliver(&self, n: u32) -> Disposition {
         let worker = self.worker();
-        let (_stopper, never) = stop();
+        let (_stopper, never) = shutdown_signal();
         worker.handle(&delivery("one", n, &self.clock), &never).await
     }
 
     /// A process dies with the n-th delivery in flight.
     async fn crash(&self, n: u32) {
         let worker = self.worker();
-        let (_stopper, never) = stop();
+        let (_stopper, never) = shutdown_signal();
         let one = delivery("one", n, &self.clock);
         let mut dies = Box::pin(worker.handle(&one, &never));
         for _ in 0..100 {
@@ -67,7 +67,7 @@ impl Bench {
 
     fn worker(&self) -> Segmentation {
         Segmentation {
-            desk: desk(&self.world, &self.clock).0,
+            processor: processor(&self.world, &self.clock).0,
         }
     }
 
@@ -83,10 +83,10 @@ impl Bench {
     }
 }
 
-fn came_back(handled: Handled) -> Duration {
+fn came_back(handled: Disposition) -> Duration {
     match handled {
-        Handled::Again(delay) => delay,
-        Handled::Settled => panic!("settled"),
+        Disposition::Retry(delay) => delay,
+        Disposition::Ack => panic!("settled"),
     }
 }
 
@@ -101,7 +101,7 @@ async fn a_host_that_fails_uses_up_attempts_with_growing_delays() {
         bench.inspection().history.last_failure.unwrap().code,
         FailureCode::PhotoUnreachable
     );
-    assert_eq!(bench.deliver(3).await, Handled::Settled);
+    assert_eq!(bench.deliver(3).await, Disposition::Ack);
     assert_eq!(bench.failure().0, FailureCode::PhotoUnreachable);
     assert_eq!(bench.inspection().attempts, ATTEMPTS);
 }
@@ -111,7 +111,7 @@ async fn deliveries_say_nothing_about_attempts() {
     let bench = Bench::new(&[Fetch::Fails, GREY]);
     came_back(bench.deliver(900).await);
     assert_eq!(bench.inspection().attempts, 1);
-    assert_eq!(bench.deliver(901).await, Handled::Settled);
+    assert_eq!(bench.deliver(901).await, Disposition::Ack);
     assert!(matches!(bench.inspection().phase, Phase::Done { .. }));
 }
 
@@ -125,7 +125,7 @@ async fn a_store_that_is_away_uses_up_no_attempt_however_long() {
             came_back(bench.deliver(n).await);
         }
         is_away(&bench.world).store(false, Ordering::SeqCst);
-        assert_eq!(bench.deliver(200).await, Handled::Settled);
+        assert_eq!(bench.deliver(200).await, Disposition::Ack);
         let inspection = bench.inspection();
         assert!(
             matches!(inspection.phase, Phase::Done { .. }),
@@ -143,10 +143,10 @@ async fn a_store_that_is_away_uses_up_no_attempt_however_long() {
 async fn a_message_that_its_queue_would_soon_drop_is_parked_with_the_reason() {
     let bench = Bench::new(&[GREY]);
     bench.world.blobs_away.store(true, Ordering::SeqCst);
-    let (worker, (_stopper, never)) = (bench.worker(), stop());
+    let (worker, (_stopper, never)) = (bench.worker(), shutdown_signal());
     let old = delivery("one", 300, &bench.clock);
     bench.clock.advance(Duration::from_secs(85 * 3600));
-    assert_eq!(worker.handle(&old, &never).await, Handled::Settled);
+    assert_eq!(worker.handle(&old, &never).await, Disposition::Ack);
     let parked = bench.world.parked.lock().unwrap();
     assert!(parked[0].attributes[PARKED_REASON].contains("away"), "{parked:?}");
 }
@@ -158,7 +158,7 @@ async fn a_photo_on_which_a_healthy_engine_fails_is_final_with_its_own_failure()
         came_back(bench.deliver(n).await);
         assert_eq!(bench.inspection().attempts, n);
     }
-    assert_eq!(bench.deliver(ATTEMPTS).await, Handled::Settled);
+    assert_eq!(bench.deliver(ATTEMPTS).await, Disposition::Ack);
     assert_eq!(bench.failure().0, FailureCode::EngineFailed);
 }
 
@@ -166,8 +166,8 @@ async fn a_photo_on_which_a_healthy_engine_fails_is_final_with_its_own_failure()
 async fn a_sick_engine_gives_photos_back_without_an_attempt_and_ends_its_process() {
     let bench = Bench::new(&[GREY]);
     bench.world.engine_sick.store(true, Ordering::SeqCst);
-    let (desk, monitor) = desk(&bench.world, &bench.clock);
-    let (worker, (_stopper, never)) = (Segmentation { desk }, stop());
+    let (processor, monitor) = processor(&bench.world, &bench.clock);
+    let (worker, (_stopper, never)) = (Segmentation { processor }, shutdown_signal());
     for n in 1..=3 {
         assert!(!monitor.is_sick());
         came_back(worker.handle(&delivery("one", n, &bench.clock), &never).await);
@@ -175,7 +175,7 @@ async fn a_sick_engine_gives_photos_back_without_an_attempt_and_ends_its_process
     assert!(monitor.is_sick());
     assert_eq!(bench.world.inspection("one").map_or(0, |i| i.attempts), 0);
     bench.world.engine_sick.store(false, Ordering::SeqCst);
-    assert_eq!(bench.deliver(4).await, Handled::Settled);
+    assert_eq!(bench.deliver(4).await, Disposition::Ack);
     assert_eq!(bench.inspection().attempts, 1);
 }
 
@@ -199,7 +199,7 @@ async fn five_kills_with_the_message_in_flight_and_a_host_that_fails_once_are_on
         (inspection.attempts, inspection.history.unfinished_starts),
         (1, 0)
     );
-    assert_eq!(bench.deliver(7).await, Handled::Settled);
+    assert_eq!(bench.deliver(7).await, Disposition::Ack);
     assert!(matches!(bench.inspection().phase, Phase::Done { .. }));
     assert_eq!(bench.inspection().attempts, 2);
 }
@@ -212,7 +212,7 @@ async fn a_photo_that_kills_every_process_that_has_only_it_is_final_as_such() {
     for n in 1..=kills {
         bench.crash(n).await;
     }
-    assert_eq!(bench.deliver(kills + 1).await, Handled::Settled);
+    assert_eq!(bench.deliver(kills + 1).await, Disposition::Ack);
     let (code, detail) = bench.failure();
     assert_eq!(code, FailureCode::ProcessDied);
     assert!(detail.contains("3 processes"), "{detail}");
@@ -226,7 +226,7 @@ async fn a_suspected_photo_is_in_flight_alone_and_its_neighbours_end_well() {
     }
     bench.world.photo("two", &[Fetch::Hangs]);
     let worker = Arc::new(bench.worker());
-    let (_stopper, never) = stop();
+    let (_stopper, never) = shutdown_signal();
     let spawned = |name: &'static str, n| {
         let (worker, never, one) = (
             Arc::clone(&worker),
@@ -247,7 +247,7 @@ async fn a_suspected_photo_is_in_flight_alone_and_its_neighbours_end_well() {
     assert_eq!(bench.inspection().history.unfinished_starts_alone, 1);
     bench.world.photo("two", &[GREY]);
     suspect.abort();
-    assert_eq!(neighbour.await.unwrap(), Handled::Settled);
+    assert_eq!(neighbour.await.unwrap(), Disposition::Ack);
     assert!(matches!(
         bench.world.inspection("two").unwrap().phase,
         Phase::Done { .. }
@@ -260,15 +260,15 @@ async fn a_stop_in_good_order_leaves_no_suspicion() {
     bench.crash(1).await;
     for n in 2..50 {
         let worker = bench.worker();
-        let (stopper, stopped) = stop();
+        let (stopper, stopped) = shutdown_signal();
         stopper.stop();
         assert_eq!(
             worker.handle(&delivery("one", n, &bench.clock), &stopped).await,
-            Handled::Again(Duration::ZERO)
+            Disposition::Retry(Duration::ZERO)
         );
     }
     assert_eq!(bench.inspection().history.unfinished_starts, 0);
-    assert_eq!(bench.deliver(50).await, Handled::Settled);
+    assert_eq!(bench.deliver(50).await, Disposition::Ack);
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn a_photo_that_does_not_arrive_before_its_process_ends_is_not_suspected()
     let bench = Bench::new(&[Fetch::Hangs]);
     for n in 1..20 {
         let worker = bench.worker();
-        let (stopper, stopped) = stop();
+        let (stopper, stopped) = shutdown_signal();
         let one = delivery("one", n, &bench.clock);
         let handled = tokio::spawn(async move { worker.handle(&one, &stopped).await });
         settle().await;
@@ -286,7 +286,7 @@ async fn a_photo_that_does_not_arrive_before_its_process_ends_is_not_suspected()
         bench.clock.advance(DRAIN_BUDGET - Duration::from_secs(1));
         settle().await;
         assert!(handled.is_finished(), "there is no time left to give it back");
-        assert_eq!(handled.await.unwrap(), Handled::Again(Duration::ZERO));
+        assert_eq!(handled.await.unwrap(), Disposition::Retry(Duration::ZERO));
     }
     let history = bench.inspection().history;
     assert_eq!(
@@ -303,39 +303,43 @@ async fn settle() {
 
 /// As triage, with nothing behind the fetch.
 struct FetchOnly {
-    desk: Desk,
-    end: Arc<InvocationEnd>,
+    processor: RequestProcessor,
+    end: Arc<InvocationDeadline>,
 }
 
 #[async_trait]
 impl Handler for FetchOnly {
-    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled {
-        let task = PhotoTask::new(delivery, self.desk.settler.clock.ticks());
+    async fn handle(&self, delivery: &Delivery, stop: &ShutdownSignal) -> Disposition {
+        let task = Attempt::new(delivery, self.processor.settler.clock.ticks());
         let asked = request(&delivery.message_id);
         let work = async {
-            let looker = self.desk.looker.get();
+            let inspector = self.processor.inspector.get();
             let mut at = PhotoRequest::new(asked.clone(), &task);
-            let entry = self.desk.take_up(&looker, &mut at).await?;
-            let (entry, _permit) = self.desk.begin(entry, &task, &looker).await?;
-            match self.desk.prepare(&looker, &mut at).await? {
+            let entry = self.processor.load_or_create(&inspector, &mut at).await?;
+            let (entry, _permit) = self.processor.begin(entry, &task, &inspector).await?;
+            match self.processor.prepare(&inspector, &mut at).await? {
                 Ok(_) => Ok(()),
-                Err(finished) => self.desk.settle(entry, finished, &task).await,
+                Err(finished) => self.processor.settle(entry, finished, &task).await,
             }
         };
-        match self.desk.within((&self.end, stop), &task, Box::pin(work)).await {
-            Ok(()) => Handled::Settled,
-            Err(trouble) => self.desk.handle_trouble(trouble, asked.clone(), &task).await,
+        match self
+            .processor
+            .within((&self.end, stop), &task, Box::pin(work))
+            .await
+        {
+            Ok(()) => Disposition::Ack,
+            Err(error) => self.processor.handle_error(error, asked.clone(), &task).await,
         }
     }
 }
 
 /// One invocation of a minute, with one message.
 async fn invoke(bench: &Bench, n: u32, at_once: usize) -> Vec<String> {
-    let end = InvocationEnd::never();
+    let end = InvocationDeadline::never();
     let invocation = Invocation {
         queue: queue(&bench.world),
         handler: Arc::new(FetchOnly {
-            desk: desk(&bench.world, &bench.clock).0,
+            processor: processor(&bench.world, &bench.clock).0,
             end: Arc::clone(&end),
         }),
         clock: Arc::clone(&bench.clock) as Arc<dyn walkaround_ports::Clock>,

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::Timestamp;
-use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::consumer::{Disposition, Handler};
+use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
+use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{
     AckOutcome, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue, Receipt,
 };
@@ -63,14 +63,14 @@ struct Script {
 
 #[async_trait]
 impl Handler for Script {
-    async fn handle(&self, delivery: &Delivery, _: &Stop) -> Handled {
+    async fn handle(&self, delivery: &Delivery, _: &ShutdownSignal) -> Disposition {
         self.begun.fetch_add(1, Ordering::SeqCst);
         let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(now, Ordering::SeqCst);
         tokio::task::yield_now().await;
         let handled = match delivery.body.as_str() {
-            "ok" => Handled::Settled,
-            "again" => Handled::Again(7 * SECOND),
+            "ok" => Disposition::Ack,
+            "again" => Disposition::Retry(7 * SECOND),
             "panic" => panic!("as the script says"),
             _ => std::future::pending().await,
         };
@@ -106,7 +106,7 @@ fn bench(at_once_max: usize, broken: bool) -> Bench {
         queue: queue.clone(),
         handler: script.clone(),
         clock: clock.clone(),
-        end: InvocationEnd::never(),
+        end: InvocationDeadline::never(),
         settings: InvocationSettings {
             at_once_max,
             ..InvocationSettings::default()
@@ -194,6 +194,6 @@ async fn settle() {
 
 #[test]
 fn a_process_without_invocations_has_time() {
-    let end = InvocationEnd::never();
+    let end = InvocationDeadline::never();
     assert!(end.left(Duration::from_secs(1_000_000)) >= Duration::from_secs(600));
 }

@@ -12,11 +12,11 @@ use walkaround_domain::{
     Verdict,
 };
 use walkaround_messages::{Intake, derived_id, parse_intake, parse_record, record_body};
-use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::reopen::{ReopenPass, ReopenSummary, Reopened, Reopener, Which};
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
-    AckOutcome, Delivery, Depth, Expect, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortError,
-    PortErrorKind, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, Written,
+    AckOutcome, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortError,
+    PortErrorKind, Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 const DAY: &str = "2026-11-22";
@@ -41,13 +41,13 @@ impl Records for Stack {
         Ok(self.records.lock().unwrap().get(id.as_str()).cloned())
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         self.clock.advance(self.write_takes);
         let mut records = self.records.lock().unwrap();
         let current = records.get(next.id.as_str()).cloned();
         let version = current.as_ref().map_or(0, |c| c.version);
-        if expect != Expect::Version(version) {
-            return Ok(Written::Conflict(current));
+        if expect != Precondition::Version(version) {
+            return Ok(WriteOutcome::Conflict(current));
         }
         self.order.lock().unwrap().push(format!("open {}", next.id));
         let next = StoredRecord {
@@ -55,7 +55,7 @@ impl Records for Stack {
             ..next.clone()
         };
         records.insert(next.id.to_string(), next);
-        Ok(Written::Committed(version + 1))
+        Ok(WriteOutcome::Committed(version + 1))
     }
 
     /// Pages of two.
@@ -217,7 +217,7 @@ async fn again(
 ) -> (Vec<(String, Reopened)>, ReopenSummary) {
     let records: Arc<dyn Records> = stack.clone();
     let reopener = Reopener {
-        ledger: Ledger::new(records.clone()),
+        store: InspectionStore::new(records.clone()),
         records,
         intake: stack.clone(),
         clock: Arc::new(SharedClock(stack.clone())),

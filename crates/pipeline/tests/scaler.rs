@@ -12,9 +12,9 @@ use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, heartbeat_
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy, Tick};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{
-    AckOutcome, Clock, Delivery, Depth, Expect, GpuCapacity, Heartbeat, LeaseOutcome, OutMessage, Page,
-    PortError, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob,
-    WorkerJobState, Written,
+    AckOutcome, Clock, Delivery, Depth, GpuCapacity, Heartbeat, LeaseOutcome, OutMessage, Page, PortError,
+    Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob,
+    WorkerJobState, WriteOutcome,
 };
 
 const T0: Timestamp = Timestamp(1_795_305_600_000);
@@ -151,7 +151,7 @@ impl Records for Port {
     async fn read(&self, _: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
         panic!("the scaler reads no record")
     }
-    async fn write(&self, _: &StoredRecord, _: Expect) -> Result<Written, PortError> {
+    async fn write(&self, _: &StoredRecord, _: Precondition) -> Result<WriteOutcome, PortError> {
         panic!("the scaler writes no record")
     }
     async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
@@ -248,7 +248,7 @@ fn scaler(world: &Arc<World>, workers_max: u32) -> Scaler {
                 one_heartbeat: SECOND * 30,
             },
             cold_start: SECOND * 240,
-            lanes_fresh: SECOND * 20,
+            lane_cache: SECOND * 20,
         },
         end_of: |job| match job.state {
             WorkerJobState::Ended { exit: Some(78) } => WorkerEnd::CannotStart,

@@ -7,16 +7,16 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use support::{Fetch, World, delivery, desk, queue, state};
+use support::{Fetch, World, delivery, processor, queue, state};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::{InspectionRequest, Phase, PhotoRef};
 use walkaround_messages::{base_id, request_json};
-use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::invocation::InvocationEnd;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
-use walkaround_pipeline::stop::stop;
-use walkaround_pipeline::triage::{InlineLook, Triage};
+use walkaround_pipeline::consumer::{Disposition, Handler};
+use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
+use walkaround_pipeline::shutdown::shutdown_signal;
+use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
 use walkaround_ports::{Clock, Delivery, REDRIVEN};
 
 const DARK_GREY: Fetch = Fetch::Picture(120);
@@ -41,12 +41,12 @@ impl Bench {
         };
         let time = Arc::clone(&clock) as Arc<dyn Clock>;
         let triage = Triage {
-            desk: desk(&world, &clock).0,
+            processor: processor(&world, &clock).0,
             segmentation: queue(&lane),
-            situation: Arc::new(Situation::new(lanes, time, SituationSettings::default())),
+            lane_monitor: Arc::new(LaneMonitor::new(lanes, time, LaneMonitorSettings::default())),
             routing: RoutingPolicy::default(),
-            inline_look: InlineLook::Never,
-            end: InvocationEnd::never(),
+            inline_segmentation: InlineSegmentationCost::Never,
+            end: InvocationDeadline::never(),
         };
         Self {
             world,
@@ -56,8 +56,8 @@ impl Bench {
         }
     }
 
-    async fn handle(&self, delivery: &Delivery) -> Handled {
-        let (_stopper, never) = stop();
+    async fn handle(&self, delivery: &Delivery) -> Disposition {
+        let (_stopper, never) = shutdown_signal();
         self.triage.handle(delivery, &never).await
     }
 
@@ -72,20 +72,20 @@ async fn a_photo_on_its_way_is_sent_again_for_a_redriven_message_not_for_another
     let bench = Bench::new(&[SUSPECT]);
     assert_eq!(
         bench.handle(&delivery("one", 1, &bench.clock)).await,
-        Handled::Settled
+        Disposition::Ack
     );
     assert_eq!(bench.sent(), 1);
     bench.clock.advance(Duration::from_secs(60));
     // Another request: the first one's message is there to be sent again, should its sending have been lost.
     let mut later = delivery("one", 1, &bench.clock);
-    assert_eq!(bench.handle(&later).await, Handled::Settled);
+    assert_eq!(bench.handle(&later).await, Disposition::Ack);
     assert_eq!(bench.sent(), 1);
     later.attributes.insert(REDRIVEN.into(), "true".into());
-    assert_eq!(bench.handle(&later).await, Handled::Settled);
+    assert_eq!(bench.handle(&later).await, Disposition::Ack);
     assert_eq!(bench.sent(), 2);
     assert_eq!(
         bench.handle(&delivery("one", 2, &bench.clock)).await,
-        Handled::Settled
+        Disposition::Ack
     );
     assert_eq!(bench.sent(), 3);
 }
@@ -98,14 +98,14 @@ async fn a_result_whose_event_was_never_out_is_told_by_its_message_though_the_ph
     let mut message = delivery("one", 1, &bench.clock);
     message.body = request_json(&InspectionRequest::of(id.clone(), photo));
     bench.world.topic_away.store(true, Ordering::SeqCst);
-    assert!(matches!(bench.handle(&message).await, Handled::Again(_)));
+    assert!(matches!(bench.handle(&message).await, Disposition::Retry(_)));
     let done = bench.world.inspection(id.as_str()).unwrap();
     assert!(matches!(done.phase, Phase::Done { .. }) && done.published_at.is_none());
     // Parked, sent back, and by now the photo has other bytes.
     bench.world.topic_away.store(false, Ordering::SeqCst);
     bench.clock.advance(Duration::from_secs(3600));
     message.sent_at = bench.clock.now();
-    assert_eq!(bench.handle(&message).await, Handled::Settled);
+    assert_eq!(bench.handle(&message).await, Disposition::Ack);
     let before = bench.world.inspection(id.as_str()).unwrap();
     let own = before.photo_history.other_bytes.clone().unwrap();
     assert!(before.published_at.is_some());

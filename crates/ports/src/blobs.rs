@@ -25,7 +25,7 @@ impl fmt::Display for BlobAddress {
 pub struct BlobMeta {
     /// Its size.
     pub bytes: u64,
-    /// Its SHA-256, where the store knows it (always for blobs that `put_new` wrote).
+    /// Its SHA-256, where the store knows it (always for blobs that `put_if_absent` wrote).
     pub sha256: Option<[u8; 32]>,
     /// ETag, where the store's keys can be written again; none where a blob never changes.
     pub etag: Option<String>,
@@ -35,19 +35,19 @@ pub struct BlobMeta {
 
 /// The outcome of a write-once write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutNew {
+pub enum PutOutcome {
     /// It was written.
     Created,
     /// The same bytes were there already.
-    AlreadySame,
+    Identical,
     /// Other bytes were there already; they were kept.
-    AlreadyOther,
+    Conflict,
 }
 
 /// A blob store.
 ///
 /// A caller may assume: a blob is there whole or not at all; once written it never changes; a blob that
-/// `put_new` reported written (or already same) survives every crash.
+/// `put_if_absent` reported written (or already same) survives every crash.
 #[async_trait]
 pub trait Blobs: Send + Sync {
     /// Size and digest; none when there is no such blob.
@@ -67,7 +67,12 @@ pub trait Blobs: Send + Sync {
     ) -> Result<Vec<u8>, PortError>;
 
     /// Writes a blob unless there is one.
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError>;
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError>;
 
     /// Streams a blob into a file (written beside and renamed); `Corrupt` when its digest differs, and then
     /// the file is not there.

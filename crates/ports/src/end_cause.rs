@@ -28,7 +28,7 @@ pub enum EndCause {
 
 /// Words, in lower case, all of which a reason of this cause has. The first cause that fits counts.
 const WORDS: [(EndCause, &[&str]); 20] = [
-    (EndCause::Unresponsive, &["no sign of life"]),
+    (EndCause::Unresponsive, &["no heartbeat"]),
     (EndCause::Stopping, &["up is stopping"]),
     (EndCause::StarterGone, &["its starter is gone"]),
     (EndCause::Adopted, &["it was adopted"]),
@@ -67,7 +67,7 @@ impl EndCause {
     /// The reason that this program gives for it, or the word for logs and keys.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Unresponsive => "no sign of life",
+            Self::Unresponsive => "no heartbeat",
             Self::Stopping => "up is stopping",
             Self::StarterGone => "its starter is gone",
             Self::Adopted => "it was adopted",

@@ -17,7 +17,7 @@ mod state;
 #[cfg(feature = "system-clock")]
 mod system_clock;
 
-pub use blobs::{BlobAddress, BlobMeta, Blobs, PutNew};
+pub use blobs::{BlobAddress, BlobMeta, Blobs, PutOutcome};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use end_cause::EndCause;
@@ -29,8 +29,8 @@ pub use queue::{
     PARKED_REASON, Queue, REDRIVEN, Receipt, TRACE_ATTRIBUTE, redriven,
 };
 pub use records::{
-    Expect, Heartbeat, IndexKeys, Page, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, StoredRecord,
-    Written,
+    Heartbeat, IndexKeys, Page, Precondition, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey,
+    StoredRecord, WriteOutcome,
 };
 pub use stack::{QueuePair, StackPorts};
 pub use state::{STATE_BYTES_MAX, StateStore};

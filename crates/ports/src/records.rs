@@ -41,7 +41,7 @@ pub struct StoredRecord {
 
 /// What must be true for a write to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub enum Precondition {
     /// There is no such record.
     Absent,
     /// The record has this version.
@@ -50,7 +50,7 @@ pub enum Expect {
 
 /// The outcome of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
+pub enum WriteOutcome {
     /// It happened; the record now has this version.
     Committed(u64),
     /// It did not: this is what stands there instead (none when nothing does).
@@ -118,7 +118,7 @@ pub trait Records: Send + Sync {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError>;
 
     /// Writes `next` (its `version` is ignored) if `expect` holds.
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError>;
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError>;
 
     /// At most `max` records (1 to [`RECORDS_PAGE_MAX`]), from where `after` ended.
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError>;
@@ -130,9 +130,9 @@ pub trait Records: Send + Sync {
     /// Names the inspection that has the result of these bytes and networks.
     async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError>;
 
-    /// Stores a sign of life.
+    /// Stores a heartbeat.
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError>;
 
-    /// Signs of life sent at or after `since`, one a worker, at most 1,000.
+    /// Heartbeats sent at or after `since`, one a worker, at most 1,000.
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError>;
 }

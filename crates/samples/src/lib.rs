@@ -33,7 +33,7 @@ use image::{GrayImage, RgbImage};
 
 pub use coco::CLASSES;
 pub use render::draw;
-pub use set::{Progress, SetSpec, WriteError, Written, sample_set, set_specs, write_set};
+pub use set::{Progress, SetSpec, WriteError, WriteOutcome, sample_set, set_specs, write_set};
 
 /// Version of the drawing: raised whenever the same seed gives another picture.
 pub const VERSION: u32 = 1;

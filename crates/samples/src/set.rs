@@ -66,7 +66,7 @@ pub struct Progress<'a> {
 
 /// What [`write_set`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteOutcome {
     /// The pictures, in order.
     pub pictures: Vec<PathBuf>,
     /// The COCO file with the true regions.
@@ -127,7 +127,7 @@ pub fn write_set(
     folder: &Path,
     set: SetSpec,
     mut on_progress: impl FnMut(Progress<'_>),
-) -> Result<Written, WriteError> {
+) -> Result<WriteOutcome, WriteError> {
     fs::create_dir_all(folder).map_err(|source| WriteError::File {
         path: folder.to_owned(),
         source,
@@ -165,7 +165,7 @@ pub fn write_set(
     let annotations = folder.join("_annotations.coco.json");
     write(&annotations, coco.document(set.seed).to_string().as_bytes())?;
     write(&folder.join("README.txt"), readme(set).as_bytes())?;
-    Ok(Written {
+    Ok(WriteOutcome {
         pictures,
         annotations,
     })

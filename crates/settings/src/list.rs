@@ -32,7 +32,7 @@ pub const SETTINGS: &[SettingDoc] = &[
         "folder that bundles of a registry are kept in; empty for the system's temporary folder",
     ),
     doc(
-        "WALKAROUND_BUNDLE_LOOK_S",
+        "WALKAROUND_BUNDLE_POLL_S",
         "60",
         "seconds between two looks for a newly activated bundle; 0 for never",
     ),
@@ -58,7 +58,7 @@ pub const SETTINGS: &[SettingDoc] = &[
         "processes of triage that may run at once; on Lambda its highest concurrency",
     ),
     doc(
-        "WALKAROUND_LANES_FRESH_S",
+        "WALKAROUND_LANE_CACHE_S",
         "2",
         "seconds that triage uses a reading of queues and workers for",
     ),
@@ -120,7 +120,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_START_GRACE_S",
         "60",
-        "seconds that a worker may take from the start of its process to its first sign of life",
+        "seconds that a worker may take from the start of its process to its first heartbeat",
     ),
     doc(
         "WALKAROUND_LEASE_S",
@@ -140,22 +140,18 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_DRAIN_BUDGET_S",
         "25",
-        "seconds for the work in hand after SIGTERM",
+        "seconds for the work in flight after SIGTERM",
     ),
     doc(
         "WALKAROUND_JOB_TIMEOUT_S",
         "0",
         "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it ends with 0 before; 0 for none",
     ),
-    doc(
-        "WALKAROUND_HEARTBEAT_S",
-        "15",
-        "seconds between two signs of life",
-    ),
+    doc("WALKAROUND_HEARTBEAT_S", "15", "seconds between two heartbeats"),
     doc(
         "WALKAROUND_ATTEMPTS",
         "6",
-        "attempts at a photo, 1 to 20, before it is recorded as failed; trouble of stores, crashes and stops are none",
+        "attempts at a photo, 1 to 20, before it is recorded as failed; error of stores, crashes and stops are none",
     ),
     doc(
         "WALKAROUND_RETRY_FIRST_S",
@@ -192,7 +188,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_PHOTO_TIMEOUT_S",
         "30",
-        "seconds to fetch one photo from the web, from the first look-up to the last byte, redirects included",
+        "seconds to fetch one photo from the web, from the screening-up to the last byte, redirects included",
     ),
     doc(
         "WALKAROUND_PHOTO_HEADER",
@@ -238,7 +234,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_HEARTBEAT_FILE",
         "",
-        "aws: file that the Batch worker writes each sign of life to, for a container's health check",
+        "aws: file that the Batch worker writes each heartbeat to, for a container's health check",
     ),
     doc(INTAKE_QUEUE, "", "aws: URL of the intake queue"),
     doc(INTAKE_DEAD_QUEUE, "", "aws: URL of its dead-letter queue"),

@@ -68,7 +68,7 @@ impl Reader<'_> {
         match self.text(name)?.as_deref() {
             Some("true" | "1" | "yes" | "on") => Ok(true),
             Some("false" | "0" | "no" | "off") => Ok(false),
-            _ => Err(SettingsError::new(name, "is neither true or false")),
+            _ => Err(SettingsError::new(name, "must be true or false")),
         }
     }
 
@@ -91,7 +91,7 @@ impl Reader<'_> {
     pub(crate) fn real(&self, name: &'static str, min: f64, max: f64) -> Read<f64> {
         let text = self.text(name)?.unwrap_or_default();
         match text.parse::<f64>() {
-            // Written so that "not a number" fails.
+            // WriteOutcome so that "not a number" fails.
             Ok(value) if value >= min && value <= max => Ok(value),
             _ => Err(SettingsError::new(
                 name,

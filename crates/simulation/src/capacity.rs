@@ -2,8 +2,8 @@
 
 use crate::context::{Context, Invariant};
 use crate::plan::LaneFate;
-use crate::process::{self, Ending};
-use crate::trace::Happening;
+use crate::process::{self, ProcessExit};
+use crate::trace::CoverageEvent;
 use crate::world::World;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ impl SimCapacity {
             jobs.insert(number, job);
             number
         };
-        self.context.count(Happening::WorkerStarted);
+        self.context.count(CoverageEvent::WorkerStarted);
         let world = self.world.get().and_then(Weak::upgrade);
         tokio::spawn(run(Arc::clone(self), world, number, end));
         name(number)
@@ -161,13 +161,13 @@ async fn run(capacity: Arc<SimCapacity>, world: Option<Arc<World>>, number: u32,
         Some(world) => process::worker(world, name(number), &end).await,
         None => {
             end.notified().await;
-            Ending::Exited(Exit::Stopped)
+            ProcessExit::Exited(Exit::Stopped)
         }
     };
     let exit = match ending {
-        Ending::Exited(Exit::Stalled) => STALLED,
-        Ending::Exited(_) => 0,
-        Ending::Died | Ending::Killed => KILLED,
+        ProcessExit::Exited(Exit::Stalled) => STALLED,
+        ProcessExit::Exited(_) => 0,
+        ProcessExit::Died | ProcessExit::Killed => KILLED,
     };
     capacity.set(number, WorkerJobState::Ended { exit: Some(exit) });
 }

@@ -2,8 +2,8 @@
 
 use crate::facts::Facts;
 use crate::plan::{CALLS_MAX, Plan};
-use crate::planted::Plant;
-use crate::trace::{Happening, Trace};
+use crate::planted::InjectedFault;
+use crate::trace::{CoverageEvent, Trace};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub enum Invariant {
     I2,
     /// The bytes that a request means are looked at: those that its photo had when it was sent, or later ones.
     I3,
-    /// Bounds hold: messages in hand, sizes of batches.
+    /// Bounds hold: messages in flight, sizes of batches.
     Q1,
     /// Never more workers than the maximum.
     S1,
@@ -71,7 +71,7 @@ const EPOCH_MS: u64 = 1_795_334_400_000;
 /// Shared by everything in a world.
 pub(crate) struct Context {
     pub(crate) plan: Plan,
-    pub(crate) plant: Option<Plant>,
+    pub(crate) plant: Option<InjectedFault>,
     /// Told when a promise is broken: the world ends there.
     pub(crate) broken: Notify,
     rng: Mutex<fastrand::Rng>,
@@ -88,7 +88,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Context {
-    pub(crate) fn new(plan: Plan, rng: fastrand::Rng, plant: Option<Plant>) -> Self {
+    pub(crate) fn new(plan: Plan, rng: fastrand::Rng, plant: Option<InjectedFault>) -> Self {
         Self {
             plan,
             plant,
@@ -119,7 +119,7 @@ impl Context {
     pub(crate) fn jump(&self, off_by_ms: i64) {
         let mut jump = lock(&self.jump);
         *jump = (off_by_ms, jump.1 + 1);
-        self.count(Happening::ClockJumpedFar);
+        self.count(CoverageEvent::ClockJumpedFar);
         self.log("world", format_args!("all clocks are off by {off_by_ms} ms now"));
     }
 
@@ -169,7 +169,7 @@ impl Context {
         self.trace().line(at, who, what);
     }
 
-    pub(crate) fn count(&self, happening: Happening) {
+    pub(crate) fn count(&self, happening: CoverageEvent) {
         self.trace().count(happening);
     }
 

@@ -2,12 +2,12 @@
 
 use crate::context::Context;
 use crate::photos::{Kind, identify};
-use crate::planted::Plant;
-use crate::trace::Happening;
+use crate::planted::InjectedFault;
+use crate::trace::CoverageEvent;
 use image::RgbImage;
 use std::sync::{Arc, LazyLock};
 use walkaround_domain::UnitRect;
-use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
+use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
 use walkaround_vision::quality::QualityPolicy;
 
@@ -53,7 +53,7 @@ const FLAKY_LOOKS: u32 = 2;
 
 impl SimEngine {
     fn fails(&self, cause: &str) -> EngineError {
-        self.context.count(Happening::EngineFailed);
+        self.context.count(CoverageEvent::EngineFailed);
         EngineError::Run {
             network: "simulated".into(),
             cause: cause.into(),
@@ -63,16 +63,16 @@ impl SimEngine {
     /// Fails where the engine is sick. True for its own picture: nothing is to be read off that.
     fn is_own(&self, picture: &RgbImage) -> Result<bool, EngineError> {
         let own = picture.get_pixel(0, 0).0 == OWN_PICTURE;
-        let passes = own && self.context.plant == Some(Plant::ProbeAlwaysPasses);
+        let passes = own && self.context.plant == Some(InjectedFault::ProbeAlwaysPasses);
         if self.sick && self.context.troubled() && !passes {
             return Err(self.fails("the device is sick"));
         }
         Ok(own)
     }
 
-    fn gate(&self, picture: &RgbImage) -> Result<FirstLook, EngineError> {
+    fn gate(&self, picture: &RgbImage) -> Result<Screening, EngineError> {
         if self.is_own(picture)? {
-            return Ok(FirstLook {
+            return Ok(Screening {
                 vehicle: Vehicle::NotAsked,
                 gate: None,
                 suspect: false,
@@ -93,7 +93,7 @@ impl SimEngine {
         };
         let suspect = !matches!(kind, Kind::Clean | Kind::NoVehicle);
         let gate = if suspect { 0.9 } else { 0.1 };
-        Ok(FirstLook {
+        Ok(Screening {
             vehicle,
             gate: (kind != Kind::NoVehicle).then_some(gate + self.device),
             suspect,
@@ -109,9 +109,9 @@ impl SimEngine {
             return Err(self.fails("a segmenter fails on this photo"));
         }
         self.context.count(if self.role == "triage" {
-            Happening::LookInline
+            CoverageEvent::LookInline
         } else {
-            Happening::LookGpu
+            CoverageEvent::LookGpu
         });
         if self.role == "worker" {
             self.context.facts().looked(number, "worker");
@@ -152,7 +152,7 @@ impl Engine for SimEngine {
         crate::photos::SIDE
     }
 
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         photos.iter().map(|photo| self.gate(photo)).collect()
     }
 

@@ -2,8 +2,8 @@
 //! calls that outlive a lease, hangs, and the death of the process between effect and answer.
 
 use crate::context::Context;
-use crate::planted::Plant;
-use crate::trace::Happening;
+use crate::planted::InjectedFault;
+use crate::trace::CoverageEvent;
 use crate::work::Work;
 use async_trait::async_trait;
 use std::fmt::Display;
@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
-use walkaround_pipeline::looker::EngineMonitor;
+use walkaround_pipeline::inspector::EngineMonitor;
 use walkaround_ports::{
-    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, FetchError, GpuCapacity, Heartbeat,
-    KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher,
-    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob, Written,
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, FetchError, GpuCapacity, Heartbeat,
+    KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind,
+    Precondition, Publisher, PutOutcome, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore,
+    StoredRecord, WorkerJob, WriteOutcome,
 };
 
 /// One life of one process, as its ports see it.
@@ -64,7 +65,7 @@ impl Process {
     fn fate(&self) -> Fate {
         let (context, rates) = (&self.context, &self.context.plan.rates);
         if context.chance(rates.crash) {
-            context.count(Happening::CrashAtCall);
+            context.count(CoverageEvent::CrashAtCall);
             return if context.rng().bool() {
                 Fate::DiesBefore
             } else {
@@ -72,7 +73,7 @@ impl Process {
             };
         }
         if context.chance(rates.refused) {
-            context.count(Happening::Refused);
+            context.count(CoverageEvent::Refused);
             return Fate::Refused(if context.rng().bool() {
                 PortErrorKind::Unavailable
             } else {
@@ -80,7 +81,7 @@ impl Process {
             });
         }
         if context.chance(rates.answer_lost) {
-            context.count(Happening::AnswerLost);
+            context.count(CoverageEvent::AnswerLost);
             return Fate::AnswerLost;
         }
         Fate::Passes
@@ -89,11 +90,11 @@ impl Process {
     fn latency(&self) -> Duration {
         let (context, rates) = (&self.context, &self.context.plan.rates);
         if !context.plan.calm && context.chance(rates.slow) {
-            context.count(Happening::Slow);
+            context.count(CoverageEvent::Slow);
             return context.between(1_000, 30_000);
         }
         if context.chance(rates.outlives_lease) {
-            context.count(Happening::OutlivedLease);
+            context.count(CoverageEvent::OutlivedLease);
             return context.plan.lease + context.between(1, 20_000);
         }
         context.between(0, 30)
@@ -122,7 +123,7 @@ impl Process {
         if self.frozen.load(Ordering::Relaxed) || !context.chance(context.plan.rates.late) {
             return None;
         }
-        context.count(Happening::EffectLate);
+        context.count(CoverageEvent::EffectLate);
         self.log(format_args!("{port}.{operation} times out and comes late"));
         let (context, time) = (Arc::clone(context), context.between(10, 20_000));
         let name = self.name.clone();
@@ -140,10 +141,10 @@ impl Process {
 
     /// The error of a call to a store that is away.
     async fn away(&self, (port, operation): (&'static str, &'static str)) -> PortError {
-        self.context.count(Happening::StoreAway);
+        self.context.count(CoverageEvent::StoreAway);
         self.pass(Duration::from_millis(10)).await;
         let kind = match self.context.plant {
-            Some(Plant::StoreTroubleIsFinal) if port == "blobs" => PortErrorKind::TooLarge,
+            Some(InjectedFault::StoreTroubleIsFinal) if port == "blobs" => PortErrorKind::TooLarge,
             _ => PortErrorKind::Unavailable,
         };
         PortError::new((port, operation), kind, "away")
@@ -263,7 +264,7 @@ impl Records for Faulty<dyn Records> {
             .await
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let (port, late) = (Arc::clone(&self.port), next.clone());
         let late = async move { port.write(&late, expect).await };
         if let Some(error) = self.process.late(("records", "write"), late) {
@@ -295,7 +296,7 @@ impl Records for Faulty<dyn Records> {
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let context = &self.process.context;
         if context.chance(context.plan.rates.freezes * 10.0) {
-            context.count(Happening::Froze);
+            context.count(CoverageEvent::Froze);
             self.process.log(format_args!("freezes"));
             self.process.frozen.store(true, Ordering::Relaxed);
         }
@@ -347,9 +348,14 @@ impl Blobs for Faulty<dyn Blobs> {
         self.process.call(("blobs", "get_version"), at, get).await
     }
 
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
-        let put = self.port.put_new(at, bytes, content_type);
-        self.process.call(("blobs", "put_new"), at, put).await
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
+        let put = self.port.put_if_absent(at, bytes, content_type);
+        self.process.call(("blobs", "put_if_absent"), at, put).await
     }
 
     async fn download(
@@ -422,12 +428,12 @@ impl PhotoSource for Faulty<dyn PhotoSource> {
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         let (context, rates) = (&self.process.context, &self.process.context.plan.rates);
         if context.chance(rates.hangs) {
-            context.count(Happening::Hung);
+            context.count(CoverageEvent::Hung);
             self.process.log(format_args!("hangs on {photo}"));
             std::future::pending::<()>().await;
         }
         if context.plan.calm && context.chance(rates.slow) {
-            context.count(Happening::Slow);
+            context.count(CoverageEvent::Slow);
             tokio::time::sleep(context.between(1_000, 40_000)).await;
         }
         let fetch = async { Ok(self.port.fetch(photo, bytes_max).await) };

@@ -31,6 +31,6 @@ mod conformance;
 
 pub use context::{Invariant, Violation};
 pub use plan::{LaneFate, Plan, Rates};
-pub use planted::Plant;
-pub use trace::{Counts, Happening};
+pub use planted::InjectedFault;
+pub use trace::{Counts, CoverageEvent};
 pub use world::{Outcome, run};

@@ -82,13 +82,13 @@ pub struct Plan {
     pub results_away_only: bool,
     /// Nothing else fails: only slow fetches and SIGTERM, so that every second look has one cause.
     pub calm: bool,
-    /// Messages in hand at once, of one process.
+    /// Messages in flight at once, of one process.
     pub in_flight_max: usize,
     /// Lease.
     pub lease: Duration,
     /// Longest wait of one receive.
     pub receive_wait: Duration,
-    /// Time for the work in hand after SIGTERM.
+    /// Time for the work in flight after SIGTERM.
     pub drain_budget: Duration,
     /// A process that has work and finishes nothing for this long ends.
     pub stall_exit: Duration,
@@ -96,8 +96,8 @@ pub struct Plan {
     pub attempts_max: u32,
     /// Deliveries after which a queue parks a message by itself.
     pub receives_max: u32,
-    /// Time of a heavy look in triage; none when it cannot do one.
-    pub inline_look: Option<Duration>,
+    /// Time of segmentation in triage; none when it cannot do one.
+    pub inline_segmentation: Option<Duration>,
     /// Results carry a marked picture.
     pub overlay: bool,
     /// What becomes of workers, for the life of the world. Only where triage can do without them.
@@ -149,7 +149,7 @@ impl Plan {
             stall_exit: STALL_EXIT,
             attempts_max,
             receives_max: attempts_max + rng.u32(2..12),
-            inline_look: pick_look(rng),
+            inline_segmentation: pick_look(rng),
             overlay: rng.u32(0..12) == 0,
             devices_differ: rng.u32(0..3) == 0,
             lane: LaneFate::Comes,
@@ -159,7 +159,7 @@ impl Plan {
             plan.jump_max = pick(rng, &[0, 0, 0, 120, 7200]);
             let fate = [LaneFate::Comes, LaneFate::Never, LaneFate::DiesAtStart];
             let drawn = fate[[0, 0, 0, 1, 2][rng.usize(0..5)]];
-            if plan.inline_look.is_some() {
+            if plan.inline_segmentation.is_some() {
                 plan.lane = drawn;
             }
         }

@@ -10,14 +10,14 @@ use std::time::Duration;
 use walkaround_domain::{InspectionId, PhotoRef, Timestamp};
 use walkaround_messages::{Intake, parse_intake, parse_record, record_body, request_json};
 use walkaround_ports::{
-    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Expect, Heartbeat, LeaseOutcome, OutEvent,
-    OutMessage, Page, PortError, Publisher, PutNew, Queue, Receipt, RecordQuery, Records, ResultKey,
-    StoredRecord, Written,
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Heartbeat, LeaseOutcome, OutEvent, OutMessage,
+    Page, PortError, Precondition, Publisher, PutOutcome, Queue, Receipt, RecordQuery, Records, ResultKey,
+    StoredRecord, WriteOutcome,
 };
 
 /// A planted fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plant {
+pub enum InjectedFault {
     /// A message is acknowledged as it is received.
     AckOnReceive,
     /// A record is written whatever stands there.
@@ -52,7 +52,7 @@ pub enum Plant {
     PhotoReplaced,
 }
 
-impl Plant {
+impl InjectedFault {
     /// Every one.
     pub const ALL: [Self; 16] = [
         Self::AckOnReceive,
@@ -75,10 +75,12 @@ impl Plant {
 }
 
 /// A message as it reaches the intake queue.
-pub(crate) fn message(plant: Option<Plant>, message: &OutMessage) -> OutMessage {
+pub(crate) fn message(plant: Option<InjectedFault>, message: &OutMessage) -> OutMessage {
     let read = || parse_intake(&message.body, &message.attributes).ok()?.pop();
     match (plant, read()) {
-        (Some(Plant::PurposeIgnored), Some(Intake::Inspect(mut request))) if request.vehicle_id.is_some() => {
+        (Some(InjectedFault::PurposeIgnored), Some(Intake::Inspect(mut request)))
+            if request.vehicle_id.is_some() =>
+        {
             request.vehicle_id = None;
             OutMessage {
                 body: request_json(&request),
@@ -89,40 +91,42 @@ pub(crate) fn message(plant: Option<Plant>, message: &OutMessage) -> OutMessage 
     }
 }
 
-pub(crate) fn queue(plant: Option<Plant>, queue: &Arc<SimQueue>) -> Arc<dyn Queue> {
+pub(crate) fn queue(plant: Option<InjectedFault>, queue: &Arc<SimQueue>) -> Arc<dyn Queue> {
     let queue = Arc::clone(queue);
     match plant {
-        Some(plant @ (Plant::AckOnReceive | Plant::ReleaseIsSuccess)) => Arc::new(BadQueue { queue, plant }),
+        Some(plant @ (InjectedFault::AckOnReceive | InjectedFault::ReleaseIsSuccess)) => {
+            Arc::new(BadQueue { queue, plant })
+        }
         _ => queue,
     }
 }
 
-pub(crate) fn records(plant: Option<Plant>, records: SimRecords) -> Arc<dyn Records> {
+pub(crate) fn records(plant: Option<InjectedFault>, records: SimRecords) -> Arc<dyn Records> {
     match plant {
         Some(
-            plant @ (Plant::UnconditionalWrite
-            | Plant::PublishedTooEarly
-            | Plant::ContentIgnored
-            | Plant::PhotoReplaced),
+            plant @ (InjectedFault::UnconditionalWrite
+            | InjectedFault::PublishedTooEarly
+            | InjectedFault::ContentIgnored
+            | InjectedFault::PhotoReplaced),
         ) => Arc::new(BadRecords { records, plant }),
         _ => Arc::new(records),
     }
 }
 
-pub(crate) fn blobs(plant: Option<Plant>, blobs: SimBlobs) -> Arc<dyn Blobs> {
+pub(crate) fn blobs(plant: Option<InjectedFault>, blobs: SimBlobs) -> Arc<dyn Blobs> {
     match plant {
-        Some(Plant::BlobLost) => Arc::new(BadBlobs(blobs)),
+        Some(InjectedFault::BlobLost) => Arc::new(BadBlobs(blobs)),
         _ => Arc::new(blobs),
     }
 }
 
 pub(crate) fn publisher(
-    plant: Option<Plant>,
+    plant: Option<InjectedFault>,
     context: &Arc<Context>,
     publisher: SimPublisher,
 ) -> Arc<dyn Publisher> {
     match plant {
-        Some(Plant::EventLost) => Arc::new(BadPublisher {
+        Some(InjectedFault::EventLost) => Arc::new(BadPublisher {
             publisher,
             context: Arc::clone(context),
         }),
@@ -132,7 +136,7 @@ pub(crate) fn publisher(
 
 struct BadQueue {
     queue: Arc<SimQueue>,
-    plant: Plant,
+    plant: InjectedFault,
 }
 
 #[async_trait]
@@ -143,7 +147,7 @@ impl Queue for BadQueue {
 
     async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
         let taken = self.queue.receive(max, lease, wait).await?;
-        if self.plant == Plant::AckOnReceive && !taken.is_empty() {
+        if self.plant == InjectedFault::AckOnReceive && !taken.is_empty() {
             let receipts: Vec<Receipt> = taken.iter().map(|d| d.receipt.clone()).collect();
             self.queue.ack(&receipts).await?;
         }
@@ -155,7 +159,7 @@ impl Queue for BadQueue {
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
-        if self.plant == Plant::ReleaseIsSuccess {
+        if self.plant == InjectedFault::ReleaseIsSuccess {
             self.queue.ack(std::slice::from_ref(receipt)).await?;
             return Ok(LeaseOutcome::Held);
         }
@@ -173,14 +177,16 @@ impl Queue for BadQueue {
 
 struct BadRecords {
     records: SimRecords,
-    plant: Plant,
+    plant: InjectedFault,
 }
 
 #[async_trait]
 impl Records for BadRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
         let mut read = self.records.read(id).await?;
-        if let Some(record) = read.as_mut().filter(|_| self.plant == Plant::ContentIgnored)
+        if let Some(record) = read
+            .as_mut()
+            .filter(|_| self.plant == InjectedFault::ContentIgnored)
             && let Ok(mut inspection) = parse_record(&record.body)
         {
             inspection.photo_history.compared_at = Some(inspection.accepted_at + Duration::from_secs(86_400));
@@ -189,21 +195,21 @@ impl Records for BadRecords {
         Ok(read)
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
-        if self.plant == Plant::UnconditionalWrite {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
+        if self.plant == InjectedFault::UnconditionalWrite {
             let there = self.records.read(&next.id).await?;
-            let expect = there.map_or(Expect::Absent, |r| Expect::Version(r.version));
+            let expect = there.map_or(Precondition::Absent, |r| Precondition::Version(r.version));
             return self.records.write(next, expect).await;
         }
         let mut next = next.clone();
-        if self.plant == Plant::PhotoReplaced
-            && expect != Expect::Absent
+        if self.plant == InjectedFault::PhotoReplaced
+            && expect != Precondition::Absent
             && let Ok(mut inspection) = parse_record(&next.body)
         {
             inspection.request.photo = PhotoRef::File("another.png".to_owned());
             next.body = record_body(&inspection);
         }
-        if self.plant == Plant::PublishedTooEarly
+        if self.plant == InjectedFault::PublishedTooEarly
             && let Ok(mut inspection) = parse_record(&next.body)
             && inspection.phase.is_final()
         {
@@ -255,11 +261,16 @@ impl Blobs for BadBlobs {
         self.0.get_version(at, version, bytes_max).await
     }
 
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
         if self.0.0.rng().u32(0..8) == 0 {
-            return Ok(PutNew::Created);
+            return Ok(PutOutcome::Created);
         }
-        self.0.put_new(at, bytes, content_type).await
+        self.0.put_if_absent(at, bytes, content_type).await
     }
 
     async fn download(

@@ -3,7 +3,7 @@
 use crate::context::Invariant;
 use crate::faulty::Process;
 use crate::plan::STALL_EXIT;
-use crate::trace::Happening;
+use crate::trace::CoverageEvent;
 use crate::wiring;
 use crate::world::World;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_pipeline::consumer::{Consumer, Exit};
-use walkaround_pipeline::heartbeat::Heart;
-use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_pipeline::heartbeat::HeartbeatReporter;
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 
 /// A stopped process is killed when its budget and this have passed.
 const KILL_AFTER: Duration = Duration::from_secs(10);
 /// Slack of a measured budget: timers are kept in whole milliseconds.
 const SLACK: Duration = Duration::from_millis(20);
-/// The last sign of life may take this long.
+/// The last heartbeat may take this long.
 const LAST_BEAT: Duration = Duration::from_secs(5);
 /// A stall is noticed between two receives, and these may be slow.
 const STUCK_SLACK: Duration = Duration::from_secs(240);
@@ -29,7 +29,7 @@ pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum ProcessExit {
     Died,
     Killed,
     Exited(Exit),
@@ -52,10 +52,15 @@ fn draw(process: &Process, every: Option<Duration>) -> Option<Duration> {
 }
 
 /// One life of a consumer, to its end.
-async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends: (&Notify, Stop)) -> Ending {
+async fn live(
+    process: &Process,
+    consumer: Consumer,
+    heart: Option<HeartbeatReporter>,
+    ends: (&Notify, ShutdownSignal),
+) -> ProcessExit {
     let context = &process.context;
     let (end, mut closing) = ends;
-    let (stopper, stopped) = stop();
+    let (stopper, stopped) = shutdown_signal();
     let mut beats = tokio::task::JoinSet::new();
     if let Some(heart) = heart {
         beats.spawn(heart.run(stopped.clone()));
@@ -69,8 +74,8 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
     let term = async {
         tokio::select! {
             biased;
-            () = after(stop_in) => context.count(Happening::StopGiven),
-            () = sick.wait() => context.count(Happening::EngineSick),
+            () = after(stop_in) => context.count(CoverageEvent::StopGiven),
+            () = sick.wait() => context.count(CoverageEvent::EngineSick),
             () = end.notified() => {}
             () = closing.wait() => {}
         }
@@ -85,24 +90,24 @@ async fn live(process: &Process, consumer: Consumer, heart: Option<Heart>, ends:
         });
         tokio::select! {
             biased;
-            () = process.died.notified() => break Ending::Died,
+            () = process.died.notified() => break ProcessExit::Died,
             () = &mut crash => {
-                context.count(Happening::CrashAnytime);
-                break Ending::Died;
+                context.count(CoverageEvent::CrashAnytime);
+                break ProcessExit::Died;
             }
             // What is frozen does not even notice that it should stop.
-            exit = &mut run, if !process.frozen.load(Ordering::Relaxed) => break Ending::Exited(exit),
-            () = &mut stuck => break Ending::Killed,
+            exit = &mut run, if !process.frozen.load(Ordering::Relaxed) => break ProcessExit::Exited(exit),
+            () = &mut stuck => break ProcessExit::Killed,
             () = &mut term, if told.is_none() => {
                 process.log(format_args!("is told to stop"));
                 stopper.stop();
                 told = Some(context.ticks());
             }
-            () = after(kill_in), if told.is_some() => break Ending::Killed,
+            () = after(kill_in), if told.is_some() => break ProcessExit::Killed,
         }
     };
     judge(process, ending, told);
-    if matches!(ending, Ending::Exited(_)) {
+    if matches!(ending, ProcessExit::Exited(_)) {
         stopper.stop();
         // Late or never: the next look at the fleet tells that the worker is gone.
         let _ = tokio::time::timeout(LAST_BEAT, beats.join_next()).await;
@@ -129,23 +134,23 @@ async fn stuck(process: &Process) {
 }
 
 /// T1, and the counts.
-fn judge(process: &Process, ending: Ending, told: Option<Duration>) {
+fn judge(process: &Process, ending: ProcessExit, told: Option<Duration>) {
     let context = &process.context;
     process.log(format_args!("ends: {ending:?}"));
     match ending {
-        Ending::Exited(Exit::Idle) => context.count(Happening::IdleExit),
-        Ending::Exited(Exit::Stalled) => context.count(Happening::StallExit),
-        Ending::Exited(Exit::Stopped) => context.count(Happening::StopInBudget),
-        Ending::Exited(Exit::BudgetSpent) => context.count(Happening::BudgetSpent),
-        Ending::Killed => context.count(Happening::WorkerKilled),
-        Ending::Died => {}
+        ProcessExit::Exited(Exit::Idle) => context.count(CoverageEvent::IdleExit),
+        ProcessExit::Exited(Exit::Stalled) => context.count(CoverageEvent::StallExit),
+        ProcessExit::Exited(Exit::Stopped) => context.count(CoverageEvent::StopInBudget),
+        ProcessExit::Exited(Exit::BudgetSpent) => context.count(CoverageEvent::BudgetSpent),
+        ProcessExit::Killed => context.count(CoverageEvent::WorkerKilled),
+        ProcessExit::Died => {}
     }
     let Some(told) = told else { return };
     let (took, budget) = (context.ticks() - told, context.plan.drain_budget);
     let late = match ending {
-        Ending::Died => false,
-        Ending::Killed => !process.frozen.load(Ordering::Relaxed),
-        Ending::Exited(_) => took > budget + SLACK,
+        ProcessExit::Died => false,
+        ProcessExit::Killed => !process.frozen.load(Ordering::Relaxed),
+        ProcessExit::Exited(_) => took > budget + SLACK,
     };
     if late {
         let detail = format!("{} took {took:?} to stop, its budget is {budget:?}", process.name);
@@ -169,7 +174,7 @@ pub(crate) async fn triage_slot(world: Arc<World>, slot: usize) {
 }
 
 /// A worker, once.
-pub(crate) async fn worker(world: &World, name: String, end: &Notify) -> Ending {
+pub(crate) async fn worker(world: &World, name: String, end: &Notify) -> ProcessExit {
     let process = Process::new(&world.context, name);
     let (consumer, heart) = wiring::worker(world, &process);
     Box::pin(live(
@@ -192,10 +197,10 @@ pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
             loop {
                 tokio::time::sleep(TICK_EVERY).await;
                 let Ok(_lock) = world.scaling.try_lock() else {
-                    context.count(Happening::ScalersMet);
+                    context.count(CoverageEvent::ScalersMet);
                     continue;
                 };
-                context.count(Happening::ScalerTick);
+                context.count(CoverageEvent::ScalerTick);
                 match scaler.tick().await {
                     Ok(tick) => {
                         process.log(format_args!(
@@ -206,19 +211,19 @@ pub(crate) async fn scaler_slot(world: Arc<World>, slot: usize) {
                             tick.ended.len()
                         ));
                         for _ in &tick.ended {
-                            context.count(Happening::WorkerEndedByScaler);
+                            context.count(CoverageEvent::WorkerEndedByScaler);
                         }
                         for _ in 0..tick.taken_back {
-                            context.count(Happening::TakenBack);
+                            context.count(CoverageEvent::TakenBack);
                         }
                         if tick.back_off.is_some() {
-                            context.count(Happening::StartsHeldBack);
+                            context.count(CoverageEvent::StartsHeldBack);
                         }
                         if tick.failed.is_some() {
-                            context.count(Happening::ScalerTickFailed);
+                            context.count(CoverageEvent::ScalerTickFailed);
                         }
                     }
-                    Err(_) => context.count(Happening::ScalerTickFailed),
+                    Err(_) => context.count(CoverageEvent::ScalerTickFailed),
                 }
             }
         };

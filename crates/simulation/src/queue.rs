@@ -2,7 +2,7 @@
 
 use crate::context::{Context, Invariant};
 use crate::facts::{Place, asks_for};
-use crate::trace::Happening;
+use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -82,12 +82,12 @@ impl SimQueue {
         context.facts().queued(self.place, message);
         let copies = 1 + usize::from(context.chance(context.plan.rates.duplicated));
         if copies == 2 {
-            context.count(Happening::MessageDuplicated);
+            context.count(CoverageEvent::MessageDuplicated);
         }
         for _ in 0..copies {
             let mut visible_at = context.ticks() + message.delay;
             if context.chance(context.plan.rates.delayed) {
-                context.count(Happening::ShownLate);
+                context.count(CoverageEvent::ShownLate);
                 visible_at += context.between(0, 20_000);
             }
             let mut state = self.state();
@@ -126,7 +126,7 @@ impl SimQueue {
             let from = message.attributes.get(PARKED_FROM).cloned().unwrap_or_default();
             message.attributes = redriven(message.attributes);
             self.context.facts().redriven(&message);
-            self.context.count(Happening::Redriven);
+            self.context.count(CoverageEvent::Redriven);
             for queue in to.iter().filter(|q| q.place.name() == from) {
                 queue.put(&message);
             }
@@ -157,7 +157,7 @@ impl SimQueue {
             .map(|(id, _)| *id)
             .collect();
         if visible.len() > 1 && context.chance(context.plan.rates.reordered) {
-            context.count(Happening::Reordered);
+            context.count(CoverageEvent::Reordered);
             return Some(visible[context.rng().usize(0..visible.len())]);
         }
         visible.first().copied()
@@ -169,7 +169,7 @@ impl SimQueue {
         let mut state = self.state();
         let message = state.messages.get_mut(&id)?;
         if message.receipt.is_some() {
-            context.count(Happening::LeaseExpired);
+            context.count(CoverageEvent::LeaseExpired);
             if self.expiry_is_success {
                 drop(state);
                 self.remove(id, "its lease ran out");
@@ -183,13 +183,13 @@ impl SimQueue {
             return None;
         }
         if message.receives > 1 {
-            context.count(Happening::Redelivered);
+            context.count(CoverageEvent::Redelivered);
         }
         let receipt = Receipt(format!("{}/{id}/{}", self.place.name(), message.receives));
         message.visible_at = now + lease;
         message.receipt = Some(receipt.clone());
         if context.chance(context.plan.rates.delivered_twice) {
-            context.count(Happening::DeliveredTwice);
+            context.count(CoverageEvent::DeliveredTwice);
             message.visible_at = now + context.between(0, 2_000);
         }
         Some(Delivery {
@@ -208,7 +208,7 @@ impl SimQueue {
             return;
         };
         let Some(dead) = &self.dead else { return };
-        self.context.count(Happening::ParkedByQueue);
+        self.context.count(CoverageEvent::ParkedByQueue);
         self.context
             .log(self.place.name(), format_args!("parks message {id}"));
         let mut message = message.message;
@@ -229,7 +229,7 @@ impl SimQueue {
         };
         let gone = message.message.clone();
         if ghost {
-            context.count(Happening::GhostAfterAck);
+            context.count(CoverageEvent::GhostAfterAck);
             message.receipt = None;
             message.visible_at = context.ticks() + context.between(0, 5_000);
         } else {
@@ -276,7 +276,7 @@ impl SimQueue {
                 message.visible_at = until;
                 if given_back {
                     message.receipt = None;
-                    self.context.count(Happening::Returned);
+                    self.context.count(CoverageEvent::Returned);
                 }
                 LeaseOutcome::Held
             }
@@ -317,7 +317,7 @@ impl SimQueue {
             return Err(one_failed("send"));
         }
         if message.attributes.contains_key(PARKED_REASON) {
-            self.context.count(Happening::ParkedWithReason);
+            self.context.count(CoverageEvent::ParkedWithReason);
         }
         self.put(message);
         Ok(())
@@ -336,7 +336,7 @@ impl SimQueue {
         }
         // As SQS has it: a lease that ran out still acknowledges until the message is out again.
         let Some(id) = self.find(receipt) else {
-            self.context.count(Happening::StaleAck);
+            self.context.count(CoverageEvent::StaleAck);
             return Ok(AckOutcome::Stale);
         };
         self.remove(id, "acknowledged");
@@ -347,7 +347,7 @@ impl SimQueue {
     fn partly_refused(&self) -> bool {
         let refused = self.context.chance(self.context.plan.rates.partial);
         if refused {
-            self.context.count(Happening::PartlyRefused);
+            self.context.count(CoverageEvent::PartlyRefused);
         }
         refused
     }
@@ -397,7 +397,7 @@ impl Queue for SimQueue {
         self.bound("extend", lease <= LEASE_MAX, "the lease")?;
         let outcome = self.hide(receipt, self.context.ticks() + lease, false);
         if outcome == LeaseOutcome::Lost {
-            self.context.count(Happening::LeaseLost);
+            self.context.count(CoverageEvent::LeaseLost);
         }
         Ok(outcome)
     }

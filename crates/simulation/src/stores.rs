@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::facts::Checked;
-use crate::trace::Happening;
+use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    BlobAddress, BlobMeta, Blobs, Clock, Expect, Heartbeat, OutEvent, Page, PortError, PortErrorKind,
-    Publisher, PutNew, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, STATE_BYTES_MAX, StateStore,
-    StoredRecord, Written,
+    BlobAddress, BlobMeta, Blobs, Clock, Heartbeat, OutEvent, Page, PortError, PortErrorKind, Precondition,
+    Publisher, PutOutcome, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, STATE_BYTES_MAX, StateStore,
+    StoredRecord, WriteOutcome,
 };
 
 fn check(context: &Context, checked: Checked) {
@@ -54,17 +54,17 @@ impl Records for SimRecords {
         Ok(self.state().records.get(id).cloned())
     }
 
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let mut state = self.state();
         let current = state.records.get(&next.id);
         let holds = match (expect, current) {
-            (Expect::Absent, None) => true,
-            (Expect::Version(wanted), Some(current)) => current.version == wanted,
+            (Precondition::Absent, None) => true,
+            (Precondition::Version(wanted), Some(current)) => current.version == wanted,
             _ => false,
         };
         if !holds {
-            self.context.count(Happening::RecordConflict);
-            return Ok(Written::Conflict(current.cloned()));
+            self.context.count(CoverageEvent::RecordConflict);
+            return Ok(WriteOutcome::Conflict(current.cloned()));
         }
         let version = current.map_or(0, |c| c.version) + 1;
         let mut stored = next.clone();
@@ -72,7 +72,7 @@ impl Records for SimRecords {
         let checked = self.context.facts().wrote(&stored);
         check(&self.context, checked);
         state.records.insert(next.id.clone(), stored);
-        Ok(Written::Committed(version))
+        Ok(WriteOutcome::Committed(version))
     }
 
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
@@ -102,7 +102,7 @@ impl Records for SimRecords {
     async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
         let found = self.state().results.get(key).cloned();
         if found.is_some() {
-            self.context.count(Happening::ResultFound);
+            self.context.count(CoverageEvent::ResultFound);
         }
         Ok(found)
     }
@@ -184,11 +184,16 @@ impl Blobs for SimBlobs {
         self.get(at, bytes_max).await
     }
 
-    async fn put_new(&self, at: &BlobAddress, bytes: &[u8], content_type: &str) -> Result<PutNew, PortError> {
+    async fn put_if_absent(
+        &self,
+        at: &BlobAddress,
+        bytes: &[u8],
+        content_type: &str,
+    ) -> Result<PutOutcome, PortError> {
         if !(1..=KEY_BYTES_MAX).contains(&at.key.len()) {
             let detail = "a key of 1 to 1,024 bytes is expected";
             return Err(PortError::new(
-                ("blobs", "put_new"),
+                ("blobs", "put_if_absent"),
                 PortErrorKind::Invalid,
                 detail,
             ));
@@ -197,16 +202,16 @@ impl Blobs for SimBlobs {
         let there = facts.blob(at).map(|there| there == bytes);
         match there {
             Some(true) => {
-                self.0.count(Happening::BlobSame);
-                Ok(PutNew::AlreadySame)
+                self.0.count(CoverageEvent::BlobSame);
+                Ok(PutOutcome::Identical)
             }
             Some(false) => {
-                self.0.count(Happening::BlobOther);
-                Ok(PutNew::AlreadyOther)
+                self.0.count(CoverageEvent::BlobOther);
+                Ok(PutOutcome::Conflict)
             }
             None => {
                 facts.store_blob(at, bytes, content_type);
-                Ok(PutNew::Created)
+                Ok(PutOutcome::Created)
             }
         }
     }
@@ -302,7 +307,7 @@ impl Publisher for SimPublisher {
     async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
         let published = self.context.facts().published(event);
         match published {
-            Ok(true) => self.context.count(Happening::EventRepeated),
+            Ok(true) => self.context.count(CoverageEvent::EventRepeated),
             Ok(false) => {}
             Err((invariant, detail)) => self.context.violate(invariant, detail),
         }
@@ -342,7 +347,7 @@ impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let mut skew = self.skew.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.context.plan.skew_max.is_zero() && self.context.chance(0.02) {
-            self.context.count(Happening::ClockJumped);
+            self.context.count(CoverageEvent::ClockJumped);
             *skew = draw_skew(&self.context);
         }
         Timestamp(self.context.process_now().0.saturating_add_signed(*skew))

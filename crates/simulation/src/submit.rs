@@ -4,7 +4,7 @@
 use crate::context::Context;
 use crate::photos::{Bytes, Kind};
 use crate::plan::Plan;
-use crate::planted::{self, Plant};
+use crate::planted::{self, InjectedFault};
 use crate::queue::SimQueue;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -282,7 +282,7 @@ pub(crate) fn photos(submissions: &[Submission]) -> BTreeMap<String, Vec<Bytes>>
 pub(crate) async fn all(
     context: &Context,
     intake: &SimQueue,
-    (submissions, plant): (&[Submission], Option<Plant>),
+    (submissions, plant): (&[Submission], Option<InjectedFault>),
 ) {
     for submission in submissions {
         tokio::time::sleep(submission.at.saturating_sub(context.ticks())).await;

@@ -9,9 +9,9 @@ macro_rules! happenings {
         /// Something that a world can do; a kind that never happens over many worlds is not tested.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "words() says it")]
-        pub enum Happening { $($name,)* }
+        pub enum CoverageEvent { $($name,)* }
 
-        impl Happening {
+        impl CoverageEvent {
             /// Every kind, in the order of the summary.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
@@ -70,10 +70,10 @@ happenings! {
     ScalerTickFailed => "scaler ticks that failed",
     ScalersMet => "scalers that found the lock taken",
     WorkerStarted => "workers started",
-    WorkerEndedByScaler => "workers ended for giving no sign of life",
+    WorkerEndedByScaler => "workers ended for sending no heartbeat",
     WorkerKilled => "workers killed after their budget",
-    LookInline => "heavy looks in triage",
-    LookGpu => "heavy looks in a worker",
+    LookInline => "segmentations in triage",
+    LookGpu => "segmentations in a worker",
     EngineFailed => "network failures",
     EngineSick => "processes that ended because their engine was sick",
     StoreAway => "calls while a store was away",
@@ -81,7 +81,7 @@ happenings! {
     Damaged => "inspections: damaged",
     Unusable => "inspections: unusable",
     Failed => "inspections: failed",
-    FailedByTrouble => "inspections: failed because trouble used up their attempts",
+    FailedByTrouble => "inspections: failed because error used up their attempts",
 }
 
 /// Lines kept for a failure: most worlds whole.
@@ -101,13 +101,13 @@ pub struct Counts(Vec<u64>);
 
 impl Default for Counts {
     fn default() -> Self {
-        Self(vec![0; Happening::ALL.len()])
+        Self(vec![0; CoverageEvent::ALL.len()])
     }
 }
 
 impl Counts {
     /// How often something happened.
-    pub fn of(&self, happening: Happening) -> u64 {
+    pub fn of(&self, happening: CoverageEvent) -> u64 {
         self.0[happening as usize]
     }
 
@@ -147,7 +147,7 @@ impl Trace {
         self.lines.push_back(line);
     }
 
-    pub(crate) fn count(&mut self, happening: Happening) {
+    pub(crate) fn count(&mut self, happening: CoverageEvent) {
         self.counts.0[happening as usize] += 1;
     }
 

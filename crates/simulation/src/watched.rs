@@ -1,15 +1,15 @@
-//! A handler that is watched: how many messages it has in hand, and which of them were cut off.
+//! A handler that is watched: how many messages it has in flight, and which of them were cut off.
 
 use crate::context::{Context, Invariant};
 use crate::facts::asks_for;
 use crate::faulty::Process;
-use crate::trace::Happening;
+use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use walkaround_domain::InspectionId;
-use walkaround_pipeline::consumer::{Handled, Handler};
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::consumer::{Disposition, Handler};
+use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Delivery, OutMessage};
 
 /// Watches the handler of one process.
@@ -17,7 +17,7 @@ pub(crate) struct Watched {
     inner: Arc<dyn Handler>,
     process: Arc<Process>,
     role: &'static str,
-    in_hand: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
 impl Watched {
@@ -26,25 +26,25 @@ impl Watched {
             inner,
             process: Arc::clone(process),
             role,
-            in_hand: AtomicUsize::new(0),
+            in_flight: AtomicUsize::new(0),
         }
     }
 }
 
-/// A message in hand. Dropped before its end, or given back after a stop, it was cut off.
-struct InHand<'a> {
+/// A message in flight. Dropped before its end, or given back after a stop, it was cut off.
+struct MessageInFlight<'a> {
     watched: &'a Watched,
     context: &'a Context,
     asks_for: Vec<InspectionId>,
     ended: bool,
 }
 
-impl Drop for InHand<'_> {
+impl Drop for MessageInFlight<'_> {
     fn drop(&mut self) {
-        self.watched.in_hand.fetch_sub(1, Ordering::Relaxed);
+        self.watched.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.watched.process.work.ends(self.context.ticks());
         if !self.ended {
-            self.context.count(Happening::CutOff);
+            self.context.count(CoverageEvent::CutOff);
             for id in &self.asks_for {
                 self.context.facts().cut(id, self.watched.role);
             }
@@ -54,13 +54,13 @@ impl Drop for InHand<'_> {
 
 #[async_trait]
 impl Handler for Watched {
-    async fn handle(&self, delivery: &Delivery, stop: &Stop) -> Handled {
+    async fn handle(&self, delivery: &Delivery, stop: &ShutdownSignal) -> Disposition {
         let context = &self.process.context;
-        let in_hand = self.in_hand.fetch_add(1, Ordering::Relaxed) + 1;
+        let in_flight = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
         let most = context.plan.in_flight_max;
-        if in_hand > most {
+        if in_flight > most {
             let detail = format!(
-                "{} has {in_hand} messages in hand, at most {most}",
+                "{} has {in_flight} messages in flight, at most {most}",
                 self.process.name
             );
             context.violate(Invariant::Q1, detail);
@@ -70,7 +70,7 @@ impl Handler for Watched {
             attributes: delivery.attributes.clone(),
             ..OutMessage::default()
         };
-        let mut held = InHand {
+        let mut held = MessageInFlight {
             watched: self,
             context,
             asks_for: asks_for(&message).unwrap_or_default(),
@@ -82,7 +82,7 @@ impl Handler for Watched {
             std::future::pending::<()>().await;
         }
         let handled = self.inner.handle(delivery, stop).await;
-        held.ended = handled == Handled::Settled || !stop.is_set();
+        held.ended = handled == Disposition::Ack || !stop.is_set();
         self.process
             .log(format_args!("{} is {handled:?}", delivery.receipt.0));
         handled

@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::engine::SimEngine;
 use crate::faulty::{Process, around};
 use crate::plan::LaneFate;
-use crate::planted::Plant;
+use crate::planted::InjectedFault;
 use crate::process;
 use crate::stores::SimClock;
 use crate::watched::Watched;
@@ -15,19 +15,21 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
-use walkaround_pipeline::desk::{Desk, Isolation};
-use walkaround_pipeline::heartbeat::{Heart, Identity};
-use walkaround_pipeline::invocation::InvocationEnd;
-use walkaround_pipeline::ledger::Ledger;
-use walkaround_pipeline::look::LookSettings;
-use walkaround_pipeline::looker::{BatchSettings, Compute, CurrentLooker, Looker, LookerSettings};
-use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::heartbeat::{HeartbeatReporter, Identity};
+use walkaround_pipeline::inspection::InspectionSettings;
+use walkaround_pipeline::inspector::{
+    ActiveInspector, BatchingPolicy, Compute, Inspector, InspectorSettings,
+};
+use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
+use walkaround_pipeline::processor::{Isolation, RequestProcessor};
+use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::settle::Settler;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
-use walkaround_pipeline::telemetry::Silent;
-use walkaround_pipeline::triage::{InlineLook, Triage};
+use walkaround_pipeline::store::InspectionStore;
+use walkaround_pipeline::telemetry::NoopTelemetry;
+use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
 use walkaround_ports::{Clock, Queue, WorkerJob, WorkerJobState};
 use walkaround_vision::decode::Limits;
 use walkaround_vision::overlay::OverlayStyle;
@@ -38,20 +40,25 @@ const IDLE_EXIT: Duration = Duration::from_secs(30);
 const RATE_GUESS: f64 = 0.2;
 /// From asking for a worker to its first photo, as triage reckons.
 const COLD_START: Duration = Duration::from_secs(30);
-/// From asking for a worker to its first sign of life, at most.
+/// From asking for a worker to its first heartbeat, at most.
 const START_GRACE: Duration = Duration::from_secs(90);
 /// Time between two heartbeats.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 /// Triage uses a reading of the lanes for this long.
-const LANES_FRESH: Duration = Duration::from_secs(2);
-/// A worker whose last sign of life is older is ended.
+const LANE_CACHE: Duration = Duration::from_secs(2);
+/// A worker whose last heartbeat is older is ended.
 const STALE_AFTER: Duration = Duration::from_secs(45);
 
 fn clock(context: &Arc<Context>) -> Arc<dyn Clock> {
     Arc::new(SimClock::new(context))
 }
 
-fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<dyn Clock>) -> Desk {
+fn processor(
+    world: &World,
+    process: &Arc<Process>,
+    role: &'static str,
+    clock: &Arc<dyn Clock>,
+) -> RequestProcessor {
     let (context, plan) = (&world.context, &world.context.plan);
     let device = if plan.devices_differ {
         context.rng().f32() / 100.0
@@ -64,11 +71,15 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
         sick: context.chance(plan.sick_engines),
         device,
     });
-    Desk {
+    RequestProcessor {
         source: around(process, &world.photos, ""),
-        looker: CurrentLooker::new(Looker::new(engine, looker_settings(process), Arc::clone(clock))),
+        inspector: ActiveInspector::new(Inspector::new(
+            engine,
+            looker_settings(process),
+            Arc::clone(clock),
+        )),
         settler: Settler {
-            ledger: Ledger::new(around(process, &world.records, "")),
+            store: InspectionStore::new(around(process, &world.records, "")),
             blobs: around(process, &world.blobs, ""),
             publisher: around(process, &world.publisher, ""),
             clock: Arc::clone(clock),
@@ -82,20 +93,20 @@ fn desk(world: &World, process: &Arc<Process>, role: &'static str, clock: &Arc<d
             delay_max: Duration::from_secs(60),
             host_delay_max: Duration::from_secs(60),
         },
-        dice: Arc::new(Dice::seeded(context.rng().u64(..))),
+        jitter: Arc::new(Jitter::seeded(context.rng().u64(..))),
         photo_bytes_max: 1 << 20,
         isolation: Isolation::default(),
         progress: Arc::new(Progress::default()),
-        telemetry: Arc::new(Silent),
+        telemetry: Arc::new(NoopTelemetry),
         drain_budget: plan.drain_budget,
         queue_name: role,
     }
 }
 
-fn looker_settings(process: &Process) -> LookerSettings {
+fn looker_settings(process: &Process) -> InspectorSettings {
     let context = &process.context;
-    LookerSettings {
-        look: LookSettings {
+    InspectorSettings {
+        look: InspectionSettings {
             limits: Limits {
                 side_min: crate::photos::SIDE,
                 ..Limits::default()
@@ -105,12 +116,12 @@ fn looker_settings(process: &Process) -> LookerSettings {
                 long_side_min: 64,
                 ..OverlayStyle::default()
             }),
-            ..LookSettings::default()
+            ..InspectionSettings::default()
         },
         compute: Compute::Inline,
         monitor: Arc::clone(&process.engine),
-        batch: BatchSettings::default(),
-        ..LookerSettings::default()
+        batch: BatchingPolicy::default(),
+        ..InspectorSettings::default()
     }
 }
 
@@ -141,49 +152,51 @@ fn consumer(
 pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
     let plan = &world.context.plan;
     let clock = clock(&world.context);
-    let desk = desk(world, process, "triage", &clock);
-    let progress = Arc::clone(&desk.progress);
+    let processor = processor(world, process, "triage", &clock);
+    let progress = Arc::clone(&processor.progress);
     let intake: Arc<dyn Queue> = around(process, &world.intake, "intake");
     let segmentation: Arc<dyn Queue> = around(process, &world.segmentation, "segmentation");
     let lanes = Lanes {
         intake: Arc::clone(&intake),
         state: around(process, &world.state, ""),
     };
-    let settings = SituationSettings {
+    let settings = LaneMonitorSettings {
         workers_max: plan.workers_max,
         rate_guess: RATE_GUESS,
-        fresh_for: LANES_FRESH,
+        fresh_for: LANE_CACHE,
         scale_every: process::TICK_EVERY,
     };
     let triage = Triage {
-        desk,
+        processor,
         segmentation,
-        situation: Arc::new(Situation::new(lanes, Arc::clone(&clock), settings)),
+        lane_monitor: Arc::new(LaneMonitor::new(lanes, Arc::clone(&clock), settings)),
         routing: RoutingPolicy {
             cold_start: cold_start(world),
             inline_parallel: 1,
             inline_drain_max: Duration::from_secs(40),
             ..RoutingPolicy::default()
         },
-        inline_look: plan.inline_look.map_or(InlineLook::Never, InlineLook::Known),
-        end: InvocationEnd::never(),
+        inline_segmentation: plan
+            .inline_segmentation
+            .map_or(InlineSegmentationCost::Never, InlineSegmentationCost::Known),
+        end: InvocationDeadline::never(),
     };
     consumer(process, ("triage", intake), (Arc::new(triage), progress), clock)
 }
 
 /// A worker and its heart.
-pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart) {
+pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, HeartbeatReporter) {
     let clock = clock(&world.context);
-    let desk = desk(world, process, "worker", &clock);
-    let progress = Arc::clone(&desk.progress);
-    let heart = Heart {
+    let processor = processor(world, process, "worker", &clock);
+    let progress = Arc::clone(&processor.progress);
+    let heart = HeartbeatReporter {
         identity: Identity {
             worker: process.name.clone(),
             host: "simulated".into(),
             device: "cpu".into(),
         },
         progress: Arc::clone(&progress),
-        looker: Arc::clone(&desk.looker),
+        inspector: Arc::clone(&processor.inspector),
         records: around(process, &world.records, ""),
         clock: Arc::clone(&clock),
         every: HEARTBEAT_EVERY,
@@ -191,7 +204,7 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart)
         memory: || 0,
     };
     let queue = around(process, &world.segmentation, "segmentation");
-    let handler = Arc::new(Segmentation { desk });
+    let handler = Arc::new(Segmentation { processor });
     (
         consumer(process, ("worker", queue), (handler, progress), clock),
         heart,
@@ -201,7 +214,7 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heart)
 /// From asking for a worker to its first photo, as everybody reckons. Planted: a lane that is never late.
 fn cold_start(world: &World) -> Duration {
     match world.plant {
-        Some(Plant::LaneNeverLate) => Duration::from_secs(30 * 24 * 3600),
+        Some(InjectedFault::LaneNeverLate) => Duration::from_secs(30 * 24 * 3600),
         _ => COLD_START,
     }
 }
@@ -225,7 +238,7 @@ pub(crate) fn scaler(world: &World, process: &Arc<Process>) -> Scaler {
         ..back_off
     };
     let one_heartbeat = match world.plant {
-        Some(Plant::SilenceEndsAtOnce) => Duration::ZERO,
+        Some(InjectedFault::SilenceEndsAtOnce) => Duration::ZERO,
         _ => HEARTBEAT_EVERY * 2,
     };
     Scaler {
@@ -245,7 +258,7 @@ pub(crate) fn scaler(world: &World, process: &Arc<Process>) -> Scaler {
                 rate_guess: RATE_GUESS,
             },
             back_off: match world.plant {
-                Some(Plant::NoBackOff) => no_wait,
+                Some(InjectedFault::NoBackOff) => no_wait,
                 _ => back_off,
             },
             patience: Patience {
@@ -254,7 +267,7 @@ pub(crate) fn scaler(world: &World, process: &Arc<Process>) -> Scaler {
                 one_heartbeat,
             },
             cold_start: cold_start(world),
-            lanes_fresh: LANES_FRESH,
+            lane_cache: LANE_CACHE,
         },
         end_of,
         ends_since: Timestamp(0),

@@ -1,7 +1,7 @@
 //! What a process has in flight, whether any of it ends, and a device that never answers again.
 
 use crate::context::Context;
-use crate::trace::Happening;
+use crate::trace::CoverageEvent;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,7 @@ impl Work {
     pub(crate) fn device_hangs(&self, context: &Context) -> bool {
         let hung = self.device_hung.load(Ordering::Relaxed);
         if !hung && context.chance(context.plan.rates.device_hangs) {
-            context.count(Happening::DeviceHung);
+            context.count(CoverageEvent::DeviceHung);
             self.device_hung.store(true, Ordering::Relaxed);
             return true;
         }

@@ -5,18 +5,18 @@ use crate::context::{Context, Invariant, Violation};
 use crate::facts::Place;
 use crate::photos::{Kind, SimPhotos};
 use crate::plan::{LaneFate, Plan, TIME_MAX};
-use crate::planted::{self, Plant};
+use crate::planted::{self, InjectedFault};
 use crate::process;
 use crate::queue::SimQueue;
 use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use crate::submit::{self, Submission};
-use crate::trace::{Counts, Happening};
+use crate::trace::{Counts, CoverageEvent};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use walkaround_domain::{FailureCode, Phase, Verdict};
-use walkaround_pipeline::stop::{Stop, stop};
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, StateStore};
 
 /// Everything in a world that outlives its processes.
@@ -34,9 +34,9 @@ pub(crate) struct World {
     /// Only one scaler at a time.
     pub(crate) scaling: Mutex<()>,
     /// The planted fault, where it is not one of a port.
-    pub(crate) plant: Option<Plant>,
+    pub(crate) plant: Option<InjectedFault>,
     /// Given when everything has drained.
-    pub(crate) closing: Stop,
+    pub(crate) closing: ShutdownSignal,
 }
 
 /// What became of a seed.
@@ -66,7 +66,7 @@ const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 const CLOSE_MAX: Duration = Duration::from_secs(120);
 
 /// Runs the world of a seed, with a fault planted in it or none.
-pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
+pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -75,7 +75,7 @@ pub fn run(seed: u64, plant: Option<Plant>) -> Outcome {
     runtime.block_on(async {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut plan = Plan::draw(&mut rng);
-        if plant == Some(Plant::StallIgnored) {
+        if plant == Some(InjectedFault::StallIgnored) {
             plan.stall_exit = TIME_MAX;
         }
         let submissions = submit::draw(&plan, &mut rng);
@@ -102,12 +102,12 @@ struct Queues {
 }
 
 impl Queues {
-    fn new(context: &Arc<Context>, plant: Option<Plant>) -> Self {
+    fn new(context: &Arc<Context>, plant: Option<InjectedFault>) -> Self {
         let dead = Arc::new(SimQueue::new(context, Place::Dead, None));
         let behind = |place| {
             let to = Some((Arc::clone(&dead), context.plan.receives_max));
             let mut queue = SimQueue::new(context, place, to);
-            queue.expiry_is_success = plant == Some(Plant::ExpiryIsSuccess);
+            queue.expiry_is_success = plant == Some(InjectedFault::ExpiryIsSuccess);
             Arc::new(queue)
         };
         Self {
@@ -122,10 +122,10 @@ impl Queues {
     }
 }
 
-async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<Plant>) {
+async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<InjectedFault>) {
     context.log("world", format_args!("{:?}", context.plan));
     let queues = Queues::new(context, plant);
-    let (closer, closing) = stop();
+    let (closer, closing) = shutdown_signal();
     let capacity = Arc::new(SimCapacity::new(context));
     let photos = SimPhotos {
         context: Arc::clone(context),
@@ -170,7 +170,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
 }
 
 /// Clocks that jump while there is trouble, never twice within the time that a heartbeat is waited for.
-async fn clocks(context: Arc<Context>, mut closing: Stop) {
+async fn clocks(context: Arc<Context>, mut closing: ShutdownSignal) {
     let most = i64::try_from(context.plan.jump_max.as_millis()).unwrap_or(0);
     while most > 0 && context.troubled() {
         let pause = context.between(60_000, 180_000);
@@ -250,7 +250,7 @@ fn judge_photo(
     let facts = context.facts();
     let (id, asked) = (&photo.id, photo.asked());
     if photo.id_is_shared && facts.is_parked(id) {
-        context.count(Happening::IdConflict);
+        context.count(CoverageEvent::IdConflict);
         return Ok(());
     }
     let Some(inspection) = facts.answered(&asked).filter(|i| i.published_at.is_some()) else {
@@ -270,12 +270,12 @@ fn judge_photo(
     };
     if photo.changes {
         if facts.judge_bytes(photo)? {
-            context.count(Happening::PhotoChanged);
+            context.count(CoverageEvent::PhotoChanged);
         }
         return Ok(());
     }
     if inspection.request.id != *id {
-        context.count(Happening::OtherPurpose);
+        context.count(CoverageEvent::OtherPurpose);
     }
     context.count(happening(&inspection.phase));
     judge_failure(photo, &inspection.phase)?;
@@ -284,7 +284,7 @@ fn judge_photo(
         (Phase::Done { verdict }, Ok(wanted)) => *verdict == wanted,
         (Phase::Failed { code, .. }, Err(wanted)) if *code == wanted => true,
         (Phase::Failed { code, .. }, _) if is_trouble(*code) => {
-            context.count(Happening::FailedByTrouble);
+            context.count(CoverageEvent::FailedByTrouble);
             // Two looks of a flaky photo fail by themselves; a few deliveries given back use up the rest.
             !context.plan.calm || matches!(photo.kind, Kind::Flaky | Kind::Wobbly)
         }
@@ -336,17 +336,17 @@ fn is_trouble(code: FailureCode) -> bool {
     )
 }
 
-fn happening(phase: &Phase) -> Happening {
+fn happening(phase: &Phase) -> CoverageEvent {
     match phase {
         Phase::Done {
             verdict: Verdict::Clean,
-        } => Happening::Clean,
+        } => CoverageEvent::Clean,
         Phase::Done {
             verdict: Verdict::Damaged,
-        } => Happening::Damaged,
+        } => CoverageEvent::Damaged,
         Phase::Done {
             verdict: Verdict::Unusable,
-        } => Happening::Unusable,
-        _ => Happening::Failed,
+        } => CoverageEvent::Unusable,
+        _ => CoverageEvent::Failed,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use walkaround_simulation::{Counts, Happening, Invariant, Outcome, Plant, run};
+use walkaround_simulation::{Counts, CoverageEvent, InjectedFault, Invariant, Outcome, run};
 
 const SEEDS: u64 = 200;
 /// Worlds within which a planted fault must be found.
@@ -11,7 +11,7 @@ const FOUND_WITHIN: u64 = 300;
 const PANICKED: &str = "no world panicked";
 
 /// Runs worlds on two threads, until one of them breaks a promise.
-fn worlds(seeds: u64, plant: Option<Plant>) -> (Counts, Option<Outcome>) {
+fn worlds(seeds: u64, plant: Option<InjectedFault>) -> (Counts, Option<Outcome>) {
     let next = AtomicU64::new(0);
     let sum = Mutex::new((Counts::default(), None));
     std::thread::scope(|scope| {
@@ -49,7 +49,7 @@ fn two_hundred_worlds_keep_every_promise_and_everything_happens_in_them() {
             outcome.seed
         );
     }
-    let never: Vec<&str> = Happening::ALL
+    let never: Vec<&str> = CoverageEvent::ALL
         .iter()
         .filter(|happening| counts.of(**happening) == 0)
         .map(|happening| happening.words())
@@ -69,7 +69,7 @@ fn a_seed_says_everything() {
 }
 
 /// A planted fault is found by the promise that it breaks.
-fn finds(plant: Plant, invariant: Invariant) {
+fn finds(plant: InjectedFault, invariant: Invariant) {
     let (_, broken) = worlds(FOUND_WITHIN, Some(plant));
     let outcome = broken.unwrap_or_else(|| panic!("{plant:?} is not found in {FOUND_WITHIN} worlds"));
     let violation = outcome.violation.expect("this outcome is kept for its violation");
@@ -80,80 +80,80 @@ fn finds(plant: Plant, invariant: Invariant) {
 
 #[test]
 fn finds_an_acknowledgement_before_settling() {
-    finds(Plant::AckOnReceive, Invariant::J3);
+    finds(InjectedFault::AckOnReceive, Invariant::J3);
 }
 
 #[test]
 fn finds_an_unconditional_final_write() {
-    finds(Plant::UnconditionalWrite, Invariant::J1);
+    finds(InjectedFault::UnconditionalWrite, Invariant::J1);
 }
 
 #[test]
 fn finds_a_released_lease_that_counts_as_success() {
-    finds(Plant::ReleaseIsSuccess, Invariant::J3);
+    finds(InjectedFault::ReleaseIsSuccess, Invariant::J3);
 }
 
 #[test]
 fn finds_an_expired_lease_that_counts_as_success() {
-    finds(Plant::ExpiryIsSuccess, Invariant::J3);
+    finds(InjectedFault::ExpiryIsSuccess, Invariant::J3);
 }
 
 #[test]
 fn finds_a_lost_event() {
-    finds(Plant::EventLost, Invariant::J5);
+    finds(InjectedFault::EventLost, Invariant::J5);
 }
 
 #[test]
 fn finds_an_event_marked_as_published_too_early() {
-    finds(Plant::PublishedTooEarly, Invariant::J5);
+    finds(InjectedFault::PublishedTooEarly, Invariant::J5);
 }
 
 #[test]
 fn finds_a_sick_engine_whose_photos_are_blamed() {
-    finds(Plant::ProbeAlwaysPasses, Invariant::E1);
+    finds(InjectedFault::ProbeAlwaysPasses, Invariant::E1);
 }
 
 #[test]
 fn finds_a_store_that_is_away_and_makes_photos_fail() {
-    finds(Plant::StoreTroubleIsFinal, Invariant::A1);
+    finds(InjectedFault::StoreTroubleIsFinal, Invariant::A1);
 }
 
 #[test]
 fn finds_a_lost_blob() {
-    finds(Plant::BlobLost, Invariant::J2);
+    finds(InjectedFault::BlobLost, Invariant::J2);
 }
 
 #[test]
 fn finds_a_scaler_that_ends_workers_when_the_clock_jumps() {
-    finds(Plant::SilenceEndsAtOnce, Invariant::C1);
+    finds(InjectedFault::SilenceEndsAtOnce, Invariant::C1);
 }
 
 #[test]
 fn finds_photos_left_in_a_lane_that_never_comes() {
-    finds(Plant::LaneNeverLate, Invariant::R1);
+    finds(InjectedFault::LaneNeverLate, Invariant::R1);
 }
 
 #[test]
 fn finds_workers_started_again_and_again_though_they_die_at_start() {
-    finds(Plant::NoBackOff, Invariant::S2);
+    finds(InjectedFault::NoBackOff, Invariant::S2);
 }
 
 #[test]
 fn finds_a_process_that_goes_on_when_its_device_hangs() {
-    finds(Plant::StallIgnored, Invariant::T3);
+    finds(InjectedFault::StallIgnored, Invariant::T3);
 }
 
 #[test]
 fn finds_a_second_purpose_that_is_ignored() {
-    finds(Plant::PurposeIgnored, Invariant::I2);
+    finds(InjectedFault::PurposeIgnored, Invariant::I2);
 }
 
 #[test]
 fn finds_a_photo_that_changed_and_is_not_looked_at_again() {
-    finds(Plant::ContentIgnored, Invariant::I3);
+    finds(InjectedFault::ContentIgnored, Invariant::I3);
 }
 
 #[test]
 fn finds_an_id_that_stands_for_two_photos() {
-    finds(Plant::PhotoReplaced, Invariant::I1);
+    finds(InjectedFault::PhotoReplaced, Invariant::I1);
 }

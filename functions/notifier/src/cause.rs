@@ -46,18 +46,18 @@ pub(crate) struct Cause {
 
 /// What one record of an event means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Notification {
     /// Tell it.
-    Tell(Cause),
+    Raise(Cause),
     /// What `of` told is over: tell it if that was told.
-    Over {
+    Resolve {
         /// Key of the cause.
         of: String,
         /// What to tell.
         cause: Cause,
     },
     /// Not for people, and why.
-    Nothing(&'static str),
+    Ignore(&'static str),
 }
 
 impl Cause {
@@ -76,7 +76,7 @@ impl Cause {
 }
 
 /// What an event means, record by record.
-pub(crate) fn heard(event: &Value) -> Vec<Heard> {
+pub(crate) fn heard(event: &Value) -> Vec<Notification> {
     let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
     let heard = match (event["source"].as_str(), records.first()) {
         (Some("aws.batch"), _) => vec![job::heard(event)],
@@ -88,19 +88,19 @@ pub(crate) fn heard(event: &Value) -> Vec<Heard> {
             .take(RECORDS_MAX)
             .map(|record| topic::heard(&record["Sns"]))
             .collect(),
-        _ => vec![Heard::Nothing("of no known kind")],
+        _ => vec![Notification::Ignore("of no known kind")],
     };
     heard.into_iter().map(tidied).collect()
 }
 
-fn tidied(heard: Heard) -> Heard {
+fn tidied(heard: Notification) -> Notification {
     match heard {
-        Heard::Tell(cause) => Heard::Tell(cause.tidy()),
-        Heard::Over { of, cause } => Heard::Over {
+        Notification::Raise(cause) => Notification::Raise(cause.tidy()),
+        Notification::Resolve { of, cause } => Notification::Resolve {
             of: cut(&of, NAME_CHARS_MAX * 2),
             cause: cause.tidy(),
         },
-        Heard::Nothing(why) => Heard::Nothing(why),
+        Notification::Ignore(why) => Notification::Ignore(why),
     }
 }
 
@@ -147,11 +147,15 @@ mod tests {
             serde_json::json!({"Records": []}),
             serde_json::json!({"source": "aws.ec2"}),
         ] {
-            assert_eq!(heard(&event), [Heard::Nothing("of no known kind")], "{event}");
+            assert_eq!(
+                heard(&event),
+                [Notification::Ignore("of no known kind")],
+                "{event}"
+            );
         }
     }
 
-    fn sample(name: &str) -> Vec<Heard> {
+    fn sample(name: &str) -> Vec<Notification> {
         let path = format!("{}/../../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
         heard(&serde_json::from_str(&text).unwrap())
@@ -211,7 +215,7 @@ mod tests {
     fn sample_events_have_their_causes() {
         for (event, key, severity, [title, what, link, first_step]) in CASES {
             let heard = sample(event);
-            let [Heard::Tell(cause)] = heard.as_slice() else {
+            let [Notification::Raise(cause)] = heard.as_slice() else {
                 panic!("{event}: {heard:?}")
             };
             assert_eq!((cause.key.as_str(), cause.severity), (*key, *severity), "{event}");
@@ -230,7 +234,7 @@ mod tests {
     #[test]
     fn the_end_of_an_alarm_names_its_beginning() {
         let heard = sample("alarm-resolved");
-        let [Heard::Over { of, cause }] = heard.as_slice() else {
+        let [Notification::Resolve { of, cause }] = heard.as_slice() else {
             panic!("{heard:?}")
         };
         assert_eq!(of, "alarm/walkaround-segmentation-age");

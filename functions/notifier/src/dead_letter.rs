@@ -2,12 +2,12 @@
 //! looked at.
 
 use crate::arn::Arn;
-use crate::cause::{Cause, Heard, Severity};
+use crate::cause::{Cause, Notification, Severity};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One cause a queue.
-pub(crate) fn heard(records: &[Value]) -> Vec<Heard> {
+pub(crate) fn heard(records: &[Value]) -> Vec<Notification> {
     let mut queues: BTreeMap<&str, usize> = BTreeMap::new();
     for record in records {
         *queues
@@ -16,7 +16,7 @@ pub(crate) fn heard(records: &[Value]) -> Vec<Heard> {
     }
     queues
         .into_iter()
-        .map(|(arn, messages)| Heard::Tell(cause(arn, messages)))
+        .map(|(arn, messages)| Notification::Raise(cause(arn, messages)))
         .collect()
 }
 

@@ -4,30 +4,30 @@
 //! Batch tries no more. One cause a job queue and kind of end: ten workers that fail the same way are one cause.
 
 use crate::arn::Arn;
-use crate::cause::{Cause, Heard, Severity};
+use crate::cause::{Cause, Notification, Severity};
 use serde_json::Value;
 use walkaround_assembly::blocked::Blocked;
-use walkaround_assembly::ending::ending;
+use walkaround_assembly::exit_diagnosis::diagnose;
 use walkaround_ports::EndCause;
 
 const DOCTOR: &str = "walkaround doctor --stack aws";
 
 /// What a failed job means.
-pub(crate) fn heard(event: &Value) -> Heard {
+pub(crate) fn heard(event: &Value) -> Notification {
     let job = &event["detail"];
     match event["detail-type"].as_str() {
         Some("Batch Job State Change") => {}
-        Some("Batch Job Queue Blocked") => return Heard::Tell(blocked(job)),
-        _ => return Heard::Nothing("an event of AWS Batch that is not about a job"),
+        Some("Batch Job Queue Blocked") => return Notification::Raise(blocked(job)),
+        _ => return Notification::Ignore("an event of AWS Batch that is not about a job"),
     }
     if job["status"] != "FAILED" {
-        return Heard::Nothing("a job that did not fail");
+        return Notification::Ignore("a job that did not fail");
     }
     let reason = job["statusReason"].as_str().unwrap_or_default();
     if EndCause::of(reason) == Some(EndCause::InstanceLost) {
-        return Heard::Nothing("a Spot instance that was taken back is no fault");
+        return Notification::Ignore("a Spot instance that was taken back is no fault");
     }
-    Heard::Tell(cause(job, reason))
+    Notification::Raise(cause(job, reason))
 }
 
 fn cause(job: &Value, reason: &str) -> Cause {
@@ -36,7 +36,7 @@ fn cause(job: &Value, reason: &str) -> Cause {
     let queue_name = queue.map_or(text("jobQueue"), |arn| arn.name());
     let exit = exit_code(job);
     let words = [reason, container_reason(job)].join(" ");
-    let meant = ending(exit, &words);
+    let meant = diagnose(exit, &words);
     let ended = exit.map_or("without an exit code".to_owned(), |code| {
         format!("with code {code}")
     });
@@ -126,7 +126,7 @@ mod tests {
 
     fn told(event: &Value) -> Cause {
         match heard(event) {
-            Heard::Tell(cause) => cause,
+            Notification::Raise(cause) => cause,
             other => panic!("{other:?}"),
         }
     }
@@ -227,18 +227,8 @@ mod tests {
     #[test]
     fn a_worker_that_was_told_to_end_is_explained_by_the_reason() {
         let cases = [
-            (
-                json!(0),
-                "no sign of life",
-                "job/workers/silent",
-                "no sign of life",
-            ),
-            (
-                json!(137),
-                "no sign of life",
-                "job/workers/silent",
-                "no sign of life",
-            ),
+            (json!(0), "no heartbeat", "job/workers/silent", "no heartbeat"),
+            (json!(137), "no heartbeat", "job/workers/silent", "no heartbeat"),
             (
                 json!(137),
                 "Job attempt duration exceeded timeout",
@@ -267,10 +257,10 @@ mod tests {
         let reclaimed = failed(&json!(137), "Host EC2 (instance i-0123456789abcdef0) terminated.");
         assert_eq!(
             heard(&reclaimed),
-            Heard::Nothing("a Spot instance that was taken back is no fault")
+            Notification::Ignore("a Spot instance that was taken back is no fault")
         );
         let mut running = failed(&json!(1), "");
         running["detail"]["status"] = json!("RUNNING");
-        assert_eq!(heard(&running), Heard::Nothing("a job that did not fail"));
+        assert_eq!(heard(&running), Notification::Ignore("a job that did not fail"));
     }
 }

@@ -17,7 +17,7 @@ mod job;
 mod slack;
 mod topic;
 
-use cause::{Cause, Heard};
+use cause::{Cause, Notification};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use slack::{Undelivered, Webhook, message};
@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span, warn};
 use walkaround_assembly::{Failure, exit, process};
-use walkaround_aws::{Aws, Connection, PutIfAbsent, StateItems, secret_text};
+use walkaround_aws::{Aws, Connection, DynamoState, PutIfAbsent, secret_text};
 use walkaround_cloud::metrics::Metrics;
 use walkaround_cloud::{CloudStack, time_left};
 use walkaround_ports::{Clock, PortErrorKind, StateStore};
@@ -47,7 +47,7 @@ pub fn main() -> ! {
 /// A started function.
 struct Function {
     aws: Aws,
-    state: StateItems,
+    state: DynamoState,
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     window: Duration,
@@ -129,9 +129,9 @@ impl Function {
             let mark = format!("{}/{nth}", context.request_id);
             let at = (left.saturating_sub(ANSWER_MARGIN), mark.as_str());
             match heard {
-                Heard::Nothing(why) => tally.nothing.push(why),
-                Heard::Tell(cause) => tally.add(self.tell(&cause, at).await),
-                Heard::Over { of, cause } => match self.tell_end(&of, &cause, at).await {
+                Notification::Ignore(why) => tally.nothing.push(why),
+                Notification::Raise(cause) => tally.add(self.tell(&cause, at).await),
+                Notification::Resolve { of, cause } => match self.tell_end(&of, &cause, at).await {
                     Some(outcome) => tally.add(outcome),
                     None => tally.nothing.push("the end of an alarm that was not told"),
                 },

@@ -3,7 +3,7 @@
 //! What is neither is told by its subject only: a note that nobody reads is worse than one that says little.
 
 use crate::arn::Arn;
-use crate::cause::{Cause, Heard, Severity};
+use crate::cause::{Cause, Notification, Severity};
 use serde_json::Value;
 
 /// Parts an alarm's description: what it means, and after it what to try first.
@@ -12,20 +12,20 @@ const DOCTOR: &str = "walkaround doctor --stack aws";
 const BUDGETS: &str = "https://console.aws.amazon.com/billing/home#/budgets";
 
 /// What one notification means.
-pub(crate) fn heard(sns: &Value) -> Heard {
+pub(crate) fn heard(sns: &Value) -> Notification {
     let text = |name: &str| sns[name].as_str().unwrap_or_default();
     let message: Option<Value> = serde_json::from_str(text("Message")).ok();
     match message {
         Some(alarm) if alarm["AlarmName"].is_string() => of_alarm(&alarm, text("TopicArn")),
         Some(failed) if failed["requestContext"]["condition"].is_string() => {
-            Heard::Tell(of_function(&failed))
+            Notification::Raise(of_function(&failed))
         }
-        _ if text("Message").starts_with("AWS Budget") => Heard::Tell(of_budget(text("Message"))),
-        _ => Heard::Tell(of_note(text("Subject"), text("TopicArn"))),
+        _ if text("Message").starts_with("AWS Budget") => Notification::Raise(of_budget(text("Message"))),
+        _ => Notification::Raise(of_note(text("Subject"), text("TopicArn"))),
     }
 }
 
-fn of_alarm(alarm: &Value, topic: &str) -> Heard {
+fn of_alarm(alarm: &Value, topic: &str) -> Notification {
     let text = |name: &str| alarm[name].as_str().unwrap_or_default();
     let name = text("AlarmName");
     let arn = Arn::parse(text("AlarmArn")).or(Arn::parse(topic));
@@ -33,7 +33,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Heard {
     let key = format!("alarm/{name}");
     let (meaning, first_step) = described(text("AlarmDescription"), &alarm["Trigger"]);
     match text("NewStateValue") {
-        "ALARM" => Heard::Tell(Cause {
+        "ALARM" => Notification::Raise(Cause {
             key,
             title: format!("Alarm {name}"),
             what: [meaning, text("NewStateReason")].join(" "),
@@ -42,7 +42,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Heard {
             severity: Severity::Fault,
             ends: true,
         }),
-        "OK" => Heard::Over {
+        "OK" => Notification::Resolve {
             cause: Cause {
                 // A change of state that comes twice is told once.
                 key: format!("{key}/over/{}", text("StateChangeTime")),
@@ -55,7 +55,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Heard {
             },
             of: key,
         },
-        _ => Heard::Nothing("an alarm without data"),
+        _ => Notification::Ignore("an alarm without data"),
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
             let trigger = json!({"Namespace": namespace, "MetricName": metric});
             let alarm = json!({"AlarmName": "a", "NewStateValue": "ALARM", "Trigger": trigger});
             let heard = heard(&json!({"Message": alarm.to_string()}));
-            let Heard::Tell(cause) = heard else {
+            let Notification::Raise(cause) = heard else {
                 panic!("{heard:?}")
             };
             assert!(cause.what.contains(meaning), "{metric}: {cause:?}");
@@ -248,7 +248,7 @@ mod tests {
         let failed = json!({"requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3,
             "functionArn": "arn:aws:lambda:eu-central-1:111122223333:function:stage-notifier:$LATEST"},
             "requestPayload": {"photo": "hush"}, "responsePayload": {"errorMessage": "no webhook"}});
-        let Heard::Tell(cause) = heard(&json!({"Message": failed.to_string()})) else {
+        let Notification::Raise(cause) = heard(&json!({"Message": failed.to_string()})) else {
             panic!("it is told")
         };
         assert_eq!(cause.key, "function/stage-notifier/RetriesExhausted");
@@ -260,7 +260,7 @@ mod tests {
     fn a_note_of_another_kind_is_told_without_its_body() {
         let sns = json!({"Message": "{\"photo\": \"hush\"}", "Subject": "Hello",
             "TopicArn": "arn:aws:sns:eu-central-1:111122223333:alarms"});
-        let Heard::Tell(cause) = heard(&sns) else {
+        let Notification::Raise(cause) = heard(&sns) else {
             panic!("it is told")
         };
         assert!(
@@ -275,7 +275,7 @@ mod tests {
         let alarm = json!({"AlarmName": "a", "NewStateValue": "INSUFFICIENT_DATA"}).to_string();
         assert_eq!(
             heard(&json!({"Message": alarm})),
-            Heard::Nothing("an alarm without data")
+            Notification::Ignore("an alarm without data")
         );
     }
 }

@@ -52,9 +52,9 @@ impl Function {
     async fn start() -> Result<Self, Failure> {
         let stack = CloudStack::open(&Connection::default()).await?;
         let metrics = stack.metrics("scaler")?;
-        let kit = stack.kit(Some(&metrics))?;
+        let builder = stack.builder(Some(&metrics))?;
         Ok(Self {
-            scaler: kit.scaler(stack.capacity()?),
+            scaler: builder.scaler(stack.capacity()?),
             lock: stack.lock()?,
             metrics,
         })

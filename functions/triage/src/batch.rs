@@ -51,7 +51,7 @@ fn delivery(message: SqsMessage, trace: Option<&str>, now: Timestamp) -> Option<
     })
 }
 
-/// Photos that are in hand at once: as many as the function's memory has room for, each with its file.
+/// Photos that are in flight at once: as many as the function's memory has room for, each with its file.
 /// Decoding has a budget of its own.
 pub(crate) fn at_once(settings: &Settings) -> usize {
     let memory = std::env::var(MEMORY).ok().and_then(|m| m.parse::<u64>().ok());

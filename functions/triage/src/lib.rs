@@ -1,6 +1,6 @@
-//! Lambda function `triage`: the first look at photos of the intake queue, with partial batch responses.
+//! Lambda function `triage`: the screening at photos of the intake queue, with partial batch responses.
 //!
-//! At start (Lambda's init): settings, clients, and the networks of the first look; the segmenters are fetched, loaded,
+//! At start (Lambda's init): settings, clients, and the networks of the screening; the segmenters are fetched, loaded,
 //! tested and timed when the first suspect photo has to be routed. An invocation hands its batch to
 //! [`pipeline::invocation`](walkaround_pipeline::invocation); what it answers as failed comes back after the delay
 //! that its visibility was changed to.
@@ -16,15 +16,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{Instrument, error, info, info_span};
-use walkaround_assembly::ending::EXIT_ENGINE;
+use walkaround_assembly::exit_diagnosis::EXIT_ENGINE;
 use walkaround_assembly::{Failure, TriageParts, exit, process};
 use walkaround_aws::Connection;
 use walkaround_cloud::CloudStack;
 use walkaround_cloud::metrics::Metrics;
 use walkaround_pipeline::consumer::Progress;
-use walkaround_pipeline::invocation::{Invocation, InvocationEnd, InvocationSettings};
-use walkaround_pipeline::looker::{CurrentLooker, EngineMonitor};
-use walkaround_pipeline::triage::InlineLook;
+use walkaround_pipeline::inspector::{ActiveInspector, EngineMonitor};
+use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
+use walkaround_pipeline::triage::InlineSegmentationCost;
 use walkaround_ports::{Clock, Delivery};
 
 /// Runs until Lambda ends the process. A failure at start is one line, and Lambda tries again.
@@ -58,37 +58,37 @@ impl Function {
         let stack = CloudStack::open(&Connection::default()).await?;
         let metrics = stack.metrics("triage")?;
         metrics.cold_start();
-        let kit = stack.kit(Some(&metrics))?;
+        let builder = stack.builder(Some(&metrics))?;
         let engines = match stack.bundle_without_segmenters().await? {
-            (folder, Some(fetch)) => kit.engines_without_segmenters(&folder, fetch)?,
-            (folder, None) => kit.engines(&folder)?,
+            (folder, Some(fetch)) => builder.engines_without_segmenters(&folder, fetch)?,
+            (folder, None) => builder.engines(&folder)?,
         };
-        let jobs = kit.triage_jobs();
-        let looker = CurrentLooker::new(kit.lazy_looker(&engines, jobs)?);
+        let jobs = builder.triage_jobs();
+        let inspector = ActiveInspector::new(builder.lazy_looker(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");
-        let end = InvocationEnd::never();
-        let handler = kit.triage(TriageParts {
-            looker,
+        let end = InvocationDeadline::never();
+        let handler = builder.triage(TriageParts {
+            inspector,
             jobs,
-            inline_look: InlineLook::when_asked(),
+            inline_segmentation: InlineSegmentationCost::when_asked(),
             end: Arc::clone(&end),
             progress: Arc::new(Progress::default()),
         })?;
         let settings = InvocationSettings {
-            at_once_max: at_once(&kit.settings),
+            at_once_max: at_once(&builder.settings),
             ..InvocationSettings::default()
         };
         Ok(Self {
-            clock: Arc::clone(&kit.clock),
+            clock: Arc::clone(&builder.clock),
             invocation: Invocation {
-                queue: Arc::clone(&kit.ports.intake.queue),
+                queue: Arc::clone(&builder.ports.intake.queue),
                 handler: Arc::new(handler),
-                clock: Arc::clone(&kit.clock),
+                clock: Arc::clone(&builder.clock),
                 end,
                 settings,
             },
             metrics,
-            engine: Arc::clone(&kit.engine),
+            engine: Arc::clone(&builder.engine),
         })
     }
 

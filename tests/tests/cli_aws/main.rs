@@ -20,7 +20,7 @@ use walkaround_domain::{
 use walkaround_emulators::Ministack;
 use walkaround_messages::{record_body, utc_day};
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, Expect, IndexKeys, OutMessage, Queue, REDRIVEN, Records, StoredRecord,
+    BlobAddress, Blobs, Clock, IndexKeys, OutMessage, Precondition, Queue, REDRIVEN, Records, StoredRecord,
     SystemClock,
 };
 
@@ -123,9 +123,9 @@ impl Bench {
         };
         self.runtime.block_on(async {
             let records = DynamoRecords::new(self.aws.dynamodb.clone(), TABLE);
-            records.write(&record, Expect::Absent).await.unwrap();
+            records.write(&record, Precondition::Absent).await.unwrap();
             let blobs = S3Blobs::new(self.aws.s3.clone());
-            blobs.put_new(&at, b"picture", "image/jpeg").await.unwrap();
+            blobs.put_if_absent(&at, b"picture", "image/jpeg").await.unwrap();
         });
     }
 }

@@ -243,7 +243,7 @@ fn workers_that_crash_are_silent_or_missing_are_named() {
     // As long as the scaler lets a worker load its networks, it is not silent: here the shortest that there is.
     std::thread::sleep(Duration::from_millis(1100));
     let names = local.names.with("WALKAROUND_START_GRACE_S", "1");
-    fails(&names, "workers", &format!("no sign of life: {worker}"));
+    fails(&names, "workers", &format!("no heartbeat: {worker}"));
     let left = local.runtime.block_on(capacity.end_all("the test is over"));
     assert_eq!(left.unwrap(), 0);
 }

@@ -4,7 +4,7 @@ use crate::pipeline::configuration;
 use crate::place::Place;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use walkaround_aws::{BatchCapacity, BatchSettings};
+use walkaround_aws::{AwsBatchConfig, BatchCapacity};
 use walkaround_emulators::{ACCOUNT, REGION};
 use walkaround_ports::{GpuCapacity, SystemClock};
 
@@ -115,7 +115,7 @@ pub(crate) fn workers_start(place: &Place) {
             .unwrap_or_else(|| panic!("{name}: {value}"))
             .to_owned()
     };
-    let settings = BatchSettings {
+    let settings = AwsBatchConfig {
         job_queue: variable("WALKAROUND_JOB_QUEUE"),
         job_definition: variable("WALKAROUND_JOB_DEFINITION"),
         name_prefix: variable("WALKAROUND_JOB_PREFIX"),

@@ -65,7 +65,7 @@ pub(crate) fn functions_are_as_written(place: &Place) {
     for (name, value) in [
         ("WALKAROUND_WORKERS_MAX", "14"),
         ("WALKAROUND_TRIAGE_PROCESSES", "50"),
-        ("WALKAROUND_LANES_FRESH_S", "20"),
+        ("WALKAROUND_LANE_CACHE_S", "20"),
         ("WALKAROUND_SCALE_EVERY_S", "60"),
     ] {
         assert_eq!(variables[name], value, "{name}");

@@ -51,8 +51,8 @@ impl BatchCapacity {
         }
         let which = Which::CreatedAfter(now - RECENT);
         let (jobs, _) = self.list(&which, RECENT_PAGES_MAX).await?;
-        let lately = jobs.into_iter().filter(|job| !ended_long_ago(job, now));
-        ids.extend(lately.filter_map(|job| job.job_id));
+        let recent = jobs.into_iter().filter(|job| !ended_long_ago(job, now));
+        ids.extend(recent.filter_map(|job| job.job_id));
         let ids: Vec<String> = ids.into_iter().collect();
         let mut workers = Vec::new();
         for some in ids.chunks(DESCRIBE_MAX) {
@@ -125,7 +125,7 @@ fn ended_long_ago(job: &JobSummary, now: Timestamp) -> bool {
 }
 
 /// A job as a worker. A running one counts from when its present attempt began, not from when it was asked for:
-/// it may have waited for hours, and whoever waits for its first sign of life must not hold that against it. One that
+/// it may have waited for hours, and whoever waits for its first heartbeat must not hold that against it. One that
 /// waits again counts from the end of its last attempt: it may have worked for hours before. One that is over counts
 /// from its end.
 pub(super) fn worker(job: &JobDetail) -> WorkerJob {

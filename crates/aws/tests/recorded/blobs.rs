@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 use walkaround_aws::S3Blobs;
-use walkaround_ports::{BlobAddress, Blobs, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, Blobs, PortErrorKind, PutOutcome};
 
 fn at() -> BlobAddress {
     let (bucket, key) = ("results".to_owned(), "i/4f/overlay.jpg".to_owned());
@@ -56,8 +56,10 @@ fn taken() -> Answer {
 #[tokio::test]
 async fn put_carries_its_condition_and_digest() {
     let (aws, asked) = answers::aws([created()]).await;
-    let put = S3Blobs::new(aws.s3).put_new(&at(), b"mask", "image/png").await;
-    assert_eq!(put.expect("an outcome"), PutNew::Created);
+    let put = S3Blobs::new(aws.s3)
+        .put_if_absent(&at(), b"mask", "image/png")
+        .await;
+    assert_eq!(put.expect("an outcome"), PutOutcome::Created);
     let asked = asked.lock().expect("no panic").remove(0);
     assert!(
         asked.line.starts_with("PUT /results/i/4f/overlay.jpg"),
@@ -73,47 +75,53 @@ async fn put_carries_its_condition_and_digest() {
 #[tokio::test]
 async fn taken_key_is_compared() {
     let gone = || (404, Vec::new(), String::new());
-    let cases: Vec<(&str, Vec<Answer>, PutNew)> = vec![
+    let cases: Vec<(&str, Vec<Answer>, PutOutcome)> = vec![
         (
             "checksum",
             vec![taken(), head(4, checksum_of(b"mask"))],
-            PutNew::AlreadySame,
+            PutOutcome::Identical,
         ),
         (
             "other checksum",
             vec![taken(), head(4, checksum_of(b"else"))],
-            PutNew::AlreadyOther,
+            PutOutcome::Conflict,
         ),
         (
             "metadata only",
             vec![taken(), head(4, metadata_of(b"mask"))],
-            PutNew::AlreadySame,
+            PutOutcome::Identical,
         ),
         (
             "other size",
             vec![taken(), head(5, Vec::new())],
-            PutNew::AlreadyOther,
+            PutOutcome::Conflict,
         ),
         (
             "bytes",
             vec![taken(), head(4, Vec::new()), found("mask", Vec::new())],
-            PutNew::AlreadySame,
+            PutOutcome::Identical,
         ),
         (
             "other bytes",
             vec![taken(), head(4, Vec::new()), found("else", Vec::new())],
-            PutNew::AlreadyOther,
+            PutOutcome::Conflict,
         ),
-        ("gone again", vec![taken(), gone(), created()], PutNew::Created),
+        (
+            "gone again",
+            vec![taken(), gone(), created()],
+            PutOutcome::Created,
+        ),
         (
             "busy",
             vec![refused(409, "ConditionalRequestConflict"), created()],
-            PutNew::Created,
+            PutOutcome::Created,
         ),
     ];
     for (what, answers, outcome) in cases {
         let (calls, (aws, asked)) = (answers.len(), answers::aws(answers).await);
-        let put = S3Blobs::new(aws.s3).put_new(&at(), b"mask", "image/png").await;
+        let put = S3Blobs::new(aws.s3)
+            .put_if_absent(&at(), b"mask", "image/png")
+            .await;
         assert_eq!(put.expect("an outcome"), outcome, "{what}");
         assert_eq!(asked.lock().expect("no panic").len(), calls, "{what}");
     }
@@ -123,7 +131,7 @@ async fn taken_key_is_compared() {
 async fn key_that_stays_busy_is_given_up() {
     let (aws, asked) = answers::aws(vec![refused(409, "ConditionalRequestConflict"); 6]).await;
     let error = S3Blobs::new(aws.s3)
-        .put_new(&at(), b"mask", "image/png")
+        .put_if_absent(&at(), b"mask", "image/png")
         .await
         .expect_err("busy");
     assert_eq!(error.kind, PortErrorKind::Unavailable);

@@ -209,7 +209,7 @@ fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode
     let (active, text) = match outcome {
         Activated::Done(active) => (
             active,
-            "is active now; workers take it up within WALKAROUND_BUNDLE_LOOK_S, functions when they next start",
+            "is active now; workers take it up within WALKAROUND_BUNDLE_POLL_S, functions when they next start",
         ),
         Activated::Already(active) => (active, "was active already"),
         Activated::NoSuchVersion => {

@@ -3,7 +3,9 @@
 //! Names of queues, table and job queue come from the settings (the outputs of the deployed stack give their values);
 //! profile, region and endpoint from the command line or the standard settings of AWS.
 
-use super::backend::{Backend, Pace, ParkedMessage, ParkedPage, Redrive, Redriven, Refusal, Tallies};
+use super::backend::{
+    Backend, InspectionCounts, ParkedMessage, ParkedPage, PollIntervals, Redrive, Redriven, Refusal,
+};
 use crate::args::{Connecting, QueueArg};
 use crate::failure::Failure;
 use async_trait::async_trait;
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_assembly::process::start_log;
 use walkaround_aws::{
-    Aws, BatchCapacity, BatchSettings, Connection, DeadLetters, Health, NotSignedIn, SqsQueue, signed_in,
+    Aws, AwsBatchConfig, BatchCapacity, Connection, DeadLetters, Health, NotSignedIn, SqsQueue, signed_in,
 };
 use walkaround_cloud::CloudStack;
 use walkaround_messages::utc_day;
@@ -130,8 +132,8 @@ impl Backend for CloudClient {
         Arc::clone(&self.stack.clock)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
+    fn pace(&self) -> PollIntervals {
+        PollIntervals {
             results: Duration::from_secs(1),
             parked: Duration::from_secs(15),
             status: Duration::from_secs(5),
@@ -204,35 +206,35 @@ impl Backend for CloudClient {
     }
 
     /// Of what was accepted today: an index counts that, and nothing counts all of time.
-    async fn tallies(&self) -> Result<Tallies, Failure> {
+    async fn counts(&self) -> Result<InspectionCounts, Failure> {
         let now = self.stack.clock.now();
         let day = utc_day(now);
-        let counts = self.stack.records()?.counts_on_day(&day).await?;
-        let mut tallies = Tallies {
+        let by_phase = self.stack.records()?.counts_on_day(&day).await?;
+        let mut counts = InspectionCounts {
             pending: ["accepted", "routed"].map(|phase| (phase.to_owned(), 0)).into(),
-            ..Tallies::default()
+            ..InspectionCounts::default()
         };
-        for ((phase, verdict), records) in counts {
+        for ((phase, verdict), records) in by_phase {
             match (phase.as_str(), verdict) {
-                ("failed", _) => tallies.failed += records,
+                ("failed", _) => counts.failed += records,
                 ("done", verdict) => {
-                    *tallies.verdicts.entry(verdict.unwrap_or_default()).or_default() += records;
+                    *counts.verdicts.entry(verdict.unwrap_or_default()).or_default() += records;
                 }
-                _ => *tallies.pending.entry(phase).or_default() += records,
+                _ => *counts.pending.entry(phase).or_default() += records,
             }
         }
         let minutes = (now.0 % 86_400_000) as f64 / 60_000.0;
-        let done: u64 = tallies.verdicts.values().sum();
-        tallies.done_per_minute = Some(done as f64 / minutes.max(1.0));
-        tallies.day = Some(day);
-        Ok(tallies)
+        let done: u64 = counts.verdicts.values().sum();
+        counts.done_per_minute = Some(done as f64 / minutes.max(1.0));
+        counts.day = Some(day);
+        Ok(counts)
     }
 
     async fn jobs(&self) -> Result<Vec<WorkerJob>, Failure> {
         let Some(queue) = self.named().get(JOB_QUEUE) else {
             return Ok(Vec::new());
         };
-        let settings = BatchSettings {
+        let settings = AwsBatchConfig {
             job_queue: queue.to_owned(),
             // Starting needs it; this only lists.
             job_definition: String::new(),

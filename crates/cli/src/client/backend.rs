@@ -68,7 +68,7 @@ pub(crate) struct Refusal {
 
 /// How many inspections stand where.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Tallies {
+pub(crate) struct InspectionCounts {
     /// The day of acceptance (UTC) that this is about; all time when none.
     pub day: Option<String>,
     /// Not final, by phase.
@@ -77,14 +77,14 @@ pub(crate) struct Tallies {
     pub verdicts: BTreeMap<String, u64>,
     pub failed: u64,
     /// What became final lately, where the stack knows.
-    pub lately: Option<Lately>,
+    pub recent: Option<RecentThroughput>,
     /// Done of the day, by the minutes that it has.
     pub done_per_minute: Option<f64>,
 }
 
 /// What became final in the last minute and the last hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lately {
+pub(crate) struct RecentThroughput {
     pub done_minute: u64,
     pub done_hour: u64,
     pub failed_hour: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Lately {
 
 /// How often a stack may be asked, and how far.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct PollIntervals {
     /// Between two looks for results that found nothing new.
     pub results: Duration,
     /// Between two looks at parked messages.
@@ -115,7 +115,7 @@ pub(crate) trait Backend: Send + Sync {
 
     fn clock(&self) -> Arc<dyn Clock>;
 
-    fn pace(&self) -> Pace;
+    fn pace(&self) -> PollIntervals;
 
     fn queue(&self, queue: QueueArg) -> Result<Arc<dyn Queue>, Failure>;
 
@@ -137,7 +137,7 @@ pub(crate) trait Backend: Send + Sync {
     /// Why nothing takes photos from the intake queue, as a clause; none where something does, or where it cannot be known.
     async fn nobody_takes(&self) -> Option<String>;
 
-    async fn tallies(&self) -> Result<Tallies, Failure>;
+    async fn counts(&self) -> Result<InspectionCounts, Failure>;
 
     /// Worker jobs, those that ended lately too.
     async fn jobs(&self) -> Result<Vec<WorkerJob>, Failure>;

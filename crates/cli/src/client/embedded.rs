@@ -1,8 +1,10 @@
 //! The embedded stack for its clients.
 
-use super::backend::{Backend, Lately, Pace, ParkedMessage, ParkedPage, Redrive, Redriven, Tallies};
+use super::backend::{
+    Backend, InspectionCounts, ParkedMessage, ParkedPage, PollIntervals, RecentThroughput, Redrive, Redriven,
+};
 use crate::args::QueueArg;
-use crate::doctor::up::trouble;
+use crate::doctor::up::problem;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use async_trait::async_trait;
@@ -39,8 +41,8 @@ impl Backend for EmbeddedClient {
         Arc::clone(&self.0.clock)
     }
 
-    fn pace(&self) -> Pace {
-        Pace {
+    fn pace(&self) -> PollIntervals {
+        PollIntervals {
             results: Duration::from_millis(300),
             parked: Duration::from_secs(2),
             status: Duration::from_secs(1),
@@ -110,26 +112,26 @@ impl Backend for EmbeddedClient {
                 "no `walkaround up` runs on {root}: start one, and they are looked at"
             )),
             Some(running) => {
-                let trouble = trouble(&running, self.0.clock.now())?;
+                let error = problem(&running, self.0.clock.now())?;
                 Some(format!(
-                    "the `walkaround up` of {root} {trouble}: `walkaround doctor` says more"
+                    "the `walkaround up` of {root} {error}: `walkaround doctor` says more"
                 ))
             }
         }
     }
 
-    async fn tallies(&self) -> Result<Tallies, Failure> {
+    async fn counts(&self) -> Result<InspectionCounts, Failure> {
         let now = self.0.clock.now();
         let embedded = &self.0.embedded;
         let minute = embedded.finished_since(now - Duration::from_secs(60)).await?;
         let hour = embedded.finished_since(now - Duration::from_secs(3600)).await?;
         let all = embedded.counts().await?;
-        let of = |tallies: &[Tally], phase: &str| -> u64 {
-            let here = tallies.iter().filter(|t| t.phase == phase);
+        let of = |counts: &[Tally], phase: &str| -> u64 {
+            let here = counts.iter().filter(|t| t.phase == phase);
             here.map(|t| t.records).sum()
         };
         let done = all.iter().filter(|t| t.phase == "done");
-        Ok(Tallies {
+        Ok(InspectionCounts {
             day: None,
             pending: ["accepted", "routed"]
                 .into_iter()
@@ -139,7 +141,7 @@ impl Backend for EmbeddedClient {
                 .map(|t| (t.verdict.clone().unwrap_or_default(), t.records))
                 .collect::<BTreeMap<_, _>>(),
             failed: of(&all, "failed"),
-            lately: Some(Lately {
+            recent: Some(RecentThroughput {
                 done_minute: of(&minute, "done"),
                 done_hour: of(&hour, "done"),
                 failed_hour: of(&hour, "failed"),

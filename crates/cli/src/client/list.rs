@@ -6,7 +6,7 @@ use super::rows::{
     print_table, remark, standing_cell, table,
 };
 use super::words::{clock_time, counted};
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
         limit
     };
     let entries = runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Refuse).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         newest(&*stack, query(args).as_ref(), wanted).await
     })?;
     match args.stack.format {

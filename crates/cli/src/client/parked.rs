@@ -3,7 +3,7 @@
 use super::backend::{Backend, ParkedMessage, Redrive, Redriven};
 use super::rows::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
 use super::words::{clock_time, counted};
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{ParkedArgs, Printed, RedriveArgs};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
@@ -17,7 +17,7 @@ const NO_REASON: &str = "not known: delivered too often, the logs tell why";
 
 pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Refuse).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         list(args, &*stack).await
     })
 }
@@ -100,7 +100,7 @@ fn document(message: &ParkedMessage) -> serde_json::Value {
 
 pub(crate) fn redrive(args: &RedriveArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Refuse).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         send_back(args, &*stack).await
     })
 }

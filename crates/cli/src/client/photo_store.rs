@@ -102,7 +102,9 @@ impl PhotoStore {
             bucket: self.bucket.clone(),
             key: format!("{SUBMITTED_PREFIX}{digest}/{name}"),
         };
-        self.blobs.put_new(&at, bytes, "application/octet-stream").await?;
+        self.blobs
+            .put_if_absent(&at, bytes, "application/octet-stream")
+            .await?;
         let photo = PhotoRef::S3 {
             bucket: at.bucket,
             key: at.key,

@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::rows::{ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table};
 use super::words::counted;
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{Printed, QueueArg, RetryArgs};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
@@ -12,10 +12,10 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 use walkaround_messages::utc_day;
-use walkaround_pipeline::ledger::Ledger;
 use walkaround_pipeline::reopen::{
     ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener, Which,
 };
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::Clock;
 
 /// Days that are looked through when none is named, today included.
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &RetryArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::usage("--url goes with one inspection"));
     }
     runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Refuse).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         retry(args, &*stack).await
     })
 }
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RetryArgs) -> Result<ExitCode, Failure> {
 async fn retry(args: &RetryArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
     let records = stack.records()?;
     let reopener = Reopener {
-        ledger: Ledger::new(records.clone()),
+        store: InspectionStore::new(records.clone()),
         records,
         intake: stack.queue(QueueArg::Intake)?,
         clock: stack.clock(),

@@ -3,7 +3,7 @@
 use super::backend::Backend;
 use super::rows::{inspection, print_document, print_line, standing};
 use super::words::{clock_time, duration};
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{Printed, ShowArgs};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn show(args: &ShowArgs) -> Result<ExitCode, Failure> {
-    let stack = open(&args.stack, Missing::Refuse).await?;
+    let stack = open(&args.stack, IfMissing::Fail).await?;
     let read = stack.records()?.read(&args.id).await?;
     let record = read.ok_or_else(|| anyhow!("no inspection `{}`", args.id))?;
     let i = inspection(&record)?;

@@ -3,7 +3,7 @@
 mod document;
 mod print;
 
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{Printed, StatusArgs};
 use crate::failure::Failure;
 use crate::local::stack::{runtime, stop_on_signal};
@@ -13,7 +13,7 @@ use walkaround_assembly::terminal::printable_json;
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Refuse).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         let clock = stack.clock();
         if !args.watch {
             let status = document::read(&*stack).await?;

@@ -15,7 +15,7 @@ use super::backend::Backend;
 use super::photo_store::PhotoStore;
 use super::rows::{print_line, print_notice};
 use super::words::counted;
-use super::{Missing, open};
+use super::{IfMissing, open};
 use crate::args::{Printed, QueueArg, SubmitArgs};
 use crate::failure::Failure;
 use crate::inspect::progress;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
     };
     let mut plan = Plan::read(&args.paths, words)?;
     runtime()?.block_on(async {
-        let stack = open(&args.stack, Missing::Make).await?;
+        let stack = open(&args.stack, IfMissing::Create).await?;
         if args.by_path && stack.name() != "local" {
             return Err(Failure::usage(
                 "--by-path goes with --stack local: AWS reads no files of this machine",

@@ -1,6 +1,6 @@
 //! ONNX Runtime, the device, and the bundle with its self-test.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::library::start;
 use std::path::Path;
 use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
@@ -10,21 +10,21 @@ const MEND: &str =
     "restore the bundle's files, or name another with WALKAROUND_BUNDLE; `walkaround bundle check` shows all";
 
 /// Verifies the bundle in a folder, without running it.
-pub(super) fn verified(folder: &Path) -> (Finding, Option<VerifiedBundle>) {
+pub(super) fn verified(folder: &Path) -> (CheckResult, Option<VerifiedBundle>) {
     let check = "bundle";
     if !folder.is_dir() {
         let what = format!("no folder `{}`", folder.display());
         return (
-            Finding::fail(check, what, "name the bundle's folder with WALKAROUND_BUNDLE"),
+            CheckResult::fail(check, what, "name the bundle's folder with WALKAROUND_BUNDLE"),
             None,
         );
     }
     match VerifiedBundle::load(folder) {
-        Err(error) => (Finding::fail(check, error.to_string(), MEND), None),
+        Err(error) => (CheckResult::fail(check, error.to_string(), MEND), None),
         Ok(bundle) => {
             let manifest = bundle.manifest();
             let what = format!("{} {}, digests as pinned", manifest.name, manifest.version);
-            (Finding::ok(check, what), Some(bundle))
+            (CheckResult::ok(check, what), Some(bundle))
         }
     }
 }
@@ -33,37 +33,37 @@ pub(super) fn verified(folder: &Path) -> (Finding, Option<VerifiedBundle>) {
 pub(super) fn library(
     named: Option<&Path>,
     wanted: Device,
-) -> (Vec<Finding>, Option<(Runtime, ActiveDevice)>) {
+) -> (Vec<CheckResult>, Option<(Runtime, ActiveDevice)>) {
     let runtime = match start(named, Device::Cpu) {
         Ok((runtime, _)) => runtime,
         Err(failure) => {
             let fix = "run `make setup`, or name the library with WALKAROUND_ONNXRUNTIME";
             return (
-                vec![Finding::fail("ONNX Runtime", failure.to_string(), fix)],
+                vec![CheckResult::fail("ONNX Runtime", failure.to_string(), fix)],
                 None,
             );
         }
     };
-    let mut findings = vec![Finding::ok(
+    let mut results = vec![CheckResult::ok(
         "ONNX Runtime",
         runtime.library().display().to_string(),
     )];
     let device = match runtime.resolve(wanted) {
         Ok(device) => {
-            findings.push(Finding::ok("device", device.to_string()));
+            results.push(CheckResult::ok("device", device.to_string()));
             Some((runtime, device))
         }
         Err(error) => {
             let fix = "install what is missing, or set WALKAROUND_DEVICE to cpu or auto";
-            findings.push(Finding::fail("device", error.to_string(), fix));
+            results.push(CheckResult::fail("device", error.to_string(), fix));
             None
         }
     };
-    (findings, device)
+    (results, device)
 }
 
 /// Runs the self-test.
-pub(super) fn self_test(bundle: &VerifiedBundle, (runtime, device): &(Runtime, ActiveDevice)) -> Finding {
+pub(super) fn self_test(bundle: &VerifiedBundle, (runtime, device): &(Runtime, ActiveDevice)) -> CheckResult {
     let options = EngineOptions {
         device: *device,
         threads: 1,
@@ -73,12 +73,12 @@ pub(super) fn self_test(bundle: &VerifiedBundle, (runtime, device): &(Runtime, A
     let tested =
         OnnxEngine::new(runtime, bundle, options).and_then(|mut engine| engine.require_self_test(bundle));
     match tested {
-        Ok(()) if has_one => Finding::ok("self-test", "the networks answer as the manifest expects"),
-        Ok(()) => Finding::warn(
+        Ok(()) if has_one => CheckResult::ok("self-test", "the networks answer as the manifest expects"),
+        Ok(()) => CheckResult::warn(
             "self-test",
             "the bundle has none",
             "`walkaround bundle check DIR --measure PICTURE` prints one for bundle.toml",
         ),
-        Err(error) => Finding::fail("self-test", error.to_string(), MEND),
+        Err(error) => CheckResult::fail("self-test", error.to_string(), MEND),
     }
 }

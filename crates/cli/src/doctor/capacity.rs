@@ -4,11 +4,11 @@
 //! says nothing, what a worker asks for is compared with what the environments may start.
 //! See <https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html>.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::client::words::{counted, duration};
 use std::time::Duration;
 use walkaround_assembly::blocked::Blocked;
-use walkaround_assembly::ending::ending;
+use walkaround_assembly::exit_diagnosis::diagnose;
 use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
 use walkaround_domain::Timestamp;
 use walkaround_ports::{EndCause, WorkerJob, WorkerJobState};
@@ -46,65 +46,65 @@ const TYPES: [(&str, u32, u32, u32); 23] = [
 ];
 
 /// Judges the job queue and its environments.
-pub(super) fn queue_and_environments(queue: &JobQueueHealth) -> Vec<Finding> {
-    let mut findings = vec![job_queue(queue)];
-    findings.extend(queue.environments.iter().map(environment));
-    findings
+pub(super) fn queue_and_environments(queue: &JobQueueHealth) -> Vec<CheckResult> {
+    let mut results = vec![job_queue(queue)];
+    results.extend(queue.environments.iter().map(environment));
+    results
 }
 
-fn job_queue(queue: &JobQueueHealth) -> Finding {
+fn job_queue(queue: &JobQueueHealth) -> CheckResult {
     let check = "job queue";
     let reason = queue.reason.as_deref().unwrap_or("no reason given");
     if !queue.enabled {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             "disabled: no job of it starts",
             "enable it (UpdateJobQueue --state ENABLED)",
         );
     }
     if queue.status == "INVALID" {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             format!("invalid: {reason}"),
-            "mend what the reason names, or deploy the stack again",
+            "fix what the reason names, or deploy the stack again",
         );
     }
     if queue.environments.is_empty() {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             "has no compute environment",
             "deploy the GPU capacity's stack again",
         );
     }
-    Finding::ok(check, format!("enabled, {}", queue.status.to_lowercase()))
+    CheckResult::ok(check, format!("enabled, {}", queue.status.to_lowercase()))
 }
 
-fn environment(e: &EnvironmentHealth) -> Finding {
+fn environment(e: &EnvironmentHealth) -> CheckResult {
     let check = format!("environment {}", e.name);
     if !e.enabled {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             "disabled: it starts no machine",
             "enable it (UpdateComputeEnvironment --state ENABLED)",
         );
     }
     let reason = e.reason.as_deref().unwrap_or_default();
-    if let Some((what, fix)) = trouble(reason) {
-        return Finding::fail(check, format!("{what}: {reason}"), fix);
+    if let Some((what, fix)) = batch_problem(reason) {
+        return CheckResult::fail(check, format!("{what}: {reason}"), fix);
     }
     match e.status.as_str() {
-        "INVALID" => Finding::fail(
+        "INVALID" => CheckResult::fail(
             check,
             format!("invalid: {reason}"),
-            "mend what the reason names (roles, subnets, security groups, image), then update it",
+            "fix what the reason names (roles, subnets, security groups, image), then update it",
         ),
-        "VALID" if e.has_newer_image => Finding::warn(
+        "VALID" if e.has_newer_image => CheckResult::warn(
             check,
             "enabled, valid; AWS has a newer machine image (driver, security fixes) than its machines",
             "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
         ),
-        "VALID" => Finding::ok(check, "enabled, valid"),
-        other => Finding::warn(
+        "VALID" => CheckResult::ok(check, "enabled, valid"),
+        other => CheckResult::warn(
             check,
             format!("{}: {reason}", other.to_lowercase()),
             "wait until it is valid",
@@ -113,19 +113,19 @@ fn environment(e: &EnvironmentHealth) -> Finding {
 }
 
 /// What Batch's words mean: cause and fix.
-pub(super) fn trouble(reason: &str) -> Option<(&'static str, &'static str)> {
+pub(super) fn batch_problem(reason: &str) -> Option<(&'static str, &'static str)> {
     if let Some(EndCause::DriverTooOld | EndCause::ContainerNotStarted) = EndCause::of(reason) {
-        let ending = ending(None, reason);
-        return Some((ending.meaning, ending.first_step));
+        let diagnosis = diagnose(None, reason);
+        return Some((diagnosis.meaning, diagnosis.first_step));
     }
     Blocked::of(reason).map(|blocked| (blocked.meaning(), blocked.first_step()))
 }
 
 /// Judges what a worker asks for, none when there is no such definition, by the environments that are known.
-pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[EnvironmentHealth]) -> Finding {
+pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[EnvironmentHealth]) -> CheckResult {
     let check = "job definition";
     let Some(needs) = needs else {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             "there is no active one of this name",
             "set WALKAROUND_JOB_DEFINITION to the deployed one, or deploy the GPU capacity's stack",
@@ -138,13 +138,13 @@ pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[Environmen
     let managed = environments.iter().filter(|e| !e.instance_types.is_empty());
     let managed: Vec<&EnvironmentHealth> = managed.collect();
     if managed.is_empty() || managed.iter().any(|e| fits(needs, e).is_ok()) {
-        return Finding::ok(check, format!("{} ({asks})", needs.image));
+        return CheckResult::ok(check, format!("{} ({asks})", needs.image));
     }
     let why: Vec<String> = managed
         .iter()
         .filter_map(|e| Some(format!("{}: {}", e.name, fits(needs, e).err()?)))
         .collect();
-    Finding::fail(
+    CheckResult::fail(
         check,
         format!(
             "asks for {asks}, and no environment gives that: {}",
@@ -194,7 +194,7 @@ fn fits(needs: &WorkerNeeds, e: &EnvironmentHealth) -> Result<(), String> {
 }
 
 /// Judges the jobs that wait.
-pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> Finding {
+pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> CheckResult {
     let check = "waiting jobs";
     let starting = jobs.iter().filter(|job| job.state == WorkerJobState::Starting);
     let starting: Vec<(&WorkerJob, Duration)> = starting.map(|job| (job, now.since(job.since))).collect();
@@ -207,16 +207,16 @@ pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> Finding {
     // Batch's reason counts at once; silence only after a while.
     for (job, _) in &starting {
         let reason = job.reason.as_deref().unwrap_or_default();
-        if let Some((what, fix)) = trouble(reason) {
-            return Finding::fail(check, format!("{count} stuck: {what}: {reason}"), fix);
+        if let Some((what, fix)) = batch_problem(reason) {
+            return CheckResult::fail(check, format!("{count} stuck: {what}: {reason}"), fix);
         }
     }
     if longest <= STUCK_AFTER {
-        return Finding::ok(check, format!("{count} starting"));
+        return CheckResult::ok(check, format!("{count} starting"));
     }
     let reason = starting.iter().find_map(|(job, _)| job.reason.clone());
     let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    Finding::fail(
+    CheckResult::fail(
         check,
         format!("{count} stuck, the longest for {}{reason}", duration(longest)),
         "the lines above name the cause; else the quota of G and VT instances in Service Quotas, the subnets' way to \

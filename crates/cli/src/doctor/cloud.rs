@@ -2,7 +2,7 @@
 
 use super::bundle;
 use super::capacity::{definition, queue_and_environments, waiting};
-use super::finding::Finding;
+use super::finding::CheckResult;
 use super::lane::{self, LaneBounds};
 use super::queues::{QueueFacts, Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
@@ -29,7 +29,7 @@ const SCALER_TICK: Duration = Duration::from_secs(60);
 const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
 
 /// All checks.
-pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> {
     let client = match CloudClient::connect(&args.connecting).await {
         Ok(client) => client,
         Err(failure) => {
@@ -40,33 +40,33 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
                 ),
                 _ => ("credentials", "do what the line says, then look again"),
             };
-            return Ok(vec![Finding::fail(check, failure.to_string(), fix)]);
+            return Ok(vec![CheckResult::fail(check, failure.to_string(), fix)]);
         }
     };
     let health = client.health();
-    let mut findings = Vec::new();
+    let mut results = Vec::new();
     match health.identity().await {
-        Ok(who) => findings.push(Finding::ok(
+        Ok(who) => results.push(CheckResult::ok(
             "credentials",
             format!("account {}, {}", who.account, who.arn),
         )),
         Err(error) => {
-            findings.push(credentials(&error));
+            results.push(credentials(&error));
             // Nothing else would answer otherwise.
             if error.kind == PortErrorKind::Denied || error.kind == PortErrorKind::Unavailable {
-                return Ok(findings);
+                return Ok(results);
             }
         }
     }
-    let waiting = queues_and_records(&client, &mut findings).await;
-    findings.push(event_source(&client).await);
-    findings.extend(active_bundle(client.stack()).await);
-    findings.extend(batch(&client, waiting).await);
-    findings.push(alarms(client.stack(), health).await);
-    Ok(findings)
+    let waiting = queues_and_records(&client, &mut results).await;
+    results.push(event_source(&client).await);
+    results.extend(active_bundle(client.stack()).await);
+    results.extend(batch(&client, waiting).await);
+    results.push(alarms(client.stack(), health).await);
+    Ok(results)
 }
 
-fn credentials(error: &PortError) -> Finding {
+fn credentials(error: &PortError) -> CheckResult {
     let fix = match error.kind {
         // Also no credentials at all: a role's may come later.
         PortErrorKind::Unavailable => {
@@ -76,16 +76,16 @@ fn credentials(error: &PortError) -> Finding {
             "set AWS_PROFILE or --profile, sign in again (`aws sso login`), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         }
     };
-    Finding::fail("credentials", error.detail.clone(), fix)
+    CheckResult::fail("credentials", error.detail.clone(), fix)
 }
 
 /// A name that is not set.
-fn unset(check: &str, error: &SettingsError) -> Finding {
-    Finding::fail(check, error.to_string(), DEPLOY)
+fn unset(check: &str, error: &SettingsError) -> CheckResult {
+    CheckResult::fail(check, error.to_string(), DEPLOY)
 }
 
 /// Judges queues and the table; how many messages wait for a worker.
-async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -> u64 {
+async fn queues_and_records(client: &CloudClient, results: &mut Vec<CheckResult>) -> u64 {
     let mut waiting = 0;
     for name in queues(None) {
         let takers = match name {
@@ -98,10 +98,10 @@ async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -
                 if *name == QueueArg::Segmentation {
                     waiting = facts.depth.ready;
                 }
-                findings.extend(queue(&facts, takers));
+                results.extend(queue(&facts, takers));
             }
             Err(failure) => {
-                findings.push(Finding::failed(
+                results.push(CheckResult::failed(
                     format!("{} queue", name.as_str()),
                     &failure,
                     DEPLOY,
@@ -110,11 +110,11 @@ async fn queues_and_records(client: &CloudClient, findings: &mut Vec<Finding>) -
         }
     }
     let stack = client.stack();
-    findings.push(match stack.settings.aws.need(TABLE) {
+    results.push(match stack.settings.aws.need(TABLE) {
         Err(error) => unset("table", &error),
         Ok(table) => match client.health().table(table).await {
-            Ok(()) => Finding::ok("table", table),
-            Err(error) => Finding::unanswered("table", &error, DEPLOY),
+            Ok(()) => CheckResult::ok("table", table),
+            Err(error) => CheckResult::unanswered("table", &error, DEPLOY),
         },
     });
     waiting
@@ -138,7 +138,7 @@ async fn ask_age(client: &CloudClient, name: QueueArg, facts: &mut QueueFacts) {
     }
 }
 
-async fn event_source(client: &CloudClient) -> Finding {
+async fn event_source(client: &CloudClient) -> CheckResult {
     let check = "triage function";
     let url = match client.stack().settings.aws.need(INTAKE_QUEUE) {
         Ok(url) => url,
@@ -146,15 +146,15 @@ async fn event_source(client: &CloudClient) -> Finding {
     };
     match client.health().event_sources(url).await {
         Ok(sources) => triage(&sources),
-        Err(error) => Finding::unanswered(check, &error, DEPLOY),
+        Err(error) => CheckResult::unanswered(check, &error, DEPLOY),
     }
 }
 
 /// Judges what takes messages from the intake queue.
-fn triage(sources: &[EventSource]) -> Finding {
+fn triage(sources: &[EventSource]) -> CheckResult {
     let check = "triage function";
     let Some(source) = sources.iter().find(|s| s.state == "Enabled").or(sources.first()) else {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             "no function takes messages from the intake queue",
             "deploy the pipeline's stack: it makes the event source",
@@ -163,20 +163,20 @@ fn triage(sources: &[EventSource]) -> Finding {
     let name = &source.function;
     let last = source.last_result.as_deref().unwrap_or_default();
     if last.starts_with("PROBLEM") {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             format!("{name}: {last}"),
-            "mend what the result names: role, queue or key",
+            "fix what the result names: role, queue or key",
         );
     }
     match source.state.as_str() {
-        "Enabled" => Finding::ok(check, format!("{name} takes messages from the intake queue")),
-        "Creating" | "Enabling" | "Updating" => Finding::warn(
+        "Enabled" => CheckResult::ok(check, format!("{name} takes messages from the intake queue")),
+        "Creating" | "Enabling" | "Updating" => CheckResult::warn(
             check,
             format!("the event source of {name} is {}", source.state.to_lowercase()),
             "wait a minute and look again",
         ),
-        other => Finding::fail(
+        other => CheckResult::fail(
             check,
             format!(
                 "the event source of {name} is {}: nobody takes photos in",
@@ -187,67 +187,67 @@ fn triage(sources: &[EventSource]) -> Finding {
     }
 }
 
-async fn active_bundle(stack: &CloudStack) -> Vec<Finding> {
+async fn active_bundle(stack: &CloudStack) -> Vec<CheckResult> {
     let folder = match stack.bundle().await {
         Ok((folder, _)) => folder,
         Err(failure) => {
             let fix = "`walkaround bundle list` shows what is there; push and activate a version";
-            return vec![Finding::fail("bundle", failure.to_string(), fix)];
+            return vec![CheckResult::fail("bundle", failure.to_string(), fix)];
         }
     };
     let (verified, loaded) = bundle::verified(&folder);
-    let mut findings = vec![verified];
-    let Some(loaded) = loaded else { return findings };
+    let mut results = vec![verified];
+    let Some(loaded) = loaded else { return results };
     // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
     match bundle::library(stack.settings.onnxruntime.as_deref(), Device::Cpu).1 {
-        Some(running) => findings.push(bundle::self_test(&loaded, &running)),
-        None => findings.push(Finding::warn(
+        Some(running) => results.push(bundle::self_test(&loaded, &running)),
+        None => results.push(CheckResult::warn(
             "self-test",
             "not run: no ONNX Runtime on this machine",
             "run `make setup`, or name the library with WALKAROUND_ONNXRUNTIME",
         )),
     }
-    findings
+    results
 }
 
-async fn batch(client: &CloudClient, waits: u64) -> Vec<Finding> {
+async fn batch(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
     let (health, named) = (client.health(), &client.stack().settings.aws);
     let Some(name) = named.get(JOB_QUEUE) else {
         let what = "WALKAROUND_JOB_QUEUE is not set: photos of the GPU lane wait for ever";
         return vec![match waits {
-            0 => Finding::warn("job queue", what, DEPLOY),
-            _ => Finding::fail("job queue", what, DEPLOY),
+            0 => CheckResult::warn("job queue", what, DEPLOY),
+            _ => CheckResult::fail("job queue", what, DEPLOY),
         }];
     };
     let queue = match health.job_queue(name).await {
         Ok(Some(queue)) => Ok(queue),
-        Ok(None) => Err(Finding::fail(
+        Ok(None) => Err(CheckResult::fail(
             "job queue",
             format!("there is no job queue {name}"),
             DEPLOY,
         )),
-        Err(error) => Err(Finding::unanswered("job queue", &error, DEPLOY)),
+        Err(error) => Err(CheckResult::unanswered("job queue", &error, DEPLOY)),
     };
-    let (environments, mut findings) = match queue {
+    let (environments, mut results) = match queue {
         Ok(queue) => (queue.environments.clone(), queue_and_environments(&queue)),
         Err(finding) => (Vec::new(), vec![finding]),
     };
-    findings.push(match named.need(JOB_DEFINITION) {
+    results.push(match named.need(JOB_DEFINITION) {
         Err(error) => unset("job definition", &error),
         Ok(name) => match health.worker_needs(name).await {
             Ok(needs) => definition(needs.as_ref(), &environments),
-            Err(error) => Finding::unanswered("job definition", &error, DEPLOY),
+            Err(error) => CheckResult::unanswered("job definition", &error, DEPLOY),
         },
     });
-    findings.extend(fleet(client, waits).await);
-    findings
+    results.extend(fleet(client, waits).await);
+    results
 }
 
 /// Jobs that wait, workers, and how they end.
-async fn fleet(client: &CloudClient, waits: u64) -> Vec<Finding> {
+async fn fleet(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
     let jobs = match client.jobs().await {
         Ok(jobs) => jobs,
-        Err(failure) => return vec![Finding::failed("workers", &failure, DEPLOY)],
+        Err(failure) => return vec![CheckResult::failed("workers", &failure, DEPLOY)],
     };
     let now = client.clock().now();
     let bounds = LaneBounds {
@@ -257,27 +257,27 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<Finding> {
         scaler: STARTER,
     };
     let state = lane::look(client, bounds).await;
-    let state = state.unwrap_or_else(|failure| Finding::failed("gpu lane", &failure, DEPLOY));
-    let mut findings = vec![waiting(&jobs, now), state];
+    let state = state.unwrap_or_else(|failure| CheckResult::failed("gpu lane", &failure, DEPLOY));
+    let mut results = vec![waiting(&jobs, now), state];
     match WorkerFacts::gather(client, jobs.clone(), (waits, STARTER)).await {
-        Ok(seen) => findings.extend(workers(&seen)),
+        Ok(seen) => results.extend(workers(&seen)),
         // The table does not answer; Batch did.
         Err(failure) => {
-            findings.push(Finding::failed("workers", &failure, DEPLOY));
-            findings.push(exits(&jobs, now));
+            results.push(CheckResult::failed("workers", &failure, DEPLOY));
+            results.push(exits(&jobs, now));
         }
     }
-    findings
+    results
 }
 
-async fn alarms(stack: &CloudStack, health: &Health) -> Finding {
+async fn alarms(stack: &CloudStack, health: &Health) -> CheckResult {
     // Names of one stage begin alike: those of jobs and those of alarms.
     let jobs = stack.settings.aws.get(JOB_PREFIX).unwrap_or_default();
     let prefix = jobs.strip_suffix("worker").unwrap_or(jobs);
     match health.alarms(prefix).await {
         Ok(raised) => judge_alarms(&raised, prefix),
         // Alarms tell of trouble, they are none.
-        Err(error) => Finding::warn(
+        Err(error) => CheckResult::warn(
             "alarms",
             format!("cannot be asked: {}", error.detail),
             "use credentials that may call cloudwatch:DescribeAlarms",
@@ -285,15 +285,15 @@ async fn alarms(stack: &CloudStack, health: &Health) -> Finding {
     }
 }
 
-fn judge_alarms(raised: &[Alarm], prefix: &str) -> Finding {
+fn judge_alarms(raised: &[Alarm], prefix: &str) -> CheckResult {
     if raised.is_empty() {
-        return Finding::ok("alarms", format!("none of `{prefix}…` is raised"));
+        return CheckResult::ok("alarms", format!("none of `{prefix}…` is raised"));
     }
     let each: Vec<String> = raised
         .iter()
         .map(|a| format!("{} ({})", a.name, a.reason))
         .collect();
-    Finding::fail(
+    CheckResult::fail(
         "alarms",
         format!("raised: {}", each.join("; ")),
         "docs/operations.md says of each alarm what to try first",

@@ -16,7 +16,7 @@ pub(super) enum Level {
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Finding {
+pub(super) struct CheckResult {
     /// What was looked at.
     pub check: String,
     pub level: Level,
@@ -26,7 +26,7 @@ pub(super) struct Finding {
     pub fix: Option<String>,
 }
 
-impl Finding {
+impl CheckResult {
     pub(super) fn ok(check: impl Into<String>, what: impl Into<String>) -> Self {
         Self {
             check: check.into(),

@@ -1,6 +1,6 @@
 //! The GPU lane, as its scaler left it.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::client::backend::Backend;
 use crate::client::words::duration;
 use crate::failure::Failure;
@@ -27,22 +27,22 @@ pub(super) struct LaneBounds {
 
 impl LaneBounds {
     /// No scaler looks at the lane.
-    fn without_scaler(self, what: String) -> Finding {
+    fn without_scaler(self, what: String) -> CheckResult {
         if self.scaler_expected {
-            Finding::warn(CHECK, what, self.scaler)
+            CheckResult::warn(CHECK, what, self.scaler)
         } else {
-            Finding::ok(CHECK, "no scaler runs, and no photo waits for the lane")
+            CheckResult::ok(CHECK, "no scaler runs, and no photo waits for the lane")
         }
     }
 }
 
 /// Reads the state of the lane and judges it.
-pub(super) async fn look(stack: &dyn Backend, bounds: LaneBounds) -> Result<Finding, Failure> {
+pub(super) async fn look(stack: &dyn Backend, bounds: LaneBounds) -> Result<CheckResult, Failure> {
     let body = stack.state()?.read(LANE_STATE).await?;
     let state = match body.map(|body| parse_lane_state(&body)).transpose() {
         Ok(state) => state,
         Err(unreadable) => {
-            return Ok(Finding::fail(
+            return Ok(CheckResult::fail(
                 CHECK,
                 format!("what its scaler left cannot be read: {unreadable}"),
                 bounds.scaler,
@@ -52,7 +52,7 @@ pub(super) async fn look(stack: &dyn Backend, bounds: LaneBounds) -> Result<Find
     Ok(judge(state.as_ref(), stack.clock().now(), bounds))
 }
 
-fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Finding {
+fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> CheckResult {
     let Some(state) = state else {
         return bounds.without_scaler("no scaler has looked at it yet".to_owned());
     };
@@ -68,14 +68,14 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Findi
     // The rate plays no part in an outage.
     let lane = state.seen(now, 1.0);
     match lane.outage(bounds.cold_start) {
-        None => Finding::ok(CHECK, format!("{} live, {} starting", state.live, state.starting)),
-        Some(LaneOutage::Closed) => Finding::ok(CHECK, "closed: WALKAROUND_WORKERS_MAX is 0"),
-        Some(outage @ LaneOutage::StartsFail { .. }) => Finding::fail(
+        None => CheckResult::ok(CHECK, format!("{} live, {} starting", state.live, state.starting)),
+        Some(LaneOutage::Closed) => CheckResult::ok(CHECK, "closed: WALKAROUND_WORKERS_MAX is 0"),
+        Some(outage @ LaneOutage::StartsFail { .. }) => CheckResult::fail(
             CHECK,
             format!("{}; photos are looked at inline meanwhile", in_words(&outage)),
             "the line on worker exits tells why; correct that, and the next try opens the lane",
         ),
-        Some(outage @ LaneOutage::DoesNotCome { .. }) => Finding::fail(
+        Some(outage @ LaneOutage::DoesNotCome { .. }) => CheckResult::fail(
             CHECK,
             format!("{}; photos are looked at inline meanwhile", in_words(&outage)),
             "see why workers do not start or do not get ready: the lines on jobs and workers, and the workers' logs",
@@ -98,7 +98,7 @@ mod tests {
         scaler: "start it",
     };
 
-    fn judged(state: Option<&LaneState>) -> Finding {
+    fn judged(state: Option<&LaneState>) -> CheckResult {
         judge(state, NOW, BOUNDS)
     }
 

@@ -1,6 +1,6 @@
 //! Looking at the embedded stack.
 
-use super::finding::{Finding, port_error};
+use super::finding::{CheckResult, port_error};
 use super::lane::LaneBounds;
 use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
@@ -31,63 +31,63 @@ pub(super) fn settings(args: &StackArgs) -> Result<Settings, SettingsError> {
 }
 
 /// All checks.
-pub(super) async fn look(args: &StackArgs) -> Result<Vec<Finding>, Failure> {
+pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> {
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(error) => {
-            return Ok(vec![Finding::fail(
+            return Ok(vec![CheckResult::fail(
                 "settings",
                 error.to_string(),
                 "correct the variable; README lists what each may be",
             )]);
         }
     };
-    let mut findings = vec![Finding::ok("settings", "each value can be read")];
+    let mut results = vec![CheckResult::ok("settings", "each value can be read")];
     let (verified, loaded) = bundle::verified(&settings.bundle);
-    findings.push(verified);
+    results.push(verified);
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
-    findings.extend(library);
+    results.extend(library);
     if let (Some(loaded), Some(running)) = (&loaded, &running) {
-        findings.push(bundle::self_test(loaded, running));
+        results.push(bundle::self_test(loaded, running));
     }
     let listening = port::look(settings.listen.as_deref()).await;
-    findings.push(port::listening(
+    results.push(port::listening(
         &listening,
         settings.listen.as_deref().unwrap_or_default(),
     ));
     match root(&settings.root) {
-        Err(finding) => findings.push(finding),
+        Err(finding) => results.push(finding),
         Ok(stack) => {
-            findings.push(Finding::ok(
+            results.push(CheckResult::ok(
                 "root",
                 format!("{}, the database opens", settings.root.display()),
             ));
-            findings.extend(inside(&EmbeddedClient(stack)).await);
+            results.extend(inside(&EmbeddedClient(stack)).await);
         }
     }
-    Ok(findings)
+    Ok(results)
 }
 
 /// Opens the root, where there is one: looking makes none.
-fn root(root: &Path) -> Result<Stack, Finding> {
+fn root(root: &Path) -> Result<Stack, CheckResult> {
     if !Stack::is_there(root) {
-        return Err(Finding::fail(
+        return Err(CheckResult::fail(
             "root",
             format!("no stack in `{}`", root.display()),
             "start `walkaround up`, which makes one, or name another folder with --root or WALKAROUND_ROOT",
         ));
     }
     Stack::open(Some(root)).map_err(|failure| {
-        Finding::fail(
+        CheckResult::fail(
             "root",
             failure.to_string(),
-            "mend the folder or its database, or name another with --root or WALKAROUND_ROOT",
+            "fix the folder or its database, or name another with --root or WALKAROUND_ROOT",
         )
     })
 }
 
-async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
-    let mut findings = Vec::new();
+async fn inside(stack: &EmbeddedClient) -> Vec<CheckResult> {
+    let mut results = Vec::new();
     let (mut waiting, mut intake) = (0, 0);
     for name in queues(None) {
         match gather(stack, *name, Reasons::Read).await {
@@ -96,9 +96,9 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
                     QueueArg::Segmentation => waiting = facts.depth.ready,
                     QueueArg::Intake => intake = facts.depth.ready,
                 }
-                findings.extend(queue(&facts, TAKERS));
+                results.extend(queue(&facts, TAKERS));
             }
-            Err(failure) => findings.push(broken(format!("{} queue", name.as_str()), &failure)),
+            Err(failure) => results.push(broken(format!("{} queue", name.as_str()), &failure)),
         }
     }
     let running = stack.0.embedded.running_up();
@@ -109,13 +109,13 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
         scaler: STARTER,
     };
     match lane::look(stack, bounds).await {
-        Ok(finding) => findings.push(finding),
-        Err(failure) => findings.push(broken("gpu lane".to_owned(), &failure)),
+        Ok(finding) => results.push(finding),
+        Err(failure) => results.push(broken("gpu lane".to_owned(), &failure)),
     }
-    findings.push(hidden(stack).await);
-    findings.push(match running {
+    results.push(hidden(stack).await);
+    results.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
-        Err(error) => Finding::warn(
+        Err(error) => CheckResult::warn(
             "up",
             format!("cannot be seen: {error}"),
             "let this user read the root and all that is in it",
@@ -123,19 +123,19 @@ async fn inside(stack: &EmbeddedClient) -> Vec<Finding> {
     });
     match stack.jobs().await {
         Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
-            Ok(facts) => findings.extend(workers(&facts)),
+            Ok(facts) => results.extend(workers(&facts)),
             Err(failure) => {
-                findings.push(broken("workers".to_owned(), &failure));
-                findings.push(exits(&jobs, stack.clock().now()));
+                results.push(broken("workers".to_owned(), &failure));
+                results.push(exits(&jobs, stack.clock().now()));
             }
         },
-        Err(failure) => findings.push(broken("workers".to_owned(), &failure)),
+        Err(failure) => results.push(broken("workers".to_owned(), &failure)),
     }
-    findings
+    results
 }
 
 /// Messages that a clock has hidden which was ahead.
-async fn hidden(stack: &EmbeddedClient) -> Finding {
+async fn hidden(stack: &EmbeddedClient) -> CheckResult {
     let mut all = 0;
     for queue in [INTAKE, SEGMENTATION] {
         match stack.0.embedded.hidden_ahead(queue).await {
@@ -144,8 +144,8 @@ async fn hidden(stack: &EmbeddedClient) -> Finding {
         }
     }
     match all {
-        0 => Finding::ok("clock", "no message was hidden by a clock that was ahead"),
-        hidden => Finding::warn(
+        0 => CheckResult::ok("clock", "no message was hidden by a clock that was ahead"),
+        hidden => CheckResult::warn(
             "clock",
             format!(
                 "{hidden} messages are hidden too far ahead: the clock was ahead when they were sent or leased"
@@ -156,7 +156,7 @@ async fn hidden(stack: &EmbeddedClient) -> Finding {
 }
 
 /// What the database did not answer.
-fn broken(check: String, failure: &Failure) -> Finding {
+fn broken(check: String, failure: &Failure) -> CheckResult {
     let fix = match port_error(failure).map(|error| error.kind) {
         Some(PortErrorKind::Corrupt) => {
             "the database is damaged: stop `walkaround up`, move the root away, and submit again"
@@ -166,10 +166,10 @@ fn broken(check: String, failure: &Failure) -> Finding {
             "look again: the database is busy, or its disk full or failing (`df`, the system's log)"
         }
         Some(PortErrorKind::NotFound | PortErrorKind::Invalid | PortErrorKind::TooLarge) | None => {
-            "mend what the line names, or name another folder with --root or WALKAROUND_ROOT"
+            "fix what the line names, or name another folder with --root or WALKAROUND_ROOT"
         }
     };
-    Finding::fail(check, failure.to_string(), fix)
+    CheckResult::fail(check, failure.to_string(), fix)
 }
 
 #[cfg(test)]

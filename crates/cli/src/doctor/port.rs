@@ -1,6 +1,6 @@
 //! The address that `up` listens on: whether `up` answers there, or somebody else does, or nobody.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,29 +57,29 @@ async fn health(address: &str) -> std::io::Result<String> {
 }
 
 /// Judges it.
-pub(super) fn listening(is: &Listening, address: &str) -> Finding {
+pub(super) fn listening(is: &Listening, address: &str) -> CheckResult {
     let check = "HTTP address";
     match is {
-        Listening::NotAsked => Finding::ok(check, "none asked for"),
+        Listening::NotAsked => CheckResult::ok(check, "none asked for"),
         Listening::Up { healthy: true } => {
-            Finding::ok(check, format!("`walkaround up` answers on {address}"))
+            CheckResult::ok(check, format!("`walkaround up` answers on {address}"))
         }
-        Listening::Up { healthy: false } => Finding::fail(
+        Listening::Up { healthy: false } => CheckResult::fail(
             check,
             format!("`walkaround up` answers on {address} that its database does not"),
             "look at its log; the lines on root and database tell more",
         ),
-        Listening::Nobody => Finding::warn(
+        Listening::Nobody => CheckResult::warn(
             check,
             format!("nothing listens on {address}: `walkaround up` does not run"),
             "start `walkaround up`",
         ),
-        Listening::Other => Finding::fail(
+        Listening::Other => CheckResult::fail(
             check,
             format!("{address} is taken by another program: `walkaround up` cannot start"),
             "stop that program, or set WALKAROUND_LISTEN to another address",
         ),
-        Listening::Impossible(why) => Finding::fail(
+        Listening::Impossible(why) => CheckResult::fail(
             check,
             format!("nobody can listen on {address}: {why}"),
             "set WALKAROUND_LISTEN to host:port of this machine, as in 127.0.0.1:8377",

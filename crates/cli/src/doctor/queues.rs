@@ -1,6 +1,6 @@
 //! Queues: whether they are there, whether somebody takes from them, what is parked.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::args::QueueArg;
 use crate::client::backend::Backend;
 use crate::client::words::{counted, duration};
@@ -61,14 +61,14 @@ pub(super) async fn gather(
 }
 
 /// Judges one queue. `takers` are those who should take from it, in words.
-pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<Finding> {
+pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<CheckResult> {
     let QueueFacts { name, depth, .. } = facts;
     let check = format!("{name} queue");
     let waiting = depth.ready + depth.delayed;
-    let state = format!("{waiting} waiting, {} in hand", depth.leased);
+    let state = format!("{waiting} waiting, {} in flight", depth.leased);
     let old = depth.oldest_age.filter(|age| *age > AGE_MAX);
-    let mut findings = vec![match old {
-        None if depth.oldest_age.is_none() && depth.ready > 0 && depth.leased == 0 => Finding::warn(
+    let mut results = vec![match old {
+        None if depth.oldest_age.is_none() && depth.ready > 0 && depth.leased == 0 => CheckResult::warn(
             check,
             match &facts.age_unknown {
                 Some(why) => format!("{state}; for how long is not known: {why}"),
@@ -76,35 +76,35 @@ pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<Finding> {
             },
             format!("look again in a minute; if they still wait, {takers}"),
         ),
-        None => Finding::ok(check, state),
-        Some(age) if depth.leased == 0 => Finding::fail(
+        None => CheckResult::ok(check, state),
+        Some(age) if depth.leased == 0 => CheckResult::fail(
             check,
             format!("{state}, the oldest for {}: nobody takes from it", duration(age)),
             takers,
         ),
-        Some(age) => Finding::warn(
+        Some(age) => CheckResult::warn(
             check,
             format!("{state}, the oldest for {}: a backlog", duration(age)),
             "`walkaround status --watch` shows whether it shrinks; else more workers (WALKAROUND_WORKERS_MAX)",
         ),
     }];
     let check = format!("{name} parked");
-    findings.push(match facts.parked {
-        0 => Finding::ok(check, "none"),
+    results.push(match facts.parked {
+        0 => CheckResult::ok(check, "none"),
         parked => {
             let n = usize::try_from(parked).unwrap_or(usize::MAX);
-            Finding::warn(
+            CheckResult::warn(
                 check,
                 format!(
                     "{} parked{}",
                     counted(n, "message"),
                     most_frequent(&facts.reasons)
                 ),
-                "`walkaround parked` shows them; mend the cause, then `walkaround redrive --all`",
+                "`walkaround parked` shows them; fix the cause, then `walkaround redrive --all`",
             )
         }
     });
-    findings
+    results
 }
 
 fn most_frequent(reasons: &[String]) -> String {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Level;
 
-    fn judged(ready: u64, leased: u64, age_s: Option<u64>) -> Finding {
+    fn judged(ready: u64, leased: u64, age_s: Option<u64>) -> CheckResult {
         let facts = QueueFacts {
             name: "intake",
             depth: Depth {

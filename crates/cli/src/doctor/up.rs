@@ -1,19 +1,19 @@
 //! The `up` of an embedded root: whether one runs, and whether it gets on.
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::client::words::{counted, duration};
 use crate::local::health::REPORT_AGE_MAX;
 use walkaround_domain::Timestamp;
 use walkaround_embedded::RunningUp;
 
 /// Judges it. `waiting` messages of the intake queue are ready to be taken.
-pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> Finding {
+pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> CheckResult {
     let check = "up";
     let Some(running) = running else {
         let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
         return match waiting {
-            0 => Finding::ok(check, "does not run, and no photo waits for it"),
-            n => Finding::fail(
+            0 => CheckResult::ok(check, "does not run, and no photo waits for it"),
+            n => CheckResult::fail(
                 check,
                 format!("does not run, and {} for triage", waits(n)),
                 "start `walkaround up`",
@@ -23,13 +23,13 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> F
     let process = running
         .process
         .map_or("another process".to_owned(), |id| format!("process {id}"));
-    match trouble(running, now) {
-        Some(trouble) => Finding::fail(
+    match problem(running, now) {
+        Some(error) => CheckResult::fail(
             check,
-            format!("{process} {trouble}"),
+            format!("{process} {error}"),
             "its log says what it waits for; end it and start it again: nothing is lost",
         ),
-        None => Finding::ok(check, format!("{process} runs and gets on")),
+        None => CheckResult::ok(check, format!("{process} runs and gets on")),
     }
 }
 
@@ -39,7 +39,7 @@ fn waits(photos: usize) -> String {
 }
 
 /// What is wrong with a running `up`, as a clause with it as the subject; none where it gets on, or has just begun.
-pub(crate) fn trouble(running: &RunningUp, now: Timestamp) -> Option<String> {
+pub(crate) fn problem(running: &RunningUp, now: Timestamp) -> Option<String> {
     let report = running.report?;
     let silent = now.since(report.at);
     if silent > REPORT_AGE_MAX {

@@ -1,18 +1,18 @@
-//! Workers: signs of life, and how they end.
+//! Workers: heartbeats, and how they end.
 
-mod ending;
+mod job_diagnosis;
 
-use super::finding::Finding;
+use super::finding::CheckResult;
 use crate::client::backend::Backend;
 use crate::client::words::{counted, duration};
 use crate::failure::Failure;
 use crate::local::health::stalled_after;
-use ending::{Ending, ending};
+use job_diagnosis::{JobDiagnosis, diagnose};
 use std::time::Duration;
 use walkaround_assembly::BEATS_MISSED_MAX;
 use walkaround_domain::Timestamp;
 use walkaround_messages::parse_heartbeat;
-use walkaround_pipeline::scaler::is_silent;
+use walkaround_pipeline::scaler::is_unresponsive;
 use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
 
 /// Failed ends one after the other that are a loop.
@@ -24,10 +24,10 @@ const LATELY: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, Default)]
 pub(super) struct WorkerFacts {
     pub jobs: Vec<WorkerJob>,
-    /// Last sign of life of each worker.
+    /// Last heartbeat of each worker.
     pub beats: Vec<Heartbeat>,
     pub now: Timestamp,
-    /// A sign of life older than this is stale.
+    /// A heartbeat older than this is stale.
     pub beat_age_max: Duration,
     /// A worker that works and finished nothing for this long does not get on.
     pub stalled_after: Duration,
@@ -67,12 +67,12 @@ impl WorkerFacts {
 }
 
 /// Judges all workers.
-pub(super) fn workers(facts: &WorkerFacts) -> Vec<Finding> {
+pub(super) fn workers(facts: &WorkerFacts) -> Vec<CheckResult> {
     vec![signs_of_life(facts), ends(facts)]
 }
 
-/// Judges only how workers ended, where their signs of life are not to be had.
-pub(super) fn exits(jobs: &[WorkerJob], now: Timestamp) -> Finding {
+/// Judges only how workers ended, where their heartbeats are not to be had.
+pub(super) fn exits(jobs: &[WorkerJob], now: Timestamp) -> CheckResult {
     ends(&WorkerFacts {
         jobs: jobs.to_vec(),
         now,
@@ -80,7 +80,7 @@ pub(super) fn exits(jobs: &[WorkerJob], now: Timestamp) -> Finding {
     })
 }
 
-fn signs_of_life(facts: &WorkerFacts) -> Finding {
+fn signs_of_life(facts: &WorkerFacts) -> CheckResult {
     let check = "workers";
     let running: Vec<&WorkerJob> = facts
         .jobs
@@ -95,7 +95,7 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
     // As the scaler judges, which ends those.
     let stale: Vec<String> = running
         .iter()
-        .filter(|job| is_silent(job, &recent, (facts.start_grace, facts.now)))
+        .filter(|job| is_unresponsive(job, &recent, (facts.start_grace, facts.now)))
         .map(|job| {
             format!(
                 "{} for {}",
@@ -105,10 +105,10 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         })
         .collect();
     if let Some(first) = stale.first() {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             format!(
-                "{} of {} gave no sign of life: {first}",
+                "{} of {} sent no heartbeat: {first}",
                 stale.len(),
                 counted(running.len(), "running worker")
             ),
@@ -116,7 +116,7 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
         );
     }
     if let Some(stalled) = without_progress(facts, &recent) {
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             stalled,
             "its log says what it waits for; it ends with 75 after WALKAROUND_STALL_EXIT_S and is replaced",
@@ -130,19 +130,19 @@ fn signs_of_life(facts: &WorkerFacts) -> Finding {
     // A worker that somebody started by hand has no job.
     if facts.waiting > 0 && running.len() + starting + recent.len() == 0 {
         let waiting = usize::try_from(facts.waiting).unwrap_or(usize::MAX);
-        return Finding::fail(
+        return CheckResult::fail(
             check,
             format!("{} for the GPU lane, and no worker", counted(waiting, "message")),
             facts.starter,
         );
     }
-    Finding::ok(
+    CheckResult::ok(
         check,
         format!("{} running, {starting} starting", running.len().max(recent.len())),
     )
 }
 
-/// Workers that give signs of life and finish nothing.
+/// Workers that send heartbeats and finish nothing.
 fn without_progress(facts: &WorkerFacts, recent: &[Heartbeat]) -> Option<String> {
     let stalled: Vec<String> = recent
         .iter()
@@ -162,37 +162,37 @@ fn without_progress(facts: &WorkerFacts, recent: &[Heartbeat]) -> Option<String>
 }
 
 /// How the workers that ended last ended.
-fn ends(facts: &WorkerFacts) -> Finding {
+fn ends(facts: &WorkerFacts) -> CheckResult {
     let check = "worker exits";
     let seen = facts.jobs.iter().map(|job| (facts.last_seen(job), job));
     let mut jobs: Vec<(Timestamp, &WorkerJob)> =
         seen.filter(|(at, _)| facts.now.since(*at) <= LATELY).collect();
     jobs.sort_by_key(|(at, job)| std::cmp::Reverse((*at, job.id.as_str())));
-    let mut failed: Vec<Ending> = Vec::new();
+    let mut failed: Vec<JobDiagnosis> = Vec::new();
     for (_, job) in jobs {
         match &job.state {
             // One that waits says nothing yet; one that runs may end as those before.
             WorkerJobState::Starting | WorkerJobState::Running => {}
             WorkerJobState::Ended { exit } => {
-                match ending(*exit, job.reason.as_deref().unwrap_or_default()) {
-                    Some(ending) => failed.push(ending),
+                match diagnose(*exit, job.reason.as_deref().unwrap_or_default()) {
+                    Some(diagnosis) => failed.push(diagnosis),
                     None => break,
                 }
             }
         }
     }
     let Some(last) = failed.first() else {
-        return Finding::ok(
+        return CheckResult::ok(
             check,
             "the last worker that ended did so as it should, or none has",
         );
     };
     let what = &last.what;
     if failed.len() < LOOP {
-        return Finding::warn(check, format!("the last worker ended {what}"), last.fix);
+        return CheckResult::warn(check, format!("the last worker ended {what}"), last.fix);
     }
     let same = failed.iter().filter(|e| e.what == *what).count();
-    Finding::fail(
+    CheckResult::fail(
         check,
         format!(
             "a crash loop: the last {} workers failed, {same} of them {what}",
@@ -264,7 +264,7 @@ mod tests {
             ),
             (facts(vec![running(89)], &[], 0), Level::Ok, "1 running"),
             (facts(vec![running(91)], &[], 0), Level::Fail, "w for 1 min 31 s"),
-            // Another attempt of a job: the sign of life is that of the one before.
+            // Another attempt of a job: the heartbeat is that of the one before.
             (facts(vec![running(30)], &[("w", 500)], 0), Level::Ok, "1 running"),
             (
                 facts(vec![running(95)], &[("w", 500)], 0),
@@ -339,7 +339,7 @@ mod tests {
                 "(ended by signal 9)",
             ),
             (three(None, spawn), Level::Fail, "No such file"),
-            (three(None, ""), Level::Fail, "no reason told"),
+            (three(None, ""), Level::Fail, "no reason given"),
             (
                 three(None, never),
                 Level::Fail,
@@ -360,8 +360,8 @@ mod tests {
                 Level::Fail,
                 "than its job definition allows",
             ),
-            (three(Some(137), END_REASON), Level::Fail, "no sign of life"),
-            (three(Some(0), END_REASON), Level::Fail, "no sign of life"),
+            (three(Some(137), END_REASON), Level::Fail, "no heartbeat"),
+            (three(Some(0), END_REASON), Level::Fail, "no heartbeat"),
             (three(None, "Host EC2 (instance i-1) terminated."), Level::Ok, ""),
             (
                 three(Some(137), "Host EC2 (instance i-1) terminated."),

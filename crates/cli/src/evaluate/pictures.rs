@@ -27,7 +27,7 @@ const JPEG_QUALITY: u8 = 82;
 const FOLDER: &str = "pictures";
 
 /// A photo that has been looked at and whose truth is known.
-pub(crate) struct Looked<'a> {
+pub(crate) struct InspectedPhoto<'a> {
     pub report: &'a PhotoReport,
     pub truth: Truth,
     pub size: Size,
@@ -86,7 +86,7 @@ pub(crate) struct AllShown {
 
 impl Pictures {
     /// Takes a photo when it is among the best, the worst or the false alarms so far.
-    pub(crate) fn offer(&mut self, score: &PhotoScore, looked: &Looked<'_>) {
+    pub(crate) fn offer(&mut self, score: &PhotoScore, looked: &InspectedPhoto<'_>) {
         let counts = score.counts[0];
         let share = |pixels: u64| pixels as f64 / looked.size.pixels() as f64;
         let candidate = || Candidate {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 
 /// Most connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 32;
@@ -17,7 +17,7 @@ const CONNECTIONS_MAX: usize = 32;
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest head of a request.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-/// After this a connection ends with the answer in hand.
+/// After this a connection ends with the answer in flight.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// From asking a connection to end to cutting it: the time for a slow reader to take its last answer.
 const END_TIME_MAX: Duration = Duration::from_secs(5);
@@ -25,7 +25,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Answers until told to stop, and then until the last answer is out.
-pub(super) async fn run(listener: TcpListener, router: Router, mut stop: Stop) {
+pub(super) async fn run(listener: TcpListener, router: Router, mut stop: ShutdownSignal) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -51,7 +51,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, mut stop: Stop) {
     while connections.join_next().await.is_some() {}
 }
 
-async fn converse(stream: TcpStream, router: Router, mut stop: Stop) {
+async fn converse(stream: TcpStream, router: Router, mut stop: ShutdownSignal) {
     // Only costs time when it cannot be set.
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()

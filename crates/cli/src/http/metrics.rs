@@ -82,7 +82,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     }
     lane(site, out).await?;
     let live = live_workers(site, &jobs).await?;
-    let help = "Workers that gave a sign of life lately, by what they are at.";
+    let help = "Workers that sent a heartbeat recent, by what they are at.";
     out.family("walkaround_workers", Kind::Gauge, help);
     for state in WorkerState::ALL {
         let count = live.iter().filter(|beat| beat.state == state).count();
@@ -113,7 +113,7 @@ async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     Ok(())
 }
 
-/// The last signs of life of workers that are not known to be over.
+/// The last heartbeats of workers that are not known to be over.
 async fn live_workers(site: &Site, jobs: &[WorkerJob]) -> Result<Vec<HeartbeatDocument>, PortError> {
     let over = |job: &&WorkerJob| matches!(job.state, WorkerJobState::Ended { .. });
     let over: BTreeSet<&str> = jobs.iter().filter(over).map(|job| job.id.as_str()).collect();
@@ -171,7 +171,7 @@ fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
 async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     let minute_ago = site.stack.clock.now() - Duration::from_secs(60);
     let all = site.stack.embedded.counts().await?;
-    let lately = site.stack.embedded.finished_since(minute_ago).await?;
+    let recent = site.stack.embedded.finished_since(minute_ago).await?;
     let help = "Inspections by where they stand; the verdict is empty unless done.";
     out.family("walkaround_inspections", Kind::Gauge, help);
     for (phase, verdict) in [("accepted", ""), ("routed", "")].into_iter().chain(finals()) {
@@ -183,7 +183,7 @@ async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     let help = "Inspections that became final in the last 60 seconds.";
     out.family("walkaround_inspections_finished_last_minute", Kind::Gauge, help);
     for (phase, verdict) in finals() {
-        let count = tally(&lately, phase, verdict);
+        let count = tally(&recent, phase, verdict);
         out.sample(&[("phase", phase), ("verdict", verdict)], count);
     }
     Ok(())
@@ -195,7 +195,7 @@ fn finals() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Every place is written, at 0 too: a series that appears only with its first count has no rate.
-fn tally(tallies: &[Tally], phase: &str, verdict: &str) -> f64 {
+fn tally(counts: &[Tally], phase: &str, verdict: &str) -> f64 {
     let here = |t: &&Tally| t.phase == phase && t.verdict.as_deref().unwrap_or_default() == verdict;
-    tallies.iter().filter(here).map(|t| t.records).sum::<u64>() as f64
+    counts.iter().filter(here).map(|t| t.records).sum::<u64>() as f64
 }

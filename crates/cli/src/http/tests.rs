@@ -27,9 +27,9 @@ use walkaround_domain::{
 use walkaround_embedded::{Embedded, INTAKE, Options, SEGMENTATION_DEAD, SystemClock, WorkerOptions};
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body, record_body};
 use walkaround_pipeline::consumer::Progress;
-use walkaround_pipeline::stop::stop;
+use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::{
-    BlobAddress, Clock, Expect, Heartbeat, IndexKeys, OutEvent, OutMessage, StoredRecord,
+    BlobAddress, Clock, Heartbeat, IndexKeys, OutEvent, OutMessage, Precondition, StoredRecord,
 };
 use walkaround_settings::Settings;
 
@@ -119,7 +119,7 @@ impl Bench {
                 key: format!("inspections/{id}/overlay.jpg"),
             };
             let blobs = self.stack.embedded.blobs();
-            blobs.put_new(&at, bytes, "image/jpeg").await.unwrap();
+            blobs.put_if_absent(&at, bytes, "image/jpeg").await.unwrap();
             inspection.phase = Phase::Done { verdict };
             inspection.outcome = Some(Outcome {
                 overlay: Some(BlobRef {
@@ -154,7 +154,7 @@ impl Bench {
             body,
         };
         let records = self.stack.embedded.records();
-        records.write(&record, Expect::Absent).await.unwrap();
+        records.write(&record, Precondition::Absent).await.unwrap();
     }
 }
 
@@ -201,7 +201,7 @@ async fn health_follows_the_database() {
     assert_eq!((status, body["status"].as_str()), (200, Some("ok")));
 
     let database = rusqlite::Connection::open(bench.folder.path().join("walkaround.db")).unwrap();
-    database.execute_batch("DROP TABLE tallies").unwrap();
+    database.execute_batch("DROP TABLE counts").unwrap();
     let (status, body) = bench.json("/healthz").await;
     assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
 }
@@ -380,7 +380,7 @@ async fn real_connections_are_answered_and_end_with_the_stop() {
     let bench = Bench::new(true).await;
     let listener = bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stopper, stopping) = stop();
+    let (stopper, stopping) = shutdown_signal();
     let server = tokio::spawn(listener::run(listener, bench.router.clone(), stopping));
 
     let mut stream = TcpStream::connect(address).await.unwrap();

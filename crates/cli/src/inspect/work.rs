@@ -15,7 +15,7 @@ use std::time::Instant;
 use walkaround_domain::{Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
-use walkaround_pipeline::look::{self, LookSettings, Looked, Preparation, Rendering};
+use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::{photo_report, timings_ms};
 use walkaround_vision::overlay::OverlayStyle;
@@ -59,11 +59,11 @@ pub(crate) fn each_photo(
 ) -> Result<(), Failure> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(cores).clamp(1, photos.len().max(1));
-    let settings = LookSettings {
+    let settings = InspectionSettings {
         overlay: options.overlays.then(OverlayStyle::default),
         all_classes: options.all_classes,
         gate_stops: options.gate_stops,
-        ..LookSettings::default()
+        ..InspectionSettings::default()
     };
     let shared = Shared {
         engines,
@@ -115,7 +115,7 @@ fn in_order(
 struct Shared<'a> {
     engines: &'a Engines,
     photos: &'a [PathBuf],
-    settings: &'a LookSettings,
+    settings: &'a InspectionSettings,
     memory: MemoryBudget,
     next: AtomicUsize,
     stop: AtomicBool,
@@ -190,7 +190,7 @@ impl Shared<'_> {
         let bytes = match read(photo, self.settings.limits.bytes_max)? {
             Ok(bytes) => bytes,
             Err(reason) => {
-                let looked = Looked::refused(reason);
+                let looked = PhotoResult::refused(reason);
                 return Ok((report(engine, photo, (&looked, None), start), None, None));
             }
         };
@@ -202,7 +202,7 @@ impl Shared<'_> {
             memory: &self.memory,
             ticks: &ticks,
         };
-        let mut looked = look::inspect(&bytes, engine, &with)?;
+        let mut looked = inspection::inspect(&bytes, engine, &with)?;
         let rendering = Rendering {
             file: Some(&bytes),
             settings: self.settings,
@@ -212,16 +212,16 @@ impl Shared<'_> {
             ticks: &ticks,
         };
         let overlay =
-            look::render(&mut looked, &rendering).context("the marked picture cannot be encoded")?;
+            inspection::render(&mut looked, &rendering).context("the marked picture cannot be encoded")?;
         let report = report(engine, photo, (&looked, Some(&bytes)), start);
-        Ok((report, overlay, looked.first_look.map(|look| look.suspect)))
+        Ok((report, overlay, looked.screening.map(|look| look.suspect)))
     }
 }
 
 fn report(
     engine: &OnnxEngine,
     photo: &Path,
-    (looked, bytes): (&Looked, Option<&[u8]>),
+    (looked, bytes): (&PhotoResult, Option<&[u8]>),
     start: Instant,
 ) -> PhotoReport {
     let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_embedded::INTAKE;
 use walkaround_messages::request_json;
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, OutMessage, Queue};
 
 /// Where taken photos go.
@@ -94,7 +94,7 @@ impl DropFolder {
     }
 
     /// Looks until told to stop.
-    pub(crate) async fn watch(mut self, mut stop: Stop) {
+    pub(crate) async fn watch(mut self, mut stop: ShutdownSignal) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
             self.look(&stop).await;
@@ -107,7 +107,7 @@ impl DropFolder {
     }
 
     /// One look at everything; how many photos were taken.
-    async fn look(&mut self, stop: &Stop) -> usize {
+    async fn look(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
         self.scan.look(&self.folder, now);
         let mut taken = 0;

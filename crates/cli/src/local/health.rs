@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 use walkaround_embedded::{UpLock, UpReport};
 use walkaround_pipeline::consumer::Progress;
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
@@ -50,7 +50,7 @@ impl Health {
     }
 
     /// Reports for other processes until told to stop.
-    pub(crate) async fn report_until(self, lock: Arc<UpLock>, every: Duration, mut stop: Stop) {
+    pub(crate) async fn report_until(self, lock: Arc<UpLock>, every: Duration, mut stop: ShutdownSignal) {
         while !stop.is_set() {
             if let Err(error) = lock.report(&self.report()) {
                 warn!(%error, "cannot write down how triage gets on");

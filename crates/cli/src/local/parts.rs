@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 use tracing::{error, warn};
 use walkaround_assembly::exit::{Watched, end_when_stalled};
 use walkaround_pipeline::consumer::{Consumer, Exit};
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 
 /// Longest time of the parts beside triage from the signal to their end: an answer under way, a file being taken in.
 const REST_MAX: Duration = Duration::from_secs(10);
@@ -17,13 +17,13 @@ const REST_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Parts {
     /// Each gives what was wrong with its end.
     tasks: JoinSet<Option<String>>,
-    stop: Stop,
+    stop: ShutdownSignal,
     budget: Duration,
 }
 
 impl Parts {
     /// None yet; they are to end when `stop` says so.
-    pub(crate) fn new(stop: Stop) -> Self {
+    pub(crate) fn new(stop: ShutdownSignal) -> Self {
         Self {
             tasks: JoinSet::new(),
             stop,

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_embedded::{PrunePass, Pruned, Retention};
-use walkaround_pipeline::stop::Stop;
+use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_settings::Settings;
 
 /// Most things of each kind that one pass removes.
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &PruneArgs) -> Result<ExitCode, Failure> {
 }
 
 /// Removes once a day until told to stop; a pass is bounded, and what it left is for the next day.
-pub(crate) async fn daily(stack: Stack, mut stop: Stop) {
+pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
     let keep = retention(&stack.settings);
     let pass = PrunePass {
         each_max: EACH_MAX,

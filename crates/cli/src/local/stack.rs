@@ -6,13 +6,13 @@ use crate::failure::Failure;
 use crate::library::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkaround_assembly::Kit;
+use walkaround_assembly::PipelineBuilder;
 pub(crate) use walkaround_assembly::process::{
     resident_bytes, runtime, start_log, stop_on_signal, stop_on_signal_or,
 };
 use walkaround_embedded::{Durability, Embedded, Options, SystemClock};
-use walkaround_pipeline::looker::EngineMonitor;
-use walkaround_pipeline::telemetry::Silent;
+use walkaround_pipeline::inspector::EngineMonitor;
+use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
@@ -72,12 +72,12 @@ impl Stack {
     }
 
     /// What the parts of the pipeline are made from.
-    pub(crate) fn kit(&self) -> Result<Kit, Failure> {
-        Ok(Kit {
+    pub(crate) fn builder(&self) -> Result<PipelineBuilder, Failure> {
+        Ok(PipelineBuilder {
             settings: Arc::clone(&self.settings),
             ports: self.embedded.ports()?,
             clock: Arc::clone(&self.clock),
-            telemetry: Arc::new(Silent),
+            telemetry: Arc::new(NoopTelemetry),
             engine: EngineMonitor::new(),
         })
     }
@@ -89,6 +89,6 @@ impl Stack {
 
     /// The networks as the settings name them.
     pub(crate) fn engines(&self) -> Result<Engines, Failure> {
-        self.kit()?.engines(&self.settings.bundle)
+        self.builder()?.engines(&self.settings.bundle)
     }
 }

@@ -18,16 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
-use walkaround_assembly::ending::EXIT_ENGINE;
 use walkaround_assembly::exit::{EXIT_SLACK, end_within};
-use walkaround_assembly::{Kit, TriageParts};
+use walkaround_assembly::exit_diagnosis::EXIT_ENGINE;
+use walkaround_assembly::{PipelineBuilder, TriageParts};
 use walkaround_embedded::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Progress};
-use walkaround_pipeline::invocation::InvocationEnd;
-use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::inspector::ActiveInspector;
+use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::scaler::Scaler;
-use walkaround_pipeline::stop::Stop;
-use walkaround_pipeline::triage::InlineLook;
+use walkaround_pipeline::shutdown::ShutdownSignal;
+use walkaround_pipeline::triage::InlineSegmentationCost;
 use walkaround_ports::{Clock, EndCause};
 use walkaround_settings::Settings;
 
@@ -45,19 +45,19 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let lock = Arc::new(stack.embedded.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
-    let kit = stack.kit()?;
+    let builder = stack.builder()?;
     // A sick engine ends everything as a stop does: whoever started this program starts it again.
-    let stop = stop.or(&kit.engine.signal());
+    let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
-    let triage = triage_consumer(&kit, &engines).await?;
+    let triage = triage_consumer(&builder, &engines).await?;
     let health = Health {
         progress: Arc::clone(&triage.progress),
-        clock: Arc::clone(&kit.clock),
+        clock: Arc::clone(&builder.clock),
         stalled_after: stalled_after(&stack.settings),
     };
     let mut parts = Parts::new(stop.clone());
-    let mut scaler = kit.scaler(Arc::<LocalCapacity>::clone(&capacity));
+    let mut scaler = builder.scaler(Arc::<LocalCapacity>::clone(&capacity));
     scaler.forget().await?;
     // Triage is to know the lane from its first photo on.
     tick(&scaler).await;
@@ -81,7 +81,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
     let code = parts.until_end(ending).await;
-    let code = if kit.engine.is_sick() {
+    let code = if builder.engine.is_sick() {
         ExitCode::from(EXIT_ENGINE)
     } else {
         code
@@ -121,25 +121,31 @@ fn open(args: &UpArgs) -> Result<Stack, Failure> {
     Ok(stack)
 }
 
-async fn triage_consumer(kit: &Kit, engines: &crate::library::Engines) -> Result<Consumer, Failure> {
-    let s = &kit.settings;
-    let jobs = kit.triage_jobs();
-    let looker = kit.looker(engines, jobs)?;
-    let inline_look = looker.measure_segment().await?;
-    info!(look_ms = inline_look.as_secs_f64() * 1e3, "heavy look measured");
+async fn triage_consumer(
+    builder: &PipelineBuilder,
+    engines: &crate::library::Engines,
+) -> Result<Consumer, Failure> {
+    let s = &builder.settings;
+    let jobs = builder.triage_jobs();
+    let inspector = builder.inspector(engines, jobs)?;
+    let inline_segmentation = inspector.measure_segment().await?;
+    info!(
+        look_ms = inline_segmentation.as_secs_f64() * 1e3,
+        "segmentation measured"
+    );
     let progress = Arc::new(Progress::default());
-    let handler = kit.triage(TriageParts {
-        looker: CurrentLooker::new(looker),
+    let handler = builder.triage(TriageParts {
+        inspector: ActiveInspector::new(inspector),
         jobs,
-        inline_look: InlineLook::Known(inline_look),
-        end: InvocationEnd::never(),
+        inline_segmentation: InlineSegmentationCost::Known(inline_segmentation),
+        end: InvocationDeadline::never(),
         progress: Arc::clone(&progress),
     })?;
     Ok(Consumer {
-        queue: Arc::clone(&kit.ports.intake.queue),
+        queue: Arc::clone(&builder.ports.intake.queue),
         handler: Arc::new(handler),
-        settings: kit.consumer_settings(s.triage_in_flight, None),
-        clock: Arc::clone(&kit.clock),
+        settings: builder.consumer_settings(s.triage_in_flight, None),
+        clock: Arc::clone(&builder.clock),
         progress,
     })
 }
@@ -184,7 +190,7 @@ fn workers_budget(drain_budget: Duration) -> Duration {
 }
 
 /// Scales until told to stop. `_scaling` is dropped then, which is how others know.
-async fn scale(scaler: Scaler, every: Duration, (mut stop, _scaling): (Stop, oneshot::Sender<()>)) {
+async fn scale(scaler: Scaler, every: Duration, (mut stop, _scaling): (ShutdownSignal, oneshot::Sender<()>)) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
         tick(&scaler).await;

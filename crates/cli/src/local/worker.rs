@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use std::process::ExitCode;
 use std::sync::Arc;
 use walkaround_assembly::{WorkerParts, run_time_over, run_worker};
-use walkaround_pipeline::looker::CurrentLooker;
+use walkaround_pipeline::inspector::ActiveInspector;
 
 pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     start_log();
@@ -23,7 +23,7 @@ async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         Arc::clone(&stack.settings),
         Arc::clone(&stack.clock),
     ))?;
-    let kit = stack.kit()?;
+    let builder = stack.builder()?;
     let engines = stack.engines()?;
     let worker = args
         .name
@@ -34,8 +34,8 @@ async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         heartbeat_file: Some(logs.join(format!("{worker}.heartbeat.json"))),
         worker,
         device: engines.device.to_string(),
-        looker: CurrentLooker::new(kit.looker(&engines, 1)?),
+        inspector: ActiveInspector::new(builder.inspector(&engines, 1)?),
         stop,
     };
-    run_worker(&kit, parts).await
+    run_worker(&builder, parts).await
 }

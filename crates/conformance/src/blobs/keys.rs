@@ -2,7 +2,7 @@
 
 use super::{BlobsUnderTest, PLENTY, TYPE};
 use crate::suite::{Outcome, ensure};
-use walkaround_ports::{BlobAddress, PortErrorKind, PutNew};
+use walkaround_ports::{BlobAddress, PortErrorKind, PutOutcome};
 
 /// Keys that a careless adapter takes for one another, or for something outside the store. Sorted by byte.
 fn odd_keys() -> Vec<String> {
@@ -57,8 +57,8 @@ fn odd_keys() -> Vec<String> {
 pub(super) async fn odd_keys_are_kept_apart(t: BlobsUnderTest) -> Outcome {
     let keys = odd_keys();
     for key in &keys {
-        let put = t.blobs.put_new(&t.at(key), key.as_bytes(), TYPE).await?;
-        ensure!(put == PutNew::Created, "`{key}`: {put:?}");
+        let put = t.blobs.put_if_absent(&t.at(key), key.as_bytes(), TYPE).await?;
+        ensure!(put == PutOutcome::Created, "`{key}`: {put:?}");
     }
     for key in &keys {
         let got = t.blobs.get(&t.at(key), PLENTY).await?;
@@ -78,7 +78,7 @@ pub(super) async fn wrong_keys_are_invalid(t: BlobsUnderTest) -> Outcome {
         let shown: String = key.chars().take(10).collect();
         let kind = t
             .blobs
-            .put_new(&t.at(&key), b"x", TYPE)
+            .put_if_absent(&t.at(&key), b"x", TYPE)
             .await
             .err()
             .map(|e| e.kind);
@@ -97,9 +97,9 @@ pub(super) async fn buckets_are_apart(t: BlobsUnderTest) -> Outcome {
         bucket: t.other_bucket.clone(),
         key,
     };
-    t.blobs.put_new(&one, b"one", TYPE).await?;
-    let put = t.blobs.put_new(&other, b"other", TYPE).await?;
-    ensure!(put == PutNew::Created, "in the other bucket: {put:?}");
+    t.blobs.put_if_absent(&one, b"one", TYPE).await?;
+    let put = t.blobs.put_if_absent(&other, b"other", TYPE).await?;
+    ensure!(put == PutOutcome::Created, "in the other bucket: {put:?}");
     ensure!(t.blobs.get(&one, PLENTY).await? == b"one", "they are one blob");
     let listed = t.blobs.list(&t.at(""), None, 10).await?;
     ensure!(listed == ["key"], "listed: {listed:?}");
@@ -115,7 +115,7 @@ pub(super) async fn listing_has_order_prefix_and_pages(t: BlobsUnderTest) -> Out
         "q/1.jpg".to_owned(),
     ]);
     for key in &keys {
-        t.blobs.put_new(&t.at(key), b"x", TYPE).await?;
+        t.blobs.put_if_absent(&t.at(key), b"x", TYPE).await?;
     }
     keys.sort();
     let below: Vec<String> = keys.iter().filter(|k| k.starts_with("p/")).cloned().collect();

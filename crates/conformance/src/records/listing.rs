@@ -5,7 +5,7 @@ use crate::suite::{Broken, Outcome, ensure};
 use std::collections::BTreeMap;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    Expect, Heartbeat, PortErrorKind, RECORDS_PAGE_MAX, RecordQuery, StoredRecord, Written,
+    Heartbeat, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery, StoredRecord, WriteOutcome,
 };
 
 /// Pages of a listing before a case says that it never ends.
@@ -28,7 +28,7 @@ async fn write_some(
         if number % 3 == 0 {
             mark(&mut next);
         }
-        t.records.write(&next, Expect::Absent).await?;
+        t.records.write(&next, Precondition::Absent).await?;
         if number % 3 == 0 {
             next.version = 1;
             marked.insert(next.id.to_string(), next);
@@ -111,7 +111,7 @@ pub(super) async fn failed_of_a_day_lists_all(t: RecordsUnderTest) -> Outcome {
         let mut next = record(name)?;
         next.keys.phase = phase.to_owned();
         next.keys.day = day.to_owned();
-        t.records.write(&next, Expect::Absent).await?;
+        t.records.write(&next, Precondition::Absent).await?;
     }
     let listed = list_all(&t, &RecordQuery::FailedOnDay(DAY.to_owned())).await?;
     ensure!(listed.len() == 20, "{:?} are listed", listed.keys());
@@ -139,11 +139,11 @@ pub(super) async fn unknown_key_lists_nothing(t: RecordsUnderTest) -> Outcome {
 pub(super) async fn index_follows_a_change(t: RecordsUnderTest) -> Outcome {
     let mut next = record("one")?;
     next.keys.vehicle_id = Some("old".to_owned());
-    t.records.write(&next, Expect::Absent).await?;
+    t.records.write(&next, Precondition::Absent).await?;
     next.keys.phase = "done".to_owned();
     next.keys.verdict = Some("damaged".to_owned());
     next.keys.vehicle_id = Some("new".to_owned());
-    t.records.write(&next, Expect::Version(1)).await?;
+    t.records.write(&next, Precondition::Version(1)).await?;
     let damaged = RecordQuery::VerdictOnDay {
         verdict: "damaged".to_owned(),
         day: DAY.to_owned(),
@@ -173,15 +173,15 @@ pub(super) async fn pages_stay_complete_while_records_change(t: RecordsUnderTest
         // Between two pages every listed record is written again, and a new one comes.
         for record in expected.values() {
             let version = page_number as u64 + 1;
-            let written = t.records.write(record, Expect::Version(version)).await?;
+            let written = t.records.write(record, Precondition::Version(version)).await?;
             ensure!(
-                written == Written::Committed(version + 1),
+                written == WriteOutcome::Committed(version + 1),
                 "a change: {written:?}"
             );
         }
         let mut new = record(&format!("h-{page_number}"))?;
         new.keys.vehicle_id = Some("veh-1".to_owned());
-        t.records.write(&new, Expect::Absent).await?;
+        t.records.write(&new, Precondition::Absent).await?;
         after = page.next;
         if after.is_none() {
             break;

@@ -3,7 +3,7 @@
 use super::{RecordsUnderTest, id, record};
 use crate::suite::{Broken, Outcome, ensure};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Expect, IndexKeys, ResultKey, StoredRecord, Written};
+use walkaround_ports::{IndexKeys, Precondition, ResultKey, StoredRecord, WriteOutcome};
 
 pub(super) async fn record_reads_back_whole(t: RecordsUnderTest) -> Outcome {
     let absent = t.records.read(&id("first")?).await?;
@@ -17,8 +17,8 @@ pub(super) async fn record_reads_back_whole(t: RecordsUnderTest) -> Outcome {
         vehicle_id: Some("B-MW 1234/ü".to_owned()),
         reservation_id: Some("r#1".to_owned()),
     };
-    let written = t.records.write(&next, Expect::Absent).await?;
-    ensure!(written == Written::Committed(1), "first write: {written:?}");
+    let written = t.records.write(&next, Precondition::Absent).await?;
+    ensure!(written == WriteOutcome::Committed(1), "first write: {written:?}");
     let expected = StoredRecord { version: 1, ..next };
     let read = t.records.read(&expected.id).await?;
     ensure!(
@@ -31,13 +31,13 @@ pub(super) async fn record_reads_back_whole(t: RecordsUnderTest) -> Outcome {
 
 pub(super) async fn absent_write_conflicts_with_the_first(t: RecordsUnderTest) -> Outcome {
     let first = record("one")?;
-    t.records.write(&first, Expect::Absent).await?;
+    t.records.write(&first, Precondition::Absent).await?;
     let mut second = record("one")?;
     second.body = "second".to_owned();
-    let written = t.records.write(&second, Expect::Absent).await?;
+    let written = t.records.write(&second, Precondition::Absent).await?;
     let standing = StoredRecord { version: 1, ..first };
     ensure!(
-        written == Written::Conflict(Some(standing.clone())),
+        written == WriteOutcome::Conflict(Some(standing.clone())),
         "second write: {written:?}"
     );
     let read = t.records.read(&standing.id).await?;
@@ -47,20 +47,20 @@ pub(super) async fn absent_write_conflicts_with_the_first(t: RecordsUnderTest) -
 
 pub(super) async fn wrong_version_conflicts(t: RecordsUnderTest) -> Outcome {
     let mut next = record("one")?;
-    t.records.write(&next, Expect::Absent).await?;
+    t.records.write(&next, Precondition::Absent).await?;
     next.body = "two".to_owned();
     next.updated_at = Timestamp(1_795_305_601_000);
-    let written = t.records.write(&next, Expect::Version(1)).await?;
-    ensure!(written == Written::Committed(2), "second write: {written:?}");
+    let written = t.records.write(&next, Precondition::Version(1)).await?;
+    ensure!(written == WriteOutcome::Committed(2), "second write: {written:?}");
     let standing = StoredRecord {
         version: 2,
         ..next.clone()
     };
     next.body = "late".to_owned();
     for stale in [1, 3] {
-        let written = t.records.write(&next, Expect::Version(stale)).await?;
+        let written = t.records.write(&next, Precondition::Version(stale)).await?;
         ensure!(
-            written == Written::Conflict(Some(standing.clone())),
+            written == WriteOutcome::Conflict(Some(standing.clone())),
             "version {stale}: {written:?}"
         );
     }
@@ -69,8 +69,8 @@ pub(super) async fn wrong_version_conflicts(t: RecordsUnderTest) -> Outcome {
 
 pub(super) async fn version_of_nothing_conflicts(t: RecordsUnderTest) -> Outcome {
     let next = record("one")?;
-    let written = t.records.write(&next, Expect::Version(1)).await?;
-    ensure!(written == Written::Conflict(None), "{written:?}");
+    let written = t.records.write(&next, Precondition::Version(1)).await?;
+    ensure!(written == WriteOutcome::Conflict(None), "{written:?}");
     let read = t.records.read(&next.id).await?;
     ensure!(read.is_none(), "it was written: {read:?}");
     Ok(())
@@ -85,7 +85,7 @@ pub(super) async fn twenty_first_writers_have_one_winner(t: RecordsUnderTest) ->
             ..record("one")?
         };
         writers.push(tokio::spawn(async move {
-            let written = records.write(&next, Expect::Absent).await?;
+            let written = records.write(&next, Precondition::Absent).await?;
             Ok::<_, Broken>((next.body, written))
         }));
     }
@@ -93,8 +93,8 @@ pub(super) async fn twenty_first_writers_have_one_winner(t: RecordsUnderTest) ->
     let mut seen = Vec::new();
     for writer in writers {
         match writer.await?? {
-            (body, Written::Committed(1)) => winners.push(body),
-            (_, Written::Conflict(Some(standing))) => seen.push(standing.body),
+            (body, WriteOutcome::Committed(1)) => winners.push(body),
+            (_, WriteOutcome::Conflict(Some(standing))) => seen.push(standing.body),
             other => return Err(Broken(format!("an answer: {other:?}"))),
         }
     }
@@ -111,7 +111,7 @@ pub(super) async fn twenty_writers_lose_no_change(t: RecordsUnderTest) -> Outcom
         body: String::new(),
         ..record("one")?
     };
-    t.records.write(&start, Expect::Absent).await?;
+    t.records.write(&start, Precondition::Absent).await?;
     let mut writers = Vec::new();
     for writer in 0..20_u8 {
         let (records, id) = (t.records.clone(), start.id.clone());
@@ -121,9 +121,9 @@ pub(super) async fn twenty_writers_lose_no_change(t: RecordsUnderTest) -> Outcom
             loop {
                 let version = current.version;
                 current.body.push(char::from(b'a' + writer));
-                match records.write(&current, Expect::Version(version)).await? {
-                    Written::Committed(_) => return Ok::<_, Broken>(()),
-                    Written::Conflict(standing) => current = standing.ok_or_else(missing)?,
+                match records.write(&current, Precondition::Version(version)).await? {
+                    WriteOutcome::Committed(_) => return Ok::<_, Broken>(()),
+                    WriteOutcome::Conflict(standing) => current = standing.ok_or_else(missing)?,
                 }
             }
         }));
@@ -167,7 +167,7 @@ pub(super) async fn a_result_is_found_by_its_bytes_and_bundle(t: RecordsUnderTes
     let before = t.records.result_of(&key).await?;
     ensure!(before.is_none(), "before any was kept: {before:?}");
     let now = Timestamp(1_795_305_600_123);
-    t.records.write(&record("one")?, Expect::Absent).await?;
+    t.records.write(&record("one")?, Precondition::Absent).await?;
     t.records.keep_result(&key, &id("one")?, now).await?;
     ensure!(found(&t, &key, "one").await?, "what was kept is not found");
     for other in [
@@ -186,7 +186,7 @@ pub(super) async fn a_result_is_found_by_its_bytes_and_bundle(t: RecordsUnderTes
 pub(super) async fn a_later_result_replaces_the_first(t: RecordsUnderTest) -> Outcome {
     let key = result(7, "demo", "3");
     for (name, at) in [("one", 1_795_305_600_123), ("two", 1_795_305_601_000)] {
-        t.records.write(&record(name)?, Expect::Absent).await?;
+        t.records.write(&record(name)?, Precondition::Absent).await?;
         t.records.keep_result(&key, &id(name)?, Timestamp(at)).await?;
     }
     ensure!(found(&t, &key, "two").await?, "the later one is not found");

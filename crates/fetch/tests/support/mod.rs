@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use walkaround_domain::PhotoRef;
 use walkaround_fetch::{FetchSettings, Fetcher, Resolver};
 use walkaround_ports::{
-    BlobAddress, BlobMeta, Blobs, FetchError, PhotoSource, PortError, PortErrorKind, PutNew,
+    BlobAddress, BlobMeta, Blobs, FetchError, PhotoSource, PortError, PortErrorKind, PutOutcome,
 };
 
 /// What the server does for a path.
@@ -237,7 +237,7 @@ impl Blobs for FakeBlobs {
         }
     }
 
-    async fn put_new(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutNew, PortError> {
+    async fn put_if_absent(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutOutcome, PortError> {
         Err(fault(PortErrorKind::Invalid))
     }
 

@@ -1,4 +1,4 @@
-//! Leases of the messages in hand, and their acknowledgement.
+//! Leases of the messages in flight, and their acknowledgement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 use walkaround_ports::{AckOutcome, Clock, LeaseOutcome, Queue, Receipt};
 
-/// Receipts of messages in hand, with when their lease was last extended.
+/// Receipts of messages in flight, with when their lease was last extended.
 #[derive(Default)]
 pub(super) struct Leases(Mutex<BTreeMap<Receipt, Duration>>);
 

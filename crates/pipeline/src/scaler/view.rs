@@ -1,6 +1,6 @@
 //! What the scaler sees: jobs and heartbeats put together.
 
-use crate::situation::older;
+use crate::lane_monitor::older;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use walkaround_domain::Timestamp;
@@ -22,7 +22,11 @@ pub struct Patience {
 }
 
 /// Whether a worker runs, has had its time to start, and has no recent heartbeat. `beats` are those of late.
-pub fn is_silent(job: &WorkerJob, beats: &[Heartbeat], (start_grace, now): (Duration, Timestamp)) -> bool {
+pub fn is_unresponsive(
+    job: &WorkerJob,
+    beats: &[Heartbeat],
+    (start_grace, now): (Duration, Timestamp),
+) -> bool {
     job.state == WorkerJobState::Running
         && !beats.iter().any(|b| b.worker == job.id)
         && older(job.since, start_grace, now)
@@ -70,7 +74,7 @@ impl<'a> View<'a> {
             .filter(|job| !matches!(job.state, WorkerJobState::Ended { .. }));
         let (mut live, mut stale, mut unresponsive) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
-            if !is_silent(job, &recent, (patience.start_grace, now)) {
+            if !is_unresponsive(job, &recent, (patience.start_grace, now)) {
                 live.push(job);
                 continue;
             }

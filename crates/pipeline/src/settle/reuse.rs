@@ -4,7 +4,7 @@
 //! that they live as long as the record that names them, whatever becomes of the other one.
 
 use super::{Looking, NewBlob, Settler};
-use crate::ledger::{Entry, LedgerError};
+use crate::store::{InspectionStoreError, VersionedInspection};
 use std::collections::BTreeMap;
 use tracing::{info, warn};
 use walkaround_domain::{BlobRef, Event, Inspection, InspectionId, Outcome, Phase, ReasonCode, Verdict};
@@ -29,13 +29,13 @@ impl Settler {
     /// when there is no such result, or it cannot be read. Costs one small read of the records where there is none.
     ///
     /// # Errors
-    /// [`LedgerError`]; the message must come back.
+    /// [`InspectionStoreError`]; the message must come back.
     pub async fn reuse(
         &self,
-        entry: &Entry,
+        entry: &VersionedInspection,
         (key, overlay): (&ResultKey, bool),
         how: &Looking,
-    ) -> Result<Option<Reused>, LedgerError> {
+    ) -> Result<Option<Reused>, InspectionStoreError> {
         let id = &entry.inspection.request.id;
         let found = match self.find(id, key, overlay).await {
             Ok(found) => found,
@@ -77,7 +77,7 @@ impl Settler {
 
     /// Names an inspection as the one that has the result of these bytes and networks. Only reuse depends on it.
     pub async fn keep_result(&self, key: &ResultKey, id: &InspectionId) {
-        if let Err(error) = self.ledger.keep_result(key, id, self.clock.now()).await {
+        if let Err(error) = self.store.keep_result(key, id, self.clock.now()).await {
             warn!(inspection = %id, %error, "the result cannot be kept for reuse");
         }
     }
@@ -88,10 +88,10 @@ impl Settler {
         key: &ResultKey,
         overlay: bool,
     ) -> Result<Option<(Verdict, InspectionId, Outcome)>, PortError> {
-        let Some(source) = self.ledger.result_of(key).await?.filter(|source| source != id) else {
+        let Some(source) = self.store.result_of(key).await?.filter(|source| source != id) else {
             return Ok(None);
         };
-        let Some(entry) = self.ledger.read(&source).await? else {
+        let Some(entry) = self.store.read(&source).await? else {
             return Ok(None);
         };
         let usable = usable(entry.inspection, key, overlay);

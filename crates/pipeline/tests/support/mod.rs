@@ -13,19 +13,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{Inspection, InspectionId, InspectionRequest, PhotoRef, Timestamp, UnitRect};
-use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
+use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_messages::{parse_record, request_json};
 use walkaround_pipeline::consumer::Progress;
-use walkaround_pipeline::desk::{Desk, Isolation};
-use walkaround_pipeline::ledger::Ledger;
-use walkaround_pipeline::looker::{Compute, CurrentLooker, EngineMonitor, Looker, LookerSettings};
-use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::inspector::{ActiveInspector, Compute, EngineMonitor, Inspector, InspectorSettings};
+use walkaround_pipeline::processor::{Isolation, RequestProcessor};
+use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::settle::Settler;
-use walkaround_pipeline::telemetry::Silent;
+use walkaround_pipeline::store::InspectionStore;
+use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_ports::{
-    AckOutcome, BlobAddress, BlobMeta, Blobs, Clock, Delivery, Depth, Expect, FetchError, Heartbeat,
-    KnownContent, LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Publisher,
-    PutNew, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, Written,
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Clock, Delivery, Depth, FetchError, Heartbeat, KnownContent,
+    LeaseOutcome, OutEvent, OutMessage, Page, PhotoSource, PortError, PortErrorKind, Precondition, Publisher,
+    PutOutcome, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WriteOutcome,
 };
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
@@ -101,21 +101,24 @@ pub(crate) fn delivery(name: &str, receive_count: u32, clock: &ManualClock) -> D
 }
 
 /// A process on a world.
-pub(crate) fn desk(world: &Arc<World>, clock: &Arc<ManualClock>) -> (Desk, Arc<EngineMonitor>) {
+pub(crate) fn processor(
+    world: &Arc<World>,
+    clock: &Arc<ManualClock>,
+) -> (RequestProcessor, Arc<EngineMonitor>) {
     let monitor = EngineMonitor::new();
-    let settings = LookerSettings {
+    let settings = InspectorSettings {
         compute: Compute::Inline,
         monitor: Arc::clone(&monitor),
-        ..LookerSettings::default()
+        ..InspectorSettings::default()
     };
     let engine = Box::new(TestEngine(Arc::clone(world)));
     let time: Arc<dyn Clock> = Arc::clone(clock) as Arc<dyn Clock>;
     let stores = Arc::new(Stores(Arc::clone(world)));
-    let desk = Desk {
+    let processor = RequestProcessor {
         source: Arc::clone(&stores) as Arc<dyn PhotoSource>,
-        looker: CurrentLooker::new(Looker::new(engine, settings, Arc::clone(&time))),
+        inspector: ActiveInspector::new(Inspector::new(engine, settings, Arc::clone(&time))),
         settler: Settler {
-            ledger: Ledger::new(Arc::clone(&stores) as Arc<dyn Records>),
+            store: InspectionStore::new(Arc::clone(&stores) as Arc<dyn Records>),
             blobs: Arc::clone(&stores) as Arc<dyn Blobs>,
             publisher: Arc::clone(&stores) as Arc<dyn Publisher>,
             clock: time,
@@ -127,15 +130,15 @@ pub(crate) fn desk(world: &Arc<World>, clock: &Arc<ManualClock>) -> (Desk, Arc<E
             attempts_max: ATTEMPTS,
             ..RetryPolicy::default()
         },
-        dice: Arc::new(Dice::seeded(1)),
+        jitter: Arc::new(Jitter::seeded(1)),
         photo_bytes_max: 1 << 20,
         isolation: Isolation::default(),
         progress: Arc::new(Progress::default()),
-        telemetry: Arc::new(Silent),
+        telemetry: Arc::new(NoopTelemetry),
         drain_budget: DRAIN_BUDGET,
         queue_name: "segmentation",
     };
-    (desk, monitor)
+    (processor, monitor)
 }
 
 struct TestEngine(Arc<World>);
@@ -164,7 +167,7 @@ impl Engine for TestEngine {
         64
     }
     /// White photos fail; everything does on a sick engine. Light grey ones are suspect.
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         let white = photos.iter().any(|photo| photo.get_pixel(0, 0).0[0] > 250);
         if white || self.0.engine_sick.load(Ordering::SeqCst) {
             return Err(EngineError::Run {
@@ -173,12 +176,12 @@ impl Engine for TestEngine {
             });
         }
         let look = |photo: &&RgbImage| match photo.get_pixel(0, 0).0[0] {
-            190..=210 => FirstLook {
+            190..=210 => Screening {
                 vehicle: Vehicle::NotAsked,
                 gate: Some(0.9),
                 suspect: true,
             },
-            _ => FirstLook {
+            _ => Screening {
                 vehicle: Vehicle::Absent,
                 gate: None,
                 suspect: false,
@@ -239,17 +242,17 @@ impl Records for Stores {
         away::<()>("records", &self.0.records_away)?;
         Ok(self.0.records.lock().unwrap().get(id).cloned())
     }
-    async fn write(&self, next: &StoredRecord, expect: Expect) -> Result<Written, PortError> {
+    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         away::<()>("records", &self.0.records_away)?;
         let mut records = self.0.records.lock().unwrap();
         let current = records.get(&next.id);
         let holds = match (expect, current) {
-            (Expect::Absent, None) => true,
-            (Expect::Version(wanted), Some(current)) => current.version == wanted,
+            (Precondition::Absent, None) => true,
+            (Precondition::Version(wanted), Some(current)) => current.version == wanted,
             _ => false,
         };
         if !holds {
-            return Ok(Written::Conflict(current.cloned()));
+            return Ok(WriteOutcome::Conflict(current.cloned()));
         }
         let version = current.map_or(0, |c| c.version) + 1;
         let stored = StoredRecord {
@@ -257,7 +260,7 @@ impl Records for Stores {
             ..next.clone()
         };
         records.insert(next.id.clone(), stored);
-        Ok(Written::Committed(version))
+        Ok(WriteOutcome::Committed(version))
     }
     async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
         Ok(Page::default())
@@ -287,9 +290,9 @@ impl Blobs for Stores {
     async fn get_version(&self, _: &BlobAddress, _: &str, _: u64) -> Result<Vec<u8>, PortError> {
         panic!("no test reads results")
     }
-    async fn put_new(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutNew, PortError> {
+    async fn put_if_absent(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutOutcome, PortError> {
         away::<()>("blobs", &self.0.blobs_away)?;
-        Ok(PutNew::Created)
+        Ok(PutOutcome::Created)
     }
     async fn download(&self, _: &BlobAddress, _: &[u8; 32], _: &Path) -> Result<(), PortError> {
         panic!("no test downloads")

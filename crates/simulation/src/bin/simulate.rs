@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use walkaround_simulation::{Counts, Happening, Outcome, run};
+use walkaround_simulation::{Counts, CoverageEvent, Outcome, run};
 
 /// Failures after which no further seed is begun.
 const FAILURES_MAX: usize = 10;
@@ -119,7 +119,7 @@ fn add(sum: &Mutex<Sum>, outcome: Outcome) -> bool {
 
 fn summary(sum: &Sum, took: Duration) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for happening in Happening::ALL {
+    for happening in CoverageEvent::ALL {
         writeln!(out, "{:>12}  {}", sum.counts.of(*happening), happening.words())?;
     }
     for outcome in &sum.failures {

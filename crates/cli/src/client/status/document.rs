@@ -51,7 +51,7 @@ pub(super) struct WorkerStatus {
     pub photos_done: u32,
     pub photos_failed: u32,
     pub memory_bytes: u64,
-    /// Seconds since its last sign of life.
+    /// Seconds since its last heartbeat.
     pub beat_age_s: f64,
 }
 
@@ -74,8 +74,8 @@ pub(super) struct DoneStatus {
 
 pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
     let now = stack.clock().now();
-    let tallies = stack.tallies().await?;
-    let lately = tallies.lately;
+    let counts = stack.counts().await?;
+    let recent = counts.recent;
     Ok(Status {
         at: rfc3339(now),
         stack: stack.name(),
@@ -83,15 +83,15 @@ pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
         workers: read_workers(stack).await?,
         jobs: read_jobs(stack).await?,
         done: DoneStatus {
-            last_minute: lately.map(|l| l.done_minute),
-            last_hour: lately.map(|l| l.done_hour),
-            failed_last_hour: lately.map(|l| l.failed_hour),
-            per_minute_today: tallies.done_per_minute,
+            last_minute: recent.map(|l| l.done_minute),
+            last_hour: recent.map(|l| l.done_hour),
+            failed_last_hour: recent.map(|l| l.failed_hour),
+            per_minute_today: counts.done_per_minute,
         },
-        day: tallies.day,
-        pending: tallies.pending,
-        verdicts: tallies.verdicts,
-        failed: tallies.failed,
+        day: counts.day,
+        pending: counts.pending,
+        verdicts: counts.verdicts,
+        failed: counts.failed,
     })
 }
 

@@ -7,7 +7,7 @@ use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionRequest, PhotoRef};
 use walkaround_embedded::{Embedded, Options};
 use walkaround_messages::{Intake, parse_intake};
-use walkaround_pipeline::stop::{Stopper, stop};
+use walkaround_pipeline::shutdown::{ShutdownTrigger, stop};
 use walkaround_ports::BlobAddress;
 use walkaround_settings::Settings;
 
@@ -18,7 +18,7 @@ struct Bench {
     drop: DropFolder,
     stack: Stack,
     clock: Arc<ManualClock>,
-    stop: (Stopper, Stop),
+    stop: (ShutdownTrigger, ShutdownSignal),
 }
 
 impl Bench {
@@ -38,7 +38,7 @@ impl Bench {
             drop,
             stack,
             clock,
-            stop: stop(),
+            stop: shutdown_signal(),
         }
     }
 

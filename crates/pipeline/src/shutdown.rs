@@ -15,19 +15,19 @@ struct Signal {
 
 /// Tells that work should stop. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<Signal>);
+pub struct ShutdownSignal(Arc<Signal>);
 
 /// Gives the signal.
 #[derive(Debug)]
-pub struct Stopper(Arc<Signal>);
+pub struct ShutdownTrigger(Arc<Signal>);
 
 /// A signal and those who wait for it.
-pub fn stop() -> (Stopper, Stop) {
+pub fn shutdown_signal() -> (ShutdownTrigger, ShutdownSignal) {
     let signal = Arc::new(Signal::default());
-    (Stopper(Arc::clone(&signal)), Stop(signal))
+    (ShutdownTrigger(Arc::clone(&signal)), ShutdownSignal(signal))
 }
 
-impl Stopper {
+impl ShutdownTrigger {
     /// Gives the signal; a second time changes nothing.
     pub fn stop(&self) {
         self.0.given.store(true, Ordering::SeqCst);
@@ -35,11 +35,11 @@ impl Stopper {
     }
 }
 
-impl Stop {
+impl ShutdownSignal {
     /// A signal that is given when either is: this one, or the other. Needs a runtime: a task waits for both.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        let (stopper, both) = stop();
+        let (stopper, both) = shutdown_signal();
         let (mut one, mut two) = (self.clone(), other.clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -57,7 +57,7 @@ impl Stop {
         self.0.given.load(Ordering::SeqCst)
     }
 
-    /// Returns once the signal was given. Never returns when the [`Stopper`] is gone without giving it.
+    /// Returns once the signal was given. Never returns when the [`ShutdownTrigger`] is gone without giving it.
     pub async fn wait(&mut self) {
         // In this order: a signal given in between is not missed, as `notified` counts from its creation.
         let told = self.0.told.notified();

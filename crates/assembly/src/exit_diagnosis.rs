@@ -17,7 +17,7 @@ pub const EXIT_BUNDLE: u8 = 78;
 
 /// How a worker ended, and what to do about it. No end is a fault by itself: that is for the caller to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct ExitDiagnosis {
     /// What ends of one kind have in common: `silent`, `timeout`, `memory`, `driver`, `container`, `image`, the exit code,
     /// or `none`.
     pub kind: String,
@@ -28,13 +28,13 @@ pub struct Ending {
 }
 
 /// What an end means. The reason goes first: who is told to end exits with 0 or is killed.
-pub fn ending(exit: Option<i32>, reason: &str) -> Ending {
+pub fn diagnose(exit: Option<i32>, reason: &str) -> ExitDiagnosis {
     let by_reason = by_reason(reason).map(|(kind, told)| (kind.to_owned(), told));
     let (kind, (meaning, first_step)) = by_reason.unwrap_or_else(|| {
         let kind = exit.map_or("none".to_owned(), |code| code.to_string());
         (kind, by_code(exit))
     });
-    Ending {
+    ExitDiagnosis {
         kind,
         meaning,
         first_step,
@@ -69,7 +69,7 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
         EndCause::Unresponsive => Some((
             "silent",
             (
-                "it gave no sign of life, and the scaler ended it",
+                "it sent no heartbeat, and the scaler ended it",
                 "it hung, or could not write its heartbeat: its log ends where; WALKAROUND_START_GRACE_S has to be \
                  longer than its networks take to load",
             ),
@@ -180,13 +180,13 @@ mod tests {
 
     #[test]
     fn a_driver_that_is_too_old_is_named_with_and_without_an_exit_code() {
-        let refused = ending(
+        let refused = diagnose(
             None,
             "CannotStartContainerError: nvidia-container-cli: requirement error",
         );
         assert_eq!(refused.kind, "container");
         assert!(refused.first_step.contains("driver"), "{refused:?}");
-        let device = ending(Some(i32::from(EXIT_DEVICE)), "Essential container in task exited");
+        let device = diagnose(Some(i32::from(EXIT_DEVICE)), "Essential container in task exited");
         assert!(device.first_step.contains("driver"), "{device:?}");
     }
 

@@ -1,10 +1,10 @@
 //! Which inspection a request means: what is known of its photo's bytes, the stored inspection that it joins, and
 //! the inspection of its own that a contradiction makes of it ([`walkaround_domain::identity`]).
 
-use super::trouble::fetch_trouble;
-use super::{Desk, PhotoTask, Stage, Trouble};
-use crate::ledger::Entry;
-use crate::looker::{FileMark, Looker};
+use super::error::fetch_error;
+use super::{Attempt, ProcessingError, RequestProcessor, Stage};
+use crate::inspector::{FileDigest, Inspector};
+use crate::store::VersionedInspection;
 use crate::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_domain::identity::{self, Difference, PARTS_MAX, Part, Purpose};
 use walkaround_domain::{Inspection, InspectionId, InspectionRequest, PhotoRef};
@@ -17,7 +17,7 @@ pub struct PhotoRequest<'a> {
     /// The request as it stands now.
     pub request: InspectionRequest,
     /// The work on its message.
-    pub task: &'a PhotoTask<'a>,
+    pub attempt: &'a Attempt<'a>,
     /// Whether its id was made from its photo, so that a contradiction makes another one.
     id_is_made: bool,
     /// Whether triage has dealt with it before, and the GPU lane did not.
@@ -29,17 +29,17 @@ pub struct PhotoRequest<'a> {
     /// The photo's bytes, until they are decoded.
     bytes: Option<Vec<u8>>,
     /// Their size and digest.
-    pub file: Option<FileMark>,
+    pub file: Option<FileDigest>,
 }
 
 impl<'a> PhotoRequest<'a> {
     /// A request as its message says it.
-    pub fn new(request: InspectionRequest, task: &'a PhotoTask<'a>) -> Self {
+    pub fn new(request: InspectionRequest, attempt: &'a Attempt<'a>) -> Self {
         Self {
             id_is_made: has_base_id(&request),
-            is_taken_back: task.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE),
+            is_taken_back: attempt.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE),
             request,
-            task,
+            attempt,
             passed_by: Vec::new(),
             steps: 0,
             bytes: None,
@@ -78,19 +78,19 @@ impl<'a> PhotoRequest<'a> {
     }
 }
 
-impl Desk {
+impl RequestProcessor {
     /// Fills in what the photo's store says of its bytes, where the message does not, so that S3's event and a request
     /// for the same object mean the same inspection. A photo whose inspection was begun before stays with it.
     ///
     /// # Errors
-    /// [`Trouble`] when a store is out of reach.
-    pub async fn identify(&self, at: &mut PhotoRequest<'_>) -> Result<(), Trouble> {
+    /// [`ProcessingError`] when a store is out of reach.
+    pub async fn identify(&self, at: &mut PhotoRequest<'_>) -> Result<(), ProcessingError> {
         let request = &mut at.request;
         let open = at.id_is_made && !at.is_taken_back && !identity::content_is_known(request);
         if !open || !matches!(request.photo, PhotoRef::S3 { .. }) {
             return Ok(());
         }
-        let begun = self.settler.ledger.read(&request.id).await?;
+        let begun = self.settler.store.read(&request.id).await?;
         if begun.is_some_and(|entry| !entry.inspection.phase.is_final()) {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Desk {
                 return Ok(());
             }
             Err(FetchError::Port(error)) if !error.kind.is_transient() => return Ok(()),
-            Err(error) => return Err(Trouble::Unrecordable(error.to_string())),
+            Err(error) => return Err(ProcessingError::StoreUnavailable(error.to_string())),
         };
         if let PhotoRef::S3 { version, .. } = &mut request.photo {
             *version = known.version;
@@ -115,29 +115,33 @@ impl Desk {
     /// became durable. Where only the digest can tell whether the photo is the one that was looked at, it is fetched.
     ///
     /// # Errors
-    /// [`Trouble::Differs`] when what is stored under the id is something else; otherwise when a store is out of reach,
+    /// [`ProcessingError::IdConflict`] when what is stored under the id is something else; otherwise when a store is out of reach,
     /// or the photo cannot be had.
-    pub async fn take_up(&self, looker: &Looker, at: &mut PhotoRequest<'_>) -> Result<Entry, Trouble> {
-        let Some(entry) = self.settler.ledger.read(&at.request.id).await? else {
-            return Ok(fresh(&at.request, at.task.delivery));
+    pub async fn load_or_create(
+        &self,
+        inspector: &Inspector,
+        at: &mut PhotoRequest<'_>,
+    ) -> Result<VersionedInspection, ProcessingError> {
+        let Some(entry) = self.settler.store.read(&at.request.id).await? else {
+            return Ok(fresh(&at.request, at.attempt.delivery));
         };
         let stored = &entry.inspection;
         if let identity::Relation::Differs(photo @ Difference::Photo { .. }) =
             identity::relate(&stored.request, &at.request)
         {
-            return Err(Trouble::Differs(photo));
+            return Err(ProcessingError::IdConflict(photo));
         }
-        let sent_at = at.task.delivery.sent_at;
+        let sent_at = at.attempt.delivery.sent_at;
         let certain = at.is_taken_back
             || identity::bytes_are_same(&stored.request, &at.request)
             || stored.has_bytes_of(sent_at);
         let mut compared = None;
         if !certain && let Some(sha256) = stored.photo_sha256() {
-            let file = self.fetch(looker, at).await?;
+            let file = self.fetch(inspector, at).await?;
             if file.sha256 != *sha256 {
                 // This message may be the one that made it, sent back after its photo changed: nobody else tells of it.
                 self.settler.publish(entry).await?;
-                return Err(Trouble::Differs(Difference::Bytes));
+                return Err(ProcessingError::IdConflict(Difference::Bytes));
             }
             compared = Some(sent_at);
         }
@@ -147,9 +151,13 @@ impl Desk {
     /// The stored inspection of a message that triage has dealt with, or one that is fresh: its bytes are what they are.
     ///
     /// # Errors
-    /// As [`Desk::take_up`].
-    pub async fn resume(&self, request: &InspectionRequest, delivery: &Delivery) -> Result<Entry, Trouble> {
-        match self.settler.ledger.read(&request.id).await? {
+    /// As [`RequestProcessor::load_or_create`].
+    pub async fn resume(
+        &self,
+        request: &InspectionRequest,
+        delivery: &Delivery,
+    ) -> Result<VersionedInspection, ProcessingError> {
+        match self.settler.store.read(&request.id).await? {
             Some(entry) => Ok(self.join(entry, request, None).await?),
             None => Ok(fresh(request, delivery)),
         }
@@ -158,26 +166,26 @@ impl Desk {
     /// Joins a request to the stored inspection of its id; `compared` is when it was sent, once its bytes were compared.
     pub(super) async fn join(
         &self,
-        entry: Entry,
+        entry: VersionedInspection,
         request: &InspectionRequest,
         compared: Option<walkaround_domain::Timestamp>,
-    ) -> Result<Entry, crate::ledger::LedgerError> {
+    ) -> Result<VersionedInspection, crate::store::InspectionStoreError> {
         let now = self.settler.clock.now();
-        let ledger = &self.settler.ledger;
-        ledger.join(entry, request, (compared, now)).await
+        let store = &self.settler.store;
+        store.join(entry, request, (compared, now)).await
     }
 
     /// Says on the inspections that were passed by which one is of the photo's present bytes. Last, so that a message
     /// that comes again before then is dealt with in full.
     ///
     /// # Errors
-    /// [`Trouble`] when the records are out of reach.
-    pub async fn note_other_bytes(&self, at: &PhotoRequest<'_>) -> Result<(), Trouble> {
+    /// [`ProcessingError`] when the records are out of reach.
+    pub async fn note_other_bytes(&self, at: &PhotoRequest<'_>) -> Result<(), ProcessingError> {
         for (before, own) in &at.passed_by {
             let now = self.settler.clock.now();
-            let ledger = &self.settler.ledger;
-            ledger
-                .compared(before, own, (at.task.delivery.sent_at, now))
+            let store = &self.settler.store;
+            store
+                .compared(before, own, (at.attempt.delivery.sent_at, now))
                 .await?;
         }
         Ok(())
@@ -186,15 +194,19 @@ impl Desk {
     /// The photo's file, fetched once.
     ///
     /// # Errors
-    /// [`Trouble`] when the photo cannot be had.
-    pub async fn fetch(&self, looker: &Looker, at: &mut PhotoRequest<'_>) -> Result<FileMark, Trouble> {
+    /// [`ProcessingError`] when the photo cannot be had.
+    pub async fn fetch(
+        &self,
+        inspector: &Inspector,
+        at: &mut PhotoRequest<'_>,
+    ) -> Result<FileDigest, ProcessingError> {
         if let (Some(file), Some(_)) = (at.file, &at.bytes) {
             return Ok(file);
         }
-        at.task.reached(Stage::Fetching);
+        at.attempt.reached(Stage::Fetching);
         let fetched = self.source.fetch(&at.request.photo, self.photo_bytes_max).await;
-        let (bytes, file) = looker.digest(fetched.map_err(fetch_trouble)?).await;
-        at.task.reached(Stage::Looking);
+        let (bytes, file) = inspector.digest(fetched.map_err(fetch_error)?).await;
+        at.attempt.reached(Stage::Looking);
         at.bytes = Some(bytes);
         at.file = Some(file);
         Ok(file)
@@ -203,19 +215,19 @@ impl Desk {
     /// The photo's file with its bytes, which are given away.
     ///
     /// # Errors
-    /// As [`Desk::fetch`].
+    /// As [`RequestProcessor::fetch`].
     pub(super) async fn take_file(
         &self,
-        looker: &Looker,
+        inspector: &Inspector,
         at: &mut PhotoRequest<'_>,
-    ) -> Result<(Vec<u8>, FileMark), Trouble> {
-        let file = self.fetch(looker, at).await?;
+    ) -> Result<(Vec<u8>, FileDigest), ProcessingError> {
+        let file = self.fetch(inspector, at).await?;
         Ok((at.bytes.take().unwrap_or_default(), file))
     }
 }
 
-fn fresh(request: &InspectionRequest, delivery: &Delivery) -> Entry {
-    Entry {
+fn fresh(request: &InspectionRequest, delivery: &Delivery) -> VersionedInspection {
+    VersionedInspection {
         inspection: Inspection::accepted(request.clone(), delivery.sent_at),
         version: 0,
         fetched: None,

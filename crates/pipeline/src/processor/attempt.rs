@@ -1,10 +1,10 @@
 //! Work on one delivered photo: how it begins after crashes, how far it is, and what it held of the process.
 
-use super::{Desk, Trouble};
-use crate::invocation::InvocationEnd;
-use crate::ledger::{Entry, LedgerError};
-use crate::looker::{Looker, RunError};
-use crate::stop::Stop;
+use super::{ProcessingError, RequestProcessor};
+use crate::inspector::{Inspector, RunError};
+use crate::invocation::InvocationDeadline;
+use crate::shutdown::ShutdownSignal;
+use crate::store::{InspectionStoreError, VersionedInspection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Stage {
 }
 
 /// Work on one delivered photo.
-pub struct PhotoTask<'a> {
+pub struct Attempt<'a> {
     /// Its message.
     pub delivery: &'a Delivery,
     /// When the work began, on the clock's ticks.
@@ -40,7 +40,7 @@ pub struct PhotoTask<'a> {
     announced: AtomicBool,
 }
 
-impl<'a> PhotoTask<'a> {
+impl<'a> Attempt<'a> {
     /// Work that begins now.
     pub fn new(delivery: &'a Delivery, begin: Duration) -> Self {
         Self {
@@ -89,63 +89,68 @@ impl Isolation {
     }
 }
 
-impl Desk {
+impl RequestProcessor {
     /// Begins the work on a photo: announced on its record when its message has come before, and with nothing else in
     /// flight when processes died at it.
     ///
     /// # Errors
-    /// [`Trouble`] when the start cannot be announced, the engine is sick, or the photo kills every process.
+    /// [`ProcessingError`] when the start cannot be announced, the engine is sick, or the photo kills every process.
     pub async fn begin(
         &self,
-        entry: Entry,
-        task: &PhotoTask<'_>,
-        looker: &Looker,
-    ) -> Result<(Entry, Permit), Trouble> {
-        let redelivered = task.delivery.receive_count > 1;
+        entry: VersionedInspection,
+        attempt: &Attempt<'_>,
+        inspector: &Inspector,
+    ) -> Result<(VersionedInspection, Permit), ProcessingError> {
+        let redelivered = attempt.delivery.receive_count > 1;
         let history = &entry.inspection.history;
         match StartPlan::of(history, redelivered) {
             StartPlan::Plain => Ok((entry, self.isolation.shared().await)),
             StartPlan::Announced => {
                 let permit = self.isolation.shared().await;
-                Ok((self.announce(entry, task, false).await?, permit))
+                Ok((self.announce(entry, attempt, false).await?, permit))
             }
             StartPlan::Alone => {
                 let permit = self.isolation.alone().await;
                 // An engine that is sick already says nothing about this photo.
-                looker.probe().await?;
+                inspector.probe().await?;
                 warn!(inspection = %entry.inspection.request.id, starts = history.unfinished_starts,
                     "processes died at this photo: it is processed alone");
-                Ok((self.announce(entry, task, true).await?, permit))
+                Ok((self.announce(entry, attempt, true).await?, permit))
             }
             StartPlan::GiveUp => {
                 let starts = history.unfinished_starts_alone;
                 let detail =
                     format!("{starts} processes that worked on this photo alone died or lost their device");
-                Err(Trouble::Final(FailureCode::ProcessDied, detail))
+                Err(ProcessingError::Permanent(FailureCode::ProcessDied, detail))
             }
         }
     }
 
-    async fn announce(&self, entry: Entry, task: &PhotoTask<'_>, alone: bool) -> Result<Entry, Trouble> {
+    async fn announce(
+        &self,
+        entry: VersionedInspection,
+        attempt: &Attempt<'_>,
+        alone: bool,
+    ) -> Result<VersionedInspection, ProcessingError> {
         let now = self.settler.clock.now();
         let start = Event::Start { alone };
-        let (entry, _) = self.settler.ledger.apply(entry, (&start, now), &|_| {}).await?;
-        task.announced.store(true, Ordering::Relaxed);
+        let (entry, _) = self.settler.store.apply(entry, (&start, now), &|_| {}).await?;
+        attempt.announced.store(true, Ordering::Relaxed);
         Ok(entry)
     }
 
     /// Takes an announced start back: this process lives, and gives the photo back in good order.
-    pub(super) async fn take_back(&self, request: &InspectionRequest, task: &PhotoTask<'_>) {
-        if !task.is_announced() {
+    pub(super) async fn take_back(&self, request: &InspectionRequest, attempt: &Attempt<'_>) {
+        if !attempt.is_announced() {
             return;
         }
         let now = self.settler.clock.now();
         let taken_back = async {
-            if let Some(entry) = self.settler.ledger.read(&request.id).await? {
+            if let Some(entry) = self.settler.store.read(&request.id).await? {
                 let back = (&Event::GiveBack, now);
-                self.settler.ledger.apply(entry, back, &|_| {}).await?;
+                self.settler.store.apply(entry, back, &|_| {}).await?;
             }
-            Ok::<(), LedgerError>(())
+            Ok::<(), InspectionStoreError>(())
         };
         // At worst the next process takes care where it need not.
         if let Err(error) = taken_back.await {
@@ -154,7 +159,7 @@ impl Desk {
     }
 }
 
-impl Desk {
+impl RequestProcessor {
     /// Works on one photo to its end, or until shortly before its invocation's or its process's: what is not finished
     /// then is accounted for while there is time to.
     ///
@@ -162,10 +167,10 @@ impl Desk {
     /// Those of the work, and what it means that it was cut off.
     pub async fn within(
         &self,
-        (end, stop): (&InvocationEnd, &Stop),
-        task: &PhotoTask<'_>,
-        work: impl Future<Output = Result<(), Trouble>> + Send,
-    ) -> Result<(), Trouble> {
+        (end, stop): (&InvocationDeadline, &ShutdownSignal),
+        attempt: &Attempt<'_>,
+        work: impl Future<Output = Result<(), ProcessingError>> + Send,
+    ) -> Result<(), ProcessingError> {
         let clock = &self.settler.clock;
         let invocation_ends = async {
             match end.time_for_work(clock.ticks()) {
@@ -182,41 +187,45 @@ impl Desk {
         tokio::select! {
             biased;
             ended = work => ended,
-            () = invocation_ends => Err(outlasted(end, task)),
-            () = process_ends => Err(match task.stage() {
-                Stage::Looking => Trouble::CutOff,
-                Stage::Waiting | Stage::Fetching | Stage::Storing => Trouble::Draining,
+            () = invocation_ends => Err(outlasted(end, attempt)),
+            () = process_ends => Err(match attempt.stage() {
+                Stage::Looking => ProcessingError::Interrupted,
+                Stage::Waiting | Stage::Fetching | Stage::Storing => ProcessingError::ShuttingDown,
             }),
         }
     }
 }
 
-/// Of the time that a stop leaves, what it takes to give the work in hand back.
+/// Of the time that a stop leaves, what it takes to give the work in flight back.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
 
 /// What a photo that outlasts its invocation means. One that began late comes back without being blamed.
-fn outlasted(end: &InvocationEnd, task: &PhotoTask<'_>) -> Trouble {
-    let (code, what) = match task.stage() {
+fn outlasted(end: &InvocationDeadline, attempt: &Attempt<'_>) -> ProcessingError {
+    let (code, what) = match attempt.stage() {
         Stage::Storing => {
-            return Trouble::Unrecordable("the stores did not answer before the invocation ended".to_owned());
+            return ProcessingError::StoreUnavailable(
+                "the stores did not answer before the invocation ended".to_owned(),
+            );
         }
-        Stage::Waiting => return Trouble::Draining,
-        Stage::Fetching | Stage::Looking if !end.had_fair_time(task.begin) => return Trouble::Draining,
+        Stage::Waiting => return ProcessingError::ShuttingDown,
+        Stage::Fetching | Stage::Looking if !end.had_fair_time(attempt.begin) => {
+            return ProcessingError::ShuttingDown;
+        }
         Stage::Fetching => (FailureCode::PhotoUnreachable, "the photo did not arrive"),
         Stage::Looking => (FailureCode::EngineFailed, "the networks did not finish"),
     };
     let detail = format!("{what} before the invocation ended");
-    Trouble::Again { code, detail }
+    ProcessingError::Retryable { code, detail }
 }
 
-impl From<RunError> for Trouble {
+impl From<RunError> for ProcessingError {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Photo(error) => Self::Again {
+            RunError::Photo(error) => Self::Retryable {
                 code: FailureCode::EngineFailed,
                 detail: error.to_string(),
             },
-            RunError::Engine(error) => Self::EngineSick(error.to_string()),
+            RunError::Engine(error) => Self::EngineUnhealthy(error.to_string()),
         }
     }
 }

@@ -12,20 +12,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use walkaround_domain::UnitRect;
-use walkaround_inference::{Engine, EngineError, FirstLook};
+use walkaround_inference::{Engine, EngineError, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ProbabilityMap;
 
 /// How photos are gathered.
 #[derive(Debug, Clone, Copy)]
-pub struct BatchSettings {
+pub struct BatchingPolicy {
     /// Most photos of a batch.
     pub photos_max: usize,
     /// How long the first photo of a batch waits for others while the queue before the device is empty.
     pub batch_wait: Duration,
 }
 
-impl Default for BatchSettings {
+impl Default for BatchingPolicy {
     /// For a CPU: batches bring nothing there, so nothing waits.
     fn default() -> Self {
         Self {
@@ -35,7 +35,7 @@ impl Default for BatchSettings {
     }
 }
 
-type FirstLookAnswer = (RgbImage, Result<FirstLook, RunError>);
+type FirstLookAnswer = (RgbImage, Result<Screening, RunError>);
 type SegmentAnswer = (RgbImage, Result<Vec<ProbabilityMap>, RunError>);
 
 /// One photo for the networks, with where its answer goes.
@@ -56,7 +56,7 @@ pub(super) enum Batcher {
 /// How a batcher works.
 pub(super) struct Batching {
     pub(super) compute: Compute,
-    pub(super) settings: BatchSettings,
+    pub(super) settings: BatchingPolicy,
     pub(super) monitor: Arc<EngineMonitor>,
 }
 
@@ -84,7 +84,7 @@ impl Batcher {
         Self::Thread(sender)
     }
 
-    pub(super) async fn first_look(&self, pixels: RgbImage) -> FirstLookAnswer {
+    pub(super) async fn screen(&self, pixels: RgbImage) -> FirstLookAnswer {
         let (sender, answer) = oneshot::channel();
         self.put(Job::First(pixels, sender)).await;
         answer
@@ -143,7 +143,7 @@ fn gone() -> EngineError {
 async fn gather(
     mut jobs: mpsc::Receiver<Job>,
     device: std::sync::mpsc::SyncSender<Vec<Job>>,
-    settings: BatchSettings,
+    settings: BatchingPolicy,
     clock: Arc<dyn Clock>,
 ) {
     while let Some(first) = jobs.recv().await {
@@ -271,8 +271,8 @@ impl<'a> Watched<'a> {
 type Look<'a, P, A> = &'a dyn Fn(&mut dyn Engine, &[P]) -> Result<Vec<A>, EngineError>;
 type Probe<'a> = &'a dyn Fn(&mut dyn Engine, &RgbImage) -> Result<(), EngineError>;
 
-fn look_first(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
-    engine.first_look(photos)
+fn look_first(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
+    engine.screen(photos)
 }
 
 fn look_segment(
@@ -283,7 +283,7 @@ fn look_segment(
 }
 
 fn probe_first(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
-    engine.first_look(&[picture]).map(drop)
+    engine.screen(&[picture]).map(drop)
 }
 
 fn probe_segment(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {

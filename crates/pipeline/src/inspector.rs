@@ -6,10 +6,10 @@
 mod batcher;
 mod monitor;
 
-use crate::look::{self, LookSettings, Looked, Preparation, Prepared, Rendering};
+use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prepared, Rendering};
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
-pub use batcher::BatchSettings;
+pub use batcher::BatchingPolicy;
 use batcher::{Batcher, Batching, own_picture};
 use image::RgbImage;
 pub use monitor::{EngineMonitor, RunError};
@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use walkaround_domain::Reason;
-use walkaround_inference::{Engine, FirstLook};
+use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
@@ -32,36 +32,36 @@ pub enum Compute {
     Inline,
 }
 
-/// How a [`Looker`] works.
+/// How a [`Inspector`] works.
 #[derive(Debug, Clone)]
-pub struct LookerSettings {
+pub struct InspectorSettings {
     /// Limits, overlay, classes.
-    pub look: LookSettings,
+    pub look: InspectionSettings,
     /// Where CPU work runs.
     pub compute: Compute,
     /// Bytes that decoding may take at once.
     pub decode_bytes_max: u64,
     /// How photos are gathered for the networks.
-    pub batch: BatchSettings,
+    pub batch: BatchingPolicy,
     /// Who watches the health of the engines.
     pub monitor: Arc<EngineMonitor>,
 }
 
-impl Default for LookerSettings {
+impl Default for InspectorSettings {
     fn default() -> Self {
         Self {
-            look: LookSettings::default(),
+            look: InspectionSettings::default(),
             compute: Compute::Pool(2),
             decode_bytes_max: 384 << 20,
-            batch: BatchSettings::default(),
+            batch: BatchingPolicy::default(),
             monitor: EngineMonitor::new(),
         }
     }
 }
 
 /// Looks at photos, many at a time.
-pub struct Looker {
-    settings: LookerSettings,
+pub struct Inspector {
+    settings: InspectorSettings,
     bundle: BundleInfo,
     memory: Arc<MemoryBudget>,
     cpu: Arc<Semaphore>,
@@ -71,22 +71,22 @@ pub struct Looker {
 }
 
 /// The looker in use. A new one takes over between photos: each photo keeps the one that it began with.
-pub struct CurrentLooker(RwLock<Arc<Looker>>);
+pub struct ActiveInspector(RwLock<Arc<Inspector>>);
 
-impl CurrentLooker {
+impl ActiveInspector {
     /// Begins with this one.
-    pub fn new(looker: Looker) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(Arc::new(looker))))
+    pub fn new(inspector: Inspector) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::new(inspector))))
     }
 
     /// The one in use now.
-    pub fn get(&self) -> Arc<Looker> {
+    pub fn get(&self) -> Arc<Inspector> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts another one in its place. The old one ends with the last photo that has it.
-    pub fn replace(&self, looker: Looker) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(looker);
+    pub fn replace(&self, inspector: Inspector) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inspector);
     }
 }
 
@@ -104,11 +104,11 @@ pub struct BundleInfo {
 }
 
 /// A photo that was looked at, ready to be stored.
-pub struct Finished {
+pub struct EncodedResult {
     /// Verdict, findings, timings. The pixels are gone.
-    pub looked: Looked,
+    pub looked: PhotoResult,
     /// The photo's file.
-    pub photo: FileMark,
+    pub photo: FileDigest,
     /// Name and version of the bundle that looked.
     pub bundle: (String, String),
     /// The report: findings with outlines and masks, as JSON. The same photo and bundle give the same bytes.
@@ -119,7 +119,7 @@ pub struct Finished {
 
 /// A photo's file, once it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileMark {
+pub struct FileDigest {
     /// SHA-256 of its bytes.
     pub sha256: [u8; 32],
     /// How many bytes it had.
@@ -127,30 +127,30 @@ pub struct FileMark {
 }
 
 /// A decoded photo on its way through the networks.
-pub struct InHand {
+pub struct PhotoInProgress {
     photo: Prepared,
-    file: FileMark,
+    file: FileDigest,
     /// The file itself, where the marked picture needs it.
     bytes: Option<Vec<u8>>,
-    first_look: Option<FirstLook>,
+    screening: Option<Screening>,
     maps: Vec<walkaround_vision::mask::ProbabilityMap>,
 }
 
-impl InHand {
+impl PhotoInProgress {
     /// Whether quality lets the networks look at it.
     pub fn usable(&self) -> bool {
         self.photo.reasons.is_empty()
     }
 
     /// What locator and gates said, once asked.
-    pub fn first_look(&self) -> Option<FirstLook> {
-        self.first_look
+    pub fn screening(&self) -> Option<Screening> {
+        self.screening
     }
 }
 
-impl Looker {
+impl Inspector {
     /// A looker on one engine, which moves to the device thread (or stays here with [`Compute::Inline`]).
-    pub fn new(engine: Box<dyn Engine>, settings: LookerSettings, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(engine: Box<dyn Engine>, settings: InspectorSettings, clock: Arc<dyn Clock>) -> Self {
         Self::with_engines(engine, Vec::new(), settings, clock)
     }
 
@@ -158,7 +158,7 @@ impl Looker {
     pub fn with_engines(
         engine: Box<dyn Engine>,
         more: Vec<Box<dyn Engine>>,
-        settings: LookerSettings,
+        settings: InspectorSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let bundle = BundleInfo {
@@ -202,9 +202,9 @@ impl Looker {
     }
 
     /// Size and digest of a photo's file.
-    pub async fn digest(&self, bytes: Vec<u8>) -> (Vec<u8>, FileMark) {
+    pub async fn digest(&self, bytes: Vec<u8>) -> (Vec<u8>, FileDigest) {
         self.compute(move || {
-            let file = FileMark {
+            let file = FileDigest {
                 sha256: Sha256::digest(&bytes).into(),
                 bytes: bytes.len() as u64,
             };
@@ -213,11 +213,15 @@ impl Looker {
         .await
     }
 
-    /// Decodes a photo and measures its quality. `file` is what [`Looker::digest`] said of its bytes.
+    /// Decodes a photo and measures its quality. `file` is what [`Inspector::digest`] said of its bytes.
     ///
     /// # Errors
-    /// The reason why it is unusable; [`Looker::refused`] makes a result of it.
-    pub async fn prepare(&self, bytes: Vec<u8>, file: FileMark) -> Result<InHand, (Reason, FileMark)> {
+    /// The reason why it is unusable; [`Inspector::refused`] makes a result of it.
+    pub async fn prepare(
+        &self,
+        bytes: Vec<u8>,
+        file: FileDigest,
+    ) -> Result<PhotoInProgress, (Reason, FileDigest)> {
         let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
@@ -229,12 +233,12 @@ impl Looker {
                 memory: &memory,
                 ticks: &ticks,
             };
-            match look::prepare(&bytes, &with) {
-                Ok(photo) => Ok(InHand {
-                    bytes: look::keeps_file(&look, &photo, bytes.len()).then_some(bytes),
+            match inspection::prepare(&bytes, &with) {
+                Ok(photo) => Ok(PhotoInProgress {
+                    bytes: inspection::keeps_file(&look, &photo, bytes.len()).then_some(bytes),
                     photo,
                     file,
-                    first_look: None,
+                    screening: None,
                     maps: Vec::new(),
                 }),
                 Err(reason) => Err((reason, file)),
@@ -247,14 +251,14 @@ impl Looker {
     ///
     /// # Errors
     /// When a network fails; the error says who is at fault.
-    pub async fn first_look(&self, photo: &mut InHand) -> Result<FirstLook, RunError> {
+    pub async fn screen(&self, photo: &mut PhotoInProgress) -> Result<Screening, RunError> {
         let begin = self.clock.ticks();
         let pixels = std::mem::take(&mut photo.photo.pixels);
-        let (pixels, answer) = self.batcher.first_look(pixels).await;
+        let (pixels, answer) = self.batcher.screen(pixels).await;
         photo.photo.pixels = pixels;
         let look = answer?;
-        photo.photo.timings.first_look = self.clock.ticks() - begin;
-        photo.first_look = Some(look);
+        photo.photo.timings.screening = self.clock.ticks() - begin;
+        photo.screening = Some(look);
         Ok(look)
     }
 
@@ -262,10 +266,10 @@ impl Looker {
     ///
     /// # Errors
     /// When a network fails; the error says who is at fault.
-    pub async fn segment(&self, photo: &mut InHand) -> Result<(), RunError> {
+    pub async fn segment(&self, photo: &mut PhotoInProgress) -> Result<(), RunError> {
         let begin = self.clock.ticks();
         let region = photo
-            .first_look
+            .screening
             .map_or(walkaround_domain::UnitRect::WHOLE, |l| l.vehicle.region());
         let pixels = std::mem::take(&mut photo.photo.pixels);
         let (pixels, answer) = self.batcher.segment(pixels, region).await;
@@ -279,14 +283,14 @@ impl Looker {
     ///
     /// # Errors
     /// When the marked picture cannot be encoded.
-    pub async fn finish(&self, photo: InHand, name: String) -> Result<Finished, String> {
+    pub async fn finish(&self, photo: PhotoInProgress, name: String) -> Result<EncodedResult, String> {
         let (settings, bundle) = (self.settings.look.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
             let ticks = || clock.ticks();
             let begin = ticks();
             let classes = (&*bundle.classes, settings.all_classes);
-            let mut looked = look::conclude(photo.photo, photo.first_look, &photo.maps, classes);
+            let mut looked = inspection::conclude(photo.photo, photo.screening, &photo.maps, classes);
             looked.timings.findings = ticks() - begin;
             let label = format!("{} {}", bundle.name, bundle.version);
             let with = Rendering {
@@ -297,7 +301,7 @@ impl Looker {
                 memory: &memory,
                 ticks: &ticks,
             };
-            let overlay = look::render(&mut looked, &with).map_err(|e| e.to_string())?;
+            let overlay = inspection::render(&mut looked, &with).map_err(|e| e.to_string())?;
             finished(looked, (photo.file, &name), &bundle, overlay)
         })
         .await
@@ -307,11 +311,11 @@ impl Looker {
     ///
     /// # Errors
     /// When the report cannot be encoded.
-    pub fn refused(&self, reason: Reason, file: FileMark, name: &str) -> Result<Finished, String> {
-        finished(Looked::refused(reason), (file, name), &self.bundle, None)
+    pub fn refused(&self, reason: Reason, file: FileDigest, name: &str) -> Result<EncodedResult, String> {
+        finished(PhotoResult::refused(reason), (file, name), &self.bundle, None)
     }
 
-    /// Time of one heavy look on this machine, measured on the engine's own picture: the shortest of one more than there are
+    /// Time of one segmentation on this machine, measured on the engine's own picture: the shortest of one more than there are
     /// engines, so that one of them is warm by then (its networks loaded, its memory had).
     ///
     /// # Errors
@@ -360,18 +364,18 @@ impl Looker {
 }
 
 fn finished(
-    mut looked: Looked,
-    (file, name): (FileMark, &str),
+    mut looked: PhotoResult,
+    (file, name): (FileDigest, &str),
     bundle: &BundleInfo,
     overlay: Option<Vec<u8>>,
-) -> Result<Finished, String> {
+) -> Result<EncodedResult, String> {
     // Pixels are the bulk of a result and are not needed any more.
     if let Some(photo) = &mut looked.photo {
         photo.pixels = RgbImage::default();
     }
     let report = photo_report(name, Some(&file.sha256), &looked, (&bundle.name, &bundle.version));
     let report = serde_json::to_vec(&report).map_err(|e| e.to_string())?;
-    Ok(Finished {
+    Ok(EncodedResult {
         looked,
         photo: file,
         bundle: (bundle.name.clone(), bundle.version.clone()),

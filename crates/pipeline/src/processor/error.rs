@@ -4,10 +4,10 @@
 //! host failed, or the networks failed on it alone. Everything else (a store that is away, a sick engine, a stop) gives
 //! the message back and leaves the record as it is.
 
-use super::{Desk, PhotoTask};
-use crate::consumer::Handled;
-use crate::ledger::{Entry, LedgerError};
-use crate::telemetry::Happened;
+use super::{Attempt, RequestProcessor};
+use crate::consumer::Disposition;
+use crate::store::{InspectionStoreError, VersionedInspection};
+use crate::telemetry::PipelineEvent;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -18,33 +18,33 @@ use walkaround_ports::{Delivery, FetchError, PortError, PortErrorKind};
 
 /// Why a photo is not settled yet.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ProcessingError {
     /// An attempt at the photo failed; a later one may succeed.
-    Again {
+    Retryable {
         /// Becomes the recorded failure when the attempts are used up.
         code: FailureCode,
         /// In words.
         detail: String,
     },
     /// It never will.
-    Final(FailureCode, String),
+    Permanent(FailureCode, String),
     /// A store (records, results, queue, topic) is out of reach or refuses for now. No attempt: the message comes back
     /// until the store is there again.
-    Unrecordable(String),
+    StoreUnavailable(String),
     /// The message means something else than the inspection of its id.
-    Differs(Difference),
+    IdConflict(Difference),
     /// The engine fails on its own picture as well. No attempt: another process may do better.
-    EngineSick(String),
+    EngineUnhealthy(String),
     /// This process is to stop, or its invocation is about to end.
-    Draining,
+    ShuttingDown,
     /// This process ends with the photo in the networks. Its announced start stands: should it be what they hang at, that
     /// counts.
-    CutOff,
+    Interrupted,
 }
 
-impl From<LedgerError> for Trouble {
-    fn from(error: LedgerError) -> Self {
-        store_trouble(error)
+impl From<InspectionStoreError> for ProcessingError {
+    fn from(error: InspectionStoreError) -> Self {
+        store_error(error)
     }
 }
 
@@ -53,9 +53,9 @@ fn conflict(id: &InspectionId, difference: &Difference) -> String {
     format!("inspection {id} {difference}")
 }
 
-impl From<PortError> for Trouble {
+impl From<PortError> for ProcessingError {
     fn from(error: PortError) -> Self {
-        Self::Unrecordable(error.to_string())
+        Self::StoreUnavailable(error.to_string())
     }
 }
 
@@ -63,47 +63,60 @@ impl From<PortError> for Trouble {
 /// it keeps them for four days (`MessageRetentionPeriod` of infra/storage.yaml).
 const MESSAGE_AGE_MAX: Duration = Duration::from_secs(84 * 3600);
 
-impl Desk {
+impl RequestProcessor {
     /// What becomes of a message in trouble: recorded, or back to the queue.
-    pub async fn handle_trouble(
+    pub async fn handle_error(
         &self,
-        trouble: Trouble,
+        error: ProcessingError,
         request: InspectionRequest,
-        task: &PhotoTask<'_>,
-    ) -> Handled {
-        let (id, delivery) = (request.id.clone(), task.delivery);
+        attempt: &Attempt<'_>,
+    ) -> Disposition {
+        let (id, delivery) = (request.id.clone(), attempt.delivery);
         let id_is_made = has_base_id(&request);
-        if matches!(trouble, Trouble::Draining | Trouble::Unrecordable(_)) {
-            self.take_back(&request, task).await;
+        if matches!(
+            error,
+            ProcessingError::ShuttingDown | ProcessingError::StoreUnavailable(_)
+        ) {
+            self.take_back(&request, attempt).await;
         }
-        let outcome = match trouble {
-            Trouble::Draining | Trouble::CutOff => return Handled::Again(Duration::ZERO),
-            Trouble::EngineSick(detail) => {
+        let outcome = match error {
+            ProcessingError::ShuttingDown | ProcessingError::Interrupted => {
+                return Disposition::Retry(Duration::ZERO);
+            }
+            ProcessingError::EngineUnhealthy(detail) => {
                 // An announced start stands: should it be this photo that ruins engines, its starts are counted.
                 warn!(inspection = %id, detail, "the engine is sick, the photo goes back");
-                return self.give_back(self.retry.delay(1, &self.dice));
+                return self.give_back(self.retry.delay(1, &self.jitter));
             }
-            Trouble::Differs(difference) => return self.park(delivery, &conflict(&id, &difference)).await,
-            Trouble::Unrecordable(detail) => Err(Trouble::Unrecordable(detail)),
-            Trouble::Again { code, detail } => self.attempt_failed(request, delivery, (code, detail)).await,
-            Trouble::Final(code, detail) => self.fail(request, delivery, (code, detail)).await,
+            ProcessingError::IdConflict(difference) => {
+                return self.park(delivery, &conflict(&id, &difference)).await;
+            }
+            ProcessingError::StoreUnavailable(detail) => Err(ProcessingError::StoreUnavailable(detail)),
+            ProcessingError::Retryable { code, detail } => {
+                self.attempt_failed(request, delivery, (code, detail)).await
+            }
+            ProcessingError::Permanent(code, detail) => self.fail(request, delivery, (code, detail)).await,
         };
         match outcome {
             Ok(handled) => handled,
             // Another request was first while this one's failure was written: looked at anew, it finds its own inspection.
-            Err(Trouble::Differs(Difference::Purpose { .. } | Difference::Bytes)) if id_is_made => {
-                self.give_back(self.retry.delay(1, &self.dice))
+            Err(ProcessingError::IdConflict(Difference::Purpose { .. } | Difference::Bytes))
+                if id_is_made =>
+            {
+                self.give_back(self.retry.delay(1, &self.jitter))
             }
-            Err(Trouble::Differs(difference)) => self.park(delivery, &conflict(&id, &difference)).await,
-            Err(trouble) => {
-                let detail = trouble.detail();
+            Err(ProcessingError::IdConflict(difference)) => {
+                self.park(delivery, &conflict(&id, &difference)).await
+            }
+            Err(error) => {
+                let detail = error.detail();
                 if self.settler.clock.now().since(delivery.sent_at) > MESSAGE_AGE_MAX {
                     let reason = format!("not done before its queue would have dropped it: {detail}");
                     return self.park(delivery, &reason).await;
                 }
                 let deliveries = delivery.receive_count;
                 warn!(inspection = %id, deliveries, detail, "a store is out of reach, trying again later");
-                self.give_back(self.retry.delay(deliveries, &self.dice))
+                self.give_back(self.retry.delay(deliveries, &self.jitter))
             }
         }
     }
@@ -114,16 +127,16 @@ impl Desk {
         request: InspectionRequest,
         delivery: &Delivery,
         (code, detail): (FailureCode, String),
-    ) -> Result<Handled, Trouble> {
+    ) -> Result<Disposition, ProcessingError> {
         let entry = match self.resume(&request, delivery).await {
-            Err(Trouble::Differs(Difference::Purpose { .. })) if has_base_id(&request) => {
-                return Err(Trouble::Unrecordable(detail));
+            Err(ProcessingError::IdConflict(Difference::Purpose { .. })) if has_base_id(&request) => {
+                return Err(ProcessingError::StoreUnavailable(detail));
             }
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
             // It was to be compared with what was looked at before. That stands; this message waits for its photo.
-            return Err(Trouble::Unrecordable(detail));
+            return Err(ProcessingError::StoreUnavailable(detail));
         }
         let attempt = entry.inspection.attempts.saturating_add(1);
         if self.retry.exhausted(attempt) {
@@ -134,10 +147,10 @@ impl Desk {
         warn!(inspection = %id, attempt, code = code.as_str(), detail, "an attempt failed, trying again later");
         let failed = Event::AttemptFailed { code, detail };
         let now = self.settler.clock.now();
-        self.settler.ledger.apply(entry, (&failed, now), &|_| {}).await?;
+        self.settler.store.apply(entry, (&failed, now), &|_| {}).await?;
         Ok(self.give_back(match code {
-            FailureCode::PhotoUnreachable => self.retry.host_delay(attempt, &self.dice),
-            _ => self.retry.delay(attempt, &self.dice),
+            FailureCode::PhotoUnreachable => self.retry.host_delay(attempt, &self.jitter),
+            _ => self.retry.delay(attempt, &self.jitter),
         }))
     }
 
@@ -146,9 +159,9 @@ impl Desk {
         request: InspectionRequest,
         delivery: &Delivery,
         failure: (FailureCode, String),
-    ) -> Result<Handled, Trouble> {
+    ) -> Result<Disposition, ProcessingError> {
         let entry = match self.resume(&request, delivery).await {
-            Err(Trouble::Differs(Difference::Purpose { .. })) if has_base_id(&request) => {
+            Err(ProcessingError::IdConflict(Difference::Purpose { .. })) if has_base_id(&request) => {
                 let id = own_id(&request.id, &Part::Purpose(Purpose::of(&request)));
                 let own = InspectionRequest {
                     id,
@@ -162,50 +175,50 @@ impl Desk {
             info!(inspection = %entry.inspection.request.id, "its photo cannot be compared any more: what was found stands");
             let entry = self.join(entry, &request, Some(delivery.sent_at)).await?;
             self.settler.publish(entry).await?;
-            return Ok(Handled::Settled);
+            return Ok(Disposition::Ack);
         }
         self.record_failure(entry, failure).await
     }
 
     async fn record_failure(
         &self,
-        entry: Entry,
+        entry: VersionedInspection,
         (code, detail): (FailureCode, String),
-    ) -> Result<Handled, Trouble> {
+    ) -> Result<Disposition, ProcessingError> {
         info!(inspection = %entry.inspection.request.id, code = code.as_str(), detail, "failed");
-        let looker = self.looker.get();
+        let inspector = self.inspector.get();
         let bundle = UsedBundle {
-            name: looker.bundle().name.clone(),
-            version: looker.bundle().version.clone(),
+            name: inspector.bundle().name.clone(),
+            version: inspector.bundle().version.clone(),
         };
         self.settler.failed(entry, (code, detail), bundle).await?;
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
-        self.telemetry.tell(Happened::Failed(code));
-        Ok(Handled::Settled)
+        self.telemetry.tell(PipelineEvent::Failed(code));
+        Ok(Disposition::Ack)
     }
 
-    pub(super) fn give_back(&self, delay: Duration) -> Handled {
-        self.telemetry.tell(Happened::Returned);
-        Handled::Again(delay)
+    pub(super) fn give_back(&self, delay: Duration) -> Disposition {
+        self.telemetry.tell(PipelineEvent::Returned);
+        Disposition::Retry(delay)
     }
 }
 
-impl Trouble {
+impl ProcessingError {
     fn detail(&self) -> &str {
         match self {
-            Self::Again { detail, .. }
-            | Self::Final(_, detail)
-            | Self::Unrecordable(detail)
-            | Self::EngineSick(detail) => detail,
-            Self::Differs(_) => "the id stands for something else",
-            Self::Draining | Self::CutOff => "this process is to stop",
+            Self::Retryable { detail, .. }
+            | Self::Permanent(_, detail)
+            | Self::StoreUnavailable(detail)
+            | Self::EngineUnhealthy(detail) => detail,
+            Self::IdConflict(_) => "the id stands for something else",
+            Self::ShuttingDown | Self::Interrupted => "this process is to stop",
         }
     }
 }
 
 /// What a failing encoder means.
-pub fn encode_trouble(detail: String) -> Trouble {
-    Trouble::Again {
+pub fn encode_error(detail: String) -> ProcessingError {
+    ProcessingError::Retryable {
         code: FailureCode::EngineFailed,
         detail,
     }
@@ -213,33 +226,39 @@ pub fn encode_trouble(detail: String) -> Trouble {
 
 /// What a failing store means: only what it will never take is final. A refusal of any other kind may be a setting, a
 /// right or a bucket that somebody puts right.
-pub(super) fn store_trouble(error: LedgerError) -> Trouble {
+pub(super) fn store_error(error: InspectionStoreError) -> ProcessingError {
     match error {
-        LedgerError::Differs(difference) => Trouble::Differs(difference),
-        LedgerError::Port(e) if e.port == "blobs" && e.kind == PortErrorKind::TooLarge => {
-            Trouble::Final(FailureCode::StoreFailed, e.to_string())
+        InspectionStoreError::Differs(difference) => ProcessingError::IdConflict(difference),
+        InspectionStoreError::Port(e) if e.port == "blobs" && e.kind == PortErrorKind::TooLarge => {
+            ProcessingError::Permanent(FailureCode::StoreFailed, e.to_string())
         }
-        other => Trouble::Unrecordable(other.to_string()),
+        other => ProcessingError::StoreUnavailable(other.to_string()),
     }
 }
 
-pub(super) fn fetch_trouble(error: FetchError) -> Trouble {
+pub(super) fn fetch_error(error: FetchError) -> ProcessingError {
     match error {
-        FetchError::NotFound(detail) => Trouble::Final(FailureCode::PhotoNotFound, detail),
-        FetchError::Forbidden(detail) => Trouble::Final(FailureCode::PhotoForbidden, detail),
-        FetchError::TooLarge(detail) => Trouble::Final(FailureCode::PhotoTooLarge, detail),
-        FetchError::Unreachable(detail) => Trouble::Again {
+        FetchError::NotFound(detail) => ProcessingError::Permanent(FailureCode::PhotoNotFound, detail),
+        FetchError::Forbidden(detail) => ProcessingError::Permanent(FailureCode::PhotoForbidden, detail),
+        FetchError::TooLarge(detail) => ProcessingError::Permanent(FailureCode::PhotoTooLarge, detail),
+        FetchError::Unreachable(detail) => ProcessingError::Retryable {
             code: FailureCode::PhotoUnreachable,
             detail,
         },
         FetchError::Port(error) => match error.kind {
-            PortErrorKind::NotFound => Trouble::Final(FailureCode::PhotoNotFound, error.to_string()),
-            PortErrorKind::Denied => Trouble::Final(FailureCode::PhotoForbidden, error.to_string()),
-            PortErrorKind::TooLarge => Trouble::Final(FailureCode::PhotoTooLarge, error.to_string()),
+            PortErrorKind::NotFound => {
+                ProcessingError::Permanent(FailureCode::PhotoNotFound, error.to_string())
+            }
+            PortErrorKind::Denied => {
+                ProcessingError::Permanent(FailureCode::PhotoForbidden, error.to_string())
+            }
+            PortErrorKind::TooLarge => {
+                ProcessingError::Permanent(FailureCode::PhotoTooLarge, error.to_string())
+            }
             PortErrorKind::Invalid
             | PortErrorKind::Unavailable
             | PortErrorKind::Throttled
-            | PortErrorKind::Corrupt => Trouble::Again {
+            | PortErrorKind::Corrupt => ProcessingError::Retryable {
                 code: FailureCode::PhotoUnreachable,
                 detail: error.to_string(),
             },

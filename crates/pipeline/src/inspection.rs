@@ -1,14 +1,14 @@
 //! Looking at a photo: bytes in; verdict, findings and a marked picture out.
 //!
 //! Four steps, so that a worker can run each where it belongs (CPU pool, device thread) and batch the two
-//! in the middle: [`prepare`] → [`Engine::first_look`] → [`Engine::segment`] → [`conclude`], then
+//! in the middle: [`prepare`] → [`Engine::screening`] → [`Engine::segment`] → [`conclude`], then
 //! [`render`]. [`inspect`] runs them in a row for one photo.
 
 use crate::memory::MemoryBudget;
 use image::RgbImage;
 use std::time::Duration;
 use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
-use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
+use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::findings;
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
@@ -17,7 +17,7 @@ use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 
 /// How photos are looked at.
 #[derive(Debug, Clone)]
-pub struct LookSettings {
+pub struct InspectionSettings {
     /// Bounds on what is decoded.
     pub limits: Limits,
     /// Look of the marked picture; none when no picture is wanted. It never changes what the networks see.
@@ -29,7 +29,7 @@ pub struct LookSettings {
     pub gate_stops: bool,
 }
 
-impl Default for LookSettings {
+impl Default for InspectionSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
@@ -64,7 +64,7 @@ pub struct Timings {
     /// Quality.
     pub quality: Duration,
     /// Locator and gates.
-    pub first_look: Duration,
+    pub screening: Duration,
     /// Segmenters.
     pub segment: Duration,
     /// Masks to findings.
@@ -90,7 +90,7 @@ pub struct Prepared {
 
 /// What came of looking at one photo.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct PhotoResult {
     /// The verdict.
     pub verdict: Verdict,
     /// Why, when unusable.
@@ -98,21 +98,21 @@ pub struct Looked {
     /// The decoded photo; none when it could not be decoded.
     pub photo: Option<Prepared>,
     /// What locator and gates said; none when they were not asked.
-    pub first_look: Option<FirstLook>,
+    pub screening: Option<Screening>,
     /// Damaged regions.
     pub findings: Vec<Finding>,
     /// Time spent.
     pub timings: Timings,
 }
 
-impl Looked {
+impl PhotoResult {
     /// The outcome for a photo that cannot even be decoded.
     pub fn refused(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Unusable,
             reasons: vec![reason],
             photo: None,
-            first_look: None,
+            screening: None,
             findings: Vec::new(),
             timings: Timings::default(),
         }
@@ -122,7 +122,7 @@ impl Looked {
 /// What [`prepare`] needs besides the bytes.
 pub struct Preparation<'a> {
     /// How photos are looked at.
-    pub settings: &'a LookSettings,
+    pub settings: &'a InspectionSettings,
     /// The bundle's bounds on quality.
     pub quality: &'a QualityPolicy,
     /// Longest side that the networks can use, in pixels.
@@ -174,15 +174,15 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
 
 /// The verdict on a prepared photo, from what the networks said about it.
 ///
-/// `first_look` is none when the photo's quality stopped it; `maps` is empty when a gate did.
+/// `screening` is none when the photo's quality stopped it; `maps` is empty when a gate did.
 pub fn conclude(
     photo: Prepared,
-    first_look: Option<FirstLook>,
+    screening: Option<Screening>,
     maps: &[ProbabilityMap],
     (classes, all_classes): (&[ClassSpec], bool),
-) -> Looked {
+) -> PhotoResult {
     let mut reasons = photo.reasons.clone();
-    if first_look.is_some_and(|look| look.vehicle == Vehicle::Absent) {
+    if screening.is_some_and(|look| look.vehicle == Vehicle::Absent) {
         reasons.push(Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo"));
     }
     let found = if reasons.is_empty() {
@@ -191,17 +191,17 @@ pub fn conclude(
         Vec::new()
     };
     let evidence = Evidence {
-        gate: first_look.and_then(|look| look.gate),
-        segmented: first_look.is_some_and(|look| look.suspect),
+        gate: screening.and_then(|look| look.gate),
+        segmented: screening.is_some_and(|look| look.suspect),
         findings: found.len(),
     };
     let verdict = judge(&mut reasons, evidence);
     let timings = photo.timings;
-    Looked {
+    PhotoResult {
         verdict,
         reasons,
         photo: Some(photo),
-        first_look,
+        screening,
         findings: found,
         timings,
     }
@@ -211,10 +211,14 @@ pub fn conclude(
 ///
 /// # Errors
 /// [`EngineError`] when a network fails; whatever is wrong with the photo is a verdict, not an error.
-pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) -> Result<Looked, EngineError> {
+pub fn inspect(
+    bytes: &[u8],
+    engine: &mut dyn Engine,
+    with: &Preparation<'_>,
+) -> Result<PhotoResult, EngineError> {
     let photo = match prepare(bytes, with) {
         Ok(photo) => photo,
-        Err(reason) => return Ok(Looked::refused(reason)),
+        Err(reason) => return Ok(PhotoResult::refused(reason)),
     };
     let (mut first, mut maps) = (None, Vec::new());
     let begin = (with.ticks)();
@@ -230,7 +234,7 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
         (first, maps) = (Some(look), found);
     }
     let mut looked = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
-    looked.timings.first_look = looked_at - begin;
+    looked.timings.screening = looked_at - begin;
     looked.timings.segment = segmented - looked_at;
     looked.timings.findings = (with.ticks)() - segmented;
     Ok(looked)
@@ -241,7 +245,7 @@ pub struct Rendering<'a> {
     /// The photo's file, if it was kept: see [`keeps_file`].
     pub file: Option<&'a [u8]>,
     /// How photos are looked at.
-    pub settings: &'a LookSettings,
+    pub settings: &'a InspectionSettings,
     /// The bundle's classes.
     pub classes: &'a [ClassSpec],
     /// Name and version of the bundle, for the headline.
@@ -254,7 +258,7 @@ pub struct Rendering<'a> {
 
 /// Whether the file of a photo, of so many bytes, is needed until its marked picture is drawn: the picture is to be
 /// larger than what the networks see.
-pub fn keeps_file(settings: &LookSettings, photo: &Prepared, bytes: usize) -> bool {
+pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize) -> bool {
     let shown = settings.overlay.as_ref().map_or(0, |style| style.long_side_max);
     let decoded = photo.pixels.width().max(photo.pixels.height());
     bytes <= KEPT_FILE_BYTES_MAX && decoded < shown.min(photo.original.long_side())
@@ -265,7 +269,10 @@ pub fn keeps_file(settings: &LookSettings, photo: &Prepared, bytes: usize) -> bo
 ///
 /// # Errors
 /// When the encoder fails, in its words.
-pub fn render(looked: &mut Looked, with: &Rendering<'_>) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
+pub fn render(
+    looked: &mut PhotoResult,
+    with: &Rendering<'_>,
+) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
     let (Some(photo), Some(style)) = (&looked.photo, &with.settings.overlay) else {
         return Ok(None);
     };
@@ -299,7 +306,7 @@ fn larger_picture(photo: &Prepared, long_side: u32, with: &Rendering<'_>) -> Opt
     Some(decoded.pixels)
 }
 
-fn headline(looked: &Looked, bundle: &str) -> String {
+fn headline(looked: &PhotoResult, bundle: &str) -> String {
     let what = match looked.verdict {
         Verdict::Unusable => looked
             .reasons

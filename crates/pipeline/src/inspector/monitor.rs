@@ -1,6 +1,6 @@
 //! The health of the engines of one process, and the end of a process whose engine is sick.
 
-use crate::stop::{Stop, Stopper, stop};
+use crate::shutdown::{ShutdownSignal, ShutdownTrigger, shutdown_signal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::error;
 use walkaround_domain::EngineHealth;
@@ -21,14 +21,14 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct EngineMonitor {
     health: Mutex<EngineHealth>,
-    stopper: Stopper,
-    signal: Stop,
+    stopper: ShutdownTrigger,
+    signal: ShutdownSignal,
 }
 
 impl EngineMonitor {
     /// Of engines that have not run yet.
     pub fn new() -> Arc<Self> {
-        let (stopper, signal) = stop();
+        let (stopper, signal) = shutdown_signal();
         Arc::new(Self {
             health: Mutex::default(),
             stopper,
@@ -60,7 +60,7 @@ impl EngineMonitor {
     }
 
     /// Given once the process should end.
-    pub fn signal(&self) -> Stop {
+    pub fn signal(&self) -> ShutdownSignal {
         self.signal.clone()
     }
 

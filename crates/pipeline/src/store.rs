@@ -11,7 +11,7 @@ use walkaround_domain::{
 };
 use walkaround_messages::{parse_record, record_body, utc_day};
 use walkaround_ports::{
-    Expect, IndexKeys, PortError, PortErrorKind, Records, ResultKey, StoredRecord, Written,
+    IndexKeys, PortError, PortErrorKind, Precondition, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Lost races after which a change gives up: more writers than these never share one inspection.
@@ -22,13 +22,13 @@ pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads and changes inspections.
 #[derive(Clone)]
-pub struct Ledger {
+pub struct InspectionStore {
     records: Arc<dyn Records>,
 }
 
 /// An inspection and the version of its record; version 0 when it is not stored yet.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct VersionedInspection {
     /// The inspection.
     pub inspection: Inspection,
     /// Version of the stored record.
@@ -39,7 +39,7 @@ pub struct Entry {
 
 /// Why a change could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum LedgerError {
+pub enum InspectionStoreError {
     /// The records port failed.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -51,7 +51,7 @@ pub enum LedgerError {
     Differs(Difference),
 }
 
-impl Ledger {
+impl InspectionStore {
     /// A ledger on a records port.
     pub fn new(records: Arc<dyn Records>) -> Self {
         Self { records }
@@ -61,7 +61,7 @@ impl Ledger {
     ///
     /// # Errors
     /// [`PortError`]; `Corrupt` when the document cannot be read.
-    pub async fn read(&self, id: &InspectionId) -> Result<Option<Entry>, PortError> {
+    pub async fn read(&self, id: &InspectionId) -> Result<Option<VersionedInspection>, PortError> {
         self.records.read(id).await?.as_ref().map(entry).transpose()
     }
 
@@ -72,19 +72,19 @@ impl Ledger {
     /// somebody else wrote it is large.
     ///
     /// # Errors
-    /// [`LedgerError`]; nothing was written, or nobody knows (`Unavailable`).
+    /// [`InspectionStoreError`]; nothing was written, or nobody knows (`Unavailable`).
     pub fn apply<'a>(
         &'a self,
-        mut entry: Entry,
+        mut entry: VersionedInspection,
         (event, now): (&'a Event, Timestamp),
         complete: &'a (dyn Fn(&mut Inspection) + Sync),
-    ) -> Boxed<'a, Result<(Entry, bool), LedgerError>> {
+    ) -> Boxed<'a, Result<(VersionedInspection, bool), InspectionStoreError>> {
         Box::pin(async move {
             let mine = entry.clone();
             for _ in 0..RACES_MAX {
                 let Some(mut next) = entry.inspection.advance(event, now)? else {
                     return match has_other_bytes(&entry.inspection, &mine) {
-                        true => Err(LedgerError::Differs(Difference::Bytes)),
+                        true => Err(InspectionStoreError::Differs(Difference::Bytes)),
                         false => Ok((entry, false)),
                     };
                 };
@@ -94,7 +94,7 @@ impl Ledger {
                 match self.write(next, entry.version, now).await? {
                     Ok(written) => return Ok((written, true)),
                     Err(Some(current)) => entry = self.meet(current, &mine, now).await?,
-                    Err(None) => entry = Entry { version: 0, ..entry },
+                    Err(None) => entry = VersionedInspection { version: 0, ..entry },
                 }
             }
             Err(races().into())
@@ -102,15 +102,20 @@ impl Ledger {
     }
 
     /// What somebody else wrote first, if it is of the same photo for the same purpose; completed by what mine adds.
-    async fn meet(&self, current: Entry, mine: &Entry, now: Timestamp) -> Result<Entry, LedgerError> {
+    async fn meet(
+        &self,
+        current: VersionedInspection,
+        mine: &VersionedInspection,
+        now: Timestamp,
+    ) -> Result<VersionedInspection, InspectionStoreError> {
         let request = &mine.inspection.request;
         if let Relation::Differs(photo @ Difference::Photo { .. }) =
             relate(&current.inspection.request, request)
         {
-            return Err(LedgerError::Differs(photo));
+            return Err(InspectionStoreError::Differs(photo));
         }
         if has_other_bytes(&current.inspection, mine) {
-            return Err(LedgerError::Differs(Difference::Bytes));
+            return Err(InspectionStoreError::Differs(Difference::Bytes));
         }
         let mut joined = self.join(current, request, (None, now)).await?;
         joined.fetched = mine.fetched;
@@ -121,13 +126,13 @@ impl Ledger {
     /// when the request was sent, if its bytes were compared (`compared`).
     ///
     /// # Errors
-    /// [`LedgerError::Differs`] when the request contradicts what is stored; [`PortError`].
+    /// [`InspectionStoreError::Differs`] when the request contradicts what is stored; [`PortError`].
     pub fn join<'a>(
         &'a self,
-        mut entry: Entry,
+        mut entry: VersionedInspection,
         request: &'a InspectionRequest,
         (compared, now): (Option<Timestamp>, Timestamp),
-    ) -> Boxed<'a, Result<Entry, LedgerError>> {
+    ) -> Boxed<'a, Result<VersionedInspection, InspectionStoreError>> {
         Box::pin(async move {
             for _ in 0..RACES_MAX {
                 let mut next = entry.inspection.clone();
@@ -140,8 +145,11 @@ impl Ledger {
                 if let Some(sent_at) = compared {
                     next.compared(sent_at, None);
                 }
-                let joined =
-                    |entry| differs.map_or(Ok(entry), |difference| Err(LedgerError::Differs(difference)));
+                let joined = |entry| {
+                    differs.map_or(Ok(entry), |difference| {
+                        Err(InspectionStoreError::Differs(difference))
+                    })
+                };
                 if next == entry.inspection {
                     return joined(entry);
                 }
@@ -182,7 +190,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`PortError`]; the event may then be published again, with the same id.
-    pub fn mark_published(&self, mut entry: Entry, now: Timestamp) -> Boxed<'_, Result<(), PortError>> {
+    pub fn mark_published(
+        &self,
+        mut entry: VersionedInspection,
+        now: Timestamp,
+    ) -> Boxed<'_, Result<(), PortError>> {
         Box::pin(async move {
             let published = entry.inspection.event_id();
             for _ in 0..RACES_MAX {
@@ -226,7 +238,11 @@ impl Ledger {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn accept(&self, entry: Entry, now: Timestamp) -> Result<Entry, PortError> {
+    pub async fn accept(
+        &self,
+        entry: VersionedInspection,
+        now: Timestamp,
+    ) -> Result<VersionedInspection, PortError> {
         if entry.version > 0 {
             return Ok(entry);
         }
@@ -241,7 +257,7 @@ impl Ledger {
         next: Inspection,
         version: u64,
         now: Timestamp,
-    ) -> Result<Result<Entry, Option<Entry>>, PortError> {
+    ) -> Result<Result<VersionedInspection, Option<VersionedInspection>>, PortError> {
         let record = StoredRecord {
             id: next.request.id.clone(),
             version,
@@ -250,24 +266,24 @@ impl Ledger {
             body: record_body(&next),
         };
         let expect = if version == 0 {
-            Expect::Absent
+            Precondition::Absent
         } else {
-            Expect::Version(version)
+            Precondition::Version(version)
         };
         match self.records.write(&record, expect).await? {
-            Written::Committed(version) => Ok(Ok(Entry {
+            WriteOutcome::Committed(version) => Ok(Ok(VersionedInspection {
                 inspection: next,
                 version,
                 fetched: None,
             })),
-            Written::Conflict(current) => Ok(Err(current.as_ref().map(entry).transpose()?)),
+            WriteOutcome::Conflict(current) => Ok(Err(current.as_ref().map(entry).transpose()?)),
         }
     }
 }
 
 /// Whether a stored inspection is of other bytes than those that were fetched for it here. Bytes that stood there when
 /// these were fetched give way to them while nothing is final; of any others nobody knows which came first.
-fn has_other_bytes(current: &Inspection, mine: &Entry) -> bool {
+fn has_other_bytes(current: &Inspection, mine: &VersionedInspection) -> bool {
     let (there, before) = (current.photo_sha256(), mine.inspection.photo_sha256());
     let Some(fetched) = &mine.fetched else {
         return false;
@@ -293,12 +309,12 @@ fn index_keys(inspection: &Inspection) -> IndexKeys {
 }
 
 /// Parses a stored record.
-pub(crate) fn entry(stored: &StoredRecord) -> Result<Entry, PortError> {
+pub(crate) fn entry(stored: &StoredRecord) -> Result<VersionedInspection, PortError> {
     let inspection = parse_record(&stored.body).map_err(|e| {
         let detail = format!("record {} cannot be read: {e}", stored.id);
         PortError::new(("records", "read"), PortErrorKind::Corrupt, detail)
     })?;
-    Ok(Entry {
+    Ok(VersionedInspection {
         inspection,
         version: stored.version,
         fetched: None,
@@ -310,7 +326,7 @@ fn races() -> PortError {
     PortError::new(("records", "write"), PortErrorKind::Unavailable, detail)
 }
 
-impl Entry {
+impl VersionedInspection {
     /// Whether the inspection was routed to this lane.
     pub fn is_routed_to(&self, lane: Lane) -> bool {
         matches!(&self.inspection.phase, Phase::Routed { lane: l, .. } if *l == lane)

@@ -1,6 +1,6 @@
 //! The parts of the pipeline, made from settings and the ports of a stack.
 
-use crate::ending::worker_end;
+use crate::exit_diagnosis::worker_end;
 use crate::failure::Failure;
 use crate::library::{Engines, OpenEngines};
 use crate::process::cores;
@@ -13,19 +13,19 @@ use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
 use walkaround_inference::{Engine, FetchMissing};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
-use walkaround_pipeline::desk::{Desk, Isolation};
-use walkaround_pipeline::invocation::InvocationEnd;
-use walkaround_pipeline::ledger::Ledger;
-use walkaround_pipeline::look::LookSettings;
-use walkaround_pipeline::looker::{
-    BatchSettings, Compute, CurrentLooker, EngineMonitor, Looker, LookerSettings,
+use walkaround_pipeline::inspection::InspectionSettings;
+use walkaround_pipeline::inspector::{
+    ActiveInspector, BatchingPolicy, Compute, EngineMonitor, Inspector, InspectorSettings,
 };
-use walkaround_pipeline::retry::{Dice, RetryPolicy};
+use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
+use walkaround_pipeline::processor::{Isolation, RequestProcessor};
+use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::settle::Settler;
-use walkaround_pipeline::situation::{Lanes, Situation, SituationSettings};
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::telemetry::Telemetry;
-use walkaround_pipeline::triage::{InlineLook, Triage};
+use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts};
 use walkaround_settings::Settings;
 use walkaround_vision::decode::Limits;
@@ -36,7 +36,7 @@ pub const BEATS_MISSED_MAX: u32 = 4;
 
 /// What everything is made from.
 #[derive(Clone)]
-pub struct Kit {
+pub struct PipelineBuilder {
     /// Settings.
     pub settings: Arc<Settings>,
     /// The stack.
@@ -52,21 +52,21 @@ pub struct Kit {
 /// What triage is made from, beside the kit.
 pub struct TriageParts {
     /// Its networks.
-    pub looker: Arc<CurrentLooker>,
+    pub inspector: Arc<ActiveInspector>,
     /// Photos that it looks at at once.
     pub jobs: usize,
-    /// Time of one heavy look.
-    pub inline_look: InlineLook,
+    /// Time of one segmentation.
+    pub inline_segmentation: InlineSegmentationCost,
     /// When its invocation ends.
-    pub end: Arc<InvocationEnd>,
+    pub end: Arc<InvocationDeadline>,
     /// Its counts.
     pub progress: Arc<Progress>,
 }
 
-impl Kit {
+impl PipelineBuilder {
     /// Inspections.
-    pub fn ledger(&self) -> Ledger {
-        Ledger::new(Arc::clone(&self.ports.records))
+    pub fn store(&self) -> InspectionStore {
+        InspectionStore::new(Arc::clone(&self.ports.records))
     }
 
     /// Photos that one process of triage looks at at once.
@@ -85,7 +85,7 @@ impl Kit {
         Engines::open(&self.open_engines(bundle)?)
     }
 
-    /// The same for [lazy lookers](Kit::lazy_looker), whose segmenters `fetch` brings into the folder.
+    /// The same for [lazy lookers](PipelineBuilder::lazy_looker), whose segmenters `fetch` brings into the folder.
     ///
     /// # Errors
     /// As [`Engines::open`].
@@ -107,7 +107,7 @@ impl Kit {
     ///
     /// # Errors
     /// When a network disagrees with its manifest, or the self-test with its expectation.
-    pub fn looker(&self, engines: &Engines, count: usize) -> Result<Looker, Failure> {
+    pub fn inspector(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
         let mut first = engines.engine()?;
         first.require_self_test(&engines.bundle)?;
         let more = (1..count)
@@ -119,8 +119,8 @@ impl Kit {
     /// A looker whose engines load their segmenters when they are first needed, and pass the self-test then.
     ///
     /// # Errors
-    /// When a network of the first look disagrees with its manifest.
-    pub fn lazy_looker(&self, engines: &Engines, count: usize) -> Result<Looker, Failure> {
+    /// When a network of the screening disagrees with its manifest.
+    pub fn lazy_looker(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
         let first = Box::new(engines.lazy_engine()?);
         let more = (1..count)
             .map(|_| Ok(Box::new(engines.lazy_engine()?) as Box<dyn Engine>))
@@ -128,49 +128,49 @@ impl Kit {
         Ok(self.looker_with(first, more))
     }
 
-    fn looker_with(&self, first: Box<dyn Engine>, more: Vec<Box<dyn Engine>>) -> Looker {
+    fn looker_with(&self, first: Box<dyn Engine>, more: Vec<Box<dyn Engine>>) -> Inspector {
         let count = more.len() + 1;
         let s = &self.settings;
-        let settings = LookerSettings {
-            look: LookSettings {
+        let settings = InspectorSettings {
+            look: InspectionSettings {
                 limits: Limits {
                     bytes_max: s.photo_bytes_max,
                     ..Limits::default()
                 },
                 overlay: s.overlay.then(OverlayStyle::default),
-                ..LookSettings::default()
+                ..InspectionSettings::default()
             },
             compute: Compute::Pool(count.max(cores())),
             decode_bytes_max: s.decode_bytes_max,
-            batch: BatchSettings {
+            batch: BatchingPolicy {
                 photos_max: s.batch_photos,
                 batch_wait: s.batch_wait,
             },
             monitor: Arc::clone(&self.engine),
         };
-        Looker::with_engines(first, more, settings, Arc::clone(&self.clock))
+        Inspector::with_engines(first, more, settings, Arc::clone(&self.clock))
     }
 
     /// All that looking at the photos of a queue's messages needs. `worker` is who looks, for the record.
     ///
     /// # Errors
     /// Usage: what may be fetched is set wrongly.
-    pub fn desk(
+    pub fn processor(
         &self,
         pair: &QueuePair,
-        looker: Arc<CurrentLooker>,
+        inspector: Arc<ActiveInspector>,
         (worker, progress): (String, Arc<Progress>),
-    ) -> Result<Desk, Failure> {
+    ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
         let source = Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(Failure::usage)?;
         // The one place where chance enters: the jitter of retries.
         let seed = self.clock.now().0 ^ u64::from(std::process::id()).rotate_left(32);
-        Ok(Desk {
+        Ok(RequestProcessor {
             source: Arc::new(source),
-            looker,
+            inspector,
             settler: Settler {
-                ledger: self.ledger(),
+                store: self.store(),
                 blobs,
                 publisher: Arc::clone(&self.ports.publisher),
                 clock: Arc::clone(&self.clock),
@@ -184,7 +184,7 @@ impl Kit {
                 host_delay_max: s.host_retry_max,
                 ..RetryPolicy::default()
             },
-            dice: Arc::new(Dice::seeded(seed)),
+            jitter: Arc::new(Jitter::seeded(seed)),
             photo_bytes_max: s.photo_bytes_max,
             isolation: Isolation::default(),
             progress,
@@ -197,24 +197,24 @@ impl Kit {
     /// Triage of the intake queue.
     ///
     /// # Errors
-    /// As [`Kit::desk`].
+    /// As [`PipelineBuilder::desk`].
     pub fn triage(&self, parts: TriageParts) -> Result<Triage, Failure> {
         let s = &self.settings;
         let lanes = Lanes {
             intake: Arc::clone(&self.ports.intake.queue),
             state: Arc::clone(&self.ports.state),
         };
-        let situation = SituationSettings {
+        let lane_monitor = LaneMonitorSettings {
             workers_max: s.workers_max,
             rate_guess: s.worker_rate,
-            fresh_for: self.lanes_fresh(),
+            fresh_for: self.lane_cache(),
             scale_every: s.scale_every,
         };
         let who = ("triage (cpu)".to_owned(), parts.progress);
         Ok(Triage {
-            desk: self.desk(&self.ports.intake, parts.looker, who)?,
+            processor: self.processor(&self.ports.intake, parts.inspector, who)?,
             segmentation: Arc::clone(&self.ports.segmentation.queue),
-            situation: Arc::new(Situation::new(lanes, Arc::clone(&self.clock), situation)),
+            lane_monitor: Arc::new(LaneMonitor::new(lanes, Arc::clone(&self.clock), lane_monitor)),
             routing: RoutingPolicy {
                 cold_start: s.cold_start,
                 inline_parallel: u32::try_from(parts.jobs)
@@ -223,7 +223,7 @@ impl Kit {
                 inline_drain_max: s.inline_drain,
                 ..RoutingPolicy::default()
             },
-            inline_look: parts.inline_look,
+            inline_segmentation: parts.inline_segmentation,
             end: parts.end,
         })
     }
@@ -254,7 +254,7 @@ impl Kit {
                     one_heartbeat: s.heartbeat * 2,
                 },
                 cold_start: s.cold_start,
-                lanes_fresh: self.lanes_fresh(),
+                lane_cache: self.lane_cache(),
             },
             end_of: worker_end,
             ends_since: Timestamp(0),
@@ -262,8 +262,8 @@ impl Kit {
     }
 
     /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.
-    fn lanes_fresh(&self) -> Duration {
-        self.settings.scale_every.min(self.settings.lanes_fresh)
+    fn lane_cache(&self) -> Duration {
+        self.settings.scale_every.min(self.settings.lane_cache)
     }
 
     /// Bounds of a consumer.

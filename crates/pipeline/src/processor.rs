@@ -1,36 +1,36 @@
 //! What triage and the segmentation worker share: taking a request up, fetching and preparing its photo,
-//! and what becomes of trouble ([`Trouble`]).
+//! and what becomes of trouble ([`ProcessingError`]).
 
+mod attempt;
+mod error;
 mod identity;
-mod task;
-mod trouble;
 
-use crate::consumer::{Handled, Progress};
-use crate::ledger::Entry;
-use crate::looker::{CurrentLooker, FileMark, Finished, InHand, Looker};
+use crate::consumer::{Disposition, Progress};
+use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector, PhotoInProgress};
 use crate::report::timings_ms;
-use crate::retry::{Dice, RetryPolicy};
+use crate::retry::{Jitter, RetryPolicy};
 use crate::settle::{Looking, Settler};
-use crate::telemetry::{Happened, Settled, Telemetry};
+use crate::store::VersionedInspection;
+use crate::telemetry::{PipelineEvent, Settled, Telemetry};
+pub use attempt::{Attempt, Isolation, Permit, Stage};
+use error::store_error;
+pub use error::{ProcessingError, encode_error};
 pub use identity::PhotoRequest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-pub use task::{Isolation, Permit, PhotoTask, Stage};
 use tracing::{info, warn};
-use trouble::store_trouble;
-pub use trouble::{Trouble, encode_trouble};
 use walkaround_ports::{
     ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
     ResultKey,
 };
 
 /// Everything that looking at a message's photo needs.
-pub struct Desk {
+pub struct RequestProcessor {
     /// Photos.
     pub source: Arc<dyn PhotoSource>,
     /// Networks.
-    pub looker: Arc<CurrentLooker>,
+    pub inspector: Arc<ActiveInspector>,
     /// Results.
     pub settler: Settler,
     /// Where messages are parked that cannot even be tied to an id.
@@ -38,7 +38,7 @@ pub struct Desk {
     /// Bounds of retrying.
     pub retry: RetryPolicy,
     /// Chance for the jitter.
-    pub dice: Arc<Dice>,
+    pub jitter: Arc<Jitter>,
     /// Largest photo, in bytes.
     pub photo_bytes_max: u64,
     /// Keeps photos at which processes died apart from the others.
@@ -56,25 +56,25 @@ pub struct Desk {
 /// Longest reason on a parked message, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 
-impl Desk {
+impl RequestProcessor {
     /// The decoded photo, or the finished result when there is nothing to decode. The photo is the message's: the
     /// record's URL has lost its query.
     ///
     /// # Errors
-    /// [`Trouble`] when the photo cannot be had.
+    /// [`ProcessingError`] when the photo cannot be had.
     pub async fn prepare(
         &self,
-        looker: &Looker,
+        inspector: &Inspector,
         at: &mut PhotoRequest<'_>,
-    ) -> Result<Result<InHand, Finished>, Trouble> {
-        let (bytes, file) = self.take_file(looker, at).await?;
-        at.task.reached(Stage::Looking);
-        match looker.prepare(bytes, file).await {
-            Ok(in_hand) => Ok(Ok(in_hand)),
+    ) -> Result<Result<PhotoInProgress, EncodedResult>, ProcessingError> {
+        let (bytes, file) = self.take_file(inspector, at).await?;
+        at.attempt.reached(Stage::Looking);
+        match inspector.prepare(bytes, file).await {
+            Ok(in_flight) => Ok(Ok(in_flight)),
             Err((reason, file)) => {
                 let name = at.request.photo.to_string();
-                let finished = looker.refused(reason, file, &name);
-                Ok(Err(finished.map_err(encode_trouble)?))
+                let finished = inspector.refused(reason, file, &name);
+                Ok(Err(finished.map_err(encode_error)?))
             }
         }
     }
@@ -83,25 +83,25 @@ impl Desk {
     /// none, and the photo has to be looked at.
     ///
     /// # Errors
-    /// [`Trouble`] when it could not be stored.
+    /// [`ProcessingError`] when it could not be stored.
     pub async fn reuse(
         &self,
-        looker: &Looker,
-        entry: &Entry,
-        (file, task): (FileMark, &PhotoTask<'_>),
-    ) -> Result<bool, Trouble> {
-        task.reached(Stage::Storing);
-        let bundle = looker.bundle();
+        inspector: &Inspector,
+        entry: &VersionedInspection,
+        (file, attempt): (FileDigest, &Attempt<'_>),
+    ) -> Result<bool, ProcessingError> {
+        attempt.reached(Stage::Storing);
+        let bundle = inspector.bundle();
         let key = result_key(&file, (&bundle.name, &bundle.version));
         let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(task.begin),
+            total: self.settler.clock.ticks().saturating_sub(attempt.begin),
         };
-        let wanted = (&key, looker.makes_overlays());
+        let wanted = (&key, inspector.makes_overlays());
         let reused = self.settler.reuse(entry, wanted, &how).await;
-        let Some(reused) = reused.map_err(store_trouble)? else {
+        let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };
-        self.telemetry.tell(Happened::Settled(&Settled {
+        self.telemetry.tell(PipelineEvent::Settled(&Settled {
             verdict: reused.verdict,
             reasons: reused.reasons,
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
@@ -112,19 +112,19 @@ impl Desk {
         Ok(true)
     }
 
-    /// Stores the result of a task, publishes it.
+    /// Stores the result of a attempt, publishes it.
     ///
     /// # Errors
-    /// [`Trouble`] when it could not be stored.
+    /// [`ProcessingError`] when it could not be stored.
     pub async fn settle(
         &self,
-        entry: Entry,
-        finished: Finished,
-        task: &PhotoTask<'_>,
-    ) -> Result<(), Trouble> {
-        task.reached(Stage::Storing);
+        entry: VersionedInspection,
+        finished: EncodedResult,
+        attempt: &Attempt<'_>,
+    ) -> Result<(), ProcessingError> {
+        attempt.reached(Stage::Storing);
         let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(task.begin),
+            total: self.settler.clock.ticks().saturating_sub(attempt.begin),
         };
         let id = entry.inspection.request.id.clone();
         let key = result_key(&finished.photo, (&finished.bundle.0, &finished.bundle.1));
@@ -139,15 +139,15 @@ impl Desk {
         self.settler
             .done(entry, finished, &how)
             .await
-            .map_err(store_trouble)?;
+            .map_err(store_error)?;
         self.settler.keep_result(&key, &id).await;
         info!(inspection = %id, verdict = %settled.verdict, "settled");
-        self.telemetry.tell(Happened::Settled(&settled));
+        self.telemetry.tell(PipelineEvent::Settled(&settled));
         Ok(())
     }
 
     /// Parks a message with its reason; it is acknowledged only once it is safely parked.
-    pub async fn park(&self, delivery: &Delivery, reason: &str) -> Handled {
+    pub async fn park(&self, delivery: &Delivery, reason: &str) -> Disposition {
         // What no queue takes could never be parked: the sender's attributes make room for these two, and the
         // end of a body for all of them.
         let sent = delivery.attributes.clone().into_iter();
@@ -179,19 +179,19 @@ impl Desk {
             .map(|mut answers| answers.pop())
         {
             Ok(Some(Ok(()))) => {
-                self.telemetry.tell(Happened::Parked);
-                Handled::Settled
+                self.telemetry.tell(PipelineEvent::Parked);
+                Disposition::Ack
             }
             Ok(Some(Err(error))) | Err(error) => {
                 warn!(%error, "parking failed, trying again later");
-                self.give_back(self.retry.delay(delivery.receive_count, &self.dice))
+                self.give_back(self.retry.delay(delivery.receive_count, &self.jitter))
             }
-            Ok(None) => self.give_back(self.retry.delay(delivery.receive_count, &self.dice)),
+            Ok(None) => self.give_back(self.retry.delay(delivery.receive_count, &self.jitter)),
         }
     }
 }
 
-fn result_key(file: &FileMark, (bundle, version): (&str, &str)) -> ResultKey {
+fn result_key(file: &FileDigest, (bundle, version): (&str, &str)) -> ResultKey {
     ResultKey {
         photo_sha256: file.sha256,
         bundle: bundle.to_owned(),

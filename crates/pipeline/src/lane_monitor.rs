@@ -12,7 +12,7 @@ use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, StateStore};
 
 /// How the situation is read.
 #[derive(Debug, Clone, Copy)]
-pub struct SituationSettings {
+pub struct LaneMonitorSettings {
     /// Most workers of the GPU lane, where that is less than the scaler says: 0 closes it.
     pub workers_max: u32,
     /// Photos a second of one worker until the scaler has measured it.
@@ -23,7 +23,7 @@ pub struct SituationSettings {
     pub scale_every: Duration,
 }
 
-impl Default for SituationSettings {
+impl Default for LaneMonitorSettings {
     fn default() -> Self {
         Self {
             workers_max: 14,
@@ -35,10 +35,10 @@ impl Default for SituationSettings {
 }
 
 /// The lanes, as triage sees them.
-pub struct Situation {
+pub struct LaneMonitor {
     lanes: Lanes,
     clock: Arc<dyn Clock>,
-    settings: SituationSettings,
+    settings: LaneMonitorSettings,
     state: Mutex<State>,
     /// Held by the one who reads.
     reading: tokio::sync::Mutex<()>,
@@ -69,9 +69,9 @@ pub struct Lanes {
     pub state: Arc<dyn StateStore>,
 }
 
-impl Situation {
+impl LaneMonitor {
     /// A situation that was not read yet.
-    pub fn new(lanes: Lanes, clock: Arc<dyn Clock>, settings: SituationSettings) -> Self {
+    pub fn new(lanes: Lanes, clock: Arc<dyn Clock>, settings: LaneMonitorSettings) -> Self {
         Self {
             lanes,
             clock,

@@ -35,7 +35,7 @@ impl Engine for Faulty {
     fn long_side(&self) -> u32 {
         4
     }
-    fn first_look(&mut self, photos: &[&RgbImage]) -> Result<Vec<FirstLook>, EngineError> {
+    fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.runs += 1;
         let value = |photo: &&RgbImage| photo.get_pixel(0, 0).0[0];
         assert!(
@@ -45,7 +45,7 @@ impl Engine for Faulty {
         if self.sick || photos.iter().any(|p| value(p) == 255) {
             return Err(failed("planted".to_owned()));
         }
-        let look = FirstLook {
+        let look = Screening {
             vehicle: Vehicle::NotAsked,
             gate: None,
             suspect: false,
@@ -58,7 +58,7 @@ impl Engine for Faulty {
 }
 
 /// Runs photos of these brightnesses as one batch.
-fn batch(engine: &mut Faulty, monitor: &EngineMonitor, values: &[u8]) -> Vec<Result<FirstLook, RunError>> {
+fn batch(engine: &mut Faulty, monitor: &EngineMonitor, values: &[u8]) -> Vec<Result<Screening, RunError>> {
     let (jobs, answers): (Vec<Job>, Vec<_>) = values
         .iter()
         .map(|value| {
