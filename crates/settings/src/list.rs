@@ -151,7 +151,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ATTEMPTS",
         "6",
-        "attempts at a photo, 1 to 20, before it is recorded as failed; error of stores, crashes and stops are none",
+        "attempts at a photo, 1 to 20, before it is recorded as failed; trouble with stores, crashes and stops are none",
     ),
     doc(
         "WALKAROUND_RETRY_FIRST_S",

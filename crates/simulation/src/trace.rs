@@ -81,7 +81,7 @@ happenings! {
     Damaged => "inspections: damaged",
     Unusable => "inspections: unusable",
     Failed => "inspections: failed",
-    FailedByTrouble => "inspections: failed because error used up their attempts",
+    FailedByTrouble => "inspections: failed because failures used up their attempts",
 }
 
 /// Lines kept for a failure: most worlds whole.

@@ -6,7 +6,7 @@ use std::path::Path;
 use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 
 /// What to do about a bundle that cannot be used.
-const MEND: &str =
+const FIX: &str =
     "restore the bundle's files, or name another with WALKAROUND_BUNDLE; `walkaround bundle check` shows all";
 
 /// Verifies the bundle in a folder, without running it.
@@ -20,7 +20,7 @@ pub(super) fn verified(folder: &Path) -> (CheckResult, Option<VerifiedBundle>) {
         );
     }
     match VerifiedBundle::load(folder) {
-        Err(error) => (CheckResult::fail(check, error.to_string(), MEND), None),
+        Err(error) => (CheckResult::fail(check, error.to_string(), FIX), None),
         Ok(bundle) => {
             let manifest = bundle.manifest();
             let what = format!("{} {}, digests as pinned", manifest.name, manifest.version);
@@ -79,6 +79,6 @@ pub(super) fn self_test(bundle: &VerifiedBundle, (runtime, device): &(Runtime, A
             "the bundle has none",
             "`walkaround bundle check DIR --measure PICTURE` prints one for bundle.toml",
         ),
-        Err(error) => CheckResult::fail("self-test", error.to_string(), MEND),
+        Err(error) => CheckResult::fail("self-test", error.to_string(), FIX),
     }
 }

@@ -7,7 +7,7 @@ use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionRequest, PhotoRef};
 use walkaround_embedded::{Embedded, Options};
 use walkaround_messages::{Intake, parse_intake};
-use walkaround_pipeline::shutdown::{ShutdownTrigger, stop};
+use walkaround_pipeline::shutdown::{ShutdownTrigger, shutdown_signal};
 use walkaround_ports::BlobAddress;
 use walkaround_settings::Settings;
 
