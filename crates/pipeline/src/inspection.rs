@@ -233,11 +233,11 @@ pub fn inspect(
         segmented = if passed { (with.ticks)() } else { looked_at };
         (first, maps) = (Some(look), found);
     }
-    let mut looked = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
-    looked.timings.screening = looked_at - begin;
-    looked.timings.segment = segmented - looked_at;
-    looked.timings.findings = (with.ticks)() - segmented;
-    Ok(looked)
+    let mut result = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
+    result.timings.screening = looked_at - begin;
+    result.timings.segment = segmented - looked_at;
+    result.timings.findings = (with.ticks)() - segmented;
+    Ok(result)
 }
 
 /// What [`render`] needs besides the photo that was looked at.
@@ -270,27 +270,27 @@ pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize)
 /// # Errors
 /// When the encoder fails, in its words.
 pub fn render(
-    looked: &mut PhotoResult,
+    result: &mut PhotoResult,
     with: &Rendering<'_>,
 ) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
-    let (Some(photo), Some(style)) = (&looked.photo, &with.settings.overlay) else {
+    let (Some(photo), Some(style)) = (&result.photo, &with.settings.overlay) else {
         return Ok(None);
     };
     let start = (with.ticks)();
-    let headline = headline(looked, with.bundle);
+    let headline = headline(result, with.bundle);
     let larger = larger_picture(photo, style.long_side_max, with);
     let picture = overlay::render(
         larger.as_ref().unwrap_or(&photo.pixels),
         overlay::Marks {
             original: photo.original,
-            findings: &looked.findings,
+            findings: &result.findings,
             classes: with.classes,
             headline: &headline,
         },
         style,
     );
     let jpeg = overlay::encode_jpeg(&picture, style.jpeg_quality)?;
-    looked.timings.overlay = (with.ticks)() - start;
+    result.timings.overlay = (with.ticks)() - start;
     Ok(Some(jpeg))
 }
 
@@ -306,20 +306,20 @@ fn larger_picture(photo: &Prepared, long_side: u32, with: &Rendering<'_>) -> Opt
     Some(decoded.pixels)
 }
 
-fn headline(looked: &PhotoResult, bundle: &str) -> String {
-    let what = match looked.verdict {
-        Verdict::Unusable => looked
+fn headline(result: &PhotoResult, bundle: &str) -> String {
+    let what = match result.verdict {
+        Verdict::Unusable => result
             .reasons
             .iter()
             .map(|r| r.code.as_str().replace('_', " "))
             .collect::<Vec<_>>()
             .join(", "),
-        _ => match looked.findings.len() {
+        _ => match result.findings.len() {
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),
         },
     };
-    format!("{} · {what} · {bundle}", looked.verdict)
+    format!("{} · {what} · {bundle}", result.verdict)
 }
 
 /// Where the vehicle is, for documents: its box in pixels of the original.

@@ -106,7 +106,7 @@ pub struct BundleInfo {
 /// A photo that was looked at, ready to be stored.
 pub struct EncodedResult {
     /// Verdict, findings, timings. The pixels are gone.
-    pub looked: PhotoResult,
+    pub result: PhotoResult,
     /// The photo's file.
     pub photo: FileDigest,
     /// Name and version of the bundle that looked.
@@ -290,8 +290,8 @@ impl Inspector {
             let ticks = || clock.ticks();
             let begin = ticks();
             let classes = (&*bundle.classes, settings.all_classes);
-            let mut looked = inspection::conclude(photo.photo, photo.screening, &photo.maps, classes);
-            looked.timings.findings = ticks() - begin;
+            let mut result = inspection::conclude(photo.photo, photo.screening, &photo.maps, classes);
+            result.timings.findings = ticks() - begin;
             let label = format!("{} {}", bundle.name, bundle.version);
             let with = Rendering {
                 file: photo.bytes.as_deref(),
@@ -301,8 +301,8 @@ impl Inspector {
                 memory: &memory,
                 ticks: &ticks,
             };
-            let overlay = inspection::render(&mut looked, &with).map_err(|e| e.to_string())?;
-            finished(looked, (photo.file, &name), &bundle, overlay)
+            let overlay = inspection::render(&mut result, &with).map_err(|e| e.to_string())?;
+            finished(result, (photo.file, &name), &bundle, overlay)
         })
         .await
     }
@@ -364,19 +364,19 @@ impl Inspector {
 }
 
 fn finished(
-    mut looked: PhotoResult,
+    mut result: PhotoResult,
     (file, name): (FileDigest, &str),
     bundle: &BundleInfo,
     overlay: Option<Vec<u8>>,
 ) -> Result<EncodedResult, String> {
     // Pixels are the bulk of a result and are not needed any more.
-    if let Some(photo) = &mut looked.photo {
+    if let Some(photo) = &mut result.photo {
         photo.pixels = RgbImage::default();
     }
-    let report = photo_report(name, Some(&file.sha256), &looked, (&bundle.name, &bundle.version));
+    let report = photo_report(name, Some(&file.sha256), &result, (&bundle.name, &bundle.version));
     let report = serde_json::to_vec(&report).map_err(|e| e.to_string())?;
     Ok(EncodedResult {
-        looked,
+        result,
         photo: file,
         bundle: (bundle.name.clone(), bundle.version.clone()),
         report,

@@ -9,7 +9,7 @@ use crate::consumer::{Disposition, Progress};
 use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector, PhotoInProgress};
 use crate::report::timings_ms;
 use crate::retry::{Jitter, RetryPolicy};
-use crate::settle::{Looking, Settler};
+use crate::settle::Settler;
 use crate::store::VersionedInspection;
 use crate::telemetry::{PipelineEvent, Settled, Telemetry};
 pub use attempt::{Attempt, Isolation, Permit, Stage};
@@ -93,11 +93,9 @@ impl RequestProcessor {
         attempt.reached(Stage::Storing);
         let bundle = inspector.bundle();
         let key = result_key(&file, (&bundle.name, &bundle.version));
-        let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(attempt.begin),
-        };
+        let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let wanted = (&key, inspector.makes_overlays());
-        let reused = self.settler.reuse(entry, wanted, &how).await;
+        let reused = self.settler.reuse(entry, wanted, total).await;
         let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };
@@ -123,21 +121,19 @@ impl RequestProcessor {
         attempt: &Attempt<'_>,
     ) -> Result<(), ProcessingError> {
         attempt.reached(Stage::Storing);
-        let how = Looking {
-            total: self.settler.clock.ticks().saturating_sub(attempt.begin),
-        };
+        let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let id = entry.inspection.request.id.clone();
         let key = result_key(&finished.photo, (&finished.bundle.0, &finished.bundle.1));
         let settled = Settled {
-            verdict: finished.looked.verdict,
-            reasons: finished.looked.reasons.iter().map(|reason| reason.code).collect(),
+            verdict: finished.result.verdict,
+            reasons: finished.result.reasons.iter().map(|reason| reason.code).collect(),
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
             bundle: finished.bundle.clone(),
-            timings_ms: timings_ms(&finished.looked.timings, how.total),
+            timings_ms: timings_ms(&finished.result.timings, total),
             photo_bytes: finished.photo.bytes,
         };
         self.settler
-            .done(entry, finished, &how)
+            .done(entry, finished, total)
             .await
             .map_err(store_error)?;
         self.settler.keep_result(&key, &id).await;

@@ -169,7 +169,7 @@ impl Reopener {
         days: &[String],
         fits: &(dyn Fn(&VersionedInspection) -> bool + Sync),
     ) -> Result<(), ReopenError> {
-        let mut looked = 0;
+        let mut result = 0;
         for day in days {
             let query = RecordQuery::FailedOnDay(day.clone());
             let mut after: Option<String> = None;
@@ -178,7 +178,7 @@ impl Reopener {
                     .records
                     .list(&query, after.as_deref(), RECORDS_PAGE_MAX)
                     .await?;
-                looked += page.records.len();
+                result += page.records.len();
                 for record in page.records {
                     let entry = match entry(&record) {
                         Ok(entry) => entry,
@@ -195,7 +195,7 @@ impl Reopener {
                 if after.is_none() {
                     break;
                 }
-                if looked >= LOOKED_THROUGH_MAX {
+                if result >= LOOKED_THROUGH_MAX {
                     under.summary.more = true;
                     return Ok(());
                 }

@@ -13,11 +13,11 @@ use walkaround_vision::rle;
 pub fn photo_report(
     photo: &str,
     sha256: Option<&[u8; 32]>,
-    looked: &PhotoResult,
+    result: &PhotoResult,
     bundle: (&str, &str),
 ) -> PhotoReport {
-    let original = looked.photo.as_ref().map(|p| p.original);
-    let vehicle = match looked.screening.map(|f| f.vehicle) {
+    let original = result.photo.as_ref().map(|p| p.original);
+    let vehicle = match result.screening.map(|f| f.vehicle) {
         Some(Vehicle::Found { region, .. }) => original.map(|size| vehicle_box(region, size)),
         _ => None,
     };
@@ -27,17 +27,17 @@ pub fn photo_report(
         sha256: sha256.map(|digest| walkaround_domain::hex(digest)),
         width: original.map(|s| s.width),
         height: original.map(|s| s.height),
-        verdict: looked.verdict.to_string(),
-        reasons: looked.reasons.iter().map(Into::into).collect(),
-        quality: looked.photo.as_ref().map(|p| QualityDocument {
+        verdict: result.verdict.to_string(),
+        reasons: result.reasons.iter().map(Into::into).collect(),
+        quality: result.photo.as_ref().map(|p| QualityDocument {
             sharpness: p.quality.sharpness,
             luma_mean: p.quality.luma_mean,
             clipped_dark: p.quality.clipped_dark,
             clipped_bright: p.quality.clipped_bright,
         }),
-        gate: looked.screening.and_then(|f| f.gate),
+        gate: result.screening.and_then(|f| f.gate),
         vehicle,
-        findings: looked
+        findings: result
             .findings
             .iter()
             .map(|f| FindingDocument::new(f, rle::to_string(&f.rle)))

@@ -38,11 +38,11 @@ impl Handler for Segmentation {
             .processor
             .within((&InvocationDeadline::never(), stop), &attempt, work)
             .await;
-        let looked = match ended {
+        let result = match ended {
             Err(ProcessingError::IdConflict(Difference::Bytes)) => self.publish_what_stands(&at).await,
-            looked => looked,
+            result => result,
         };
-        match looked {
+        match result {
             Ok(()) => Disposition::Ack,
             Err(error) => self.processor.handle_error(error, at.request, &attempt).await,
         }

@@ -47,12 +47,6 @@ struct NewBlob<'a> {
     bytes: &'a [u8],
 }
 
-/// Who looked and how long it took.
-pub struct Looking {
-    /// Time since the message was taken up.
-    pub total: Duration,
-}
-
 impl Settler {
     /// Settles an inspection that was looked at.
     ///
@@ -62,7 +56,7 @@ impl Settler {
         &self,
         entry: VersionedInspection,
         finished: EncodedResult,
-        how: &Looking,
+        total: Duration,
     ) -> Result<(), InspectionStoreError> {
         let id = entry.inspection.request.id.clone();
         let report = NewBlob {
@@ -83,9 +77,9 @@ impl Settler {
             None => None,
         };
         let event = Event::Complete {
-            verdict: finished.looked.verdict,
+            verdict: finished.result.verdict,
         };
-        let outcome = outcome(&finished, (report, overlay), how, &self.worker);
+        let outcome = outcome(&finished, (report, overlay), total, &self.worker);
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
             next.photo_history.photo_sha256 = None;
@@ -199,17 +193,17 @@ impl Settler {
 fn outcome(
     finished: &EncodedResult,
     (report, overlay): (BlobRef, Option<BlobRef>),
-    how: &Looking,
+    total: Duration,
     worker: &str,
 ) -> Outcome {
-    let looked = &finished.looked;
-    let mut findings: Vec<&walkaround_domain::Finding> = looked.findings.iter().collect();
+    let result = &finished.result;
+    let mut findings: Vec<&walkaround_domain::Finding> = result.findings.iter().collect();
     findings.sort_by_key(|f| std::cmp::Reverse(f.area_px));
     Outcome {
-        reasons: looked.reasons.clone(),
-        size: looked.photo.as_ref().map(|p| p.original),
+        reasons: result.reasons.clone(),
+        size: result.photo.as_ref().map(|p| p.original),
         photo_sha256: Some(finished.photo.sha256),
-        gate: looked.screening.and_then(|f| f.gate),
+        gate: result.screening.and_then(|f| f.gate),
         findings: findings
             .into_iter()
             .take(FINDINGS_ON_RECORD_MAX)
@@ -219,7 +213,7 @@ fn outcome(
         overlay,
         bundle_name: finished.bundle.0.clone(),
         bundle_version: finished.bundle.1.clone(),
-        timings_ms: timings_ms(&looked.timings, how.total),
+        timings_ms: timings_ms(&result.timings, total),
         worker: worker.to_owned(),
         reused_from: None,
     }

@@ -190,8 +190,8 @@ impl Shared<'_> {
         let bytes = match read(photo, self.settings.limits.bytes_max)? {
             Ok(bytes) => bytes,
             Err(reason) => {
-                let looked = PhotoResult::refused(reason);
-                return Ok((report(engine, photo, (&looked, None), start), None, None));
+                let result = PhotoResult::refused(reason);
+                return Ok((report(engine, photo, (&result, None), start), None, None));
             }
         };
         let quality = *engine.quality();
@@ -202,7 +202,7 @@ impl Shared<'_> {
             memory: &self.memory,
             ticks: &ticks,
         };
-        let mut looked = inspection::inspect(&bytes, engine, &with)?;
+        let mut result = inspection::inspect(&bytes, engine, &with)?;
         let rendering = Rendering {
             file: Some(&bytes),
             settings: self.settings,
@@ -212,23 +212,23 @@ impl Shared<'_> {
             ticks: &ticks,
         };
         let overlay =
-            inspection::render(&mut looked, &rendering).context("the marked picture cannot be encoded")?;
-        let report = report(engine, photo, (&looked, Some(&bytes)), start);
-        Ok((report, overlay, looked.screening.map(|look| look.suspect)))
+            inspection::render(&mut result, &rendering).context("the marked picture cannot be encoded")?;
+        let report = report(engine, photo, (&result, Some(&bytes)), start);
+        Ok((report, overlay, result.screening.map(|look| look.suspect)))
     }
 }
 
 fn report(
     engine: &OnnxEngine,
     photo: &Path,
-    (looked, bytes): (&PhotoResult, Option<&[u8]>),
+    (result, bytes): (&PhotoResult, Option<&[u8]>),
     start: Instant,
 ) -> PhotoReport {
     let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
     let bundle = (engine.bundle_name(), engine.bundle_version());
     let name = photo.display().to_string();
-    let mut report = photo_report(&name, sha256.as_ref(), looked, bundle);
-    report.timings_ms = timings_ms(&looked.timings, start.elapsed());
+    let mut report = photo_report(&name, sha256.as_ref(), result, bundle);
+    report.timings_ms = timings_ms(&result.timings, start.elapsed());
     report
 }
 

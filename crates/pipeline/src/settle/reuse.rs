@@ -3,9 +3,10 @@
 //! The result is copied, not pointed at: report and marked picture are stored again under the new inspection's keys, so
 //! that they live as long as the record that names them, whatever becomes of the other one.
 
-use super::{Looking, NewBlob, Settler};
+use super::{NewBlob, Settler};
 use crate::store::{InspectionStoreError, VersionedInspection};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::{BlobRef, Event, Inspection, InspectionId, Outcome, Phase, ReasonCode, Verdict};
 use walkaround_messages::PhotoReport;
@@ -34,7 +35,7 @@ impl Settler {
         &self,
         entry: &VersionedInspection,
         (key, overlay): (&ResultKey, bool),
-        how: &Looking,
+        total: Duration,
     ) -> Result<Option<Reused>, InspectionStoreError> {
         let id = &entry.inspection.request.id;
         let found = match self.find(id, key, overlay).await {
@@ -55,7 +56,7 @@ impl Settler {
                 return Ok(None);
             }
         };
-        let total = (how.total.as_secs_f64() * 1e5).round() / 100.0;
+        let total = (total.as_secs_f64() * 1e5).round() / 100.0;
         let outcome = Outcome {
             timings_ms: BTreeMap::from([("total".to_owned(), total)]),
             worker: self.worker.clone(),

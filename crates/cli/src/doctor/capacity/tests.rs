@@ -72,7 +72,8 @@ fn an_environment_on_an_old_machine_image_is_named() {
             .unwrap_or_default()
             .contains("MachineImageRefresh")
     );
-    let refused = batch_problem("CannotStartContainerError: Error response from daemon: nvidia-container-cli");
+    let refused =
+        batch_problem("CannotStartContainerError: Error response from daemon: nvidia-container-cli");
     assert!(refused.unwrap().0.contains("driver"));
 }
 
