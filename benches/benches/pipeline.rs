@@ -1,4 +1,4 @@
-//! The pipeline on the embedded stack beside the bare look: CPU it adds to a photo, throughput, memory over
+//! The pipeline on the local stack beside the bare look: CPU it adds to a photo, throughput, memory over
 //! 50,000 photos, and how much faster two workers drain a backlog than one.
 //!
 //! The bundle is `tests/bundles/trivial` (networks that cost nearly nothing) and, for the workers,
@@ -17,9 +17,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use walkaround_benches::{onnxruntime, resident_bytes, thread_cpu};
 use walkaround_domain::routing::RoutingPolicy;
-use walkaround_embedded::{Embedded, INTAKE, INTAKE_DEAD, Options, SEGMENTATION, SystemClock};
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
+use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SEGMENTATION, SystemClock};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::inspector::{ActiveInspector, Compute, Inspector, InspectorSettings};
@@ -136,7 +136,7 @@ async fn overhead(runtime: &Runtime, photo: &[u8], bare: Duration) -> anyhow::Re
     world.triage(runtime, SHORT_RUN, &mut |_| {}).await?;
     let each = (process_cpu() - begin) / u32::try_from(SHORT_RUN)?;
     let ms = |d: Duration| d.as_secs_f64() * 1e3;
-    println!("embedded pipeline, trivial bundle, {PHOTO_SIDE}-pixel photos, {SHORT_RUN} photos:");
+    println!("local pipeline, trivial bundle, {PHOTO_SIDE}-pixel photos, {SHORT_RUN} photos:");
     println!(
         "  {:.2} ms of CPU a photo, {:.2} ms of it the look itself: the pipeline adds {:.2} ms (allowed: 8)",
         ms(each),
@@ -185,7 +185,7 @@ fn closed_lane() -> LaneMonitorSettings {
 }
 
 struct World {
-    embedded: Embedded,
+    local: LocalStack,
     photo: Vec<u8>,
     clock: Arc<dyn Clock>,
 }
@@ -193,16 +193,16 @@ struct World {
 impl World {
     async fn new(root: &Path, photo: &[u8]) -> anyhow::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let embedded = Embedded::open(root, Options::default(), Arc::clone(&clock))?;
+        let local = LocalStack::open(root, Options::default(), Arc::clone(&clock))?;
         Ok(Self {
-            embedded,
+            local,
             photo: photo.to_vec(),
             clock,
         })
     }
 
     async fn submit(&self, queue: &str, ids: std::ops::Range<u64>) -> anyhow::Result<()> {
-        let queue = self.embedded.queue(queue)?;
+        let queue = self.local.queue(queue)?;
         let ids: Vec<u64> = ids.collect();
         for some in ids.chunks(10) {
             for id in some {
@@ -233,7 +233,7 @@ impl World {
         // SOI, COM, a length of ten bytes with itself.
         let head = [&[0xff_u8, 0xd8, 0xff, 0xfe, 0, 10][..], &id.to_be_bytes()].concat();
         let bytes = [&head[..], rest].concat();
-        self.embedded
+        self.local
             .blobs()
             .put_if_absent(&at, &bytes, "image/jpeg")
             .await?;
@@ -243,7 +243,7 @@ impl World {
     /// Waits until this many inspections are done, and says how many are.
     async fn wait_done(&self, wanted: u64) -> anyhow::Result<u64> {
         loop {
-            let counts = self.embedded.counts().await?;
+            let counts = self.local.counts().await?;
             let done: u64 = counts
                 .iter()
                 .filter(|t| t.phase == "done")
@@ -297,29 +297,29 @@ impl World {
 
     async fn consumer(&self, runtime: &Runtime, progress: Arc<Progress>) -> anyhow::Result<Consumer> {
         let inspector = self.inspector(runtime)?;
-        let blobs = self.embedded.blobs();
+        let blobs = self.local.blobs();
         let source = FetchSettings {
             buckets: vec!["photos".into()],
             ..FetchSettings::default()
         };
         let (intake, segmentation): (Arc<dyn Queue>, Arc<dyn Queue>) =
-            (self.embedded.queue(INTAKE)?, self.embedded.queue(SEGMENTATION)?);
+            (self.local.queue(INTAKE)?, self.local.queue(SEGMENTATION)?);
         let lanes = Lanes {
             intake: Arc::clone(&intake),
-            state: self.embedded.state(),
+            state: self.local.state(),
         };
         let processor = RequestProcessor {
             source: Arc::new(Fetcher::new(source, Arc::clone(&blobs))?),
             inspector: ActiveInspector::new(inspector),
             settler: Settler {
-                store: InspectionStore::new(self.embedded.records()),
+                store: InspectionStore::new(self.local.records()),
                 blobs,
-                publisher: self.embedded.publisher(),
+                publisher: self.local.publisher(),
                 clock: Arc::clone(&self.clock),
                 bucket: "results".into(),
                 worker: "bench".into(),
             },
-            dead: self.embedded.queue(INTAKE_DEAD)?,
+            dead: self.local.queue(INTAKE_DEAD)?,
             retry: RetryPolicy::default(),
             jitter: Arc::new(Jitter::seeded(1)),
             photo_bytes_max: 64 << 20,

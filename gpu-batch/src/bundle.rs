@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_assembly::{Failure, PipelineBuilder};
-use walkaround_cloud::CloudStack;
+use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::{Failure, PipelineBuilder};
 use walkaround_pipeline::inspector::{ActiveInspector, Inspector};
 
 /// Digest of a version's list of files.
 type Version = [u8; 32];
 
 pub(crate) struct BundleWatch {
-    stack: CloudStack,
+    stack: AwsStack,
     builder: PipelineBuilder,
     every: Duration,
     in_use: Version,
@@ -28,7 +28,7 @@ pub(crate) struct BundleWatch {
 
 impl BundleWatch {
     pub(crate) fn new(
-        stack: &CloudStack,
+        stack: &AwsStack,
         builder: &PipelineBuilder,
         (version, every): (Version, Duration),
     ) -> Self {

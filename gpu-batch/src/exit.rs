@@ -1,7 +1,7 @@
 //! Exit codes by what went wrong at start: AWS Batch decides by them whether to try again.
 
-use walkaround_assembly::Failure;
-use walkaround_assembly::exit_diagnosis::{EXIT_BUNDLE, EXIT_DEVICE, EXIT_ENGINE};
+use walkaround_bootstrap::Failure;
+use walkaround_bootstrap::exit_diagnosis::{EXIT_BUNDLE, EXIT_DEVICE, EXIT_ENGINE};
 use walkaround_inference::{BundleError, EngineError};
 use walkaround_ports::{PortError, PortErrorKind};
 

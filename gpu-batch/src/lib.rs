@@ -25,11 +25,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::info;
-use walkaround_assembly::exit::end;
-use walkaround_assembly::{Failure, WorkerParts, process, run_time_over, run_worker};
 use walkaround_aws::{Connection, SpotWatch};
-use walkaround_cloud::CloudStack;
-use walkaround_cloud::metrics::Metrics;
+use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::exit::end;
+use walkaround_bootstrap::{Failure, WorkerParts, process, run_time_over, run_worker};
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_ports::Clock;
 
@@ -43,7 +43,7 @@ pub fn main() -> ! {
 }
 
 async fn run() -> Result<ExitCode, Failure> {
-    let stack = CloudStack::open(&Connection::default()).await?;
+    let stack = AwsStack::open(&Connection::default()).await?;
     let spot = SpotWatch::from_environment(Arc::clone(&stack.clock));
     let run_time = run_time_over(Arc::clone(&stack.settings), Arc::clone(&stack.clock));
     let stop = process::stop_on_signal_or(async {

@@ -51,7 +51,7 @@ OPERATORS = {
 }
 # Variables beside the settings' list, and where they are read.
 OTHER_VARIABLES = {
-    "WALKAROUND_LOG": ("crates/assembly/src/process.rs", '"WALKAROUND_LOG"'),
+    "WALKAROUND_LOG": ("crates/bootstrap/src/process.rs", '"WALKAROUND_LOG"'),
     "AWS_ENDPOINT_URL": ("", ""),
     # Read by the SDK. Lambda sets it itself.
     "AWS_REGION": ("", ""),

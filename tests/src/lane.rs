@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_aws::{Aws, DynamoState};
 use walkaround_domain::lane::LaneState;
-use walkaround_embedded::SystemClock;
+use walkaround_local::SystemClock;
 use walkaround_messages::{LANE_STATE, lane_state_body};
 use walkaround_ports::{Clock, StateStore};
 

@@ -1,5 +1,5 @@
 //! What the end-to-end tests share: running the program ([`program`]), the bundles and the library that it
-//! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole embedded stack
+//! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole local stack
 //! as processes ([`stack`]), a device that can be made sick ([`onnx_proxy`]), functions as processes behind a runtime
 //! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]).
 
@@ -28,7 +28,7 @@ macro_rules! program {
     };
 }
 
-/// An embedded stack of the program under test; only inside an integration test, where cargo names the program.
+/// An local stack of the program under test; only inside an integration test, where cargo names the program.
 #[macro_export]
 macro_rules! stack {
     ($bundle:expr, $settings:expr) => {

@@ -1,4 +1,4 @@
-//! The embedded stack under test: a root of its own, `up` and `worker` as real processes, and a look from
+//! The local stack under test: a root of its own, `up` and `worker` as real processes, and a look from
 //! outside at what they left: queues, records, blobs, events, processes.
 
 use crate::places;
@@ -15,10 +15,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use walkaround_domain::{BlobRef, Inspection, InspectionRequest, Timestamp};
-use walkaround_embedded::{
-    Embedded, INTAKE, INTAKE_DEAD, Options, Parked, SEGMENTATION, SEGMENTATION_DEAD, SystemClock,
-};
 use walkaround_inference::bundle::hex_sha256;
+use walkaround_local::{
+    INTAKE, INTAKE_DEAD, LocalStack, Options, Parked, SEGMENTATION, SEGMENTATION_DEAD, SystemClock,
+};
 use walkaround_messages::{parse_event, parse_heartbeat, parse_record, utc_day};
 use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
 
@@ -30,7 +30,7 @@ pub struct TestStack {
     folder: TempDir,
     program: PathBuf,
     variables: BTreeMap<String, String>,
-    embedded: Embedded,
+    local: LocalStack,
     runtime: Runtime,
 }
 
@@ -44,9 +44,9 @@ impl TestStack {
         let root = folder.path().join("root");
         let runtime = Runtime::new().expect("a runtime");
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let embedded = {
+        let local = {
             let _inside = runtime.enter();
-            Embedded::open(&root, Options::default(), clock).expect("a root can be made")
+            LocalStack::open(&root, Options::default(), clock).expect("a root can be made")
         };
         let mut variables: BTreeMap<String, String> = DEFAULTS
             .iter()
@@ -66,7 +66,7 @@ impl TestStack {
             folder,
             program: program.into(),
             variables,
-            embedded,
+            local,
             runtime,
         }
     }
@@ -83,8 +83,8 @@ impl TestStack {
     }
 
     /// The opened root.
-    pub fn embedded(&self) -> &Embedded {
-        &self.embedded
+    pub fn local(&self) -> &LocalStack {
+        &self.local
     }
 
     /// Waits for a future of the stack.
@@ -139,7 +139,7 @@ impl TestStack {
 
     /// What is logged below the root and beside it, by everything that ran.
     pub fn logs(&self) -> String {
-        let folders = [self.folder().to_path_buf(), self.embedded.root().join("logs")];
+        let folders = [self.folder().to_path_buf(), self.local.root().join("logs")];
         let mut all = String::new();
         for entry in folders
             .iter()
@@ -193,7 +193,7 @@ impl TestStack {
     /// # Panics
     /// When it cannot be stored.
     pub fn store_as_is(&self, key: &str, bytes: &[u8]) {
-        let blobs = self.embedded.blobs();
+        let blobs = self.local.blobs();
         let at = photo_address(key);
         self.wait_for(blobs.put_if_absent(&at, bytes, "image/jpeg"))
             .expect("a photo is stored");
@@ -204,7 +204,7 @@ impl TestStack {
     /// # Panics
     /// When one is not taken.
     pub fn send(&self, queue: &str, messages: &[OutMessage]) {
-        let queue = self.embedded.queue(queue).expect("the queue is there");
+        let queue = self.local.queue(queue).expect("the queue is there");
         self.wait_for(async {
             for ten in messages.chunks(10) {
                 let answers = queue.send(ten.to_vec()).await.expect("the queue answers");
@@ -223,7 +223,7 @@ impl TestStack {
     /// # Panics
     /// When it cannot be read.
     pub fn depth(&self, queue: &str) -> Depth {
-        let queue = self.embedded.queue(queue).expect("the queue is there");
+        let queue = self.local.queue(queue).expect("the queue is there");
         self.wait_for(queue.depth()).expect("the queue tells")
     }
 
@@ -241,7 +241,7 @@ impl TestStack {
     /// # Panics
     /// When they cannot be read.
     pub fn in_flight(&self) -> u32 {
-        let beats = self.wait_for(self.embedded.records().heartbeats(Timestamp(0)));
+        let beats = self.wait_for(self.local.records().heartbeats(Timestamp(0)));
         let beats = beats.expect("heartbeats are read");
         let read = beats.iter().filter_map(|beat| parse_heartbeat(&beat.body).ok());
         read.map(|beat| beat.in_flight).sum()
@@ -257,9 +257,7 @@ impl TestStack {
     /// # Panics
     /// When they cannot be counted.
     pub fn finished(&self) -> u64 {
-        let counts = self
-            .wait_for(self.embedded.counts())
-            .expect("records are counted");
+        let counts = self.wait_for(self.local.counts()).expect("records are counted");
         counts
             .iter()
             .filter(|t| matches!(t.phase.as_str(), "done" | "failed"))
@@ -272,7 +270,7 @@ impl TestStack {
     /// # Panics
     /// When they cannot be read.
     pub fn inspections(&self) -> BTreeMap<String, Inspection> {
-        let records = self.embedded.records();
+        let records = self.local.records();
         let now = SystemClock::new().now();
         let days: BTreeSet<String> = [now, now - Duration::from_secs(3600)].map(utc_day).into();
         let mut all = BTreeMap::new();
@@ -304,7 +302,7 @@ impl TestStack {
     /// When one cannot be read.
     pub fn events(&self) -> BTreeMap<String, Vec<String>> {
         let events = self
-            .wait_for(self.embedded.events_since(0, 1_000_000))
+            .wait_for(self.local.events_since(0, 1_000_000))
             .expect("events are read");
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for published in events {
@@ -320,7 +318,7 @@ impl TestStack {
     /// # Panics
     /// When it cannot be read.
     pub fn parked(&self) -> Vec<Parked> {
-        let read = |queue| self.wait_for(self.embedded.parked(queue, None, 1000));
+        let read = |queue| self.wait_for(self.local.parked(queue, None, 1000));
         [INTAKE_DEAD, SEGMENTATION_DEAD]
             .into_iter()
             .flat_map(|queue| read(queue).expect("parked messages are listed"))
@@ -336,7 +334,7 @@ impl TestStack {
             bucket: "results".into(),
             key: format!("inspections/{id}/"),
         };
-        let keys = self.wait_for(self.embedded.blobs().list(&at, None, 1000));
+        let keys = self.wait_for(self.local.blobs().list(&at, None, 1000));
         let mut keys = keys.expect("results are listed");
         keys.retain(|key| key.ends_with(end));
         keys
@@ -352,7 +350,7 @@ impl TestStack {
             key: blob.key.clone(),
         };
         let bytes = self
-            .wait_for(self.embedded.blobs().get(&at, 64 << 20))
+            .wait_for(self.local.blobs().get(&at, 64 << 20))
             .unwrap_or_else(|e| panic!("{at}: {e}"));
         let digest: String = blob.sha256.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex_sha256(&bytes), digest, "{at}");

@@ -22,17 +22,16 @@ const ARROWS: &[(&str, &str)] = &[
     ("ports", "domain"),
     ("pipeline", "domain inference messages ports vision"),
     // Adapters: each sees the ports, never another adapter, never the pipeline.
-    ("embedded", "domain messages ports"),
+    ("local", "domain messages ports"),
     ("aws", "domain messages ports"),
     ("fetch", "domain ports"),
     ("settings", "domain"),
     ("samples", "domain vision"),
-    // Binaries wire everything; what they wire the same way is in `assembly` (on any stack) and `cloud` (on AWS).
+    // Binaries wire everything; what they wire the same way is in `bootstrap`, with the adapters of AWS behind a feature.
     (
-        "assembly",
-        "domain fetch inference messages pipeline ports settings vision",
+        "bootstrap",
+        "aws domain fetch inference messages pipeline ports settings vision",
     ),
-    ("cloud", EVERYTHING),
     ("cli", EVERYTHING),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -47,21 +46,21 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws cli domain embedded emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler settings \
+        "aws cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler settings \
          triage vision",
     ),
     ("benches", EVERYTHING),
 ];
 const EVERYTHING: &str =
-    "assembly aws cli cloud domain embedded fetch inference messages pipeline ports samples settings vision";
+    "aws bootstrap cli domain fetch inference local messages pipeline ports samples settings vision";
 
 /// Any crate may name these for its own tests.
 const TEST_HELPERS: &str = "conformance emulators samples";
 
 /// Crates that only a binary, or a crate that is never shipped, may name.
-const ADAPTERS: &str = "aws embedded";
+const ADAPTERS: &str = "aws local";
 /// A library of binaries only: what several of them wire the same way.
-const WIRING: &str = "cloud";
+const WIRING: &str = "bootstrap";
 const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
 /// Outside crate → the only crates of the workspace that may name it, in their tests too.
@@ -78,7 +77,7 @@ const SPEAKS_SERDE: &str =
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them: they may name
 /// `serde_json`, but not `serde`, so that none of their own types gets a wire form.
-const STORES_JSON: &str = "aws embedded pipeline";
+const STORES_JSON: &str = "aws local pipeline";
 
 /// Files longer than this hold a second idea.
 const FILE_LINES_MAX: usize = 450;

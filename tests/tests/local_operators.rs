@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_domain::{Event, FailureCode, Inspection, InspectionRequest, Phase, Timestamp, Verdict};
-use walkaround_embedded::{INTAKE, INTAKE_DEAD};
+use walkaround_local::{INTAKE, INTAKE_DEAD};
 use walkaround_messages::record_body;
 use walkaround_ports::{Clock, IndexKeys, OutMessage, Precondition, StoredRecord, SystemClock};
 use walkaround_tests::program::{Program, Ran};
@@ -17,7 +17,7 @@ const BOUND: Duration = Duration::from_secs(120);
 const LONG_AGO: Duration = Duration::from_secs(40 * 86_400);
 
 fn run(stack: &TestStack, arguments: &[&str]) -> Ran {
-    let root = stack.embedded().root().display().to_string();
+    let root = stack.local().root().display().to_string();
     let program = Program::new(env!("CARGO_BIN_EXE_walkaround-under-test"));
     program.run([arguments, &["--root", &root]].concat())
 }
@@ -48,7 +48,7 @@ fn store(stack: &TestStack, request: &InspectionRequest, (event, at): (&Event, T
         },
         body: record_body(&inspection),
     };
-    let records = stack.embedded().records();
+    let records = stack.local().records();
     stack
         .wait_for(records.write(&record, Precondition::Absent))
         .unwrap();
@@ -131,7 +131,7 @@ fn prune_says_what_it_would_remove_and_then_removes_it() {
     let now = SystemClock::new().now();
     store(&stack, &request("old.jpg"), (&done(), now - LONG_AGO));
     store(&stack, &request("new.jpg"), (&done(), now));
-    let heartbeats = stack.embedded().root().join("logs/worker-9.heartbeat.json");
+    let heartbeats = stack.local().root().join("logs/worker-9.heartbeat.json");
     std::fs::write(&heartbeats, "{}").unwrap();
     let old = std::time::SystemTime::now() - LONG_AGO;
     std::fs::File::options()
@@ -142,7 +142,7 @@ fn prune_says_what_it_would_remove_and_then_removes_it() {
         .unwrap();
 
     let removed = |arguments: &[&str], days: &str| -> BTreeMap<String, u64> {
-        let root = stack.embedded().root().display().to_string();
+        let root = stack.local().root().display().to_string();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_walkaround-under-test"))
             .args([&["prune", "--format", "json", "--root", &root][..], arguments].concat())
             .env("WALKAROUND_RECORD_DAYS", days)
@@ -164,7 +164,7 @@ fn prune_says_what_it_would_remove_and_then_removes_it() {
     let would = removed(&["--dry-run"], "30");
     assert_eq!((would["records"], would["heartbeat files"]), (1, 1));
     let count = || {
-        let counts = stack.wait_for(stack.embedded().counts()).unwrap();
+        let counts = stack.wait_for(stack.local().counts()).unwrap();
         counts.iter().map(|t| t.records).sum::<u64>()
     };
     assert_eq!(count(), 2, "a dry run removes nothing");

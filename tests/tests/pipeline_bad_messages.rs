@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 use walkaround_domain::{FailureCode, InspectionRequest, Phase, PhotoRef};
-use walkaround_embedded::INTAKE;
+use walkaround_local::INTAKE;
 use walkaround_ports::OutMessage;
 use walkaround_tests::stack::{TestStack, as_json, damaged, ids, is_done, request, request_for, tail, until};
 
@@ -238,7 +238,7 @@ fn check_parked(stack: &TestStack, unreadable: &[(String, &str)]) {
     assert_eq!(parked.len(), unreadable.len(), "{parked:?}");
     for (body, words) in unreadable {
         // An empty body is parked as a blank, which SQS would take.
-        let same = |p: &&walkaround_embedded::Parked| {
+        let same = |p: &&walkaround_local::Parked| {
             p.body == *body
                 || (body.is_empty() && p.body == " ")
                 || (body.len() > 1000 && p.body.len() > 1000)

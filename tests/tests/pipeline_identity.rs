@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use std::time::Duration;
 use walkaround_domain::Inspection;
-use walkaround_embedded::INTAKE;
+use walkaround_local::INTAKE;
 use walkaround_ports::OutMessage;
 use walkaround_tests::running::{Running, until};
 use walkaround_tests::stack::{TestStack, clean, damaged, is_done};

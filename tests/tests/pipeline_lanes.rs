@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use walkaround_domain::{InspectionRequest, Lane};
-use walkaround_embedded::{INTAKE, SEGMENTATION};
+use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_ports::{OutMessage, WorkerJobState};
 use walkaround_tests::stack::{TestStack, as_json, damaged, ids, is_done, request, tail, until};
 
@@ -71,7 +71,7 @@ fn a_segmenter_that_is_gone_starts_a_few_workers_and_photos_are_looked_at_inline
     let requests = requests(&stack);
     stack.submit(&requests);
     stack.until_all_final(&ids(&requests), BOUND);
-    let jobs = stack.wait_for(stack.embedded().jobs()).expect("jobs");
+    let jobs = stack.wait_for(stack.local().jobs()).expect("jobs");
     let died = |exit: Option<i32>| exit != Some(0);
     let died = jobs
         .iter()

@@ -74,7 +74,7 @@ fn three_times_the_same_requests_in_three_forms_are_inspected_once() {
     let all = (0..REQUESTS).flat_map(|i| [json(i), protobuf(&requests[i]), s3_event(i)]);
     let mut messages: Vec<OutMessage> = all.collect();
     fastrand::Rng::with_seed(3).shuffle(&mut messages);
-    stack.send(walkaround_embedded::INTAKE, &messages);
+    stack.send(walkaround_local::INTAKE, &messages);
 
     let mut up = stack.start(&["up"], "up");
     let wanted = ids(&requests);
@@ -116,10 +116,10 @@ fn an_id_that_comes_again_with_another_photo_is_parked_with_the_reason() {
         message(&serde_json::json!({ "version": 1, "photo": photo, "inspection_id": "mine-1" }))
     };
     let mut up = stack.start(&["up"], "up");
-    stack.send(walkaround_embedded::INTAKE, &[named("first.jpg")]);
+    stack.send(walkaround_local::INTAKE, &[named("first.jpg")]);
     stack.until_all_final(&["mine-1".to_owned()].into(), BOUND);
     stack.send(
-        walkaround_embedded::INTAKE,
+        walkaround_local::INTAKE,
         &["first.jpg", "second.jpg", "first.jpg"].map(named),
     );
     assert!(until(BOUND, || !stack.parked().is_empty()), "{}", stack.logs());

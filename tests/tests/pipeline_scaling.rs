@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use walkaround_domain::{InspectionRequest, Lane};
-use walkaround_embedded::WorkerOptions;
+use walkaround_local::WorkerOptions;
 use walkaround_ports::{GpuCapacity, WorkerJobState};
 use walkaround_tests::stack::{TestStack, damaged, ids, is_done, request, tail, until};
 
@@ -90,11 +90,7 @@ fn check(stack: &TestStack, requests: &[InspectionRequest]) {
         ..WorkerOptions::default()
     };
     let fleet = stack.wait_for(async {
-        let capacity = stack
-            .embedded()
-            .capacity(options)
-            .await
-            .expect("the jobs are read");
+        let capacity = stack.local().capacity(options).await.expect("the jobs are read");
         capacity.fleet().await.expect("the jobs are listed")
     });
     assert!(fleet.len() >= 2 * WORKERS_MAX, "{fleet:?}");

@@ -23,7 +23,7 @@ const SETTINGS: &[(&str, &str)] = &[
 /// How the workers that have ended did.
 fn exits(stack: &TestStack) -> Vec<Option<i32>> {
     let jobs = stack
-        .wait_for(stack.embedded().jobs())
+        .wait_for(stack.local().jobs())
         .expect("the workers of a root are listed");
     let exit = |state: &WorkerJobState| match state {
         WorkerJobState::Ended { exit } => Some(*exit),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 use walkaround_domain::InspectionRequest;
-use walkaround_embedded::SEGMENTATION;
+use walkaround_local::SEGMENTATION;
 use walkaround_tests::stack::{TestStack, as_json, damaged, ids, is_done, request, tail, until};
 
 const PHOTOS: usize = 90;

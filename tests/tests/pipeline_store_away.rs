@@ -43,7 +43,7 @@ fn results_that_cannot_be_stored_for_long_use_up_no_attempt_and_every_photo_ends
     let photo = damaged();
     let requests: Vec<InspectionRequest> = (0..PHOTOS).map(|i| request(&format!("away/{i}.jpg"))).collect();
     stack.store((0..PHOTOS).map(|i| (format!("away/{i}.jpg"), photo.as_slice())));
-    let results = stack.embedded().root().join("blobs/results");
+    let results = stack.local().root().join("blobs/results");
     let away = Away::new(&results);
     let mut up = stack.start(&["up"], "up");
     stack.submit(&requests);

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 use walkaround_domain::PhotoRef;
-use walkaround_embedded::{INTAKE, SEGMENTATION};
+use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_tests::onnx_proxy::{OnnxProxy, Sickness};
 use walkaround_tests::stack::{
     Running, TestStack, as_json, damaged, ids, is_done, request, request_for, tail, until,

@@ -193,8 +193,6 @@ fn report(stack: &TestStack, blob: &BlobRef) -> PhotoReport {
         bucket: blob.bucket.clone(),
         key: blob.key.clone(),
     };
-    let bytes = stack
-        .wait_for(stack.embedded().blobs().get(&at, 64 << 20))
-        .unwrap();
+    let bytes = stack.wait_for(stack.local().blobs().get(&at, 64 << 20)).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }

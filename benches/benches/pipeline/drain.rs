@@ -13,8 +13,8 @@ use image::RgbImage;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
-use walkaround_embedded::SEGMENTATION;
 use walkaround_inference::{Engine, OnnxEngine, Runtime};
+use walkaround_local::SEGMENTATION;
 
 const DRAIN_PHOTOS: u64 = 480;
 /// How long the networks run alone.

@@ -1,33 +1,33 @@
 //! The commands that talk to a stack: submit, status, list, show, parked, redrive.
 //!
-//! Each is written once over [`Backend`]: the ports, and what only clients need. [`embedded`] and [`aws`] implement it;
+//! Each is written once over [`Backend`]: the ports, and what only clients need. [`local`] and [`aws`] implement it;
 //! [`open`] chooses by `--stack` or `WALKAROUND_STACK`.
 
 pub(crate) mod aws;
 pub(crate) mod backend;
-mod embedded;
+pub(crate) mod format;
 pub(crate) mod list;
+mod local;
 pub(crate) mod parked;
 pub(crate) mod photo_store;
 pub(crate) mod retry;
-pub(crate) mod rows;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod submit;
-pub(crate) mod words;
+pub(crate) mod table;
 
 use crate::args::{Connecting, StackArgs, StackName};
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use aws::CloudClient;
 use backend::Backend;
-pub(crate) use embedded::EmbeddedClient;
+pub(crate) use local::LocalClient;
 use walkaround_settings::{Settings, StackKind};
 
 /// Whether a command makes a stack that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfMissing {
-    /// It makes an embedded one.
+    /// It makes an local one.
     Create,
     /// It only looks.
     Fail,
@@ -49,12 +49,12 @@ pub(crate) async fn open(args: &StackArgs, missing: IfMissing) -> Result<Box<dyn
                 IfMissing::Create => Stack::open(root)?,
                 IfMissing::Fail => Stack::existing(root)?,
             };
-            Ok(Box::new(EmbeddedClient(stack)))
+            Ok(Box::new(LocalClient(stack)))
         }
     }
 }
 
-/// Which stack is meant. A folder is that of an embedded stack, whatever the settings say.
+/// Which stack is meant. A folder is that of an local stack, whatever the settings say.
 pub(crate) fn which(args: &StackArgs) -> Result<StackName, Failure> {
     let name = match (args.stack, &args.root) {
         (Some(name), _) => name,

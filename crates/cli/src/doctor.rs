@@ -16,7 +16,7 @@ pub(crate) mod up;
 mod workers;
 
 use crate::args::{DoctorArgs, Printed, StackName};
-use crate::client::rows::{print_document, print_line};
+use crate::client::table::{print_document, print_line};
 use crate::client::which;
 use crate::failure::Failure;
 use crate::local::stack::runtime;

@@ -18,7 +18,7 @@ mod sets;
 mod truth;
 
 use crate::args::{EvaluateArgs, ReportFormat};
-use crate::client::rows::{print_document, print_notice};
+use crate::client::table::{print_document, print_notice};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use crate::inspect::work::{Outcome, WorkOptions, each_photo};

@@ -27,7 +27,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use walkaround_embedded::LocalCapacity;
+use walkaround_local::LocalCapacity;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 
 /// What every handler needs.
@@ -100,7 +100,7 @@ async fn health(State(site): State<Arc<Site>>) -> Response {
         let body = format!(r#"{{"status":"stalled","no_progress_s":{}}}"#, stalled.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, json(body)).into_response();
     }
-    match site.stack.embedded.counts().await {
+    match site.stack.local.counts().await {
         Ok(_) => json(r#"{"status":"ok"}"#.to_owned()),
         Err(error) => {
             warn!(%error, "not healthy");

@@ -22,8 +22,8 @@ use clap::Parser;
 use clap::error::{ContextKind, ContextValue};
 use std::io::Write;
 use std::process::ExitCode;
-use walkaround_assembly::terminal::{Text, printable};
-use walkaround_assembly::{exit, failure};
+use walkaround_bootstrap::terminal::{Text, printable};
+use walkaround_bootstrap::{exit, failure};
 
 /// Runs the command that the process was started with.
 pub fn main() -> ! {

@@ -2,8 +2,8 @@
 
 use crate::args::EngineArgs;
 use crate::failure::Failure;
-use walkaround_assembly::library::OpenEngines;
-pub(crate) use walkaround_assembly::library::{Engines, start};
+use walkaround_bootstrap::library::OpenEngines;
+pub(crate) use walkaround_bootstrap::library::{Engines, start};
 
 /// The engines of these arguments.
 pub(crate) fn open(args: &EngineArgs) -> Result<Engines, Failure> {

@@ -1,4 +1,4 @@
-//! The embedded stack: the whole pipeline on one machine, on SQLite and files, without any account.
+//! The local stack: the whole pipeline on one machine, on SQLite and files, without any account.
 //!
 //! [`stack`] opens it; [`up`] runs everything, with a [`drop_folder`], and reports its [`health`]; [`worker`] is one worker of the GPU lane. Its
 //! clients are in [`crate::client`].

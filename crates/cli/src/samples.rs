@@ -19,7 +19,7 @@ pub(crate) fn run(args: &SamplesArgs) -> Result<ExitCode, Failure> {
         std::io::stdout(),
         "{} drawn samples with their true masks in {}",
         args.count,
-        walkaround_assembly::terminal::printable_path(&args.out)
+        walkaround_bootstrap::terminal::printable_path(&args.out)
     )?;
     Ok(ExitCode::SUCCESS)
 }

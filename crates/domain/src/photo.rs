@@ -8,7 +8,7 @@ use std::fmt;
 /// Where a photo is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PhotoRef {
-    /// An object in S3 (or in the embedded blob store, which has buckets too).
+    /// An object in S3 (or in the local blob store, which has buckets too).
     S3 {
         /// Bucket.
         bucket: String,

@@ -19,7 +19,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ROOT",
         ".walkaround",
-        "folder of the embedded stack: database, blobs, logs",
+        "folder of the local stack: database, blobs, logs",
     ),
     doc(
         "WALKAROUND_BUNDLE",

@@ -6,8 +6,8 @@
 use crate::arn::Arn;
 use crate::cause::{Cause, Notification, Severity};
 use serde_json::Value;
-use walkaround_assembly::blocked::Blocked;
-use walkaround_assembly::exit_diagnosis::diagnose;
+use walkaround_bootstrap::blocked::Blocked;
+use walkaround_bootstrap::exit_diagnosis::diagnose;
 use walkaround_ports::EndCause;
 
 const DOCTOR: &str = "walkaround doctor --stack aws";

@@ -26,10 +26,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span, warn};
-use walkaround_assembly::{Failure, exit, process};
 use walkaround_aws::{Aws, Connection, DynamoState, PutIfAbsent, secret_text};
-use walkaround_cloud::metrics::Metrics;
-use walkaround_cloud::{CloudStack, time_left};
+use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::aws::{AwsStack, time_left};
+use walkaround_bootstrap::{Failure, exit, process};
 use walkaround_ports::{Clock, PortErrorKind, StateStore};
 use walkaround_settings::aws::ALERT_SECRET;
 
@@ -91,7 +91,7 @@ async fn run() -> Result<ExitCode, Failure> {
 
 impl Function {
     async fn start() -> Result<Self, Failure> {
-        let stack = CloudStack::open(&Connection::default()).await?;
+        let stack = AwsStack::open(&Connection::default()).await?;
         let secret = stack.settings.aws.get(ALERT_SECRET).map(str::to_owned);
         if secret.is_none() {
             warn!("{ALERT_SECRET} is not set: causes are logged only");

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing::{Instrument, info, info_span, warn};
-use walkaround_assembly::{Failure, exit, process};
 use walkaround_aws::{Acquired, Connection, FleetLock};
-use walkaround_cloud::CloudStack;
-use walkaround_cloud::metrics::Metrics;
+use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::{Failure, exit, process};
 use walkaround_pipeline::scaler::{Scaler, Tick};
 use walkaround_ports::PortError;
 
@@ -50,7 +50,7 @@ async fn run() -> Result<ExitCode, Failure> {
 
 impl Function {
     async fn start() -> Result<Self, Failure> {
-        let stack = CloudStack::open(&Connection::default()).await?;
+        let stack = AwsStack::open(&Connection::default()).await?;
         let metrics = stack.metrics("scaler")?;
         let builder = stack.builder(Some(&metrics))?;
         Ok(Self {

@@ -16,11 +16,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{Instrument, error, info, info_span};
-use walkaround_assembly::exit_diagnosis::EXIT_ENGINE;
-use walkaround_assembly::{Failure, TriageParts, exit, process};
 use walkaround_aws::Connection;
-use walkaround_cloud::CloudStack;
-use walkaround_cloud::metrics::Metrics;
+use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::exit_diagnosis::EXIT_ENGINE;
+use walkaround_bootstrap::{Failure, TriageParts, exit, process};
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::inspector::{ActiveInspector, EngineMonitor};
 use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
@@ -55,7 +55,7 @@ async fn run() -> Result<ExitCode, Failure> {
 
 impl Function {
     async fn start() -> Result<Self, Failure> {
-        let stack = CloudStack::open(&Connection::default()).await?;
+        let stack = AwsStack::open(&Connection::default()).await?;
         let metrics = stack.metrics("triage")?;
         metrics.cold_start();
         let builder = stack.builder(Some(&metrics))?;
@@ -132,6 +132,6 @@ impl Function {
     }
 
     fn time_left(&self, context: &Context) -> Duration {
-        walkaround_cloud::time_left(context.deadline, self.clock.now())
+        walkaround_bootstrap::aws::time_left(context.deadline, self.clock.now())
     }
 }

@@ -1,4 +1,4 @@
-//! Causes planted in an embedded stack.
+//! Causes planted in an local stack.
 
 use crate::aws_client::Names;
 use crate::{fails, findings};
@@ -9,15 +9,15 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use walkaround_domain::lane::LaneState;
-use walkaround_embedded::{Embedded, INTAKE_DEAD, Options, SEGMENTATION, WorkerOptions};
+use walkaround_local::{INTAKE_DEAD, LocalStack, Options, SEGMENTATION, WorkerOptions};
 use walkaround_messages::{LANE_STATE, lane_state_body};
 use walkaround_ports::{Clock, GpuCapacity, Heartbeat, OutMessage, SystemClock, WorkerJobState};
 use walkaround_tests::places;
 
-/// An embedded stack, with settings under which nothing is wrong.
+/// An local stack, with settings under which nothing is wrong.
 struct Local {
     folder: TempDir,
-    embedded: Embedded,
+    local: LocalStack,
     runtime: Runtime,
     names: Names,
 }
@@ -27,9 +27,9 @@ impl Local {
         let folder = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let root = folder.path().join("root");
-        let embedded = {
+        let local = {
             let _inside = runtime.enter();
-            Embedded::open(&root, Options::default(), Arc::new(SystemClock::new())).unwrap()
+            LocalStack::open(&root, Options::default(), Arc::new(SystemClock::new())).unwrap()
         };
         let variables = [
             ("WALKAROUND_ROOT", root.display().to_string()),
@@ -40,7 +40,7 @@ impl Local {
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         Self {
             folder,
-            embedded,
+            local,
             runtime,
             names: Names {
                 variables: variables.into(),
@@ -55,20 +55,20 @@ impl Local {
             attributes: attributes.into_iter().collect(),
             delay: Duration::ZERO,
         };
-        let queue = self.embedded.queue(queue).unwrap();
+        let queue = self.local.queue(queue).unwrap();
         let sent = self.runtime.block_on(queue.send(vec![message])).unwrap();
         assert!(sent.iter().all(Result::is_ok));
     }
 
     /// Starts workers that are this shell line.
-    fn workers(&self, line: &str, count: u32) -> walkaround_embedded::LocalCapacity {
+    fn workers(&self, line: &str, count: u32) -> walkaround_local::LocalCapacity {
         self.runtime.block_on(async {
             let options = WorkerOptions {
                 command: vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()],
                 workers_max: count,
                 ..WorkerOptions::default()
             };
-            let capacity = self.embedded.capacity(options).await.unwrap();
+            let capacity = self.local.capacity(options).await.unwrap();
             assert_eq!(capacity.start(count).await.unwrap().len(), count as usize);
             capacity
         })
@@ -110,7 +110,7 @@ fn a_lane_without_a_scaler_is_named_where_photos_wait_for_it() {
         workers_max: 2,
         ..LaneState::default()
     };
-    let store = local.embedded.state();
+    let store = local.local.state();
     let body = lane_state_body(&state);
     let written = store.write(LANE_STATE, &body, Duration::from_secs(3600));
     local.runtime.block_on(written).unwrap();
@@ -237,7 +237,7 @@ fn workers_that_crash_are_silent_or_missing_are_named() {
             at: SystemClock::new().now() - Duration::from_secs(600),
             body: "{}".to_owned(),
         };
-        local.embedded.records().beat(&beat).await.unwrap();
+        local.local.records().beat(&beat).await.unwrap();
         worker
     });
     // As long as the scaler lets a worker load its networks, it is not silent: here the shortest that there is.

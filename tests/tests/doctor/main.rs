@@ -1,4 +1,4 @@
-//! `walkaround doctor` names the cause that was planted: in the embedded stack, and on AWS on an emulator.
+//! `walkaround doctor` names the cause that was planted: in the local stack, and on AWS on an emulator.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 

@@ -54,7 +54,7 @@ impl QueueArg {
 /// Which stack is talked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StackName {
-    /// The embedded one, on this machine
+    /// The local one, on this machine
     Local,
     /// The one on AWS that the settings name
     Aws,
@@ -80,7 +80,7 @@ pub(crate) struct StackArgs {
     /// Which stack [default: WALKAROUND_STACK, or local]
     #[arg(long, value_enum)]
     pub stack: Option<StackName>,
-    /// Folder of the embedded stack [default: WALKAROUND_ROOT, or .walkaround]
+    /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// What is printed

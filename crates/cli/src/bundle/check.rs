@@ -8,7 +8,7 @@ use comfy_table::Table;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
-use walkaround_assembly::terminal::Text;
+use walkaround_bootstrap::terminal::Text;
 use walkaround_inference::{EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {

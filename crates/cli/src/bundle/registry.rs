@@ -5,8 +5,8 @@
 
 use crate::args::{ActivateArgs, ListBundlesArgs, Printed, PushArgs, RegistryArgs, RollbackArgs, StackName};
 use crate::client::aws::connect;
-use crate::client::rows::{cell, print_document, print_line, print_notice, print_table, table};
-use crate::client::words::clock_time;
+use crate::client::format::clock_time;
+use crate::client::table::{cell, print_document, print_line, print_notice, print_table, table};
 use crate::failure::Failure;
 use crate::library::start;
 use crate::local::stack::runtime;

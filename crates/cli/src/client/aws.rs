@@ -12,11 +12,11 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_assembly::process::start_log;
 use walkaround_aws::{
     Aws, AwsBatchConfig, BatchCapacity, Connection, DeadLetters, Health, NotSignedIn, SqsQueue, signed_in,
 };
-use walkaround_cloud::CloudStack;
+use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::process::start_log;
 use walkaround_messages::utc_day;
 use walkaround_ports::{
     BlobAddress, Blobs, Clock, Delivery, GpuCapacity, Queue, Records, StateStore, StoredRecord, SystemClock,
@@ -35,7 +35,7 @@ const RECORDS_MAX: usize = 20_000;
 
 /// A stack on AWS.
 pub(crate) struct CloudClient {
-    stack: CloudStack,
+    stack: AwsStack,
     health: Health,
 }
 
@@ -49,7 +49,7 @@ fn connection(connecting: &Connecting) -> Connection {
 }
 
 /// Clients with the region settled, and the settings; and what asks AWS for the stack's health.
-pub(crate) async fn connect(connecting: &Connecting) -> Result<(CloudStack, Health), Failure> {
+pub(crate) async fn connect(connecting: &Connecting) -> Result<(AwsStack, Health), Failure> {
     // A client is quiet unless it is asked.
     if std::env::var_os("WALKAROUND_LOG").is_some() {
         start_log();
@@ -66,7 +66,7 @@ pub(crate) async fn connect(connecting: &Connecting) -> Result<(CloudStack, Heal
         })?;
     let aws = Aws::new(&config);
     let health = Health::new(&aws, &config);
-    let stack = CloudStack {
+    let stack = AwsStack {
         aws,
         settings: Arc::new(settings),
         clock: Arc::new(SystemClock::new()),
@@ -94,7 +94,7 @@ impl CloudClient {
     }
 
     /// Adapters and settings.
-    pub(crate) fn stack(&self) -> &CloudStack {
+    pub(crate) fn stack(&self) -> &AwsStack {
         &self.stack
     }
 

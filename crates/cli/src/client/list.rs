@@ -1,11 +1,11 @@
 //! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
 
 use super::backend::Backend;
-use super::rows::{
+use super::format::{clock_time, counted};
+use super::table::{
     cell, counted_classes, findings, inspection, lane, photo_name, print_document, print_line, print_notice,
     print_table, remark, standing_cell, table,
 };
-use super::words::{clock_time, counted};
 use super::{IfMissing, open};
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;

@@ -1,8 +1,8 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
 use super::backend::{Backend, ParkedMessage, Redrive, Redriven};
-use super::rows::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
-use super::words::{clock_time, counted};
+use super::format::{clock_time, counted};
+use super::table::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
 use super::{IfMissing, open};
 use crate::args::{ParkedArgs, Printed, RedriveArgs};
 use crate::failure::Failure;

@@ -1,8 +1,10 @@
 //! `walkaround retry`: failed inspections, tried again.
 
 use super::backend::Backend;
-use super::rows::{ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table};
-use super::words::counted;
+use super::format::counted;
+use super::table::{
+    ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table,
+};
 use super::{IfMissing, open};
 use crate::args::{Printed, QueueArg, RetryArgs};
 use crate::failure::Failure;

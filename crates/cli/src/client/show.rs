@@ -1,8 +1,8 @@
 //! `walkaround show`: everything on one record, and where its files are.
 
 use super::backend::Backend;
-use super::rows::{inspection, print_document, print_line, standing};
-use super::words::{clock_time, duration};
+use super::format::{clock_time, duration};
+use super::table::{inspection, print_document, print_line, standing};
 use super::{IfMissing, open};
 use crate::args::{Printed, ShowArgs};
 use crate::failure::Failure;
@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
-use walkaround_assembly::terminal::printable;
+use walkaround_bootstrap::terminal::printable;
 use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
 use walkaround_ports::BlobAddress;
 

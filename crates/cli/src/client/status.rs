@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::local::stack::{runtime, stop_on_signal};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
-use walkaround_assembly::terminal::printable_json;
+use walkaround_bootstrap::terminal::printable_json;
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {

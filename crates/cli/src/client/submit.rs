@@ -12,9 +12,9 @@ mod standing;
 mod wait;
 
 use super::backend::Backend;
+use super::format::counted;
 use super::photo_store::PhotoStore;
-use super::rows::{print_line, print_notice};
-use super::words::counted;
+use super::table::{print_line, print_notice};
 use super::{IfMissing, open};
 use crate::args::{Printed, QueueArg, SubmitArgs};
 use crate::failure::Failure;

@@ -9,11 +9,11 @@ use super::workers::{WorkerFacts, exits, workers};
 use crate::args::{QueueArg, StackArgs};
 use crate::client::aws::CloudClient;
 use crate::client::backend::Backend;
-use crate::client::rows::queues;
+use crate::client::table::queues;
 use crate::failure::Failure;
 use std::time::Duration;
 use walkaround_aws::{Alarm, EventSource, Health};
-use walkaround_cloud::CloudStack;
+use walkaround_bootstrap::aws::AwsStack;
 use walkaround_inference::Device;
 use walkaround_ports::{PortError, PortErrorKind};
 use walkaround_settings::SettingsError;
@@ -187,7 +187,7 @@ fn triage(sources: &[EventSource]) -> CheckResult {
     }
 }
 
-async fn active_bundle(stack: &CloudStack) -> Vec<CheckResult> {
+async fn active_bundle(stack: &AwsStack) -> Vec<CheckResult> {
     let folder = match stack.bundle().await {
         Ok((folder, _)) => folder,
         Err(failure) => {
@@ -270,7 +270,7 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
     results
 }
 
-async fn alarms(stack: &CloudStack, health: &Health) -> CheckResult {
+async fn alarms(stack: &AwsStack, health: &Health) -> CheckResult {
     // Names of one stage begin alike: those of jobs and those of alarms.
     let jobs = stack.settings.aws.get(JOB_PREFIX).unwrap_or_default();
     let prefix = jobs.strip_suffix("worker").unwrap_or(jobs);

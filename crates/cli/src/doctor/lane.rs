@@ -2,7 +2,7 @@
 
 use super::finding::CheckResult;
 use crate::client::backend::Backend;
-use crate::client::words::duration;
+use crate::client::format::duration;
 use crate::failure::Failure;
 use std::time::Duration;
 use walkaround_domain::Timestamp;

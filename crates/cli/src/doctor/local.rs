@@ -1,4 +1,4 @@
-//! Looking at the embedded stack.
+//! Looking at the local stack.
 
 use super::finding::{CheckResult, port_error};
 use super::lane::LaneBounds;
@@ -6,14 +6,14 @@ use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use super::{bundle, lane, port, up};
 use crate::args::{QueueArg, StackArgs};
-use crate::client::EmbeddedClient;
+use crate::client::LocalClient;
 use crate::client::backend::Backend;
-use crate::client::rows::queues;
+use crate::client::table::queues;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use std::path::Path;
-use walkaround_assembly::library::device;
-use walkaround_embedded::{INTAKE, SEGMENTATION};
+use walkaround_bootstrap::library::device;
+use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_ports::PortErrorKind;
 use walkaround_settings::{Settings, SettingsError};
 
@@ -62,7 +62,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> 
                 "root",
                 format!("{}, the database opens", settings.root.display()),
             ));
-            results.extend(inside(&EmbeddedClient(stack)).await);
+            results.extend(inside(&LocalClient(stack)).await);
         }
     }
     Ok(results)
@@ -86,7 +86,7 @@ fn root(root: &Path) -> Result<Stack, CheckResult> {
     })
 }
 
-async fn inside(stack: &EmbeddedClient) -> Vec<CheckResult> {
+async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
     let mut results = Vec::new();
     let (mut waiting, mut intake) = (0, 0);
     for name in queues(None) {
@@ -101,7 +101,7 @@ async fn inside(stack: &EmbeddedClient) -> Vec<CheckResult> {
             Err(failure) => results.push(broken(format!("{} queue", name.as_str()), &failure)),
         }
     }
-    let running = stack.0.embedded.running_up();
+    let running = stack.0.local.running_up();
     let bounds = LaneBounds {
         tick: stack.settings().scale_every,
         cold_start: stack.settings().cold_start,
@@ -135,10 +135,10 @@ async fn inside(stack: &EmbeddedClient) -> Vec<CheckResult> {
 }
 
 /// Messages that a clock has hidden which was ahead.
-async fn hidden(stack: &EmbeddedClient) -> CheckResult {
+async fn hidden(stack: &LocalClient) -> CheckResult {
     let mut all = 0;
     for queue in [INTAKE, SEGMENTATION] {
-        match stack.0.embedded.hidden_ahead(queue).await {
+        match stack.0.local.hidden_ahead(queue).await {
             Ok(hidden) => all += hidden,
             Err(error) => return broken("clock".to_owned(), &Failure::from(error)),
         }

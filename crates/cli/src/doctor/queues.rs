@@ -3,7 +3,7 @@
 use super::finding::CheckResult;
 use crate::args::QueueArg;
 use crate::client::backend::Backend;
-use crate::client::words::{counted, duration};
+use crate::client::format::{counted, duration};
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,10 +1,10 @@
-//! The `up` of an embedded root: whether one runs, and whether it gets on.
+//! The `up` of an local root: whether one runs, and whether it gets on.
 
 use super::finding::CheckResult;
-use crate::client::words::{counted, duration};
+use crate::client::format::{counted, duration};
 use crate::local::health::REPORT_AGE_MAX;
 use walkaround_domain::Timestamp;
-use walkaround_embedded::RunningUp;
+use walkaround_local::RunningUp;
 
 /// Judges it. `waiting` messages of the intake queue are ready to be taken.
 pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> CheckResult {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::doctor::finding::Level;
     use std::time::Duration;
-    use walkaround_embedded::UpReport;
+    use walkaround_local::UpReport;
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 

@@ -4,12 +4,12 @@ mod job_diagnosis;
 
 use super::finding::CheckResult;
 use crate::client::backend::Backend;
-use crate::client::words::{counted, duration};
+use crate::client::format::{counted, duration};
 use crate::failure::Failure;
 use crate::local::health::stalled_after;
 use job_diagnosis::{JobDiagnosis, diagnose};
 use std::time::Duration;
-use walkaround_assembly::BEATS_MISSED_MAX;
+use walkaround_bootstrap::BEATS_MISSED_MAX;
 use walkaround_domain::Timestamp;
 use walkaround_messages::parse_heartbeat;
 use walkaround_pipeline::scaler::is_unresponsive;

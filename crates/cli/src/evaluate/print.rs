@@ -6,7 +6,7 @@ use crate::inspect::plain_table;
 use comfy_table::CellAlignment;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use walkaround_assembly::terminal::Text;
+use walkaround_bootstrap::terminal::Text;
 
 /// Prints the scores, what was left out, and where the report is.
 pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()> {

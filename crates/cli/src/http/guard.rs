@@ -104,7 +104,7 @@ fn close(mut response: Response) -> Response {
     response
 }
 
-/// Answers are data: never sniffed, never run, never embedded by another site, kept only where a handler said so.
+/// Answers are data: never sniffed, never run, never local by another site, kept only where a handler said so.
 fn forbid(headers: &mut HeaderMap) {
     const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -10,9 +10,9 @@ use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_assembly::BEATS_MISSED_MAX;
+use walkaround_bootstrap::BEATS_MISSED_MAX;
 use walkaround_domain::Verdict;
-use walkaround_embedded::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
+use walkaround_local::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
 use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, parse_heartbeat, parse_lane_state};
 use walkaround_ports::{Depth, GpuCapacity, PortError, WorkerJob, WorkerJobState};
 
@@ -31,16 +31,16 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, R
     records(&site, &mut out).await?;
     let help = "Events published since the stack was made; one that was published twice counts twice.";
     out.family("walkaround_events_published_total", Kind::Counter, help)
-        .sample(&[], site.stack.embedded.last_event().await? as f64);
+        .sample(&[], site.stack.local.last_event().await? as f64);
     Ok(([(CONTENT_TYPE, TEXT)], out.finish()).into_response())
 }
 
 async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let embedded = &site.stack.embedded;
+    let local = &site.stack.local;
     let mut depths: Vec<(&str, Depth, u64)> = Vec::new();
     for (name, dead) in QUEUES {
-        let depth = embedded.queue(name)?.depth().await?;
-        depths.push((name, depth, embedded.parked_count(dead).await?));
+        let depth = local.queue(name)?.depth().await?;
+        depths.push((name, depth, local.parked_count(dead).await?));
     }
     let help = "Messages by queue: ready to be received, leased, or delayed.";
     out.family("walkaround_queue_messages", Kind::Gauge, help);
@@ -94,7 +94,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 
 /// What the scaler left of the GPU lane.
 async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let body = site.stack.embedded.state().read(LANE_STATE).await?;
+    let body = site.stack.local.state().read(LANE_STATE).await?;
     let state = body
         .and_then(|body| parse_lane_state(&body).ok())
         .unwrap_or_default();
@@ -118,7 +118,7 @@ async fn live_workers(site: &Site, jobs: &[WorkerJob]) -> Result<Vec<HeartbeatDo
     let over = |job: &&WorkerJob| matches!(job.state, WorkerJobState::Ended { .. });
     let over: BTreeSet<&str> = jobs.iter().filter(over).map(|job| job.id.as_str()).collect();
     let since = site.stack.clock.now() - site.stack.settings.heartbeat * BEATS_MISSED_MAX;
-    let beats = site.stack.embedded.records().heartbeats(since).await?;
+    let beats = site.stack.local.records().heartbeats(since).await?;
     let alive = beats.iter().filter(|beat| !over.contains(beat.worker.as_str()));
     // One that cannot be read comes from another version: it is not counted, and its own log says why.
     Ok(alive
@@ -170,8 +170,8 @@ fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
 
 async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     let minute_ago = site.stack.clock.now() - Duration::from_secs(60);
-    let all = site.stack.embedded.counts().await?;
-    let recent = site.stack.embedded.finished_since(minute_ago).await?;
+    let all = site.stack.local.counts().await?;
+    let recent = site.stack.local.finished_since(minute_ago).await?;
     let help = "Inspections by where they stand; the verdict is empty unless done.";
     out.family("walkaround_inspections", Kind::Gauge, help);
     for (phase, verdict) in [("accepted", ""), ("routed", "")].into_iter().chain(finals()) {

@@ -24,7 +24,7 @@ use walkaround_domain::{
     AttemptHistory, BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef,
     Timestamp, Verdict,
 };
-use walkaround_embedded::{Embedded, INTAKE, Options, SEGMENTATION_DEAD, SystemClock, WorkerOptions};
+use walkaround_local::{INTAKE, LocalStack, Options, SEGMENTATION_DEAD, SystemClock, WorkerOptions};
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body, record_body};
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::shutdown::shutdown_signal;
@@ -49,7 +49,7 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let stack = Stack {
             settings: Arc::new(Settings::from_lookup(&|_| None).unwrap()),
-            embedded: Embedded::open(folder.path(), Options::default(), Arc::clone(&clock)).unwrap(),
+            local: LocalStack::open(folder.path(), Options::default(), Arc::clone(&clock)).unwrap(),
             clock,
         };
         let (progress, health_clock) = (Arc::new(Progress::default()), Arc::new(ManualClock::new()));
@@ -59,7 +59,7 @@ impl Bench {
         };
         let site = Site {
             stack: stack.clone(),
-            capacity: Arc::new(stack.embedded.capacity(options).await.unwrap()),
+            capacity: Arc::new(stack.local.capacity(options).await.unwrap()),
             health: Health {
                 progress: Arc::clone(&progress),
                 clock: Arc::clone(&health_clock) as Arc<dyn Clock>,
@@ -118,7 +118,7 @@ impl Bench {
                 bucket: "results".to_owned(),
                 key: format!("inspections/{id}/overlay.jpg"),
             };
-            let blobs = self.stack.embedded.blobs();
+            let blobs = self.stack.local.blobs();
             blobs.put_if_absent(&at, bytes, "image/jpeg").await.unwrap();
             inspection.phase = Phase::Done { verdict };
             inspection.outcome = Some(Outcome {
@@ -153,7 +153,7 @@ impl Bench {
             },
             body,
         };
-        let records = self.stack.embedded.records();
+        let records = self.stack.local.records();
         records.write(&record, Precondition::Absent).await.unwrap();
     }
 }

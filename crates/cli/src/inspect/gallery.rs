@@ -1,6 +1,6 @@
 //! The gallery: one page that works from disk, with filters by verdict and the overlay on or off.
 //!
-//! Pictures are linked, not embedded: the marked ones lie beside the page, the plain ones are the photos
+//! Pictures are linked, not local: the marked ones lie beside the page, the plain ones are the photos
 //! themselves.
 
 use super::output::Names;

@@ -3,7 +3,7 @@
 use super::coco::Coco;
 use super::work::Outcome;
 use crate::args::Format;
-use crate::client::rows::{cell, print_document, print_notice};
+use crate::client::table::{cell, print_document, print_notice};
 use crate::failure::Failure;
 use crate::library::Engines;
 use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, TableStyle};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use walkaround_assembly::terminal::{printable, printable_json, printable_path};
+use walkaround_bootstrap::terminal::{printable, printable_json, printable_path};
 use walkaround_messages::PhotoReport;
 
 /// Most rows of a table: more do not help a reader, and memory stays bounded.

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_embedded::INTAKE;
+use walkaround_local::INTAKE;
 use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, OutMessage, Queue};
@@ -84,7 +84,7 @@ impl DropFolder {
         }
         Ok(Self {
             folder: folder.to_path_buf(),
-            intake: stack.embedded.queue(INTAKE)?,
+            intake: stack.local.queue(INTAKE)?,
             photos: stack.photo_store(),
             clock: Arc::clone(&stack.clock),
             settle: stack.settings.drop_settle,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::warn;
-use walkaround_embedded::{UpLock, UpReport};
+use walkaround_local::{UpLock, UpReport};
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::Clock;

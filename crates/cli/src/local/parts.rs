@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{error, warn};
-use walkaround_assembly::exit::{Watched, end_when_stalled};
+use walkaround_bootstrap::exit::{Watched, end_when_stalled};
 use walkaround_pipeline::consumer::{Consumer, Exit};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 

@@ -2,13 +2,13 @@
 
 use super::stack::{Stack, runtime};
 use crate::args::{Printed, PruneArgs};
-use crate::client::rows::{cell, print_document, print_line, print_table, table};
+use crate::client::table::{cell, print_document, print_line, print_table, table};
 use crate::failure::Failure;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_embedded::{PrunePass, Pruned, Retention};
+use walkaround_local::{PrunePass, Pruned, Retention};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_settings::Settings;
 
@@ -27,12 +27,12 @@ pub(crate) fn run(args: &PruneArgs) -> Result<ExitCode, Failure> {
             each_max: EACH_MAX,
             dry_run: args.dry_run,
         };
-        let mut all = stack.embedded.prune(&keep, pass).await?;
+        let mut all = stack.local.prune(&keep, pass).await?;
         for _ in 1..PASSES_MAX {
             if args.dry_run || all.iter().all(|pruned| !pruned.more) {
                 break;
             }
-            let next = stack.embedded.prune(&keep, pass).await?;
+            let next = stack.local.prune(&keep, pass).await?;
             for (sum, next) in all.iter_mut().zip(next) {
                 sum.items += next.items;
                 sum.bytes += next.bytes;
@@ -56,7 +56,7 @@ pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
         tokio::select! {
             biased;
             () = stop.wait() => return,
-            pruned = stack.embedded.prune(&keep, pass) => match pruned {
+            pruned = stack.local.prune(&keep, pass) => match pruned {
                 Ok(all) => report(&all),
                 Err(error) => warn!(%error, "old things could not be removed"),
             },

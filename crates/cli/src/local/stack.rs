@@ -1,4 +1,4 @@
-//! Opening the embedded stack.
+//! Opening the local stack.
 
 use crate::args::StackEngineArgs;
 use crate::client::photo_store::PhotoStore;
@@ -6,11 +6,11 @@ use crate::failure::Failure;
 use crate::library::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkaround_assembly::PipelineBuilder;
-pub(crate) use walkaround_assembly::process::{
+use walkaround_bootstrap::PipelineBuilder;
+pub(crate) use walkaround_bootstrap::process::{
     resident_bytes, runtime, start_log, stop_on_signal, stop_on_signal_or,
 };
-use walkaround_embedded::{Durability, Embedded, Options, SystemClock};
+use walkaround_local::{Durability, LocalStack, Options, SystemClock};
 use walkaround_pipeline::inspector::EngineMonitor;
 use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_ports::Clock;
@@ -20,7 +20,7 @@ use walkaround_settings::Settings;
 #[derive(Clone)]
 pub(crate) struct Stack {
     pub settings: Arc<Settings>,
-    pub embedded: Embedded,
+    pub local: LocalStack,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -42,11 +42,11 @@ impl Stack {
         if settings.durable {
             options.durability = Durability::PowerLoss;
         }
-        let embedded = Embedded::open(&settings.root, options, Arc::clone(&clock))?;
+        let local = LocalStack::open(&settings.root, options, Arc::clone(&clock))?;
         settings.root = settings.root.canonicalize().unwrap_or(settings.root);
         Ok(Self {
             settings: Arc::new(settings),
-            embedded,
+            local,
             clock,
         })
     }
@@ -75,7 +75,7 @@ impl Stack {
     pub(crate) fn builder(&self) -> Result<PipelineBuilder, Failure> {
         Ok(PipelineBuilder {
             settings: Arc::clone(&self.settings),
-            ports: self.embedded.ports()?,
+            ports: self.local.ports()?,
             clock: Arc::clone(&self.clock),
             telemetry: Arc::new(NoopTelemetry),
             engine: EngineMonitor::new(),
@@ -84,7 +84,7 @@ impl Stack {
 
     /// Where submitted photos are kept.
     pub(crate) fn photo_store(&self) -> PhotoStore {
-        PhotoStore::of(self.embedded.blobs(), &self.settings)
+        PhotoStore::of(self.local.blobs(), &self.settings)
     }
 
     /// The networks as the settings name them.

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
-use walkaround_assembly::exit::{EXIT_SLACK, end_within};
-use walkaround_assembly::exit_diagnosis::EXIT_ENGINE;
-use walkaround_assembly::{PipelineBuilder, TriageParts};
-use walkaround_embedded::{LocalCapacity, Orphans, WorkerOptions};
+use walkaround_bootstrap::exit::{EXIT_SLACK, end_within};
+use walkaround_bootstrap::exit_diagnosis::EXIT_ENGINE;
+use walkaround_bootstrap::{PipelineBuilder, TriageParts};
+use walkaround_local::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::invocation::InvocationDeadline;
@@ -42,14 +42,14 @@ pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
 async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let stack = open(args)?;
     // Before anything of a root is touched that another `up` may run.
-    let lock = Arc::new(stack.embedded.lock_up()?);
+    let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
     let builder = stack.builder()?;
     // A sick engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
-    let capacity = Arc::new(stack.embedded.capacity(worker_options(&stack.settings)?).await?);
+    let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
     let triage = triage_consumer(&builder, &engines).await?;
     let health = Health {
         progress: Arc::clone(&triage.progress),
@@ -77,7 +77,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
-    info!(root = %stack.embedded.root().display(), bundle = engines.label(), "up");
+    info!(root = %stack.local.root().display(), bundle = engines.label(), "up");
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
     let code = parts.until_end(ending).await;

@@ -9,7 +9,7 @@ use crate::args::WorkerArgs;
 use crate::failure::Failure;
 use std::process::ExitCode;
 use std::sync::Arc;
-use walkaround_assembly::{WorkerParts, run_time_over, run_worker};
+use walkaround_bootstrap::{WorkerParts, run_time_over, run_worker};
 use walkaround_pipeline::inspector::ActiveInspector;
 
 pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {

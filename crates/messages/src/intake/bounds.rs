@@ -68,7 +68,7 @@ fn check_photo(photo: &PhotoRef) -> Result<(), Unreadable> {
     }
 }
 
-/// A bucket becomes a folder in the embedded store, and a part of the photo's identity.
+/// A bucket becomes a folder in the local store, and a part of the photo's identity.
 fn check_bucket(bucket: &str) -> Result<(), Unreadable> {
     present("photo.s3.bucket", bucket, NAME_BYTES_MAX)?;
     let fits = !bucket.starts_with('.')

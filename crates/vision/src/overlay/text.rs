@@ -1,4 +1,4 @@
-//! One line of text in the embedded font.
+//! One line of text in the local font.
 //!
 //! The font is Inter Medium, cut down to Latin-1 and a few marks (SIL Open Font License, see `assets/`).
 
@@ -32,7 +32,7 @@ pub(super) struct Text {
 impl Text {
     /// The font at `size` pixels an em.
     pub(super) fn new(size: f32) -> Self {
-        let font = FontRef::try_from_slice(FONT).expect("the embedded font is sound");
+        let font = FontRef::try_from_slice(FONT).expect("the local font is sound");
         // ab_glyph scales by the height from descent to ascent, fonts are sized by the em.
         let ems = font
             .units_per_em()

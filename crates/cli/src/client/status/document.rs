@@ -1,11 +1,11 @@
 //! What `status` tells, as a document.
 
 use crate::client::backend::Backend;
-use crate::client::rows::queues;
+use crate::client::table::queues;
 use crate::failure::Failure;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use walkaround_assembly::BEATS_MISSED_MAX;
+use walkaround_bootstrap::BEATS_MISSED_MAX;
 use walkaround_messages::{parse_heartbeat, rfc3339};
 use walkaround_ports::WorkerJobState;
 

@@ -1,13 +1,13 @@
 //! One photo to be submitted: its request so far, and where the photo is.
 
 use crate::args::{AboutArgs, OccasionArg};
-use crate::client::words::moment;
+use crate::client::format::moment;
 use crate::failure::Failure;
 use crate::inspect::inputs::{FileNames, is_regular};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
-use walkaround_assembly::terminal::printable_path;
+use walkaround_bootstrap::terminal::printable_path;
 use walkaround_domain::identity::file_content;
 use walkaround_domain::{InspectionRequest, Occasion, PhotoRef, Timestamp};
 use walkaround_messages::{base_id, derived_id, parse_intake, request_json};

@@ -9,8 +9,8 @@ mod row;
 mod table;
 
 use super::item::{About, Item, Naming, s3_parts};
-use crate::client::rows::print_notice;
-use crate::client::words::bad_line;
+use crate::client::format::bad_line;
+use crate::client::table::print_notice;
 use crate::failure::Failure;
 use crate::inspect::inputs::{open_regular, read_head};
 use crate::text::{Text, decode};

@@ -4,7 +4,7 @@ use super::item::Item;
 use super::standing::{Standing, Watched, standing};
 use crate::args::{Printed, Wire};
 use crate::client::photo_store::PhotoStore;
-use crate::client::rows::{print_document, print_notice};
+use crate::client::table::{print_document, print_notice};
 use crate::failure::Failure;
 use anyhow::Context;
 use indicatif::ProgressBar;

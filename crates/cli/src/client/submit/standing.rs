@@ -51,7 +51,7 @@ pub(super) async fn standing(
         let Some(record) = records.read(&watched.id).await? else {
             return Ok(Standing::Open(watched));
         };
-        let inspection = crate::client::rows::inspection(&record)?;
+        let inspection = crate::client::table::inspection(&record)?;
         match relate(&inspection.request, request) {
             _ if !bytes_are_same(&inspection.request, request) && is_same_place(&inspection, request) => {
                 watched.seen = Some(inspection.seen_at());

@@ -3,12 +3,12 @@
 use super::standing::Watched;
 use crate::args::Printed;
 use crate::client::backend::Backend;
+use crate::client::format::{counted, duration};
 use crate::client::parked::asked_for;
-use crate::client::rows::{
+use crate::client::table::{
     ROWS_MAX, cell, findings, gate, inspection, lane, millis, photo_name, print_document, print_line,
     print_notice, print_table, queues, remark, standing, standing_cell, table,
 };
-use crate::client::words::{counted, duration};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use comfy_table::{Cell, Color};

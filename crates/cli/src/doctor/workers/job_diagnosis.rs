@@ -1,7 +1,7 @@
 //! Which ends of workers are failures, and in what words they are told.
 
 use crate::doctor::capacity::batch_problem;
-use walkaround_assembly::exit_diagnosis::diagnose as diagnose_exit;
+use walkaround_bootstrap::exit_diagnosis::diagnose as diagnose_exit;
 use walkaround_ports::EndCause;
 
 /// A failed end.

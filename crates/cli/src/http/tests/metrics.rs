@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn metrics_parse_and_count() {
     let bench = Bench::new(true).await;
-    let embedded = &bench.stack.embedded;
+    let local = &bench.stack.local;
     bench.store("a", "1", Some((Verdict::Damaged, b"x"))).await;
     bench.store("b", "1", None).await;
     let message = || {
@@ -15,15 +15,15 @@ async fn metrics_parse_and_count() {
             ..OutMessage::default()
         }]
     };
-    embedded.queue(INTAKE).unwrap().send(message()).await.unwrap();
-    embedded
+    local.queue(INTAKE).unwrap().send(message()).await.unwrap();
+    local
         .queue(SEGMENTATION_DEAD)
         .unwrap()
         .send(message())
         .await
         .unwrap();
     let beat = heartbeat("w \"1\"\\\n", bench.stack.clock.now());
-    embedded.records().beat(&beat).await.unwrap();
+    local.records().beat(&beat).await.unwrap();
 
     for _ in 0..3 {
         let event = OutEvent {
@@ -31,7 +31,7 @@ async fn metrics_parse_and_count() {
             body: "{}".to_owned(),
             attributes: BTreeMap::new(),
         };
-        embedded.publisher().publish(&event).await.unwrap();
+        local.publisher().publish(&event).await.unwrap();
     }
     let figures = figures(&bench).await;
     let expect = [

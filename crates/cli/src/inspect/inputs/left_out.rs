@@ -1,6 +1,6 @@
 //! What was left out of a folder or a listing: counted by reason, with some of the names.
 
-use crate::client::rows::print_notice;
+use crate::client::table::print_notice;
 use std::collections::BTreeMap;
 
 /// Most names shown for one reason.

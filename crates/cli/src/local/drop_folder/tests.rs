@@ -5,7 +5,7 @@ use std::io::Write;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionRequest, PhotoRef};
-use walkaround_embedded::{Embedded, Options};
+use walkaround_local::{LocalStack, Options};
 use walkaround_messages::{Intake, parse_intake};
 use walkaround_pipeline::shutdown::{ShutdownTrigger, shutdown_signal};
 use walkaround_ports::BlobAddress;
@@ -27,7 +27,7 @@ impl Bench {
         let clock = Arc::new(ManualClock::new());
         let stack = Stack {
             settings: Arc::new(Settings::from_lookup(&|_| None).unwrap()),
-            embedded: Embedded::open(&home.path().join("root"), Options::default(), clock.clone()).unwrap(),
+            local: LocalStack::open(&home.path().join("root"), Options::default(), clock.clone()).unwrap(),
             clock: clock.clone(),
         };
         let folder = home.path().join("drop");
@@ -73,7 +73,7 @@ impl Bench {
 
     /// Everything that was sent so far, with the bytes that each request names.
     async fn sent(&self) -> Vec<(InspectionRequest, Vec<u8>)> {
-        let intake = self.stack.embedded.queue(INTAKE).unwrap();
+        let intake = self.stack.local.queue(INTAKE).unwrap();
         let mut all = Vec::new();
         loop {
             let deliveries = intake
@@ -92,7 +92,7 @@ impl Bench {
                     panic!("not in the stack")
                 };
                 let at = BlobAddress { bucket, key };
-                let bytes = self.stack.embedded.blobs().get(&at, 1 << 20).await.unwrap();
+                let bytes = self.stack.local.blobs().get(&at, 1 << 20).await.unwrap();
                 all.push((request, bytes));
             }
         }

@@ -3,7 +3,7 @@
 
 use super::row::{column, item};
 use super::{Item, Reading};
-use crate::client::words::bad_line;
+use crate::client::format::bad_line;
 use crate::failure::Failure;
 use crate::text::is_blank;
 use serde_json::{Deserializer, Value};

@@ -5,7 +5,7 @@
 
 use super::row::{COLUMNS, LABEL, column, item};
 use super::{Item, Reading};
-use crate::client::words::bad_line;
+use crate::client::format::bad_line;
 use crate::failure::Failure;
 use crate::text::is_blank;
 use csv::{ReaderBuilder, StringRecord, Trim};

@@ -1,0 +1,159 @@
+//! CloudWatch metrics in embedded metric format: lines of JSON on standard output, which Lambda and the Batch log
+//! driver bring to CloudWatch Logs, and CloudWatch makes metrics of.
+//!
+//! See <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
+//!
+//! | metric | unit | dimensions beside `Program` |
+//! | --- | --- | --- |
+//! | `Photos` | count | `Verdict`, `Lane` (`none` where no segmentation was needed) |
+//! | `PhotosUnusable` | count | `Reason` (a photo may have several) |
+//! | `PhotosFailed` | count | `Code` |
+//! | `SentToGpu`, `Returned`, `Parked` | count | |
+//! | `NoPhoto` | count | `Reason`: an event of S3 that is acknowledged without a record, such as `empty_object` |
+//! | `StageTime` | milliseconds | `Stage` |
+//! | `PhotoBytes` | bytes | |
+//! | `ColdStart` | count | |
+//! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
+//! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
+//! | `TakenBack` | count | photos of a GPU lane that does not come, sent back to be routed again |
+//! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
+//! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was told already |
+//!
+//! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
+
+use crate::Failure;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tracing::warn;
+use walkaround_pipeline::telemetry::{PipelineEvent, Settled, Telemetry};
+
+/// Values of one histogram that the collector keeps between two flushes are 100: written out before.
+const SETTLED_UNFLUSHED_MAX: u64 = 80;
+
+/// The metrics of this process.
+#[derive(Clone, Copy)]
+pub struct Metrics(&'static Inner);
+
+struct Inner {
+    collector: &'static Collector,
+    unflushed: AtomicU64,
+}
+
+impl Metrics {
+    pub(crate) fn start(namespace: &str, program: &'static str) -> Result<Self, Failure> {
+        let collector = Builder::new()
+            .cloudwatch_namespace(namespace.to_owned())
+            .with_dimension("Program", program)
+            .init()
+            .map_err(|error| anyhow::anyhow!("metrics cannot be started: {error}"))?;
+        describe();
+        let inner = Inner {
+            collector,
+            unflushed: AtomicU64::new(0),
+        };
+        // One for the life of the process, like the recorder itself.
+        Ok(Self(Box::leak(Box::new(inner))))
+    }
+
+    /// A property that stands on every line from now on.
+    pub fn property(&self, name: &'static str, value: impl Into<String>) {
+        self.0.collector.set_property(name, value.into());
+    }
+
+    /// Counts the start of a process.
+    pub fn cold_start(&self) {
+        counter!("ColdStart").increment(1);
+    }
+
+    /// What the scaler saw: photos waiting and in flight, age of the oldest, workers there are and should be.
+    pub fn fleet(&self, backlog: u64, oldest_age: Option<Duration>, (live, desired): (u32, u32)) {
+        gauge!("Backlog").set(backlog as f64);
+        gauge!("LiveWorkers").set(f64::from(live));
+        gauge!("DesiredWorkers").set(f64::from(desired));
+        if let Some(age) = oldest_age {
+            gauge!("OldestAge").set(age.as_secs_f64());
+        }
+    }
+
+    /// How the GPU lane is: starts that failed in a row, and photos that were taken back from it.
+    pub fn lane(&self, start_failures: u32, taken_back: u32) {
+        gauge!("StartFailures").set(f64::from(start_failures));
+        counter!("TakenBack").increment(u64::from(taken_back));
+    }
+
+    /// Memory of the GPU: bytes in use, and bytes there are.
+    pub fn gpu_memory(&self, used: u64, total: u64) {
+        gauge!("GpuMemoryUsed").set(used as f64);
+        gauge!("GpuMemoryShare").set(100.0 * used as f64 / total.max(1) as f64);
+    }
+
+    /// Counts a message for people that was sent, or failed to be.
+    pub fn alert(&self, sent: bool) {
+        counter!("Alerts", "Outcome" => if sent { "sent" } else { "failed" }).increment(1);
+    }
+
+    /// Writes what was gathered since the last time.
+    pub fn flush(&self) {
+        self.0.unflushed.store(0, Ordering::Relaxed);
+        if let Err(error) = self.0.collector.flush(std::io::stdout().lock()) {
+            warn!(%error, "metrics cannot be written");
+        }
+    }
+
+    fn settled(&self, photo: &Settled) {
+        if self.0.unflushed.fetch_add(1, Ordering::Relaxed) >= SETTLED_UNFLUSHED_MAX {
+            self.flush();
+        }
+        self.property("BundleName", photo.bundle.0.clone());
+        self.property("BundleVersion", photo.bundle.1.clone());
+        let lane = photo.lane.map_or("none", |lane| lane.as_str());
+        counter!("Photos", "Verdict" => photo.verdict.as_str(), "Lane" => lane).increment(1);
+        for reason in &photo.reasons {
+            counter!("PhotosUnusable", "Reason" => reason.as_str()).increment(1);
+        }
+        histogram!("PhotoBytes").record(photo.photo_bytes as f64);
+        for (stage, ms) in &photo.timings_ms {
+            histogram!("StageTime", "Stage" => stage.clone()).record(*ms);
+        }
+    }
+}
+
+impl Telemetry for Metrics {
+    fn tell(&self, happened: PipelineEvent<'_>) {
+        match happened {
+            PipelineEvent::Settled(photo) => self.settled(photo),
+            PipelineEvent::Failed(code) => counter!("PhotosFailed", "Code" => code.as_str()).increment(1),
+            PipelineEvent::SentToGpu => counter!("SentToGpu").increment(1),
+            PipelineEvent::Returned => counter!("Returned").increment(1),
+            PipelineEvent::Parked => counter!("Parked").increment(1),
+            PipelineEvent::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
+        }
+    }
+}
+
+fn describe() {
+    for name in [
+        "Photos",
+        "PhotosUnusable",
+        "PhotosFailed",
+        "SentToGpu",
+        "Returned",
+        "Parked",
+        "NoPhoto",
+        "ColdStart",
+        "Alerts",
+        "TakenBack",
+    ] {
+        describe_counter!(name, Unit::Count, "");
+    }
+    for name in ["Backlog", "LiveWorkers", "DesiredWorkers", "StartFailures"] {
+        describe_gauge!(name, Unit::Count, "");
+    }
+    describe_gauge!("OldestAge", Unit::Seconds, "");
+    describe_gauge!("GpuMemoryUsed", Unit::Bytes, "");
+    describe_gauge!("GpuMemoryShare", Unit::Percent, "");
+    describe_histogram!("StageTime", Unit::Milliseconds, "");
+    describe_histogram!("PhotoBytes", Unit::Bytes, "");
+}

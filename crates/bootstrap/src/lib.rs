@@ -1,0 +1,22 @@
+//! What every program of the workspace puts together the same way: from settings and the ports of a stack to a looker,
+//! a desk, a triage, a worker, a scaler; and how a program starts, logs, stops and fails.
+//!
+//! A program (`walkaround up`, `walkaround worker`, a Lambda function, the Batch worker) chooses the adapters and
+//! calls [`PipelineBuilder`]; what differs between programs stays in them.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod blocked;
+mod builder;
+pub mod exit;
+pub mod exit_diagnosis;
+pub mod failure;
+pub mod library;
+pub mod process;
+pub mod terminal;
+mod worker;
+
+pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts};
+pub use failure::Failure;
+pub use library::Engines;
+pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

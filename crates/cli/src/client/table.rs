@@ -1,0 +1,142 @@
+//! What the client commands say of an inspection, in cells and lines.
+
+use crate::args::QueueArg;
+use crate::inspect::plain_table;
+use anyhow::Context;
+use comfy_table::{Cell, Color, Table};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use walkaround_bootstrap::terminal::{printable, printable_json};
+use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
+use walkaround_messages::parse_record;
+use walkaround_ports::StoredRecord;
+
+/// Most rows of a table: more do not help a reader, and memory stays bounded.
+pub(crate) const ROWS_MAX: usize = 2_000;
+
+/// The inspection of a stored record.
+pub(crate) fn inspection(record: &StoredRecord) -> anyhow::Result<Inspection> {
+    parse_record(&record.body).with_context(|| format!("record {} cannot be read", record.id))
+}
+
+/// The queues asked for.
+pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [QueueArg] {
+    const ALL: [QueueArg; 2] = [QueueArg::Intake, QueueArg::Segmentation];
+    match asked {
+        None => &ALL,
+        Some(QueueArg::Intake) => &ALL[..1],
+        Some(QueueArg::Segmentation) => &ALL[1..],
+    }
+}
+
+/// Prints a table, without colours into a pipe.
+pub(crate) fn print_table(mut table: Table) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    if !out.is_terminal() {
+        table.force_no_tty();
+    }
+    writeln!(out, "{table}")
+}
+
+/// Prints one line of text.
+pub(crate) fn print_line(line: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{}", printable(&line.to_string()))
+}
+
+/// Prints a JSON document on a line of its own.
+pub(crate) fn print_document(document: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{}", printable_json(&document.to_string()))
+}
+
+/// Prints one line on standard error, beside the output.
+pub(crate) fn print_notice(line: impl std::fmt::Display) -> std::io::Result<()> {
+    writeln!(std::io::stderr(), "{}", printable(&line.to_string()))
+}
+
+/// A cell of a table. What is in it may come from strangers: tables are made of these only.
+pub(crate) fn cell(text: impl std::fmt::Display) -> Cell {
+    #[expect(clippy::disallowed_methods, reason = "the one place where cells are made")]
+    Cell::new(printable(&text.to_string()))
+}
+
+/// A plain table with a header.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = plain_table();
+    table.set_header(header);
+    table
+}
+
+/// The last part of where a photo is.
+pub(crate) fn photo_name(photo: &PhotoRef) -> String {
+    let text = photo.to_string();
+    let name = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    name.to_owned()
+}
+
+/// The verdict, or else the phase.
+pub(crate) fn standing(i: &Inspection) -> &'static str {
+    match &i.phase {
+        Phase::Done { verdict } => verdict.as_str(),
+        other => other.as_str(),
+    }
+}
+
+/// The standing in its colour.
+pub(crate) fn standing_cell(i: &Inspection) -> Cell {
+    let colour = match &i.phase {
+        Phase::Done {
+            verdict: Verdict::Clean,
+        } => Color::Green,
+        Phase::Done {
+            verdict: Verdict::Damaged,
+        }
+        | Phase::Failed { .. } => Color::Red,
+        _ => Color::Yellow,
+    };
+    cell(standing(i)).fg(colour)
+}
+
+/// `inline`, `gpu`, or nothing.
+pub(crate) fn lane(i: &Inspection) -> &'static str {
+    i.route.as_ref().map_or("", |(lane, _)| lane.as_str())
+}
+
+/// `scratch ×2, dent`.
+pub(crate) fn findings(i: &Inspection) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in i.outcome.iter().flat_map(|o| &o.findings) {
+        *counts.entry(&finding.class).or_default() += 1;
+    }
+    counted_classes(&counts)
+}
+
+/// `scratch ×2, dent`.
+pub(crate) fn counted_classes(counts: &BTreeMap<&str, usize>) -> String {
+    let one = |(class, n): (&&str, &usize)| match n {
+        1 => (*class).to_owned(),
+        n => format!("{class} ×{n}"),
+    };
+    counts.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Highest P(damage) of the gates.
+pub(crate) fn gate(i: &Inspection) -> String {
+    let gate = i.outcome.as_ref().and_then(|o| o.gate);
+    gate.map_or_else(String::new, |g| format!("{g:.2}"))
+}
+
+/// Milliseconds of the look.
+pub(crate) fn millis(i: &Inspection) -> String {
+    let total = i.outcome.as_ref().and_then(|o| o.timings_ms.get("total"));
+    total.map_or_else(String::new, |ms| format!("{ms:.0}"))
+}
+
+/// Why a photo is unusable or failed.
+pub(crate) fn remark(i: &Inspection) -> String {
+    if let Phase::Failed { code, detail } = &i.phase {
+        return format!("{}: {detail}", code.as_str());
+    }
+    let reasons = i.outcome.iter().flat_map(|o| &o.reasons);
+    let details: Vec<&str> = reasons.map(|r| r.detail.as_str()).collect();
+    details.join("; ")
+}

@@ -1,0 +1,59 @@
+//! Small named documents as rows.
+
+use crate::db::{At, Db};
+use crate::open::LocalStack;
+use crate::queue::ms;
+use async_trait::async_trait;
+use rusqlite::{OptionalExtension, params};
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
+
+/// Documents in the database.
+pub(crate) struct LocalState {
+    pub(crate) db: Arc<Db>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl LocalStack {
+    /// Small documents that programs leave for each other.
+    pub fn state(&self) -> Arc<dyn StateStore> {
+        Arc::new(LocalState {
+            db: self.inner.db.clone(),
+            clock: self.inner.clock.clone(),
+        })
+    }
+}
+
+#[async_trait]
+impl StateStore for LocalState {
+    async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
+        let (name, now) = (name.to_owned(), self.clock.now());
+        let sql = "SELECT body FROM states WHERE name = ?1 AND lives_until > ?2";
+        self.db
+            .read(("state", "read"), move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let row = statement.query_row(params![name, ms(now)], |row| row.get(0));
+                Ok(row.optional()?)
+            })
+            .await
+    }
+
+    async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
+        const AT: At = ("state", "write");
+        if body.len() > STATE_BYTES_MAX {
+            let detail = format!("state {name}: {} bytes, at most {STATE_BYTES_MAX}", body.len());
+            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+        }
+        let (name, body) = (name.to_owned(), body.to_owned());
+        let lives_until = ms(self.clock.now() + keep_for);
+        let sql = "INSERT OR REPLACE INTO states (name, body, lives_until) VALUES (?1, ?2, ?3)";
+        self.db
+            .write(AT, move |tx| {
+                tx.prepare_cached(sql)?
+                    .execute(params![name, body, lives_until])?;
+                Ok(())
+            })
+            .await
+    }
+}
