@@ -28,7 +28,7 @@ macro_rules! program {
     };
 }
 
-/// An local stack of the program under test; only inside an integration test, where cargo names the program.
+/// A local stack of the program under test; only inside an integration test, where cargo names the program.
 #[macro_export]
 macro_rules! stack {
     ($bundle:expr, $settings:expr) => {

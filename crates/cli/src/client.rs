@@ -27,7 +27,7 @@ use walkaround_settings::{Settings, StackKind};
 /// Whether a command makes a stack that is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum IfMissing {
-    /// It makes an local one.
+    /// It makes a local one.
     Create,
     /// It only looks.
     Fail,
@@ -54,7 +54,7 @@ pub(crate) async fn open(args: &StackArgs, missing: IfMissing) -> Result<Box<dyn
     }
 }
 
-/// Which stack is meant. A folder is that of an local stack, whatever the settings say.
+/// Which stack is meant. A folder is that of a local stack, whatever the settings say.
 pub(crate) fn which(args: &StackArgs) -> Result<StackName, Failure> {
     let name = match (args.stack, &args.root) {
         (Some(name), _) => name,

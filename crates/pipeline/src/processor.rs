@@ -110,7 +110,7 @@ impl RequestProcessor {
         Ok(true)
     }
 
-    /// Stores the result of a attempt, publishes it.
+    /// Stores the result of an attempt, publishes it.
     ///
     /// # Errors
     /// [`ProcessingError`] when it could not be stored.

@@ -1,4 +1,4 @@
-//! Causes planted in an local stack.
+//! Causes planted in a local stack.
 
 use crate::aws_client::Names;
 use crate::{fails, findings};
@@ -14,7 +14,7 @@ use walkaround_messages::{LANE_STATE, lane_state_body};
 use walkaround_ports::{Clock, GpuCapacity, Heartbeat, OutMessage, SystemClock, WorkerJobState};
 use walkaround_tests::places;
 
-/// An local stack, with settings under which nothing is wrong.
+/// A local stack, with settings under which nothing is wrong.
 struct Local {
     folder: TempDir,
     local: LocalStack,

@@ -17,7 +17,7 @@ use walkaround_local::{
 use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StateStore, StoredRecord, WorkerJob};
 use walkaround_settings::Settings;
 
-/// An local stack.
+/// A local stack.
 pub(crate) struct LocalClient(pub Stack);
 
 const fn names(queue: QueueArg) -> (&'static str, &'static str) {

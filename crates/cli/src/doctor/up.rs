@@ -1,4 +1,4 @@
-//! The `up` of an local root: whether one runs, and whether it gets on.
+//! The `up` of a local root: whether one runs, and whether it gets on.
 
 use super::finding::CheckResult;
 use crate::client::format::{counted, duration};

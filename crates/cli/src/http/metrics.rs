@@ -82,7 +82,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     }
     lane(site, out).await?;
     let live = live_workers(site, &jobs).await?;
-    let help = "Workers that sent a heartbeat recent, by what they are at.";
+    let help = "Workers that sent a heartbeat lately, by what they are at.";
     out.family("walkaround_workers", Kind::Gauge, help);
     for state in WorkerState::ALL {
         let count = live.iter().filter(|beat| beat.state == state).count();
