@@ -5,6 +5,7 @@
 
 mod deadline;
 pub mod metrics;
+mod operations;
 mod stack;
 
 pub use deadline::time_left;

@@ -4,6 +4,7 @@ use crate::terminal::printable;
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use walkaround_ports::{PortError, PortErrorKind};
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -33,6 +34,15 @@ impl Display for Failure {
 }
 
 impl Failure {
+    /// The failure of a port: a setting that is missing, or a wrong id, is a matter of usage.
+    pub fn of_port(error: PortError) -> Self {
+        let usage = matches!(error.port, "settings" | "operations") && error.kind == PortErrorKind::Invalid;
+        match usage {
+            true => Self::Usage(error.detail),
+            false => Self::Failed(error.into()),
+        }
+    }
+
     /// A usage failure from one clear line.
     pub fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())

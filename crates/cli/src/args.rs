@@ -9,7 +9,7 @@ pub(crate) use bundle::{
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
     AboutArgs, Connecting, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
-    RedriveArgs, RetryArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
+    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
 };
 use std::path::PathBuf;
 use walkaround_settings::{DeviceKind, Settings};
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Run one worker of the GPU lane (`up` starts these by itself)
     Worker(WorkerArgs),
+    /// Answer over HTTP from a stack: inspections, health, metrics (`up` does so for its own)
+    Serve(ServeArgs),
     /// Hand photos to the pipeline
     Submit(SubmitArgs),
     /// How the pipeline stands: queues, workers, results

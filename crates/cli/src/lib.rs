@@ -9,11 +9,11 @@ mod bundle;
 mod client;
 mod doctor;
 mod evaluate;
-mod http;
 mod inspect;
 mod library;
 mod local;
 mod samples;
+mod serve;
 mod text;
 mod whole_file;
 
@@ -38,6 +38,7 @@ pub fn main() -> ! {
         Command::Bundle(options) => bundle::run(options),
         Command::Up(options) => local::up::run(options),
         Command::Worker(options) => local::worker::run(options),
+        Command::Serve(options) => serve::run(options),
         Command::Submit(options) => client::submit::run(options),
         Command::Status(options) => client::status::run(options),
         Command::List(options) => client::list::run(options),

@@ -21,6 +21,7 @@ mod hidden;
 mod jobs;
 mod migrations;
 mod open;
+mod operations;
 mod parked;
 mod process;
 mod prune;
@@ -40,6 +41,6 @@ pub use open::{
 };
 pub use parked::{PARKED_PAGE_MAX, Parked, Redrive};
 pub use prune::{HEARTBEAT_FILE_END, PrunePass, Pruned, Retention};
-pub use records::{FINISHES_KEPT, Tally};
+pub use records::FINISHES_KEPT;
 pub use up_lock::{RunningUp, UpLock, UpReport};
 pub use walkaround_ports::SystemClock;

@@ -11,8 +11,8 @@ use std::time::Duration;
 use walkaround_domain::ids::InvalidInspectionId;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Heartbeat, IndexKeys, Page, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery,
-    Records, ResultKey, StoredRecord, WriteOutcome,
+    Heartbeat, IndexKeys, Page, PhaseCount, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX,
+    RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
@@ -26,17 +26,6 @@ const HEARTBEATS_MAX: usize = 1000;
 /// Records in the database.
 pub(crate) struct LocalRecords {
     pub(crate) db: Arc<Db>,
-}
-
-/// How many records stand in one phase with one verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tally {
-    /// `accepted`, `routed`, `done`, `failed`.
-    pub phase: String,
-    /// Verdict of done ones.
-    pub verdict: Option<String>,
-    /// How many.
-    pub records: u64,
 }
 
 #[async_trait]
@@ -131,7 +120,7 @@ impl LocalStack {
     ///
     /// # Errors
     /// Errors of the database.
-    pub async fn counts(&self) -> Result<Vec<Tally>, PortError> {
+    pub async fn counts(&self) -> Result<Vec<PhaseCount>, PortError> {
         let sql = "SELECT phase, verdict, records FROM counts WHERE records > 0 ORDER BY phase, verdict";
         self.inner
             .db
@@ -148,7 +137,7 @@ impl LocalStack {
     ///
     /// # Errors
     /// Errors of the database.
-    pub async fn finished_since(&self, since: Timestamp) -> Result<Vec<Tally>, PortError> {
+    pub async fn finished_since(&self, since: Timestamp) -> Result<Vec<PhaseCount>, PortError> {
         let sql = "SELECT phase, verdict, sum(records) FROM finishes WHERE second >= ?1
                    GROUP BY 1, 2 HAVING sum(records) > 0 ORDER BY 1, 2";
         self.inner
@@ -179,9 +168,9 @@ impl LocalStack {
     }
 }
 
-fn tally(row: &Row<'_>) -> rusqlite::Result<Tally> {
+fn tally(row: &Row<'_>) -> rusqlite::Result<PhaseCount> {
     let verdict: String = row.get(1)?;
-    Ok(Tally {
+    Ok(PhaseCount {
         phase: row.get(0)?,
         verdict: (!verdict.is_empty()).then_some(verdict),
         records: count(row, 2)?,

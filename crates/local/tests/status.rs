@@ -5,8 +5,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{InspectionId, Timestamp};
-use walkaround_local::{LocalStack, Options, Tally};
-use walkaround_ports::{Clock, Heartbeat, IndexKeys, OutEvent, Precondition, StoredRecord, WriteOutcome};
+use walkaround_local::{LocalStack, Options};
+use walkaround_ports::{
+    Clock, Heartbeat, IndexKeys, OutEvent, PhaseCount, Precondition, StoredRecord, WriteOutcome,
+};
 
 fn open(options: Options) -> (LocalStack, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -35,8 +37,8 @@ async fn write(local: &LocalStack, id: &str, (phase, verdict, at): (&str, Option
     assert!(matches!(written, WriteOutcome::Committed(_)));
 }
 
-fn tally(phase: &str, verdict: Option<&str>, records: u64) -> Tally {
-    Tally {
+fn tally(phase: &str, verdict: Option<&str>, records: u64) -> PhaseCount {
+    PhaseCount {
         phase: phase.to_owned(),
         verdict: verdict.map(str::to_owned),
         records,

@@ -8,6 +8,7 @@ mod capacity;
 mod clock;
 mod end_cause;
 mod error;
+mod operations;
 mod photos;
 mod publisher;
 mod queue;
@@ -22,6 +23,10 @@ pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use end_cause::EndCause;
 pub use error::{PortError, PortErrorKind};
+pub use operations::{
+    AddressKind, InspectionCounts, Operations, ParkedMessage, ParkedPage, PhaseCount, QueueName, Redrive,
+    Redriven, RefusedMessage, records_in,
+};
 pub use photos::{FetchError, KnownContent, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{

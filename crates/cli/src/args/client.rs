@@ -152,6 +152,15 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Where to listen [default: `WALKAROUND_LISTEN`, or 127.0.0.1:8600]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub stack: StackArgs,

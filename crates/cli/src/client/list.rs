@@ -69,7 +69,7 @@ async fn newest(
     limit: usize,
 ) -> Result<Vec<Entry>, Failure> {
     let Some(query) = query else {
-        let records = stack.latest(limit).await?;
+        let records = stack.operations().latest(limit).await.map_err(Failure::of_port)?;
         return records.into_iter().map(read).collect();
     };
     let (records, records_max) = (stack.records()?, stack.pace().records_max);

@@ -1,29 +1,23 @@
 //! The local stack for its clients.
 
-use super::backend::{
-    Backend, InspectionCounts, ParkedMessage, ParkedPage, PollIntervals, RecentThroughput, Redrive, Redriven,
-};
-use crate::args::QueueArg;
+use super::backend::{Backend, PollIntervals};
 use crate::doctor::up::problem;
 use crate::failure::Failure;
 use crate::local::stack::Stack;
 use async_trait::async_trait;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_local::{
-    INTAKE, INTAKE_DEAD, PARKED_PAGE_MAX, Parked, Redrive as Which, SEGMENTATION, SEGMENTATION_DEAD, Tally,
-};
-use walkaround_ports::{BlobAddress, Blobs, Clock, Queue, Records, StateStore, StoredRecord, WorkerJob};
+use walkaround_local::{INTAKE, SEGMENTATION};
+use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
 /// A local stack.
 pub(crate) struct LocalClient(pub Stack);
 
-const fn names(queue: QueueArg) -> (&'static str, &'static str) {
+const fn name(queue: QueueName) -> &'static str {
     match queue {
-        QueueArg::Intake => (INTAKE, INTAKE_DEAD),
-        QueueArg::Segmentation => (SEGMENTATION, SEGMENTATION_DEAD),
+        QueueName::Intake => INTAKE,
+        QueueName::Segmentation => SEGMENTATION,
     }
 }
 
@@ -51,8 +45,8 @@ impl Backend for LocalClient {
         }
     }
 
-    fn queue(&self, queue: QueueArg) -> Result<Arc<dyn Queue>, Failure> {
-        Ok(self.0.local.queue(names(queue).0)?)
+    fn queue(&self, queue: QueueName) -> Result<Arc<dyn Queue>, Failure> {
+        Ok(self.0.local.queue(name(queue))?)
     }
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
@@ -67,41 +61,8 @@ impl Backend for LocalClient {
         self.0.local.blobs()
     }
 
-    async fn parked(&self, queue: QueueArg, after: Option<&str>) -> Result<ParkedPage, Failure> {
-        let (name, dead) = names(queue);
-        let page = self.0.local.parked(dead, after, PARKED_PAGE_MAX).await?;
-        Ok(ParkedPage {
-            next: page.last().map(|last| last.message_id.clone()),
-            messages: page.into_iter().map(|parked| message(name, parked)).collect(),
-            unseen: 0,
-        })
-    }
-
-    async fn parked_count(&self, queue: QueueArg) -> Result<u64, Failure> {
-        Ok(self.0.local.parked_count(names(queue).1).await?)
-    }
-
-    async fn redrive(&self, queue: QueueArg, which: &Redrive) -> Result<Redriven, Failure> {
-        let dead = names(queue).1;
-        let mut done = Redriven::default();
-        match which {
-            Redrive::All => done.moved = self.0.local.redrive(dead, Which::All).await?,
-            Redrive::Ids(ids) => {
-                // Before anything is moved.
-                for id in ids {
-                    id.parse::<u32>()
-                        .map_err(|_| Failure::usage(format!("`{id}` is no number that `parked` shows")))?;
-                }
-                for id in ids {
-                    let moved = self.0.local.redrive(dead, Which::One(id.clone())).await?;
-                    done.moved += moved;
-                    if moved == 0 {
-                        done.missing.push(id.clone());
-                    }
-                }
-            }
-        }
-        Ok(done)
+    fn operations(&self) -> Arc<dyn Operations> {
+        Arc::new(self.0.local.clone())
     }
 
     async fn nobody_takes(&self) -> Option<String> {
@@ -118,61 +79,5 @@ impl Backend for LocalClient {
                 ))
             }
         }
-    }
-
-    async fn counts(&self) -> Result<InspectionCounts, Failure> {
-        let now = self.0.clock.now();
-        let local = &self.0.local;
-        let minute = local.finished_since(now - Duration::from_secs(60)).await?;
-        let hour = local.finished_since(now - Duration::from_secs(3600)).await?;
-        let all = local.counts().await?;
-        let of = |counts: &[Tally], phase: &str| -> u64 {
-            let here = counts.iter().filter(|t| t.phase == phase);
-            here.map(|t| t.records).sum()
-        };
-        let done = all.iter().filter(|t| t.phase == "done");
-        Ok(InspectionCounts {
-            day: None,
-            pending: ["accepted", "routed"]
-                .into_iter()
-                .map(|phase| (phase.to_owned(), of(&all, phase)))
-                .collect(),
-            verdicts: done
-                .map(|t| (t.verdict.clone().unwrap_or_default(), t.records))
-                .collect::<BTreeMap<_, _>>(),
-            failed: of(&all, "failed"),
-            recent: Some(RecentThroughput {
-                done_minute: of(&minute, "done"),
-                done_hour: of(&hour, "done"),
-                failed_hour: of(&hour, "failed"),
-            }),
-            done_per_minute: None,
-        })
-    }
-
-    /// As they are written down: opening the capacity would take the workers over from `up`.
-    async fn jobs(&self) -> Result<Vec<WorkerJob>, Failure> {
-        Ok(self.0.local.jobs().await?)
-    }
-
-    async fn latest(&self, max: usize) -> Result<Vec<StoredRecord>, Failure> {
-        Ok(self.0.local.recent_records(max).await?)
-    }
-
-    async fn place(&self, at: &BlobAddress, _link: bool) -> Result<String, Failure> {
-        let path = self.0.local.blob_file(at)?;
-        Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
-    }
-}
-
-fn message(queue: &str, parked: Parked) -> ParkedMessage {
-    ParkedMessage {
-        id: parked.message_id,
-        queue: parked.from.unwrap_or_else(|| queue.to_owned()),
-        reason: parked.reason,
-        sent_at: parked.sent_at,
-        parked_at: Some(parked.parked_at),
-        attributes: parked.attributes,
-        body: parked.body,
     }
 }

@@ -1,6 +1,6 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
-use super::backend::{Backend, ParkedMessage, Redrive, Redriven};
+use super::backend::Backend;
 use super::format::{clock_time, counted};
 use super::table::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
 use super::{IfMissing, open};
@@ -11,6 +11,7 @@ use comfy_table::Cell;
 use serde_json::json;
 use std::process::ExitCode;
 use walkaround_messages::{Intake, parse_intake, rfc3339};
+use walkaround_ports::{ParkedMessage, Redrive, Redriven};
 
 /// SQS moves a message that was delivered too often by itself, and tells nobody why.
 const NO_REASON: &str = "not known: delivered too often, the logs tell why";
@@ -24,11 +25,15 @@ pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
 
 async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
     let mut table = table(&["id", "queue", "parked", "photo", "reason"]);
+    let operations = stack.operations();
     let (mut messages, mut unseen) = (0, 0);
     for queue in queues(args.queue) {
         let mut after: Option<String> = None;
         loop {
-            let page = stack.parked(*queue, after.as_deref()).await?;
+            let page = operations
+                .parked(*queue, after.as_deref())
+                .await
+                .map_err(Failure::of_port)?;
             unseen += page.unseen;
             for message in &page.messages {
                 messages += 1;
@@ -111,9 +116,13 @@ async fn send_back(args: &RedriveArgs, stack: &dyn Backend) -> Result<ExitCode, 
     } else {
         Redrive::Ids(args.ids.clone())
     };
+    let operations = stack.operations();
     let mut sent = Redriven::default();
     for queue in queues(args.queue) {
-        let done = stack.redrive(*queue, &which).await?;
+        let done = operations
+            .redrive(*queue, &which)
+            .await
+            .map_err(Failure::of_port)?;
         sent.moved += done.moved;
         sent.more |= done.more;
         sent.refused.extend(done.refused);
@@ -181,11 +190,11 @@ fn left(sent: &Redriven) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::backend::Refusal;
+    use walkaround_ports::RefusedMessage;
 
     #[test]
     fn what_is_refused_is_not_called_missing() {
-        let refusal = |id: &str| Refusal {
+        let refusal = |id: &str| RefusedMessage {
             id: id.to_owned(),
             why: "a bad character".to_owned(),
         };

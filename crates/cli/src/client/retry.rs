@@ -6,7 +6,7 @@ use super::table::{
     ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table,
 };
 use super::{IfMissing, open};
-use crate::args::{Printed, QueueArg, RetryArgs};
+use crate::args::{Printed, RetryArgs};
 use crate::failure::Failure;
 use crate::local::stack::runtime;
 use comfy_table::Table;
@@ -18,7 +18,7 @@ use walkaround_pipeline::reopen::{
     ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener, Which,
 };
 use walkaround_pipeline::store::InspectionStore;
-use walkaround_ports::Clock;
+use walkaround_ports::{Clock, QueueName};
 
 /// Days that are looked through when none is named, today included.
 const DAYS_MAX: u32 = 30;
@@ -38,7 +38,7 @@ async fn retry(args: &RetryArgs, stack: &dyn Backend) -> Result<ExitCode, Failur
     let reopener = Reopener {
         store: InspectionStore::new(records.clone()),
         records,
-        intake: stack.queue(QueueArg::Intake)?,
+        intake: stack.queue(QueueName::Intake)?,
         clock: stack.clock(),
     };
     let pass = ReopenPass {

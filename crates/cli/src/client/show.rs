@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use walkaround_bootstrap::terminal::printable;
 use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
-use walkaround_ports::BlobAddress;
+use walkaround_ports::{AddressKind, BlobAddress};
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(show(args))
@@ -50,6 +50,11 @@ async fn places(
     stack: &dyn Backend,
     links: bool,
 ) -> Result<Vec<(&'static str, String)>, Failure> {
+    let kind = if links {
+        AddressKind::Link
+    } else {
+        AddressKind::Location
+    };
     let mut places = Vec::new();
     let Some(outcome) = &i.outcome else {
         return Ok(places);
@@ -60,7 +65,14 @@ async fn places(
             bucket: blob.bucket.clone(),
             key: blob.key.clone(),
         };
-        places.push((name, stack.place(&at, links).await?));
+        places.push((
+            name,
+            stack
+                .operations()
+                .locate(&at, kind)
+                .await
+                .map_err(Failure::of_port)?,
+        ));
     }
     Ok(places)
 }

@@ -16,7 +16,7 @@ use super::format::counted;
 use super::photo_store::PhotoStore;
 use super::table::{print_line, print_notice};
 use super::{IfMissing, open};
-use crate::args::{Printed, QueueArg, SubmitArgs};
+use crate::args::{Printed, SubmitArgs};
 use crate::failure::Failure;
 use crate::inspect::progress;
 use crate::local::stack::runtime;
@@ -26,7 +26,7 @@ use sources::{Plan, Words};
 use std::process::ExitCode;
 use std::time::Duration;
 use wait::Waiting;
-use walkaround_ports::{Clock, SystemClock};
+use walkaround_ports::{Clock, QueueName, SystemClock};
 
 pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
     let now = SystemClock::new().now();
@@ -57,7 +57,7 @@ async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<Ex
     let bar = progress(plan.items.len() as u64, "submitting");
     let sender = Sender {
         clock: stack.clock(),
-        intake: stack.queue(QueueArg::Intake)?,
+        intake: stack.queue(QueueName::Intake)?,
         photos: PhotoStore::of(stack.blobs(), stack.settings()),
         records: stack.records()?,
         wire: args.wire,

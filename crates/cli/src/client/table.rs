@@ -9,6 +9,7 @@ use std::io::{IsTerminal, Write};
 use walkaround_bootstrap::terminal::{printable, printable_json};
 use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
 use walkaround_messages::parse_record;
+use walkaround_ports::QueueName;
 use walkaround_ports::StoredRecord;
 
 /// Most rows of a table: more do not help a reader, and memory stays bounded.
@@ -20,12 +21,11 @@ pub(crate) fn inspection(record: &StoredRecord) -> anyhow::Result<Inspection> {
 }
 
 /// The queues asked for.
-pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [QueueArg] {
-    const ALL: [QueueArg; 2] = [QueueArg::Intake, QueueArg::Segmentation];
+pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [QueueName] {
     match asked {
-        None => &ALL,
-        Some(QueueArg::Intake) => &ALL[..1],
-        Some(QueueArg::Segmentation) => &ALL[1..],
+        None => &QueueName::ALL,
+        Some(QueueArg::Intake) => &QueueName::ALL[..1],
+        Some(QueueArg::Segmentation) => &QueueName::ALL[1..],
     }
 }
 

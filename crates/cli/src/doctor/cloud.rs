@@ -6,7 +6,7 @@ use super::finding::CheckResult;
 use super::lane::{self, LaneBounds};
 use super::queues::{QueueFacts, Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
-use crate::args::{QueueArg, StackArgs};
+use crate::args::StackArgs;
 use crate::client::aws::CloudClient;
 use crate::client::backend::Backend;
 use crate::client::table::queues;
@@ -15,7 +15,7 @@ use std::time::Duration;
 use walkaround_aws::{Alarm, EventSource, Health};
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_inference::Device;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortError, PortErrorKind, QueueName};
 use walkaround_settings::SettingsError;
 use walkaround_settings::aws::{
     INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_QUEUE, TABLE,
@@ -89,13 +89,13 @@ async fn queues_and_records(client: &CloudClient, results: &mut Vec<CheckResult>
     let mut waiting = 0;
     for name in queues(None) {
         let takers = match name {
-            QueueArg::Intake => TAKERS,
-            QueueArg::Segmentation => WORKER_TAKERS,
+            QueueName::Intake => TAKERS,
+            QueueName::Segmentation => WORKER_TAKERS,
         };
         match gather(client, *name, Reasons::Counted).await {
             Ok(mut facts) => {
                 ask_age(client, *name, &mut facts).await;
-                if *name == QueueArg::Segmentation {
+                if *name == QueueName::Segmentation {
                     waiting = facts.depth.ready;
                 }
                 results.extend(queue(&facts, takers));
@@ -121,10 +121,10 @@ async fn queues_and_records(client: &CloudClient, results: &mut Vec<CheckResult>
 }
 
 /// SQS does not tell how long messages wait; CloudWatch does, where they wait.
-async fn ask_age(client: &CloudClient, name: QueueArg, facts: &mut QueueFacts) {
+async fn ask_age(client: &CloudClient, name: QueueName, facts: &mut QueueFacts) {
     let variable = match name {
-        QueueArg::Intake => INTAKE_QUEUE,
-        QueueArg::Segmentation => SEGMENTATION_QUEUE,
+        QueueName::Intake => INTAKE_QUEUE,
+        QueueName::Segmentation => SEGMENTATION_QUEUE,
     };
     let Some(url) = client.stack().settings.aws.get(variable) else {
         return;
@@ -245,7 +245,7 @@ async fn batch(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
 
 /// Jobs that wait, workers, and how they end.
 async fn fleet(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
-    let jobs = match client.jobs().await {
+    let jobs = match client.operations().jobs().await.map_err(Failure::of_port) {
         Ok(jobs) => jobs,
         Err(failure) => return vec![CheckResult::failed("workers", &failure, DEPLOY)],
     };

@@ -5,7 +5,7 @@ use super::lane::LaneBounds;
 use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use super::{bundle, lane, port, up};
-use crate::args::{QueueArg, StackArgs};
+use crate::args::StackArgs;
 use crate::client::LocalClient;
 use crate::client::backend::Backend;
 use crate::client::table::queues;
@@ -14,7 +14,7 @@ use crate::local::stack::Stack;
 use std::path::Path;
 use walkaround_bootstrap::library::device;
 use walkaround_local::{INTAKE, SEGMENTATION};
-use walkaround_ports::PortErrorKind;
+use walkaround_ports::{PortErrorKind, QueueName};
 use walkaround_settings::{Settings, SettingsError};
 
 const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
@@ -93,8 +93,8 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         match gather(stack, *name, Reasons::Read).await {
             Ok(facts) => {
                 match name {
-                    QueueArg::Segmentation => waiting = facts.depth.ready,
-                    QueueArg::Intake => intake = facts.depth.ready,
+                    QueueName::Segmentation => waiting = facts.depth.ready,
+                    QueueName::Intake => intake = facts.depth.ready,
                 }
                 results.extend(queue(&facts, TAKERS));
             }
@@ -121,7 +121,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
             "let this user read the root and all that is in it",
         ),
     });
-    match stack.jobs().await {
+    match stack.operations().jobs().await.map_err(Failure::of_port) {
         Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
             Ok(facts) => results.extend(workers(&facts)),
             Err(failure) => {

@@ -1,13 +1,12 @@
 //! Queues: whether they are there, whether somebody takes from them, what is parked.
 
 use super::finding::CheckResult;
-use crate::args::QueueArg;
 use crate::client::backend::Backend;
 use crate::client::format::{counted, duration};
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use walkaround_ports::Depth;
+use walkaround_ports::{Depth, QueueName};
 
 /// A message that waits longer than this is told.
 const AGE_MAX: Duration = Duration::from_secs(10 * 60);
@@ -41,14 +40,15 @@ pub(super) enum Reasons {
 /// What a stack shows of a queue.
 pub(super) async fn gather(
     stack: &dyn Backend,
-    queue: QueueArg,
+    queue: QueueName,
     of_parked: Reasons,
 ) -> Result<QueueFacts, Failure> {
     let depth = stack.queue(queue)?.depth().await?;
-    let parked = stack.parked_count(queue).await?;
+    let operations = stack.operations();
+    let parked = operations.parked_count(queue).await.map_err(Failure::of_port)?;
     let mut reasons = Vec::new();
     if parked > 0 && of_parked == Reasons::Read {
-        let page = stack.parked(queue, None).await?;
+        let page = operations.parked(queue, None).await.map_err(Failure::of_port)?;
         reasons.extend(page.messages.into_iter().filter_map(|message| message.reason));
     }
     Ok(QueueFacts {

@@ -9,6 +9,7 @@ use super::parts::Parts;
 use super::prune;
 use super::stack::{Stack, runtime, start_log, stop_on_signal_or};
 use crate::args::UpArgs;
+use crate::client::LocalClient;
 use crate::failure::Failure;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
 use walkaround_ports::{Clock, EndCause};
+use walkaround_server::{Site, serve};
 use walkaround_settings::Settings;
 
 /// Time of a worker beyond its drain budget until it is killed.
@@ -71,9 +73,13 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
         parts.add("the drop folder", folder.watch(stop.clone()));
     }
     if let Some(address) = &stack.settings.listen {
-        let seen = (Arc::clone(&capacity), health.clone());
-        let site = crate::http::serve(address, &stack, seen, stop.clone()).await?;
-        parts.add("the HTTP surface", site);
+        let health = health.clone();
+        let site = Site {
+            stalled_for: Some(Arc::new(move || health.stalled_for())),
+            ..crate::serve::site(&LocalClient(stack.clone()))?
+        };
+        let server = serve(address, site, stop.clone()).await.map_err(Failure::usage)?;
+        parts.add("the HTTP server", server);
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use walkaround_bootstrap::BEATS_MISSED_MAX;
 use walkaround_messages::{parse_heartbeat, rfc3339};
-use walkaround_ports::WorkerJobState;
+use walkaround_ports::{PhaseCount, WorkerJobState, records_in};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
@@ -74,8 +74,15 @@ pub(super) struct DoneStatus {
 
 pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
     let now = stack.clock().now();
-    let counts = stack.counts().await?;
-    let recent = counts.recent;
+    let counts = stack
+        .operations()
+        .inspection_counts()
+        .await
+        .map_err(Failure::of_port)?;
+    let recent =
+        |counts: &Option<Vec<PhaseCount>>, phase| counts.as_deref().map(|c| records_in(c, phase, None));
+    let standing = |phase| records_in(&counts.standing, phase, None);
+    let minutes = (now.0 % 86_400_000) as f64 / 60_000.0;
     Ok(Status {
         at: rfc3339(now),
         stack: stack.name(),
@@ -83,16 +90,31 @@ pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
         workers: read_workers(stack).await?,
         jobs: read_jobs(stack).await?,
         done: DoneStatus {
-            last_minute: recent.map(|l| l.done_minute),
-            last_hour: recent.map(|l| l.done_hour),
-            failed_last_hour: recent.map(|l| l.failed_hour),
-            per_minute_today: counts.done_per_minute,
+            last_minute: recent(&counts.last_minute, "done"),
+            last_hour: recent(&counts.last_hour, "done"),
+            failed_last_hour: recent(&counts.last_hour, "failed"),
+            per_minute_today: counts
+                .day
+                .is_some()
+                .then(|| standing("done") as f64 / minutes.max(1.0)),
         },
+        pending: ["accepted", "routed"]
+            .map(|phase| (phase.to_owned(), standing(phase)))
+            .into(),
+        verdicts: by_verdict(&counts.standing),
+        failed: standing("failed"),
         day: counts.day,
-        pending: counts.pending,
-        verdicts: counts.verdicts,
-        failed: counts.failed,
     })
+}
+
+fn by_verdict(standing: &[PhaseCount]) -> BTreeMap<String, u64> {
+    let mut verdicts = BTreeMap::new();
+    for count in standing.iter().filter(|count| count.phase == "done") {
+        *verdicts
+            .entry(count.verdict.clone().unwrap_or_default())
+            .or_default() += count.records;
+    }
+    verdicts
 }
 
 async fn read_queues(stack: &dyn Backend) -> Result<Vec<QueueStatus>, Failure> {
@@ -105,14 +127,18 @@ async fn read_queues(stack: &dyn Backend) -> Result<Vec<QueueStatus>, Failure> {
             leased: depth.leased,
             delayed: depth.delayed,
             oldest_age_s: depth.oldest_age.map(|age| age.as_secs_f64()),
-            parked: stack.parked_count(*queue).await?,
+            parked: stack
+                .operations()
+                .parked_count(*queue)
+                .await
+                .map_err(Failure::of_port)?,
         });
     }
     Ok(all)
 }
 
 async fn read_jobs(stack: &dyn Backend) -> Result<JobsStatus, Failure> {
-    let jobs = stack.jobs().await?;
+    let jobs = stack.operations().jobs().await.map_err(Failure::of_port)?;
     let count = |state| jobs.iter().filter(|job| job.state == state).count();
     Ok(JobsStatus {
         starting: count(WorkerJobState::Starting),

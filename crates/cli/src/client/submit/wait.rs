@@ -174,7 +174,12 @@ impl<'a> Waiting<'a> {
         for queue in queues(None) {
             let mut after: Option<String> = None;
             loop {
-                let page = self.stack.parked(*queue, after.as_deref()).await?;
+                let page = self
+                    .stack
+                    .operations()
+                    .parked(*queue, after.as_deref())
+                    .await
+                    .map_err(Failure::of_port)?;
                 for message in &page.messages {
                     if message.parked_at.unwrap_or(message.sent_at) < since {
                         continue;

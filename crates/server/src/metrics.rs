@@ -3,44 +3,39 @@
 use super::Site;
 use super::answer::Refusal;
 use super::exposition::{Exposition, Kind, TEXT};
-use crate::local::stack::resident_bytes;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
-use walkaround_bootstrap::BEATS_MISSED_MAX;
 use walkaround_domain::Verdict;
-use walkaround_local::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD, Tally};
 use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, parse_heartbeat, parse_lane_state};
-use walkaround_ports::{Depth, GpuCapacity, PortError, WorkerJob, WorkerJobState};
-
-const QUEUES: [(&str, &str); 2] = [(INTAKE, INTAKE_DEAD), (SEGMENTATION, SEGMENTATION_DEAD)];
+use walkaround_ports::{Depth, PhaseCount, PortError, WorkerJob, WorkerJobState};
 
 /// `GET /metrics`.
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
     let mut out = Exposition::default();
     out.family("walkaround_build_info", Kind::Gauge, "The program; always 1.")
-        .sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-    let help = "Resident memory of `up`, without its workers.";
+        .sample(&[("version", site.version)], 1.0);
+    let help = "Resident memory of this process, without its workers.";
     out.family("walkaround_resident_memory_bytes", Kind::Gauge, help)
-        .sample(&[], resident_bytes() as f64);
+        .sample(&[], (site.resident_bytes)() as f64);
     queues(&site, &mut out).await?;
     workers(&site, &mut out).await?;
     records(&site, &mut out).await?;
-    let help = "Events published since the stack was made; one that was published twice counts twice.";
-    out.family("walkaround_events_published_total", Kind::Counter, help)
-        .sample(&[], site.stack.local.last_event().await? as f64);
+    if let Some(published) = site.operations.events_published().await? {
+        let help = "Events published since the stack was made; one that was published twice counts twice.";
+        out.family("walkaround_events_published_total", Kind::Counter, help)
+            .sample(&[], published as f64);
+    }
     Ok(([(CONTENT_TYPE, TEXT)], out.finish()).into_response())
 }
 
 async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let local = &site.stack.local;
     let mut depths: Vec<(&str, Depth, u64)> = Vec::new();
-    for (name, dead) in QUEUES {
-        let depth = local.queue(name)?.depth().await?;
-        depths.push((name, depth, local.parked_count(dead).await?));
+    for (name, queue) in &site.queues {
+        let depth = queue.depth().await?;
+        depths.push((name.as_str(), depth, site.operations.parked_count(*name).await?));
     }
     let help = "Messages by queue: ready to be received, leased, or delayed.";
     out.family("walkaround_queue_messages", Kind::Gauge, help);
@@ -70,8 +65,8 @@ async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 }
 
 async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let jobs = site.capacity.fleet().await?;
-    let help = "Worker processes that `up` started and that are not over.";
+    let jobs = site.operations.jobs().await?;
+    let help = "Worker processes or jobs that are not over.";
     out.family("walkaround_worker_jobs", Kind::Gauge, help);
     for (word, state) in [
         ("starting", WorkerJobState::Starting),
@@ -94,7 +89,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 
 /// What the scaler left of the GPU lane.
 async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let body = site.stack.local.state().read(LANE_STATE).await?;
+    let body = site.state.read(LANE_STATE).await?;
     let state = body
         .and_then(|body| parse_lane_state(&body).ok())
         .unwrap_or_default();
@@ -103,7 +98,7 @@ async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     out.sample(&[], state.back_off.map_or(0.0, |b| f64::from(b.failures)));
     let help = "For how long a worker has been wanted while none is ready.";
     out.family("walkaround_gpu_lane_awaited_seconds", Kind::Gauge, help);
-    let now = site.stack.clock.now();
+    let now = site.clock.now();
     out.sample(
         &[],
         state
@@ -117,8 +112,8 @@ async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 async fn live_workers(site: &Site, jobs: &[WorkerJob]) -> Result<Vec<HeartbeatDocument>, PortError> {
     let over = |job: &&WorkerJob| matches!(job.state, WorkerJobState::Ended { .. });
     let over: BTreeSet<&str> = jobs.iter().filter(over).map(|job| job.id.as_str()).collect();
-    let since = site.stack.clock.now() - site.stack.settings.heartbeat * BEATS_MISSED_MAX;
-    let beats = site.stack.local.records().heartbeats(since).await?;
+    let since = site.clock.now() - site.heartbeat_age_max;
+    let beats = site.records.heartbeats(since).await?;
     let alive = beats.iter().filter(|beat| !over.contains(beat.worker.as_str()));
     // One that cannot be read comes from another version: it is not counted, and its own log says why.
     Ok(alive
@@ -169,22 +164,26 @@ fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
 }
 
 async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
-    let minute_ago = site.stack.clock.now() - Duration::from_secs(60);
-    let all = site.stack.local.counts().await?;
-    let recent = site.stack.local.finished_since(minute_ago).await?;
-    let help = "Inspections by where they stand; the verdict is empty unless done.";
+    let counts = site.operations.inspection_counts().await?;
+    let help = match &counts.day {
+        None => "Inspections by where they stand; the verdict is empty unless done.",
+        Some(_) => "Inspections accepted today (UTC) by where they stand; the verdict is empty unless done.",
+    };
     out.family("walkaround_inspections", Kind::Gauge, help);
     for (phase, verdict) in [("accepted", ""), ("routed", "")].into_iter().chain(finals()) {
-        out.sample(
-            &[("phase", phase), ("verdict", verdict)],
-            tally(&all, phase, verdict),
-        );
+        let count = count(&counts.standing, phase, verdict);
+        out.sample(&[("phase", phase), ("verdict", verdict)], count);
     }
+    let Some(recent) = &counts.last_minute else {
+        return Ok(());
+    };
     let help = "Inspections that became final in the last 60 seconds.";
     out.family("walkaround_inspections_finished_last_minute", Kind::Gauge, help);
     for (phase, verdict) in finals() {
-        let count = tally(&recent, phase, verdict);
-        out.sample(&[("phase", phase), ("verdict", verdict)], count);
+        out.sample(
+            &[("phase", phase), ("verdict", verdict)],
+            count(recent, phase, verdict),
+        );
     }
     Ok(())
 }
@@ -195,7 +194,7 @@ fn finals() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Every place is written, at 0 too: a series that appears only with its first count has no rate.
-fn tally(counts: &[Tally], phase: &str, verdict: &str) -> f64 {
-    let here = |t: &&Tally| t.phase == phase && t.verdict.as_deref().unwrap_or_default() == verdict;
-    counts.iter().filter(here).map(|t| t.records).sum::<u64>() as f64
+fn count(counts: &[PhaseCount], phase: &str, verdict: &str) -> f64 {
+    let here = |c: &&PhaseCount| c.phase == phase && c.verdict.as_deref().unwrap_or_default() == verdict;
+    counts.iter().filter(here).map(|c| c.records).sum::<u64>() as f64
 }

@@ -92,12 +92,9 @@ pub(super) async fn list(
     }
     let after = listing.after.clone();
     let page = match listing.index()? {
-        Some(index) => {
-            let records = site.stack.local.records();
-            records.list(&index, after.as_deref(), max).await?
-        }
+        Some(index) => site.records.list(&index, after.as_deref(), max).await?,
         None => Page {
-            records: site.stack.local.recent_records(max).await?,
+            records: site.operations.latest(max).await?,
             next: None,
         },
     };
@@ -141,7 +138,7 @@ async fn stored(site: &Site, id: Result<Path<String>, PathRejection>) -> Result<
     let Path(id) = id.map_err(|_| missing())?;
     // A text that is no id has no inspection.
     let id = InspectionId::new(id).map_err(|_| missing())?;
-    let record = site.stack.local.records().read(&id).await?;
+    let record = site.records.read(&id).await?;
     record.ok_or_else(missing)
 }
 
@@ -176,7 +173,7 @@ async fn blob(
         bucket: blob.bucket,
         key: blob.key,
     };
-    let bytes = site.stack.local.blobs().get(&at, BLOB_BYTES_MAX).await?;
+    let bytes = site.blobs.get(&at, BLOB_BYTES_MAX).await?;
     let content_type = HeaderValue::try_from(blob.content_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [

@@ -1,0 +1,44 @@
+//! `walkaround serve`: the HTTP server on a stack, without triage or workers.
+
+use crate::args::ServeArgs;
+use crate::client::backend::Backend;
+use crate::client::{IfMissing, open};
+use crate::failure::Failure;
+use crate::local::stack::{resident_bytes, runtime, start_log, stop_on_signal};
+use std::process::ExitCode;
+use walkaround_bootstrap::BEATS_MISSED_MAX;
+use walkaround_ports::QueueName;
+use walkaround_server::{Site, serve};
+
+/// Where it listens when nobody says.
+const LISTEN: &str = "127.0.0.1:8600";
+
+pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
+    start_log();
+    runtime()?.block_on(async {
+        let stack = open(&args.stack, IfMissing::Fail).await?;
+        let listen = args.listen.as_deref().or(stack.settings().listen.as_deref());
+        let address = listen.unwrap_or(LISTEN).to_owned();
+        let server = serve(&address, site(&*stack)?, stop_on_signal()?);
+        server.await.map_err(Failure::usage)?.await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// What the server answers from, on a stack.
+pub(crate) fn site(stack: &dyn Backend) -> Result<Site, Failure> {
+    let queue = |name| Ok::<_, Failure>((name, stack.queue(name)?));
+    Ok(Site {
+        records: stack.records()?,
+        blobs: stack.blobs(),
+        state: stack.state()?,
+        queues: QueueName::ALL.into_iter().map(queue).collect::<Result<_, _>>()?,
+        operations: stack.operations(),
+        clock: stack.clock(),
+        heartbeat_age_max: stack.settings().heartbeat * BEATS_MISSED_MAX,
+        version: env!("CARGO_PKG_VERSION"),
+        resident_bytes,
+        stalled_for: None,
+        loopback_only: true,
+    })
+}

@@ -1,0 +1,144 @@
+//! The HTTP server: inspections to look at, health, and metrics for Prometheus.
+//!
+//! It only reads, takes no request bodies, and has no authentication: it listens on loopback unless configured
+//! otherwise. On loopback it answers to loopback names only, so that a web page cannot reach it under a name
+//! of its own (DNS rebinding). It runs on ports alone, so that it answers the same on every stack.
+
+mod answer;
+mod api;
+mod exposition;
+mod guard;
+mod listener;
+mod metrics;
+
+use answer::{Refusal, json};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+use walkaround_pipeline::shutdown::ShutdownSignal;
+use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+
+pub use axum::Router;
+
+/// For how long the work of this process has made no progress; none while it does.
+pub type StalledFor = dyn Fn() -> Option<Duration> + Send + Sync;
+
+/// What the server answers from.
+#[derive(Clone)]
+pub struct Site {
+    /// Inspections and heartbeats.
+    pub records: Arc<dyn Records>,
+    /// Results.
+    pub blobs: Arc<dyn Blobs>,
+    /// The state of the GPU lane.
+    pub state: Arc<dyn StateStore>,
+    /// The queues, each once.
+    pub queues: Vec<(QueueName, Arc<dyn Queue>)>,
+    /// Counts, jobs, parked messages.
+    pub operations: Arc<dyn Operations>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// A worker whose last heartbeat is older is not counted.
+    pub heartbeat_age_max: Duration,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Resident memory of this process, in bytes.
+    pub resident_bytes: fn() -> u64,
+    /// Health of the work that this process does beside answering, where it does any.
+    pub stalled_for: Option<Arc<StalledFor>>,
+    /// Only loopback names are answered to.
+    pub loopback_only: bool,
+}
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on `{address}`: {why}")]
+pub struct BindError {
+    address: String,
+    why: String,
+}
+
+/// Listens on `address` (host and port), then answers until the shutdown signal; what is being answered is finished.
+/// `loopback_only` of the site is set by what the address is.
+///
+/// # Errors
+/// [`BindError`]: the address is taken or malformed, or may not be listened on.
+pub async fn serve(
+    address: &str,
+    mut site: Site,
+    shutdown: ShutdownSignal,
+) -> Result<impl Future<Output = ()> + Send + 'static, BindError> {
+    let listener = bind(address).await?;
+    let bound = listener.local_addr().map_err(|error| BindError {
+        address: address.to_owned(),
+        why: error.to_string(),
+    })?;
+    site.loopback_only = bound.ip().to_canonical().is_loopback();
+    if !site.loopback_only {
+        warn!(address = %bound, "not a loopback address: anyone who reaches it can read all inspections");
+    }
+    info!(url = %format!("http://{bound}/api/inspections"), "listening");
+    Ok(run(listener, router(site), shutdown))
+}
+
+/// Answers on a listener until the shutdown signal, and then until the last answer is out.
+pub async fn run(listener: TcpListener, router: Router, shutdown: ShutdownSignal) {
+    listener::run(listener, router, shutdown).await;
+}
+
+/// Listens on `address`, host and port.
+///
+/// # Errors
+/// [`BindError`].
+pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => "it is taken by another program".to_owned(),
+            ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+            ErrorKind::PermissionDenied => "not permitted".to_owned(),
+            _ => format!("expected host:port, as in 127.0.0.1:8600 ({error})"),
+        };
+        let address = address.to_owned();
+        BindError { address, why }
+    })
+}
+
+/// All paths. Whatever is not a GET of one of them is refused in the same form.
+pub fn router(site: Site) -> Router {
+    let site = Arc::new(site);
+    Router::new()
+        .route("/healthz", get(health))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/inspections", get(api::list))
+        .route("/api/inspections/{id}", get(api::one))
+        .route("/api/inspections/{id}/overlay", get(api::overlay))
+        .route("/api/inspections/{id}/report", get(api::report))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such path") })
+        .method_not_allowed_fallback(|| async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET") })
+        .layer(from_fn_with_state(Arc::clone(&site), guard::around))
+        .with_state(site)
+}
+
+/// Whether the work of this process makes progress and the records answer. That the process is there to answer says
+/// neither.
+async fn health(State(site): State<Arc<Site>>) -> Response {
+    if let Some(stalled) = site.stalled_for.as_ref().and_then(|stalled_for| stalled_for()) {
+        let body = format!(r#"{{"status":"stalled","no_progress_s":{}}}"#, stalled.as_secs());
+        return (StatusCode::SERVICE_UNAVAILABLE, json(body)).into_response();
+    }
+    match site.operations.inspection_counts().await {
+        Ok(_) => json(r#"{"status":"ok"}"#.to_owned()),
+        Err(error) => {
+            warn!(%error, "not healthy");
+            let body = json(r#"{"status":"unavailable"}"#.to_owned());
+            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+        }
+    }
+}
