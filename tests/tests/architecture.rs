@@ -32,6 +32,7 @@ const ARROWS: &[(&str, &str)] = &[
         "bootstrap",
         "aws domain fetch inference messages pipeline ports settings vision",
     ),
+    ("server", "domain messages pipeline ports"),
     ("cli", EVERYTHING),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -46,13 +47,13 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler settings \
+        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler server settings \
          triage vision",
     ),
     ("benches", EVERYTHING),
 ];
 const EVERYTHING: &str =
-    "aws bootstrap cli domain fetch inference local messages pipeline ports samples settings vision";
+    "aws bootstrap cli domain fetch inference local messages pipeline ports samples server settings vision";
 
 /// Any crate may name these for its own tests.
 const TEST_HELPERS: &str = "conformance emulators samples";
@@ -73,7 +74,7 @@ const OWNERS: &[(&str, &str)] = &[
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
 const SPEAKS_SERDE: &str =
-    "messages inference samples settings cli triage scaler notifier gpu-batch tests benches";
+    "messages inference samples server settings cli triage scaler notifier gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them: they may name
 /// `serde_json`, but not `serde`, so that none of their own types gets a wire form.

@@ -11,6 +11,7 @@
 
 mod blobs;
 mod capacity;
+mod operations;
 mod publisher;
 mod queue;
 mod records;
@@ -20,6 +21,7 @@ mod time;
 
 pub use blobs::{BlobsUnderTest, blobs_suite};
 pub use capacity::{CapacityUnderTest, capacity_suite};
+pub use operations::{OperationsUnderTest, operations_suite};
 pub use publisher::{Observe, PublisherUnderTest, publisher_suite};
 pub use queue::{QueueUnderTest, RECEIVES_MAX, queue_suite};
 pub use records::{RecordsUnderTest, records_suite};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::{
-    BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, PublisherUnderTest,
-    QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, StateUnderTest, blobs_suite, capacity_suite,
-    publisher_suite, queue_suite, records_suite, state_suite,
+    BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, OperationsUnderTest,
+    PublisherUnderTest, QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, StateUnderTest,
+    blobs_suite, capacity_suite, operations_suite, publisher_suite, queue_suite, records_suite, state_suite,
 };
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SystemClock, WorkerOptions};
-use walkaround_ports::OutEvent;
+use walkaround_ports::{Clock, OutEvent};
 
 fn open() -> (LocalStack, Arc<ManualClock>, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -49,6 +49,22 @@ async fn records() {
         }
     };
     println!("{}", records_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations() {
+    let make = || async {
+        let (local, clock, folder) = open();
+        OperationsUnderTest {
+            operations: Arc::new(local.clone()),
+            intake: local.queue(INTAKE).unwrap(),
+            intake_dead: local.queue(INTAKE_DEAD).unwrap(),
+            records: local.records(),
+            today: walkaround_messages::utc_day(clock.now()),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", operations_suite(make, &Capabilities::all()).await.require());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

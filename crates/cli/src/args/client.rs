@@ -41,16 +41,6 @@ pub(crate) enum QueueArg {
     Segmentation,
 }
 
-impl QueueArg {
-    /// As it is named in tables, documents and logs.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Intake => "intake",
-            Self::Segmentation => "segmentation",
-        }
-    }
-}
-
 /// Which stack is talked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StackName {
