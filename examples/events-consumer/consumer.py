@@ -284,7 +284,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--queue", metavar="URL", help="SQS queue that is subscribed to the topic of events")
     source.add_argument("--events", metavar="FILE", nargs="+", type=Path, help="files of events, for a dry run")
-    parser.add_argument("--store", metavar="FILE", help="SQLite file [default: inspections.sqlite; memory for a dry run]")
+    parser.add_argument(
+        "--store", metavar="FILE", help="SQLite file [default: inspections.sqlite; memory for a dry run]"
+    )
     parser.add_argument("--limit", type=positive, default=sys.maxsize, help="stop after so many events")
     parser.add_argument(
         "--remember",

@@ -106,7 +106,12 @@ class Taking(unittest.TestCase):
         self.assertEqual(self.row()[3], "damaged")
 
     def test_an_event_that_cannot_be_applied_is_not_remembered(self) -> None:
-        for wrong in ({"outcome": {"findings": 3}}, {"verdict": "\ud800"}, {"verdict": {}}, {"history": {"reopened": -1}}):
+        for wrong in (
+            {"outcome": {"findings": 3}},
+            {"verdict": "\ud800"},
+            {"verdict": {}},
+            {"history": {"reopened": -1}},
+        ):
             with self.subTest(wrong), self.assertRaises(consumer.UnreadableEventError):
                 self.take(event(**wrong))
         self.assertEqual(self.take(event()), "applied")
