@@ -254,7 +254,7 @@ class Stop:
 
 
 def from_queue(sqs: Any, queue: str, limit: int, store: Store, counts: Counts, stop: Any) -> None:
-    """Receives until it is told to stop, or `limit` is reached. Errors of AWS end it: restart it from outside."""
+    """Receives until it is asked to stop, or `limit` is reached. Errors of AWS end it: restart it from outside."""
     while not stop.asked and counts.all < limit:
         answer = sqs.receive_message(
             QueueUrl=queue,
