@@ -37,7 +37,7 @@ endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
-PYTHON_FOLDERS = scripts tests/bundles training infra
+PYTHON_FOLDERS = scripts tests/bundles training infra examples
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
