@@ -67,10 +67,10 @@ def function(logs: str) -> list[Use]:
 
 LOOKING = [
     item("dynamodb:GetItem", "I#*", "get_item", (LEDGER, ".records.read(")),
-    use("s3:GetObject", BUCKETS, "get_object", ("crates/pipeline/src/settle.rs", ".put_new(")),
+    use("s3:GetObject", BUCKETS, "get_object", ("crates/pipeline/src/settle.rs", ".put_if_absent(")),
     # The same call with a version, which only photos have.
     use("s3:GetObjectVersion", "PhotosBucket", "get_object", (READING, "set_version_id(")),
-    use("s3:PutObject", "ResultsBucket", "put_object", (SETTLE, ".put_new(")),
+    use("s3:PutObject", "ResultsBucket", "put_object", (SETTLE, ".put_if_absent(")),
     # Not called: what it changes is S3's answer for what is not there.
     use("s3:ListBucket", BUCKETS, "head_object", ("crates/aws/src/blobs.rs", "S3 answers 403 for what is not there")),
     use("sns:Publish", "TopicArn", "publish", (SETTLE, ".publisher.publish(")),

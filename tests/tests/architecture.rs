@@ -1,4 +1,4 @@
-//! The house rules that a compiler does not check: which crate may name which, and how files are kept.
+//! The rules of the workspace that a compiler does not check: which crate may name which, and how files are kept.
 //!
 //! The arrows are read from `cargo metadata`, as declared in the manifests, so that a forbidden dependency
 //! fails even before anything uses it. The rules are the tables below; the tests only compare.

@@ -86,7 +86,7 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Sign of life of one worker. A later beat of the same worker replaces it.
+/// Heartbeat of one worker. A later one of the same worker replaces it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Name of the worker (the Batch job id, or a name of its own).

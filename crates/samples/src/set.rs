@@ -28,7 +28,7 @@ const DOZEN: [Kind; 12] = [
     Kind::Blurred,
 ];
 
-/// Said in every file, so that nobody takes a sample for a photo.
+/// Said in every file, so that no sample passes for a photo.
 const NOTE: &str = "drawn sample, not a photo";
 const QUALITY: u8 = 92;
 

@@ -75,7 +75,7 @@ async fn live(
         tokio::select! {
             biased;
             () = after(stop_in) => context.count(CoverageEvent::StopGiven),
-            () = sick.wait() => context.count(CoverageEvent::EngineSick),
+            () = sick.wait() => context.count(CoverageEvent::EngineUnhealthy),
             () = end.notified() => {}
             () = closing.wait() => {}
         }

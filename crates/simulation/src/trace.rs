@@ -75,7 +75,7 @@ happenings! {
     LookInline => "segmentations in triage",
     LookGpu => "segmentations in a worker",
     EngineFailed => "network failures",
-    EngineSick => "processes that ended because their engine was sick",
+    EngineUnhealthy => "processes that ended because their engine was sick",
     StoreAway => "calls while a store was away",
     Clean => "inspections: clean",
     Damaged => "inspections: damaged",

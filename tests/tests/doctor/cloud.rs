@@ -276,7 +276,7 @@ fn planted_causes_on_aws_are_named() {
     fails(
         &names,
         "segmentation queue",
-        "the oldest for 2 h: nobody takes from it",
+        "the oldest for 2 h: no consumer is reading it",
     );
     raised.store(true, Ordering::SeqCst);
     fails(&names, "alarms", "walkaround-intake-age (too old)");

@@ -179,7 +179,7 @@ fn triage(sources: &[EventSource]) -> CheckResult {
         other => CheckResult::fail(
             check,
             format!(
-                "the event source of {name} is {}: nobody takes photos in",
+                "the event source of {name} is {}: no consumer is reading the intake queue",
                 other.to_lowercase()
             ),
             "enable it (UpdateEventSourceMapping --enabled), or deploy the pipeline's stack again",

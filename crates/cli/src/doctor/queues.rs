@@ -79,7 +79,10 @@ pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<CheckResult> {
         None => CheckResult::ok(check, state),
         Some(age) if depth.leased == 0 => CheckResult::fail(
             check,
-            format!("{state}, the oldest for {}: nobody takes from it", duration(age)),
+            format!(
+                "{state}, the oldest for {}: no consumer is reading it",
+                duration(age)
+            ),
             takers,
         ),
         Some(age) => CheckResult::warn(

@@ -76,7 +76,7 @@ impl Parts {
             }
         };
         error!("{fault}: up ends");
-        // Nobody takes it where the signal has come meanwhile.
+        // It is dropped where the signal has come meanwhile.
         let _ = ending.send(fault);
         stop.wait().await;
         ExitCode::FAILURE

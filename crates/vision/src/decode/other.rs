@@ -24,7 +24,7 @@ pub(super) struct Picture<'a> {
     format: Format,
     animated: bool,
     /// Bytes of a copy of the file with an end put to it; 0 for none.
-    mended_bytes: u64,
+    repaired_bytes: u64,
     /// Size as stored.
     pub(super) size: Size,
     /// EXIF orientation, 1 to 8.
@@ -36,7 +36,7 @@ impl<'a> Picture<'a> {
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
         let mut orientation = None;
         let mut animated = false;
-        let mut mended_bytes = 0;
+        let mut repaired_bytes = 0;
         let input = Cursor::new(bytes);
         let mut decoder: Box<dyn ImageDecoder + 'a> = match format {
             Format::WebP => {
@@ -59,7 +59,7 @@ impl<'a> Picture<'a> {
                 let png = containers::png(bytes)?;
                 orientation = png.orientation;
                 if let Cow::Owned(copy) = &png.bytes {
-                    mended_bytes = copy.len() as u64;
+                    repaired_bytes = copy.len() as u64;
                 }
                 let input = Cursor::new(png.bytes);
                 let mut limits = image::Limits::no_limits();
@@ -75,7 +75,7 @@ impl<'a> Picture<'a> {
             decoder,
             format,
             animated,
-            mended_bytes,
+            repaired_bytes,
         })
     }
 
@@ -108,7 +108,7 @@ impl<'a> Picture<'a> {
         };
         let turned = if swaps_sides(self.orientation) { shrunk } else { 0 };
         // Conversion and shrinking do not overlap in time with the decoder's own needs.
-        self.mended_bytes + own + inside.max(converted).max(shrinking) + turned
+        self.repaired_bytes + own + inside.max(converted).max(shrinking) + turned
     }
 
     /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`.
@@ -117,7 +117,7 @@ impl<'a> Picture<'a> {
             mut decoder,
             format,
             size,
-            mended_bytes,
+            repaired_bytes,
             ..
         } = self;
         // PNG takes its limits when it is opened; its rows were counted there.
@@ -128,7 +128,7 @@ impl<'a> Picture<'a> {
                 .set_limits(bounds)
                 .map_err(|error| reason(&error, format))?;
         }
-        let picture = DynamicImage::from_decoder(decoder).map_err(|error| match mended_bytes {
+        let picture = DynamicImage::from_decoder(decoder).map_err(|error| match repaired_bytes {
             0 => reason(&error, format),
             // The file ends somewhere; where pixels are missing, that is why.
             _ => cut_short(),
