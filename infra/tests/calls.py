@@ -39,13 +39,13 @@ LEADING_KEYS = "dynamodb:LeadingKeys"
 # The tag that the scaler gives its jobs: crates/aws/src/capacity.rs, with WALKAROUND_JOB_PREFIX.
 OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 
-SITUATION = "crates/pipeline/src/situation.rs"
+SITUATION = "crates/pipeline/src/lane_monitor.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
 TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
-DESK = "crates/pipeline/src/desk.rs"
-LEDGER = "crates/pipeline/src/ledger.rs"
-HEADER = ("crates/bootstrap/src/stack.rs", "secret_text(")
+DESK = "crates/pipeline/src/processor.rs"
+LEDGER = "crates/pipeline/src/store.rs"
+HEADER = ("crates/bootstrap/src/aws/stack.rs", "secret_text(")
 READING = "crates/aws/src/blobs/reading.rs"
 BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
 LOGS_REASON = ("Lambda writes the function's log", BY_AWS)
