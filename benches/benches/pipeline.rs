@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use walkaround_benches::{onnxruntime, resident_bytes, thread_cpu};
+use walkaround_domain::BundleId;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
@@ -117,7 +118,7 @@ fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
             ticks: &ticks,
         };
         let jpeg = render(&mut looked, &with)?;
-        let report = serde_json::to_vec(&photo_report("p", None, &looked, ("trivial", "1")))?;
+        let report = serde_json::to_vec(&photo_report("p", None, &looked, &BundleId::new("trivial", "1")))?;
         std::hint::black_box((jpeg, report));
     }
     Ok((thread_cpu() - begin) / u32::try_from(SHORT_RUN)?)

@@ -50,8 +50,7 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
     let fewest = fewest_workers(builder, worker);
     let (heart_stopper, heart_stop) = shutdown_signal();
     let beating = tokio::spawn(heart(builder, &parts, &progress).run(heart_stop));
-    let bundle = parts.inspector.get();
-    let bundle = bundle.bundle();
+    let bundle = parts.inspector.get().bundle().id.clone();
     info!(
         worker,
         bundle = bundle.name,

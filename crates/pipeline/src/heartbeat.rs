@@ -79,15 +79,13 @@ impl HeartbeatReporter {
         let now = self.clock.now();
         let done = self.progress.settled.load(Ordering::Relaxed);
         let inspector = self.inspector.get();
-        let bundle = inspector.bundle();
         let document = HeartbeatDocument {
             worker: self.identity.worker.clone(),
             at: now,
             started_at: started,
             host: self.identity.host.clone(),
             device: self.identity.device.clone(),
-            bundle_name: bundle.name.clone(),
-            bundle_version: bundle.version.clone(),
+            bundle: inspector.bundle().id.clone(),
             photos_done: count(done),
             photos_failed: count(self.progress.failed.load(Ordering::Relaxed)),
             photos_per_second: throughput(window, self.clock.ticks(), done),

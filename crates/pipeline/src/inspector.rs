@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use walkaround_domain::Reason;
+use walkaround_domain::{BundleId, Reason, UnitRect};
 use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ClassSpec;
@@ -93,11 +93,9 @@ impl ActiveInspector {
 /// What the networks' bundle says of itself.
 #[derive(Debug, Clone)]
 pub struct BundleInfo {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Classes.
+    /// Name and version.
+    pub id: BundleId,
+    /// The classes that its segmenters find.
     pub classes: Arc<[ClassSpec]>,
     quality: QualityPolicy,
     long_side: u32,
@@ -109,8 +107,8 @@ pub struct EncodedResult {
     pub result: PhotoResult,
     /// The photo's file.
     pub photo: FileDigest,
-    /// Name and version of the bundle that looked.
-    pub bundle: (String, String),
+    /// The bundle whose networks ran.
+    pub bundle: BundleId,
     /// The report: findings with outlines and masks, as JSON. The same photo and bundle give the same bytes.
     pub report: Vec<u8>,
     /// The marked picture as JPEG.
@@ -162,8 +160,7 @@ impl Inspector {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let bundle = BundleInfo {
-            name: engine.bundle_name().to_owned(),
-            version: engine.bundle_version().to_owned(),
+            id: BundleId::new(engine.bundle_name(), engine.bundle_version()),
             classes: engine.classes().into(),
             quality: *engine.quality(),
             long_side: engine.long_side(),
@@ -268,9 +265,7 @@ impl Inspector {
     /// When a network fails; the error says who is at fault.
     pub async fn segment(&self, photo: &mut PhotoInProgress) -> Result<(), RunError> {
         let begin = self.clock.ticks();
-        let region = photo
-            .screening
-            .map_or(walkaround_domain::UnitRect::WHOLE, |l| l.vehicle.region());
+        let region = photo.screening.map_or(UnitRect::WHOLE, |l| l.vehicle.region());
         let pixels = std::mem::take(&mut photo.photo.pixels);
         let (pixels, answer) = self.batcher.segment(pixels, region).await;
         photo.photo.pixels = pixels;
@@ -292,7 +287,7 @@ impl Inspector {
             let classes = (&*bundle.classes, settings.all_classes);
             let mut result = inspection::conclude(photo.photo, photo.screening, &photo.maps, classes);
             result.timings.findings = ticks() - begin;
-            let label = format!("{} {}", bundle.name, bundle.version);
+            let label = bundle.id.to_string();
             let with = Rendering {
                 file: photo.bytes.as_deref(),
                 settings: &settings,
@@ -326,10 +321,7 @@ impl Inspector {
             let begin = self.clock.ticks();
             let (_, answer) = self
                 .batcher
-                .segment(
-                    own_picture(self.bundle.long_side),
-                    walkaround_domain::UnitRect::WHOLE,
-                )
+                .segment(own_picture(self.bundle.long_side), UnitRect::WHOLE)
                 .await;
             answer?;
             shortest = shortest.min(self.clock.ticks() - begin);
@@ -373,12 +365,12 @@ fn finished(
     if let Some(photo) = &mut result.photo {
         photo.pixels = RgbImage::default();
     }
-    let report = photo_report(name, Some(&file.sha256), &result, (&bundle.name, &bundle.version));
+    let report = photo_report(name, Some(&file.sha256), &result, &bundle.id);
     let report = serde_json::to_vec(&report).map_err(|e| e.to_string())?;
     Ok(EncodedResult {
         result,
         photo: file,
-        bundle: (bundle.name.clone(), bundle.version.clone()),
+        bundle: bundle.id.clone(),
         report,
         overlay,
     })

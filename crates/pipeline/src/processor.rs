@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_domain::BundleId;
 use walkaround_ports::{
     ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
     ResultKey,
@@ -91,8 +92,7 @@ impl RequestProcessor {
         (file, attempt): (FileDigest, &Attempt<'_>),
     ) -> Result<bool, ProcessingError> {
         attempt.reached(Stage::Storing);
-        let bundle = inspector.bundle();
-        let key = result_key(&file, (&bundle.name, &bundle.version));
+        let key = result_key(&file, &inspector.bundle().id);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let wanted = (&key, inspector.makes_overlays());
         let reused = self.settler.reuse(entry, wanted, total).await;
@@ -103,7 +103,7 @@ impl RequestProcessor {
             verdict: reused.verdict,
             reasons: reused.reasons,
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
-            bundle: (key.bundle, key.version),
+            bundle: key.bundle,
             timings_ms: reused.timings_ms,
             photo_bytes: file.bytes,
         }));
@@ -123,7 +123,7 @@ impl RequestProcessor {
         attempt.reached(Stage::Storing);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let id = entry.inspection.request.id.clone();
-        let key = result_key(&finished.photo, (&finished.bundle.0, &finished.bundle.1));
+        let key = result_key(&finished.photo, &finished.bundle);
         let settled = Settled {
             verdict: finished.result.verdict,
             reasons: finished.result.reasons.iter().map(|reason| reason.code).collect(),
@@ -187,10 +187,9 @@ impl RequestProcessor {
     }
 }
 
-fn result_key(file: &FileDigest, (bundle, version): (&str, &str)) -> ResultKey {
+fn result_key(file: &FileDigest, bundle: &BundleId) -> ResultKey {
     ResultKey {
         photo_sha256: file.sha256,
-        bundle: bundle.to_owned(),
-        version: version.to_owned(),
+        bundle: bundle.clone(),
     }
 }

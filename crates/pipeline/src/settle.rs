@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
 use walkaround_domain::{
-    BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome, UsedBundle,
+    BlobRef, BundleId, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome,
 };
 use walkaround_messages::finished_event;
 use walkaround_ports::{
@@ -95,7 +95,7 @@ impl Settler {
         &self,
         entry: VersionedInspection,
         (code, detail): (FailureCode, String),
-        bundle: UsedBundle,
+        bundle: BundleId,
     ) -> Result<(), InspectionStoreError> {
         self.finish(entry, &Event::Fail { code, detail }, &|next| {
             next.history.failed_with = Some(bundle.clone());
@@ -150,7 +150,7 @@ impl Settler {
     async fn put(
         &self,
         id: &InspectionId,
-        bundle: &(String, String),
+        bundle: &BundleId,
         blob: NewBlob<'_>,
     ) -> Result<BlobRef, PortError> {
         let NewBlob {
@@ -159,7 +159,7 @@ impl Settler {
             bytes,
         } = blob;
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
-        let folder = format!("inspections/{id}/{}-{}", bundle.0, bundle.1);
+        let folder = format!("inspections/{id}/{}-{}", bundle.name, bundle.version);
         let plain = format!("{folder}/{name}");
         // Another look by the same bundle may differ in its last digit (another device): its own key then.
         let own = format!("{folder}/{}-{name}", &walkaround_domain::hex(&sha256)[..16]);
@@ -211,8 +211,7 @@ fn outcome(
             .collect(),
         report: Some(report),
         overlay,
-        bundle_name: finished.bundle.0.clone(),
-        bundle_version: finished.bundle.1.clone(),
+        bundle: finished.bundle.clone(),
         timings_ms: timings_ms(&result.timings, total),
         worker: worker.to_owned(),
         reused_from: None,

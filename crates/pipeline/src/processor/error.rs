@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::identity::{Difference, Part, Purpose};
-use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, UsedBundle};
+use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest};
 use walkaround_messages::{has_base_id, own_id};
 use walkaround_ports::{Delivery, FetchError, PortError, PortErrorKind};
 
@@ -186,11 +186,7 @@ impl RequestProcessor {
         (code, detail): (FailureCode, String),
     ) -> Result<Disposition, ProcessingError> {
         info!(inspection = %entry.inspection.request.id, code = code.as_str(), detail, "failed");
-        let inspector = self.inspector.get();
-        let bundle = UsedBundle {
-            name: inspector.bundle().name.clone(),
-            version: inspector.bundle().version.clone(),
-        };
+        let bundle = self.inspector.get().bundle().id.clone();
         self.settler.failed(entry, (code, detail), bundle).await?;
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         self.telemetry.tell(PipelineEvent::Failed(code));

@@ -106,7 +106,7 @@ impl Settler {
         (mut outcome, overlay): (Outcome, bool),
         photo: &str,
     ) -> Result<Outcome, CopyError> {
-        let bundle = (outcome.bundle_name.clone(), outcome.bundle_version.clone());
+        let bundle = outcome.bundle.clone();
         if let Some(report) = &outcome.report {
             let mut document: PhotoReport = serde_json::from_slice(&self.read_blob(report).await?)?;
             photo.clone_into(&mut document.photo);
@@ -146,9 +146,7 @@ fn usable(inspection: Inspection, key: &ResultKey, overlay: bool) -> Option<(Ver
         return None;
     };
     let outcome = inspection.outcome?;
-    let same = outcome.photo_sha256 == Some(key.photo_sha256)
-        && outcome.bundle_name == key.bundle
-        && outcome.bundle_version == key.version;
+    let same = outcome.photo_sha256 == Some(key.photo_sha256) && outcome.bundle == key.bundle;
     // A photo that could be decoded has a marked picture where one is wanted.
     let whole = outcome.report.is_some() && (!overlay || outcome.size.is_none() || outcome.overlay.is_some());
     (same && whole).then_some((verdict, outcome))
