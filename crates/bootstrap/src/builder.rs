@@ -159,7 +159,8 @@ impl PipelineBuilder {
         &self,
         pair: &QueuePair,
         inspector: Arc<ActiveInspector>,
-        (worker, progress): (String, Arc<Progress>),
+        worker: String,
+        progress: Arc<Progress>,
     ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
@@ -210,9 +211,9 @@ impl PipelineBuilder {
             fresh_for: self.lane_cache(),
             scale_every: s.scale_every,
         };
-        let who = ("triage (cpu)".to_owned(), parts.progress);
+        let worker = "triage (cpu)".to_owned();
         Ok(Triage {
-            processor: self.processor(&self.ports.intake, parts.inspector, who)?,
+            processor: self.processor(&self.ports.intake, parts.inspector, worker, parts.progress)?,
             segmentation: Arc::clone(&self.ports.segmentation.queue),
             lane_monitor: Arc::new(LaneMonitor::new(lanes, Arc::clone(&self.clock), lane_monitor)),
             routing: RoutingPolicy {

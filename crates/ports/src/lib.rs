@@ -21,7 +21,7 @@ pub use blobs::{BlobAddress, BlobMeta, Blobs, PutOutcome};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use end_cause::EndCause;
-pub use error::{PortError, PortErrorKind};
+pub use error::{PortCall, PortError, PortErrorKind};
 pub use photos::{FetchError, KnownContent, PhotoSource};
 pub use publisher::{OutEvent, Publisher};
 pub use queue::{
