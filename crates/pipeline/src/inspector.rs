@@ -214,11 +214,7 @@ impl Inspector {
     ///
     /// # Errors
     /// The reason why it is unusable; [`Inspector::refused`] makes a result of it.
-    pub async fn prepare(
-        &self,
-        bytes: Vec<u8>,
-        file: FileDigest,
-    ) -> Result<PhotoInProgress, (Reason, FileDigest)> {
+    pub async fn prepare(&self, bytes: Vec<u8>, file: FileDigest) -> Result<PhotoInProgress, Reason> {
         let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
@@ -238,7 +234,7 @@ impl Inspector {
                     screening: None,
                     maps: Vec::new(),
                 }),
-                Err(reason) => Err((reason, file)),
+                Err(reason) => Err(reason),
             }
         })
         .await
