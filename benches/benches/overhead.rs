@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use walkaround_benches::{demo_bundle, median_ms, phone_photo, thread_cpu};
-use walkaround_domain::UnitRect;
+use walkaround_domain::{BundleId, UnitRect};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle, VerifiedBundle};
 use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::memory::MemoryBudget;
@@ -138,7 +138,7 @@ fn main() -> anyhow::Result<()> {
             ticks: &ticks,
         };
         let jpeg = render(&mut looked, &with)?;
-        let report = photo_report("photo.jpg", Some(&sha256), &looked, ("none", "0"));
+        let report = photo_report("photo.jpg", Some(&sha256), &looked, &BundleId::new("none", "0"));
         black_box((jpeg, serde_json::to_vec(&report)?));
         findings = looked.findings.len();
         spent.push(thread_cpu() - begin);

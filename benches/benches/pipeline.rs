@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use walkaround_benches::{onnxruntime, resident_bytes, thread_cpu};
+use walkaround_domain::BundleId;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SEGMENTATION, SystemClock};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
-use walkaround_pipeline::inspector::{ActiveInspector, Compute, Inspector, InspectorSettings};
+use walkaround_pipeline::inspector::{ActiveInspector, Compute, EngineSet, Inspector, InspectorSettings};
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
 use walkaround_pipeline::memory::MemoryBudget;
@@ -117,7 +118,7 @@ fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
             ticks: &ticks,
         };
         let jpeg = render(&mut looked, &with)?;
-        let report = serde_json::to_vec(&photo_report("p", None, &looked, ("trivial", "1")))?;
+        let report = serde_json::to_vec(&photo_report("p", None, &looked, &BundleId::new("trivial", "1")))?;
         std::hint::black_box((jpeg, report));
     }
     Ok((thread_cpu() - begin) / u32::try_from(SHORT_RUN)?)
@@ -279,17 +280,16 @@ impl World {
 
     fn inspector(&self, runtime: &Runtime) -> anyhow::Result<Inspector> {
         let cores = std::thread::available_parallelism()?.get();
-        let more = (1..cores)
-            .map(|_| Ok(Box::new(engine(runtime, "trivial")?) as Box<dyn Engine>))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mut engines = EngineSet::of(Box::new(engine(runtime, "trivial")?));
+        for _ in 1..cores {
+            engines.push(Box::new(engine(runtime, "trivial")?));
+        }
         let settings = InspectorSettings {
             compute: Compute::Pool(cores),
             ..InspectorSettings::default()
         };
-        let first = Box::new(engine(runtime, "trivial")?);
         Ok(Inspector::with_engines(
-            first,
-            more,
+            engines,
             settings,
             Arc::clone(&self.clock),
         ))

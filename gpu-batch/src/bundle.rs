@@ -69,7 +69,7 @@ impl BundleWatch {
         };
         match made {
             Ok(next) => {
-                let (name, text) = (next.bundle().name.clone(), next.bundle().version.clone());
+                let (name, text) = (next.bundle().id.name.clone(), next.bundle().id.version.clone());
                 inspector.replace(next);
                 self.in_use = version;
                 info!(name, version = text, "another version of the bundle is in use");

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use walkaround_domain::{Inspection, InspectionRequest, Lane, Phase, PhotoRef};
+use walkaround_domain::{BundleId, Inspection, InspectionRequest, Lane, Phase, PhotoRef};
 use walkaround_messages::{SUBMITTED_PREFIX, derived_id, request_protobuf};
 use walkaround_ports::OutMessage;
 use walkaround_tests::cloud::{Deployed, TestCloud};
@@ -154,10 +154,7 @@ fn check_verdicts(cloud: &TestCloud, found: &BTreeMap<String, Inspection>, forbi
             inspection.phase
         );
         let outcome = inspection.outcome.as_ref().expect("done means an outcome");
-        assert_eq!(
-            (outcome.bundle_name.as_str(), outcome.bundle_version.as_str()),
-            ("trivial", "1.0.0")
-        );
+        assert_eq!(outcome.bundle, BundleId::new("trivial", "1.0.0"));
         let report = outcome.report.as_ref().expect("every look is reported");
         for blob in [Some(report), outcome.overlay.as_ref()].into_iter().flatten() {
             cloud.check_blob(blob);

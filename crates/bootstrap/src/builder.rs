@@ -11,11 +11,11 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
-use walkaround_inference::{Engine, FetchMissing};
+use walkaround_inference::FetchMissing;
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{
-    ActiveInspector, BatchingPolicy, Compute, EngineMonitor, Inspector, InspectorSettings,
+    ActiveInspector, BatchingPolicy, Compute, EngineMonitor, EngineSet, Inspector, InspectorSettings,
 };
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
@@ -110,10 +110,11 @@ impl PipelineBuilder {
     pub fn inspector(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
         let mut first = engines.engine()?;
         first.require_self_test(&engines.bundle)?;
-        let more = (1..count)
-            .map(|_| Ok(Box::new(engines.engine()?) as Box<dyn Engine>))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        Ok(self.looker_with(Box::new(first), more))
+        let mut all = EngineSet::of(Box::new(first));
+        for _ in 1..count {
+            all.push(Box::new(engines.engine()?));
+        }
+        Ok(self.inspector_with(all, count))
     }
 
     /// A looker whose engines load their segmenters when they are first needed, and pass the self-test then.
@@ -121,15 +122,14 @@ impl PipelineBuilder {
     /// # Errors
     /// When a network of the screening disagrees with its manifest.
     pub fn lazy_looker(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
-        let first = Box::new(engines.lazy_engine()?);
-        let more = (1..count)
-            .map(|_| Ok(Box::new(engines.lazy_engine()?) as Box<dyn Engine>))
-            .collect::<Result<Vec<_>, Failure>>()?;
-        Ok(self.looker_with(first, more))
+        let mut all = EngineSet::of(Box::new(engines.lazy_engine()?));
+        for _ in 1..count {
+            all.push(Box::new(engines.lazy_engine()?));
+        }
+        Ok(self.inspector_with(all, count))
     }
 
-    fn looker_with(&self, first: Box<dyn Engine>, more: Vec<Box<dyn Engine>>) -> Inspector {
-        let count = more.len() + 1;
+    fn inspector_with(&self, engines: EngineSet, count: usize) -> Inspector {
         let s = &self.settings;
         let settings = InspectorSettings {
             look: InspectionSettings {
@@ -148,7 +148,7 @@ impl PipelineBuilder {
             },
             monitor: Arc::clone(&self.engine),
         };
-        Inspector::with_engines(first, more, settings, Arc::clone(&self.clock))
+        Inspector::with_engines(engines, settings, Arc::clone(&self.clock))
     }
 
     /// All that looking at the photos of a queue's messages needs. `worker` is who looks, for the record.
@@ -159,7 +159,8 @@ impl PipelineBuilder {
         &self,
         pair: &QueuePair,
         inspector: Arc<ActiveInspector>,
-        (worker, progress): (String, Arc<Progress>),
+        worker: String,
+        progress: Arc<Progress>,
     ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
@@ -210,9 +211,9 @@ impl PipelineBuilder {
             fresh_for: self.lane_cache(),
             scale_every: s.scale_every,
         };
-        let who = ("triage (cpu)".to_owned(), parts.progress);
+        let worker = "triage (cpu)".to_owned();
         Ok(Triage {
-            processor: self.processor(&self.ports.intake, parts.inspector, who)?,
+            processor: self.processor(&self.ports.intake, parts.inspector, worker, parts.progress)?,
             segmentation: Arc::clone(&self.ports.segmentation.queue),
             lane_monitor: Arc::new(LaneMonitor::new(lanes, Arc::clone(&self.clock), lane_monitor)),
             routing: RoutingPolicy {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_pipeline::consumer::{Consumer, Exit, Progress};
-use walkaround_pipeline::heartbeat::{HeartbeatReporter, Identity};
+use walkaround_pipeline::heartbeat::{HeartbeatReporter, WorkerIdentity};
 use walkaround_pipeline::idle::FewestWorkers;
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::segmentation::Segmentation;
@@ -38,20 +38,24 @@ pub struct WorkerParts {
 /// # Errors
 /// Settings that do not fit together.
 pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result<ExitCode, Failure> {
-    let WorkerParts { worker, device, .. } = &parts;
+    let identity = WorkerIdentity {
+        worker: parts.worker.clone(),
+        host: host(),
+        device: parts.device.clone(),
+    };
+    let WorkerIdentity { worker, device, .. } = &identity;
     let progress = Arc::new(Progress::default());
     let pair = &builder.ports.segmentation;
-    let signature = format!("{worker} ({device})");
     let processor = builder.processor(
         pair,
         Arc::clone(&parts.inspector),
-        (signature, Arc::clone(&progress)),
+        identity.signature(),
+        Arc::clone(&progress),
     )?;
     let fewest = fewest_workers(builder, worker);
     let (heart_stopper, heart_stop) = shutdown_signal();
-    let beating = tokio::spawn(heart(builder, &parts, &progress).run(heart_stop));
-    let bundle = parts.inspector.get();
-    let bundle = bundle.bundle();
+    let beating = tokio::spawn(heart(builder, &parts, identity.clone(), &progress).run(heart_stop));
+    let bundle = parts.inspector.get().bundle().id.clone();
     info!(
         worker,
         bundle = bundle.name,
@@ -134,14 +138,15 @@ pub async fn run_time_over(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> St
     "the job's time-out is near".to_owned()
 }
 
-fn heart(builder: &PipelineBuilder, parts: &WorkerParts, progress: &Arc<Progress>) -> HeartbeatReporter {
+fn heart(
+    builder: &PipelineBuilder,
+    parts: &WorkerParts,
+    identity: WorkerIdentity,
+    progress: &Arc<Progress>,
+) -> HeartbeatReporter {
     let file = parts.heartbeat_file.clone();
     HeartbeatReporter {
-        identity: Identity {
-            worker: parts.worker.clone(),
-            host: host(),
-            device: parts.device.clone(),
-        },
+        identity,
         progress: Arc::clone(progress),
         inspector: Arc::clone(&parts.inspector),
         records: Arc::clone(&builder.ports.records),

@@ -96,7 +96,7 @@ impl QueueUnderTest {
 
     /// Receives until `count` messages have come; an error when they do not.
     async fn take(&self, count: usize, lease: Duration) -> Result<Vec<Delivery>, Broken> {
-        take_from(&self.queue, self.time.as_ref(), (count, lease)).await
+        take_from(&self.queue, self.time.as_ref(), count, lease).await
     }
 
     async fn take_one(&self, lease: Duration) -> Result<Delivery, Broken> {
@@ -116,7 +116,8 @@ impl QueueUnderTest {
 async fn take_from(
     queue: &Arc<dyn Queue>,
     time: &dyn TimeDriver,
-    (count, lease): (usize, Duration),
+    count: usize,
+    lease: Duration,
 ) -> Result<Vec<Delivery>, Broken> {
     let mut taken = Vec::new();
     for _ in 0..EMPTY_LOOKS_MAX + count {

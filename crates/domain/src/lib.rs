@@ -5,6 +5,7 @@
 //! and this crate depends on nothing.
 
 pub mod attempts;
+pub mod bundle;
 pub mod engine_health;
 pub mod finding;
 pub mod geometry;
@@ -23,6 +24,7 @@ pub mod verdict;
 pub mod walkaround;
 
 pub use attempts::{ATTEMPTS_MAX, DELIVERIES_MAX, StartPlan};
+pub use bundle::BundleId;
 pub use engine_health::EngineHealth;
 pub use finding::Finding;
 pub use geometry::{PixelBox, Point, Polygon, Rle, Size, UnitRect};
@@ -30,6 +32,6 @@ pub use hex::hex;
 pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome, UsedBundle};
+pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

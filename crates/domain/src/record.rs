@@ -1,5 +1,6 @@
 //! The durable record of one inspection, whole.
 
+use crate::bundle::BundleId;
 use crate::geometry::{PixelBox, Size};
 use crate::ids::InspectionId;
 use crate::inspection::{Event, FailureCode, IllegalTransition, Phase, Step};
@@ -55,10 +56,8 @@ pub struct Outcome {
     pub report: Option<BlobRef>,
     /// The marked picture.
     pub overlay: Option<BlobRef>,
-    /// Name of the bundle that looked.
-    pub bundle_name: String,
-    /// Its version.
-    pub bundle_version: String,
+    /// The bundle whose networks ran.
+    pub bundle: BundleId,
     /// Milliseconds by stage.
     pub timings_ms: BTreeMap<String, f64>,
     /// Who looked: a worker or function, and its device.
@@ -93,16 +92,7 @@ pub struct AttemptHistory {
     /// Those of them that had the process for themselves.
     pub unfinished_starts_alone: u32,
     /// The bundle that was in use when it failed for good.
-    pub failed_with: Option<UsedBundle>,
-}
-
-/// A bundle by name and version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsedBundle {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
+    pub failed_with: Option<BundleId>,
 }
 
 /// What the fetch and later requests for the same photo have left on a record.

@@ -76,7 +76,7 @@ pub fn route(load: &Load, cost: InlineCost, deadline: Option<Duration>, policy: 
         (None, _, outage) => gpu_lane(cannot_inline(cost, outage)),
         (Some(_), None, _) => inline("the state of the GPU lane is unknown".into()),
         (Some(_), Some(_), Some(outage)) => inline(in_words(&outage)),
-        (Some(look), Some(gpu), None) => both_can(load.burst, look, (&gpu, deadline), policy),
+        (Some(look), Some(gpu), None) => both_can(load.burst, look, &gpu, deadline, policy),
     }
 }
 
@@ -142,7 +142,8 @@ fn cannot_inline(cost: InlineCost, outage: Option<LaneOutage>) -> String {
 fn both_can(
     burst: u64,
     look: Duration,
-    (gpu, deadline): (&GpuLane, Option<Duration>),
+    gpu: &GpuLane,
+    deadline: Option<Duration>,
     policy: &RoutingPolicy,
 ) -> Routed {
     let wait = gpu_finish(gpu, policy);

@@ -83,11 +83,21 @@ pub fn desired_workers(backlog: &Backlog, fleet: &Fleet, policy: &ScalingPolicy)
         .min(policy.workers_max)
 }
 
-/// Whether a worker without work stays: of the workers that are there, those that started first are the fewest that the
-/// policy wants. Every worker comes to the same answer from the same list, so that two that are idle at once do not both
-/// leave. `there` has the start and the name of each, with or without this one.
-pub fn stays(me: (Timestamp, &str), there: &[(Timestamp, &str)], workers_min: u32) -> bool {
-    let before = there.iter().filter(|other| other.1 != me.1 && **other < me);
+/// A running worker. Workers are ordered by their start, then by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunningWorker<'a> {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Its name.
+    pub name: &'a str,
+}
+
+/// Whether an idle worker keeps running: the `workers_min` workers that started first do. Every worker computes the same
+/// answer from the same list, so that two that are idle at once do not both exit. `running` may or may not include `me`.
+pub fn stays(me: RunningWorker<'_>, running: &[RunningWorker<'_>], workers_min: u32) -> bool {
+    let before = running
+        .iter()
+        .filter(|other| other.name != me.name && **other < me);
     u32::try_from(before.count()).unwrap_or(u32::MAX) < workers_min
 }
 
@@ -97,12 +107,16 @@ mod tests {
 
     #[test]
     fn exactly_the_fewest_workers_stay_whoever_asks() {
-        let there = [(7, "d"), (3, "b"), (3, "a"), (9, "c")].map(|(at, name)| (Timestamp(at), name));
+        let worker = |at, name| RunningWorker {
+            started_at: Timestamp(at),
+            name,
+        };
+        let there = [worker(7, "d"), worker(3, "b"), worker(3, "a"), worker(9, "c")];
         for min in 0..6u32 {
             let staying: Vec<&str> = there
                 .iter()
                 .filter(|me| stays(**me, &there, min))
-                .map(|(_, name)| *name)
+                .map(|worker| worker.name)
                 .collect();
             assert_eq!(
                 staying.len(),
@@ -110,10 +124,10 @@ mod tests {
                 "{min}: {staying:?}"
             );
         }
-        assert!(stays((Timestamp(3), "a"), &there, 1), "the first that started");
+        assert!(stays(worker(3, "a"), &there, 1), "the first that started");
         // One that others do not see yet counts itself.
-        assert!(stays((Timestamp(1), "e"), &there, 1) && !stays((Timestamp(8), "e"), &there, 3));
-        assert!(stays((Timestamp(8), "e"), &[], 1) && !stays((Timestamp(8), "e"), &[], 0));
+        assert!(stays(worker(1, "e"), &there, 1) && !stays(worker(8, "e"), &there, 3));
+        assert!(stays(worker(8, "e"), &[], 1) && !stays(worker(8, "e"), &[], 0));
     }
 
     fn policy() -> ScalingPolicy {

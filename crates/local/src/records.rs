@@ -62,9 +62,10 @@ impl Records for LocalRecords {
             .read(("records", "result_of"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let sha256 = key.photo_sha256.as_slice();
-                let found = statement.query_row(params![sha256, key.bundle, key.version], |row| {
-                    InspectionId::new(row.get::<_, String>(0)?).map_err(broken_id)
-                });
+                let found = statement
+                    .query_row(params![sha256, key.bundle.name, key.bundle.version], |row| {
+                        InspectionId::new(row.get::<_, String>(0)?).map_err(broken_id)
+                    });
                 Ok(found.optional()?)
             })
             .await
@@ -77,8 +78,12 @@ impl Records for LocalRecords {
         self.db
             .write(("records", "keep_result"), move |tx| {
                 let sha256 = key.photo_sha256.as_slice();
-                tx.prepare_cached(sql)?
-                    .execute(params![sha256, key.bundle, key.version, id.as_str()])?;
+                tx.prepare_cached(sql)?.execute(params![
+                    sha256,
+                    key.bundle.name,
+                    key.bundle.version,
+                    id.as_str()
+                ])?;
                 Ok(())
             })
             .await

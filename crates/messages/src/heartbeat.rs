@@ -3,7 +3,7 @@
 use crate::document::{VERSION, check_version, finite, from_text, to_text};
 use crate::request::moment;
 use crate::{Unreadable, v1};
-use walkaround_domain::Timestamp;
+use walkaround_domain::{BundleId, Timestamp};
 
 /// What a worker is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,10 +53,8 @@ pub struct HeartbeatDocument {
     pub device: String,
     /// The machine.
     pub host: String,
-    /// Name of the bundle that is loaded; empty before.
-    pub bundle_name: String,
-    /// Its version.
-    pub bundle_version: String,
+    /// The bundle that is loaded; empty before.
+    pub bundle: BundleId,
     /// Photos settled since the start.
     pub photos_done: u32,
     /// Photos that failed for good since the start.
@@ -95,10 +93,7 @@ impl From<&HeartbeatDocument> for v1::Heartbeat {
             state: beat.state.as_str().to_owned(),
             device: beat.device.clone(),
             host: beat.host.clone(),
-            bundle: Some(v1::Bundle {
-                name: beat.bundle_name.clone(),
-                version: beat.bundle_version.clone(),
-            }),
+            bundle: Some((&beat.bundle).into()),
             photos_done: beat.photos_done,
             photos_failed: beat.photos_failed,
             photos_per_second: finite(beat.photos_per_second),
@@ -114,7 +109,6 @@ impl TryFrom<v1::Heartbeat> for HeartbeatDocument {
 
     fn try_from(wire: v1::Heartbeat) -> Result<Self, Unreadable> {
         check_version(u64::from(wire.version))?;
-        let bundle = wire.bundle.unwrap_or_default();
         let state = WorkerState::parse(&wire.state)
             .ok_or_else(|| Unreadable::new("state: expected starting, idle, working or draining"))?;
         let at = moment("at", wire.at)?.ok_or_else(|| Unreadable::new("at: missing"))?;
@@ -125,8 +119,7 @@ impl TryFrom<v1::Heartbeat> for HeartbeatDocument {
             state,
             device: wire.device,
             host: wire.host,
-            bundle_name: bundle.name,
-            bundle_version: bundle.version,
+            bundle: wire.bundle.unwrap_or_default().into(),
             photos_done: wire.photos_done,
             photos_failed: wire.photos_failed,
             photos_per_second: wire.photos_per_second,

@@ -8,8 +8,8 @@ use crate::request::moment;
 use crate::{Unreadable, v1};
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
-    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionId,
-    InspectionRequest, Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, UsedBundle, Verdict, hex,
+    AttemptFailure, AttemptHistory, BlobRef, BundleId, FailureCode, FindingSummary, Inspection, InspectionId,
+    InspectionRequest, Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict, hex,
 };
 
 /// The document of a record.
@@ -143,10 +143,7 @@ fn wire_history(history: &AttemptHistory) -> Option<v1::AttemptHistory> {
         last_failure_at: last.map(|failure| failure.at.into()),
         unfinished_starts: history.unfinished_starts,
         unfinished_starts_alone: history.unfinished_starts_alone,
-        failed_with: history.failed_with.as_ref().map(|bundle| v1::Bundle {
-            name: bundle.name.clone(),
-            version: bundle.version.clone(),
-        }),
+        failed_with: history.failed_with.as_ref().map(Into::into),
     })
 }
 
@@ -164,10 +161,7 @@ fn history(wire: v1::AttemptHistory) -> Result<AttemptHistory, Unreadable> {
         last_failure: last_failure.transpose()?,
         unfinished_starts: wire.unfinished_starts,
         unfinished_starts_alone: wire.unfinished_starts_alone,
-        failed_with: wire.failed_with.map(|bundle| UsedBundle {
-            name: bundle.name,
-            version: bundle.version,
-        }),
+        failed_with: wire.failed_with.map(Into::into),
     })
 }
 
@@ -184,10 +178,7 @@ impl From<&Outcome> for v1::Outcome {
             findings: outcome.findings.iter().map(Into::into).collect(),
             report: outcome.report.as_ref().map(Into::into),
             overlay: outcome.overlay.as_ref().map(Into::into),
-            bundle: Some(v1::Bundle {
-                name: outcome.bundle_name.clone(),
-                version: outcome.bundle_version.clone(),
-            }),
+            bundle: Some((&outcome.bundle).into()),
             timings_ms: outcome
                 .timings_ms
                 .iter()
@@ -203,7 +194,6 @@ impl TryFrom<v1::Outcome> for Outcome {
     type Error = Unreadable;
 
     fn try_from(wire: v1::Outcome) -> Result<Self, Unreadable> {
-        let bundle = wire.bundle.unwrap_or_default();
         let photo_sha256 = optional_digest("outcome.photo_sha256", wire.photo_sha256)?;
         Ok(Self {
             reasons: wire
@@ -217,12 +207,26 @@ impl TryFrom<v1::Outcome> for Outcome {
             findings: wire.findings.into_iter().map(Into::into).collect(),
             report: wire.report.map(TryInto::try_into).transpose()?,
             overlay: wire.overlay.map(TryInto::try_into).transpose()?,
-            bundle_name: bundle.name,
-            bundle_version: bundle.version,
+            bundle: wire.bundle.unwrap_or_default().into(),
             timings_ms: wire.timings_ms,
             worker: wire.worker,
             reused_from: optional_id("outcome.reused_from", wire.reused_from)?,
         })
+    }
+}
+
+impl From<&BundleId> for v1::Bundle {
+    fn from(bundle: &BundleId) -> Self {
+        Self {
+            name: bundle.name.clone(),
+            version: bundle.version.clone(),
+        }
+    }
+}
+
+impl From<v1::Bundle> for BundleId {
+    fn from(wire: v1::Bundle) -> Self {
+        Self::new(wire.name, wire.version)
     }
 }
 

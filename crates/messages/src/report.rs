@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use walkaround_domain::{Finding, Reason};
+use walkaround_domain::{BundleId, Finding, Reason};
 
 /// Version of [`PhotoReport`], its first field.
 pub const PHOTO_REPORT_SCHEMA: &str = "walkaround.photo/1";
@@ -76,6 +76,15 @@ pub struct BundleDocument {
     pub name: String,
     /// Version.
     pub version: String,
+}
+
+impl From<&BundleId> for BundleDocument {
+    fn from(bundle: &BundleId) -> Self {
+        Self {
+            name: bundle.name.clone(),
+            version: bundle.version.clone(),
+        }
+    }
 }
 
 /// A mask in COCO's compressed run-length code.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use prost::Message;
 use std::collections::BTreeMap;
 use walkaround_domain::record::PhotoHistory;
-use walkaround_domain::{Inspection, InspectionRequest, PhotoRef, Timestamp};
+use walkaround_domain::{BundleId, Inspection, InspectionRequest, PhotoRef, Timestamp};
 use walkaround_messages::{
     HeartbeatDocument, Intake, WorkerState, finished_event, heartbeat_body, parse_event, parse_heartbeat,
     parse_intake, parse_record, parse_rfc3339, record_body, request_json, request_protobuf, rfc3339, utc_day,
@@ -105,8 +105,7 @@ fn beat() -> HeartbeatDocument {
         state: WorkerState::Working,
         device: "cuda".into(),
         host: "ip-10-0-0-7".into(),
-        bundle_name: "demo".into(),
-        bundle_version: "3".into(),
+        bundle: BundleId::new("demo", "3"),
         photos_done: 120,
         photos_failed: 1,
         photos_per_second: 8.25,

@@ -1,4 +1,4 @@
-//! The same photos, however they are told, are the same inspections.
+//! The same photos, in whichever message format, are the same inspections.
 
 mod common;
 
@@ -65,7 +65,7 @@ fn content(i: usize, photo: &PhotoRef) -> Option<String> {
 }
 
 /// A request as a caller writes it: without an id.
-fn json_message((i, photo): (usize, &PhotoRef)) -> Message {
+fn json_message(i: usize, photo: &PhotoRef) -> Message {
     let PhotoRef::S3 { bucket, key, version } = photo else {
         unreachable!("all photos here are S3 objects");
     };
@@ -74,7 +74,7 @@ fn json_message((i, photo): (usize, &PhotoRef)) -> Message {
     (body.to_string(), BTreeMap::new())
 }
 
-fn protobuf_message((i, photo): (usize, &PhotoRef)) -> Message {
+fn protobuf_message(i: usize, photo: &PhotoRef) -> Message {
     use base64::Engine;
     use prost::Message;
     let wire = walkaround_messages::v1::InspectPhoto {
@@ -101,10 +101,14 @@ fn ids(messages: &[Message]) -> Vec<InspectionId> {
 }
 
 #[test]
-fn a_thousand_photos_told_three_ways_are_a_thousand_inspections() {
+fn a_thousand_photos_in_three_formats_are_a_thousand_inspections() {
     let photos = photos();
-    let mut messages: Vec<Message> = photos.iter().enumerate().map(json_message).collect();
-    messages.extend(photos.iter().enumerate().map(protobuf_message));
+    let mut messages: Vec<Message> = photos
+        .iter()
+        .enumerate()
+        .map(|(i, p)| json_message(i, p))
+        .collect();
+    messages.extend(photos.iter().enumerate().map(|(i, p)| protobuf_message(i, p)));
     messages.extend(photos.iter().enumerate().map(|(i, p)| s3_event(i, p)));
     let mut runner = TestRunner::deterministic();
     let order = Just(messages).prop_shuffle();
@@ -119,13 +123,13 @@ fn a_thousand_photos_told_three_ways_are_a_thousand_inspections() {
 
 #[test]
 fn a_new_version_is_a_new_inspection() {
-    let told = |version: Option<&str>| {
+    let id_of = |version: Option<&str>| {
         let photo = json!({"s3": {"bucket": "b", "key": "k", "version": version}});
         ids(&[(json!({ "photo": photo }).to_string(), BTreeMap::new())])
     };
-    assert_ne!(told(Some("1")), told(Some("2")));
-    assert_ne!(told(Some("1")), told(None));
-    assert_eq!(told(Some("null")), told(None));
+    assert_ne!(id_of(Some("1")), id_of(Some("2")));
+    assert_ne!(id_of(Some("1")), id_of(None));
+    assert_eq!(id_of(Some("null")), id_of(None));
 }
 
 #[test]

@@ -1,13 +1,13 @@
-//! Working off a queue: leases taken, kept alive and given back; acknowledgements gathered in tens; orderly
-//! stop, idle exit and stall exit.
+//! Consumes a queue: receives messages, extends their leases, acknowledges in batches of ten; graceful shutdown, idle exit
+//! and stall exit.
 //!
-//! Every message has a task of its own, at most `in_flight_max` at once; what a task does is the handler's
-//! matter. Dropping the consumer at any point drops its leases: redelivery is the default outcome.
+//! Every message has a task of its own, at most `in_flight_max` at once; a handler does the work. Dropping the consumer at
+//! any point drops its leases: redelivery is the default outcome.
 
 mod leases;
 
 use async_trait::async_trait;
-use leases::{Acker, Leases};
+use leases::{Acker, Lease, LeaseKeeper, Leases};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,20 +17,20 @@ use walkaround_ports::{Clock, Delivery, Queue};
 
 use crate::shutdown::ShutdownSignal;
 
-/// What the handler made of a message.
+/// What to do with a handled message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
     /// It is settled: acknowledge it.
     Ack,
-    /// It has to come back after this delay.
+    /// Return it to the queue, to be delivered again after this delay.
     Retry(Duration),
 }
 
 /// Does the work that a message asks for.
 #[async_trait]
 pub trait Handler: Send + Sync {
-    /// Handles one delivery. When `stop` is set, work that has not reached the device is to be given back
-    /// (`Again(ZERO)`).
+    /// Handles one delivery. When `stop` is set, work that has not reached the device should be returned to the queue
+    /// (`Retry(ZERO)`).
     async fn handle(&self, delivery: &Delivery, stop: &ShutdownSignal) -> Disposition;
 }
 
@@ -47,7 +47,7 @@ pub struct ConsumerSettings {
     pub idle_exit: Option<Duration>,
     /// With messages in flight and nothing finished for this long: exit as stalled.
     pub stall_exit: Duration,
-    /// Time from a stop to the end, at most: a receive under way, the work in flight, acknowledgements.
+    /// Longest time from the shutdown signal to the end: for a pending receive, the work in flight and acknowledgements.
     pub drain_budget: Duration,
 }
 
@@ -67,9 +67,9 @@ impl Default for ConsumerSettings {
 /// Why a consumer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It was told to, and everything in flight is settled or given back.
+    /// Shutdown: everything in flight is settled or returned to the queue.
     Stopped,
-    /// It was told to, and the budget ended before the work in flight did.
+    /// Shutdown: the drain budget ended before the work in flight did.
     BudgetSpent,
     /// Nothing to do for `idle_exit`.
     Idle,
@@ -82,38 +82,38 @@ pub enum Exit {
 pub struct Progress {
     /// Messages settled.
     pub settled: AtomicU64,
-    /// Messages given back.
+    /// Messages returned to the queue.
     pub returned: AtomicU64,
     /// Photos that failed for good; counted by the handler.
     pub failed: AtomicU64,
     /// Messages in flight.
     pub in_flight: AtomicU64,
-    /// When progress was seen last, in milliseconds of the clock's ticks.
+    /// Last progress, in milliseconds of the clock's ticks.
     progress_ms: AtomicU64,
     /// When a message was finished last, or none was in flight, in milliseconds of the clock's ticks.
     finish_ms: AtomicU64,
 }
 
 impl Progress {
-    /// When progress was seen last, in ticks of the consumer's clock: a message was settled, or the queue was empty with
-    /// nothing in flight. A message that was given back is none. Only who saw progress lately may be called healthy.
+    /// The last progress, in ticks of the consumer's clock: a message was settled, or the queue was empty with nothing in
+    /// flight. A returned message is no progress. A consumer is healthy only with recent progress.
     pub fn last_progress(&self) -> Duration {
         Duration::from_millis(self.progress_ms.load(Ordering::Relaxed))
     }
 
-    /// When a message was finished last, given back or settled, or none was in flight, in ticks of the consumer's clock.
-    /// A consumer for which this is longer ago than its `stall_exit` has stalled.
+    /// When a message was last settled or returned, or none was in flight, in ticks of the consumer's clock. A consumer
+    /// for which this is longer ago than its `stall_exit` has stalled.
     pub fn last_finish(&self) -> Duration {
         Duration::from_millis(self.finish_ms.load(Ordering::Relaxed))
     }
 
-    /// Notes progress.
+    /// Records progress.
     pub fn progressed(&self, now: Duration) {
         stamp(&self.progress_ms, now);
         stamp(&self.finish_ms, now);
     }
 
-    /// Notes that a message was finished, or that none is in flight.
+    /// Records that a message was finished, or that none is in flight.
     fn finished(&self, now: Duration) {
         stamp(&self.finish_ms, now);
     }
@@ -124,68 +124,76 @@ fn stamp(cell: &AtomicU64, now: Duration) {
     cell.fetch_max(now, Ordering::Relaxed);
 }
 
-/// Works off one queue.
+/// Consumes one queue.
 pub struct Consumer {
     /// The queue.
     pub queue: Arc<dyn Queue>,
-    /// What is done with a message.
+    /// Handles the messages.
     pub handler: Arc<dyn Handler>,
     /// Bounds.
     pub settings: ConsumerSettings,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Counts, shared with whoever tells about them.
+    /// Counts, shared with the heartbeats.
     pub progress: Arc<Progress>,
 }
 
-/// Pause after a receive that failed, so that a broken queue is not hammered.
+/// Pause after a failed receive.
 const RECEIVE_PAUSE: Duration = Duration::from_secs(1);
-/// Longest such pause, whatever the queue asks for: stalls and stops are looked at in between.
+/// Longest such pause, whatever the queue asks for: stalls are checked in between.
 const RECEIVE_PAUSE_MAX: Duration = Duration::from_secs(20);
-/// How often a full consumer looks whether it stalls.
-const STALL_LOOK: Duration = Duration::from_secs(1);
+/// How often a full consumer checks for a stall.
+const STALL_CHECK: Duration = Duration::from_secs(1);
 /// Most messages of one receive (SQS).
 const RECEIVE_MAX: usize = 10;
-/// How long aborted tasks are waited for: one that blocks its thread does not notice.
+/// Longest wait for aborted tasks: one that blocks its thread does not end.
 const ABORT_MAX: Duration = Duration::from_secs(1);
 
 impl Consumer {
-    /// Works until told to stop, idle or stalled.
+    /// Runs until shutdown, idle exit or stall.
     pub async fn run(&self, stop: ShutdownSignal) -> Exit {
         self.progress.progressed(self.clock.ticks());
-        let leases = Arc::new(Leases::default());
         let mut background = JoinSet::new();
         let (acker, acks) = Acker::new();
-        let done = background.spawn(acks.run(Arc::clone(&self.queue)));
-        background.spawn(Arc::clone(&leases).keep(
-            Arc::clone(&self.queue),
-            Arc::clone(&self.clock),
-            self.settings.lease,
-        ));
+        let acks_done = background.spawn(acks.run(Arc::clone(&self.queue)));
+        let keeper = LeaseKeeper {
+            leases: Arc::new(Leases::default()),
+            queue: Arc::clone(&self.queue),
+            clock: Arc::clone(&self.clock),
+            lease: self.settings.lease,
+        };
+        let messages = MessageTasks {
+            leases: Arc::clone(&keeper.leases),
+            acker,
+            queue: Arc::clone(&self.queue),
+            handler: Arc::clone(&self.handler),
+            clock: Arc::clone(&self.clock),
+            progress: Arc::clone(&self.progress),
+        };
+        background.spawn(keeper.run());
         let mut tasks = JoinSet::new();
-        // The budget runs from the signal, whatever is waited for then: a receive, the work in flight, the
-        // acknowledgements.
+        // The budget runs from the signal, through the pending receive, the work in flight and the acknowledgements.
         let budget = self.budget(stop.clone());
         tokio::pin!(budget);
         let exit = tokio::select! {
             biased;
-            exit = self.receive_all(&mut tasks, (&leases, &acker), stop.clone()) => exit,
+            exit = self.receive_all(&mut tasks, &messages, stop.clone()) => exit,
             () = &mut budget => Exit::BudgetSpent,
         };
         if exit == Exit::Stalled {
             self.abort(&mut tasks).await;
         }
-        drop(acker);
+        drop(messages);
         let exit = match exit {
             Exit::BudgetSpent => exit,
             Exit::Stopped => tokio::select! {
                 biased;
-                () = rest(&mut tasks, &mut background, &done) => exit,
+                () = rest(&mut tasks, &mut background, &acks_done) => exit,
                 () = &mut budget => Exit::BudgetSpent,
             },
             Exit::Idle | Exit::Stalled => tokio::select! {
                 biased;
-                () = rest(&mut tasks, &mut background, &done) => exit,
+                () = rest(&mut tasks, &mut background, &acks_done) => exit,
                 () = self.clock.sleep(self.settings.drain_budget) => exit,
             },
         };
@@ -204,20 +212,20 @@ impl Consumer {
         tokio::select! {
             biased;
             () = tasks.shutdown() => {}
-            () = self.clock.sleep(ABORT_MAX) => warn!("tasks do not end, the process goes without them"),
+            () = self.clock.sleep(ABORT_MAX) => warn!("aborted tasks do not end, the process exits without them"),
         }
     }
 
     async fn receive_all(
         &self,
         tasks: &mut JoinSet<()>,
-        (leases, acker): (&Arc<Leases>, &Acker),
+        messages: &MessageTasks,
         mut stop: ShutdownSignal,
     ) -> Exit {
         let mut watch = Watch::new(self);
         while !stop.is_set() {
             reap(tasks);
-            if let Some(exit) = watch.look(self, tasks.len()) {
+            if let Some(exit) = watch.check(self, tasks.len()) {
                 return exit;
             }
             let free = self.settings.in_flight_max.saturating_sub(tasks.len());
@@ -225,13 +233,13 @@ impl Consumer {
                 tokio::select! {
                     biased;
                     () = stop.wait() => {}
-                    Some(ended) = tasks.join_next() => tell(ended),
-                    () = self.clock.sleep(STALL_LOOK) => {}
+                    Some(ended) = tasks.join_next() => log_panic(ended),
+                    () = self.clock.sleep(STALL_CHECK) => {}
                 }
                 continue;
             }
-            // Not cancelled by a stop, only when its budget is spent: what an abandoned receive had leased
-            // would be hidden until its lease ends. One that never returns is a stall like any other.
+            // Not cancelled by the signal, only at the end of the budget: messages that an abandoned receive had leased
+            // would be hidden until their lease ends. A receive that never returns is a stall.
             let wait = self.settings.receive_wait;
             let received = tokio::select! {
                 biased;
@@ -245,7 +253,7 @@ impl Consumer {
                     }
                     for delivery in deliveries {
                         watch.message(self);
-                        self.spawn((delivery, stop.clone()), tasks, (leases, acker));
+                        tasks.spawn(messages.start(delivery, stop.clone()));
                     }
                 }
                 Err(error) => {
@@ -261,42 +269,6 @@ impl Consumer {
         Exit::Stopped
     }
 
-    fn spawn(
-        &self,
-        (delivery, stop): (Delivery, ShutdownSignal),
-        tasks: &mut JoinSet<()>,
-        (leases, acker): (&Arc<Leases>, &Acker),
-    ) {
-        let lease = leases.hold(delivery.receipt.clone(), self.clock.ticks());
-        let (queue, handler) = (Arc::clone(&self.queue), Arc::clone(&self.handler));
-        let (progress, acker) = (Arc::clone(&self.progress), acker.clone());
-        let clock = Arc::clone(&self.clock);
-        progress.in_flight.fetch_add(1, Ordering::Relaxed);
-        tasks.spawn(async move {
-            let _counted = Counted(&progress.in_flight);
-            let handled = if stop.is_set() {
-                Disposition::Retry(Duration::ZERO)
-            } else {
-                handler.handle(&delivery, &stop).await
-            };
-            match handled {
-                Disposition::Ack => {
-                    progress.settled.fetch_add(1, Ordering::Relaxed);
-                    progress.progressed(clock.ticks());
-                    acker.ack(lease).await;
-                }
-                Disposition::Retry(delay) => {
-                    progress.returned.fetch_add(1, Ordering::Relaxed);
-                    progress.finished(clock.ticks());
-                    // Failing to release is no loss: the lease runs out and the message comes back.
-                    if let Err(error) = queue.release(lease.receipt(), delay).await {
-                        warn!(%error, message = delivery.message_id, "release failed");
-                    }
-                }
-            }
-        });
-    }
-
     /// Returns when the budget that begins with the signal is spent.
     async fn budget(&self, mut stop: ShutdownSignal) {
         stop.wait().await;
@@ -304,32 +276,87 @@ impl Consumer {
     }
 }
 
+/// What the task of a message needs.
+#[derive(Clone)]
+struct MessageTasks {
+    leases: Arc<Leases>,
+    acker: Acker,
+    queue: Arc<dyn Queue>,
+    handler: Arc<dyn Handler>,
+    clock: Arc<dyn Clock>,
+    progress: Arc<Progress>,
+}
+
+impl MessageTasks {
+    /// The task of one message. Its lease is held, and it counts as in flight, from this call on.
+    fn start(&self, delivery: Delivery, stop: ShutdownSignal) -> impl Future<Output = ()> + Send + 'static {
+        let lease = self.leases.hold(delivery.receipt.clone(), self.clock.ticks());
+        let in_flight = InFlight::new(&self.progress);
+        let tasks = self.clone();
+        async move {
+            let _in_flight = in_flight;
+            let disposition = if stop.is_set() {
+                Disposition::Retry(Duration::ZERO)
+            } else {
+                tasks.handler.handle(&delivery, &stop).await
+            };
+            tasks.end(&delivery, lease, disposition).await;
+        }
+    }
+
+    /// Acknowledges a message or returns it to the queue.
+    async fn end(&self, delivery: &Delivery, lease: Lease, disposition: Disposition) {
+        match disposition {
+            Disposition::Ack => {
+                self.progress.settled.fetch_add(1, Ordering::Relaxed);
+                self.progress.progressed(self.clock.ticks());
+                self.acker.ack(lease).await;
+            }
+            Disposition::Retry(delay) => {
+                self.progress.returned.fetch_add(1, Ordering::Relaxed);
+                self.progress.finished(self.clock.ticks());
+                // A failure is harmless: the message is redelivered when its lease ends.
+                if let Err(error) = self.queue.release(lease.receipt(), delay).await {
+                    warn!(%error, message = delivery.message_id, "release failed");
+                }
+            }
+        }
+    }
+}
+
 /// Waits for the work in flight and its acknowledgements.
 async fn rest(tasks: &mut JoinSet<()>, background: &mut JoinSet<()>, acks: &tokio::task::AbortHandle) {
     while let Some(ended) = tasks.join_next().await {
-        tell(ended);
+        log_panic(ended);
     }
-    // The acker ends when all receipts are acknowledged; the lease keeper never does.
+    // The task that acknowledges ends when all receipts are acknowledged; the lease keeper never ends.
     while !acks.is_finished() && background.join_next().await.is_some() {}
 }
 
-/// Decrements on every way out of a task, also when it is aborted.
-struct Counted<'a>(&'a AtomicU64);
+/// Counts a message as in flight until its task ends in any way, also when it is aborted.
+struct InFlight(Arc<Progress>);
 
-impl Drop for Counted<'_> {
+impl InFlight {
+    fn new(progress: &Arc<Progress>) -> Self {
+        progress.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(progress))
+    }
+}
+
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 fn reap(tasks: &mut JoinSet<()>) {
     while let Some(ended) = tasks.try_join_next() {
-        tell(ended);
+        log_panic(ended);
     }
 }
 
-/// A panic in one task must not take the others down; its message comes back when the lease ends.
-fn tell(ended: Result<(), tokio::task::JoinError>) {
+/// A panic in one task does not affect the others; its message is redelivered when the lease ends.
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
@@ -337,7 +364,7 @@ fn tell(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Notices idleness and stalls.
+/// Detects idleness and stalls.
 struct Watch {
     last_message: Duration,
     last_progress: Duration,
@@ -361,7 +388,7 @@ impl Watch {
         }
     }
 
-    fn look(&mut self, consumer: &Consumer, in_flight: usize) -> Option<Exit> {
+    fn check(&mut self, consumer: &Consumer, in_flight: usize) -> Option<Exit> {
         let now = consumer.clock.ticks();
         let finished = finished(&consumer.progress);
         if finished != self.finished || in_flight == 0 {

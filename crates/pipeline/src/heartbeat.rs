@@ -12,9 +12,9 @@ use walkaround_domain::Timestamp;
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body};
 use walkaround_ports::{Clock, Heartbeat, Records};
 
-/// What a worker says of itself once.
+/// Which worker, and where it runs.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub struct WorkerIdentity {
     /// Name of the worker; the Batch job id or the capacity's id where there is one.
     pub worker: String,
     /// Where it runs.
@@ -23,17 +23,24 @@ pub struct Identity {
     pub device: String,
 }
 
-/// Tells that a consumer lives.
+impl WorkerIdentity {
+    /// Name and device, as records name who processed a photo.
+    pub fn signature(&self) -> String {
+        format!("{} ({})", self.worker, self.device)
+    }
+}
+
+/// Stores heartbeats of a consumer.
 pub struct HeartbeatReporter {
-    /// Who.
-    pub identity: Identity,
+    /// Which worker.
+    pub identity: WorkerIdentity,
     /// Its counts.
     pub progress: Arc<Progress>,
     /// Its networks, for name and version of the bundle.
     pub inspector: Arc<ActiveInspector>,
     /// Where heartbeats go.
     pub records: Arc<dyn Records>,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
     /// Time between two of them.
     pub every: Duration,
@@ -49,7 +56,7 @@ const BEAT_MIN: Duration = Duration::from_secs(2);
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 impl HeartbeatReporter {
-    /// Beats until stopped, and once more at the end.
+    /// Stores a heartbeat at every interval until shutdown, and one more at the end.
     pub async fn run(self, mut stop: ShutdownSignal) {
         let started = self.clock.now();
         let mut window: VecDeque<(Duration, u64)> = VecDeque::new();
@@ -79,15 +86,13 @@ impl HeartbeatReporter {
         let now = self.clock.now();
         let done = self.progress.settled.load(Ordering::Relaxed);
         let inspector = self.inspector.get();
-        let bundle = inspector.bundle();
         let document = HeartbeatDocument {
             worker: self.identity.worker.clone(),
             at: now,
             started_at: started,
             host: self.identity.host.clone(),
             device: self.identity.device.clone(),
-            bundle_name: bundle.name.clone(),
-            bundle_version: bundle.version.clone(),
+            bundle: inspector.bundle().id.clone(),
             photos_done: count(done),
             photos_failed: count(self.progress.failed.load(Ordering::Relaxed)),
             photos_per_second: throughput(window, self.clock.ticks(), done),
@@ -103,7 +108,7 @@ impl HeartbeatReporter {
             at: now,
             body,
         };
-        // Bounded: a call that hangs must not make a healthy worker look dead until it returns.
+        // Bounded: a call that hangs must not make a healthy worker look unresponsive until it returns.
         tokio::select! {
             biased;
             stored = self.records.beat(&beat) => {

@@ -1,38 +1,38 @@
-//! Whether a worker without work may leave: the fewest workers that are wanted stay up.
+//! Whether an idle worker may exit: the configured minimum of workers keeps running.
 //!
-//! Each worker decides for itself, from the heartbeats of all ([`stays`]). A worker that leaves says so in its last
-//! heartbeat and is not counted from then on. One that was killed counts until its heartbeat is old: at worst another one
-//! leaves meanwhile, and the scaler, which goes by level, starts one.
+//! Each worker decides for itself, from the heartbeats of all ([`stays`]). A worker that exits marks its last heartbeat as
+//! draining and is not counted from then on. One that was killed counts until its heartbeat expires: at worst another one
+//! exits meanwhile, and the scaler, which reconciles by level, starts a new one.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::Timestamp;
-use walkaround_domain::scaling::stays;
+use walkaround_domain::scaling::{RunningWorker, stays};
 use walkaround_messages::{HeartbeatDocument, WorkerState, parse_heartbeat};
 use walkaround_ports::{Clock, Records};
 
 /// Reading the heartbeats may take this long.
 const READ_MAX: Duration = Duration::from_secs(10);
 
-/// The fewest workers of a lane, as one of them sees it.
+/// The minimum number of workers of a lane, checked by one of them.
 pub struct FewestWorkers {
-    /// Heartbeats.
+    /// Where the heartbeats are stored.
     pub records: Arc<dyn Records>,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
     /// This worker's name.
     pub worker: String,
     /// When it started.
     pub started_at: Timestamp,
-    /// Fewest workers.
+    /// Workers that keep running without work.
     pub workers_min: u32,
-    /// A worker whose last heartbeat is older is not there.
+    /// A worker whose last heartbeat is older counts as gone.
     pub beat_max_age: Duration,
 }
 
 impl FewestWorkers {
-    /// Whether this worker may leave. One that cannot know stays, and asks again when it was idle for as long again.
+    /// Whether this worker may exit. One that cannot read the heartbeats stays, and asks again after another idle time.
     pub async fn may_leave(&self) -> bool {
         if self.workers_min == 0 {
             return true;
@@ -40,17 +40,24 @@ impl FewestWorkers {
         let Some(there) = self.others().await else {
             return false;
         };
-        let there: Vec<(Timestamp, &str)> = there
+        let running: Vec<RunningWorker<'_>> = there
             .iter()
             .filter(|beat| beat.state != WorkerState::Draining)
-            .map(|beat| (beat.started_at, beat.worker.as_str()))
+            .map(|beat| RunningWorker {
+                started_at: beat.started_at,
+                name: &beat.worker,
+            })
             .collect();
-        let stays = stays((self.started_at, &self.worker), &there, self.workers_min);
+        let me = RunningWorker {
+            started_at: self.started_at,
+            name: &self.worker,
+        };
+        let stays = stays(me, &running, self.workers_min);
         if stays {
             info!(
                 worker = self.worker,
                 workers_min = self.workers_min,
-                "idle, and stays: one of the fewest workers"
+                "idle, but kept: one of the minimum number of workers"
             );
         }
         !stays
@@ -67,7 +74,7 @@ impl FewestWorkers {
             }
         };
         match read {
-            // What cannot be read is of another version: it counts as not there.
+            // What cannot be read is of another version: it counts as gone.
             Ok(beats) => Some(
                 beats
                     .iter()

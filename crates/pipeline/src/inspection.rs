@@ -1,11 +1,12 @@
-//! Looking at a photo: bytes in; verdict, findings and a marked picture out.
+//! Inspecting a photo: bytes in; verdict, findings and a marked picture out.
 //!
 //! Four steps, so that a worker can run each where it belongs (CPU pool, device thread) and batch the two
-//! in the middle: [`prepare`] → [`Engine::screening`] → [`Engine::segment`] → [`conclude`], then
-//! [`render`]. [`inspect`] runs them in a row for one photo.
+//! in the middle: [`prepare`] → [`Engine::screen`] → [`Engine::segment`] → [`conclude`], then
+//! [`render`]. [`inspect`] runs them in sequence for one photo.
 
 use crate::memory::MemoryBudget;
 use image::RgbImage;
+use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
@@ -15,17 +16,17 @@ use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::overlay::{self, OverlayStyle};
 use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 
-/// How photos are looked at.
+/// How photos are inspected.
 #[derive(Debug, Clone)]
 pub struct InspectionSettings {
     /// Bounds on what is decoded.
     pub limits: Limits,
-    /// Look of the marked picture; none when no picture is wanted. It never changes what the networks see.
+    /// Style of the marked picture; none for no picture. It never changes the input of the networks.
     pub overlay: Option<OverlayStyle>,
     /// Also report the classes that a bundle reports only on request.
     pub all_classes: bool,
-    /// Whether a gate that says clean stops before the segmenters. Off only to measure what the gate does;
-    /// a photo without a vehicle is never segmented.
+    /// Whether photos that the gate finds clean skip the segmenters. Off only to measure the gate; a photo without a
+    /// vehicle is never segmented.
     pub gate_stops: bool,
 }
 
@@ -40,20 +41,20 @@ impl Default for InspectionSettings {
     }
 }
 
-/// Least long side that quality is measured on, in pixels.
+/// Minimum long side that quality is measured on, in pixels.
 const QUALITY_LONG_SIDE: u32 = 512;
-/// Largest file, in bytes, that is kept until the marked picture is drawn. The picture of a larger one is drawn
-/// on the pixels that the networks saw.
+/// Largest file, in bytes, that is kept until the marked picture is drawn. The picture of a larger file is drawn on the
+/// pixels that were decoded for the networks.
 const KEPT_FILE_BYTES_MAX: usize = 16 << 20;
 
-/// Least long side, in pixels, at which a photo is decoded for quality and networks, of which the largest input of
-/// the bundle has the long side `networks`. Nothing else has a say: the same photo and bundle give the same
-/// pixels, and so the same verdict, whatever else is wanted of the look.
+/// Minimum long side, in pixels, at which a photo is decoded for quality and networks; `networks` is the long side of the
+/// bundle's largest input. It depends on nothing else: the same photo and bundle give the same pixels, and so the same
+/// verdict.
 pub fn decode_long_side(networks: u32) -> u32 {
     networks.max(QUALITY_LONG_SIDE)
 }
 
-/// A monotonic clock: time since any fixed moment. Handed in: nothing below the binaries reads a clock.
+/// A monotonic clock: time since any fixed moment. Passed in: nothing below the binaries reads a clock.
 pub type Ticks<'a> = &'a dyn Fn() -> Duration;
 
 /// Time spent on one photo.
@@ -77,18 +78,18 @@ pub struct Timings {
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// Upright, perhaps scaled down.
-    pub pixels: RgbImage,
+    pub pixels: Arc<RgbImage>,
     /// Size of the upright original.
     pub original: Size,
     /// Measured quality.
     pub quality: Quality,
-    /// Why it is unusable; empty when it can be looked at.
+    /// Why it is unusable; empty when it is usable.
     pub reasons: Vec<Reason>,
     /// Time spent so far.
     pub timings: Timings,
 }
 
-/// What came of looking at one photo.
+/// The result of inspecting one photo.
 #[derive(Debug, Clone)]
 pub struct PhotoResult {
     /// The verdict.
@@ -97,7 +98,7 @@ pub struct PhotoResult {
     pub reasons: Vec<Reason>,
     /// The decoded photo; none when it could not be decoded.
     pub photo: Option<Prepared>,
-    /// What locator and gates said; none when they were not asked.
+    /// Output of locator and gates; none when they did not run.
     pub screening: Option<Screening>,
     /// Damaged regions.
     pub findings: Vec<Finding>,
@@ -106,7 +107,7 @@ pub struct PhotoResult {
 }
 
 impl PhotoResult {
-    /// The outcome for a photo that cannot even be decoded.
+    /// The result of a photo that cannot be decoded.
     pub fn refused(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Unusable,
@@ -121,7 +122,7 @@ impl PhotoResult {
 
 /// What [`prepare`] needs besides the bytes.
 pub struct Preparation<'a> {
-    /// How photos are looked at.
+    /// How photos are inspected.
     pub settings: &'a InspectionSettings,
     /// The bundle's bounds on quality.
     pub quality: &'a QualityPolicy,
@@ -154,7 +155,7 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
         ..Timings::default()
     };
     Ok(Prepared {
-        pixels: decoded.pixels,
+        pixels: Arc::new(decoded.pixels),
         original: decoded.original,
         quality,
         reasons,
@@ -162,7 +163,7 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
     })
 }
 
-/// Decoders read what strangers send: a panic in one costs the photo, not the process.
+/// Decoders read untrusted input: a panic in one fails the photo, not the process.
 fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, Reason> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(Reason::new(
@@ -172,14 +173,15 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
     })
 }
 
-/// The verdict on a prepared photo, from what the networks said about it.
+/// The verdict on a prepared photo, from the output of the networks.
 ///
 /// `screening` is none when the photo's quality stopped it; `maps` is empty when a gate did.
 pub fn conclude(
     photo: Prepared,
     screening: Option<Screening>,
     maps: &[ProbabilityMap],
-    (classes, all_classes): (&[ClassSpec], bool),
+    classes: &[ClassSpec],
+    all_classes: bool,
 ) -> PhotoResult {
     let mut reasons = photo.reasons.clone();
     if screening.is_some_and(|look| look.vehicle == Vehicle::Absent) {
@@ -207,7 +209,7 @@ pub fn conclude(
     }
 }
 
-/// Looks at one photo from start to end, on the calling thread, without rendering it.
+/// Inspects one photo on the calling thread, without rendering it.
 ///
 /// # Errors
 /// [`EngineError`] when a network fails; whatever is wrong with the photo is a verdict, not an error.
@@ -233,18 +235,18 @@ pub fn inspect(
         segmented = if passed { (with.ticks)() } else { looked_at };
         (first, maps) = (Some(look), found);
     }
-    let mut result = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
+    let mut result = conclude(photo, first, &maps, engine.classes(), with.settings.all_classes);
     result.timings.screening = looked_at - begin;
     result.timings.segment = segmented - looked_at;
     result.timings.findings = (with.ticks)() - segmented;
     Ok(result)
 }
 
-/// What [`render`] needs besides the photo that was looked at.
+/// What [`render`] needs besides the result.
 pub struct Rendering<'a> {
     /// The photo's file, if it was kept: see [`keeps_file`].
     pub file: Option<&'a [u8]>,
-    /// How photos are looked at.
+    /// How photos are inspected.
     pub settings: &'a InspectionSettings,
     /// The bundle's classes.
     pub classes: &'a [ClassSpec],
@@ -256,8 +258,8 @@ pub struct Rendering<'a> {
     pub ticks: Ticks<'a>,
 }
 
-/// Whether the file of a photo, of so many bytes, is needed until its marked picture is drawn: the picture is to be
-/// larger than what the networks see.
+/// Whether the file of a photo, of this many bytes, is needed until its marked picture is drawn: the picture is larger than
+/// the pixels that were decoded for the networks.
 pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize) -> bool {
     let shown = settings.overlay.as_ref().map_or(0, |style| style.long_side_max);
     let decoded = photo.pixels.width().max(photo.pixels.height());
@@ -265,10 +267,10 @@ pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize)
 }
 
 /// The marked picture of a photo as JPEG bytes; none when the photo could not be decoded or no overlay is
-/// wanted. Where the style wants more pixels than the networks, the file is decoded once more, larger.
+/// wanted. Where the style wants more pixels than the networks, the file is decoded again, larger.
 ///
 /// # Errors
-/// When the encoder fails, in its words.
+/// When the encoder fails.
 pub fn render(
     result: &mut PhotoResult,
     with: &Rendering<'_>,
@@ -294,8 +296,8 @@ pub fn render(
     Ok(Some(jpeg))
 }
 
-/// The photo decoded again for people to see. None where its pixels for the networks serve, or where more would not
-/// fit the limits: a marked picture is no reason to refuse a photo.
+/// The photo decoded again, for the marked picture. None where the pixels for the networks are enough, or where more would
+/// exceed the limits: a marked picture is no reason to refuse a photo.
 fn larger_picture(photo: &Prepared, long_side: u32, with: &Rendering<'_>) -> Option<RgbImage> {
     let bytes = with
         .file

@@ -1,5 +1,5 @@
-//! The look at photos for asynchronous callers: decoding and rendering on a bounded CPU pool, networks on a
-//! thread of their own that gathers photos into batches.
+//! Inspection for asynchronous callers: decoding and rendering on a bounded CPU pool, networks on device threads that run
+//! photos in batches.
 //!
 //! [`Compute::Inline`] runs everything on the calling task instead: a simulation stays on one thread.
 
@@ -10,14 +10,13 @@ use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prep
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchingPolicy;
-use batcher::{Batcher, Batching, own_picture};
-use image::RgbImage;
+use batcher::{Batcher, Batching, self_test_image};
 pub use monitor::{EngineMonitor, RunError};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use walkaround_domain::Reason;
+use walkaround_domain::{BundleId, Reason, UnitRect};
 use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ClassSpec;
@@ -41,9 +40,9 @@ pub struct InspectorSettings {
     pub compute: Compute,
     /// Bytes that decoding may take at once.
     pub decode_bytes_max: u64,
-    /// How photos are gathered for the networks.
+    /// Batches for the networks.
     pub batch: BatchingPolicy,
-    /// Who watches the health of the engines.
+    /// Health of the engines.
     pub monitor: Arc<EngineMonitor>,
 }
 
@@ -59,7 +58,7 @@ impl Default for InspectorSettings {
     }
 }
 
-/// Looks at photos, many at a time.
+/// Inspects photos, many at a time.
 pub struct Inspector {
     settings: InspectorSettings,
     bundle: BundleInfo,
@@ -70,11 +69,11 @@ pub struct Inspector {
     clock: Arc<dyn Clock>,
 }
 
-/// The looker in use. A new one takes over between photos: each photo keeps the one that it began with.
+/// The inspector in use. It can be replaced between photos: each photo keeps the one that it began with.
 pub struct ActiveInspector(RwLock<Arc<Inspector>>);
 
 impl ActiveInspector {
-    /// Begins with this one.
+    /// Starts with this inspector.
     pub fn new(inspector: Inspector) -> Arc<Self> {
         Arc::new(Self(RwLock::new(Arc::new(inspector))))
     }
@@ -84,40 +83,38 @@ impl ActiveInspector {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another one in its place. The old one ends with the last photo that has it.
+    /// Replaces the inspector. The old one is dropped with the last photo that uses it.
     pub fn replace(&self, inspector: Inspector) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inspector);
     }
 }
 
-/// What the networks' bundle says of itself.
+/// Name, classes and bounds of a bundle.
 #[derive(Debug, Clone)]
 pub struct BundleInfo {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Classes.
+    /// Name and version.
+    pub id: BundleId,
+    /// The classes that its segmenters find.
     pub classes: Arc<[ClassSpec]>,
     quality: QualityPolicy,
     long_side: u32,
 }
 
-/// A photo that was looked at, ready to be stored.
+/// The result of a photo, ready to be stored.
 pub struct EncodedResult {
-    /// Verdict, findings, timings. The pixels are gone.
+    /// Verdict, findings, timings; without pixels.
     pub result: PhotoResult,
     /// The photo's file.
     pub photo: FileDigest,
-    /// Name and version of the bundle that looked.
-    pub bundle: (String, String),
+    /// The bundle whose networks ran.
+    pub bundle: BundleId,
     /// The report: findings with outlines and masks, as JSON. The same photo and bundle give the same bytes.
     pub report: Vec<u8>,
     /// The marked picture as JPEG.
     pub overlay: Option<Vec<u8>>,
 }
 
-/// A photo's file, once it is gone.
+/// Size and digest of a photo's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigest {
     /// SHA-256 of its bytes.
@@ -126,7 +123,7 @@ pub struct FileDigest {
     pub bytes: u64,
 }
 
-/// A decoded photo on its way through the networks.
+/// A decoded photo between the steps of its inspection.
 pub struct PhotoInProgress {
     photo: Prepared,
     file: FileDigest,
@@ -137,33 +134,53 @@ pub struct PhotoInProgress {
 }
 
 impl PhotoInProgress {
-    /// Whether quality lets the networks look at it.
+    /// Whether its quality is good enough for the networks.
     pub fn usable(&self) -> bool {
         self.photo.reasons.is_empty()
     }
 
-    /// What locator and gates said, once asked.
+    /// Output of locator and gates, once they ran.
     pub fn screening(&self) -> Option<Screening> {
         self.screening
     }
 }
 
-impl Inspector {
-    /// A looker on one engine, which moves to the device thread (or stays here with [`Compute::Inline`]).
-    pub fn new(engine: Box<dyn Engine>, settings: InspectorSettings, clock: Arc<dyn Clock>) -> Self {
-        Self::with_engines(engine, Vec::new(), settings, clock)
+/// Engines of one bundle, at least one.
+pub struct EngineSet {
+    first: Box<dyn Engine>,
+    others: Vec<Box<dyn Engine>>,
+}
+
+impl EngineSet {
+    /// One engine.
+    pub fn of(first: Box<dyn Engine>) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
     }
 
-    /// A looker on several engines of one bundle, each on a thread of its own: on a CPU, one a core.
-    pub fn with_engines(
-        engine: Box<dyn Engine>,
-        more: Vec<Box<dyn Engine>>,
-        settings: InspectorSettings,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    /// Adds an engine of the same bundle.
+    pub fn push(&mut self, engine: Box<dyn Engine>) {
+        self.others.push(engine);
+    }
+
+    fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+impl Inspector {
+    /// An inspector on one engine, which moves to the device thread (or stays here with [`Compute::Inline`]).
+    pub fn new(engine: Box<dyn Engine>, settings: InspectorSettings, clock: Arc<dyn Clock>) -> Self {
+        Self::with_engines(EngineSet::of(engine), settings, clock)
+    }
+
+    /// An inspector on several engines, each on a thread of its own: on a CPU, one a core.
+    pub fn with_engines(engines: EngineSet, settings: InspectorSettings, clock: Arc<dyn Clock>) -> Self {
+        let engine = &engines.first;
         let bundle = BundleInfo {
-            name: engine.bundle_name().to_owned(),
-            version: engine.bundle_version().to_owned(),
+            id: BundleId::new(engine.bundle_name(), engine.bundle_version()),
             classes: engine.classes().into(),
             quality: *engine.quality(),
             long_side: engine.long_side(),
@@ -173,12 +190,12 @@ impl Inspector {
             Compute::Inline => 1,
         };
         Self {
-            engines: more.len() + 1,
+            engines: engines.len(),
             bundle,
             memory: Arc::new(MemoryBudget::new(settings.decode_bytes_max)),
             cpu: Arc::new(Semaphore::new(threads)),
             batcher: Batcher::start(
-                (engine, more),
+                engines,
                 Batching {
                     compute: settings.compute,
                     settings: settings.batch,
@@ -213,15 +230,11 @@ impl Inspector {
         .await
     }
 
-    /// Decodes a photo and measures its quality. `file` is what [`Inspector::digest`] said of its bytes.
+    /// Decodes a photo and measures its quality. `file` is what [`Inspector::digest`] returned for its bytes.
     ///
     /// # Errors
     /// The reason why it is unusable; [`Inspector::refused`] makes a result of it.
-    pub async fn prepare(
-        &self,
-        bytes: Vec<u8>,
-        file: FileDigest,
-    ) -> Result<PhotoInProgress, (Reason, FileDigest)> {
+    pub async fn prepare(&self, bytes: Vec<u8>, file: FileDigest) -> Result<PhotoInProgress, Reason> {
         let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
@@ -241,40 +254,35 @@ impl Inspector {
                     screening: None,
                     maps: Vec::new(),
                 }),
-                Err(reason) => Err((reason, file)),
+                Err(reason) => Err(reason),
             }
         })
         .await
     }
 
-    /// Asks locator and gates.
+    /// Runs locator and gates.
     ///
     /// # Errors
-    /// When a network fails; the error says who is at fault.
+    /// When a network fails; the error says whether photo or engine is at fault.
     pub async fn screen(&self, photo: &mut PhotoInProgress) -> Result<Screening, RunError> {
         let begin = self.clock.ticks();
-        let pixels = std::mem::take(&mut photo.photo.pixels);
-        let (pixels, answer) = self.batcher.screen(pixels).await;
-        photo.photo.pixels = pixels;
-        let look = answer?;
+        let screening = self.batcher.screen(Arc::clone(&photo.photo.pixels)).await?;
         photo.photo.timings.screening = self.clock.ticks() - begin;
-        photo.screening = Some(look);
-        Ok(look)
+        photo.screening = Some(screening);
+        Ok(screening)
     }
 
-    /// Asks the segmenters.
+    /// Runs the segmenters.
     ///
     /// # Errors
-    /// When a network fails; the error says who is at fault.
+    /// When a network fails; the error says whether photo or engine is at fault.
     pub async fn segment(&self, photo: &mut PhotoInProgress) -> Result<(), RunError> {
         let begin = self.clock.ticks();
-        let region = photo
-            .screening
-            .map_or(walkaround_domain::UnitRect::WHOLE, |l| l.vehicle.region());
-        let pixels = std::mem::take(&mut photo.photo.pixels);
-        let (pixels, answer) = self.batcher.segment(pixels, region).await;
-        photo.photo.pixels = pixels;
-        photo.maps = answer?;
+        let region = photo.screening.map_or(UnitRect::WHOLE, |l| l.vehicle.region());
+        photo.maps = self
+            .batcher
+            .segment(Arc::clone(&photo.photo.pixels), region)
+            .await?;
         photo.photo.timings.segment = self.clock.ticks() - begin;
         Ok(())
     }
@@ -289,10 +297,15 @@ impl Inspector {
         self.compute(move || {
             let ticks = || clock.ticks();
             let begin = ticks();
-            let classes = (&*bundle.classes, settings.all_classes);
-            let mut result = inspection::conclude(photo.photo, photo.screening, &photo.maps, classes);
+            let mut result = inspection::conclude(
+                photo.photo,
+                photo.screening,
+                &photo.maps,
+                &bundle.classes,
+                settings.all_classes,
+            );
             result.timings.findings = ticks() - begin;
-            let label = format!("{} {}", bundle.name, bundle.version);
+            let label = bundle.id.to_string();
             let with = Rendering {
                 file: photo.bytes.as_deref(),
                 settings: &settings,
@@ -302,7 +315,7 @@ impl Inspector {
                 ticks: &ticks,
             };
             let overlay = inspection::render(&mut result, &with).map_err(|e| e.to_string())?;
-            finished(result, (photo.file, &name), &bundle, overlay)
+            encode(result, photo.file, &name, &bundle, overlay)
         })
         .await
     }
@@ -312,11 +325,11 @@ impl Inspector {
     /// # Errors
     /// When the report cannot be encoded.
     pub fn refused(&self, reason: Reason, file: FileDigest, name: &str) -> Result<EncodedResult, String> {
-        finished(PhotoResult::refused(reason), (file, name), &self.bundle, None)
+        encode(PhotoResult::refused(reason), file, name, &self.bundle, None)
     }
 
-    /// Time of one segmentation on this machine, measured on the engine's own picture: the shortest of one more than there are
-    /// engines, so that one of them is warm by then (its networks loaded, its memory had).
+    /// Time of one segmentation on this machine, measured on the self-test image: the shortest of one run more than there
+    /// are engines, so that at least one run is on a warm engine.
     ///
     /// # Errors
     /// When a network fails.
@@ -324,20 +337,14 @@ impl Inspector {
         let mut shortest = Duration::MAX;
         for _ in 0..=self.engines {
             let begin = self.clock.ticks();
-            let (_, answer) = self
-                .batcher
-                .segment(
-                    own_picture(self.bundle.long_side),
-                    walkaround_domain::UnitRect::WHOLE,
-                )
-                .await;
-            answer?;
+            let image = Arc::new(self_test_image(self.bundle.long_side));
+            self.batcher.segment(image, UnitRect::WHOLE).await?;
             shortest = shortest.min(self.clock.ticks() - begin);
         }
         Ok(shortest)
     }
 
-    /// Asks an engine with a picture of its own whether it works.
+    /// Runs an engine on the self-test image.
     ///
     /// # Errors
     /// [`RunError::Engine`] when it does not.
@@ -363,22 +370,23 @@ impl Inspector {
     }
 }
 
-fn finished(
+fn encode(
     mut result: PhotoResult,
-    (file, name): (FileDigest, &str),
+    file: FileDigest,
+    name: &str,
     bundle: &BundleInfo,
     overlay: Option<Vec<u8>>,
 ) -> Result<EncodedResult, String> {
-    // Pixels are the bulk of a result and are not needed any more.
+    // Pixels are most of the memory of a result and are no longer needed.
     if let Some(photo) = &mut result.photo {
-        photo.pixels = RgbImage::default();
+        photo.pixels = Arc::default();
     }
-    let report = photo_report(name, Some(&file.sha256), &result, (&bundle.name, &bundle.version));
+    let report = photo_report(name, Some(&file.sha256), &result, &bundle.id);
     let report = serde_json::to_vec(&report).map_err(|e| e.to_string())?;
     Ok(EncodedResult {
         result,
         photo: file,
-        bundle: (bundle.name.clone(), bundle.version.clone()),
+        bundle: bundle.id.clone(),
         report,
         overlay,
     })

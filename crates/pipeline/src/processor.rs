@@ -1,12 +1,13 @@
-//! What triage and the segmentation worker share: taking a request up, fetching and preparing its photo,
-//! and what becomes of trouble ([`ProcessingError`]).
+//! What triage and the segmentation worker share: loading or creating an inspection, fetching and decoding its photo,
+//! settling it, and what becomes of its message when that fails ([`ProcessingError`]).
 
 mod attempt;
 mod error;
 mod identity;
+mod photo;
 
 use crate::consumer::{Disposition, Progress};
-use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector, PhotoInProgress};
+use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector};
 use crate::report::timings_ms;
 use crate::retry::{Jitter, RetryPolicy};
 use crate::settle::Settler;
@@ -14,42 +15,44 @@ use crate::store::VersionedInspection;
 use crate::telemetry::{PipelineEvent, Settled, Telemetry};
 pub use attempt::{Attempt, Isolation, Permit, Stage};
 use error::store_error;
-pub use error::{ProcessingError, encode_error};
+pub use error::{PhotoFailure, ProcessingError, encode_error};
 pub use identity::PhotoRequest;
+pub use photo::{DecodeOutcome, OpenPhoto, proceed};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_domain::BundleId;
 use walkaround_ports::{
     ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PARKED_FROM, PARKED_REASON, PhotoSource, Queue,
     ResultKey,
 };
 
-/// Everything that looking at a message's photo needs.
+/// Everything that processing a message's photo needs.
 pub struct RequestProcessor {
-    /// Photos.
+    /// Where photos are fetched from.
     pub source: Arc<dyn PhotoSource>,
-    /// Networks.
+    /// The networks in use.
     pub inspector: Arc<ActiveInspector>,
-    /// Results.
+    /// Stores and publishes results.
     pub settler: Settler,
-    /// Where messages are parked that cannot even be tied to an id.
+    /// Dead-letter queue, for messages that have no id.
     pub dead: Arc<dyn Queue>,
     /// Bounds of retrying.
     pub retry: RetryPolicy,
-    /// Chance for the jitter.
+    /// Jitter of the delays.
     pub jitter: Arc<Jitter>,
     /// Largest photo, in bytes.
     pub photo_bytes_max: u64,
-    /// Keeps photos at which processes died apart from the others.
+    /// Runs photos that crashed a process with nothing else in flight.
     pub isolation: Isolation,
     /// Counts for heartbeats.
     pub progress: Arc<Progress>,
-    /// Who is told what happens, for metrics.
+    /// Counts events, for metrics.
     pub telemetry: Arc<dyn Telemetry>,
-    /// Time from a stop to the end of the process, at most.
+    /// Longest time from a shutdown signal to the end of the process.
     pub drain_budget: Duration,
-    /// Name of the queue that is worked off, for parked messages.
+    /// Name of the consumed queue, for parked messages.
     pub queue_name: &'static str,
 }
 
@@ -57,30 +60,8 @@ pub struct RequestProcessor {
 const REASON_BYTES_MAX: usize = 500;
 
 impl RequestProcessor {
-    /// The decoded photo, or the finished result when there is nothing to decode. The photo is the message's: the
-    /// record's URL has lost its query.
-    ///
-    /// # Errors
-    /// [`ProcessingError`] when the photo cannot be had.
-    pub async fn prepare(
-        &self,
-        inspector: &Inspector,
-        at: &mut PhotoRequest<'_>,
-    ) -> Result<Result<PhotoInProgress, EncodedResult>, ProcessingError> {
-        let (bytes, file) = self.take_file(inspector, at).await?;
-        at.attempt.reached(Stage::Looking);
-        match inspector.prepare(bytes, file).await {
-            Ok(in_flight) => Ok(Ok(in_flight)),
-            Err((reason, file)) => {
-                let name = at.request.photo.to_string();
-                let finished = inspector.refused(reason, file, &name);
-                Ok(Err(finished.map_err(encode_error)?))
-            }
-        }
-    }
-
     /// Settles an inspection with the result that another one of the same bytes and bundle has; false when there is
-    /// none, and the photo has to be looked at.
+    /// none, and the photo has to be inspected.
     ///
     /// # Errors
     /// [`ProcessingError`] when it could not be stored.
@@ -88,14 +69,14 @@ impl RequestProcessor {
         &self,
         inspector: &Inspector,
         entry: &VersionedInspection,
-        (file, attempt): (FileDigest, &Attempt<'_>),
+        file: FileDigest,
+        attempt: &Attempt<'_>,
     ) -> Result<bool, ProcessingError> {
         attempt.reached(Stage::Storing);
-        let bundle = inspector.bundle();
-        let key = result_key(&file, (&bundle.name, &bundle.version));
+        let key = result_key(&file, &inspector.bundle().id);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
-        let wanted = (&key, inspector.makes_overlays());
-        let reused = self.settler.reuse(entry, wanted, total).await;
+        let overlay = inspector.makes_overlays();
+        let reused = self.settler.reuse(entry, &key, overlay, total).await;
         let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };
@@ -103,14 +84,14 @@ impl RequestProcessor {
             verdict: reused.verdict,
             reasons: reused.reasons,
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
-            bundle: (key.bundle, key.version),
+            bundle: key.bundle,
             timings_ms: reused.timings_ms,
             photo_bytes: file.bytes,
         }));
         Ok(true)
     }
 
-    /// Stores the result of an attempt, publishes it.
+    /// Stores the result of an attempt and publishes it.
     ///
     /// # Errors
     /// [`ProcessingError`] when it could not be stored.
@@ -123,7 +104,7 @@ impl RequestProcessor {
         attempt.reached(Stage::Storing);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let id = entry.inspection.request.id.clone();
-        let key = result_key(&finished.photo, (&finished.bundle.0, &finished.bundle.1));
+        let key = result_key(&finished.photo, &finished.bundle);
         let settled = Settled {
             verdict: finished.result.verdict,
             reasons: finished.result.reasons.iter().map(|reason| reason.code).collect(),
@@ -144,8 +125,8 @@ impl RequestProcessor {
 
     /// Parks a message with its reason; it is acknowledged only once it is safely parked.
     pub async fn park(&self, delivery: &Delivery, reason: &str) -> Disposition {
-        // What no queue takes could never be parked: the sender's attributes make room for these two, and the
-        // end of a body for all of them.
+        // A queue bounds attributes and body: the sender's attributes make room for these two, and the end of the body for
+        // all attributes.
         let sent = delivery.attributes.clone().into_iter();
         let mut attributes: BTreeMap<String, String> = sent.take(ATTRIBUTES_MAX - 2).collect();
         let shown: String = reason.chars().take(REASON_BYTES_MAX / 4).collect();
@@ -187,10 +168,9 @@ impl RequestProcessor {
     }
 }
 
-fn result_key(file: &FileDigest, (bundle, version): (&str, &str)) -> ResultKey {
+fn result_key(file: &FileDigest, bundle: &BundleId) -> ResultKey {
     ResultKey {
         photo_sha256: file.sha256,
-        bundle: bundle.to_owned(),
-        version: version.to_owned(),
+        bundle: bundle.clone(),
     }
 }

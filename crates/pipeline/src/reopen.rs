@@ -4,7 +4,7 @@
 //! message that finds a failed record and changes nothing; the inspection is still failed, and is found again. Should the
 //! record be opened so late that the message may have come before, the message is sent once more: twice is harmless.
 
-use crate::store::{InspectionStore, InspectionStoreError, VersionedInspection, entry};
+use crate::store::{Advanced, InspectionStore, InspectionStoreError, VersionedInspection, entry};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef};
@@ -267,10 +267,9 @@ impl Reopener {
 
     async fn open(&self, entry: VersionedInspection, sent_at: Duration, url: Option<&str>) -> Reopened {
         let request = entry.inspection.request.clone();
-        let happened = (&Event::Reopen, self.clock.now());
-        match self.store.apply(entry, happened, &|_| {}).await {
-            Ok((_, true)) => {}
-            Ok((entry, false)) => return Reopened::NotFailed(entry.inspection.phase.as_str()),
+        match self.store.advance(entry, &Event::Reopen, self.clock.now()).await {
+            Ok(Advanced { changed: true, .. }) => {}
+            Ok(Advanced { entry, .. }) => return Reopened::NotFailed(entry.inspection.phase.as_str()),
             Err(InspectionStoreError::Illegal(illegal)) => return Reopened::NotFailed(illegal.from),
             Err(error) => return Reopened::Error(error.to_string()),
         }

@@ -3,18 +3,19 @@
 use crate::inspection::{PhotoResult, Timings, vehicle_box};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use walkaround_domain::BundleId;
 use walkaround_inference::Vehicle;
 use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
-use walkaround_messages::{BundleDocument, FindingDocument, PhotoReport, QualityDocument};
+use walkaround_messages::{FindingDocument, PhotoReport, QualityDocument};
 use walkaround_vision::rle;
 
 /// The report of a photo, without timings: the same photo and bundle give the same report, so that a second
-/// look stores the same bytes. `bundle` is name and version.
+/// inspection stores the same bytes.
 pub fn photo_report(
     photo: &str,
     sha256: Option<&[u8; 32]>,
     result: &PhotoResult,
-    bundle: (&str, &str),
+    bundle: &BundleId,
 ) -> PhotoReport {
     let original = result.photo.as_ref().map(|p| p.original);
     let vehicle = match result.screening.map(|f| f.vehicle) {
@@ -42,10 +43,7 @@ pub fn photo_report(
             .iter()
             .map(|f| FindingDocument::new(f, rle::to_string(&f.rle)))
             .collect(),
-        bundle: BundleDocument {
-            name: bundle.0.to_owned(),
-            version: bundle.1.to_owned(),
-        },
+        bundle: bundle.into(),
         timings_ms: BTreeMap::new(),
     }
 }

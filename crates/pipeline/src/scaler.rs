@@ -130,7 +130,8 @@ impl Scaler {
             desired: desired_workers(&backlog, &level, &self.policy.scaling),
             back_off: back_off(
                 before.back_off.as_ref(),
-                (&view.ended, &view.ready),
+                &view.ended,
+                &view.ready,
                 now,
                 &self.policy.back_off,
             ),
@@ -138,7 +139,7 @@ impl Scaler {
         };
         (tick.ended, tick.failed) = self.end_stale(&view.stale).await;
         let started = self.start(&view, &mut tick, now).await;
-        let state = self.next_state((&before, now), &view, (&tick, &started));
+        let state = self.next_state(&before, &view, &tick, &started);
         match self.write(&state).await {
             Ok(()) => self.take_back(&state, depth.ready, &mut tick).await,
             Err(error) => {
@@ -235,12 +236,8 @@ impl Scaler {
         (ended, failed)
     }
 
-    fn next_state(
-        &self,
-        (before, now): (&LaneState, Timestamp),
-        view: &View<'_>,
-        (tick, started): (&Tick, &[String]),
-    ) -> LaneState {
+    fn next_state(&self, before: &LaneState, view: &View<'_>, tick: &Tick, started: &[String]) -> LaneState {
+        let now = view.now;
         let live = u32::try_from(view.ready.len()).unwrap_or(u32::MAX);
         let awaited = tick.desired > 0 && live == 0;
         let (mut asked_for, mut cold_start) = (Vec::new(), before.cold_start);

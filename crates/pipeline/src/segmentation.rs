@@ -1,8 +1,8 @@
-//! The segmentation: what a worker does with a message of the segmentation queue.
+//! The handler of a worker: what it does with a message of the segmentation queue.
 
 use crate::consumer::{Disposition, Handler};
 use crate::invocation::InvocationDeadline;
-use crate::processor::{Attempt, PhotoRequest, ProcessingError, RequestProcessor, encode_error};
+use crate::processor::{Attempt, OpenPhoto, PhotoRequest, ProcessingError, RequestProcessor, proceed};
 use crate::shutdown::ShutdownSignal;
 use async_trait::async_trait;
 use walkaround_domain::identity::Difference;
@@ -12,7 +12,7 @@ use walkaround_ports::Delivery;
 
 /// The worker's handler.
 pub struct Segmentation {
-    /// Photo, networks, results.
+    /// Fetches, inspects and settles photos.
     pub processor: RequestProcessor,
 }
 
@@ -36,7 +36,7 @@ impl Handler for Segmentation {
         let work = Box::pin(self.one(&mut at, stop));
         let ended = self
             .processor
-            .within((&InvocationDeadline::never(), stop), &attempt, work)
+            .within(&InvocationDeadline::never(), stop, &attempt, work)
             .await;
         let result = match ended {
             Err(ProcessingError::IdConflict(Difference::Bytes)) => self.publish_what_stands(&at).await,
@@ -53,41 +53,31 @@ impl Segmentation {
     async fn one(&self, at: &mut PhotoRequest<'_>, stop: &ShutdownSignal) -> Result<(), ProcessingError> {
         let attempt = at.attempt;
         let entry = self.processor.resume(&at.request, attempt.delivery).await?;
-        if entry.inspection.phase.is_final() {
-            return Ok(self.processor.settler.publish(entry).await?);
-        }
-        let inspector = self.processor.inspector.get();
-        let (mut entry, _permit) = self.processor.begin(entry, attempt, &inspector).await?;
-        if stop.is_set() {
-            return Err(ProcessingError::ShuttingDown);
-        }
-        let file = self.processor.fetch(&inspector, at).await?;
-        // The photo may have changed since triage fetched it: what is looked at here is what the record is of.
-        entry.fetched = Some(file.sha256);
-        if self.processor.reuse(&inspector, &entry, (file, attempt)).await? {
+        let Some(entry) = self.processor.unless_final(entry).await? else {
             return Ok(());
-        }
-        let prepared = self.processor.prepare(&inspector, at).await?;
-        let mut photo = match prepared {
-            Ok(photo) => photo,
-            Err(finished) => return self.processor.settle(entry, finished, attempt).await,
         };
-        if stop.is_set() {
-            return Err(ProcessingError::ShuttingDown);
-        }
+        let inspector = self.processor.inspector.get();
+        let opened = self.processor.open(entry, &inspector, at, Some(stop)).await?;
+        let Some(OpenPhoto {
+            entry,
+            mut photo,
+            permit: _permit,
+        }) = opened
+        else {
+            return Ok(());
+        };
+        proceed(Some(stop))?;
         if photo.usable() {
-            let look = inspector.screen(&mut photo).await?;
-            // Triage already suspected this photo: its gate is asked again only for the record.
-            if look.vehicle != Vehicle::Absent {
+            let screening = inspector.screen(&mut photo).await?;
+            // Triage already found this photo suspect: its gate runs again only for the record.
+            if screening.vehicle != Vehicle::Absent {
                 inspector.segment(&mut photo).await?;
             }
         }
-        let name = entry.inspection.request.photo.to_string();
-        let finished = inspector.finish(photo, name).await.map_err(encode_error)?;
-        self.processor.settle(entry, finished, attempt).await
+        self.processor.finish(&inspector, entry, photo, attempt).await
     }
 
-    /// Another worker looked at other bytes of the same photo and was first: its result stands.
+    /// Another worker settled other bytes of the same photo first: its result stands.
     async fn publish_what_stands(&self, at: &PhotoRequest<'_>) -> Result<(), ProcessingError> {
         let entry = self.processor.resume(&at.request, at.attempt.delivery).await?;
         Ok(self.processor.settler.publish(entry).await?)

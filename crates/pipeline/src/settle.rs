@@ -9,46 +9,63 @@ mod reuse;
 pub use reuse::Reused;
 
 use crate::inspector::EncodedResult;
+use crate::processor::PhotoFailure;
 use crate::report::timings_ms;
 use crate::store::{Boxed, InspectionStore, InspectionStoreError, VersionedInspection};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
-use walkaround_domain::{
-    BlobRef, Event, FailureCode, FindingSummary, Inspection, InspectionId, Outcome, UsedBundle,
-};
+use walkaround_domain::{BlobRef, BundleId, Event, FindingSummary, Inspection, InspectionId, Outcome};
 use walkaround_messages::finished_event;
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, OutEvent, PortError, PortErrorKind, Publisher, PutOutcome,
+    BlobAddress, Blobs, Clock, OutEvent, PortCall, PortError, PortErrorKind, Publisher, PutOutcome,
 };
 
 /// Settles inspections.
 #[derive(Clone)]
 pub struct Settler {
-    /// Inspections.
+    /// Where inspections are stored.
     pub store: InspectionStore,
     /// Where results go.
     pub blobs: Arc<dyn Blobs>,
-    /// Who is told.
+    /// Where events go.
     pub publisher: Arc<dyn Publisher>,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
     /// Bucket of the results.
     pub bucket: String,
-    /// Who looks, for the record: function or worker, and its device.
+    /// Function or worker with its device, for the record.
     pub worker: String,
 }
 
-/// A result to be stored.
+/// A file of a result, to be stored.
 struct NewBlob<'a> {
     name: &'static str,
     content_type: &'static str,
     bytes: &'a [u8],
 }
 
+impl<'a> NewBlob<'a> {
+    const fn report(bytes: &'a [u8]) -> Self {
+        Self {
+            name: "report.json",
+            content_type: "application/json",
+            bytes,
+        }
+    }
+
+    const fn overlay(bytes: &'a [u8]) -> Self {
+        Self {
+            name: "overlay.jpg",
+            content_type: "image/jpeg",
+            bytes,
+        }
+    }
+}
+
 impl Settler {
-    /// Settles an inspection that was looked at.
+    /// Settles an inspection that has a result.
     ///
     /// # Errors
     /// [`InspectionStoreError`]; the message must come back.
@@ -59,27 +76,21 @@ impl Settler {
         total: Duration,
     ) -> Result<(), InspectionStoreError> {
         let id = entry.inspection.request.id.clone();
-        let report = NewBlob {
-            name: "report.json",
-            content_type: "application/json",
-            bytes: &finished.report,
-        };
+        let report = NewBlob::report(&finished.report);
         let report = self.put(&id, &finished.bundle, report).await?;
         let overlay = match &finished.overlay {
-            Some(jpeg) => {
-                let picture = NewBlob {
-                    name: "overlay.jpg",
-                    content_type: "image/jpeg",
-                    bytes: jpeg,
-                };
-                Some(self.put(&id, &finished.bundle, picture).await?)
-            }
+            Some(jpeg) => Some(self.put(&id, &finished.bundle, NewBlob::overlay(jpeg)).await?),
             None => None,
         };
         let event = Event::Complete {
             verdict: finished.result.verdict,
         };
-        let outcome = outcome(&finished, (report, overlay), total, &self.worker);
+        let outcome = Outcome {
+            report: Some(report),
+            overlay,
+            worker: self.worker.clone(),
+            ..outcome(&finished, total)
+        };
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
             next.photo_history.photo_sha256 = None;
@@ -87,16 +98,17 @@ impl Settler {
         .await
     }
 
-    /// Settles an inspection that cannot be looked at; `bundle` was in use.
+    /// Settles an inspection that failed for good; `bundle` was in use.
     ///
     /// # Errors
     /// [`InspectionStoreError`]; the message must come back.
     pub async fn failed(
         &self,
         entry: VersionedInspection,
-        (code, detail): (FailureCode, String),
-        bundle: UsedBundle,
+        failure: PhotoFailure,
+        bundle: BundleId,
     ) -> Result<(), InspectionStoreError> {
+        let PhotoFailure { code, detail } = failure;
         self.finish(entry, &Event::Fail { code, detail }, &|next| {
             next.history.failed_with = Some(bundle.clone());
         })
@@ -118,7 +130,7 @@ impl Settler {
         Ok(())
     }
 
-    /// On the heap, as the changes of the ledger are.
+    /// Boxed, as the changes of the store are.
     fn finish<'a>(
         &'a self,
         entry: VersionedInspection,
@@ -128,16 +140,12 @@ impl Settler {
         Box::pin(async move {
             let request = entry.inspection.request.clone();
             let id = request.id.clone();
-            let happened = (event, self.clock.now());
-            let settled = match self.store.apply(entry, happened, complete).await {
-                Ok((settled, _)) => settled,
-                // Somebody settled it the other way, first: the first final state stands.
+            let now = self.clock.now();
+            let settled = match self.store.advance_with(entry, event, now, complete).await {
+                Ok(settled) => settled.entry,
+                // Another process settled it first: the first final state stands.
                 Err(InspectionStoreError::Illegal(_)) => match self.store.read(&id).await? {
-                    Some(current) => {
-                        self.store
-                            .join(current, &request, (None, self.clock.now()))
-                            .await?
-                    }
+                    Some(current) => self.store.join(current, &request, None, self.clock.now()).await?,
                     None => return Ok(()),
                 },
                 Err(error) => return Err(error),
@@ -150,7 +158,7 @@ impl Settler {
     async fn put(
         &self,
         id: &InspectionId,
-        bundle: &(String, String),
+        bundle: &BundleId,
         blob: NewBlob<'_>,
     ) -> Result<BlobRef, PortError> {
         let NewBlob {
@@ -159,9 +167,9 @@ impl Settler {
             bytes,
         } = blob;
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
-        let folder = format!("inspections/{id}/{}-{}", bundle.0, bundle.1);
+        let folder = format!("inspections/{id}/{}-{}", bundle.name, bundle.version);
         let plain = format!("{folder}/{name}");
-        // Another look by the same bundle may differ in its last digit (another device): its own key then.
+        // The same bundle on another device may differ in the last digit: it gets its own key.
         let own = format!("{folder}/{}-{name}", &walkaround_domain::hex(&sha256)[..16]);
         for key in [plain, own] {
             let at = BlobAddress {
@@ -183,19 +191,15 @@ impl Settler {
         }
         let detail = format!("other bytes stand under the digest of {name} of {id}");
         Err(PortError::new(
-            ("blobs", "put_if_absent"),
+            PortCall::new("blobs", "put_if_absent"),
             PortErrorKind::Corrupt,
             detail,
         ))
     }
 }
 
-fn outcome(
-    finished: &EncodedResult,
-    (report, overlay): (BlobRef, Option<BlobRef>),
-    total: Duration,
-    worker: &str,
-) -> Outcome {
+/// The outcome for the record, but for its blobs and the worker.
+fn outcome(finished: &EncodedResult, total: Duration) -> Outcome {
     let result = &finished.result;
     let mut findings: Vec<&walkaround_domain::Finding> = result.findings.iter().collect();
     findings.sort_by_key(|f| std::cmp::Reverse(f.area_px));
@@ -209,13 +213,9 @@ fn outcome(
             .take(FINDINGS_ON_RECORD_MAX)
             .map(summary)
             .collect(),
-        report: Some(report),
-        overlay,
-        bundle_name: finished.bundle.0.clone(),
-        bundle_version: finished.bundle.1.clone(),
+        bundle: finished.bundle.clone(),
         timings_ms: timings_ms(&result.timings, total),
-        worker: worker.to_owned(),
-        reused_from: None,
+        ..Outcome::default()
     }
 }
 
@@ -229,7 +229,7 @@ fn summary(finding: &walkaround_domain::Finding) -> FindingSummary {
     }
 }
 
-/// The event that tells of a final phase; none before it.
+/// The event of a final phase; none before it.
 fn out_event(inspection: &Inspection) -> Option<OutEvent> {
     let event = finished_event(inspection)?;
     Some(OutEvent {

@@ -1,7 +1,7 @@
-//! The ledger: inspections as durable records, moved along by their state machine.
+//! Inspections as durable records, changed by the inspection state machine.
 //!
-//! Every change is read, stepped and written on condition that nobody wrote in between; who loses looks at
-//! what the winner wrote and steps again. The step is pure, so looking again is safe.
+//! Every change is a read, a pure transition and a conditional write. A writer that loses the race applies its transition
+//! to what the winner wrote, and tries again.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,13 +11,14 @@ use walkaround_domain::{
 };
 use walkaround_messages::{parse_record, record_body, utc_day};
 use walkaround_ports::{
-    IndexKeys, PortError, PortErrorKind, Precondition, Records, ResultKey, StoredRecord, WriteOutcome,
+    IndexKeys, PortCall, PortError, PortErrorKind, Precondition, Records, ResultKey, StoredRecord,
+    WriteOutcome,
 };
 
-/// Lost races after which a change gives up: more writers than these never share one inspection.
+/// Lost races after which a change gives up: one inspection never has more concurrent writers than this.
 const RACES_MAX: usize = 16;
 
-/// A future on the heap.
+/// A boxed future.
 pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Reads and changes inspections.
@@ -33,8 +34,34 @@ pub struct VersionedInspection {
     pub inspection: Inspection,
     /// Version of the stored record.
     pub version: u64,
-    /// SHA-256 of the photo's bytes that were fetched since it was read, if they were.
+    /// SHA-256 of the photo's bytes, if they were fetched since the record was read.
     pub fetched: Option<[u8; 32]>,
+}
+
+/// What is stored after an event was applied.
+#[derive(Debug, Clone)]
+pub struct Advanced {
+    /// The stored inspection.
+    pub entry: VersionedInspection,
+    /// Whether this call changed it.
+    pub changed: bool,
+}
+
+/// What requests with the same id, but other bytes of the photo, ended in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BytesConflict {
+    /// The inspection that is of the earlier bytes.
+    pub stored: InspectionId,
+    /// The inspection that was made for the other bytes.
+    pub own: InspectionId,
+}
+
+/// Outcome of a conditional write.
+enum Write {
+    /// Stored, with its new version.
+    Committed(VersionedInspection),
+    /// Somebody else wrote first: what is stored now, if anything is.
+    Conflict(Option<VersionedInspection>),
 }
 
 /// Why a change could not be made.
@@ -46,13 +73,13 @@ pub enum InspectionStoreError {
     /// The change contradicts what is stored.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
-    /// What is stored under the id is of something else.
+    /// What is stored under the id is for something else.
     #[error("the inspection {0}")]
     Differs(Difference),
 }
 
 impl InspectionStore {
-    /// A ledger on a records port.
+    /// A store on a records port.
     pub fn new(records: Arc<dyn Records>) -> Self {
         Self { records }
     }
@@ -65,44 +92,62 @@ impl InspectionStore {
         self.records.read(id).await?.as_ref().map(entry).transpose()
     }
 
-    /// Applies what happened at a moment; `complete` fills in the rest of the record when the event changes it.
-    /// The answer is what is stored now, and whether this call changed it.
-    ///
-    /// On the heap, as the other changes are: every use case waits for them, and a record as it was, as it becomes and as
-    /// somebody else wrote it is large.
+    /// Applies an event that happened at `now`.
     ///
     /// # Errors
-    /// [`InspectionStoreError`]; nothing was written, or nobody knows (`Unavailable`).
-    pub fn apply<'a>(
+    /// [`InspectionStoreError`]; nothing was written, or it is unknown whether it was (`Unavailable`).
+    pub fn advance<'a>(
+        &'a self,
+        entry: VersionedInspection,
+        event: &'a Event,
+        now: Timestamp,
+    ) -> Boxed<'a, Result<Advanced, InspectionStoreError>> {
+        self.advance_with(entry, event, now, &|_| {})
+    }
+
+    /// As [`InspectionStore::advance`]; `complete` fills in the rest of the record when the event changes it.
+    ///
+    /// Boxed, as the other changes are: every use case awaits them, and the future holds several copies of the record.
+    ///
+    /// # Errors
+    /// As [`InspectionStore::advance`].
+    pub fn advance_with<'a>(
         &'a self,
         mut entry: VersionedInspection,
-        (event, now): (&'a Event, Timestamp),
+        event: &'a Event,
+        now: Timestamp,
         complete: &'a (dyn Fn(&mut Inspection) + Sync),
-    ) -> Boxed<'a, Result<(VersionedInspection, bool), InspectionStoreError>> {
+    ) -> Boxed<'a, Result<Advanced, InspectionStoreError>> {
         Box::pin(async move {
             let mine = entry.clone();
             for _ in 0..RACES_MAX {
                 let Some(mut next) = entry.inspection.advance(event, now)? else {
                     return match has_other_bytes(&entry.inspection, &mine) {
                         true => Err(InspectionStoreError::Differs(Difference::Bytes)),
-                        false => Ok((entry, false)),
+                        false => Ok(Advanced {
+                            entry,
+                            changed: false,
+                        }),
                     };
                 };
                 complete(&mut next);
-                // Bytes answer what was sent before they were fetched: of two messages, the earlier one counts.
+                // Of two messages for the same inspection, the earlier one counts.
                 next.accepted_at = next.accepted_at.min(mine.inspection.accepted_at);
                 match self.write(next, entry.version, now).await? {
-                    Ok(written) => return Ok((written, true)),
-                    Err(Some(current)) => entry = self.meet(current, &mine, now).await?,
-                    Err(None) => entry = VersionedInspection { version: 0, ..entry },
+                    Write::Committed(entry) => {
+                        return Ok(Advanced { entry, changed: true });
+                    }
+                    Write::Conflict(Some(current)) => entry = self.rebase(current, &mine, now).await?,
+                    Write::Conflict(None) => entry = VersionedInspection { version: 0, ..entry },
                 }
             }
             Err(races().into())
         })
     }
 
-    /// What somebody else wrote first, if it is of the same photo for the same purpose; completed by what mine adds.
-    async fn meet(
+    /// What another writer stored first, completed by what `mine` adds; an error unless both are for the same photo and
+    /// purpose.
+    async fn rebase(
         &self,
         current: VersionedInspection,
         mine: &VersionedInspection,
@@ -117,13 +162,13 @@ impl InspectionStore {
         if has_other_bytes(&current.inspection, mine) {
             return Err(InspectionStoreError::Differs(Difference::Bytes));
         }
-        let mut joined = self.join(current, request, (None, now)).await?;
+        let mut joined = self.join(current, request, None, now).await?;
         joined.fetched = mine.fetched;
         Ok(joined)
     }
 
-    /// Joins a request to the stored inspection that has its id: completes it where the request says more, and notes
-    /// when the request was sent, if its bytes were compared (`compared`).
+    /// Merges a request into the stored inspection that has its id: completes it where the request says more. `compared`
+    /// is when the request was sent, if its bytes were compared with those of the inspection; it is stored.
     ///
     /// # Errors
     /// [`InspectionStoreError::Differs`] when the request contradicts what is stored; [`PortError`].
@@ -131,7 +176,8 @@ impl InspectionStore {
         &'a self,
         mut entry: VersionedInspection,
         request: &'a InspectionRequest,
-        (compared, now): (Option<Timestamp>, Timestamp),
+        compared: Option<Timestamp>,
+        now: Timestamp,
     ) -> Boxed<'a, Result<VersionedInspection, InspectionStoreError>> {
         Box::pin(async move {
             for _ in 0..RACES_MAX {
@@ -154,39 +200,42 @@ impl InspectionStore {
                     return joined(entry);
                 }
                 match self.write(next, entry.version, now).await? {
-                    Ok(written) => return joined(written),
-                    Err(Some(current)) => entry = current,
-                    Err(None) => return Err(races().into()),
+                    Write::Committed(written) => return joined(written),
+                    Write::Conflict(Some(current)) => entry = current,
+                    Write::Conflict(None) => return Err(races().into()),
                 }
             }
             Err(races().into())
         })
     }
 
-    /// Notes on an inspection that a request sent at a moment found other bytes, and their inspection.
+    /// Stores on an inspection that a request, sent at `sent_at`, found other bytes, and which inspection they have.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn compared(
+    pub async fn record_other_bytes(
         &self,
-        before: &InspectionId,
-        own: &InspectionId,
-        (sent_at, now): (Timestamp, Timestamp),
+        conflict: &BytesConflict,
+        sent_at: Timestamp,
+        now: Timestamp,
     ) -> Result<(), PortError> {
         for _ in 0..RACES_MAX {
-            let Some(entry) = self.read(before).await? else {
+            let Some(entry) = self.read(&conflict.stored).await? else {
                 return Ok(());
             };
             let mut next = entry.inspection.clone();
-            next.compared(sent_at, Some(own.clone()));
-            if next == entry.inspection || self.write(next, entry.version, now).await?.is_ok() {
+            next.compared(sent_at, Some(conflict.own.clone()));
+            if next == entry.inspection {
+                return Ok(());
+            }
+            if let Write::Committed(_) = self.write(next, entry.version, now).await? {
                 return Ok(());
             }
         }
         Err(races())
     }
 
-    /// Stores that the inspection's event was published, unless a later event is to be published by now.
+    /// Stores that the inspection's event was published, unless another event has become due since.
     ///
     /// # Errors
     /// [`PortError`]; the event may then be published again, with the same id.
@@ -204,9 +253,9 @@ impl InspectionStore {
                 let mut next = entry.inspection.clone();
                 next.published_at = Some(now);
                 match self.write(next, entry.version, now).await? {
-                    Ok(_) => return Ok(()),
-                    Err(Some(current)) => entry = current,
-                    Err(None) => return Err(races()),
+                    Write::Committed(_) => return Ok(()),
+                    Write::Conflict(Some(current)) => entry = current,
+                    Write::Conflict(None) => return Err(races()),
                 }
             }
             Err(races())
@@ -224,7 +273,7 @@ impl InspectionStore {
     /// Names the inspection that has the result of these bytes and networks.
     ///
     /// # Errors
-    /// [`PortError`]; nothing depends on it but that a result is found again.
+    /// [`PortError`]; only the reuse of results depends on it.
     pub async fn keep_result(
         &self,
         key: &ResultKey,
@@ -247,17 +296,12 @@ impl InspectionStore {
             return Ok(entry);
         }
         match self.write(entry.inspection.clone(), 0, now).await? {
-            Ok(written) => Ok(written),
-            Err(current) => Ok(current.unwrap_or(entry)),
+            Write::Committed(written) => Ok(written),
+            Write::Conflict(current) => Ok(current.unwrap_or(entry)),
         }
     }
 
-    async fn write(
-        &self,
-        next: Inspection,
-        version: u64,
-        now: Timestamp,
-    ) -> Result<Result<VersionedInspection, Option<VersionedInspection>>, PortError> {
+    async fn write(&self, next: Inspection, version: u64, now: Timestamp) -> Result<Write, PortError> {
         let record = StoredRecord {
             id: next.request.id.clone(),
             version,
@@ -271,18 +315,18 @@ impl InspectionStore {
             Precondition::Version(version)
         };
         match self.records.write(&record, expect).await? {
-            WriteOutcome::Committed(version) => Ok(Ok(VersionedInspection {
+            WriteOutcome::Committed(version) => Ok(Write::Committed(VersionedInspection {
                 inspection: next,
                 version,
                 fetched: None,
             })),
-            WriteOutcome::Conflict(current) => Ok(Err(current.as_ref().map(entry).transpose()?)),
+            WriteOutcome::Conflict(current) => Ok(Write::Conflict(current.as_ref().map(entry).transpose()?)),
         }
     }
 }
 
-/// Whether a stored inspection is of other bytes than those that were fetched for it here. Bytes that stood there when
-/// these were fetched give way to them while nothing is final; of any others nobody knows which came first.
+/// Whether a stored inspection is of other bytes than those that were fetched for it here. While nothing is final, bytes
+/// that were stored before the fetch are replaced; of any others it is unknown which came first.
 fn has_other_bytes(current: &Inspection, mine: &VersionedInspection) -> bool {
     let (there, before) = (current.photo_sha256(), mine.inspection.photo_sha256());
     let Some(fetched) = &mine.fetched else {
@@ -294,7 +338,7 @@ fn has_other_bytes(current: &Inspection, mine: &VersionedInspection) -> bool {
         && !bytes_are_same(&current.request, &mine.inspection.request)
 }
 
-/// What a record is found by.
+/// The keys that a record is indexed by.
 fn index_keys(inspection: &Inspection) -> IndexKeys {
     IndexKeys {
         phase: inspection.phase.as_str().to_owned(),
@@ -312,7 +356,7 @@ fn index_keys(inspection: &Inspection) -> IndexKeys {
 pub(crate) fn entry(stored: &StoredRecord) -> Result<VersionedInspection, PortError> {
     let inspection = parse_record(&stored.body).map_err(|e| {
         let detail = format!("record {} cannot be read: {e}", stored.id);
-        PortError::new(("records", "read"), PortErrorKind::Corrupt, detail)
+        PortError::new(PortCall::new("records", "read"), PortErrorKind::Corrupt, detail)
     })?;
     Ok(VersionedInspection {
         inspection,
@@ -323,7 +367,11 @@ pub(crate) fn entry(stored: &StoredRecord) -> Result<VersionedInspection, PortEr
 
 fn races() -> PortError {
     let detail = format!("lost {RACES_MAX} races for one record");
-    PortError::new(("records", "write"), PortErrorKind::Unavailable, detail)
+    PortError::new(
+        PortCall::new("records", "write"),
+        PortErrorKind::Unavailable,
+        detail,
+    )
 }
 
 impl VersionedInspection {

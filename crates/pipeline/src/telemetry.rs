@@ -1,7 +1,7 @@
 //! What the pipeline tells of its work as it happens, for metrics. Nothing depends on who listens.
 
 use std::collections::BTreeMap;
-use walkaround_domain::{FailureCode, Lane, ReasonCode, Verdict};
+use walkaround_domain::{BundleId, FailureCode, Lane, ReasonCode, Verdict};
 use walkaround_messages::NoPhoto;
 
 /// Something that happened to one message or photo.
@@ -30,8 +30,8 @@ pub struct Settled {
     pub reasons: Vec<ReasonCode>,
     /// Where the segmentation happened; none when none was needed.
     pub lane: Option<Lane>,
-    /// Name and version of the bundle that looked.
-    pub bundle: (String, String),
+    /// The bundle whose networks ran.
+    pub bundle: BundleId,
     /// Milliseconds by stage, as on the record.
     pub timings_ms: BTreeMap<String, f64>,
     /// Size of the photo's file.

@@ -1,10 +1,10 @@
-//! Triage: the screening that stops unusable and clean photos, and the choice of lane for the rest.
+//! Triage: screens out unusable and clean photos, and chooses a lane for the rest.
 
 use crate::consumer::{Disposition, Handler};
 use crate::inspector::{Inspector, PhotoInProgress};
 use crate::invocation::InvocationDeadline;
 use crate::lane_monitor::LaneMonitor;
-use crate::processor::{Attempt, PhotoRequest, ProcessingError, RequestProcessor, encode_error};
+use crate::processor::{Attempt, OpenPhoto, PhotoRequest, ProcessingError, RequestProcessor, proceed};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VersionedInspection;
 use crate::take_back::TAKEN_BACK_ATTRIBUTE;
@@ -25,15 +25,15 @@ const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Triage of the intake queue.
 pub struct Triage {
-    /// Photo, networks, results.
+    /// Fetches, inspects and settles photos.
     pub processor: RequestProcessor,
-    /// The GPU lane.
+    /// Queue of the GPU lane.
     pub segmentation: Arc<dyn Queue>,
-    /// What is known of the lanes.
+    /// Load of the lanes.
     pub lane_monitor: Arc<LaneMonitor>,
-    /// Bounds and prices.
+    /// Bounds and prices of routing.
     pub routing: RoutingPolicy,
-    /// Time of one segmentation here.
+    /// Time of one segmentation in this process.
     pub inline_segmentation: InlineSegmentationCost,
     /// When the present invocation ends.
     pub end: Arc<InvocationDeadline>,
@@ -45,8 +45,8 @@ pub enum InlineSegmentationCost {
     Known(Duration),
     /// This process has no segmenters.
     Never,
-    /// Measured when the first suspect photo asks: until then a process need not load its segmenters. None once that has
-    /// failed: this process has no inline lane then.
+    /// Measured at the first suspect photo: until then a process need not load its segmenters. None if that failed: then
+    /// this process has no inline lane.
     WhenAsked(OnceCell<Option<Duration>>),
 }
 
@@ -65,7 +65,7 @@ impl InlineSegmentationCost {
     }
 }
 
-/// A network that cannot be loaded here must not fail photos that the GPU lane can look at.
+/// A network that cannot be loaded here must not fail photos that the GPU lane can process.
 async fn measured(inspector: &Inspector) -> Option<Duration> {
     match inspector.measure_segment().await {
         Ok(time) => {
@@ -79,15 +79,15 @@ async fn measured(inspector: &Inspector) -> Option<Duration> {
     }
 }
 
-/// A photo on its way: who looks at it, and since when.
+/// An attempt at one photo, and the bundle that it began with.
 struct TriageAttempt<'a> {
     inspector: Arc<Inspector>,
     photo: PhotoRequest<'a>,
 }
 
 impl TriageAttempt<'_> {
-    /// Whether the GPU lane gave the photo back.
-    fn was_given_back(&self) -> bool {
+    /// Whether the photo was taken back from the GPU lane.
+    fn was_taken_back(&self) -> bool {
         let attributes = &self.photo.attempt.delivery.attributes;
         attributes.contains_key(TAKEN_BACK_ATTRIBUTE)
     }
@@ -111,19 +111,19 @@ impl Handler for Triage {
                     continue;
                 }
             };
-            // Given back half done, a message has its photos of the GPU lane sent and looked at again: one
-            // that is begun is finished, within the budget.
+            // A message that is returned half done sends its photos to the GPU lane again: once begun, it is finished
+            // within the drain budget.
             let begins = (!begun).then_some(stop);
             let attempt = Attempt::new(delivery, self.processor.settler.clock.ticks());
-            let mut sitting = TriageAttempt {
+            let mut triage = TriageAttempt {
                 inspector: self.processor.inspector.get(),
                 photo: PhotoRequest::new(request, &attempt),
             };
-            let work = Box::pin(self.whole(&mut sitting, begins));
-            let one = match self.processor.within((&self.end, stop), &attempt, work).await {
+            let work = Box::pin(self.whole(&mut triage, begins));
+            let one = match self.processor.within(&self.end, stop, &attempt, work).await {
                 Ok(()) => Disposition::Ack,
                 Err(error) => {
-                    let request = sitting.photo.request;
+                    let request = triage.photo.request;
                     self.processor.handle_error(error, request, &attempt).await
                 }
             };
@@ -138,7 +138,7 @@ impl Handler for Triage {
 }
 
 impl Triage {
-    /// Until the request has an inspection that is of its photo and for its purpose.
+    /// Repeats until the request has an inspection that is of its photo and for its purpose.
     async fn whole(
         &self,
         at: &mut TriageAttempt<'_>,
@@ -168,43 +168,32 @@ impl Triage {
             .processor
             .load_or_create(&at.inspector, &mut at.photo)
             .await?;
-        if entry.inspection.phase.is_final() {
-            return Ok(self.processor.settler.publish(entry).await?);
-        }
-        if entry.is_routed_to(Lane::Gpu) && !self.is_taken_back(at).await {
+        let Some(entry) = self.processor.unless_final(entry).await? else {
+            return Ok(());
+        };
+        if entry.is_routed_to(Lane::Gpu) && !self.should_reroute(at).await {
             return self.send_again(at, &entry).await;
         }
-        if stop.is_some_and(ShutdownSignal::is_set) {
-            return Err(ProcessingError::ShuttingDown);
-        }
-        let attempt = at.photo.attempt;
-        let (mut entry, _permit) = self.processor.begin(entry, attempt, &at.inspector).await?;
-        if stop.is_some_and(ShutdownSignal::is_set) {
-            return Err(ProcessingError::ShuttingDown);
-        }
-        let file = self.processor.fetch(&at.inspector, &mut at.photo).await?;
-        entry.fetched = Some(file.sha256);
-        if self
+        proceed(stop)?;
+        let opened = self
             .processor
-            .reuse(&at.inspector, &entry, (file, attempt))
-            .await?
-        {
+            .open(entry, &at.inspector, &mut at.photo, stop)
+            .await?;
+        let Some(OpenPhoto {
+            entry,
+            mut photo,
+            permit: _permit,
+        }) = opened
+        else {
             return Ok(());
-        }
-        let prepared = self.processor.prepare(&at.inspector, &mut at.photo).await?;
-        let mut photo = match prepared {
-            Ok(photo) => photo,
-            Err(finished) => return self.processor.settle(entry, finished, at.photo.attempt).await,
         };
         if !photo.usable() {
             return self.finish(at, entry, photo).await;
         }
-        if stop.is_some_and(ShutdownSignal::is_set) {
-            return Err(ProcessingError::ShuttingDown);
-        }
-        let look = at.inspector.screen(&mut photo).await?;
-        self.lane_monitor.saw(look.suspect);
-        if !look.suspect {
+        proceed(stop)?;
+        let screening = at.inspector.screen(&mut photo).await?;
+        self.lane_monitor.saw(screening.suspect);
+        if !screening.suspect {
             return self.finish(at, entry, photo).await;
         }
         let routed = self.route(at).await;
@@ -218,17 +207,17 @@ impl Triage {
         }
     }
 
-    /// Whether a photo that was routed to the GPU lane is better routed again: the lane gave it back, or nobody works
-    /// there, and nobody will soon.
-    async fn is_taken_back(&self, at: &TriageAttempt<'_>) -> bool {
+    /// Whether a photo that was routed to the GPU lane should be routed again: it was taken back, or the lane has no workers
+    /// and will not have any soon.
+    async fn should_reroute(&self, at: &TriageAttempt<'_>) -> bool {
         let gpu = self.lane_monitor.load().await.gpu;
         let out = gpu.is_some_and(|gpu| gpu.strands_photos(self.routing.cold_start));
-        (out || at.was_given_back()) && self.inline_segmentation.time(&at.inspector).await.is_some()
+        (out || at.was_taken_back()) && self.inline_segmentation.time(&at.inspector).await.is_some()
     }
 
-    /// The record says that the photo was sent, but the message may have been lost with the process that wrote it. Not
-    /// so where another message asks for the same photo shortly after: the first one is still there to send it. One that
-    /// was redriven may be that first one.
+    /// The record says that the photo was sent, but the process may have crashed before it sent the message. Not so where
+    /// another message requests the same photo shortly after: the first message is still there to send it. One that was
+    /// redriven may be that first message.
     async fn send_again(
         &self,
         at: &TriageAttempt<'_>,
@@ -244,7 +233,7 @@ impl Triage {
                 .iter()
                 .any(|name| delivery.attributes.contains_key(*name));
         if is_another {
-            info!(inspection = %entry.inspection.request.id, "already on its way in the GPU lane");
+            info!(inspection = %entry.inspection.request.id, "already in the GPU lane");
             return Ok(());
         }
         self.send(at).await
@@ -259,7 +248,7 @@ impl Triage {
         };
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
         let routed = route(&load, cost, deadline, &self.routing);
-        if routed.lane == Lane::Gpu && at.was_given_back() {
+        if routed.lane == Lane::Gpu && at.was_taken_back() {
             return route_given_back(cost, &self.routing).unwrap_or(routed);
         }
         routed
@@ -271,9 +260,9 @@ impl Triage {
         entry: VersionedInspection,
         photo: PhotoInProgress,
     ) -> Result<(), ProcessingError> {
-        let name = entry.inspection.request.photo.to_string();
-        let finished = at.inspector.finish(photo, name).await.map_err(encode_error)?;
-        self.processor.settle(entry, finished, at.photo.attempt).await
+        self.processor
+            .finish(&at.inspector, entry, photo, at.photo.attempt)
+            .await
     }
 
     /// The record first, the message second: a crash in between is fixed when the intake message returns.
@@ -289,21 +278,19 @@ impl Triage {
         };
         let now = self.processor.settler.clock.now();
         let sha256 = at.photo.file.map(|file| file.sha256);
-        let (entry, _) = self
-            .processor
-            .settler
-            .store
-            .apply(entry, (&event, now), &|next| {
+        let store = &self.processor.settler.store;
+        let stored = store
+            .advance_with(entry, &event, now, &|next| {
                 next.photo_history.photo_sha256 = sha256;
             })
             .await?;
-        if entry.inspection.phase.is_final() {
-            return Ok(self.processor.settler.publish(entry).await?);
+        match self.processor.unless_final(stored.entry).await? {
+            Some(_) => self.send(at).await,
+            None => Ok(()),
         }
-        self.send(at).await
     }
 
-    /// Sends the request as it came, its URL with the query that the record has lost, and under its trace.
+    /// Sends the request as received: with the query of its URL, which the record has lost, and its trace.
     async fn send(&self, at: &TriageAttempt<'_>) -> Result<(), ProcessingError> {
         let kept = [TRACE_ATTRIBUTE, TAKEN_BACK_ATTRIBUTE].into_iter();
         let kept = kept.filter_map(|name| at.photo.attempt.delivery.attributes.get_key_value(name));
@@ -327,7 +314,7 @@ impl Triage {
     }
 }
 
-/// The inline lane finishes in the same breath: its route is stored with the final record, in one write.
+/// The inline lane settles at once: its route is stored with the final record, in one write.
 fn with_route(
     mut entry: VersionedInspection,
     routed: Routed,
@@ -376,7 +363,7 @@ mod tests {
             8
         }
         fn screen(&mut self, _: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
-            panic!("nobody asks")
+            panic!("not screened here")
         }
         fn segment(
             &mut self,
@@ -414,7 +401,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_heavy_look_is_measured_once_and_one_that_fails_leaves_the_gpu_lane() {
+    async fn a_segmentation_is_measured_once_and_a_failing_one_leaves_the_gpu_lane() {
         for (load, wanted) in [(true, Some(Duration::ZERO)), (false, None)] {
             let (inspector, asked) = inspector(load);
             let inline_segmentation = InlineSegmentationCost::when_asked();

@@ -14,7 +14,7 @@ use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
 use walkaround_pipeline::consumer::{Disposition, Handler};
 use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
-use walkaround_pipeline::processor::{Attempt, PhotoRequest, RequestProcessor};
+use walkaround_pipeline::processor::{Attempt, DecodeOutcome, PhotoRequest, RequestProcessor};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::{Delivery, PARKED_REASON};
@@ -318,13 +318,13 @@ impl Handler for FetchOnly {
             let entry = self.processor.load_or_create(&inspector, &mut at).await?;
             let (entry, _permit) = self.processor.begin(entry, &task, &inspector).await?;
             match self.processor.prepare(&inspector, &mut at).await? {
-                Ok(_) => Ok(()),
-                Err(finished) => self.processor.settle(entry, finished, &task).await,
+                DecodeOutcome::Decoded(_) => Ok(()),
+                DecodeOutcome::Refused(finished) => self.processor.settle(entry, finished, &task).await,
             }
         };
         match self
             .processor
-            .within((&self.end, stop), &task, Box::pin(work))
+            .within(&self.end, stop, &task, Box::pin(work))
             .await
         {
             Ok(()) => Disposition::Ack,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{
-    Event, FailureCode, Inspection, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp, UsedBundle,
+    BundleId, Event, FailureCode, Inspection, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp,
     Verdict,
 };
 use walkaround_messages::{Intake, derived_id, parse_intake, parse_record, record_body};
@@ -156,7 +156,7 @@ impl Stack {
             inspection = advanced.unwrap();
         }
         if matches!(inspection.phase, Phase::Failed { .. }) {
-            inspection.history.failed_with = Some(UsedBundle {
+            inspection.history.failed_with = Some(BundleId {
                 name: bundle.to_owned(),
                 version: "1".to_owned(),
             });

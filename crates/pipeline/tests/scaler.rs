@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
-use walkaround_domain::{InspectionId, Timestamp};
+use walkaround_domain::{BundleId, InspectionId, Timestamp};
 use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, heartbeat_body, parse_lane_state};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy, Tick};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
@@ -51,8 +51,7 @@ impl World {
             state: WorkerState::Working,
             device: "cpu".to_owned(),
             host: "here".to_owned(),
-            bundle_name: "b".to_owned(),
-            bundle_version: "1".to_owned(),
+            bundle: BundleId::new("b", "1"),
             photos_done: 5,
             photos_failed: 0,
             photos_per_second: 1.0,

@@ -9,7 +9,9 @@ use walkaround_domain::identity::Difference;
 use walkaround_domain::{
     Event, Inspection, InspectionId, InspectionRequest, Lane, PhotoRef, Timestamp, Verdict,
 };
-use walkaround_pipeline::store::{InspectionStore, InspectionStoreError, VersionedInspection};
+use walkaround_pipeline::store::{
+    Advanced, BytesConflict, InspectionStore, InspectionStoreError, VersionedInspection,
+};
 use walkaround_ports::{
     Heartbeat, Page, PortError, Precondition, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
@@ -88,7 +90,7 @@ const DONE: Event = Event::Complete {
 };
 
 /// Two messages under one id were read before either had a record: the first one writes, then the second.
-async fn second(
+async fn write_second(
     first: VersionedInspection,
     second: VersionedInspection,
     event: &Event,
@@ -96,14 +98,14 @@ async fn second(
     let store = store();
     let noted = first.fetched;
     let note = |next: &mut Inspection| next.photo_history.photo_sha256 = noted;
-    store.apply(first, (event, NOW), &note).await.unwrap();
-    Ok(store.apply(second, (event, NOW), &|_| {}).await?.0)
+    store.advance_with(first, event, NOW, &note).await.unwrap();
+    Ok(store.advance(second, event, NOW).await?.entry)
 }
 
 #[tokio::test]
 async fn another_photo_under_the_id_is_found_when_the_write_loses() {
     for event in [to_gpu(), DONE] {
-        let lost = second(fresh("a.jpg", None, 1), fresh("b.jpg", None, 2), &event).await;
+        let lost = write_second(fresh("a.jpg", None, 1), fresh("b.jpg", None, 2), &event).await;
         let lost = lost.map(|entry| entry.inspection.request.photo);
         assert!(
             matches!(lost, Err(InspectionStoreError::Differs(Difference::Photo { .. }))),
@@ -114,7 +116,7 @@ async fn another_photo_under_the_id_is_found_when_the_write_loses() {
 
 #[tokio::test]
 async fn another_purpose_under_the_id_is_found_when_the_write_loses() {
-    let lost = second(
+    let lost = write_second(
         fresh("a.jpg", Some("v"), 1),
         fresh("a.jpg", Some("w"), 1),
         &to_gpu(),
@@ -133,7 +135,7 @@ async fn another_purpose_under_the_id_is_found_when_the_write_loses() {
 #[tokio::test]
 async fn other_bytes_are_found_when_the_write_loses() {
     for event in [to_gpu(), DONE] {
-        let lost = second(fresh("a.jpg", None, 1), fresh("a.jpg", None, 2), &event).await;
+        let lost = write_second(fresh("a.jpg", None, 1), fresh("a.jpg", None, 2), &event).await;
         let lost = lost.map(|entry| entry.inspection.photo_history);
         assert!(
             matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
@@ -143,26 +145,27 @@ async fn other_bytes_are_found_when_the_write_loses() {
 }
 
 #[tokio::test]
-async fn bytes_give_way_to_later_ones_until_something_is_final() {
+async fn later_bytes_replace_earlier_ones_until_the_inspection_is_final() {
     let store = store();
-    let (routed, _) = store
-        .apply(fresh("a.jpg", None, 1), (&to_gpu(), NOW), &|next| {
+    let routed = store
+        .advance_with(fresh("a.jpg", None, 1), &to_gpu(), NOW, &|next| {
             next.photo_history.photo_sha256 = Some([1; 32]);
         })
         .await
-        .unwrap();
-    // A worker fetched other bytes since it read the record, which somebody else only completed meanwhile.
+        .unwrap()
+        .entry;
+    // A worker fetched other bytes after it read the record, which another writer has only completed meanwhile.
     let mut worker = routed.clone();
     worker.fetched = Some([2; 32]);
     let asked = fresh("a.jpg", Some("v"), 1).inspection.request;
-    store.join(routed.clone(), &asked, (None, NOW)).await.unwrap();
-    let (done, first) = store.apply(worker, (&DONE, NOW), &|_| {}).await.unwrap();
-    assert!(first && done.inspection.phase.is_final());
-    // One that read the record after that, and fetched what was there before, changes nothing and is told so.
+    store.join(routed.clone(), &asked, None, NOW).await.unwrap();
+    let Advanced { entry: done, changed } = store.advance(worker, &DONE, NOW).await.unwrap();
+    assert!(changed && done.inspection.phase.is_final());
+    // A writer that read the record after that, and fetched the earlier bytes, changes nothing and gets an error.
     let mut late = done;
     late.inspection.photo_history.photo_sha256 = Some([2; 32]);
     late.fetched = Some([1; 32]);
-    let lost = store.apply(late, (&DONE, NOW), &|_| {}).await;
+    let lost = store.advance(late, &DONE, NOW).await;
     assert!(
         matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
         "{lost:?}"
@@ -170,16 +173,16 @@ async fn bytes_give_way_to_later_ones_until_something_is_final() {
 }
 
 #[tokio::test]
-async fn a_look_that_began_before_other_bytes_were_noted_does_not_replace_them() {
+async fn an_attempt_that_began_before_other_bytes_were_stored_does_not_replace_them() {
     let store = store();
     let slow = fresh("a.jpg", None, 1);
     store
-        .apply(fresh("a.jpg", None, 2), (&to_gpu(), NOW), &|next| {
+        .advance_with(fresh("a.jpg", None, 2), &to_gpu(), NOW, &|next| {
             next.photo_history.photo_sha256 = Some([2; 32]);
         })
         .await
         .unwrap();
-    let lost = store.apply(slow, (&DONE, NOW), &|_| {}).await;
+    let lost = store.advance(slow, &DONE, NOW).await;
     assert!(
         matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
         "{lost:?}"
@@ -187,21 +190,21 @@ async fn a_look_that_began_before_other_bytes_were_noted_does_not_replace_them()
 }
 
 #[tokio::test]
-async fn a_result_answers_no_request_that_was_sent_after_the_one_it_was_made_for() {
+async fn a_result_is_not_valid_for_requests_sent_after_the_one_that_it_was_made_for() {
     let store = store();
     let early = fresh("a.jpg", None, 1);
     let mut later = fresh("a.jpg", None, 1);
     later.inspection.accepted_at = Timestamp(NOW.0 + 5000);
     let failed = Event::Start { alone: false };
-    store.apply(later, (&failed, NOW), &|_| {}).await.unwrap();
-    let (done, _) = store.apply(early, (&DONE, NOW), &|_| {}).await.unwrap();
+    store.advance(later, &failed, NOW).await.unwrap();
+    let done = store.advance(early, &DONE, NOW).await.unwrap().entry;
     assert_eq!(done.inspection.accepted_at, NOW);
     assert!(!done.inspection.has_bytes_of(Timestamp(NOW.0 + 5000)));
 }
 
 #[tokio::test]
-async fn what_the_loser_adds_completes_the_winner_s_inspection() {
-    let stands = second(fresh("a.jpg", None, 1), fresh("a.jpg", Some("v"), 1), &DONE)
+async fn what_the_second_request_adds_completes_the_first_one_s_inspection() {
+    let stands = write_second(fresh("a.jpg", None, 1), fresh("a.jpg", Some("v"), 1), &DONE)
         .await
         .unwrap();
     assert_eq!(stands.inspection.request.vehicle_id.as_deref(), Some("v"));
@@ -217,15 +220,16 @@ async fn what_the_loser_adds_completes_the_winner_s_inspection() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_out_marks_no_later_one_as_published() {
+async fn publishing_an_event_does_not_mark_a_later_one_as_published() {
     let store = store();
-    let (done, _) = store
-        .apply(fresh("a.jpg", None, 1), (&DONE, NOW), &|_| {})
+    let done = store
+        .advance(fresh("a.jpg", None, 1), &DONE, NOW)
         .await
-        .unwrap();
+        .unwrap()
+        .entry;
     let asked = fresh("a.jpg", Some("v"), 1).inspection.request;
-    store.join(done.clone(), &asked, (None, NOW)).await.unwrap();
-    // The event of before goes out only now.
+    store.join(done.clone(), &asked, None, NOW).await.unwrap();
+    // The earlier event is published only now.
     store.mark_published(done.clone(), NOW).await.unwrap();
     let id = &done.inspection.request.id;
     let stands = store.read(id).await.unwrap().unwrap();
@@ -236,24 +240,27 @@ async fn an_event_that_is_out_marks_no_later_one_as_published() {
 }
 
 #[tokio::test]
-async fn a_comparison_stands_on_the_record_and_only_a_later_request_changes_it() {
+async fn a_comparison_of_bytes_is_stored_and_only_a_later_request_changes_it() {
     let store = store();
-    let (done, _) = store
-        .apply(fresh("a.jpg", None, 1), (&DONE, NOW), &|_| {})
+    let done = store
+        .advance(fresh("a.jpg", None, 1), &DONE, NOW)
         .await
-        .unwrap();
-    let (id, own) = (
-        done.inspection.request.id.clone(),
-        InspectionId::new("two").unwrap(),
-    );
+        .unwrap()
+        .entry;
+    let id = done.inspection.request.id.clone();
+    let own = InspectionId::new("two").unwrap();
+    let conflict = BytesConflict {
+        stored: id.clone(),
+        own: own.clone(),
+    };
     let sent = |seconds: u64| Timestamp(NOW.0 + seconds * 1000);
-    store.compared(&id, &own, (sent(5), NOW)).await.unwrap();
+    store.record_other_bytes(&conflict, sent(5), NOW).await.unwrap();
     let asked = done.inspection.request;
     let entry = store.read(&id).await.unwrap().unwrap();
-    let same = store.join(entry, &asked, (Some(sent(4)), NOW)).await.unwrap();
+    let same = store.join(entry, &asked, Some(sent(4)), NOW).await.unwrap();
     assert_eq!(same.inspection.photo_history.other_bytes, Some(own));
     assert_eq!(same.inspection.seen_at(), sent(5));
-    let later = store.join(same, &asked, (Some(sent(6)), NOW)).await.unwrap();
+    let later = store.join(same, &asked, Some(sent(6)), NOW).await.unwrap();
     assert_eq!(
         later.inspection.photo_history.other_bytes, None,
         "it has these bytes again"

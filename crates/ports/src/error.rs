@@ -30,6 +30,31 @@ impl PortErrorKind {
     }
 }
 
+/// A method of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortCall {
+    /// Which port: `queue`, `records`, `blobs`, `capacity`, `publisher`.
+    pub port: &'static str,
+    /// Which method.
+    pub operation: &'static str,
+}
+
+impl PortCall {
+    /// A method by its port and name.
+    pub const fn new(port: &'static str, operation: &'static str) -> Self {
+        Self { port, operation }
+    }
+}
+
+/// Port and method as a constant of an adapter.
+type Pair = (&'static str, &'static str);
+
+impl From<Pair> for PortCall {
+    fn from((port, operation): Pair) -> Self {
+        Self::new(port, operation)
+    }
+}
+
 /// An error of a port.
 #[derive(Debug, thiserror::Error)]
 #[error("{port}.{operation}: {detail}")]
@@ -51,11 +76,8 @@ pub struct PortError {
 
 impl PortError {
     /// An error without a cause.
-    pub fn new(
-        (port, operation): (&'static str, &'static str),
-        kind: PortErrorKind,
-        detail: impl Into<String>,
-    ) -> Self {
+    pub fn new(call: impl Into<PortCall>, kind: PortErrorKind, detail: impl Into<String>) -> Self {
+        let PortCall { port, operation } = call.into();
         Self {
             port,
             operation,

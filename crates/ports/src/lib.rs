@@ -22,7 +22,7 @@ pub use blobs::{BlobAddress, BlobMeta, Blobs, PutOutcome};
 pub use capacity::{GpuCapacity, WorkerJob, WorkerJobState};
 pub use clock::Clock;
 pub use end_cause::EndCause;
-pub use error::{PortError, PortErrorKind};
+pub use error::{PortCall, PortError, PortErrorKind};
 pub use operations::{
     AddressKind, InspectionCounts, Operations, ParkedMessage, ParkedPage, PhaseCount, QueueName, Redrive,
     Redriven, RefusedMessage, records_in,

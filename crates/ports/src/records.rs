@@ -4,7 +4,7 @@
 
 use crate::error::PortError;
 use async_trait::async_trait;
-use walkaround_domain::{InspectionId, Timestamp};
+use walkaround_domain::{BundleId, InspectionId, Timestamp};
 
 /// Most records of one page.
 pub const RECORDS_PAGE_MAX: usize = 1000;
@@ -97,15 +97,13 @@ pub struct Heartbeat {
     pub body: String,
 }
 
-/// What a result depends on: the photo's bytes, and the networks that looked at them.
+/// What a result depends on: the photo's bytes, and the networks that ran on them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResultKey {
     /// SHA-256 of the photo's bytes.
     pub photo_sha256: [u8; 32],
-    /// Name of the bundle.
-    pub bundle: String,
-    /// Its version.
-    pub version: String,
+    /// The bundle of these networks.
+    pub bundle: BundleId,
 }
 
 /// Durable records.

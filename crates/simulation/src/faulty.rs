@@ -116,7 +116,8 @@ impl Process {
     /// on its way. None when this call is not one of them.
     fn late<T: Send>(
         &self,
-        (port, operation): (&'static str, &'static str),
+        port: &'static str,
+        operation: &'static str,
         effect: impl Future<Output = T> + Send + 'static,
     ) -> Option<PortError> {
         let context = &self.context;
@@ -140,7 +141,7 @@ impl Process {
     }
 
     /// The error of a call to a store that is away.
-    async fn away(&self, (port, operation): (&'static str, &'static str)) -> PortError {
+    async fn away(&self, port: &'static str, operation: &'static str) -> PortError {
         self.context.count(CoverageEvent::StoreAway);
         self.pass(Duration::from_millis(10)).await;
         let kind = match self.context.plant {
@@ -153,7 +154,8 @@ impl Process {
     /// One call: `effect` happens at one moment in the middle of it.
     async fn call<T>(
         &self,
-        (port, operation): (&'static str, &'static str),
+        port: &'static str,
+        operation: &'static str,
         about: impl Display,
         effect: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
@@ -162,7 +164,7 @@ impl Process {
             std::future::pending::<()>().await;
         }
         if self.context.is_away(port) {
-            return Err(self.away((port, operation)).await);
+            return Err(self.away(port, operation).await);
         }
         let fate = self.fate();
         // A slow call is slow on its way there or on its way back.
@@ -207,7 +209,7 @@ impl Queue for Faulty<dyn Queue> {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
         let about = format!("{} to {}", messages.len(), self.name);
         self.process
-            .call(("queue", "send"), about, self.port.send(messages))
+            .call("queue", "send", about, self.port.send(messages))
             .await
     }
 
@@ -220,38 +222,38 @@ impl Queue for Faulty<dyn Queue> {
             }
             Ok(taken)
         };
-        self.process.call(("queue", "receive"), self.name, receive).await
+        self.process.call("queue", "receive", self.name, receive).await
     }
 
     async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
         let extend = self.port.extend(receipt, lease);
-        self.process.call(("queue", "extend"), &receipt.0, extend).await
+        self.process.call("queue", "extend", &receipt.0, extend).await
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
         let (port, late) = (Arc::clone(&self.port), receipt.clone());
         let late = async move { port.release(&late, delay).await };
-        if let Some(error) = self.process.late(("queue", "release"), late) {
+        if let Some(error) = self.process.late("queue", "release", late) {
             return Err(error);
         }
         let release = self.port.release(receipt, delay);
-        self.process.call(("queue", "release"), &receipt.0, release).await
+        self.process.call("queue", "release", &receipt.0, release).await
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
         let (port, late) = (Arc::clone(&self.port), receipts.to_vec());
         let late = async move { port.ack(&late).await };
-        if let Some(error) = self.process.late(("queue", "ack"), late) {
+        if let Some(error) = self.process.late("queue", "ack", late) {
             return Err(error);
         }
         let names: Vec<&str> = receipts.iter().map(|r| r.0.as_str()).collect();
         let ack = self.port.ack(receipts);
-        self.process.call(("queue", "ack"), names.join(" "), ack).await
+        self.process.call("queue", "ack", names.join(" "), ack).await
     }
 
     async fn depth(&self) -> Result<Depth, PortError> {
         self.process
-            .call(("queue", "depth"), self.name, self.port.depth())
+            .call("queue", "depth", self.name, self.port.depth())
             .await
     }
 }
@@ -259,38 +261,36 @@ impl Queue for Faulty<dyn Queue> {
 #[async_trait]
 impl Records for Faulty<dyn Records> {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        self.process
-            .call(("records", "read"), id, self.port.read(id))
-            .await
+        self.process.call("records", "read", id, self.port.read(id)).await
     }
 
     async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let (port, late) = (Arc::clone(&self.port), next.clone());
         let late = async move { port.write(&late, expect).await };
-        if let Some(error) = self.process.late(("records", "write"), late) {
+        if let Some(error) = self.process.late("records", "write", late) {
             return Err(error);
         }
         let about = format!("{} {} {expect:?}", next.id, next.keys.phase);
         self.process
-            .call(("records", "write"), about, self.port.write(next, expect))
+            .call("records", "write", about, self.port.write(next, expect))
             .await
     }
 
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
         self.process
-            .call(("records", "list"), "", self.port.list(query, after, max))
+            .call("records", "list", "", self.port.list(query, after, max))
             .await
     }
 
     async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
         self.process
-            .call(("records", "result_of"), "", self.port.result_of(key))
+            .call("records", "result_of", "", self.port.result_of(key))
             .await
     }
 
     async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
         let keep = self.port.keep_result(key, id, now);
-        self.process.call(("records", "keep_result"), id, keep).await
+        self.process.call("records", "keep_result", id, keep).await
     }
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
@@ -301,13 +301,13 @@ impl Records for Faulty<dyn Records> {
             self.process.frozen.store(true, Ordering::Relaxed);
         }
         self.process
-            .call(("records", "beat"), "", self.port.beat(heartbeat))
+            .call("records", "beat", "", self.port.beat(heartbeat))
             .await
     }
 
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
         self.process
-            .call(("records", "heartbeats"), "", self.port.heartbeats(since))
+            .call("records", "heartbeats", "", self.port.heartbeats(since))
             .await
     }
 }
@@ -316,25 +316,25 @@ impl Records for Faulty<dyn Records> {
 impl StateStore for Faulty<dyn StateStore> {
     async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
         self.process
-            .call(("state", "read"), name, self.port.read(name))
+            .call("state", "read", name, self.port.read(name))
             .await
     }
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
         let write = self.port.write(name, body, keep_for);
-        self.process.call(("state", "write"), name, write).await
+        self.process.call("state", "write", name, write).await
     }
 }
 
 #[async_trait]
 impl Blobs for Faulty<dyn Blobs> {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        self.process.call(("blobs", "head"), at, self.port.head(at)).await
+        self.process.call("blobs", "head", at, self.port.head(at)).await
     }
 
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
         self.process
-            .call(("blobs", "get"), at, self.port.get(at, bytes_max))
+            .call("blobs", "get", at, self.port.get(at, bytes_max))
             .await
     }
 
@@ -345,7 +345,7 @@ impl Blobs for Faulty<dyn Blobs> {
         bytes_max: u64,
     ) -> Result<Vec<u8>, PortError> {
         let get = self.port.get_version(at, version, bytes_max);
-        self.process.call(("blobs", "get_version"), at, get).await
+        self.process.call("blobs", "get_version", at, get).await
     }
 
     async fn put_if_absent(
@@ -355,7 +355,7 @@ impl Blobs for Faulty<dyn Blobs> {
         content_type: &str,
     ) -> Result<PutOutcome, PortError> {
         let put = self.port.put_if_absent(at, bytes, content_type);
-        self.process.call(("blobs", "put_if_absent"), at, put).await
+        self.process.call("blobs", "put_if_absent", at, put).await
     }
 
     async fn download(
@@ -365,7 +365,7 @@ impl Blobs for Faulty<dyn Blobs> {
         into: &Path,
     ) -> Result<(), PortError> {
         let download = self.port.download(at, expect_sha256, into);
-        self.process.call(("blobs", "download"), at, download).await
+        self.process.call("blobs", "download", at, download).await
     }
 
     async fn list(
@@ -375,7 +375,7 @@ impl Blobs for Faulty<dyn Blobs> {
         max: usize,
     ) -> Result<Vec<String>, PortError> {
         let list = self.port.list(prefix, after, max);
-        self.process.call(("blobs", "list"), prefix, list).await
+        self.process.call("blobs", "list", prefix, list).await
     }
 }
 
@@ -384,12 +384,12 @@ impl Publisher for Faulty<dyn Publisher> {
     async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
         let (port, late) = (Arc::clone(&self.port), event.clone());
         let late = async move { port.publish(&late).await };
-        if let Some(error) = self.process.late(("publisher", "publish"), late) {
+        if let Some(error) = self.process.late("publisher", "publish", late) {
             return Err(error);
         }
         let publish = self.port.publish(event);
         self.process
-            .call(("publisher", "publish"), &event.id, publish)
+            .call("publisher", "publish", &event.id, publish)
             .await
     }
 }
@@ -398,19 +398,19 @@ impl Publisher for Faulty<dyn Publisher> {
 impl GpuCapacity for Faulty<dyn GpuCapacity> {
     async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
         self.process
-            .call(("capacity", "fleet"), "", self.port.fleet())
+            .call("capacity", "fleet", "", self.port.fleet())
             .await
     }
 
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
         self.process
-            .call(("capacity", "start"), count, self.port.start(count))
+            .call("capacity", "start", count, self.port.start(count))
             .await
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
         self.process
-            .call(("capacity", "end"), id, self.port.end(id, reason))
+            .call("capacity", "end", id, self.port.end(id, reason))
             .await
     }
 }
@@ -419,7 +419,7 @@ impl GpuCapacity for Faulty<dyn GpuCapacity> {
 impl PhotoSource for Faulty<dyn PhotoSource> {
     async fn identify(&self, photo: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
         let identify = async { Ok(self.port.identify(photo).await) };
-        match self.process.call(("photos", "identify"), photo, identify).await {
+        match self.process.call("photos", "identify", photo, identify).await {
             Ok(outcome) => outcome,
             Err(error) => Err(error.into()),
         }
@@ -437,7 +437,7 @@ impl PhotoSource for Faulty<dyn PhotoSource> {
             tokio::time::sleep(context.between(1_000, 40_000)).await;
         }
         let fetch = async { Ok(self.port.fetch(photo, bytes_max).await) };
-        match self.process.call(("photos", "fetch"), photo, fetch).await {
+        match self.process.call("photos", "fetch", photo, fetch).await {
             Ok(outcome) => outcome,
             Err(error) => Err(error.into()),
         }

@@ -56,10 +56,10 @@ async fn live(
     process: &Process,
     consumer: Consumer,
     heart: Option<HeartbeatReporter>,
-    ends: (&Notify, ShutdownSignal),
+    end: &Notify,
+    mut closing: ShutdownSignal,
 ) -> ProcessExit {
     let context = &process.context;
-    let (end, mut closing) = ends;
     let (stopper, stopped) = shutdown_signal();
     let mut beats = tokio::task::JoinSet::new();
     if let Some(heart) = heart {
@@ -165,7 +165,7 @@ pub(crate) async fn triage_slot(world: Arc<World>, slot: usize) {
     for life in 0.. {
         let process = Process::new(context, format!("triage-{slot}.{life}"));
         let consumer = wiring::triage(&world, &process);
-        Box::pin(live(&process, consumer, None, (&never, world.closing.clone()))).await;
+        Box::pin(live(&process, consumer, None, &never, world.closing.clone())).await;
         if world.closing.is_set() {
             return;
         }
@@ -177,13 +177,7 @@ pub(crate) async fn triage_slot(world: Arc<World>, slot: usize) {
 pub(crate) async fn worker(world: &World, name: String, end: &Notify) -> ProcessExit {
     let process = Process::new(&world.context, name);
     let (consumer, heart) = wiring::worker(world, &process);
-    Box::pin(live(
-        &process,
-        consumer,
-        Some(heart),
-        (end, world.closing.clone()),
-    ))
-    .await
+    Box::pin(live(&process, consumer, Some(heart), end, world.closing.clone())).await
 }
 
 /// A scaler, life after life. Two of them share a lock, as the port asks of its callers.

@@ -282,7 +282,8 @@ pub(crate) fn photos(submissions: &[Submission]) -> BTreeMap<String, Vec<Bytes>>
 pub(crate) async fn all(
     context: &Context,
     intake: &SimQueue,
-    (submissions, plant): (&[Submission], Option<InjectedFault>),
+    submissions: &[Submission],
+    plant: Option<InjectedFault>,
 ) {
     for submission in submissions {
         tokio::time::sleep(submission.at.saturating_sub(context.ticks())).await;

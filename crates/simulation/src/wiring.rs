@@ -15,7 +15,7 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progress};
-use walkaround_pipeline::heartbeat::{HeartbeatReporter, Identity};
+use walkaround_pipeline::heartbeat::{HeartbeatReporter, WorkerIdentity};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{
     ActiveInspector, BatchingPolicy, Compute, Inspector, InspectorSettings,
@@ -127,8 +127,10 @@ fn looker_settings(process: &Process) -> InspectorSettings {
 
 fn consumer(
     process: &Arc<Process>,
-    (role, queue): (&'static str, Arc<dyn Queue>),
-    (handler, progress): (Arc<dyn Handler>, Arc<Progress>),
+    role: &'static str,
+    queue: Arc<dyn Queue>,
+    handler: Arc<dyn Handler>,
+    progress: Arc<Progress>,
     clock: Arc<dyn Clock>,
 ) -> Consumer {
     let plan = &process.context.plan;
@@ -181,7 +183,7 @@ pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
             .map_or(InlineSegmentationCost::Never, InlineSegmentationCost::Known),
         end: InvocationDeadline::never(),
     };
-    consumer(process, ("triage", intake), (Arc::new(triage), progress), clock)
+    consumer(process, "triage", intake, Arc::new(triage), progress, clock)
 }
 
 /// A worker and its heart.
@@ -190,7 +192,7 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heartb
     let processor = processor(world, process, "worker", &clock);
     let progress = Arc::clone(&processor.progress);
     let heart = HeartbeatReporter {
-        identity: Identity {
+        identity: WorkerIdentity {
             worker: process.name.clone(),
             host: "simulated".into(),
             device: "cpu".into(),
@@ -206,7 +208,7 @@ pub(crate) fn worker(world: &World, process: &Arc<Process>) -> (Consumer, Heartb
     let queue = around(process, &world.segmentation, "segmentation");
     let handler = Arc::new(Segmentation { processor });
     (
-        consumer(process, ("worker", queue), (handler, progress), clock),
+        consumer(process, "worker", queue, handler, progress, clock),
         heart,
     )
 }

@@ -156,7 +156,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
     }
     slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
     let whole = async {
-        submit::all(context, &queues.intake, (submissions, plant)).await;
+        submit::all(context, &queues.intake, submissions, plant).await;
         drain(context, &queues).await;
         closer.stop();
         close(context, &capacity, &mut slots).await;

@@ -36,7 +36,7 @@ pub(super) fn result_key(result: &ResultKey) -> Item {
     let digest = InspectionId::from_digest(result.photo_sha256);
     key(
         format!("I##{digest}"),
-        format!("{}#{}", result.bundle, result.version),
+        format!("{}#{}", result.bundle.name, result.bundle.version),
     )
 }
 

@@ -106,8 +106,8 @@ impl Metrics {
         if self.0.unflushed.fetch_add(1, Ordering::Relaxed) >= SETTLED_UNFLUSHED_MAX {
             self.flush();
         }
-        self.property("BundleName", photo.bundle.0.clone());
-        self.property("BundleVersion", photo.bundle.1.clone());
+        self.property("BundleName", photo.bundle.name.clone());
+        self.property("BundleVersion", photo.bundle.version.clone());
         let lane = photo.lane.map_or("none", |lane| lane.as_str());
         counter!("Photos", "Verdict" => photo.verdict.as_str(), "Lane" => lane).increment(1);
         for reason in &photo.reasons {

@@ -146,8 +146,7 @@ fn looked(lines: &mut Lines, o: &Outcome) {
         .as_ref()
         .map(|digest| walkaround_domain::hex(digest));
     lines.maybe("sha256", digest);
-    let bundle = format!("{} {}", o.bundle_name, o.bundle_version);
-    lines.add("bundle", bundle.trim());
+    lines.add("bundle", o.bundle.to_string().trim());
     let reused = o.reused_from.as_ref();
     lines.maybe(
         "reused from",

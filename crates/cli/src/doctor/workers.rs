@@ -95,7 +95,7 @@ fn signs_of_life(facts: &WorkerFacts) -> CheckResult {
     // As the scaler judges, which ends those.
     let stale: Vec<String> = running
         .iter()
-        .filter(|job| is_unresponsive(job, &recent, (facts.start_grace, facts.now)))
+        .filter(|job| is_unresponsive(job, &recent, facts.start_grace, facts.now))
         .map(|job| {
             format!(
                 "{} for {}",

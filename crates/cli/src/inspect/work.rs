@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
-use walkaround_domain::{Reason, ReasonCode};
+use walkaround_domain::{BundleId, Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
 use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering};
@@ -225,9 +225,9 @@ fn report(
     start: Instant,
 ) -> PhotoReport {
     let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));
-    let bundle = (engine.bundle_name(), engine.bundle_version());
+    let bundle = BundleId::new(engine.bundle_name(), engine.bundle_version());
     let name = photo.display().to_string();
-    let mut report = photo_report(&name, sha256.as_ref(), result, bundle);
+    let mut report = photo_report(&name, sha256.as_ref(), result, &bundle);
     report.timings_ms = timings_ms(&result.timings, start.elapsed());
     report
 }

@@ -98,7 +98,7 @@ pub(super) async fn too_many_deliveries_park(t: QueueUnderTest) -> Outcome {
         t.time.pass(t.time.unit() * 2).await;
     }
     t.expect_nothing("after the last delivery").await?;
-    let parked = take_from(&t.dead_letters, t.time.as_ref(), (1, t.lease())).await?;
+    let parked = take_from(&t.dead_letters, t.time.as_ref(), 1, t.lease()).await?;
     ensure!(parked[0].body == "poison", "parked: {}", parked[0].body);
     t.expect_nothing("once parked").await
 }

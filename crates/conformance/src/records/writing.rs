@@ -2,7 +2,7 @@
 
 use super::{RecordsUnderTest, id, record};
 use crate::suite::{Broken, Outcome, ensure};
-use walkaround_domain::Timestamp;
+use walkaround_domain::{BundleId, Timestamp};
 use walkaround_ports::{IndexKeys, Precondition, ResultKey, StoredRecord, WriteOutcome};
 
 pub(super) async fn record_reads_back_whole(t: RecordsUnderTest) -> Outcome {
@@ -145,8 +145,7 @@ pub(super) async fn twenty_writers_lose_no_change(t: RecordsUnderTest) -> Outcom
 fn result(byte: u8, bundle: &str, version: &str) -> ResultKey {
     ResultKey {
         photo_sha256: [byte; 32],
-        bundle: bundle.to_owned(),
-        version: version.to_owned(),
+        bundle: BundleId::new(bundle, version),
     }
 }
 

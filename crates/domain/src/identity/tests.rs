@@ -22,11 +22,11 @@ fn request(photo: PhotoRef) -> InspectionRequest {
     InspectionRequest::of(id("one"), photo)
 }
 
-fn for_purpose(purpose: (Option<&str>, Option<&str>, Option<Occasion>)) -> InspectionRequest {
+fn for_purpose(purpose: Purpose<'_>) -> InspectionRequest {
     InspectionRequest {
-        vehicle_id: purpose.0.map(Into::into),
-        reservation_id: purpose.1.map(Into::into),
-        occasion: purpose.2,
+        vehicle_id: purpose.vehicle_id.map(Into::into),
+        reservation_id: purpose.reservation_id.map(Into::into),
+        occasion: purpose.occasion,
         ..request(object("a.jpg", None))
     }
 }
@@ -67,60 +67,83 @@ fn where_the_content_is_known_before_the_fetch() {
     assert!(known(PhotoRef::File("1.jpg".into()), Some("7/1")));
 }
 
+const fn purpose<'a>(
+    vehicle_id: Option<&'a str>,
+    reservation_id: Option<&'a str>,
+    occasion: Option<Occasion>,
+) -> Purpose<'a> {
+    Purpose {
+        vehicle_id,
+        reservation_id,
+        occasion,
+    }
+}
+
+/// A request that meets a stored inspection.
+struct RelationCase {
+    stored: Purpose<'static>,
+    asked: Purpose<'static>,
+    expected: ExpectedRelation,
+}
+
+enum ExpectedRelation {
+    Known,
+    /// What stands afterwards.
+    Adds(Purpose<'static>),
+    /// The part that differs.
+    Differs(&'static str),
+}
+
 #[test]
 fn a_request_is_known_adds_or_differs() {
+    use ExpectedRelation::{Adds, Differs, Known};
     use Occasion::{PickUp, Return};
-    let differs = |part| Some(Err(part));
-    // Stored, asked, and: nothing new (none), what stands afterwards, or the part that differs.
+    let none = purpose(None, None, None);
+    let whole = purpose(Some("v"), Some("r"), Some(PickUp));
+    let vehicle = purpose(Some("v"), None, None);
+    let case = |stored, asked, expected| RelationCase {
+        stored,
+        asked,
+        expected,
+    };
     let cases = [
-        ((None, None, None), (None, None, None), None),
-        ((Some("v"), Some("r"), Some(PickUp)), (None, None, None), None),
-        (
-            (Some("v"), Some("r"), Some(PickUp)),
-            (Some("v"), None, Some(PickUp)),
-            None,
+        case(none, none, Known),
+        case(whole, none, Known),
+        case(whole, purpose(Some("v"), None, Some(PickUp)), Known),
+        case(none, vehicle, Adds(vehicle)),
+        case(
+            vehicle,
+            purpose(Some("v"), Some("r"), Some(Return)),
+            Adds(purpose(Some("v"), Some("r"), Some(Return))),
         ),
-        (
-            (None, None, None),
-            (Some("v"), None, None),
-            Some(Ok((Some("v"), None, None))),
+        case(
+            vehicle,
+            purpose(None, Some("r"), None),
+            Adds(purpose(Some("v"), Some("r"), None)),
         ),
-        (
-            (Some("v"), None, None),
-            (Some("v"), Some("r"), Some(Return)),
-            Some(Ok((Some("v"), Some("r"), Some(Return)))),
+        case(vehicle, purpose(Some("w"), None, None), Differs("vehicle")),
+        case(
+            purpose(Some("v"), Some("r"), None),
+            purpose(None, Some("s"), None),
+            Differs("reservation"),
         ),
-        (
-            (Some("v"), None, None),
-            (None, Some("r"), None),
-            Some(Ok((Some("v"), Some("r"), None))),
-        ),
-        (
-            (Some("v"), None, None),
-            (Some("w"), None, None),
-            differs("vehicle"),
-        ),
-        (
-            (Some("v"), Some("r"), None),
-            (None, Some("s"), None),
-            differs("reservation"),
-        ),
-        (
-            (None, None, Some(PickUp)),
-            (Some("v"), None, Some(Return)),
-            differs("occasion"),
+        case(
+            purpose(None, None, Some(PickUp)),
+            purpose(Some("v"), None, Some(Return)),
+            Differs("occasion"),
         ),
     ];
-    for (stored, asked, expected) in cases {
+    for case in cases {
+        let RelationCase { stored, asked, .. } = case;
         let relation = relate(&for_purpose(stored), &for_purpose(asked));
-        match expected {
-            None => assert_eq!(relation, Relation::Known, "{stored:?} {asked:?}"),
-            Some(Ok(whole)) => assert_eq!(
+        match case.expected {
+            Known => assert_eq!(relation, Relation::Known, "{stored:?} {asked:?}"),
+            Adds(whole) => assert_eq!(
                 relation,
                 Relation::Adds(for_purpose(whole)),
                 "{stored:?} {asked:?}"
             ),
-            Some(Err(wanted)) => assert!(
+            Differs(wanted) => assert!(
                 matches!(&relation, Relation::Differs(Difference::Purpose { part, .. }) if *part == wanted),
                 "{stored:?} {asked:?}: {relation:?}"
             ),
@@ -207,11 +230,11 @@ fn another_place_version_or_content_is_another_photo() {
 
 #[test]
 fn what_differs_is_one_clear_line() {
-    let purpose = relate(
-        &for_purpose((Some("v"), None, None)),
-        &for_purpose((Some("w"), None, None)),
+    let differs = relate(
+        &for_purpose(purpose(Some("v"), None, None)),
+        &for_purpose(purpose(Some("w"), None, None)),
     );
-    let Relation::Differs(purpose) = purpose else {
+    let Relation::Differs(purpose) = differs else {
         panic!("it differs")
     };
     assert_eq!(

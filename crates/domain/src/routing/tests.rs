@@ -18,18 +18,14 @@ fn idle() -> GpuLane {
     }
 }
 
-fn ask(
-    burst: u64,
-    gpu: Option<GpuLane>,
-    (look, left): (Option<Duration>, Duration),
-    deadline: Option<u64>,
-) -> Routed {
+const fn cost(look: Option<Duration>, time_left: Duration) -> InlineCost {
+    InlineCost { look, time_left }
+}
+
+fn ask(burst: u64, gpu: Option<GpuLane>, cost: InlineCost, deadline: Option<u64>) -> Routed {
     route(
         &Load { burst, gpu },
-        InlineCost {
-            look,
-            time_left: left,
-        },
+        cost,
         deadline.map(Duration::from_secs),
         &RoutingPolicy::default(),
     )
@@ -64,7 +60,7 @@ fn table_of_cases() {
         back_off: Some((3, Duration::from_secs(200))),
         ..starting
     };
-    let fits = (Some(LOOK), LONG);
+    let fits = cost(Some(LOOK), LONG);
     let cases: &[(&str, Routed, Lane, &str)] = &[
         (
             "a trickle stays inline",
@@ -122,19 +118,19 @@ fn table_of_cases() {
         ),
         (
             "late either way: the sooner one",
-            ask(1, Some(idle()), (Some(LOOK * 10), LONG), Some(1)),
+            ask(1, Some(idle()), cost(Some(LOOK * 10), LONG), Some(1)),
             Lane::Inline,
             "late either way",
         ),
         (
             "no time left here",
-            ask(1, Some(idle()), (Some(LOOK), LOOK), None),
+            ask(1, Some(idle()), cost(Some(LOOK), LOOK), None),
             Lane::Gpu,
             "do not fit",
         ),
         (
             "no segmenter here",
-            ask(1, Some(idle()), (None, LONG), Some(1)),
+            ask(1, Some(idle()), cost(None, LONG), Some(1)),
             Lane::Gpu,
             "no inline segmenter",
         ),
@@ -164,7 +160,7 @@ fn table_of_cases() {
         ),
         (
             "what cannot go inline waits even then",
-            ask(1, Some(dying), (None, LONG), None),
+            ask(1, Some(dying), cost(None, LONG), None),
             Lane::Gpu,
             "waits for it",
         ),
@@ -176,7 +172,7 @@ fn table_of_cases() {
         ),
         (
             "neither can: wait",
-            ask(1, Some(closed), (None, LONG), None),
+            ask(1, Some(closed), cost(None, LONG), None),
             Lane::Gpu,
             "waits until it opens",
         ),
@@ -191,7 +187,7 @@ fn table_of_cases() {
 fn more_photos_never_turn_a_cold_lane_back_to_inline() {
     let mut seen_gpu = false;
     for burst in (0..200).map(|i| i * i) {
-        let lane = ask(burst, Some(idle()), (Some(LOOK), LONG), None).lane;
+        let lane = ask(burst, Some(idle()), cost(Some(LOOK), LONG), None).lane;
         assert!(!(seen_gpu && lane == Lane::Inline), "burst {burst}");
         seen_gpu |= lane == Lane::Gpu;
     }
@@ -209,13 +205,13 @@ fn odd_figures_do_not_panic() {
     ask(
         u64::MAX,
         Some(broken),
-        (Some(Duration::MAX), Duration::MAX),
+        cost(Some(Duration::MAX), Duration::MAX),
         Some(0),
     );
     ask(
         u64::MAX,
         Some(GpuLane { live: 0, ..broken }),
-        (Some(Duration::MAX), Duration::MAX),
+        cost(Some(Duration::MAX), Duration::MAX),
         None,
     );
 }

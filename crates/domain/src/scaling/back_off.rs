@@ -85,7 +85,8 @@ impl Default for BackOffPolicy {
 /// The back-off from now on. `ended` may hold ends that were counted before, `ready` the workers that run well.
 pub fn back_off(
     before: Option<&BackOff>,
-    (ended, ready): (&[EndedWorker], &[ReadyWorker]),
+    ended: &[EndedWorker],
+    ready: &[ReadyWorker],
     now: Timestamp,
     policy: &BackOffPolicy,
 ) -> Option<BackOff> {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
-    AttemptFailure, AttemptHistory, BlobRef, FailureCode, FindingSummary, Inspection, InspectionId,
+    AttemptFailure, AttemptHistory, BlobRef, BundleId, FailureCode, FindingSummary, Inspection, InspectionId,
     InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoRef, PixelBox, Reason, ReasonCode, Size,
     Timestamp, Verdict,
 };
@@ -155,11 +155,18 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         option::of(any::<[u32; 2]>()),
         (option::of(digest()), option::of(0.0_f32..=1.0)),
         (option::of(blob()), option::of(blob())),
-        (name(), "\\PC{0,20}", "\\PC{0,20}"),
-        btree_map("[a-z]{1,8}", 0.0_f64..1e7, 0..5),
+        (name(), "\\PC{0,20}").prop_map(|(name, version)| BundleId { name, version }),
+        ("\\PC{0,20}", btree_map("[a-z]{1,8}", 0.0_f64..1e7, 0..5)),
     )
         .prop_map(
-            |((reasons, findings), size, (photo_sha256, gate), (report, overlay), bundle, timings_ms)| {
+            |(
+                (reasons, findings),
+                size,
+                (photo_sha256, gate),
+                (report, overlay),
+                bundle,
+                (worker, timings_ms),
+            )| {
                 Outcome {
                     reasons,
                     size: size.map(|[w, h]| Size::new(w, h)),
@@ -168,10 +175,9 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                     findings,
                     report,
                     overlay,
-                    bundle_name: bundle.0,
-                    bundle_version: bundle.1,
+                    bundle,
                     timings_ms,
-                    worker: bundle.2,
+                    worker,
                     reused_from: None,
                 }
             },
@@ -209,8 +215,7 @@ fn history() -> impl Strategy<Value = AttemptHistory> {
         moment(),
     )
         .prop_map(|(code, detail, at)| AttemptFailure { code, detail, at });
-    let bundle = ("\\PC{0,20}", "\\PC{0,20}")
-        .prop_map(|(name, version)| walkaround_domain::UsedBundle { name, version });
+    let bundle = ("\\PC{0,20}", "\\PC{0,20}").prop_map(|(name, version)| BundleId { name, version });
     (
         any::<u32>(),
         option::of(failure),

@@ -1,4 +1,4 @@
-//! Leases of the messages in flight, and their acknowledgement.
+//! The leases of messages in flight, and their acknowledgement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,57 +49,62 @@ impl Leases {
         let due = held.iter().filter(|(_, at)| now.saturating_sub(**at) >= age);
         due.map(|(receipt, _)| receipt.clone()).collect()
     }
+}
 
+/// Extends the leases of the messages in flight.
+#[derive(Clone)]
+pub(super) struct LeaseKeeper {
+    pub(super) leases: Arc<Leases>,
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Length of a lease.
+    pub(super) lease: Duration,
+}
+
+impl LeaseKeeper {
     /// Extends every lease when a third of it has passed. Runs until aborted.
     ///
-    /// Extensions run side by side, each within a sixth of a lease: one that hangs costs neither the others theirs nor
-    /// its own message the next try.
-    pub(super) async fn keep(self: Arc<Self>, queue: Arc<dyn Queue>, clock: Arc<dyn Clock>, lease: Duration) {
-        let third = lease / 3;
+    /// Extensions run concurrently, each for at most a sixth of a lease: one that hangs delays no other, and is tried
+    /// again before its lease ends.
+    pub(super) async fn run(self) {
+        let third = self.lease / 3;
         let mut extensions = JoinSet::new();
         let mut under_way: BTreeSet<Receipt> = BTreeSet::new();
         loop {
-            // Looking four times in a third keeps every extension well before the end.
-            clock.sleep(third / 4).await;
+            // Four checks in a third of a lease: every extension is well before its end.
+            self.clock.sleep(third / 4).await;
             while let Some(extended) = extensions.try_join_next() {
                 if let Ok(receipt) = extended {
                     under_way.remove(&receipt);
                 }
             }
-            for receipt in self.due(clock.ticks(), third) {
+            for receipt in self.leases.due(self.clock.ticks(), third) {
                 if extensions.len() < EXTENSIONS_MAX && under_way.insert(receipt.clone()) {
-                    let one =
-                        Arc::clone(&self).extend((Arc::clone(&queue), Arc::clone(&clock)), receipt, lease);
-                    extensions.spawn(one);
+                    extensions.spawn(self.clone().extend(receipt));
                 }
             }
         }
     }
 
-    /// Extends one lease; gives its receipt back.
-    async fn extend(
-        self: Arc<Self>,
-        (queue, clock): (Arc<dyn Queue>, Arc<dyn Clock>),
-        receipt: Receipt,
-        lease: Duration,
-    ) -> Receipt {
-        let asked = clock.ticks();
+    /// Extends one lease; returns its receipt.
+    async fn extend(self, receipt: Receipt) -> Receipt {
+        let begin = self.clock.ticks();
         let outcome = tokio::select! {
             biased;
-            outcome = queue.extend(&receipt, lease) => outcome,
-            () = clock.sleep(lease / 6) => {
+            outcome = self.queue.extend(&receipt, self.lease) => outcome,
+            () = self.clock.sleep(self.lease / 6) => {
                 warn!("extending a lease takes too long, trying again");
                 return receipt;
             }
         };
         match outcome {
             Ok(LeaseOutcome::Held) => {
-                // From when it was asked for: the answer may have taken its time.
-                if let Some(at) = self.lock().get_mut(&receipt) {
-                    *at = asked;
+                // The lease counts from the call: the answer may have taken a while.
+                if let Some(at) = self.leases.lock().get_mut(&receipt) {
+                    *at = begin;
                 }
             }
-            // The work goes on: settling twice is harmless, and nobody else may have taken it yet.
+            // The work continues: settling twice is harmless, and the message may not have been redelivered yet.
             Ok(LeaseOutcome::Lost) => debug!("a lease ended before its work"),
             Err(error) => warn!(%error, "extending a lease failed"),
         }
@@ -107,18 +112,18 @@ impl Leases {
     }
 }
 
-/// Extensions under way at once, at most.
+/// Most concurrent extensions.
 const EXTENSIONS_MAX: usize = 64;
-/// Messages whose receipts may wait to be acknowledged.
+/// Most receipts that wait to be acknowledged.
 const ACKS_WAITING_MAX: usize = 100;
 /// Most receipts of one call (SQS).
 const ACKS_MAX: usize = 10;
 
-/// Takes settled messages.
+/// Takes leases of settled messages, to acknowledge them.
 #[derive(Clone)]
 pub(super) struct Acker(mpsc::Sender<Lease>);
 
-/// Acknowledges them.
+/// Acknowledges settled messages in batches.
 pub(super) struct Acks(mpsc::Receiver<Lease>);
 
 impl Acker {
@@ -134,7 +139,7 @@ impl Acker {
 }
 
 impl Acks {
-    /// Acknowledges until all senders are gone. While one call runs, the next receipts gather behind it.
+    /// Acknowledges until all senders are gone. Receipts that arrive during a call form the next batch.
     pub(super) async fn run(mut self, queue: Arc<dyn Queue>) {
         let mut batch = Vec::with_capacity(ACKS_MAX);
         while self.0.recv_many(&mut batch, ACKS_MAX).await > 0 {
@@ -149,7 +154,7 @@ impl Acks {
                         }
                     }
                 }
-                // Not tried again: a redelivered message finds its record final and is acknowledged then.
+                // Not retried: a redelivered message finds its record final and is acknowledged then.
                 Err(error) => warn!(%error, "acknowledging failed: the messages come back"),
             }
             batch.clear();
@@ -216,12 +221,13 @@ mod tests {
             .iter()
             .map(|receipt| leases.hold(receipt.clone(), clock.ticks()))
             .collect();
-        let keeper = Arc::clone(&leases).keep(
-            Arc::clone(&queue) as Arc<dyn Queue>,
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            LEASE,
-        );
-        let keeper = tokio::spawn(keeper);
+        let keeper = LeaseKeeper {
+            leases: Arc::clone(&leases),
+            queue: Arc::clone(&queue) as Arc<dyn Queue>,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            lease: LEASE,
+        };
+        let keeper = tokio::spawn(keeper.run());
         for _ in 0..3 * LEASE.as_secs() {
             clock.advance(Duration::from_secs(1));
             for _ in 0..20 {

@@ -1,11 +1,11 @@
-//! Gathering photos into batches for the networks.
+//! Collects photos into batches for the networks.
 //!
-//! A batch closes when it is full, when nothing more is on its way, or when its first photo has waited
-//! `batch_wait`. One bad photo never fails its batch: when a batch fails, its photos are tried one by one. When a photo
-//! fails alone, the engine is asked with a picture of its own: that decides who is at fault.
+//! A batch closes when it is full, when no photo is queued, or when its first photo has waited `batch_wait`. One bad photo
+//! never fails its batch: when a batch fails, its photos are run one by one. When a photo fails alone, the engine runs on
+//! the self-test image: that decides whether photo or engine is at fault.
 
-use super::Compute;
 use super::monitor::{EngineMonitor, RunError};
+use super::{Compute, EngineSet};
 use image::{Rgb, RgbImage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use walkaround_inference::{Engine, EngineError, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::mask::ProbabilityMap;
 
-/// How photos are gathered.
+/// How photos are batched.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchingPolicy {
     /// Most photos of a batch.
@@ -26,7 +26,7 @@ pub struct BatchingPolicy {
 }
 
 impl Default for BatchingPolicy {
-    /// For a CPU: batches bring nothing there, so nothing waits.
+    /// For a CPU: batches are no faster there, so nothing waits.
     fn default() -> Self {
         Self {
             photos_max: 4,
@@ -35,17 +35,16 @@ impl Default for BatchingPolicy {
     }
 }
 
-type FirstLookAnswer = (RgbImage, Result<Screening, RunError>);
-type SegmentAnswer = (RgbImage, Result<Vec<ProbabilityMap>, RunError>);
+type Reply<T> = oneshot::Sender<Result<T, RunError>>;
 
-/// One photo for the networks, with where its answer goes.
+/// One photo for the networks, and where its output goes.
 pub(crate) enum Job {
-    First(RgbImage, oneshot::Sender<FirstLookAnswer>),
-    Segment(RgbImage, UnitRect, oneshot::Sender<SegmentAnswer>),
-    Probe(oneshot::Sender<Result<(), RunError>>),
+    Screen(Arc<RgbImage>, Reply<Screening>),
+    Segment(Arc<RgbImage>, UnitRect, Reply<Vec<ProbabilityMap>>),
+    Probe(Reply<()>),
 }
 
-/// Jobs that may wait for the device; senders beyond it are held back.
+/// Most jobs that wait for the device; further senders wait.
 const WAITING_MAX: usize = 64;
 
 pub(super) enum Batcher {
@@ -61,18 +60,14 @@ pub(super) struct Batching {
 }
 
 impl Batcher {
-    pub(super) fn start(
-        (engine, more): (Box<dyn Engine>, Vec<Box<dyn Engine>>),
-        with: Batching,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn start(engines: EngineSet, with: Batching, clock: Arc<dyn Clock>) -> Self {
         if with.compute == Compute::Inline {
-            return Self::Inline(Mutex::new(engine), with.monitor);
+            return Self::Inline(Mutex::new(engines.first), with.monitor);
         }
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let (batches, device) = std::sync::mpsc::sync_channel::<Vec<Job>>(0);
         let device = Arc::new(Mutex::new(device));
-        for engine in std::iter::once(engine).chain(more) {
+        for engine in std::iter::once(engines.first).chain(engines.others) {
             let (device, monitor) = (Arc::clone(&device), Arc::clone(&with.monitor));
             // A thread of its own: sessions belong to one thread, and a batch blocks it.
             std::thread::Builder::new()
@@ -84,32 +79,32 @@ impl Batcher {
         Self::Thread(sender)
     }
 
-    pub(super) async fn screen(&self, pixels: RgbImage) -> FirstLookAnswer {
-        let (sender, answer) = oneshot::channel();
-        self.put(Job::First(pixels, sender)).await;
-        answer
-            .await
-            .unwrap_or_else(|_| (RgbImage::default(), Err(RunError::Engine(gone()))))
+    pub(super) async fn screen(&self, pixels: Arc<RgbImage>) -> Result<Screening, RunError> {
+        self.run(|reply| Job::Screen(pixels, reply)).await
     }
 
-    pub(super) async fn segment(&self, pixels: RgbImage, region: UnitRect) -> SegmentAnswer {
-        let (sender, answer) = oneshot::channel();
-        self.put(Job::Segment(pixels, region, sender)).await;
-        answer
-            .await
-            .unwrap_or_else(|_| (RgbImage::default(), Err(RunError::Engine(gone()))))
+    pub(super) async fn segment(
+        &self,
+        pixels: Arc<RgbImage>,
+        region: UnitRect,
+    ) -> Result<Vec<ProbabilityMap>, RunError> {
+        self.run(|reply| Job::Segment(pixels, region, reply)).await
     }
 
-    /// Asks the engine with a picture of its own, locator and gates only.
+    /// Runs locator and gates on the self-test image.
     pub(super) async fn probe(&self) -> Result<(), RunError> {
-        let (sender, answer) = oneshot::channel();
-        self.put(Job::Probe(sender)).await;
+        self.run(Job::Probe).await
+    }
+
+    async fn run<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, RunError> {
+        let (reply, answer) = oneshot::channel();
+        self.put(job(reply)).await;
         answer.await.unwrap_or_else(|_| Err(RunError::Engine(gone())))
     }
 
     async fn put(&self, job: Job) {
         match self {
-            // A device thread that is gone drops the job, and with it the answer: the caller sees `gone`.
+            // When the device thread has ended, the job and its reply are dropped: the caller gets `gone`.
             Self::Thread(sender) => drop(sender.send(job).await),
             Self::Inline(engine, monitor) => {
                 let mut engine = engine.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +114,7 @@ impl Batcher {
     }
 }
 
-/// Runs batches until nobody can send any more.
+/// Runs batches until all senders are gone.
 fn device_thread(
     mut engine: Box<dyn Engine>,
     batches: &Mutex<std::sync::mpsc::Receiver<Vec<Job>>>,
@@ -173,7 +168,7 @@ async fn gather(
     }
 }
 
-/// An engine and who is told how it does.
+/// An engine, with the monitor of its health.
 struct Watched<'a> {
     engine: &'a mut dyn Engine,
     monitor: &'a EngineMonitor,
@@ -186,41 +181,41 @@ impl<'a> Watched<'a> {
 
     /// Runs one batch: locator and gates for some of its photos, segmenters for the others.
     fn run(&mut self, batch: Vec<Job>) {
-        let (mut firsts, mut segments) = (Vec::new(), Vec::new());
+        let (mut screenings, mut segments) = (Vec::new(), Vec::new());
         for job in batch {
             match job {
-                Job::First(pixels, answer) => firsts.push((pixels, answer)),
-                Job::Segment(pixels, region, answer) => segments.push((pixels, region, answer)),
-                // Nobody waits any more when its task was dropped; so below.
-                Job::Probe(answer) => drop(answer.send(self.probe(&probe_first).map_err(RunError::Engine))),
+                Job::Screen(pixels, reply) => screenings.push((pixels, reply)),
+                Job::Segment(pixels, region, reply) => segments.push((pixels, region, reply)),
+                // Sending fails when the waiting task was dropped: then its lease runs out and the photo is redelivered.
+                Job::Probe(reply) => drop(reply.send(self.probe(&probe_screening).map_err(RunError::Engine))),
             }
         }
-        if !firsts.is_empty() {
-            let photos: Vec<&RgbImage> = firsts.iter().map(|(pixels, _)| pixels).collect();
-            let answers = self.each(&photos, (&look_first, &probe_first));
-            for ((pixels, to), answer) in firsts.into_iter().zip(answers) {
-                // The lease runs out, the photo comes back.
-                let _ = to.send((pixels, answer));
+        if !screenings.is_empty() {
+            let photos: Vec<&RgbImage> = screenings.iter().map(|(pixels, _)| &**pixels).collect();
+            let answers = self.each(&photos, &screen, &probe_screening);
+            for ((_, reply), answer) in screenings.into_iter().zip(answers) {
+                drop(reply.send(answer));
             }
         }
         if !segments.is_empty() {
             let photos: Vec<(&RgbImage, UnitRect)> =
-                segments.iter().map(|(p, region, _)| (p, *region)).collect();
-            let answers = self.each(&photos, (&look_segment, &probe_segment));
-            for ((pixels, _, to), answer) in segments.into_iter().zip(answers) {
-                let _ = to.send((pixels, answer));
+                segments.iter().map(|(p, region, _)| (&**p, *region)).collect();
+            let answers = self.each(&photos, &segment, &probe_segmentation);
+            for ((_, _, reply), answer) in segments.into_iter().zip(answers) {
+                drop(reply.send(answer));
             }
         }
     }
 
-    /// All at once; when that fails, one by one, so that only the photo at fault fails. Once the engine is found to be
-    /// at fault, no more photos are tried on it.
+    /// Runs all photos at once; when that fails, one by one, so that only the photo at fault fails. Once the engine is found
+    /// to be at fault, no more photos are run.
     fn each<P: Copy, A>(
         &mut self,
         photos: &[P],
-        (look, probe): (Look<'_, P, A>, Probe<'_>),
+        run: Run<'_, P, A>,
+        probe: Probe<'_>,
     ) -> Vec<Result<A, RunError>> {
-        match guarded(|| look(self.engine, photos)) {
+        match guarded(|| run(self.engine, photos)) {
             Ok(answers) if answers.len() == photos.len() => {
                 self.monitor.succeeded();
                 return answers.into_iter().map(Ok).collect();
@@ -236,7 +231,7 @@ impl<'a> Watched<'a> {
                 if let Some(cause) = &sick {
                     return Err(RunError::Engine(failed(cause.clone())));
                 }
-                let one = guarded(|| look(self.engine, std::slice::from_ref(photo)));
+                let one = guarded(|| run(self.engine, std::slice::from_ref(photo)));
                 let one = one.and_then(|mut answers| answers.pop().ok_or_else(gone));
                 one.map_err(|error| {
                     let judged = self.judge(error, probe);
@@ -249,7 +244,7 @@ impl<'a> Watched<'a> {
             .collect()
     }
 
-    /// Who is at fault for a failure on a single photo.
+    /// Whether photo or engine is at fault for a failure on a single photo.
     fn judge(&mut self, error: EngineError, probe: Probe<'_>) -> RunError {
         match self.probe(probe) {
             Ok(()) => RunError::Photo(error),
@@ -258,7 +253,7 @@ impl<'a> Watched<'a> {
     }
 
     fn probe(&mut self, probe: Probe<'_>) -> Result<(), EngineError> {
-        let picture = own_picture(self.engine.long_side());
+        let picture = self_test_image(self.engine.long_side());
         let outcome = guarded(|| probe(self.engine, &picture));
         match &outcome {
             Ok(()) => self.monitor.succeeded(),
@@ -268,35 +263,35 @@ impl<'a> Watched<'a> {
     }
 }
 
-type Look<'a, P, A> = &'a dyn Fn(&mut dyn Engine, &[P]) -> Result<Vec<A>, EngineError>;
+type Run<'a, P, A> = &'a dyn Fn(&mut dyn Engine, &[P]) -> Result<Vec<A>, EngineError>;
 type Probe<'a> = &'a dyn Fn(&mut dyn Engine, &RgbImage) -> Result<(), EngineError>;
 
-fn look_first(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
+fn screen(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
     engine.screen(photos)
 }
 
-fn look_segment(
+fn segment(
     engine: &mut dyn Engine,
     photos: &[(&RgbImage, UnitRect)],
 ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
     engine.segment(photos)
 }
 
-fn probe_first(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
+fn probe_screening(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
     engine.screen(&[picture]).map(drop)
 }
 
-fn probe_segment(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
+fn probe_segmentation(engine: &mut dyn Engine, picture: &RgbImage) -> Result<(), EngineError> {
     engine.segment(&[(picture, UnitRect::WHOLE)]).map(drop)
 }
 
-/// The known-good picture: even grey, of the size that the networks use. Nothing in it can be a photo's fault.
-pub(super) fn own_picture(long_side: u32) -> RgbImage {
+/// The self-test image: uniform grey, of the size of the networks' input. A failure on it is the engine's.
+pub(super) fn self_test_image(long_side: u32) -> RgbImage {
     let side = long_side.max(1);
     RgbImage::from_pixel(side, side, Rgb([128; 3]))
 }
 
-/// A panic in an engine costs its photo, or its engine, as an error does: not the thread, and with it the process.
+/// A panic in an engine counts as an error of its photo or engine; it does not end the thread.
 fn guarded<T>(run: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(failed("the engine panicked".to_owned())))
 }

@@ -1,4 +1,4 @@
-//! Who is at fault when a network fails: the photo or the engine.
+//! Whether photo or engine is at fault when a network fails.
 
 use super::*;
 use walkaround_domain::engine_health::ENGINE_FAILURES_MAX;
@@ -6,7 +6,7 @@ use walkaround_inference::Vehicle;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
-/// Fails on a batch with a white photo, panics at a black one, and fails at everything when it is sick.
+/// Fails on a batch with a white photo, panics on a black one, and fails on everything when it is sick.
 struct Faulty {
     sick: bool,
     runs: u32,
@@ -38,10 +38,7 @@ impl Engine for Faulty {
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.runs += 1;
         let value = |photo: &&RgbImage| photo.get_pixel(0, 0).0[0];
-        assert!(
-            photos.iter().all(|p| value(p) != 0),
-            "black is not for this engine"
-        );
+        assert!(photos.iter().all(|p| value(p) != 0), "a black photo");
         if self.sick || photos.iter().any(|p| value(p) == 255) {
             return Err(failed("planted".to_owned()));
         }
@@ -64,18 +61,20 @@ fn batch(engine: &mut Faulty, monitor: &EngineMonitor, values: &[u8]) -> Vec<Res
         .map(|value| {
             let (sender, answer) = oneshot::channel();
             (
-                Job::First(RgbImage::from_pixel(4, 4, Rgb([*value; 3])), sender),
+                Job::Screen(Arc::new(RgbImage::from_pixel(4, 4, Rgb([*value; 3]))), sender),
                 answer,
             )
         })
         .unzip();
     Watched::new(engine, monitor).run(jobs);
-    let answer = |mut answer: oneshot::Receiver<FirstLookAnswer>| answer.try_recv().map(|(_, look)| look);
-    answers.into_iter().filter_map(|a| answer(a).ok()).collect()
+    answers
+        .into_iter()
+        .filter_map(|mut a| a.try_recv().ok())
+        .collect()
 }
 
 #[test]
-fn a_photo_that_fails_where_the_engines_own_picture_passes_is_at_fault_alone() {
+fn a_photo_that_fails_while_the_self_test_passes_is_at_fault_alone() {
     let (mut engine, monitor) = (Faulty { sick: false, runs: 0 }, EngineMonitor::new());
     for bad in [255, 0] {
         let answers = batch(&mut engine, &monitor, &[90, bad, 91]);
@@ -92,11 +91,11 @@ fn a_photo_that_fails_where_the_engines_own_picture_passes_is_at_fault_alone() {
             Err(RunError::Photo(_))
         ));
     }
-    assert!(!monitor.is_sick(), "bad photos are no reason to end");
+    assert!(!monitor.is_sick(), "bad photos do not make an engine unhealthy");
 }
 
 #[test]
-fn a_sick_engine_blames_no_photo_and_ends_the_process_after_a_few_batches() {
+fn an_unhealthy_engine_fails_no_photo_and_ends_the_process_after_a_few_batches() {
     let (mut engine, monitor) = (Faulty { sick: true, runs: 0 }, EngineMonitor::new());
     for round in 1..=ENGINE_FAILURES_MAX {
         assert!(!monitor.signal().is_set());
@@ -106,14 +105,14 @@ fn a_sick_engine_blames_no_photo_and_ends_the_process_after_a_few_batches() {
             answers.iter().all(|a| matches!(a, Err(RunError::Engine(_)))),
             "{answers:?}"
         );
-        // The batch, one photo alone, the engine's own picture: the rest is not tried.
+        // The batch, one photo alone, the self-test: the rest is not run.
         assert_eq!(engine.runs, round * 3);
     }
     assert!(monitor.is_sick() && monitor.signal().is_set());
 }
 
 #[test]
-fn a_hiccup_between_runs_that_work_does_not_end_the_process() {
+fn single_failures_between_successful_runs_do_not_end_the_process() {
     let (mut engine, monitor) = (Faulty { sick: false, runs: 0 }, EngineMonitor::new());
     for _ in 0..10 {
         engine.sick = true;

@@ -1,4 +1,4 @@
-//! Work on one delivered photo: how it begins after crashes, how far it is, and what it held of the process.
+//! One attempt at a delivered photo: its start after crashes, its stage, and its exclusive use of the process.
 
 use super::{ProcessingError, RequestProcessor};
 use crate::inspector::{Inspector, RunError};
@@ -13,10 +13,10 @@ use tracing::warn;
 use walkaround_domain::{Event, FailureCode, InspectionRequest, StartPlan};
 use walkaround_ports::Delivery;
 
-/// How far the work on a photo is.
+/// The stage of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Waits for its turn, or for the records.
+    /// Waits for its permit, or for the records.
     Waiting,
     /// Fetches the photo.
     Fetching,
@@ -30,7 +30,7 @@ impl Stage {
     const ALL: [Self; 4] = [Self::Waiting, Self::Fetching, Self::Looking, Self::Storing];
 }
 
-/// Work on one delivered photo.
+/// An attempt at one delivered photo.
 pub struct Attempt<'a> {
     /// Its message.
     pub delivery: &'a Delivery,
@@ -41,7 +41,7 @@ pub struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    /// Work that begins now.
+    /// An attempt that begins at `begin`.
     pub fn new(delivery: &'a Delivery, begin: Duration) -> Self {
         Self {
             delivery,
@@ -51,31 +51,31 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// How far it is.
+    /// Its stage.
     pub fn stage(&self) -> Stage {
         Stage::ALL[usize::from(self.stage.load(Ordering::Relaxed)) % Stage::ALL.len()]
     }
 
-    /// It is this far now.
+    /// Enters a stage.
     pub fn reached(&self, stage: Stage) {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
-    /// Whether its start stands on the record.
+    /// Whether its start is on the record.
     pub(super) fn is_announced(&self) -> bool {
         self.announced.load(Ordering::Relaxed)
     }
 }
 
-/// Keeps photos that may kill their process apart from all others: many work side by side, or one alone.
+/// Runs photos that may crash the process with nothing else in flight.
 #[derive(Debug, Clone, Default)]
 pub struct Isolation(Arc<RwLock<()>>);
 
-/// The right to work on a photo, until it is dropped.
+/// The right to process a photo, until it is dropped.
 pub enum Permit {
-    /// Beside others.
+    /// With other photos in flight.
     Shared(OwnedRwLockReadGuard<()>),
-    /// Alone.
+    /// With nothing else in flight.
     Alone(OwnedRwLockWriteGuard<()>),
 }
 
@@ -90,11 +90,11 @@ impl Isolation {
 }
 
 impl RequestProcessor {
-    /// Begins the work on a photo: announced on its record when its message has come before, and with nothing else in
-    /// flight when processes died at it.
+    /// Begins an attempt: announced on the record when the message was delivered before, and with nothing else in flight
+    /// when earlier attempts crashed their process.
     ///
     /// # Errors
-    /// [`ProcessingError`] when the start cannot be announced, the engine is sick, or the photo kills every process.
+    /// [`ProcessingError`] when the start cannot be announced, the engine is unhealthy, or every attempt crashed.
     pub async fn begin(
         &self,
         entry: VersionedInspection,
@@ -111,17 +111,17 @@ impl RequestProcessor {
             }
             StartPlan::Alone => {
                 let permit = self.isolation.alone().await;
-                // An engine that is sick already says nothing about this photo.
+                // The failure of an engine that is unhealthy already says nothing about this photo.
                 inspector.probe().await?;
                 warn!(inspection = %entry.inspection.request.id, starts = history.unfinished_starts,
-                    "processes died at this photo: it is processed alone");
+                    "earlier attempts crashed their process: the photo is processed alone");
                 Ok((self.announce(entry, attempt, true).await?, permit))
             }
             StartPlan::GiveUp => {
                 let starts = history.unfinished_starts_alone;
                 let detail =
                     format!("{starts} processes that worked on this photo alone died or lost their device");
-                Err(ProcessingError::Permanent(FailureCode::ProcessDied, detail))
+                Err(ProcessingError::permanent(FailureCode::ProcessDied, detail))
             }
         }
     }
@@ -134,40 +134,40 @@ impl RequestProcessor {
     ) -> Result<VersionedInspection, ProcessingError> {
         let now = self.settler.clock.now();
         let start = Event::Start { alone };
-        let (entry, _) = self.settler.store.apply(entry, (&start, now), &|_| {}).await?;
+        let announced = self.settler.store.advance(entry, &start, now).await?;
         attempt.announced.store(true, Ordering::Relaxed);
-        Ok(entry)
+        Ok(announced.entry)
     }
 
-    /// Takes an announced start back: this process lives, and gives the photo back in good order.
+    /// Withdraws an announced start: this process returns the photo to the queue without a crash.
     pub(super) async fn take_back(&self, request: &InspectionRequest, attempt: &Attempt<'_>) {
         if !attempt.is_announced() {
             return;
         }
         let now = self.settler.clock.now();
-        let taken_back = async {
+        let withdrawn = async {
             if let Some(entry) = self.settler.store.read(&request.id).await? {
-                let back = (&Event::GiveBack, now);
-                self.settler.store.apply(entry, back, &|_| {}).await?;
+                self.settler.store.advance(entry, &Event::GiveBack, now).await?;
             }
             Ok::<(), InspectionStoreError>(())
         };
-        // At worst the next process takes care where it need not.
-        if let Err(error) = taken_back.await {
-            warn!(inspection = %request.id, %error, "an announced start could not be taken back");
+        // At worst the next process isolates the photo without need.
+        if let Err(error) = withdrawn.await {
+            warn!(inspection = %request.id, %error, "an announced start could not be withdrawn");
         }
     }
 }
 
 impl RequestProcessor {
-    /// Works on one photo to its end, or until shortly before its invocation's or its process's: what is not finished
-    /// then is accounted for while there is time to.
+    /// Runs an attempt to its end, or until shortly before the end of its invocation or process, so that there is time to
+    /// store that it was interrupted.
     ///
     /// # Errors
-    /// Those of the work, and what it means that it was cut off.
+    /// Those of the work, or why it was interrupted.
     pub async fn within(
         &self,
-        (end, stop): (&InvocationDeadline, &ShutdownSignal),
+        end: &InvocationDeadline,
+        stop: &ShutdownSignal,
         attempt: &Attempt<'_>,
         work: impl Future<Output = Result<(), ProcessingError>> + Send,
     ) -> Result<(), ProcessingError> {
@@ -196,10 +196,10 @@ impl RequestProcessor {
     }
 }
 
-/// Of the time that a stop leaves, what it takes to give the work in flight back.
+/// Part of the drain budget that is reserved for returning the work in flight.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(2);
 
-/// What a photo that outlasts its invocation means. One that began late comes back without being blamed.
+/// What a photo that outlasts its invocation means. An attempt that began late does not count against the photo.
 fn outlasted(end: &InvocationDeadline, attempt: &Attempt<'_>) -> ProcessingError {
     let (code, what) = match attempt.stage() {
         Stage::Storing => {
@@ -215,16 +215,13 @@ fn outlasted(end: &InvocationDeadline, attempt: &Attempt<'_>) -> ProcessingError
         Stage::Looking => (FailureCode::EngineFailed, "the networks did not finish"),
     };
     let detail = format!("{what} before the invocation ended");
-    ProcessingError::Retryable { code, detail }
+    ProcessingError::retryable(code, detail)
 }
 
 impl From<RunError> for ProcessingError {
     fn from(error: RunError) -> Self {
         match error {
-            RunError::Photo(error) => Self::Retryable {
-                code: FailureCode::EngineFailed,
-                detail: error.to_string(),
-            },
+            RunError::Photo(error) => Self::retryable(FailureCode::EngineFailed, error.to_string()),
             RunError::Engine(error) => Self::EngineUnhealthy(error.to_string()),
         }
     }

@@ -1,8 +1,8 @@
 //! Why a photo is not settled yet, and what becomes of its message.
 //!
-//! What counts as an attempt at the photo is decided here and nowhere else. Only trouble of the photo itself does: its
-//! host failed, or the networks failed on it alone. Everything else (a store that is away, a sick engine, a stop) gives
-//! the message back and leaves the record as it is.
+//! What counts as an attempt at the photo is decided here and nowhere else. Only failures of the photo itself do: its host
+//! failed, or the networks failed on it alone. Everything else (a store out of reach, an unhealthy engine, a shutdown)
+//! returns the message to the queue and leaves the record as it is.
 
 use super::{Attempt, RequestProcessor};
 use crate::consumer::Disposition;
@@ -12,34 +12,51 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::identity::{Difference, Part, Purpose};
-use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, UsedBundle};
+use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest};
 use walkaround_messages::{has_base_id, own_id};
 use walkaround_ports::{Delivery, FetchError, PortError, PortErrorKind};
+
+/// Why a photo failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PhotoFailure {
+    /// Why, for machines.
+    pub code: FailureCode,
+    /// Why, for people.
+    pub detail: String,
+}
 
 /// Why a photo is not settled yet.
 #[derive(Debug)]
 pub enum ProcessingError {
-    /// An attempt at the photo failed; a later one may succeed.
-    Retryable {
-        /// Becomes the recorded failure when the attempts are used up.
-        code: FailureCode,
-        /// In words.
-        detail: String,
-    },
-    /// It never will.
-    Permanent(FailureCode, String),
+    /// An attempt at the photo failed; a later one may succeed. Becomes the recorded failure when the attempts are used up.
+    Retryable(PhotoFailure),
+    /// It never will succeed.
+    Permanent(PhotoFailure),
     /// A store (records, results, queue, topic) is out of reach or refuses for now. No attempt: the message comes back
     /// until the store is there again.
     StoreUnavailable(String),
     /// The message means something else than the inspection of its id.
     IdConflict(Difference),
-    /// The engine fails on its own picture as well. No attempt: another process may do better.
+    /// The engine fails on its self-test image as well. No attempt: another process may succeed.
     EngineUnhealthy(String),
     /// This process is to stop, or its invocation is about to end.
     ShuttingDown,
-    /// This process ends with the photo in the networks. Its announced start stands: should it be what they hang at, that
-    /// counts.
+    /// This process ends with the photo in the networks. Its announced start is kept, in case this photo hangs them.
     Interrupted,
+}
+
+impl ProcessingError {
+    /// An attempt that failed.
+    pub(crate) fn retryable(code: FailureCode, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::Retryable(PhotoFailure { code, detail })
+    }
+
+    /// A failure that no later attempt can change.
+    pub(crate) fn permanent(code: FailureCode, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self::Permanent(PhotoFailure { code, detail })
+    }
 }
 
 impl From<InspectionStoreError> for ProcessingError {
@@ -59,12 +76,12 @@ impl From<PortError> for ProcessingError {
     }
 }
 
-/// Messages that are older than this when a store is away are parked, with the reason, before their queue drops them:
-/// it keeps them for four days (`MessageRetentionPeriod` of infra/storage.yaml).
+/// Messages that are older than this when a store is out of reach are parked, with the reason, before their queue drops
+/// them: it keeps them for four days (`MessageRetentionPeriod` of infra/storage.yaml).
 const MESSAGE_AGE_MAX: Duration = Duration::from_secs(84 * 3600);
 
 impl RequestProcessor {
-    /// What becomes of a message in trouble: recorded, or back to the queue.
+    /// What becomes of a message whose photo is not settled: recorded, parked, or returned to the queue.
     pub async fn handle_error(
         &self,
         error: ProcessingError,
@@ -84,22 +101,20 @@ impl RequestProcessor {
                 return Disposition::Retry(Duration::ZERO);
             }
             ProcessingError::EngineUnhealthy(detail) => {
-                // An announced start stands: should it be this photo that ruins engines, its starts are counted.
-                warn!(inspection = %id, detail, "the engine is sick, the photo goes back");
+                // An announced start is kept: if this photo breaks engines, its starts are counted.
+                warn!(inspection = %id, detail, "the engine is unhealthy, the message is returned");
                 return self.give_back(self.retry.delay(1, &self.jitter));
             }
             ProcessingError::IdConflict(difference) => {
                 return self.park(delivery, &conflict(&id, &difference)).await;
             }
             ProcessingError::StoreUnavailable(detail) => Err(ProcessingError::StoreUnavailable(detail)),
-            ProcessingError::Retryable { code, detail } => {
-                self.attempt_failed(request, delivery, (code, detail)).await
-            }
-            ProcessingError::Permanent(code, detail) => self.fail(request, delivery, (code, detail)).await,
+            ProcessingError::Retryable(failure) => self.attempt_failed(request, delivery, failure).await,
+            ProcessingError::Permanent(failure) => self.fail(request, delivery, failure).await,
         };
         match outcome {
             Ok(handled) => handled,
-            // Another request was first while this one's failure was written: looked at anew, it finds its own inspection.
+            // Another request was stored while this failure was written: the next delivery gets its own inspection.
             Err(ProcessingError::IdConflict(Difference::Purpose { .. } | Difference::Bytes))
                 if id_is_made =>
             {
@@ -126,8 +141,9 @@ impl RequestProcessor {
         &self,
         request: InspectionRequest,
         delivery: &Delivery,
-        (code, detail): (FailureCode, String),
+        failure: PhotoFailure,
     ) -> Result<Disposition, ProcessingError> {
+        let PhotoFailure { code, detail } = failure;
         let entry = match self.resume(&request, delivery).await {
             Err(ProcessingError::IdConflict(Difference::Purpose { .. })) if has_base_id(&request) => {
                 return Err(ProcessingError::StoreUnavailable(detail));
@@ -135,19 +151,19 @@ impl RequestProcessor {
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
-            // It was to be compared with what was looked at before. That stands; this message waits for its photo.
+            // The photo was fetched to compare it with the stored result. The result stands; this message waits for its photo.
             return Err(ProcessingError::StoreUnavailable(detail));
         }
         let attempt = entry.inspection.attempts.saturating_add(1);
         if self.retry.exhausted(attempt) {
             let detail = format!("{detail} (after {attempt} attempts)");
-            return self.record_failure(entry, (code, detail)).await;
+            return self.record_failure(entry, PhotoFailure { code, detail }).await;
         }
         let id = entry.inspection.request.id.clone();
         warn!(inspection = %id, attempt, code = code.as_str(), detail, "an attempt failed, trying again later");
         let failed = Event::AttemptFailed { code, detail };
         let now = self.settler.clock.now();
-        self.settler.store.apply(entry, (&failed, now), &|_| {}).await?;
+        self.settler.store.advance(entry, &failed, now).await?;
         Ok(self.give_back(match code {
             FailureCode::PhotoUnreachable => self.retry.host_delay(attempt, &self.jitter),
             _ => self.retry.delay(attempt, &self.jitter),
@@ -158,7 +174,7 @@ impl RequestProcessor {
         &self,
         request: InspectionRequest,
         delivery: &Delivery,
-        failure: (FailureCode, String),
+        failure: PhotoFailure,
     ) -> Result<Disposition, ProcessingError> {
         let entry = match self.resume(&request, delivery).await {
             Err(ProcessingError::IdConflict(Difference::Purpose { .. })) if has_base_id(&request) => {
@@ -172,7 +188,7 @@ impl RequestProcessor {
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
-            info!(inspection = %entry.inspection.request.id, "its photo cannot be compared any more: what was found stands");
+            info!(inspection = %entry.inspection.request.id, "its photo can no longer be compared: the stored result stands");
             let entry = self.join(entry, &request, Some(delivery.sent_at)).await?;
             self.settler.publish(entry).await?;
             return Ok(Disposition::Ack);
@@ -183,15 +199,13 @@ impl RequestProcessor {
     async fn record_failure(
         &self,
         entry: VersionedInspection,
-        (code, detail): (FailureCode, String),
+        failure: PhotoFailure,
     ) -> Result<Disposition, ProcessingError> {
+        let PhotoFailure { code, detail } = &failure;
+        let code = *code;
         info!(inspection = %entry.inspection.request.id, code = code.as_str(), detail, "failed");
-        let inspector = self.inspector.get();
-        let bundle = UsedBundle {
-            name: inspector.bundle().name.clone(),
-            version: inspector.bundle().version.clone(),
-        };
-        self.settler.failed(entry, (code, detail), bundle).await?;
+        let bundle = self.inspector.get().bundle().id.clone();
+        self.settler.failed(entry, failure, bundle).await?;
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
         self.telemetry.tell(PipelineEvent::Failed(code));
         Ok(Disposition::Ack)
@@ -206,10 +220,8 @@ impl RequestProcessor {
 impl ProcessingError {
     fn detail(&self) -> &str {
         match self {
-            Self::Retryable { detail, .. }
-            | Self::Permanent(_, detail)
-            | Self::StoreUnavailable(detail)
-            | Self::EngineUnhealthy(detail) => detail,
+            Self::Retryable(failure) | Self::Permanent(failure) => &failure.detail,
+            Self::StoreUnavailable(detail) | Self::EngineUnhealthy(detail) => detail,
             Self::IdConflict(_) => "the id stands for something else",
             Self::ShuttingDown | Self::Interrupted => "this process is to stop",
         }
@@ -218,19 +230,16 @@ impl ProcessingError {
 
 /// What a failing encoder means.
 pub fn encode_error(detail: String) -> ProcessingError {
-    ProcessingError::Retryable {
-        code: FailureCode::EngineFailed,
-        detail,
-    }
+    ProcessingError::retryable(FailureCode::EngineFailed, detail)
 }
 
-/// What a failing store means: only what it will never take is final. A refusal of any other kind may be a setting, a
-/// right or a bucket that somebody puts right.
+/// What a failing store means: only an object that is too large is final. Any other refusal may be a setting, a permission
+/// or a bucket that an operator can fix.
 pub(super) fn store_error(error: InspectionStoreError) -> ProcessingError {
     match error {
         InspectionStoreError::Differs(difference) => ProcessingError::IdConflict(difference),
         InspectionStoreError::Port(e) if e.port == "blobs" && e.kind == PortErrorKind::TooLarge => {
-            ProcessingError::Permanent(FailureCode::StoreFailed, e.to_string())
+            ProcessingError::permanent(FailureCode::StoreFailed, e.to_string())
         }
         other => ProcessingError::StoreUnavailable(other.to_string()),
     }
@@ -238,30 +247,26 @@ pub(super) fn store_error(error: InspectionStoreError) -> ProcessingError {
 
 pub(super) fn fetch_error(error: FetchError) -> ProcessingError {
     match error {
-        FetchError::NotFound(detail) => ProcessingError::Permanent(FailureCode::PhotoNotFound, detail),
-        FetchError::Forbidden(detail) => ProcessingError::Permanent(FailureCode::PhotoForbidden, detail),
-        FetchError::TooLarge(detail) => ProcessingError::Permanent(FailureCode::PhotoTooLarge, detail),
-        FetchError::Unreachable(detail) => ProcessingError::Retryable {
-            code: FailureCode::PhotoUnreachable,
-            detail,
-        },
+        FetchError::NotFound(detail) => ProcessingError::permanent(FailureCode::PhotoNotFound, detail),
+        FetchError::Forbidden(detail) => ProcessingError::permanent(FailureCode::PhotoForbidden, detail),
+        FetchError::TooLarge(detail) => ProcessingError::permanent(FailureCode::PhotoTooLarge, detail),
+        FetchError::Unreachable(detail) => ProcessingError::retryable(FailureCode::PhotoUnreachable, detail),
         FetchError::Port(error) => match error.kind {
             PortErrorKind::NotFound => {
-                ProcessingError::Permanent(FailureCode::PhotoNotFound, error.to_string())
+                ProcessingError::permanent(FailureCode::PhotoNotFound, error.to_string())
             }
             PortErrorKind::Denied => {
-                ProcessingError::Permanent(FailureCode::PhotoForbidden, error.to_string())
+                ProcessingError::permanent(FailureCode::PhotoForbidden, error.to_string())
             }
             PortErrorKind::TooLarge => {
-                ProcessingError::Permanent(FailureCode::PhotoTooLarge, error.to_string())
+                ProcessingError::permanent(FailureCode::PhotoTooLarge, error.to_string())
             }
             PortErrorKind::Invalid
             | PortErrorKind::Unavailable
             | PortErrorKind::Throttled
-            | PortErrorKind::Corrupt => ProcessingError::Retryable {
-                code: FailureCode::PhotoUnreachable,
-                detail: error.to_string(),
-            },
+            | PortErrorKind::Corrupt => {
+                ProcessingError::retryable(FailureCode::PhotoUnreachable, error.to_string())
+            }
         },
     }
 }

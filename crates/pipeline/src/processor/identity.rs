@@ -1,30 +1,29 @@
-//! Which inspection a request means: what is known of its photo's bytes, the stored inspection that it joins, and
-//! the inspection of its own that a contradiction makes of it ([`walkaround_domain::identity`]).
+//! Which inspection a request is for: what is known of its photo's bytes, the stored inspection that it joins, and the
+//! inspection of its own that it gets when it contradicts the stored one ([`walkaround_domain::identity`]).
 
 use super::error::fetch_error;
 use super::{Attempt, ProcessingError, RequestProcessor, Stage};
 use crate::inspector::{FileDigest, Inspector};
-use crate::store::VersionedInspection;
+use crate::store::{BytesConflict, VersionedInspection};
 use crate::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_domain::identity::{self, Difference, PARTS_MAX, Part, Purpose};
-use walkaround_domain::{Inspection, InspectionId, InspectionRequest, PhotoRef};
+use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
 use walkaround_messages::{base_id, has_base_id, own_id};
 use walkaround_ports::{Delivery, FetchError};
 
-/// The photo of one message on its way through triage: its request, whose id may become another, and its file, once
-/// it has been fetched.
+/// The photo of one message: its request, whose id may change, and its file, once it is fetched.
 pub struct PhotoRequest<'a> {
-    /// The request as it stands now.
+    /// The request, with its present id.
     pub request: InspectionRequest,
-    /// The work on its message.
+    /// The attempt at its message.
     pub attempt: &'a Attempt<'a>,
-    /// Whether its id was made from its photo, so that a contradiction makes another one.
+    /// Whether its id was derived from its photo, so that a contradiction leads to another id.
     id_is_made: bool,
-    /// Whether triage has dealt with it before, and the GPU lane did not.
+    /// Whether it was taken back from the GPU lane.
     is_taken_back: bool,
-    /// Inspections that were passed by because they are of other bytes, and the one that came of it.
-    passed_by: Vec<(InspectionId, InspectionId)>,
-    /// Ids made and races lost so far.
+    /// Inspections that are of other bytes, each with the one that was made instead.
+    conflicts: Vec<BytesConflict>,
+    /// Ids derived and races lost so far.
     steps: usize,
     /// The photo's bytes, until they are decoded.
     bytes: Option<Vec<u8>>,
@@ -33,21 +32,21 @@ pub struct PhotoRequest<'a> {
 }
 
 impl<'a> PhotoRequest<'a> {
-    /// A request as its message says it.
+    /// A request as in its message.
     pub fn new(request: InspectionRequest, attempt: &'a Attempt<'a>) -> Self {
         Self {
             id_is_made: has_base_id(&request),
             is_taken_back: attempt.delivery.attributes.contains_key(TAKEN_BACK_ATTRIBUTE),
             request,
             attempt,
-            passed_by: Vec::new(),
+            conflicts: Vec::new(),
             steps: 0,
             bytes: None,
             file: None,
         }
     }
 
-    /// Makes an inspection of its own of it, after it met a contradiction under its id.
+    /// Gives the request an inspection of its own, after it contradicted the one under its id.
     ///
     /// # Errors
     /// The difference, where the caller gave the id.
@@ -62,15 +61,18 @@ impl<'a> PhotoRequest<'a> {
         }
         let own = own_id(&self.request.id, &part);
         if difference == Difference::Bytes {
-            self.passed_by.push((self.request.id.clone(), own.clone()));
+            self.conflicts.push(BytesConflict {
+                stored: self.request.id.clone(),
+                own: own.clone(),
+            });
         }
         self.steps += 1;
         self.request.id = own;
         Ok(())
     }
 
-    /// Whether the photo is to be read once more: its bytes lost a race and were given away for the look, and by now it
-    /// may have the bytes that won.
+    /// Whether the photo should be fetched again: its bytes lost a race and were consumed by decoding, and by now it may
+    /// have the bytes that won.
     pub fn reads_again(&mut self) -> bool {
         let again = self.bytes.is_none() && self.steps < PARTS_MAX;
         self.steps += usize::from(again);
@@ -80,7 +82,7 @@ impl<'a> PhotoRequest<'a> {
 
 impl RequestProcessor {
     /// Fills in what the photo's store says of its bytes, where the message does not, so that S3's event and a request
-    /// for the same object mean the same inspection. A photo whose inspection was begun before stays with it.
+    /// for the same object are the same inspection. A photo whose inspection has begun keeps it.
     ///
     /// # Errors
     /// [`ProcessingError`] when a store is out of reach.
@@ -96,7 +98,7 @@ impl RequestProcessor {
         }
         let known = match self.source.identify(&request.photo).await {
             Ok(Some(known)) => known,
-            // What cannot be had is found out, and recorded, when it is fetched.
+            // A photo that is not available is recorded when it is fetched.
             Ok(None) | Err(FetchError::NotFound(_) | FetchError::Forbidden(_) | FetchError::TooLarge(_)) => {
                 return Ok(());
             }
@@ -111,12 +113,12 @@ impl RequestProcessor {
         Ok(())
     }
 
-    /// The inspection that a request means: as stored and completed by it, or fresh. It was accepted when its message
-    /// became durable. Where only the digest can tell whether the photo is the one that was looked at, it is fetched.
+    /// The inspection of a request: as stored and completed by it, or new. It was accepted when its message became
+    /// durable. Where only the digest can tell whether the photo is the one that was inspected, it is fetched.
     ///
     /// # Errors
     /// [`ProcessingError::IdConflict`] when what is stored under the id is something else; otherwise when a store is out of reach,
-    /// or the photo cannot be had.
+    /// or the photo is not available.
     pub async fn load_or_create(
         &self,
         inspector: &Inspector,
@@ -139,7 +141,7 @@ impl RequestProcessor {
         if !certain && let Some(sha256) = stored.photo_sha256() {
             let file = self.fetch(inspector, at).await?;
             if file.sha256 != *sha256 {
-                // This message may be the one that made it, sent back after its photo changed: nobody else tells of it.
+                // This message may be the one that created it, returned after its photo changed: no other publishes its event.
                 self.settler.publish(entry).await?;
                 return Err(ProcessingError::IdConflict(Difference::Bytes));
             }
@@ -148,7 +150,7 @@ impl RequestProcessor {
         Ok(self.join(entry, &at.request, compared).await?)
     }
 
-    /// The stored inspection of a message that triage has dealt with, or one that is fresh: its bytes are what they are.
+    /// The stored inspection of a message that triage has routed, or a new one. Bytes are not compared.
     ///
     /// # Errors
     /// As [`RequestProcessor::load_or_create`].
@@ -172,20 +174,20 @@ impl RequestProcessor {
     ) -> Result<VersionedInspection, crate::store::InspectionStoreError> {
         let now = self.settler.clock.now();
         let store = &self.settler.store;
-        store.join(entry, request, (compared, now)).await
+        store.join(entry, request, compared, now).await
     }
 
-    /// Says on the inspections that were passed by which one is of the photo's present bytes. Last, so that a message
-    /// that comes again before then is dealt with in full.
+    /// Stores, on the inspections that are of other bytes, which one is of the photo's present bytes. Last, so that a message
+    /// that is redelivered before then is processed in full.
     ///
     /// # Errors
     /// [`ProcessingError`] when the records are out of reach.
     pub async fn note_other_bytes(&self, at: &PhotoRequest<'_>) -> Result<(), ProcessingError> {
-        for (before, own) in &at.passed_by {
+        for conflict in &at.conflicts {
             let now = self.settler.clock.now();
             let store = &self.settler.store;
             store
-                .compared(before, own, (at.attempt.delivery.sent_at, now))
+                .record_other_bytes(conflict, at.attempt.delivery.sent_at, now)
                 .await?;
         }
         Ok(())
@@ -194,7 +196,7 @@ impl RequestProcessor {
     /// The photo's file, fetched once.
     ///
     /// # Errors
-    /// [`ProcessingError`] when the photo cannot be had.
+    /// [`ProcessingError`] when the photo is not available.
     pub async fn fetch(
         &self,
         inspector: &Inspector,
@@ -212,7 +214,7 @@ impl RequestProcessor {
         Ok(file)
     }
 
-    /// The photo's file with its bytes, which are given away.
+    /// The photo's file with its bytes, which are moved out.
     ///
     /// # Errors
     /// As [`RequestProcessor::fetch`].

@@ -21,19 +21,18 @@ pub struct Patience {
     pub one_heartbeat: Duration,
 }
 
-/// Whether a worker runs, has had its time to start, and has no recent heartbeat. `beats` are those of late.
-pub fn is_unresponsive(
-    job: &WorkerJob,
-    beats: &[Heartbeat],
-    (start_grace, now): (Duration, Timestamp),
-) -> bool {
+/// Whether a worker runs, has had its time to start, and has no recent heartbeat. `recent` are the recent heartbeats of
+/// all workers.
+pub fn is_unresponsive(job: &WorkerJob, recent: &[Heartbeat], start_grace: Duration, now: Timestamp) -> bool {
     job.state == WorkerJobState::Running
-        && !beats.iter().any(|b| b.worker == job.id)
+        && !recent.iter().any(|b| b.worker == job.id)
         && older(job.since, start_grace, now)
 }
 
 /// The workers at one tick.
 pub(super) struct View<'a> {
+    /// When the tick began.
+    pub(super) now: Timestamp,
     /// Jobs that start or run, but for those that are to be ended.
     pub(super) live: Vec<&'a WorkerJob>,
     /// Unresponsive for long enough: to be ended.
@@ -74,7 +73,7 @@ impl<'a> View<'a> {
             .filter(|job| !matches!(job.state, WorkerJobState::Ended { .. }));
         let (mut live, mut stale, mut unresponsive) = (Vec::new(), Vec::new(), Vec::new());
         for job in jobs {
-            if !is_unresponsive(job, &recent, (patience.start_grace, now)) {
+            if !is_unresponsive(job, &recent, patience.start_grace, now) {
                 live.push(job);
                 continue;
             }
@@ -109,6 +108,7 @@ impl<'a> View<'a> {
         });
         let not_ready = live.iter().filter(|job| !ready_at.contains_key(&job.id)).count();
         Self {
+            now,
             not_ready: u32::try_from(not_ready).unwrap_or(u32::MAX),
             ready: ready.collect(),
             rates: documents.iter().filter_map(rate).collect(),

@@ -1,7 +1,7 @@
-//! Taking the result of another inspection: the same photo, by its digest, and the same bundle.
+//! Reusing the result of another inspection of the same photo, by its digest, and the same bundle.
 //!
-//! The result is copied, not pointed at: report and marked picture are stored again under the new inspection's keys, so
-//! that they live as long as the record that names them, whatever becomes of the other one.
+//! The result is copied: report and marked picture are stored again under the new inspection's keys, so that they live as
+//! long as the record that names them, even if the other inspection is deleted.
 
 use super::{NewBlob, Settler};
 use crate::store::{InspectionStoreError, VersionedInspection};
@@ -17,31 +17,33 @@ const COPY_BYTES_MAX: u64 = 64 << 20;
 
 /// A result that was taken from another inspection.
 pub struct Reused {
-    /// What it says.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why the photo is unusable, if it is.
     pub reasons: Vec<ReasonCode>,
-    /// Milliseconds, of the whole.
+    /// The total time, in milliseconds.
     pub timings_ms: BTreeMap<String, f64>,
 }
 
 impl Settler {
-    /// Settles an inspection with the result that another one of the same bytes and networks has; what it was, or none
-    /// when there is no such result, or it cannot be read. Costs one small read of the records where there is none.
+    /// Settles an inspection with the result that another one of the same bytes and networks has; none when there is no
+    /// such result, or it cannot be read. `overlay`: only a result with a marked picture will do. Where there is no result
+    /// this costs one small read of the records.
     ///
     /// # Errors
     /// [`InspectionStoreError`]; the message must come back.
     pub async fn reuse(
         &self,
         entry: &VersionedInspection,
-        (key, overlay): (&ResultKey, bool),
+        key: &ResultKey,
+        overlay: bool,
         total: Duration,
     ) -> Result<Option<Reused>, InspectionStoreError> {
         let id = &entry.inspection.request.id;
         let found = match self.find(id, key, overlay).await {
             Ok(found) => found,
             Err(error) => {
-                warn!(inspection = %id, %error, "no result can be reused, the photo is looked at");
+                warn!(inspection = %id, %error, "no result can be reused, the photo is inspected");
                 None
             }
         };
@@ -49,10 +51,10 @@ impl Settler {
             return Ok(None);
         };
         let name = entry.inspection.request.photo.to_string();
-        let outcome = match self.copy(id, (outcome, overlay), &name).await {
+        let outcome = match self.copy(id, outcome, overlay, &name).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                warn!(inspection = %id, %source, %error, "a result cannot be copied, the photo is looked at");
+                warn!(inspection = %id, %source, %error, "a result cannot be copied, the photo is inspected");
                 return Ok(None);
             }
         };
@@ -103,29 +105,22 @@ impl Settler {
     async fn copy(
         &self,
         id: &InspectionId,
-        (mut outcome, overlay): (Outcome, bool),
+        mut outcome: Outcome,
+        overlay: bool,
         photo: &str,
     ) -> Result<Outcome, CopyError> {
-        let bundle = (outcome.bundle_name.clone(), outcome.bundle_version.clone());
+        let bundle = outcome.bundle.clone();
         if let Some(report) = &outcome.report {
             let mut document: PhotoReport = serde_json::from_slice(&self.read_blob(report).await?)?;
             photo.clone_into(&mut document.photo);
-            let blob = NewBlob {
-                name: "report.json",
-                content_type: "application/json",
-                bytes: &serde_json::to_vec(&document)?,
-            };
-            outcome.report = Some(self.put(id, &bundle, blob).await?);
+            let document = serde_json::to_vec(&document)?;
+            outcome.report = Some(self.put(id, &bundle, NewBlob::report(&document)).await?);
         }
         outcome.overlay = match outcome.overlay.filter(|_| overlay) {
             None => None,
             Some(picture) => {
-                let blob = NewBlob {
-                    name: "overlay.jpg",
-                    content_type: "image/jpeg",
-                    bytes: &self.read_blob(&picture).await?,
-                };
-                Some(self.put(id, &bundle, blob).await?)
+                let jpeg = self.read_blob(&picture).await?;
+                Some(self.put(id, &bundle, NewBlob::overlay(&jpeg)).await?)
             }
         };
         Ok(outcome)
@@ -140,15 +135,13 @@ impl Settler {
     }
 }
 
-/// The result of an inspection, if it is one of these bytes and networks, and whole.
+/// The result of an inspection, if it is of these bytes and networks, and complete.
 fn usable(inspection: Inspection, key: &ResultKey, overlay: bool) -> Option<(Verdict, Outcome)> {
     let Phase::Done { verdict } = inspection.phase else {
         return None;
     };
     let outcome = inspection.outcome?;
-    let same = outcome.photo_sha256 == Some(key.photo_sha256)
-        && outcome.bundle_name == key.bundle
-        && outcome.bundle_version == key.version;
+    let same = outcome.photo_sha256 == Some(key.photo_sha256) && outcome.bundle == key.bundle;
     // A photo that could be decoded has a marked picture where one is wanted.
     let whole = outcome.report.is_some() && (!overlay || outcome.size.is_none() || outcome.overlay.is_some());
     (same && whole).then_some((verdict, outcome))

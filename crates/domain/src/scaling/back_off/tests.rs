@@ -11,7 +11,7 @@ fn ends(end: WorkerEnd, count: u64) -> Vec<EndedWorker> {
 }
 
 fn judge(ended: &[EndedWorker], ready: &[ReadyWorker]) -> Option<BackOff> {
-    back_off(None, (ended, ready), T0, &BackOffPolicy::default())
+    back_off(None, ended, ready, T0, &BackOffPolicy::default())
 }
 
 #[test]
@@ -68,15 +68,15 @@ fn a_worker_that_gets_ready_after_the_last_bad_end_ends_the_back_off_and_an_old_
     };
     let later = T0 + 3 * MINUTE;
     assert_eq!(
-        back_off(Some(&b), (&bad, &[worker(T0 + MINUTE)]), later, &policy),
+        back_off(Some(&b), &bad, &[worker(T0 + MINUTE)], later, &policy),
         None
     );
     // One bad machine beside thirteen good ones: starts stay held back.
-    let kept = back_off(Some(&b), (&bad, &[worker(T0 - MINUTE); 13]), later, &policy);
+    let kept = back_off(Some(&b), &bad, &[worker(T0 - MINUTE); 13], later, &policy);
     assert_eq!(kept, Some(b));
     let old = T0 + 2 * MINUTE + Duration::from_secs(3601);
     assert_eq!(
-        back_off(Some(&b), (&[], &[]), old, &policy),
+        back_off(Some(&b), &[], &[], old, &policy),
         None,
         "forgotten after an hour"
     );
@@ -91,7 +91,7 @@ fn a_clock_that_was_ahead_holds_starts_back_no_longer_than_the_bound() {
         last_end: ahead,
         until: ahead + 8 * MINUTE,
     };
-    let b = back_off(Some(&b), (&[], &[]), T0, &policy).unwrap();
+    let b = back_off(Some(&b), &[], &[], T0, &policy).unwrap();
     assert!(b.until <= T0 + policy.most, "{b:?}");
 }
 
@@ -112,7 +112,7 @@ fn workers_that_die_at_start_are_started_a_few_times_an_hour_not_twenty_times_in
             }
             !dead
         });
-        state = back_off(state.as_ref(), (&ended, &[]), now, &policy);
+        state = back_off(state.as_ref(), &ended, &[], now, &policy);
         let not_ready = u32::try_from(running.len()).unwrap();
         let missing = 14 - not_ready;
         for _ in 0..starts_allowed(state.as_ref(), missing, not_ready, now) {
