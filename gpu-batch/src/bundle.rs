@@ -1,9 +1,9 @@
-//! New versions of the bundle, taken up while the worker works.
+//! Hot-reloads the bundle when another version is activated.
 //!
-//! Every `WALKAROUND_BUNDLE_POLL_S` the registry is asked what is active. Another version is fetched, checked, made
-//! into sessions and put to its self-test beside the one in use (both are in memory for that time); only then do new
-//! photos get it. A version that cannot be used is told once and left alone until yet another is activated; trouble
-//! that may pass (the network, memory) is tried again at the next look.
+//! Every `WALKAROUND_BUNDLE_POLL_S` the registry is asked what is active. Another version is fetched, checked, loaded
+//! into sessions and run through its self-test beside the one in use (both are in memory for that time); only then do new
+//! photos get it. A version that cannot be used is logged once and skipped until yet another is activated; a
+//! failure that may pass (network, memory) is tried again at the next poll.
 
 use crate::exit::coded;
 use std::path::PathBuf;
@@ -30,7 +30,8 @@ impl BundleWatch {
     pub(crate) fn new(
         stack: &AwsStack,
         builder: &PipelineBuilder,
-        (version, every): (Version, Duration),
+        version: Version,
+        every: Duration,
     ) -> Self {
         Self {
             stack: stack.clone(),
@@ -41,7 +42,7 @@ impl BundleWatch {
         }
     }
 
-    /// Looks until aborted.
+    /// Polls until aborted.
     pub(crate) async fn run(mut self, inspector: Arc<ActiveInspector>) {
         loop {
             self.builder.clock.sleep(self.every).await;

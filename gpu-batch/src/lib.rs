@@ -1,12 +1,12 @@
 //! The worker of the GPU lane on AWS Batch.
 //!
-//! It takes the active version of its bundle (fetched and checked at start), looks at what is in the segmentation
-//! queue, takes a newly activated version up between photos once that has passed its self-test, and ends on SIGTERM,
+//! It takes the active version of its bundle (fetched and checked at start), works through the segmentation
+//! queue, hot-reloads a newly activated version between photos once that has passed its self-test, and ends on SIGTERM,
 //! on a Spot notice, when there is nothing to do, when it stalls, or when its engine is sick.
 //!
 //! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
 //! | --- | --- | --- |
-//! | 0 | told to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
+//! | 0 | asked to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
 //! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: fix the job definition |
 //! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
@@ -33,10 +33,10 @@ use walkaround_bootstrap::{Failure, WorkerParts, process, run_time_over, run_wor
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_ports::Clock;
 
-/// Variable in which Batch tells a job its id.
+/// Variable in which Batch passes a job its id.
 const JOB_ID: &str = "AWS_BATCH_JOB_ID";
 
-/// Works until there is nothing to do, or it is told to stop.
+/// Works until there is nothing to do, or it is asked to stop.
 pub fn main() -> ! {
     process::start_json_log();
     end(process::runtime().and_then(|runtime| runtime.block_on(run())))
@@ -73,16 +73,17 @@ async fn run() -> Result<ExitCode, Failure> {
     };
     let watch = version
         .zip(builder.settings.bundle_poll)
-        .map(|(version, every)| BundleWatch::new(&stack, &builder, (version, every)));
+        .map(|(version, every)| BundleWatch::new(&stack, &builder, version, every));
     let watching = watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&parts.inspector))));
     let gpu = GpuMemory::of(engines.device);
-    let telling = tokio::spawn(tell(
-        (metrics, gpu),
+    let flushing = tokio::spawn(write_metrics(
+        metrics,
+        gpu,
         builder.settings.heartbeat,
         Arc::clone(&builder.clock),
     ));
     let exit = run_worker(&builder, parts).await;
-    for task in watching.into_iter().chain([telling]) {
+    for task in watching.into_iter().chain([flushing]) {
         task.abort();
     }
     // In time: `run_worker` has set a deadline for all that is left.
@@ -92,7 +93,7 @@ async fn run() -> Result<ExitCode, Failure> {
 }
 
 /// Writes metrics at every heartbeat.
-async fn tell((metrics, gpu): (Metrics, Option<GpuMemory>), every: Duration, clock: Arc<dyn Clock>) {
+async fn write_metrics(metrics: Metrics, gpu: Option<GpuMemory>, every: Duration, clock: Arc<dyn Clock>) {
     loop {
         clock.sleep(every).await;
         if let Some((used, total)) = gpu.as_ref().and_then(GpuMemory::used_of_total) {

@@ -86,7 +86,7 @@ impl TestCloud {
         let throttle = proxy(&runtime, &own);
         let endpoint = throttle.as_ref().map_or(own.clone(), |t| t.endpoint().to_owned());
         let folder = tempfile::tempdir().expect("a temporary folder");
-        put_code((&runtime, &aws), of, folder.path());
+        put_code(&runtime, &aws, of, folder.path());
         let infra = places::root().join("infra");
         let events = if throttle.is_some() { "None" } else { "Queue" };
         let storage = [
@@ -94,7 +94,7 @@ impl TestCloud {
             ("DeletionProtection", "false"),
             ("PhotoEvents", events),
         ];
-        let mut outputs = deploy((&runtime, &own), &infra.join("storage.yaml"), "storage", &storage);
+        let mut outputs = deploy(&runtime, &own, &infra.join("storage.yaml"), "storage", &storage);
         let bundle = places::root().join("tests/bundles").join(of.bundle);
         let (bundle, library) = (
             bundle.display().to_string(),
@@ -112,7 +112,8 @@ impl TestCloud {
         ];
         parameters.extend_from_slice(of.parameters);
         outputs.extend(deploy(
-            (&runtime, &own),
+            &runtime,
+            &own,
             &infra.join("pipeline.yaml"),
             "pipeline",
             &parameters,
@@ -161,7 +162,7 @@ impl TestCloud {
     ///
     /// # Panics
     /// When it cannot be started.
-    pub fn worker(&self, program: &str, (name, bundle): (&str, &str), more: &[(&str, &str)]) -> Running {
+    pub fn worker(&self, program: &str, name: &str, bundle: &str, more: &[(&str, &str)]) -> Running {
         let log = self.folder.path().join(format!("{name}.log"));
         let file = OpenOptions::new()
             .create(true)
@@ -368,7 +369,7 @@ impl TestCloud {
             .runtime
             .block_on(blobs.get(&at, 64 << 20))
             .expect("the blob is there");
-        let wanted: String = blob.sha256.iter().map(|b| format!("{b:02x}")).collect();
+        let wanted = walkaround_domain::hex(&blob.sha256);
         assert_eq!(hex_sha256(&bytes), wanted, "{at}");
     }
 
@@ -385,7 +386,7 @@ impl TestCloud {
 }
 
 /// Puts the functions' zips where the templates find them.
-fn put_code((runtime, aws): (&Runtime, &Aws), of: &Deployed<'_>, folder: &Path) {
+fn put_code(runtime: &Runtime, aws: &Aws, of: &Deployed<'_>, folder: &Path) {
     let triage = crate::code::zipped(Path::new(of.triage), folder);
     let scaler = crate::code::zipped(Path::new(of.scaler), folder);
     runtime.block_on(async {
@@ -395,7 +396,7 @@ fn put_code((runtime, aws): (&Runtime, &Aws), of: &Deployed<'_>, folder: &Path) 
             ("scaler.zip", &scaler),
             ("notifier.zip", &scaler),
         ] {
-            // Nothing happens here that the notifier is told of.
+            // Nothing happens here that the notifier is invoked for.
             let put = aws.s3.put_object().bucket(CODE).key(key);
             put.body(std::fs::read(zip).expect("the zip").into())
                 .send()

@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// # Panics
 /// When the stack cannot be made: with the reason of each resource that failed.
 pub fn deploy(
-    (runtime, endpoint): (&Runtime, &str),
+    runtime: &Runtime,
+    endpoint: &str,
     template: &Path,
     name: &str,
     parameters: &[(&str, &str)],
@@ -55,12 +56,13 @@ pub fn deploy(
     })
 }
 
-/// Makes a stack that fails, waits until it is undone, deletes it, and tells what failed.
+/// Makes a stack that fails, waits until it is undone, deletes it, and returns what failed.
 ///
 /// # Panics
 /// When it does not fail, or cannot be undone.
 pub fn fails(
-    (runtime, endpoint): (&Runtime, &str),
+    runtime: &Runtime,
+    endpoint: &str,
     body: &str,
     name: &str,
     parameters: &[(&str, &str)],

@@ -81,7 +81,12 @@ impl FunctionStack {
 
     /// Variables of the functions on this stack. The GPU lane is closed: every look is triage's.
     pub fn environment(&self) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = self.ministack.environment().into_iter().map(owned).collect();
+        let mut all: Vec<(String, String)> = self
+            .ministack
+            .environment()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
         all.extend(
             self.urls
                 .iter()
@@ -164,15 +169,11 @@ impl FunctionStack {
     /// How full the queue of this variable is.
     ///
     /// # Panics
-    /// When it does not tell.
+    /// When it cannot be read.
     pub fn depth(&self, variable: &str) -> Depth {
         let queue = SqsQueue::new(self.aws.sqs.clone(), self.urls[variable].clone());
         self.runtime.block_on(queue.depth()).expect("a depth")
     }
-}
-
-fn owned((name, value): (&'static str, String)) -> (String, String) {
-    (name.to_owned(), value)
 }
 
 /// Makes everything; the URLs of the queues.

@@ -352,7 +352,7 @@ impl TestStack {
         let bytes = self
             .wait_for(self.local.blobs().get(&at, 64 << 20))
             .unwrap_or_else(|e| panic!("{at}: {e}"));
-        let digest: String = blob.sha256.iter().map(|b| format!("{b:02x}")).collect();
+        let digest = walkaround_domain::hex(&blob.sha256);
         assert_eq!(hex_sha256(&bytes), digest, "{at}");
         assert_eq!(bytes.len() as u64, blob.bytes, "{at}");
     }

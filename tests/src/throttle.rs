@@ -40,7 +40,7 @@ impl Throttle {
     ///
     /// # Panics
     /// When it cannot listen.
-    pub fn start(runtime: &Runtime, to: &str, (share, seed): (f64, u64)) -> Self {
+    pub fn start(runtime: &Runtime, to: &str, share: f64, seed: u64) -> Self {
         let inner = Arc::new(Inner {
             to: to.to_owned(),
             share,

@@ -62,7 +62,7 @@ fn deploy() -> TestCloud {
         ],
     };
     TestCloud::deploy_behind(
-        |runtime, endpoint| Throttle::start(runtime, endpoint, (THROTTLED, SEED)),
+        |runtime, endpoint| Throttle::start(runtime, endpoint, THROTTLED, SEED),
         &of,
     )
 }
@@ -90,7 +90,7 @@ fn nothing_is_lost_on_a_bad_day() {
     let through = cloud.endpoint().to_owned();
     let start = |name: &str| {
         let more = [("AWS_ENDPOINT_URL", through.as_str()), ("WALKAROUND_LOG", "warn")];
-        cloud.worker(program, (name, "trivial"), &more)
+        cloud.worker(program, name, "trivial", &more)
     };
     let mut workers = [start("job-0"), start("job-1")];
     for (kill, finished) in [(0, REQUESTS / 4), (1, REQUESTS / 2)] {

@@ -53,7 +53,7 @@ fn photos_go_their_way_and_a_poisoned_message_goes_alone() {
     let cloud = deploy();
     let secret = [("AWS_SECRET_ACCESS_KEY", SECRET), ("WALKAROUND_LOG", "debug")];
     let worker = env!("CARGO_BIN_EXE_batch-worker-under-test");
-    let mut running = cloud.worker(worker, ("job-1", "trivial"), &secret);
+    let mut running = cloud.worker(worker, "job-1", "trivial", &secret);
 
     // No scaler runs here.
     cloud.leave_lane_state();

@@ -29,7 +29,7 @@ fn deploy() -> TestCloud {
         ],
     };
     TestCloud::deploy_behind(
-        |runtime, endpoint| Throttle::start(runtime, endpoint, (0.0, 0)),
+        |runtime, endpoint| Throttle::start(runtime, endpoint, 0.0, 0),
         &of,
     )
 }
@@ -66,7 +66,7 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
         ("WALKAROUND_RETRY_FIRST_S", "0.05"),
         ("WALKAROUND_ATTEMPTS", "1"),
     ];
-    let _worker = cloud.worker(program, ("job-0", "trivial"), &more);
+    let _worker = cloud.worker(program, "job-0", "trivial", &more);
 
     let refused = || proxy.counts().0;
     let there = until(BOUND, || refused() >= REFUSALS);

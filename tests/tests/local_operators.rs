@@ -28,7 +28,7 @@ fn documents(ran: &Ran) -> Vec<serde_json::Value> {
 }
 
 /// Stores an inspection as it was left at a moment.
-fn store(stack: &TestStack, request: &InspectionRequest, (event, at): (&Event, Timestamp)) {
+fn store(stack: &TestStack, request: &InspectionRequest, event: &Event, at: Timestamp) {
     let inspection = Inspection::accepted(request.clone(), at);
     let inspection = inspection.advance(event, at).unwrap().unwrap();
     let verdict = match &inspection.phase {
@@ -129,8 +129,8 @@ fn a_failed_photo_that_is_there_by_now_is_retried_and_done() {
 fn prune_says_what_it_would_remove_and_then_removes_it() {
     let stack = walkaround_tests::stack!("seven", &[]);
     let now = SystemClock::new().now();
-    store(&stack, &request("old.jpg"), (&done(), now - LONG_AGO));
-    store(&stack, &request("new.jpg"), (&done(), now));
+    store(&stack, &request("old.jpg"), &done(), now - LONG_AGO);
+    store(&stack, &request("new.jpg"), &done(), now);
     let heartbeats = stack.local().root().join("logs/worker-9.heartbeat.json");
     std::fs::write(&heartbeats, "{}").unwrap();
     let old = std::time::SystemTime::now() - LONG_AGO;
@@ -191,7 +191,7 @@ fn nothing_that_strangers_wrote_reaches_a_terminal_as_it_is() {
         code: FailureCode::PhotoForbidden,
         detail: EVIL.to_owned(),
     };
-    store(&stack, &known, (&fail, now));
+    store(&stack, &known, &fail, now);
     let parked = OutMessage {
         body: EVIL.to_owned(),
         attributes: [("parked_reason".to_owned(), EVIL.to_owned())].into(),

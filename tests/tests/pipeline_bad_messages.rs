@@ -133,7 +133,7 @@ fn each_is_recorded_or_parked_and_the_good_ones_are_done() {
     let mut good: Vec<InspectionRequest> = (0..8).map(|i| request(&format!("good/{i}.jpg"))).collect();
     good.extend([url(format!("http://{host}/good.jpg")), file("good.jpg")]);
     let (doomed, unreadable) = (doomed(&host), unreadable());
-    send_all(&stack, (&good, &doomed, &unreadable));
+    send_all(&stack, &good, &doomed, &unreadable);
     // One message of three photos, of which the middle one is missing.
     let batch = ["good/8.jpg", "bad/not-in-batch.jpg", "good/9.jpg"];
     stack.send(INTAKE, &[s3_event(&batch)]);
@@ -161,10 +161,7 @@ fn each_is_recorded_or_parked_and_the_good_ones_are_done() {
 type Doomed = [(InspectionRequest, FailureCode, &'static str)];
 
 /// Good ones between all the others.
-fn send_all(
-    stack: &TestStack,
-    (good, doomed, unreadable): (&[InspectionRequest], &Doomed, &[(String, &str)]),
-) {
+fn send_all(stack: &TestStack, good: &[InspectionRequest], doomed: &Doomed, unreadable: &[(String, &str)]) {
     let mut messages: Vec<OutMessage> = doomed.iter().map(|d| as_json(&d.0)).collect();
     messages.extend(unreadable.iter().map(|(body, _)| OutMessage {
         body: body.clone(),

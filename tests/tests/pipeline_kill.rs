@@ -56,7 +56,7 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
         // Before the last third, so that work is in flight: segmentation of this bundle takes about 50 ms.
         let more = jitter.u64(0..unfinished * 2 / 3);
         let pause = Duration::from_millis(jitter.u64(0..40));
-        hits.push(run_and_kill(&stack, (submitted - unfinished + more, pause)));
+        hits.push(run_and_kill(&stack, submitted - unfinished + more, pause));
     }
     let in_flight: Vec<u64> = hits.iter().map(|(leased, _)| *leased).collect();
     let workers: usize = hits.iter().map(|(_, workers)| workers).sum();
@@ -74,7 +74,7 @@ fn nothing_is_lost_or_doubled_by_sigkill() {
 }
 
 /// Starts `up`, waits until so many are final, kills it and its workers; leases in flight then, workers killed.
-fn run_and_kill(stack: &TestStack, (finished, pause): (u64, Duration)) -> (u64, usize) {
+fn run_and_kill(stack: &TestStack, finished: u64, pause: Duration) -> (u64, usize) {
     let mut up = stack.start(&["up"], "up");
     let there = until(BOUND, || stack.finished() >= finished || !up.is_running());
     assert!(
@@ -98,9 +98,9 @@ fn check(stack: &TestStack, requests: &[InspectionRequest]) {
         let wanted = if is_dark(i) { "clean" } else { "damaged" };
         assert!(is_done(&inspection.phase, wanted), "{i}: {:?}", inspection.phase);
         assert_eq!(&inspection.request, request);
-        assert!(inspection.published_at.is_some(), "{i}: told to nobody");
+        assert!(inspection.published_at.is_some(), "{i}: not published");
         let outcome = inspection.outcome.as_ref().expect("done means an outcome");
-        let report = outcome.report.as_ref().expect("every look is reported");
+        let report = outcome.report.as_ref().expect("every inspection is reported");
         for blob in [Some(report), outcome.overlay.as_ref()].into_iter().flatten() {
             stack.check_blob(blob);
         }

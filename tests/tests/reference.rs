@@ -44,7 +44,7 @@ fn drawn_pictures_with_the_seven_bundle() {
             &jpeg(&Scene::scaled(&marks, 23, 13), 90),
         ),
     ];
-    compare(&seven(), &photos, (Seen::ItsOwn, folder.path()));
+    compare(&seven(), &photos, Seen::ItsOwn, folder.path());
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn samples_with_the_demonstration_bundle() {
             )
         })
         .collect();
-    compare(&demo(), &photos, (Seen::Ours, folder.path()));
+    compare(&demo(), &photos, Seen::Ours, folder.path());
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn real_photos_with_the_demonstration_bundle() {
     let step = found.len().div_ceil(REAL_PHOTOS_MAX);
     let photos: Vec<PathBuf> = found.into_iter().step_by(step).collect();
     let folder = tempfile::tempdir().unwrap();
-    compare(&demo(), &photos, (Seen::Ours, folder.path()));
+    compare(&demo(), &photos, Seen::Ours, folder.path());
 }
 
 /// What the reference's networks see when masks are compared.
@@ -100,7 +100,7 @@ enum Seen {
 }
 
 /// Runs both sides on the photos and compares what they wrote.
-fn compare(bundle: &Path, photos: &[PathBuf], (seen, folder): (Seen, &Path)) {
+fn compare(bundle: &Path, photos: &[PathBuf], seen: Seen, folder: &Path) {
     let (reference, ours) = (folder.join("reference"), folder.join("ours"));
     let paths: Vec<&Path> = photos.iter().map(PathBuf::as_path).collect();
     program!()

@@ -11,7 +11,7 @@
 mod checks;
 mod reading;
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
@@ -23,7 +23,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use checks::{At, META_SHA256, check_key, known_sha256, sha256_of};
+use checks::{META_SHA256, check_key, known_sha256, sha256_of};
 use std::path::Path;
 use std::time::Duration;
 use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutOutcome};
@@ -75,7 +75,7 @@ impl S3Blobs {
     /// # Errors
     /// `Invalid` for a key or duration that S3 has not, `Denied` without credentials.
     pub async fn presigned_get(&self, at: &BlobAddress, valid: Duration) -> Result<String, PortError> {
-        const AT: At = ("blobs", "presigned_get");
+        const AT: Call = Call::new("blobs", "presigned_get");
         check_key(at, AT)?;
         let whole = Duration::from_secs(valid.as_secs());
         let config = PresigningConfig::expires_in(whole)
@@ -83,7 +83,7 @@ impl S3Blobs {
             .filter(|_| !whole.is_zero() && whole <= PRESIGNED_MAX);
         let Some(config) = config else {
             let detail = format!("valid for {valid:?}: 1 s to {PRESIGNED_MAX:?}");
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         };
         let call = self.client.get_object().bucket(&at.bucket).key(&at.key);
         let signed = call.presigned(config).await;
@@ -92,7 +92,23 @@ impl S3Blobs {
             .map_err(|e| port_error(AT, &at.to_string(), &e))
     }
 
-    async fn meta(&self, at: &BlobAddress, call: At) -> Result<Option<BlobMeta>, PortError> {
+    async fn whole(
+        &self,
+        at: &BlobAddress,
+        version: Option<&str>,
+        bytes_max: u64,
+        call: Call,
+    ) -> Result<Vec<u8>, PortError> {
+        let reading = reading::Reading {
+            at,
+            version,
+            call,
+            bytes_max,
+        };
+        reading::whole(&self.client, &reading).await
+    }
+
+    async fn meta(&self, at: &BlobAddress, call: Call) -> Result<Option<BlobMeta>, PortError> {
         let head = self.client.head_object().bucket(&at.bucket).key(&at.key);
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(found) => Ok(Some(BlobMeta {
@@ -135,14 +151,18 @@ impl S3Blobs {
             Err(error) => match status_of(&error) {
                 Some(412) => Ok(Put::Taken),
                 Some(409) => Ok(Put::Busy),
-                _ => Err(port_error(("blobs", "put_if_absent"), &at.to_string(), &error)),
+                _ => Err(port_error(
+                    Call::new("blobs", "put_if_absent"),
+                    &at.to_string(),
+                    &error,
+                )),
             },
         }
     }
 
     /// Whether the blob that is there has these bytes; none when it is gone again.
     async fn compare(&self, at: &BlobAddress, bytes: &[u8]) -> Result<Option<PutOutcome>, PortError> {
-        const AT: At = ("blobs", "put_if_absent");
+        const AT: Call = Call::new("blobs", "put_if_absent");
         let size = bytes.len() as u64;
         let Some(there) = self.meta(at, AT).await? else {
             return Ok(None);
@@ -150,7 +170,7 @@ impl S3Blobs {
         let same = match there.sha256 {
             _ if there.bytes != size => false,
             Some(sha256) => sha256 == sha256_of(bytes),
-            None => match reading::whole(&self.client, (at, None), (size, AT)).await {
+            None => match self.whole(at, None, size, AT).await {
                 Ok(stored) => stored == bytes,
                 Err(error) if error.kind == PortErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
@@ -177,15 +197,15 @@ fn uploading() -> aws_sdk_s3::config::Builder {
 #[async_trait]
 impl Blobs for S3Blobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        const AT: At = ("blobs", "head");
+        const AT: Call = Call::new("blobs", "head");
         check_key(at, AT)?;
         self.meta(at, AT).await
     }
 
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
-        const AT: At = ("blobs", "get");
+        const AT: Call = Call::new("blobs", "get");
         check_key(at, AT)?;
-        reading::whole(&self.client, (at, None), (bytes_max, AT)).await
+        self.whole(at, None, bytes_max, AT).await
     }
 
     async fn get_version(
@@ -194,9 +214,9 @@ impl Blobs for S3Blobs {
         version: &str,
         bytes_max: u64,
     ) -> Result<Vec<u8>, PortError> {
-        const AT: At = ("blobs", "get_version");
+        const AT: Call = Call::new("blobs", "get_version");
         check_key(at, AT)?;
-        reading::whole(&self.client, (at, Some(version)), (bytes_max, AT)).await
+        self.whole(at, Some(version), bytes_max, AT).await
     }
 
     /// A put whose answer was lost is sent again by the SDK, and then finds its own blob: `Identical`.
@@ -206,11 +226,11 @@ impl Blobs for S3Blobs {
         bytes: &[u8],
         content_type: &str,
     ) -> Result<PutOutcome, PortError> {
-        const AT: At = ("blobs", "put_if_absent");
+        const AT: Call = Call::new("blobs", "put_if_absent");
         check_key(at, AT)?;
         if bytes.len() as u64 > PUT_BYTES_MAX {
             let detail = format!("{at}: {} bytes: at most {PUT_BYTES_MAX}", bytes.len());
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         for conflict in 0..CONFLICTS_MAX {
             match self.put_once(at, bytes, content_type).await? {
@@ -227,7 +247,7 @@ impl Blobs for S3Blobs {
             }
         }
         let detail = format!("{at}: {CONFLICTS_MAX} conflicts with other writers");
-        Err(PortError::new(AT, PortErrorKind::Unavailable, detail))
+        Err(AT.error(PortErrorKind::Unavailable, detail))
     }
 
     async fn download(
@@ -236,8 +256,8 @@ impl Blobs for S3Blobs {
         expect_sha256: &[u8; 32],
         into: &Path,
     ) -> Result<(), PortError> {
-        check_key(at, ("blobs", "download"))?;
-        reading::to_file(&self.client, at, (expect_sha256, into)).await
+        check_key(at, Call::new("blobs", "download"))?;
+        reading::to_file(&self.client, at, expect_sha256, into).await
     }
 
     /// Directory buckets list in no order: use general purpose ones, which list by byte.
@@ -247,10 +267,10 @@ impl Blobs for S3Blobs {
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, PortError> {
-        const AT: At = ("blobs", "list");
+        const AT: Call = Call::new("blobs", "list");
         if !(1..=LIST_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {LIST_MAX}");
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let mut keys: Vec<String> = Vec::new();
         for _ in 0..LIST_PAGES_MAX {

@@ -21,7 +21,7 @@
 
 mod fleet;
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use async_trait::async_trait;
 use aws_sdk_batch::Client;
 use aws_sdk_batch::config::retry::RetryConfig;
@@ -77,7 +77,7 @@ impl BatchCapacity {
 
     /// Submits one job, once: its id.
     async fn submit_once(&self, name: &str) -> Result<String, PortError> {
-        let at = ("capacity", "start");
+        let at = Call::new("capacity", "start");
         let submit = self
             .client
             .submit_job()
@@ -93,7 +93,7 @@ impl BatchCapacity {
             .map_err(|e| port_error(at, &self.what(), &e))?;
         answer.job_id.ok_or_else(|| {
             let detail = format!("{}: an answer without a job id", self.what());
-            PortError::new(at, PortErrorKind::Unavailable, detail)
+            at.error(PortErrorKind::Unavailable, detail)
         })
     }
 
@@ -109,24 +109,24 @@ impl BatchCapacity {
         self.submit_once(name).await
     }
 
-    /// A worker of this stack, and whether it was told to end; none when Batch knows no such worker.
-    async fn find(&self, at: (&'static str, &'static str), id: &str) -> Result<Option<Found>, PortError> {
+    /// A worker of this stack, and whether it was asked to end; none when Batch knows no such worker.
+    async fn find(&self, at: Call, id: &str) -> Result<Option<Found>, PortError> {
         let jobs = self.describe(at, &[id.to_owned()]).await?;
         Ok(jobs.into_iter().next().map(|job| Found {
-            told: job.is_terminated() == Some(true),
+            end_requested: job.is_terminated() == Some(true),
             worker: fleet::worker(&job),
         }))
     }
 }
 
 struct Found {
-    told: bool,
+    end_requested: bool,
     worker: WorkerJob,
 }
 
 impl Found {
     fn ends(&self) -> bool {
-        self.told || matches!(self.worker.state, WorkerJobState::Ended { .. })
+        self.end_requested || matches!(self.worker.state, WorkerJobState::Ended { .. })
     }
 }
 
@@ -139,11 +139,7 @@ impl GpuCapacity for BatchCapacity {
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
         if !(1..=START_MAX).contains(&count) {
             let detail = format!("{count} workers: 1 to {START_MAX}");
-            return Err(PortError::new(
-                ("capacity", "start"),
-                PortErrorKind::Invalid,
-                detail,
-            ));
+            return Err(Call::new("capacity", "start").error(PortErrorKind::Invalid, detail));
         }
         let batch = format!("{}-{}", self.settings.name_prefix, self.clock.now().0);
         let mut ids = Vec::new();
@@ -161,8 +157,8 @@ impl GpuCapacity for BatchCapacity {
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
-        let at = ("capacity", "end");
-        let missing = || PortError::new(at, PortErrorKind::NotFound, format!("no worker `{id}`"));
+        let at = Call::new("capacity", "end");
+        let missing = || at.error(PortErrorKind::NotFound, format!("no worker `{id}`"));
         if self.find(at, id).await?.ok_or_else(missing)?.ends() {
             return Ok(());
         }

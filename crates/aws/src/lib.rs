@@ -30,8 +30,8 @@ pub use queue::SqsQueue;
 pub use records::DynamoRecords;
 pub use records::table::{IndexDefinition, KeyNames, TABLE, TableDefinition, create_table};
 pub use registry::{
-    Activated, Active, BundleNames, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry, HISTORY_MAX,
-    Pushed, VERSIONS_MAX,
+    Activated, Active, BundleId, BundleNames, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry,
+    HISTORY_MAX, Pushed, VERSIONS_MAX,
 };
 pub use secrets::secret_text;
 pub use sign_in::{NotSignedIn, signed_in};

@@ -5,9 +5,9 @@
 //! with the clock of each contender, so keep it well above the difference of two clocks (seconds, where they are
 //! kept by NTP), and end the work before it: a holder that overruns is not stopped.
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use crate::records::item::{expiry, key, nonce, number, number_of, text, text_of};
-use crate::records::{At, refused};
+use crate::records::refused;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::sync::Arc;
@@ -75,14 +75,14 @@ impl FleetLock {
     /// # Errors
     /// [`PortError`] of `lock.acquire`; `Invalid` for a time of zero or above [`LOCK_MAX`].
     pub async fn acquire(&self, name: &str, owner: &str, hold_for: Duration) -> Result<Acquired, PortError> {
-        let at = ("lock", "acquire");
+        let at = Call::new("lock", "acquire");
         if hold_for.is_zero() || hold_for > LOCK_MAX {
             let detail = format!(
                 "{} s: more than 0, at most {}",
                 hold_for.as_secs(),
                 LOCK_MAX.as_secs()
             );
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let (now, token) = (self.clock.now(), nonce());
         let until = now + hold_for;
@@ -127,7 +127,7 @@ impl FleetLock {
     /// # Errors
     /// [`PortError`] of `lock.release`; nothing is lost, the deadline frees the lock.
     pub async fn release(&self, hold: &Hold) -> Result<Released, PortError> {
-        let at: At = ("lock", "release");
+        let at: Call = Call::new("lock", "release");
         let delete = self
             .client
             .delete_item()

@@ -8,7 +8,7 @@
 mod batch;
 mod wire;
 
-use crate::fault::{kind_of, port_error};
+use crate::fault::{Call, kind_of, port_error};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
@@ -27,9 +27,6 @@ use wire::{check_message, delivery, entry, may_be_receipt, size_bytes};
 
 const LEASE_MAX: Duration = Duration::from_secs(12 * 3600);
 const WAIT_MAX: Duration = Duration::from_secs(20);
-/// Where in the code a call stands: port and operation.
-type At = (&'static str, &'static str);
-
 /// One queue of SQS (standard, not FIFO).
 #[derive(Debug, Clone)]
 pub struct SqsQueue {
@@ -46,22 +43,25 @@ impl SqsQueue {
 
     /// Sends at most ten messages of at most 1 MiB together; one answer a message, in order.
     async fn send_batch(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
-        const AT: At = ("queue", "send");
+        const AT: Call = Call::new("queue", "send");
         let count = messages.len();
-        let entries: Vec<SendMessageBatchRequestEntry> =
-            messages.into_iter().enumerate().map(entry).collect();
+        let entries: Vec<SendMessageBatchRequestEntry> = messages
+            .into_iter()
+            .enumerate()
+            .map(|(place, message)| entry(place, message))
+            .collect();
         let call = self.client.send_message_batch().queue_url(&self.url);
         let answer = call.set_entries(Some(entries)).send().await;
         let answer = answer.map_err(|e| port_error(AT, &self.url, &e))?;
         let sent = answer.successful().iter().map(|e| (e.id(), ()));
-        Ok(by_entry((AT, count), sent, answer.failed(), |_| None))
+        Ok(by_entry(AT, count, sent, answer.failed(), |_| None))
     }
 
     async fn ack_batch(
         &self,
         receipts: Vec<Receipt>,
     ) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        const AT: At = ("queue", "ack");
+        const AT: Call = Call::new("queue", "ack");
         let count = receipts.len();
         let entries = receipts.into_iter().enumerate().map(|(place, Receipt(handle))| {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
@@ -74,16 +74,16 @@ impl SqsQueue {
         let answer = call.set_entries(Some(entries.collect())).send().await;
         let answer = answer.map_err(|e| port_error(AT, &self.url, &e))?;
         let gone = answer.successful().iter().map(|e| (e.id(), AckOutcome::Gone));
-        Ok(by_entry((AT, count), gone, answer.failed(), |failed| {
+        Ok(by_entry(AT, count, gone, answer.failed(), |failed| {
             is_stale(failed.code(), failed.message()).then_some(AckOutcome::Stale)
         }))
     }
 
     /// Moves the end of a lease; [`LeaseOutcome::Lost`] when the receipt is stale.
-    async fn hide(&self, at: At, receipt: &Receipt, until: Duration) -> Result<LeaseOutcome, PortError> {
+    async fn hide(&self, at: Call, receipt: &Receipt, until: Duration) -> Result<LeaseOutcome, PortError> {
         if until > LEASE_MAX {
             let detail = format!("{until:?} from now: at most {LEASE_MAX:?}");
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         check_receipt(receipt, at)?;
         let call = self.client.change_message_visibility().queue_url(&self.url);
@@ -105,10 +105,10 @@ impl SqsQueue {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
-        let mut answers = Answers::new(("queue", "send"), messages.len());
+        let mut answers = Answers::new(Call::new("queue", "send"), messages.len());
         let mut fine = Vec::with_capacity(messages.len());
         for (place, message) in messages.into_iter().enumerate() {
-            match check_message(&message, ("queue", "send")) {
+            match check_message(&message, Call::new("queue", "send")) {
                 Ok(()) => fine.push((place, size_bytes(&message), message)),
                 Err(error) => answers.put(place, Err(error)),
             }
@@ -123,13 +123,13 @@ impl Queue for SqsQueue {
     }
 
     async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
-        const AT: At = ("queue", "receive");
+        const AT: Call = Call::new("queue", "receive");
         if !(1..=ENTRIES_MAX).contains(&max) || lease > LEASE_MAX || wait > WAIT_MAX {
             let detail = format!(
                 "{max} messages, a lease of {lease:?} and a wait of {wait:?}: at most {ENTRIES_MAX}, {LEASE_MAX:?} \
                  and {WAIT_MAX:?}"
             );
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let call = self
             .client
@@ -152,18 +152,18 @@ impl Queue for SqsQueue {
     }
 
     async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
-        self.hide(("queue", "extend"), receipt, lease).await
+        self.hide(Call::new("queue", "extend"), receipt, lease).await
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
-        self.hide(("queue", "release"), receipt, delay).await
+        self.hide(Call::new("queue", "release"), receipt, delay).await
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        let mut answers = Answers::new(("queue", "ack"), receipts.len());
+        let mut answers = Answers::new(Call::new("queue", "ack"), receipts.len());
         let mut fine = Vec::with_capacity(receipts.len());
         for (place, receipt) in receipts.iter().enumerate() {
-            match check_receipt(receipt, ("queue", "ack")) {
+            match check_receipt(receipt, Call::new("queue", "ack")) {
                 Ok(()) => fine.push((place, receipt.clone())),
                 Err(error) => answers.put(place, Err(error)),
             }
@@ -179,7 +179,7 @@ impl Queue for SqsQueue {
 
     /// Approximate, and without an age: SQS tells that only to CloudWatch.
     async fn depth(&self) -> Result<Depth, PortError> {
-        const AT: At = ("queue", "depth");
+        const AT: Call = Call::new("queue", "depth");
         let call = self
             .client
             .get_queue_attributes()
@@ -209,12 +209,12 @@ impl Queue for SqsQueue {
 fn count(
     counts: &HashMap<QueueAttributeName, String>,
     name: &QueueAttributeName,
-    at: At,
+    at: Call,
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
         let detail = format!("the service told no {}", name.as_str());
-        PortError::new(at, PortErrorKind::Unavailable, detail)
+        at.error(PortErrorKind::Unavailable, detail)
     })
 }
 
@@ -224,15 +224,11 @@ fn whole_seconds(duration: Duration) -> i32 {
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
-fn check_receipt(receipt: &Receipt, at: At) -> Result<(), PortError> {
+fn check_receipt(receipt: &Receipt, at: Call) -> Result<(), PortError> {
     if may_be_receipt(&receipt.0) {
         return Ok(());
     }
-    Err(PortError::new(
-        at,
-        PortErrorKind::Invalid,
-        "not the receipt of any delivery",
-    ))
+    Err(at.error(PortErrorKind::Invalid, "not the receipt of any delivery"))
 }
 
 /// Whether an error means that the receipt's lease ended: the message is with someone else, ready, or gone.

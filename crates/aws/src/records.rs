@@ -24,7 +24,7 @@ mod listing;
 mod stored;
 pub(crate) mod table;
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -40,9 +40,6 @@ use walkaround_ports::{
     Heartbeat, Page, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery, Records,
     ResultKey, StoredRecord, WriteOutcome,
 };
-
-/// Port and operation, as errors name them.
-pub(crate) type At = (&'static str, &'static str);
 
 /// Partition of all heartbeats.
 const WORKERS: &str = "W";
@@ -86,15 +83,15 @@ impl DynamoRecords {
         format!("table {}", self.table)
     }
 
-    fn corrupt(&self, at: At, why: &str) -> PortError {
-        PortError::new(at, PortErrorKind::Corrupt, format!("{}: {why}", self.what()))
+    fn corrupt(&self, at: Call, why: &str) -> PortError {
+        at.error(PortErrorKind::Corrupt, format!("{}: {why}", self.what()))
     }
 }
 
 #[async_trait]
 impl Records for DynamoRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        let at = ("records", "read");
+        let at = Call::new("records", "read");
         let get = self
             .client
             .get_item()
@@ -108,14 +105,14 @@ impl Records for DynamoRecords {
     }
 
     async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
-        let at = ("records", "write");
+        let at = Call::new("records", "write");
         let version = match expect {
             Precondition::Absent => 1,
             Precondition::Version(version) => version.saturating_add(1),
         };
         let token = nonce();
-        let item = to_item(next, (version, &token), self.keep_for)
-            .map_err(|why| PortError::new(at, PortErrorKind::Invalid, format!("{}: {why}", next.id)))?;
+        let item = to_item(next, version, &token, self.keep_for)
+            .map_err(|why| at.error(PortErrorKind::Invalid, format!("{}: {why}", next.id)))?;
         let put = self
             .client
             .put_item()
@@ -149,18 +146,14 @@ impl Records for DynamoRecords {
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
         if !(1..=RECORDS_PAGE_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {RECORDS_PAGE_MAX}");
-            return Err(PortError::new(
-                ("records", "list"),
-                PortErrorKind::Invalid,
-                detail,
-            ));
+            return Err(Call::new("records", "list").error(PortErrorKind::Invalid, detail));
         }
         self.page(query, after, max).await
     }
 
     /// An eventually consistent read of one small item: half a read unit.
     async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        let at = ("records", "result_of");
+        let at = Call::new("records", "result_of");
         let get = self.client.get_item().table_name(&self.table);
         let answer = get.set_key(Some(result_key(key))).send().await;
         let answer = answer.map_err(|e| port_error(at, &self.what(), &e))?;
@@ -174,7 +167,7 @@ impl Records for DynamoRecords {
 
     /// One write of a small item: one write unit, no index.
     async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
-        let at = ("records", "keep_result");
+        let at = Call::new("records", "keep_result");
         let mut item = result_key(key);
         item.insert("result".to_owned(), text(id.as_str()));
         if let Some(keep_for) = self.keep_for {
@@ -187,13 +180,13 @@ impl Records for DynamoRecords {
     }
 
     async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
-        let at = ("records", "beat");
+        let at = Call::new("records", "beat");
         if heartbeat.body.len() > HEARTBEAT_BYTES_MAX {
             let detail = format!(
                 "a heartbeat of {} bytes, at most {HEARTBEAT_BYTES_MAX}",
                 heartbeat.body.len()
             );
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let put = self
             .client
@@ -209,7 +202,7 @@ impl Records for DynamoRecords {
     }
 
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        let at = ("records", "heartbeats");
+        let at = Call::new("records", "heartbeats");
         let (mut beats, mut from) = (Vec::new(), None);
         for _ in 0..HEARTBEAT_PAGES_MAX {
             let query = self

@@ -7,7 +7,7 @@
 //! | `current` | the active version, the digest of its `files.json`, and the versions before it |
 //!
 //! Activation is one conditional write of `current` (`If-Match` on what was read, `If-None-Match` where nothing was), so
-//! of two people who activate at once one is told that the other was first. Whoever fetches a version compares every
+//! of two people who activate at once one learns that the other was first. Whoever fetches a version compares every
 //! file with its digest, and `files.json` with the digest in `current`.
 
 mod documents;
@@ -15,7 +15,7 @@ mod folder;
 mod names;
 
 use crate::blobs::S3Blobs;
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
@@ -29,7 +29,7 @@ use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutOutcome}
 
 /// Most files of a bundle.
 pub const FILES_MAX: usize = 100;
-/// Largest file of a bundle (ONNX's own end).
+/// Largest file of a bundle (the limit of ONNX itself).
 pub const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Most versions of a bundle that are listed.
 pub const VERSIONS_MAX: usize = 1000;
@@ -39,8 +39,6 @@ const FILES: &str = "files.json";
 /// Where bundles are in the bucket.
 const FOLDER: &str = "bundles/";
 
-type At = (&'static str, &'static str);
-
 /// Bundles in one bucket.
 #[derive(Debug, Clone)]
 pub struct BundleRegistry {
@@ -49,7 +47,23 @@ pub struct BundleRegistry {
     bucket: String,
 }
 
-/// What became of a push.
+/// A version of a bundle, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BundleId<'a> {
+    /// The bundle.
+    pub name: &'a str,
+    /// One of its versions.
+    pub version: &'a str,
+}
+
+impl<'a> BundleId<'a> {
+    /// A version of a bundle.
+    pub const fn new(name: &'a str, version: &'a str) -> Self {
+        Self { name, version }
+    }
+}
+
+/// The result of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pushed {
     /// The version is there now.
@@ -60,7 +74,7 @@ pub enum Pushed {
     Other,
 }
 
-/// What became of an activation.
+/// The result of an activation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Activated {
     /// This is active now.
@@ -71,7 +85,7 @@ pub enum Activated {
     NoSuchVersion,
     /// There is nothing before the active version.
     NothingBefore,
-    /// Somebody else changed it in between: look again.
+    /// Somebody else changed it in between: read it again.
     Raced,
 }
 
@@ -85,7 +99,7 @@ impl BundleRegistry {
         }
     }
 
-    fn address(&self, (name, rest): (&str, &str), at: At) -> Result<BlobAddress, PortError> {
+    fn address(&self, name: &str, rest: &str, at: Call) -> Result<BlobAddress, PortError> {
         check_word(name, at)?;
         Ok(BlobAddress {
             bucket: self.bucket.clone(),
@@ -93,26 +107,21 @@ impl BundleRegistry {
         })
     }
 
-    fn in_version(
-        &self,
-        (name, version): (&str, &str),
-        file: &str,
-        at: At,
-    ) -> Result<BlobAddress, PortError> {
-        check_word(version, at)?;
-        self.address((name, &format!("versions/{version}/{file}")), at)
+    fn in_version(&self, id: BundleId<'_>, file: &str, at: Call) -> Result<BlobAddress, PortError> {
+        check_word(id.version, at)?;
+        self.address(id.name, &format!("versions/{}/{file}", id.version), at)
     }
 
     /// Uploads the files of a folder as a version. What was there of it already is left as it is.
     ///
     /// # Errors
     /// `Invalid`: a name, a version, a link, too many or too large files. Else as S3.
-    pub async fn push(&self, (name, version): (&str, &str), folder: &Path) -> Result<Pushed, PortError> {
-        const AT: At = ("registry", "push");
+    pub async fn push(&self, id: BundleId<'_>, folder: &Path) -> Result<Pushed, PortError> {
+        const AT: Call = Call::new("registry", "push");
         let mut entries = Vec::new();
         for file in folder::files_of(folder, AT).await? {
             let bytes = folder::read(&folder.join(&file), AT).await?;
-            let at = self.in_version((name, version), &file, AT)?;
+            let at = self.in_version(id, &file, AT)?;
             if self
                 .blobs
                 .put_if_absent(&at, &bytes, "application/octet-stream")
@@ -128,7 +137,7 @@ impl BundleRegistry {
             });
         }
         let files = Files(entries).to_text();
-        let at = self.in_version((name, version), FILES, AT)?;
+        let at = self.in_version(id, FILES, AT)?;
         match self
             .blobs
             .put_if_absent(&at, files.as_bytes(), "application/json")
@@ -145,8 +154,8 @@ impl BundleRegistry {
     /// # Errors
     /// As S3.
     pub async fn versions(&self, name: &str) -> Result<Vec<String>, PortError> {
-        const AT: At = ("registry", "versions");
-        let prefix = self.address((name, "versions/"), AT)?;
+        const AT: Call = Call::new("registry", "versions");
+        let prefix = self.address(name, "versions/", AT)?;
         let mut versions = Vec::new();
         let mut after: Option<String> = None;
         while versions.len() < VERSIONS_MAX {
@@ -171,26 +180,24 @@ impl BundleRegistry {
     }
 
     async fn read_active(&self, name: &str) -> Result<Option<(Active, String)>, PortError> {
-        const AT: At = ("registry", "active");
-        let at = self.address((name, "current"), AT)?;
+        const AT: Call = Call::new("registry", "active");
+        let at = self.address(name, "current", AT)?;
         let get = self.client.get_object().bucket(&at.bucket).key(&at.key);
         let found = match get.send().await {
             Ok(found) => found,
             Err(SdkError::ServiceError(e)) if e.err().is_no_such_key() => return Ok(None),
             Err(error) => return Err(port_error(AT, &at.to_string(), &error)),
         };
-        let corrupt = |why: &str| PortError::new(AT, PortErrorKind::Corrupt, format!("{at}: {why}"));
+        let corrupt = |why: &str| AT.error(PortErrorKind::Corrupt, format!("{at}: {why}"));
         if found.content_length().unwrap_or_default() > DOCUMENT_BYTES_MAX as i64 {
             return Err(corrupt("too large"));
         }
         let etag = found.e_tag().unwrap_or_default().to_owned();
-        let body = found.body.collect().await.map_err(|_| {
-            PortError::new(
-                AT,
-                PortErrorKind::Unavailable,
-                format!("{at}: the answer broke off"),
-            )
-        })?;
+        let body = found
+            .body
+            .collect()
+            .await
+            .map_err(|_| AT.error(PortErrorKind::Unavailable, format!("{at}: the answer broke off")))?;
         let text = String::from_utf8(body.to_vec()).map_err(|_| corrupt("not UTF-8 text"))?;
         let active = Active::parse(&text).ok_or_else(|| corrupt("not a document of this registry"))?;
         Ok(Some((active, etag)))
@@ -200,18 +207,14 @@ impl BundleRegistry {
     ///
     /// # Errors
     /// As S3.
-    pub async fn activate(
-        &self,
-        (name, version): (&str, &str),
-        now: Timestamp,
-    ) -> Result<Activated, PortError> {
-        const AT: At = ("registry", "activate");
-        let Some(files) = self.files_text((name, version), AT).await? else {
+    pub async fn activate(&self, id: BundleId<'_>, now: Timestamp) -> Result<Activated, PortError> {
+        const AT: Call = Call::new("registry", "activate");
+        let Some(files) = self.files_text(id, AT).await? else {
             return Ok(Activated::NoSuchVersion);
         };
-        let before = self.read_active(name).await?;
+        let before = self.read_active(id.name).await?;
         if let Some((active, _)) = &before
-            && active.version == version
+            && active.version == id.version
         {
             return Ok(Activated::Already(active.clone()));
         }
@@ -222,12 +225,13 @@ impl BundleRegistry {
             history.truncate(HISTORY_MAX);
         }
         let next = Active {
-            version: version.to_owned(),
+            version: id.version.to_owned(),
             files_sha256: Sha256::digest(files.as_bytes()).into(),
             history,
             activated_at: now,
         };
-        self.write_active(name, &next, before.map(|(_, etag)| etag)).await
+        self.write_active(id.name, &next, before.map(|(_, etag)| etag))
+            .await
     }
 
     /// Makes the version before the active one the active one again.
@@ -235,14 +239,14 @@ impl BundleRegistry {
     /// # Errors
     /// As S3.
     pub async fn rollback(&self, name: &str, now: Timestamp) -> Result<Activated, PortError> {
-        const AT: At = ("registry", "rollback");
+        const AT: Call = Call::new("registry", "rollback");
         let Some((active, etag)) = self.read_active(name).await? else {
             return Ok(Activated::NothingBefore);
         };
         let Some((version, rest)) = active.history.split_first() else {
             return Ok(Activated::NothingBefore);
         };
-        let Some(files) = self.files_text((name, version), AT).await? else {
+        let Some(files) = self.files_text(BundleId::new(name, version), AT).await? else {
             return Ok(Activated::NoSuchVersion);
         };
         let next = Active {
@@ -260,8 +264,8 @@ impl BundleRegistry {
         next: &Active,
         etag: Option<String>,
     ) -> Result<Activated, PortError> {
-        const AT: At = ("registry", "activate");
-        let at = self.address((name, "current"), AT)?;
+        const AT: Call = Call::new("registry", "activate");
+        let at = self.address(name, "current", AT)?;
         let put = self
             .client
             .put_object()
@@ -287,12 +291,12 @@ impl BundleRegistry {
         }
     }
 
-    async fn files_text(&self, of: (&str, &str), call: At) -> Result<Option<String>, PortError> {
-        let at = self.in_version(of, FILES, call)?;
+    async fn files_text(&self, id: BundleId<'_>, call: Call) -> Result<Option<String>, PortError> {
+        let at = self.in_version(id, FILES, call)?;
         match self.blobs.get(&at, DOCUMENT_BYTES_MAX).await {
             Ok(bytes) => String::from_utf8(bytes)
                 .map(Some)
-                .map_err(|_| PortError::new(call, PortErrorKind::Corrupt, format!("{at}: not UTF-8 text"))),
+                .map_err(|_| call.error(PortErrorKind::Corrupt, format!("{at}: not UTF-8 text"))),
             Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -302,12 +306,12 @@ impl BundleRegistry {
     ///
     /// # Errors
     /// As S3; `Corrupt` when its list of files cannot be read.
-    pub async fn bytes_of(&self, of: (&str, &str)) -> Result<Option<u64>, PortError> {
-        const AT: At = ("registry", "bytes_of");
-        let Some(text) = self.files_text(of, AT).await? else {
+    pub async fn bytes_of(&self, id: BundleId<'_>) -> Result<Option<u64>, PortError> {
+        const AT: Call = Call::new("registry", "bytes_of");
+        let Some(text) = self.files_text(id, AT).await? else {
             return Ok(None);
         };
-        let files = parse_files(&text, of.0, AT)?;
+        let files = parse_files(&text, id.name, AT)?;
         Ok(Some(files.0.iter().map(|f| f.bytes).sum()))
     }
 
@@ -321,7 +325,7 @@ impl BundleRegistry {
                 "bundle {name} has no active version in {}: `walkaround bundle activate {name} VERSION`",
                 self.bucket
             );
-            PortError::new(("registry", "fetch"), PortErrorKind::NotFound, detail)
+            Call::new("registry", "fetch").error(PortErrorKind::NotFound, detail)
         })
     }
 
@@ -332,7 +336,7 @@ impl BundleRegistry {
     /// `NotFound`: nothing is active. `Corrupt`: a digest differs. Else as S3, or the folder cannot be written.
     pub async fn fetch_active(&self, name: &str, cache: &Path) -> Result<(PathBuf, Active), PortError> {
         let active = self.require_active(name).await?;
-        let folder = self.fetch((name, &active), (cache, &|_| true)).await?;
+        let folder = self.fetch(name, &active, cache, &|_| true).await?;
         Ok((folder, active))
     }
 
@@ -343,18 +347,20 @@ impl BundleRegistry {
     /// As [`BundleRegistry::fetch_active`].
     pub async fn fetch(
         &self,
-        (name, active): (&str, &Active),
-        (cache, wanted): (&Path, &(dyn Fn(&str) -> bool + Sync)),
+        name: &str,
+        active: &Active,
+        cache: &Path,
+        wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<PathBuf, PortError> {
-        const AT: At = ("registry", "fetch");
-        let of = (name, active.version.as_str());
-        let text = self.files_text(of, AT).await?.unwrap_or_default();
+        const AT: Call = Call::new("registry", "fetch");
+        let id = BundleId::new(name, &active.version);
+        let text = self.files_text(id, AT).await?.unwrap_or_default();
         if <[u8; 32]>::from(Sha256::digest(text.as_bytes())) != active.files_sha256 {
             let detail = format!("{FILES} of {name} {} is not what was activated", active.version);
-            return Err(PortError::new(AT, PortErrorKind::Corrupt, detail));
+            return Err(AT.error(PortErrorKind::Corrupt, detail));
         }
         let files = parse_files(&text, name, AT)?;
-        // The digest in the name: a version that was made anew elsewhere never meets another's files.
+        // The digest in the name: a version that was built again elsewhere never meets another's files.
         let folder = cache.join(format!(
             "{name}-{}-{}",
             active.version,
@@ -364,7 +370,7 @@ impl BundleRegistry {
         for file in files.0.iter().filter(|file| wanted(&file.name)) {
             let into = folder.join(&file.name);
             if !folder::fits(into.clone(), file.clone()).await {
-                let at = self.in_version(of, &file.name, AT)?;
+                let at = self.in_version(id, &file.name, AT)?;
                 self.blobs.download(&at, &file.sha256, &into).await?;
             }
         }
@@ -372,9 +378,9 @@ impl BundleRegistry {
     }
 }
 
-fn parse_files(text: &str, name: &str, at: At) -> Result<Files, PortError> {
+fn parse_files(text: &str, name: &str, at: Call) -> Result<Files, PortError> {
     Files::parse(text).ok_or_else(|| {
         let detail = format!("{FILES} of {name}: not a document of this registry");
-        PortError::new(at, PortErrorKind::Corrupt, detail)
+        at.error(PortErrorKind::Corrupt, detail)
     })
 }

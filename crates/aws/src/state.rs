@@ -3,9 +3,9 @@
 //! DynamoDB removes expired items only within days, so each item carries its end in milliseconds and is taken as
 //! absent from then on, by the caller's clock.
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
-use crate::records::{At, refused};
+use crate::records::refused;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
@@ -53,8 +53,8 @@ impl DynamoState {
         body: &str,
         keep_for: Duration,
     ) -> Result<PutIfAbsent, PortError> {
-        let at: At = ("state", "put_if_absent");
-        let (put, version) = self.put(at, name, (body, keep_for))?;
+        let at: Call = Call::new("state", "put_if_absent");
+        let (put, version) = self.put(at, name, body, keep_for)?;
         let put = put
             .condition_expression("attribute_not_exists(pk) OR lives_until <= :now")
             .expression_attribute_values(":now", number(self.clock.now().0));
@@ -77,13 +77,14 @@ impl DynamoState {
     /// The write of a document, and what tells this write from others.
     fn put(
         &self,
-        at: At,
+        at: Call,
         name: &str,
-        (body, keep_for): (&str, Duration),
+        body: &str,
+        keep_for: Duration,
     ) -> Result<(PutItemFluentBuilder, String), PortError> {
         if body.len() > STATE_BYTES_MAX {
             let detail = format!("state {name}: {} bytes, at most {STATE_BYTES_MAX}", body.len());
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let (now, version) = (self.clock.now(), nonce());
         let put = self
@@ -107,7 +108,7 @@ impl DynamoState {
 #[async_trait]
 impl StateStore for DynamoState {
     async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
-        let at: At = ("state", "read");
+        let at: Call = Call::new("state", "read");
         let get = self
             .client
             .get_item()
@@ -126,8 +127,8 @@ impl StateStore for DynamoState {
     }
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
-        let at: At = ("state", "write");
-        let put = self.put(at, name, (body, keep_for))?.0;
+        let at: Call = Call::new("state", "write");
+        let put = self.put(at, name, body, keep_for)?.0;
         put.send()
             .await
             .map_err(|e| port_error(at, &self.what(name), &e))?;
@@ -147,10 +148,6 @@ fn body_of(item: &Item) -> Option<String> {
     text_of(item, "body").map(str::to_owned)
 }
 
-fn corrupt(at: At, name: &str) -> PortError {
-    PortError::new(
-        at,
-        PortErrorKind::Corrupt,
-        format!("state {name}: not a document"),
-    )
+fn corrupt(at: Call, name: &str) -> PortError {
+    at.error(PortErrorKind::Corrupt, format!("state {name}: not a document"))
 }

@@ -4,7 +4,7 @@
 //! receivers to tell duplicates. What SNS would refuse, or would accept and then drop on its way to a queue (more than
 //! ten attributes), is refused here.
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -17,7 +17,7 @@ pub const EVENT_BYTES_MAX: usize = 256 << 10;
 /// A queue with raw delivery takes ten, and drops a message with more.
 const ATTRIBUTES_MAX: usize = 10;
 const STRING: &str = "String";
-const AT: (&str, &str) = ("publisher", "publish");
+const AT: Call = Call::new("publisher", "publish");
 
 /// One topic of SNS (standard, not FIFO).
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ impl SnsTopic {
 impl Publisher for SnsTopic {
     async fn publish(&self, event: &OutEvent) -> Result<(), PortError> {
         if let Some(detail) = fault_of(event) {
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let mut call = self.client.publish().topic_arn(&self.arn).message(&event.body);
         for (name, value) in attributes(event) {

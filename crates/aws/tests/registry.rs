@@ -8,7 +8,7 @@ mod common;
 use aws_sdk_s3::types::CreateBucketConfiguration;
 use std::fs;
 use std::path::Path;
-use walkaround_aws::{Activated, Active, Aws, BundleRegistry, Pushed};
+use walkaround_aws::{Activated, Active, Aws, BundleId, BundleRegistry, Pushed};
 use walkaround_domain::Timestamp;
 use walkaround_emulators::{Ministack, Moto, REGION};
 use walkaround_ports::{BlobAddress, Blobs, PortErrorKind};
@@ -37,17 +37,23 @@ async fn keeps_its_words(aws: &Aws) {
     let (folder, cache) = (home.path().join("demo"), home.path().join("cache"));
     fs::create_dir(&folder).unwrap();
     bundle(&folder, "one");
-    assert_eq!(registry.push(("demo", "1"), &folder).await.unwrap(), Pushed::New);
     assert_eq!(
-        registry.push(("demo", "1"), &folder).await.unwrap(),
+        registry.push(BundleId::new("demo", "1"), &folder).await.unwrap(),
+        Pushed::New
+    );
+    assert_eq!(
+        registry.push(BundleId::new("demo", "1"), &folder).await.unwrap(),
         Pushed::AlreadyThere
     );
     bundle(&folder, "two");
     assert_eq!(
-        registry.push(("demo", "1"), &folder).await.unwrap(),
+        registry.push(BundleId::new("demo", "1"), &folder).await.unwrap(),
         Pushed::Other
     );
-    assert_eq!(registry.push(("demo", "2"), &folder).await.unwrap(), Pushed::New);
+    assert_eq!(
+        registry.push(BundleId::new("demo", "2"), &folder).await.unwrap(),
+        Pushed::New
+    );
     assert_eq!(registry.versions("demo").await.unwrap(), ["1", "2"]);
     names_skip_what_is_no_bundle(aws, &registry, &folder).await;
 
@@ -58,20 +64,32 @@ async fn keeps_its_words(aws: &Aws) {
         Activated::NothingBefore
     );
     assert_eq!(
-        registry.activate(("demo", "9"), Timestamp(1)).await.unwrap(),
+        registry
+            .activate(BundleId::new("demo", "9"), Timestamp(1))
+            .await
+            .unwrap(),
         Activated::NoSuchVersion
     );
-    let first = registry.activate(("demo", "1"), Timestamp(1)).await.unwrap();
+    let first = registry
+        .activate(BundleId::new("demo", "1"), Timestamp(1))
+        .await
+        .unwrap();
     assert!(
         matches!(&first, Activated::Done(a) if a.version == "1" && a.history.is_empty()),
         "{first:?}"
     );
-    let again = registry.activate(("demo", "1"), Timestamp(2)).await.unwrap();
+    let again = registry
+        .activate(BundleId::new("demo", "1"), Timestamp(2))
+        .await
+        .unwrap();
     assert!(matches!(again, Activated::Already(_)));
     let (one, _) = registry.fetch_active("demo", &cache).await.unwrap();
     assert_eq!(fs::read_to_string(one.join("gate.onnx")).unwrap(), "one");
 
-    let second = registry.activate(("demo", "2"), Timestamp(3)).await.unwrap();
+    let second = registry
+        .activate(BundleId::new("demo", "2"), Timestamp(3))
+        .await
+        .unwrap();
     assert!(
         matches!(&second, Activated::Done(a) if a.history == ["1"]),
         "{second:?}"
@@ -102,23 +120,20 @@ async fn only_wanted_files_are_fetched(registry: &BundleRegistry, active: &Activ
     let cache = home.join("other-cache");
     let is_network = |name: &str| name.ends_with(".onnx");
     let is_other = |name: &str| !is_network(name);
-    let folder = registry
-        .fetch(("demo", active), (&cache, &is_other))
-        .await
-        .unwrap();
+    let folder = registry.fetch("demo", active, &cache, &is_other).await.unwrap();
     assert!(!folder.join("gate.onnx").exists(), "nobody asked for it");
-    let whole = registry
-        .fetch(("demo", active), (&cache, &is_network))
-        .await
-        .unwrap();
+    let whole = registry.fetch("demo", active, &cache, &is_network).await.unwrap();
     assert_eq!(whole, folder);
     assert_eq!(fs::read_to_string(folder.join("gate.onnx")).unwrap(), "two");
     let bytes: u64 = fs::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .sum();
-    assert_eq!(registry.bytes_of(("demo", "2")).await.unwrap(), Some(bytes));
-    assert_eq!(registry.bytes_of(("demo", "9")).await.unwrap(), None);
+    assert_eq!(
+        registry.bytes_of(BundleId::new("demo", "2")).await.unwrap(),
+        Some(bytes)
+    );
+    assert_eq!(registry.bytes_of(BundleId::new("demo", "9")).await.unwrap(), None);
 }
 
 /// Others put things beside the bundles: the console makes an object for a folder, people make folders of any name.
@@ -134,7 +149,7 @@ async fn names_skip_what_is_no_bundle(aws: &Aws, registry: &BundleRegistry, fold
         put.send().await.unwrap();
     }
     for name in ["demo-2", "demo0", "first"] {
-        registry.push((name, "1"), folder).await.unwrap();
+        registry.push(BundleId::new(name, "1"), folder).await.unwrap();
     }
     let found = registry.names().await.unwrap();
     assert_eq!(found.names, ["demo-2", "demo", "demo0", "first"]);
@@ -148,7 +163,7 @@ async fn activation_has_one_winner(aws: &Aws) {
     for version in 0..8 {
         bundle(home.path(), &format!("weights {version}"));
         registry
-            .push(("race", &version.to_string()), home.path())
+            .push(BundleId::new("race", &version.to_string()), home.path())
             .await
             .unwrap();
     }
@@ -157,7 +172,7 @@ async fn activation_has_one_winner(aws: &Aws) {
         let registry = registry.clone();
         racers.spawn(async move {
             registry
-                .activate(("race", &version.to_string()), Timestamp(version))
+                .activate(BundleId::new("race", &version.to_string()), Timestamp(version))
                 .await
                 .unwrap()
         });

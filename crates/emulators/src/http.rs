@@ -10,7 +10,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
 
 /// Status of the answer to `method path` with a JSON body (none when empty) on the loopback port.
-pub(crate) fn status(port: u16, (method, path): (&str, &str), body: &str) -> Result<u16> {
+pub(crate) fn status(port: u16, method: &str, path: &str, body: &str) -> Result<u16> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;

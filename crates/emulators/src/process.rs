@@ -90,7 +90,7 @@ impl Program {
     fn wait_until_ready(&mut self, path: &str) -> Result<(), Late> {
         let began = Instant::now();
         while began.elapsed() < READY_MAX {
-            let answer = http::status(self.port, ("GET", path), "");
+            let answer = http::status(self.port, "GET", path, "");
             if self.child.try_wait().ok().flatten().is_some() {
                 return Err(Late::Ended);
             }
@@ -112,7 +112,7 @@ impl Program {
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) {
-        match http::status(self.port, ("POST", path), body) {
+        match http::status(self.port, "POST", path, body) {
             Ok(200 | 201) => {}
             answer => panic!(
                 "{}: POST {path} was answered {answer:?}; it wrote:\n{}",

@@ -74,8 +74,7 @@ impl PhotoSource for Fetcher {
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         match photo {
             PhotoRef::S3 { bucket, key, version } => {
-                let object = (bucket.as_str(), key.as_str(), version.as_deref());
-                self.objects.get(object, bytes_max).await
+                self.objects.get(bucket, key, version.as_deref(), bytes_max).await
             }
             PhotoRef::Url(url) => self.web.get(url, bytes_max).await,
             PhotoRef::File(path) => self.files.read(path, bytes_max).await,

@@ -30,7 +30,9 @@ impl Objects {
     /// The whole object, in the version that is named.
     pub(crate) async fn get(
         &self,
-        (bucket, key, version): (&str, &str, Option<&str>),
+        bucket: &str,
+        key: &str,
+        version: Option<&str>,
         bytes_max: u64,
     ) -> Result<Vec<u8>, FetchError> {
         let at = self.address(bucket, key)?;

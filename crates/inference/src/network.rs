@@ -48,7 +48,8 @@ impl Network {
     /// The network, and an allocator for the input of this one and of others that want to see the same.
     pub(crate) fn load(
         runtime: &Runtime,
-        (device, threads): (ActiveDevice, usize),
+        device: ActiveDevice,
+        threads: usize,
         spec: &NetworkSpec,
         file: &BundleFile,
     ) -> Result<(Self, Allocator), EngineError> {
@@ -110,7 +111,7 @@ impl Network {
         while done < views.len() {
             let bucket = self.bucket(views.len() - done);
             let end = views.len().min(done + bucket);
-            self.run_chunk(input, (&views[done..end], bucket), &mut |i, raw| {
+            self.run_chunk(input, &views[done..end], bucket, &mut |i, raw| {
                 each(done + i, raw)
             })
             .map_err(|cause| EngineError::Run {
@@ -139,13 +140,14 @@ impl Network {
     fn run_chunk(
         &mut self,
         input: &mut Input,
-        (views, bucket): (&[View<'_>], usize),
+        views: &[View<'_>],
+        bucket: usize,
         each: &mut dyn FnMut(usize, &Raw<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
         let text = |e: ort::Error| e.to_string();
         let (batch, covers) = input.fill(views, bucket).map_err(text)?;
         let Self { spec, binding, .. } = self;
-        // Bound anew for every run: that is what copies the input to a GPU, and an output that is kept would have to be
+        // Bound again for every run: that is what copies the input to a GPU, and an output that is kept would have to be
         // of the same shape.
         binding.bind_input(&spec.input_tensor, batch).map_err(text)?;
         binding
@@ -157,7 +159,7 @@ impl Network {
         let output = outputs.get(&spec.output_tensor).ok_or("the output is missing")?;
         let taken = split(output, bucket, &covers, each);
         drop(outputs);
-        // Nothing is held between two runs: on a GPU the copy of the input would be.
+        // Otherwise a GPU would keep the copy of the input between two runs.
         binding.clear();
         taken
     }

@@ -80,7 +80,7 @@ impl OnnxEngine {
         bundle: &VerifiedBundle,
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
-        Self::with_roles(runtime, bundle, (options, &|_| true))
+        Self::with_roles(runtime, bundle, options, &|_| true)
     }
 
     /// As [`OnnxEngine::new`], without the segmenters: the segmentation finds nothing.
@@ -89,13 +89,14 @@ impl OnnxEngine {
         bundle: &VerifiedBundle,
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
-        Self::with_roles(runtime, bundle, (options, &|role| role != Role::Segmenter))
+        Self::with_roles(runtime, bundle, options, &|role| role != Role::Segmenter)
     }
 
     fn with_roles(
         runtime: &Runtime,
         bundle: &VerifiedBundle,
-        (options, wanted): (EngineOptions, &dyn Fn(Role) -> bool),
+        options: EngineOptions,
+        wanted: &dyn Fn(Role) -> bool,
     ) -> Result<Self, EngineError> {
         let manifest = bundle.manifest().clone();
         let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
@@ -107,7 +108,7 @@ impl OnnxEngine {
                 message: "its file was not read".into(),
             })?;
             let (mut network, memory) =
-                Network::load(runtime, (options.device, options.threads.max(1)), spec, file)?;
+                Network::load(runtime, options.device, options.threads.max(1), spec, file)?;
             let shared = inputs.iter().position(|input| input.spec == spec.input);
             network.input = shared.unwrap_or(inputs.len());
             if shared.is_none() {
@@ -264,7 +265,7 @@ impl OnnxEngine {
             })
             .collect();
         network.run(&mut self.inputs[network.input], &views, &mut |i, raw| {
-            found[i] = vehicle(raw, form, activation, (threshold, input))?;
+            found[i] = vehicle(raw, form, activation, threshold, input)?;
             Ok(())
         })?;
         Ok(found)

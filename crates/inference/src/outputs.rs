@@ -147,7 +147,8 @@ pub(crate) fn vehicle(
     raw: &Raw<'_>,
     form: LocatorForm,
     activation: Activation,
-    (threshold, input): (f32, Size),
+    threshold: f32,
+    input: Size,
 ) -> Result<Vehicle, String> {
     let found = match form {
         LocatorForm::Boxes => best_box(raw, activation, threshold, input)?,
@@ -300,7 +301,8 @@ mod tests {
             &letterboxed,
             LocatorForm::Boxes,
             Activation::None,
-            (0.5, Size::new(100, 100)),
+            0.5,
+            Size::new(100, 100),
         )
         .unwrap();
         let Vehicle::Found { region, score } = got else {
@@ -323,12 +325,12 @@ mod tests {
         let size = Size::new(4, 4);
         let map = raw(&[1, 2, 2], &[0.1, 0.2, 0.3, 0.4]);
         assert_eq!(
-            vehicle(&map, LocatorForm::Map, Activation::None, (0.5, size)).unwrap(),
+            vehicle(&map, LocatorForm::Map, Activation::None, 0.5, size).unwrap(),
             Vehicle::Absent
         );
         let boxes = raw(&[1, 5], &[0.0, 0.0, 4.0, 4.0, 0.4]);
         assert_eq!(
-            vehicle(&boxes, LocatorForm::Boxes, Activation::None, (0.5, size)).unwrap(),
+            vehicle(&boxes, LocatorForm::Boxes, Activation::None, 0.5, size).unwrap(),
             Vehicle::Absent
         );
     }

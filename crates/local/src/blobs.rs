@@ -5,17 +5,20 @@
 //! `head`, listings, and to notice bytes that changed since. A writer that dies between the two leaves a
 //! blob without a row, which the next look at it completes.
 
+use crate::blob_file::{
+    FileDigest, PUT_ROUNDS_MAX, changed, copy, copy_checked, digest_of_bytes, gone, place, read_bounded,
+    size_if_there,
+};
 use crate::blob_path::{blob_path, check_bucket};
-use crate::db::{At, Db};
-use crate::error::Fault;
+use crate::db::Db;
+use crate::error::{Call, Fault};
 use crate::files;
 use crate::open::LocalStack;
-use crate::queue::{count, ms, timestamp};
+use crate::rows::{count, ms, timestamp};
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +26,9 @@ use walkaround_domain::Timestamp;
 use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
-/// Bytes of a blob in memory while it is hashed or copied.
-const CHUNK_BYTES: usize = 256 * 1024;
 /// A blob that is put again counts as put now, for `prune`; noted at most this often. Far below the shortest time that
 /// blobs are kept, a day: what was put within it is never removed in between.
 const PUT_NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
-/// Attempts to put a blob that `prune` removes at the same moment.
-const PUT_ROUNDS_MAX: usize = 4;
 /// Content type of a blob that was not written through `put_if_absent`.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -43,45 +42,38 @@ pub(crate) struct LocalBlobs {
 /// A row, and when its blob was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct BlobRow {
-    print: Print,
+    digest: FileDigest,
     put_at: Timestamp,
-}
-
-/// Size and digest as a row keeps them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Print {
-    bytes: u64,
-    sha256: [u8; 32],
 }
 
 #[async_trait]
 impl Blobs for LocalBlobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        const AT: At = ("blobs", "head");
+        const AT: Call = Call::new("blobs", "head");
         let path = self.path(at, AT)?;
-        let row = self.row(at, AT).await?.map(|row| row.print);
+        let row = self.row(at, AT).await?.map(|row| row.digest);
         let name = at.clone();
-        let (print, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
+        let (digest, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
             (Some(bytes), Some(row)) if bytes == row.bytes => (row, false),
             (None, None) => return Ok(None),
-            (Some(_), None) => (self.print_of(at, AT).await?, true),
+            (Some(_), None) => (self.digest_of(at, AT).await?, true),
             (_, Some(_)) => return Err(changed(&name).at(AT)),
         };
         if new {
-            self.keep_row(at, (print, UNKNOWN_TYPE), AT).await?;
+            self.keep_row(at, digest, UNKNOWN_TYPE, AT).await?;
         }
         Ok(Some(BlobMeta {
-            bytes: print.bytes,
-            sha256: Some(print.sha256),
+            bytes: digest.bytes,
+            sha256: Some(digest.sha256),
             etag: None,
             version: None,
         }))
     }
 
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
-        const AT: At = ("blobs", "get");
+        const AT: Call = Call::new("blobs", "get");
         let path = self.path(at, AT)?;
-        let row = self.row(at, AT).await?.map(|row| row.print);
+        let row = self.row(at, AT).await?.map(|row| row.digest);
         let name = at.clone();
         blocking(AT, move || {
             let bytes = match read_bounded(&path, bytes_max) {
@@ -89,7 +81,7 @@ impl Blobs for LocalBlobs {
                 other => other?,
             };
             match row {
-                Some(row) if print_of_bytes(&bytes) != row => Err(changed(&name)),
+                Some(row) if digest_of_bytes(&bytes) != row => Err(changed(&name)),
                 _ => Ok(bytes),
             }
         })
@@ -107,7 +99,7 @@ impl Blobs for LocalBlobs {
         bytes: &[u8],
         content_type: &str,
     ) -> Result<PutOutcome, PortError> {
-        const AT: At = ("blobs", "put_if_absent");
+        const AT: Call = Call::new("blobs", "put_if_absent");
         let bytes: Arc<[u8]> = bytes.into();
         for _ in 0..PUT_ROUNDS_MAX {
             if let Some(outcome) = self.put_once(at, &bytes, content_type).await? {
@@ -115,7 +107,7 @@ impl Blobs for LocalBlobs {
             }
         }
         let detail = format!("{at}: removed as often as it was put");
-        Err(PortError::new(AT, PortErrorKind::Unavailable, detail))
+        Err(AT.error(PortErrorKind::Unavailable, detail))
     }
 
     async fn download(
@@ -124,10 +116,10 @@ impl Blobs for LocalBlobs {
         expect_sha256: &[u8; 32],
         into: &Path,
     ) -> Result<(), PortError> {
-        const AT: At = ("blobs", "download");
+        const AT: Call = Call::new("blobs", "download");
         let path = self.path(at, AT)?;
         let (name, expect, into) = (at.clone(), *expect_sha256, into.to_owned());
-        blocking(AT, move || copy_checked(&name, &path, (&expect, &into))).await
+        blocking(AT, move || copy_checked(&name, &path, &expect, &into)).await
     }
 
     async fn list(
@@ -136,11 +128,11 @@ impl Blobs for LocalBlobs {
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, PortError> {
-        const AT: At = ("blobs", "list");
+        const AT: Call = Call::new("blobs", "list");
         check_bucket(&prefix.bucket).map_err(|fault| fault.at(AT))?;
         if !(1..=LIST_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {LIST_MAX}");
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let (prefix, after) = (prefix.clone(), after.map(|a| a.as_bytes().to_vec()));
         let limit = i64::try_from(max).unwrap_or(1);
@@ -163,18 +155,27 @@ impl Blobs for LocalBlobs {
 }
 
 impl LocalStack {
+    /// The blobs.
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(LocalBlobs {
+            root: self.inner.root.clone(),
+            db: self.inner.db.clone(),
+            clock: self.inner.clock.clone(),
+        })
+    }
+
     /// The file of a blob, for people to open; whether it is there or not.
     ///
     /// # Errors
     /// `Invalid` for a bucket or key that no blob can have.
     pub fn blob_file(&self, at: &BlobAddress) -> Result<PathBuf, PortError> {
-        let below = blob_path(at).map_err(|fault| fault.at(("blobs", "file")))?;
+        let below = blob_path(at).map_err(|fault| fault.at(Call::new("blobs", "file")))?;
         Ok(self.inner.root.join(files::BLOBS).join(below))
     }
 }
 
 impl LocalBlobs {
-    fn path(&self, at: &BlobAddress, call: At) -> Result<PathBuf, PortError> {
+    fn path(&self, at: &BlobAddress, call: Call) -> Result<PathBuf, PortError> {
         let below = blob_path(at).map_err(|fault| fault.at(call))?;
         Ok(self.root.join(files::BLOBS).join(below))
     }
@@ -186,23 +187,23 @@ impl LocalBlobs {
         bytes: &Arc<[u8]>,
         content_type: &str,
     ) -> Result<Option<PutOutcome>, PortError> {
-        const AT: At = ("blobs", "put_if_absent");
+        const AT: Call = Call::new("blobs", "put_if_absent");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?;
         let (root, name, bytes) = (self.root.clone(), at.clone(), Arc::clone(bytes));
-        let (print, there) = blocking(AT, move || {
-            let print = print_of_bytes(&bytes);
+        let (digest, there) = blocking(AT, move || {
+            let digest = digest_of_bytes(&bytes);
             match (size_if_there(&path)?, row) {
                 // The common duplicate (a redelivered message) costs no write, and no read.
-                (Some(size), Some(row)) if size == row.print.bytes => Ok((print, Some(row.print))),
+                (Some(size), Some(row)) if size == row.digest.bytes => Ok((digest, Some(row.digest))),
                 (Some(_), Some(_)) => Err(changed(&name)),
-                _ => Ok((print, place(&root, &path, &bytes)?)),
+                _ => Ok((digest, place(&root, &path, &bytes)?)),
             }
         })
         .await?;
         let new = there.is_none() || row.is_none();
         if new {
-            self.keep_row(at, (there.unwrap_or(print), content_type), AT)
+            self.keep_row(at, there.unwrap_or(digest), content_type, AT)
                 .await?;
         } else if row.is_some_and(|row| self.clock.now().since(row.put_at) > PUT_NOTED_EVERY)
             && !self.note_put(at, AT).await?
@@ -211,13 +212,13 @@ impl LocalBlobs {
         }
         Ok(Some(match there {
             None => PutOutcome::Created,
-            Some(there) if there == print => PutOutcome::Identical,
+            Some(there) if there == digest => PutOutcome::Identical,
             Some(_) => PutOutcome::Conflict,
         }))
     }
 
     /// Notes that a blob was put again; false when it is gone.
-    async fn note_put(&self, at: &BlobAddress, call: At) -> Result<bool, PortError> {
+    async fn note_put(&self, at: &BlobAddress, call: Call) -> Result<bool, PortError> {
         let (at, now) = (at.clone(), ms(self.clock.now()));
         let sql = "UPDATE blobs SET put_at = ?3 WHERE bucket = ?1 AND key = ?2";
         self.db
@@ -228,21 +229,21 @@ impl LocalBlobs {
             .await
     }
 
-    async fn row(&self, at: &BlobAddress, call: At) -> Result<Option<BlobRow>, PortError> {
+    async fn row(&self, at: &BlobAddress, call: Call) -> Result<Option<BlobRow>, PortError> {
         let at = at.clone();
         let sql = "SELECT bytes, sha256, put_at FROM blobs WHERE bucket = ?1 AND key = ?2";
         self.db
             .read(call, move |db| {
                 let mut statement = db.prepare_cached(sql)?;
-                let print = statement.query_row(params![at.bucket, at.key.as_bytes()], |row| {
-                    let print = Print {
+                let digest = statement.query_row(params![at.bucket, at.key.as_bytes()], |row| {
+                    let digest = FileDigest {
                         bytes: count(row, 0)?,
                         sha256: row.get(1)?,
                     };
                     let put_at = timestamp(row.get(2)?);
-                    Ok(BlobRow { print, put_at })
+                    Ok(BlobRow { digest, put_at })
                 });
-                Ok(print.optional()?)
+                Ok(digest.optional()?)
             })
             .await
     }
@@ -250,8 +251,9 @@ impl LocalBlobs {
     async fn keep_row(
         &self,
         at: &BlobAddress,
-        (print, content_type): (Print, &str),
-        call: At,
+        digest: FileDigest,
+        content_type: &str,
+        call: Call,
     ) -> Result<(), PortError> {
         let (at, content_type) = (at.clone(), content_type.to_owned());
         // A row without its file is of a file that someone removed: the new file is right.
@@ -262,11 +264,11 @@ impl LocalBlobs {
         let now = ms(self.clock.now());
         self.db
             .write(call, move |tx| {
-                let bytes = i64::try_from(print.bytes).unwrap_or(i64::MAX);
+                let bytes = i64::try_from(digest.bytes).unwrap_or(i64::MAX);
                 let values = params![
                     at.bucket,
                     at.key.as_bytes(),
-                    print.sha256,
+                    digest.sha256,
                     bytes,
                     content_type,
                     now
@@ -277,135 +279,28 @@ impl LocalBlobs {
             .await
     }
 
-    async fn print_of(&self, at: &BlobAddress, call: At) -> Result<Print, PortError> {
+    async fn digest_of(&self, at: &BlobAddress, call: Call) -> Result<FileDigest, PortError> {
         let path = self.path(at, call)?;
         blocking(call, move || Ok(copy(&mut File::open(&path)?, &mut io::sink())?)).await
     }
 }
 
-fn changed(at: &BlobAddress) -> Fault {
-    Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
-}
-
-fn gone(at: &BlobAddress, row: Option<Print>) -> Fault {
-    match row {
-        Some(_) => changed(at),
-        None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
-    }
-}
-
-fn print_of_bytes(bytes: &[u8]) -> Print {
-    Print {
-        bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
-    }
-}
-
-fn size_if_there(path: &Path) -> Result<Option<u64>, Fault> {
-    match fs::metadata(path) {
-        Ok(meta) => Ok(Some(meta.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > bytes_max {
-        let detail = format!("a blob of {length} bytes: at most {bytes_max}");
-        return Err(Fault::Port(PortErrorKind::TooLarge, detail));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Puts the file there; what is there instead if something was. Either way its name is on the disk afterwards: who put
-/// the other one may have died before it was.
-fn place(root: &Path, path: &Path, bytes: &[u8]) -> Result<Option<Print>, Fault> {
-    let folder = path.parent().unwrap_or(root);
-    let mut round = 0;
-    let moved = loop {
-        let temporary = files::write_temporary(&root.join(files::TMP), bytes)?;
-        let made = fs::create_dir_all(folder).and_then(|()| files::move_new(&temporary, path));
-        if made.is_err() {
-            files::remove_if_there(&temporary)?;
-        }
-        round += 1;
-        match made {
-            // `prune` removed the empty folder in between.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && round < PUT_ROUNDS_MAX => {}
-            made => break made?,
-        }
-    };
-    let there = match moved {
-        true => None,
-        false => Some(copy(&mut File::open(path)?, &mut io::sink())?),
-    };
-    files::sync_folders(folder, root)?;
-    Ok(there)
-}
-
-fn copy(from: &mut File, to: &mut impl Write) -> io::Result<Print> {
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut bytes = 0;
-    loop {
-        let read = from.read(&mut chunk)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&chunk[..read]);
-        to.write_all(&chunk[..read])?;
-        bytes += read as u64;
-    }
-    Ok(Print {
-        bytes,
-        sha256: hasher.finalize().into(),
-    })
-}
-
-fn copy_checked(name: &BlobAddress, path: &Path, (expect, into): (&[u8; 32], &Path)) -> Result<(), Fault> {
-    let mut source = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone(name, None)),
-        other => other?,
-    };
-    let file_name = into.file_name().unwrap_or_default().to_string_lossy();
-    let beside = into.with_file_name(format!(".{file_name}.{}", files::temporary_name()));
-    let print = File::create_new(&beside).and_then(|mut to| copy(&mut source, &mut to));
-    let result = match print {
-        Ok(print) if print.sha256 == *expect => fs::rename(&beside, into).map_err(Fault::from),
-        Ok(_) => Err(Fault::corrupt(format!(
-            "{name}: not the digest that was asked for"
-        ))),
-        Err(error) => Err(error.into()),
-    };
-    if result.is_err() {
-        files::remove_if_there(&beside)?;
-    }
-    result
-}
-
 /// Runs file work where it may wait for the disk.
 async fn blocking<T: Send + 'static>(
-    at: At,
+    at: Call,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, PortError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer.map_err(|fault| fault.at(at)),
-        Err(_) => Err(PortError::new(
-            at,
-            PortErrorKind::Unavailable,
-            "the file work was cut short",
-        )),
+        Err(_) => Err(at.error(PortErrorKind::Unavailable, "the file work was cut short")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::open::Options;
+    use crate::options::Options;
+    use std::fs;
     use walkaround_ports::SystemClock;
 
     #[tokio::test]

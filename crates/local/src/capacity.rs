@@ -3,8 +3,8 @@
 //! A started worker is a row before it is a process, and the row outlives whoever started it: a restarted
 //! `up` finds the workers of its dead predecessor by pid and start time, and goes on with them or ends them.
 
-use crate::db::{At, Db};
-use crate::error::Fault;
+use crate::db::Db;
+use crate::error::{Call, Fault};
 use crate::jobs::{self, Job, JobEnd};
 use crate::open::LocalStack;
 use crate::process::ProcessId;
@@ -91,13 +91,9 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` without a command; errors of the database.
     pub async fn capacity(&self, options: WorkerOptions) -> Result<LocalCapacity, PortError> {
-        let at = ("capacity", "open");
+        let at = Call::new("capacity", "open");
         if options.command.is_empty() {
-            return Err(PortError::new(
-                at,
-                PortErrorKind::Invalid,
-                "no command to start workers by",
-            ));
+            return Err(at.error(PortErrorKind::Invalid, "no command to start workers by"));
         }
         let capacity = LocalCapacity {
             inner: Arc::new(Inner {
@@ -116,27 +112,27 @@ impl LocalStack {
 #[async_trait]
 impl GpuCapacity for LocalCapacity {
     async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
-        let at = ("capacity", "fleet");
+        let at = Call::new("capacity", "fleet");
         self.inner.look(at).await?;
         let jobs = self.inner.db.read(at, jobs::all).await?;
         Ok(jobs.into_iter().map(Job::public).collect())
     }
 
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
-        let at = ("capacity", "start");
+        let at = Call::new("capacity", "start");
         if !(1..=START_MAX).contains(&count) {
             let detail = format!("{count} workers: 1 to {START_MAX}");
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let inner = self.inner.clone();
         // A task of its own: a caller that goes away leaves no row without a process.
         let started = tokio::spawn(async move { inner.start(count, at).await }).await;
-        started.map_err(|e| PortError::new(at, PortErrorKind::Unavailable, e.to_string()))?
+        started.map_err(|e| at.error(PortErrorKind::Unavailable, e.to_string()))?
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
-        let at = ("capacity", "end");
-        let missing = || PortError::new(at, PortErrorKind::NotFound, format!("no worker `{id}`"));
+        let at = Call::new("capacity", "end");
+        let missing = || at.error(PortErrorKind::NotFound, format!("no worker `{id}`"));
         let number = jobs::number(id).ok_or_else(missing)?;
         let job = self
             .inner
@@ -158,7 +154,7 @@ impl LocalCapacity {
     /// # Errors
     /// Errors of the database.
     pub async fn end_all(&self, reason: &str) -> Result<usize, PortError> {
-        let at = ("capacity", "end");
+        let at = Call::new("capacity", "end");
         for job in self.inner.db.read(at, jobs::live).await? {
             self.end(&jobs::name(job.number), reason).await?;
         }
@@ -176,12 +172,12 @@ impl LocalCapacity {
 }
 
 impl Inner {
-    async fn start(self: &Arc<Self>, count: u32, at: At) -> Result<Vec<String>, PortError> {
+    async fn start(self: &Arc<Self>, count: u32, at: Call) -> Result<Vec<String>, PortError> {
         self.look(at).await?;
         let (now, live_max) = (self.clock.now(), self.options.workers_max);
         let numbers = self
             .db
-            .write(at, move |tx| jobs::create(tx, (count, live_max), now))
+            .write(at, move |tx| jobs::create(tx, count, live_max, now))
             .await?;
         let mut ids = Vec::new();
         let mut failure = None;
@@ -197,7 +193,7 @@ impl Inner {
         }
     }
 
-    async fn start_one(self: &Arc<Self>, number: i64, at: At) -> Result<(), PortError> {
+    async fn start_one(self: &Arc<Self>, number: i64, at: Call) -> Result<(), PortError> {
         let command = self.command_line(number);
         let log = worker_process::log_path(&self.root, number);
         let spawned = blocking(move || worker_process::start(&command, &log)).await;
@@ -267,13 +263,13 @@ impl Inner {
         }
     }
 
-    async fn end(&self, job: &Job, reason: &str, at: At) -> Result<(), PortError> {
+    async fn end(&self, job: &Job, reason: &str, at: Call) -> Result<(), PortError> {
         let (number, reason) = (job.number, reason.to_owned());
         let kill_at = self.clock.now() + self.options.end_budget;
         let job = self
             .db
             .write(at, move |tx| {
-                jobs::set_ending(tx, number, (kill_at, &reason))?;
+                jobs::set_ending(tx, number, kill_at, &reason)?;
                 jobs::one(tx, number)
             })
             .await?;
@@ -291,7 +287,7 @@ impl Inner {
     }
 
     /// Looks at every live job: notes what is gone, kills what is late, and keeps logs and rows few.
-    async fn look(&self, at: At) -> Result<(), PortError> {
+    async fn look(&self, at: Call) -> Result<(), PortError> {
         let now = self.clock.now();
         let live = self.db.read(at, jobs::live).await?;
         for job in &live {
@@ -326,7 +322,7 @@ impl Inner {
     }
 
     /// Takes over the jobs of dead starters.
-    async fn take_over(self: &Arc<Self>, at: At) -> Result<(), PortError> {
+    async fn take_over(self: &Arc<Self>, at: Call) -> Result<(), PortError> {
         for mut job in self.db.read(at, jobs::live).await? {
             if job.owner_is_alive() {
                 continue;
@@ -354,7 +350,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn adopt(self: &Arc<Self>, job: &Job, at: At) -> Result<(), PortError> {
+    async fn adopt(self: &Arc<Self>, job: &Job, at: Call) -> Result<(), PortError> {
         let (number, process) = (job.number, job.process.clone());
         self.db
             .write(at, move |tx| jobs::set_process(tx, number, process.as_ref()))
@@ -378,13 +374,13 @@ impl Inner {
             }
             let how = format!("exit code unknown: {}", EndCause::Adopted.as_str());
             // After a failed write the next look finds it gone.
-            let _ = inner.set_gone(number, &how, ("capacity", "watch")).await;
+            let _ = inner.set_gone(number, &how, Call::new("capacity", "watch")).await;
             inner.watched().remove(&number);
         });
     }
 
     /// Notes that a job is over, without an exit code.
-    async fn set_gone(&self, number: i64, how: &str, at: At) -> Result<(), PortError> {
+    async fn set_gone(&self, number: i64, how: &str, at: Call) -> Result<(), PortError> {
         let ending = JobEnd {
             at: self.clock.now(),
             exit: None,
@@ -405,7 +401,7 @@ impl Inner {
     }
 }
 
-fn signal(job: &Job, signal: Signal, at: At) -> Result<(), PortError> {
+fn signal(job: &Job, signal: Signal, at: Call) -> Result<(), PortError> {
     let Some(process) = &job.process else {
         return Ok(());
     };

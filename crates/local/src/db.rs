@@ -3,7 +3,7 @@
 //! A connection belongs to its thread; callers hand it closures and await the answer. A caller that has gone
 //! away before its turn is not served.
 
-use crate::error::{Fault, OpenError};
+use crate::error::{Call, Fault, OpenError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::thread;
 use tokio::sync::{mpsc, oneshot};
@@ -12,16 +12,13 @@ use walkaround_ports::{PortError, PortErrorKind};
 /// Calls that wait for a thread before callers have to wait to be queued.
 const CALLS_WAITING_MAX: usize = 1024;
 
-/// Port and method of a call, for its errors.
-pub(crate) type At = (&'static str, &'static str);
-
-type Call = Box<dyn FnOnce(&mut Connection) + Send>;
+type Work = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// Both threads.
 #[derive(Debug)]
 pub(crate) struct Db {
-    writer: mpsc::Sender<Call>,
-    reader: mpsc::Sender<Call>,
+    writer: mpsc::Sender<Work>,
+    reader: mpsc::Sender<Work>,
 }
 
 impl Db {
@@ -35,7 +32,7 @@ impl Db {
     /// Runs `work` in one immediate transaction, which is committed when it returns `Ok`.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        at: At,
+        at: Call,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, PortError> {
         call(&self.writer, at, move |connection| {
@@ -50,7 +47,7 @@ impl Db {
     /// Runs `work` on what is committed.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        at: At,
+        at: Call,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, PortError> {
         call(&self.reader, at, move |connection| work(connection)).await
@@ -58,15 +55,15 @@ impl Db {
 
     /// Queues a write from a thread that is not async (the reaper of a child) and does not wait for it.
     pub(crate) fn write_later(&self, work: impl FnOnce(&Connection) -> Result<(), Fault> + Send + 'static) {
-        // Nobody is there to hear of a failure; what a reaper writes, the next look at the process finds too.
+        // Nothing waits for the result; the next look at the process finds what a reaper could not write.
         let _ = self.writer.blocking_send(Box::new(move |connection| {
             let _ = work(connection);
         }));
     }
 }
 
-fn serve(name: &str, mut connection: Connection) -> Result<mpsc::Sender<Call>, OpenError> {
-    let (sender, mut calls) = mpsc::channel::<Call>(CALLS_WAITING_MAX);
+fn serve(name: &str, mut connection: Connection) -> Result<mpsc::Sender<Work>, OpenError> {
+    let (sender, mut calls) = mpsc::channel::<Work>(CALLS_WAITING_MAX);
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || {
@@ -79,13 +76,13 @@ fn serve(name: &str, mut connection: Connection) -> Result<mpsc::Sender<Call>, O
 }
 
 async fn call<T: Send + 'static>(
-    lane: &mpsc::Sender<Call>,
-    at: At,
+    lane: &mpsc::Sender<Work>,
+    at: Call,
     work: impl FnOnce(&mut Connection) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, PortError> {
-    let ended = || PortError::new(at, PortErrorKind::Unavailable, "the database thread has ended");
+    let ended = || at.error(PortErrorKind::Unavailable, "the database thread has ended");
     let (reply, answer) = oneshot::channel();
-    let call: Call = Box::new(move |connection| {
+    let call: Work = Box::new(move |connection| {
         if !reply.is_closed() {
             // The caller may go away meanwhile; what was committed stays committed.
             let _ = reply.send(work(connection));

@@ -4,7 +4,7 @@
 //! side is counted, up to a bound; the other side is the rest. Where both sides are over the bound, their sum is right
 //! and the split an estimate: with so many messages ready, every decision is the same.
 
-use crate::queue::{count, ms, timestamp};
+use crate::rows::{count, ms, timestamp};
 use rusqlite::{Connection, params};
 use walkaround_domain::Timestamp;
 use walkaround_ports::Depth;
@@ -60,7 +60,7 @@ pub(crate) fn read_depth(db: &Connection, of: Counted) -> rusqlite::Result<Depth
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::open::Options;
+    use crate::options::Options;
     use crate::schema;
     use rusqlite::StatementStatus;
 
@@ -74,12 +74,19 @@ mod tests {
         (db, folder)
     }
 
+    #[derive(Clone, Copy, PartialEq)]
+    enum Hold {
+        None,
+        Leased,
+    }
+
     /// `n` messages that become visible so many milliseconds from now.
-    fn add(db: &Connection, n: u32, (from_now, leased): (i64, bool)) {
+    fn add(db: &Connection, n: u32, from_now: i64, hold: Hold) {
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
                    INSERT INTO messages (queue, visible_at, sent_at, leased, attributes, body)
                    SELECT 1, ?2, 900000 + i, ?3, '{}', '' FROM n";
-        db.execute(sql, params![n, ms(NOW) + from_now, leased]).unwrap();
+        db.execute(sql, params![n, ms(NOW) + from_now, hold == Hold::Leased])
+            .unwrap();
     }
 
     fn depth(db: &Connection, each_max: u64) -> (u64, u64, u64) {
@@ -111,9 +118,9 @@ mod tests {
         let (db, _folder) = database();
         let mut before = None;
         for n in [1_000, 1_000, 20_000] {
-            add(&db, n, (-5, false));
-            add(&db, n, (5, false));
-            add(&db, n, (5, true));
+            add(&db, n, -5, Hold::None);
+            add(&db, n, 5, Hold::None);
+            add(&db, n, 5, Hold::Leased);
             let now = steps(&db, 100);
             assert_eq!(*before.get_or_insert(now), now, "the cost grew with the queue");
         }
@@ -122,15 +129,15 @@ mod tests {
     #[test]
     fn depth_is_exact_where_one_side_is_within_the_bound() {
         let (db, _folder) = database();
-        add(&db, 30, (-5, false));
+        add(&db, 30, -5, Hold::None);
         // A lease that ended: ready again.
-        add(&db, 5, (0, true));
-        add(&db, 400, (5, false));
-        add(&db, 7, (5, true));
+        add(&db, 5, 0, Hold::Leased);
+        add(&db, 400, 5, Hold::None);
+        add(&db, 7, 5, Hold::Leased);
         for bound in [36, 100, 500] {
             assert_eq!(depth(&db, bound), (35, 7, 400), "bound {bound}");
         }
-        add(&db, 1000, (-5, false));
+        add(&db, 1000, -5, Hold::None);
         assert_eq!(depth(&db, 500), (1035, 7, 400));
         // Both over the bound: the sum is right.
         assert_eq!(depth(&db, 100), (1342, 7, 93));

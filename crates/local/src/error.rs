@@ -71,6 +71,24 @@ pub enum OpenError {
     Options(String),
 }
 
+/// An operation of a port, as errors name it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    port: &'static str,
+    operation: &'static str,
+}
+
+impl Call {
+    pub(crate) const fn new(port: &'static str, operation: &'static str) -> Self {
+        Self { port, operation }
+    }
+
+    /// An error of this operation, without a cause.
+    pub(crate) fn error(self, kind: PortErrorKind, detail: impl Into<String>) -> PortError {
+        PortError::new((self.port, self.operation), kind, detail)
+    }
+}
+
 /// A failure inside the adapter, before it is known which operation it belongs to.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -89,11 +107,11 @@ impl Fault {
     }
 
     /// The port error of operation `at`.
-    pub(crate) fn at(self, at: (&'static str, &'static str)) -> PortError {
+    pub(crate) fn at(self, at: Call) -> PortError {
         match self {
-            Self::Port(kind, detail) => PortError::new(at, kind, detail),
-            Self::Sql(error) => PortError::new(at, sql_kind(&error), error.to_string()).caused_by(error),
-            Self::Io(error) => PortError::new(at, io_kind(&error), error.to_string()).caused_by(error),
+            Self::Port(kind, detail) => at.error(kind, detail),
+            Self::Sql(error) => at.error(sql_kind(&error), error.to_string()).caused_by(error),
+            Self::Io(error) => at.error(io_kind(&error), error.to_string()).caused_by(error),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Published events as a log that consumers read by number.
 
 use crate::db::Db;
+use crate::error::Call;
 use crate::open::LocalStack;
-use crate::queue::{ms, read_attributes, timestamp, write_attributes};
+use crate::rows::{ms, read_attributes, timestamp, write_attributes};
 use async_trait::async_trait;
 use rusqlite::params;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ impl Publisher for EventLog {
         let (event, now) = (event.clone(), self.clock.now());
         let kept_max = i64::try_from(self.kept_max).unwrap_or(i64::MAX);
         self.db
-            .write(("publisher", "publish"), move |tx| {
+            .write(Call::new("publisher", "publish"), move |tx| {
                 let attributes = write_attributes(&event.attributes)?;
                 let sql = "INSERT INTO events (id, at, attributes, body) VALUES (?1, ?2, ?3, ?4)";
                 tx.prepare_cached(sql)?
@@ -52,6 +53,15 @@ impl Publisher for EventLog {
 }
 
 impl LocalStack {
+    /// The log of events.
+    pub fn publisher(&self) -> Arc<dyn Publisher> {
+        Arc::new(EventLog {
+            db: self.inner.db.clone(),
+            clock: self.inner.clock.clone(),
+            kept_max: self.inner.options.events_kept_max,
+        })
+    }
+
     /// At most `max` events with a number above `seq`, in order. A consumer keeps the last number it has dealt
     /// with, and starts at 0.
     ///
@@ -68,7 +78,7 @@ impl LocalStack {
             while let Some(row) = rows.next()? {
                 let attributes: String = row.get(3)?;
                 events.push(PublishedEvent {
-                    seq: crate::queue::count(row, 0)?,
+                    seq: crate::rows::count(row, 0)?,
                     at: timestamp(row.get(1)?),
                     event: OutEvent {
                         id: row.get(2)?,
@@ -79,7 +89,7 @@ impl LocalStack {
             }
             Ok(events)
         };
-        self.inner.db.read(("publisher", "events"), work).await
+        self.inner.db.read(Call::new("publisher", "events"), work).await
     }
 
     /// The number of the last published event; 0 when there was none yet. Removing old events does not change it.
@@ -91,8 +101,8 @@ impl LocalStack {
         let work = move |db: &rusqlite::Connection| {
             Ok(db
                 .prepare_cached(sql)?
-                .query_row([], |row| crate::queue::count(row, 0))?)
+                .query_row([], |row| crate::rows::count(row, 0))?)
         };
-        self.inner.db.read(("publisher", "events"), work).await
+        self.inner.db.read(Call::new("publisher", "events"), work).await
     }
 }

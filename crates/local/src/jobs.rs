@@ -1,9 +1,9 @@
 //! Worker jobs as rows: what is known of them outlives the process that started them.
 
-use crate::error::Fault;
+use crate::error::{Call, Fault};
 use crate::open::LocalStack;
 use crate::process::ProcessId;
-use crate::queue::{ms, timestamp};
+use crate::rows::{ms, timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use walkaround_domain::Timestamp;
 use walkaround_ports::{PortError, WorkerJob, WorkerJobState};
@@ -57,7 +57,7 @@ impl LocalStack {
     /// # Errors
     /// Errors of the database.
     pub async fn jobs(&self) -> Result<Vec<WorkerJob>, PortError> {
-        let jobs = self.inner.db.read(("capacity", "jobs"), all).await?;
+        let jobs = self.inner.db.read(Call::new("capacity", "jobs"), all).await?;
         Ok(jobs.into_iter().map(Job::public).collect())
     }
 }
@@ -110,7 +110,8 @@ pub(crate) fn one(db: &Connection, number: i64) -> Result<Option<Job>, Fault> {
 /// New starting jobs, at most `count` and at most until `live_max` are live; their numbers.
 pub(crate) fn create(
     tx: &Transaction<'_>,
-    (count, live_max): (u32, u32),
+    count: u32,
+    live_max: u32,
     now: Timestamp,
 ) -> Result<Vec<i64>, Fault> {
     let live: u32 = tx.query_row("SELECT count(*) FROM jobs WHERE ended_at IS NULL", [], |r| {
@@ -141,7 +142,8 @@ pub(crate) fn set_process(db: &Connection, number: i64, process: Option<&Process
 pub(crate) fn set_ending(
     db: &Connection,
     number: i64,
-    (kill_at, reason): (Timestamp, &str),
+    kill_at: Timestamp,
+    reason: &str,
 ) -> Result<(), Fault> {
     let sql = "UPDATE jobs SET kill_at = ?2, reason = coalesce(reason, ?3)
                WHERE id = ?1 AND ended_at IS NULL AND kill_at IS NULL";

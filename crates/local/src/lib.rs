@@ -8,6 +8,7 @@
 //! What survives what is decided by [`Durability`]. All time comes from the [`Clock`](walkaround_ports::Clock)
 //! that `open` is given; processes that share a root must share its notion of now.
 
+mod blob_file;
 mod blob_path;
 mod blobs;
 mod capacity;
@@ -22,11 +23,13 @@ mod jobs;
 mod migrations;
 mod open;
 mod operations;
+mod options;
 mod parked;
 mod process;
 mod prune;
 mod queue;
 mod records;
+mod rows;
 mod schema;
 mod state;
 mod up_lock;
@@ -35,9 +38,9 @@ mod worker_process;
 pub use capacity::{LocalCapacity, Orphans, WorkerOptions};
 pub use error::OpenError;
 pub use events::PublishedEvent;
-pub use open::{
-    DeadLetter, Durability, INTAKE, INTAKE_DEAD, LocalStack, Options, QueueOptions, SEGMENTATION,
-    SEGMENTATION_DEAD,
+pub use open::LocalStack;
+pub use options::{
+    DeadLetter, Durability, INTAKE, INTAKE_DEAD, Options, QueueOptions, SEGMENTATION, SEGMENTATION_DEAD,
 };
 pub use parked::{PARKED_PAGE_MAX, Parked, Redrive};
 pub use prune::{HEARTBEAT_FILE_END, PrunePass, Pruned, Retention};

@@ -1,110 +1,19 @@
 //! Opening a root, and what it then offers.
 
-use crate::blobs::LocalBlobs;
 use crate::db::Db;
-use crate::error::OpenError;
-use crate::events::EventLog;
+use crate::error::{Call, OpenError};
 use crate::files;
 use crate::filesystem::{self, OneMachine};
-use crate::queue::{LocalQueue, QueueSetup};
-use crate::records::LocalRecords;
+use crate::options::{INTAKE, INTAKE_DEAD, Options, QueueOptions, SEGMENTATION, SEGMENTATION_DEAD};
+use crate::queue::{DeadQueue, LocalQueue, QueueSetup};
 use crate::schema::{self, DATABASE};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::Notify;
-use walkaround_domain::DELIVERIES_MAX;
-use walkaround_ports::{
-    Blobs, Clock, PortError, PortErrorKind, Publisher, Queue, QueuePair, Records, StackPorts,
-};
-
-/// Queue of photos to be looked at first.
-pub const INTAKE: &str = "intake";
-/// Where intake parks what it cannot finish.
-pub const INTAKE_DEAD: &str = "intake-dead";
-/// Queue of photos for the segmentation.
-pub const SEGMENTATION: &str = "segmentation";
-/// Where the workers park what they cannot finish.
-pub const SEGMENTATION_DEAD: &str = "segmentation-dead";
-
-/// What a committed write survives.
-///
-/// Either way the root is consistent after anything: the database loses at most its last commits, together,
-/// and a blob that a record names was on the disk before that record was written, its bytes and its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Durability {
-    /// The death of every process, also by SIGKILL. After a loss of power the last moments may be missing, as
-    /// if they had not happened: requests accepted then have to be submitted again.
-    #[default]
-    ProcessDeath,
-    /// A loss of power too, at the price of waiting for the disk at every commit (5 to 10 ms on a plain SSD).
-    PowerLoss,
-}
-
-/// Where a message goes that was delivered too often.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Name of the dead-letter queue, one of the configured queues.
-    pub queue: String,
-    /// A message that was delivered this often and not acknowledged goes there.
-    pub receives_max: u32,
-}
-
-/// One queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueOptions {
-    /// Its name.
-    pub name: String,
-    /// Its dead-letter queue, if any.
-    pub dead_letter: Option<DeadLetter>,
-}
-
-/// What `open` can be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// The queues, dead-letter queues included.
-    pub queues: Vec<QueueOptions>,
-    /// What a committed write survives.
-    pub durability: Durability,
-    /// How long a write waits for another process before it is `Unavailable`.
-    pub busy_timeout: Duration,
-    /// How often a waiting `receive` looks for what other processes sent.
-    pub poll_interval: Duration,
-    /// Published events that are kept; older ones are dropped.
-    pub events_kept_max: u64,
-}
-
-impl Default for Options {
-    /// Intake and segmentation with their dead-letter queues after [`DELIVERIES_MAX`] deliveries.
-    fn default() -> Self {
-        let plain = |name: &str| QueueOptions {
-            name: name.to_owned(),
-            dead_letter: None,
-        };
-        let parking = |name: &str, dead: &str| QueueOptions {
-            name: name.to_owned(),
-            dead_letter: Some(DeadLetter {
-                queue: dead.to_owned(),
-                receives_max: DELIVERIES_MAX,
-            }),
-        };
-        Self {
-            queues: vec![
-                parking(INTAKE, INTAKE_DEAD),
-                plain(INTAKE_DEAD),
-                parking(SEGMENTATION, SEGMENTATION_DEAD),
-                plain(SEGMENTATION_DEAD),
-            ],
-            durability: Durability::default(),
-            busy_timeout: Duration::from_secs(10),
-            poll_interval: Duration::from_millis(50),
-            events_kept_max: 1_000_000,
-        }
-    }
-}
+use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, QueuePair, StackPorts};
 
 /// An open root. Clones share its two database threads.
 #[derive(Clone)]
@@ -129,7 +38,7 @@ impl LocalStack {
     /// [`OpenError`]: not writable, an unfit filesystem, another machine's, a newer schema, no usable database,
     /// contradicting options.
     pub fn open(root: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
-        check(&options)?;
+        options.check()?;
         let (lock, machine) = make_folders(root)?;
         let database = root.join(DATABASE);
         let mut writer = schema::connect(&database, &options)?;
@@ -140,7 +49,7 @@ impl LocalStack {
         files::remove_orphans(&root.join(files::TMP)).map_err(|source| not_writable(root, source))?;
         drop(lock);
         let db = Arc::new(Db::start(writer, reader)?);
-        let queues = make_queues(&options, &numbers, &(db.clone(), clock.clone()));
+        let queues = make_queues(&options, &numbers, &db, &clock);
         let inner = Inner {
             root: root.to_owned(),
             db,
@@ -175,7 +84,7 @@ impl LocalStack {
         self.inner.queues.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.inner.queues.keys().map(String::as_str).collect();
             let detail = format!("no queue `{name}`; there are {}", known.join(", "));
-            PortError::new(("queue", operation), PortErrorKind::Invalid, detail)
+            Call::new("queue", operation).error(PortErrorKind::Invalid, detail)
         })
     }
 
@@ -200,46 +109,6 @@ impl LocalStack {
             publisher: self.publisher(),
         })
     }
-
-    /// The records and heartbeats.
-    pub fn records(&self) -> Arc<dyn Records> {
-        Arc::new(LocalRecords {
-            db: self.inner.db.clone(),
-        })
-    }
-
-    /// The blobs.
-    pub fn blobs(&self) -> Arc<dyn Blobs> {
-        Arc::new(LocalBlobs {
-            root: self.inner.root.clone(),
-            db: self.inner.db.clone(),
-            clock: self.inner.clock.clone(),
-        })
-    }
-
-    /// The log of events.
-    pub fn publisher(&self) -> Arc<dyn Publisher> {
-        Arc::new(EventLog {
-            db: self.inner.db.clone(),
-            clock: self.inner.clock.clone(),
-            kept_max: self.inner.options.events_kept_max,
-        })
-    }
-}
-
-fn check(options: &Options) -> Result<(), OpenError> {
-    for queue in &options.queues {
-        let Some(dead) = &queue.dead_letter else { continue };
-        let known = options.queues.iter().any(|q| q.name == dead.queue);
-        if !known || dead.queue == queue.name || dead.receives_max == 0 {
-            let text = format!(
-                "queue `{}`: its dead-letter queue `{}` has to be another configured queue, after 1 or more deliveries",
-                queue.name, dead.queue
-            );
-            return Err(OpenError::Options(text));
-        }
-    }
-    Ok(())
 }
 
 fn not_writable(root: &Path, source: io::Error) -> OpenError {
@@ -294,7 +163,8 @@ fn queue_numbers(
 fn make_queues(
     options: &Options,
     numbers: &BTreeMap<String, i64>,
-    (db, clock): &(Arc<Db>, Arc<dyn Clock>),
+    db: &Arc<Db>,
+    clock: &Arc<dyn Clock>,
 ) -> BTreeMap<String, Arc<LocalQueue>> {
     // `prepare` gave every configured queue a number.
     let number = |name: &str| numbers.get(name).copied().unwrap_or_default();
@@ -302,10 +172,10 @@ fn make_queues(
         setup: QueueSetup {
             name: queue.name.clone(),
             number: number(&queue.name),
-            dead: queue
-                .dead_letter
-                .as_ref()
-                .map(|d| (number(&d.queue), d.receives_max)),
+            dead: queue.dead_letter.as_ref().map(|d| DeadQueue {
+                number: number(&d.queue),
+                receives_max: d.receives_max,
+            }),
         },
         db: db.clone(),
         clock: clock.clone(),

@@ -1,6 +1,7 @@
 //! The operator's side of the local stack.
 
-use crate::open::{INTAKE, INTAKE_DEAD, LocalStack, SEGMENTATION, SEGMENTATION_DEAD};
+use crate::open::LocalStack;
+use crate::options::{INTAKE, INTAKE_DEAD, SEGMENTATION, SEGMENTATION_DEAD};
 use crate::parked::{PARKED_PAGE_MAX, Parked, Redrive as Which};
 use async_trait::async_trait;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Parked messages: listing dead letters with their reasons, and sending them back.
 
-use crate::error::Fault;
+use crate::error::{Call, Fault};
 use crate::open::LocalStack;
-use crate::queue::{count, ms, read_attributes, timestamp};
+use crate::rows::{count, ms, read_attributes, timestamp};
 use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
 use walkaround_domain::Timestamp;
@@ -59,10 +59,10 @@ impl LocalStack {
                    FROM messages WHERE queue = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
         let work = move |db: &rusqlite::Connection| {
             let mut statement = db.prepare_cached(sql)?;
-            let rows = statement.query_map([queue, after, limit], raw)?;
+            let rows = statement.query_map([queue, after, limit], parked_row)?;
             rows.map(|row| read_parked(row?)).collect()
         };
-        self.inner.db.read(("queue", "parked"), work).await
+        self.inner.db.read(Call::new("queue", "parked"), work).await
     }
 
     /// How many messages are parked in a dead-letter queue.
@@ -75,7 +75,7 @@ impl LocalStack {
         let work = move |db: &rusqlite::Connection| {
             Ok(db.prepare_cached(sql)?.query_row([queue], |row| count(row, 0))?)
         };
-        self.inner.db.read(("queue", "parked"), work).await
+        self.inner.db.read(Call::new("queue", "parked"), work).await
     }
 
     /// Sends parked messages back to the queue they came from, as if they had never been delivered; how many.
@@ -84,14 +84,17 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` for an unknown queue, one that nothing parks in, or a malformed id; errors of the database.
     pub async fn redrive(&self, dead_letters: &str, which: Redrive) -> Result<u64, PortError> {
-        let at = ("queue", "redrive");
+        let at = Call::new("queue", "redrive");
         let dead = self.local_queue(dead_letters, "redrive")?.setup.number;
-        let sources: Vec<(String, i64)> = self
+        let sources: Vec<Source> = self
             .inner
             .queues
             .values()
-            .filter(|q| q.setup.dead.is_some_and(|(d, _)| d == dead))
-            .map(|q| (q.setup.name.clone(), q.setup.number))
+            .filter(|q| q.setup.dead.is_some_and(|d| d.number == dead))
+            .map(|q| Source {
+                name: q.setup.name.clone(),
+                number: q.setup.number,
+            })
             .collect();
         if sources.is_empty() {
             let detail = format!("`{dead_letters}` is no dead-letter queue");
@@ -108,7 +111,7 @@ impl LocalStack {
         let moved = self
             .inner
             .db
-            .write(at, move |tx| move_back(tx, (dead, &sources), (id, now)))
+            .write(at, move |tx| move_back(tx, dead, &sources, id, now))
             .await?;
         for queue in self.inner.queues.values() {
             queue.arrived.notify_waiters();
@@ -117,11 +120,19 @@ impl LocalStack {
     }
 }
 
+/// A queue that parks in a dead-letter queue.
+struct Source {
+    name: String,
+    number: i64,
+}
+
 /// The first source takes whatever names none of the others.
 fn move_back(
     tx: &Transaction<'_>,
-    (dead, sources): (i64, &[(String, i64)]),
-    (id, now): (Option<i64>, Timestamp),
+    dead: i64,
+    sources: &[Source],
+    id: Option<i64>,
+    now: Timestamp,
 ) -> Result<u64, Fault> {
     let sql =
         "UPDATE messages SET queue = ?1, visible_at = ?2, hidden_at = ?2, leased = 0, receive_count = 0,
@@ -133,39 +144,48 @@ fn move_back(
     let mut moved = 0;
     let named = sources
         .iter()
-        .map(|(name, number)| (Some(name.as_str()), *number));
-    let rest = sources.first().map(|(_, number)| (None, *number));
+        .map(|source| (Some(source.name.as_str()), source.number));
+    let rest = sources.first().map(|source| (None, source.number));
     for (name, number) in named.chain(rest) {
         moved += statement.execute(params![number, ms(now), dead, id, name])?;
     }
     Ok(u64::try_from(moved).unwrap_or(u64::MAX))
 }
 
-type Raw = (i64, Option<String>, Option<String>, i64, i64, String, String);
-
-fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
-    Ok((
-        row.get(0)?,
-        row.get(1)?,
-        row.get(2)?,
-        row.get(3)?,
-        row.get(4)?,
-        row.get(5)?,
-        row.get(6)?,
-    ))
+/// A parked message as its row is.
+struct ParkedRow {
+    id: i64,
+    from: Option<String>,
+    reason: Option<String>,
+    sent_at: i64,
+    parked_at: i64,
+    attributes: String,
+    body: String,
 }
 
-fn read_parked((id, from, reason, sent_at, parked_at, attributes, body): Raw) -> Result<Parked, Fault> {
-    let mut attributes = read_attributes(&attributes)?;
-    let from = from.or(attributes.remove(PARKED_FROM));
-    let reason = reason.or(attributes.remove(PARKED_REASON));
+fn parked_row(row: &Row<'_>) -> rusqlite::Result<ParkedRow> {
+    Ok(ParkedRow {
+        id: row.get(0)?,
+        from: row.get(1)?,
+        reason: row.get(2)?,
+        sent_at: row.get(3)?,
+        parked_at: row.get(4)?,
+        attributes: row.get(5)?,
+        body: row.get(6)?,
+    })
+}
+
+fn read_parked(row: ParkedRow) -> Result<Parked, Fault> {
+    let mut attributes = read_attributes(&row.attributes)?;
+    let from = row.from.or(attributes.remove(PARKED_FROM));
+    let reason = row.reason.or(attributes.remove(PARKED_REASON));
     Ok(Parked {
-        message_id: id.to_string(),
+        message_id: row.id.to_string(),
         from,
         reason,
-        sent_at: timestamp(sent_at),
-        parked_at: timestamp(parked_at),
+        sent_at: timestamp(row.sent_at),
+        parked_at: timestamp(row.parked_at),
         attributes,
-        body,
+        body: row.body,
     })
 }

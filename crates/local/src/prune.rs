@@ -5,12 +5,11 @@
 //! time.
 
 use crate::blob_path::blob_path;
-use crate::db::At;
-use crate::error::Fault;
+use crate::error::{Call, Fault};
 use crate::files;
 use crate::jobs;
 use crate::open::LocalStack;
-use crate::queue::{count, ms};
+use crate::rows::{count, ms};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::fs;
 use std::io;
@@ -28,7 +27,7 @@ const HEARTBEAT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// End of the names of files with a worker's heartbeats, in the folder of logs.
 pub const HEARTBEAT_FILE_END: &str = ".heartbeat.json";
 
-const AT: At = ("local", "prune");
+const AT: Call = Call::new("local", "prune");
 
 /// How long things are kept; for ever where none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,7 +138,7 @@ impl LocalStack {
             .inner
             .queues
             .values()
-            .filter_map(|q| Some(q.setup.dead?.0))
+            .filter_map(|q| Some(q.setup.dead?.number))
             .collect();
         let parked = Parked {
             queues: format!("{dead:?}"),
@@ -156,9 +155,9 @@ impl LocalStack {
             kinds.push((format!("blobs of {bucket}"), *kept, kind));
         }
         for queue in self.inner.queues.values() {
-            if let Some((dead, _)) = queue.setup.dead {
+            if let Some(dead) = queue.setup.dead {
                 let label = format!("dead letters of {}", queue.setup.name);
-                kinds.push((label, keep.dead_letters, Kind::DeadLetters { queue: dead }));
+                kinds.push((label, keep.dead_letters, Kind::DeadLetters { queue: dead.number }));
             }
         }
         kinds.push(("heartbeats".to_owned(), Some(HEARTBEAT_KEPT), Kind::Heartbeats));
@@ -234,7 +233,7 @@ impl Kind {
     fn find(&self, db: &Connection, old: Old) -> Result<Batch, Fault> {
         match self {
             Self::Blobs { bucket, parked, .. } => {
-                let all = old_blobs(db, (bucket, parked), old)?;
+                let all = old_blobs(db, bucket, parked, old)?;
                 Ok(sum(all.iter().map(|(_, bytes)| *bytes)))
             }
             Self::HeartbeatFiles { logs } => {
@@ -260,7 +259,7 @@ impl Kind {
                 folder,
                 parked,
             } => {
-                let all = old_blobs(tx, (bucket, parked), old)?;
+                let all = old_blobs(tx, bucket, parked, old)?;
                 for (key, _) in &all {
                     remove_blob(tx, folder, bucket, key)?;
                 }
@@ -308,11 +307,7 @@ fn sum(bytes: impl Iterator<Item = u64>) -> Batch {
 
 /// Keys and sizes. A blob that a message in a queue may still name is not old, whenever it was put: nothing is older
 /// than the oldest message.
-fn old_blobs(
-    db: &Connection,
-    (bucket, parked): (&str, &Parked),
-    old: Old,
-) -> Result<Vec<(String, u64)>, Fault> {
+fn old_blobs(db: &Connection, bucket: &str, parked: &Parked, old: Old) -> Result<Vec<(String, u64)>, Fault> {
     let sql = "SELECT sent_at FROM messages WHERE NOT (coalesce(parked_at, sent_at) < ?1
                  AND queue IN (SELECT value FROM json_each(?2))) ORDER BY sent_at LIMIT 1";
     let oldest: Option<i64> = db

@@ -1,11 +1,11 @@
 //! Queues as rows: a lease is a time before which a row is not visible.
 
-use crate::db::{At, Db};
+use crate::db::Db;
 use crate::depth::{COUNTED_MAX, Counted, read_depth};
-use crate::error::Fault;
+use crate::error::{Call, Fault};
+use crate::rows::{ms, read_attributes, timestamp, write_attributes};
 use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -41,15 +41,30 @@ pub(crate) struct LocalQueue {
 pub(crate) struct QueueSetup {
     pub(crate) name: String,
     pub(crate) number: i64,
-    /// Number of the dead-letter queue, and the deliveries after which a message goes there.
-    pub(crate) dead: Option<(i64, u32)>,
+    pub(crate) dead: Option<DeadQueue>,
+}
+
+/// Where a queue parks what was delivered too often.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeadQueue {
+    pub(crate) number: i64,
+    /// A message that was delivered this often goes there.
+    pub(crate) receives_max: u32,
+}
+
+/// A receipt: a message, and which of its leases.
+#[derive(Debug, Clone, Copy)]
+struct LeaseId {
+    message: i64,
+    lease_no: i64,
 }
 
 #[async_trait]
 impl Queue for LocalQueue {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
         let now = self.clock.now();
-        let (queue, at) = (self.setup.number, ("queue", "send"));
+        let queue = self.setup.number;
+        let at = Call::new("queue", "send");
         let answers: Vec<Result<(), PortError>> = messages.iter().map(|m| check_message(m, at)).collect();
         let fine: Vec<OutMessage> = messages
             .into_iter()
@@ -59,21 +74,19 @@ impl Queue for LocalQueue {
         if fine.is_empty() {
             return Ok(answers);
         }
-        self.db
-            .write(at, move |tx| insert(tx, (queue, now), &fine))
-            .await?;
+        self.db.write(at, move |tx| insert(tx, queue, now, &fine)).await?;
         self.arrived.notify_waiters();
         Ok(answers)
     }
 
     async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
-        let at = ("queue", "receive");
+        let at = Call::new("queue", "receive");
         if !(1..=RECEIVE_MAX).contains(&max) || lease > LEASE_MAX || wait > WAIT_MAX {
             let detail = format!(
                 "{max} messages, a lease of {lease:?} and a wait of {wait:?}: at most {RECEIVE_MAX}, \
                  {LEASE_MAX:?} and {WAIT_MAX:?}"
             );
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let until = self.clock.ticks() + wait;
         loop {
@@ -94,28 +107,28 @@ impl Queue for LocalQueue {
     }
 
     async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
-        let at = ("queue", "extend");
+        let at = Call::new("queue", "extend");
         let (now, queue) = (self.clock.now(), self.setup.number);
         let receipt = parse_receipt(receipt, at)?;
         self.db
-            .write(at, move |tx| extend_lease(tx, (queue, now), receipt, lease))
+            .write(at, move |tx| extend_lease(tx, queue, receipt, now, lease))
             .await
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
-        let at = ("queue", "release");
+        let at = Call::new("queue", "release");
         let (now, queue) = (self.clock.now(), self.setup.number);
-        let (id, lease_no) = parse_receipt(receipt, at)?;
+        let id = parse_receipt(receipt, at)?;
         if delay > LEASE_MAX {
             let detail = format!("a delay of {delay:?}: at most {LEASE_MAX:?}");
-            return Err(PortError::new(at, PortErrorKind::Invalid, detail));
+            return Err(at.error(PortErrorKind::Invalid, detail));
         }
         let sql = "UPDATE messages SET visible_at = ?1, hidden_at = ?5, leased = 0
                    WHERE id = ?2 AND queue = ?3 AND lease_no = ?4 AND leased = 1 AND visible_at > ?5";
         let outcome = self
             .db
             .write(at, move |tx| {
-                let values = params![ms(now + delay), id, queue, lease_no, ms(now)];
+                let values = params![ms(now + delay), id.message, queue, id.lease_no, ms(now)];
                 Ok(held(tx.prepare_cached(sql)?.execute(values)?))
             })
             .await?;
@@ -126,10 +139,9 @@ impl Queue for LocalQueue {
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        let at = ("queue", "ack");
+        let at = Call::new("queue", "ack");
         let queue = self.setup.number;
-        let parsed: Vec<Result<(i64, i64), PortError>> =
-            receipts.iter().map(|r| parse_receipt(r, at)).collect();
+        let parsed: Vec<Result<LeaseId, PortError>> = receipts.iter().map(|r| parse_receipt(r, at)).collect();
         if parsed.iter().all(Result::is_err) {
             return Ok(parsed.into_iter().map(|p| p.map(|_| AckOutcome::Stale)).collect());
         }
@@ -149,7 +161,7 @@ impl Queue for LocalQueue {
     async fn depth(&self) -> Result<Depth, PortError> {
         let (now, queue) = (self.clock.now(), self.setup.number);
         self.db
-            .read(("queue", "depth"), move |db| {
+            .read(Call::new("queue", "depth"), move |db| {
                 Ok(read_depth(
                     db,
                     Counted {
@@ -166,7 +178,7 @@ impl Queue for LocalQueue {
 impl LocalQueue {
     /// One look. An empty queue costs a read, not a transaction.
     async fn take(&self, max: usize, lease: Duration) -> Result<Vec<Delivery>, PortError> {
-        const AT: At = ("queue", "receive");
+        const AT: Call = Call::new("queue", "receive");
         self.correct_hidden().await?;
         let (now, number) = (self.clock.now(), self.setup.number);
         let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND visible_at <= ?2)";
@@ -227,8 +239,8 @@ fn lease_some(tx: &Transaction<'_>, taking: &Taking) -> Result<Vec<Delivery>, Fa
         }
         for candidate in candidates {
             match taking.setup.dead {
-                Some((dead, receives_max)) if candidate.receive_count >= receives_max => {
-                    park(tx, taking, (dead, &candidate))?;
+                Some(dead) if candidate.receive_count >= dead.receives_max => {
+                    park(tx, taking, dead, &candidate)?;
                 }
                 _ => deliveries.push(lease_one(tx, taking, candidate)?),
             }
@@ -263,7 +275,7 @@ fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
 }
 
 /// Moves a message to the dead-letter queue. Its lease number goes on, so that old receipts stay stale.
-fn park(tx: &Transaction<'_>, taking: &Taking, (dead, message): (i64, &Candidate)) -> Result<(), Fault> {
+fn park(tx: &Transaction<'_>, taking: &Taking, dead: DeadQueue, message: &Candidate) -> Result<(), Fault> {
     let sql =
         "UPDATE messages SET queue = ?2, visible_at = ?3, hidden_at = ?3, leased = 0, receive_count = 0,
                parked_from = ?4, parked_reason = ?5, parked_at = ?3 WHERE id = ?1";
@@ -271,7 +283,7 @@ fn park(tx: &Transaction<'_>, taking: &Taking, (dead, message): (i64, &Candidate
         "delivered {} times without being acknowledged",
         message.receive_count
     );
-    let values = params![message.id, dead, ms(taking.now), taking.setup.name, reason];
+    let values = params![message.id, dead.number, ms(taking.now), taking.setup.name, reason];
     tx.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
@@ -301,8 +313,9 @@ fn lease_one(tx: &Transaction<'_>, taking: &Taking, message: Candidate) -> Resul
 
 fn extend_lease(
     tx: &Transaction<'_>,
-    (queue, now): (i64, Timestamp),
-    (id, lease_no): (i64, i64),
+    queue: i64,
+    id: LeaseId,
+    now: Timestamp,
     lease: Duration,
 ) -> Result<LeaseOutcome, Fault> {
     use rusqlite::OptionalExtension;
@@ -310,7 +323,7 @@ fn extend_lease(
                WHERE id = ?1 AND queue = ?2 AND lease_no = ?3 AND leased = 1 AND visible_at > ?4";
     let delivered: Option<i64> = tx
         .prepare_cached(sql)?
-        .query_row(params![id, queue, lease_no, ms(now)], |row| row.get(0))
+        .query_row(params![id.message, queue, id.lease_no, ms(now)], |row| row.get(0))
         .optional()?;
     let Some(delivered) = delivered else {
         return Ok(LeaseOutcome::Lost);
@@ -322,19 +335,25 @@ fn extend_lease(
     }
     let sql = "UPDATE messages SET visible_at = ?2, hidden_at = ?3 WHERE id = ?1";
     tx.prepare_cached(sql)?
-        .execute(params![id, ms(now + lease), ms(now)])?;
+        .execute(params![id.message, ms(now + lease), ms(now)])?;
     Ok(LeaseOutcome::Held)
 }
 
 /// The latest receipt still acknowledges after its lease ended, as long as nobody else has the message: its
 /// work is settled, and another delivery would only repeat it.
-fn delete(tx: &Transaction<'_>, queue: i64, (id, lease_no): (i64, i64)) -> Result<AckOutcome, Fault> {
+fn delete(tx: &Transaction<'_>, queue: i64, id: LeaseId) -> Result<AckOutcome, Fault> {
     let sql = "DELETE FROM messages WHERE id = ?1 AND queue = ?2 AND lease_no = ?3 AND leased = 1";
-    if tx.prepare_cached(sql)?.execute(params![id, queue, lease_no])? == 1 {
+    if tx
+        .prepare_cached(sql)?
+        .execute(params![id.message, queue, id.lease_no])?
+        == 1
+    {
         return Ok(AckOutcome::Gone);
     }
     let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?1)";
-    let there: bool = tx.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    let there: bool = tx
+        .prepare_cached(sql)?
+        .query_row([id.message], |row| row.get(0))?;
     Ok(if there {
         AckOutcome::Stale
     } else {
@@ -342,11 +361,7 @@ fn delete(tx: &Transaction<'_>, queue: i64, (id, lease_no): (i64, i64)) -> Resul
     })
 }
 
-fn insert(
-    tx: &Transaction<'_>,
-    (queue, now): (i64, Timestamp),
-    messages: &[OutMessage],
-) -> Result<(), Fault> {
+fn insert(tx: &Transaction<'_>, queue: i64, now: Timestamp, messages: &[OutMessage]) -> Result<(), Fault> {
     let sql = "INSERT INTO messages (queue, visible_at, sent_at, hidden_at, attributes, body)
                VALUES (?1, ?2, ?3, ?3, ?4, ?5)";
     let mut statement = tx.prepare_cached(sql)?;
@@ -358,7 +373,7 @@ fn insert(
     Ok(())
 }
 
-fn check_message(message: &OutMessage, at: At) -> Result<(), PortError> {
+fn check_message(message: &OutMessage, at: Call) -> Result<(), PortError> {
     let attributes: usize = message.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
     let bytes = message.body.len() + attributes;
     let wrong = if bytes > BODY_BYTES_MAX {
@@ -373,14 +388,19 @@ fn check_message(message: &OutMessage, at: At) -> Result<(), PortError> {
     } else {
         return Ok(());
     };
-    Err(PortError::new(at, PortErrorKind::Invalid, wrong))
+    Err(at.error(PortErrorKind::Invalid, wrong))
 }
 
 /// Row and lease number of a receipt.
-fn parse_receipt(receipt: &Receipt, at: At) -> Result<(i64, i64), PortError> {
+fn parse_receipt(receipt: &Receipt, at: Call) -> Result<LeaseId, PortError> {
     let parts = receipt.0.split_once('.');
-    let numbers = parts.and_then(|(id, no)| Some((id.parse().ok()?, no.parse().ok()?)));
-    numbers.ok_or_else(|| PortError::new(at, PortErrorKind::Invalid, "not a receipt of this queue"))
+    let numbers = parts.and_then(|(id, no)| {
+        Some(LeaseId {
+            message: id.parse().ok()?,
+            lease_no: no.parse().ok()?,
+        })
+    });
+    numbers.ok_or_else(|| at.error(PortErrorKind::Invalid, "not a receipt of this queue"))
 }
 
 fn held(rows: usize) -> LeaseOutcome {
@@ -389,27 +409,4 @@ fn held(rows: usize) -> LeaseOutcome {
     } else {
         LeaseOutcome::Lost
     }
-}
-
-pub(crate) fn write_attributes(attributes: &BTreeMap<String, String>) -> Result<String, Fault> {
-    serde_json::to_string(attributes).map_err(|e| Fault::invalid(e.to_string()))
-}
-
-pub(crate) fn read_attributes(text: &str) -> Result<BTreeMap<String, String>, Fault> {
-    serde_json::from_str(text).map_err(|e| Fault::corrupt(format!("stored attributes: {e}")))
-}
-
-/// As the database keeps it.
-pub(crate) fn ms(at: Timestamp) -> i64 {
-    i64::try_from(at.0).unwrap_or(i64::MAX)
-}
-
-/// As it came out of the database.
-pub(crate) fn timestamp(ms: i64) -> Timestamp {
-    Timestamp(u64::try_from(ms).unwrap_or_default())
-}
-
-/// A column that counts something.
-pub(crate) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
 }

@@ -1,9 +1,9 @@
 //! Records and heartbeats as rows.
 
-use crate::db::{At, Db};
-use crate::error::Fault;
+use crate::db::Db;
+use crate::error::{Call, Fault};
 use crate::open::LocalStack;
-use crate::queue::{count, ms, timestamp};
+use crate::rows::{count, ms, timestamp};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::sync::Arc;
@@ -32,26 +32,30 @@ pub(crate) struct LocalRecords {
 impl Records for LocalRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
         let id = id.clone();
-        self.db.read(("records", "read"), move |db| find(db, &id)).await
+        self.db
+            .read(Call::new("records", "read"), move |db| find(db, &id))
+            .await
     }
 
     async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let next = next.clone();
         self.db
-            .write(("records", "write"), move |tx| write_if(tx, &next, expect))
+            .write(Call::new("records", "write"), move |tx| {
+                write_if(tx, &next, expect)
+            })
             .await
     }
 
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
-        const AT: At = ("records", "list");
+        const AT: Call = Call::new("records", "list");
         if !(1..=RECORDS_PAGE_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {RECORDS_PAGE_MAX}");
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let after = after.map(|text| read_cursor(text, AT)).transpose()?;
         let query = query.clone();
         self.db
-            .read(AT, move |db| read_page(db, &query, (after, max)))
+            .read(AT, move |db| read_page(db, &query, after, max))
             .await
     }
 
@@ -59,7 +63,7 @@ impl Records for LocalRecords {
         let key = key.clone();
         let sql = "SELECT id FROM results WHERE photo_sha256 = ?1 AND bundle = ?2 AND version = ?3";
         self.db
-            .read(("records", "result_of"), move |db| {
+            .read(Call::new("records", "result_of"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let sha256 = key.photo_sha256.as_slice();
                 let found = statement
@@ -76,7 +80,7 @@ impl Records for LocalRecords {
         let sql =
             "INSERT OR REPLACE INTO results (photo_sha256, bundle, version, id) VALUES (?1, ?2, ?3, ?4)";
         self.db
-            .write(("records", "keep_result"), move |tx| {
+            .write(Call::new("records", "keep_result"), move |tx| {
                 let sha256 = key.photo_sha256.as_slice();
                 tx.prepare_cached(sql)?.execute(params![
                     sha256,
@@ -93,7 +97,7 @@ impl Records for LocalRecords {
         let beat = heartbeat.clone();
         let sql = "INSERT OR REPLACE INTO heartbeats (worker, at, body) VALUES (?1, ?2, ?3)";
         self.db
-            .write(("records", "beat"), move |tx| {
+            .write(Call::new("records", "beat"), move |tx| {
                 tx.prepare_cached(sql)?
                     .execute(params![beat.worker, ms(beat.at), beat.body])?;
                 Ok(())
@@ -105,7 +109,7 @@ impl Records for LocalRecords {
         let sql = "SELECT worker, at, body FROM heartbeats WHERE at >= ?1 ORDER BY at DESC LIMIT ?2";
         let limit = i64::try_from(HEARTBEATS_MAX).unwrap_or(i64::MAX);
         self.db
-            .read(("records", "heartbeats"), move |db| {
+            .read(Call::new("records", "heartbeats"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([ms(since), limit], |row| {
                     Ok(Heartbeat {
@@ -121,6 +125,13 @@ impl Records for LocalRecords {
 }
 
 impl LocalStack {
+    /// The records and heartbeats.
+    pub fn records(&self) -> Arc<dyn Records> {
+        Arc::new(LocalRecords {
+            db: self.inner.db.clone(),
+        })
+    }
+
     /// How many records stand where.
     ///
     /// # Errors
@@ -129,7 +140,7 @@ impl LocalStack {
         let sql = "SELECT phase, verdict, records FROM counts WHERE records > 0 ORDER BY phase, verdict";
         self.inner
             .db
-            .read(("records", "counts"), move |db| {
+            .read(Call::new("records", "counts"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([], tally)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -147,7 +158,7 @@ impl LocalStack {
                    GROUP BY 1, 2 HAVING sum(records) > 0 ORDER BY 1, 2";
         self.inner
             .db
-            .read(("records", "finished"), move |db| {
+            .read(Call::new("records", "finished"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([ms(since) / 1000], tally)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -164,7 +175,7 @@ impl LocalStack {
         let sql = format!("SELECT {COLUMNS} FROM records ORDER BY rowid DESC LIMIT ?1");
         self.inner
             .db
-            .read(("records", "recent"), move |db| {
+            .read(Call::new("records", "recent"), move |db| {
                 let mut statement = db.prepare_cached(&sql)?;
                 let rows = statement.query_map([limit], stored)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -244,20 +255,22 @@ fn write_if(tx: &Transaction<'_>, next: &StoredRecord, expect: Precondition) -> 
 }
 
 /// Day and id of the last record of a page. Both never change, so pages neither skip nor repeat a record.
-type Cursor = (String, String);
-
-fn read_cursor(text: &str, at: At) -> Result<Cursor, PortError> {
-    let (day, id) = text
-        .split_once(' ')
-        .ok_or_else(|| PortError::new(at, PortErrorKind::Invalid, "not a token of an earlier page"))?;
-    Ok((day.to_owned(), id.to_owned()))
+struct Cursor {
+    day: String,
+    id: String,
 }
 
-fn read_page(
-    db: &Connection,
-    query: &RecordQuery,
-    (after, max): (Option<Cursor>, usize),
-) -> Result<Page, Fault> {
+fn read_cursor(text: &str, at: Call) -> Result<Cursor, PortError> {
+    let (day, id) = text
+        .split_once(' ')
+        .ok_or_else(|| at.error(PortErrorKind::Invalid, "not a token of an earlier page"))?;
+    Ok(Cursor {
+        day: day.to_owned(),
+        id: id.to_owned(),
+    })
+}
+
+fn read_page(db: &Connection, query: &RecordQuery, after: Option<Cursor>, max: usize) -> Result<Page, Fault> {
     let (condition, first, second) = match query {
         RecordQuery::Vehicle(vehicle) => ("vehicle_id = ?1 AND ?2 IS NULL", vehicle, None),
         RecordQuery::Reservation(reservation) => ("reservation_id = ?1 AND ?2 IS NULL", reservation, None),
@@ -271,7 +284,7 @@ fn read_page(
     };
     let sql =
         format!("SELECT {COLUMNS} FROM records WHERE {condition} {beyond} ORDER BY day DESC, id LIMIT ?5");
-    let (day, id) = after.unzip();
+    let (day, id) = after.map(|c| (c.day, c.id)).unzip();
     // One more than asked for tells whether there is another page.
     let limit = i64::try_from(max + 1).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(&sql)?;

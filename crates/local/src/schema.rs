@@ -2,8 +2,8 @@
 
 use crate::error::OpenError;
 use crate::migrations::STEPS;
-use crate::open::{Durability, Options};
-use crate::queue::ms;
+use crate::options::{Durability, Options};
+use crate::rows::ms;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;
@@ -90,10 +90,10 @@ pub(crate) fn prepare(connection: &mut Connection, root: &Path, options: &Option
     change.commit().map_err(unusable)
 }
 
-/// Heartbeats of workers that have not been heard of for so long are dropped when a root is opened.
+/// Heartbeats of workers that have not reported for so long are dropped when a root is opened.
 const HEARTBEATS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Drops heartbeats that nobody asks for any more: every worker has a name of its own.
+/// Drops old heartbeats: every worker has a name of its own, so they are never overwritten.
 pub(crate) fn forget_old_heartbeats(
     connection: &Connection,
     database: &Path,

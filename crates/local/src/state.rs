@@ -1,8 +1,9 @@
 //! Small named documents as rows.
 
-use crate::db::{At, Db};
+use crate::db::Db;
+use crate::error::Call;
 use crate::open::LocalStack;
-use crate::queue::ms;
+use crate::rows::ms;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl StateStore for LocalState {
         let (name, now) = (name.to_owned(), self.clock.now());
         let sql = "SELECT body FROM states WHERE name = ?1 AND lives_until > ?2";
         self.db
-            .read(("state", "read"), move |db| {
+            .read(Call::new("state", "read"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let row = statement.query_row(params![name, ms(now)], |row| row.get(0));
                 Ok(row.optional()?)
@@ -40,10 +41,10 @@ impl StateStore for LocalState {
     }
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
-        const AT: At = ("state", "write");
+        const AT: Call = Call::new("state", "write");
         if body.len() > STATE_BYTES_MAX {
             let detail = format!("state {name}: {} bytes, at most {STATE_BYTES_MAX}", body.len());
-            return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+            return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let (name, body) = (name.to_owned(), body.to_owned());
         let lives_until = ms(self.clock.now() + keep_for);

@@ -16,7 +16,7 @@ fn open(options: Options) -> (LocalStack, TempDir) {
     (opened.expect("it opens"), folder)
 }
 
-async fn write(local: &LocalStack, id: &str, (phase, verdict, at): (&str, Option<&str>, u64)) {
+async fn write(local: &LocalStack, id: &str, phase: &str, verdict: Option<&str>, at: u64) {
     let id = InspectionId::new(id).expect("an id");
     let records = local.records();
     let before = records.read(&id).await.expect("a read");
@@ -50,13 +50,13 @@ async fn counts_follow_every_write() {
     let (local, _folder) = open(Options::default());
     assert_eq!(local.counts().await.unwrap(), []);
     for id in ["a", "b", "c"] {
-        write(&local, id, ("accepted", None, 10_000)).await;
+        write(&local, id, "accepted", None, 10_000).await;
     }
-    write(&local, "a", ("routed", None, 20_000)).await;
-    write(&local, "a", ("done", Some("damaged"), 30_000)).await;
-    write(&local, "b", ("failed", None, 40_000)).await;
+    write(&local, "a", "routed", None, 20_000).await;
+    write(&local, "a", "done", Some("damaged"), 30_000).await;
+    write(&local, "b", "failed", None, 40_000).await;
     // Published: written again, counted once, finished when it was.
-    write(&local, "a", ("done", Some("damaged"), 50_000)).await;
+    write(&local, "a", "done", Some("damaged"), 50_000).await;
     let expected = [
         tally("accepted", None, 1),
         tally("done", Some("damaged"), 1),
@@ -73,9 +73,9 @@ async fn counts_follow_every_write() {
 async fn the_latest_come_first() {
     let (local, _folder) = open(Options::default());
     for id in ["a", "b", "c"] {
-        write(&local, id, ("accepted", None, 10)).await;
+        write(&local, id, "accepted", None, 10).await;
     }
-    write(&local, "a", ("routed", None, 20)).await;
+    write(&local, "a", "routed", None, 20).await;
     let recent = local.recent_records(2).await.unwrap();
     let ids: Vec<&str> = recent.iter().map(|r| r.id.as_str()).collect();
     assert_eq!(ids, ["c", "b"]);

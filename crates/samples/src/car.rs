@@ -199,19 +199,40 @@ impl Car {
 
     /// True on or within `reach` of a head or tail lamp.
     pub(crate) fn is_lamp(&self, x: f32, y: f32, reach: f32) -> bool {
-        self.lamp(x, y).0 < reach
+        self.lamp(x, y).distance < reach
     }
 
-    /// Signed distance to the nearest lamp, and whether it is the tail lamp.
-    pub(crate) fn lamp(&self, x: f32, y: f32) -> (f32, bool) {
+    /// The nearest lamp.
+    pub(crate) fn lamp(&self, x: f32, y: f32) -> Lamp {
         if x < 2.0 {
             let lean = y - 0.7 - (x - 0.3) * 0.22;
             let ends = (x - 0.56 + lean * 0.8).max(-1.0);
-            return (ends.max(lean.abs() - 0.075 + (x - 0.2) * 0.06), false);
+            return Lamp {
+                distance: ends.max(lean.abs() - 0.075 + (x - 0.2) * 0.06),
+                kind: LampKind::Head,
+            };
         }
         let lean = y - 0.86 - (x - 4.1) * 0.1;
-        ((3.98 - x + lean * 0.5).max(lean.abs() - 0.09), true)
+        Lamp {
+            distance: (3.98 - x + lean * 0.5).max(lean.abs() - 0.09),
+            kind: LampKind::Tail,
+        }
     }
+}
+
+/// A lamp, seen from a point.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lamp {
+    /// Signed distance to its outline, negative inside.
+    pub(crate) distance: f32,
+    pub(crate) kind: LampKind,
+}
+
+/// Which lamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LampKind {
+    Head,
+    Tail,
 }
 
 /// 1 at an edge, falling to 0 at `reach` from it.

@@ -1,6 +1,7 @@
 //! The look of the car's side: lacquer over paint, glass, lamps, plastic, seams. How: the sheet metal's tilt
 //! gives a normal, the view is mirrored at it, and the surroundings answer; dents only change the normal.
 
+use crate::car::{Lamp, LampKind};
 use crate::math::{Rgb, Rng, add, blend, fractal, hash, multiply, noise, scale, smooth};
 use crate::scene::Scene;
 use crate::view::PlanePoint;
@@ -87,10 +88,10 @@ pub(crate) fn body(scene: &Scene, point: PlanePoint) -> Rgb {
     if glass > 0.0 {
         colour = blend(colour, window(scene, point), glass);
     }
-    let (lamp, tail) = car.lamp(point.x, point.y);
-    let lit = cover(lamp, point.pixel);
+    let lamp = car.lamp(point.x, point.y);
+    let lit = cover(lamp.distance, point.pixel);
     if lit > 0.0 {
-        colour = blend(colour, lens(scene, point, (lamp, tail)), lit);
+        colour = blend(colour, lens(scene, point, lamp), lit);
     }
     colour
 }
@@ -321,11 +322,12 @@ fn window(scene: &Scene, point: PlanePoint) -> Rgb {
 }
 
 /// A head or tail lamp behind its cover.
-fn lens(scene: &Scene, point: PlanePoint, (distance, tail): (f32, bool)) -> Rgb {
+fn lens(scene: &Scene, point: PlanePoint, lamp: Lamp) -> Rgb {
+    let tail = lamp.kind == LampKind::Tail;
     let facing = facing(scene, point, (if tail { 0.3 } else { -0.3 }, 0.25));
     let mirrored = scene.light.mirrored(facing.mirror.0, facing.mirror.1);
     let ribs = 0.6 + 0.4 * noise(scene.seed ^ 31, point.x * 60.0, point.y * 9.0);
-    let inner = smooth(-0.012, -0.02, distance);
+    let inner = smooth(-0.012, -0.02, lamp.distance);
     let bowl = smooth(
         0.06,
         0.045,

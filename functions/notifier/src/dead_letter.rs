@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One cause a queue.
-pub(crate) fn heard(records: &[Value]) -> Vec<Notification> {
+pub(crate) fn notifications(records: &[Value]) -> Vec<Notification> {
     let mut queues: BTreeMap<&str, usize> = BTreeMap::new();
     for record in records {
         *queues

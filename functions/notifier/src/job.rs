@@ -13,7 +13,7 @@ use walkaround_ports::EndCause;
 const DOCTOR: &str = "walkaround doctor --stack aws";
 
 /// What a failed job means.
-pub(crate) fn heard(event: &Value) -> Notification {
+pub(crate) fn notification(event: &Value) -> Notification {
     let job = &event["detail"];
     match event["detail-type"].as_str() {
         Some("Batch Job State Change") => {}
@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn told(event: &Value) -> Cause {
-        match heard(event) {
+        match notification(event) {
             Notification::Raise(cause) => cause,
             other => panic!("{other:?}"),
         }
@@ -256,11 +256,14 @@ mod tests {
     fn a_reclaimed_instance_and_a_job_that_goes_on_are_not_told() {
         let reclaimed = failed(&json!(137), "Host EC2 (instance i-0123456789abcdef0) terminated.");
         assert_eq!(
-            heard(&reclaimed),
+            notification(&reclaimed),
             Notification::Ignore("a Spot instance that was taken back is no fault")
         );
         let mut running = failed(&json!(1), "");
         running["detail"]["status"] = json!("RUNNING");
-        assert_eq!(heard(&running), Notification::Ignore("a job that did not fail"));
+        assert_eq!(
+            notification(&running),
+            Notification::Ignore("a job that did not fail")
+        );
     }
 }

@@ -1,18 +1,19 @@
-//! Lambda function `notifier`: tells people, by Slack, of failed Batch jobs, dead letters, CloudWatch alarms and
+//! Lambda function `notifier`: notifies people, by Slack, of failed Batch jobs, dead letters, CloudWatch alarms and
 //! budgets: one message a cause in a window, with a link and the first thing to try.
 //!
-//! [`cause`] makes causes of events, [`slack`] sends them. Between them stands an item in the table under the cause's
-//! key: whoever creates it tells, whoever finds it counts. A message that does not arrive is logged with its cause, and
-//! the item ends, so that the next event tells again. Where that may help, the invocation fails, and Lambda hands the
+//! [`event`] makes causes of events, [`slack`] sends them. Between them stands an item in the table under the cause's
+//! key: whoever creates it sends, whoever finds it counts. A message that does not arrive is logged with its cause, and
+//! the item ends, so that the next event is sent again. Where that may help, the invocation fails, and Lambda hands the
 //! event over again.
 //!
 //! Without a webhook causes are logged only. Messages of a dead-letter queue are all answered as failed: they stay
 //! where they are. (Let an alarm watch those queues. As an event source they work too, with
-//! `ReportBatchItemFailures`, and tell again while messages lie there.)
+//! `ReportBatchItemFailures`, and notify again while messages lie there.)
 
 mod arn;
 mod cause;
 mod dead_letter;
+mod event;
 mod job;
 mod slack;
 mod topic;
@@ -35,7 +36,7 @@ use walkaround_settings::aws::ALERT_SECRET;
 
 /// Kept free of the invocation's time, for the answer.
 const ANSWER_MARGIN: Duration = Duration::from_secs(3);
-/// How long an alarm that was told is remembered, to tell its end.
+/// How long an alarm that was sent is remembered, to send its end.
 const TOLD_KEPT: Duration = Duration::from_secs(60 * 24 * 3600);
 
 /// Runs until Lambda ends the process.
@@ -52,23 +53,32 @@ struct Function {
     metrics: Metrics,
     window: Duration,
     secret: Option<String>,
-    /// Read when there is something to tell, and again after a refusal: URLs are changed.
+    /// Read when there is something to send, and again after a refusal: URLs are changed.
     webhook: Mutex<Option<Webhook>>,
 }
 
-/// What became of a cause.
+/// One attempt to send a message.
+#[derive(Clone, Copy)]
+struct Attempt<'a> {
+    /// Time left for it.
+    time: Duration,
+    /// Names the record of the event, the same when that event comes again.
+    mark: &'a str,
+}
+
+/// The result of a cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Told,
-    /// Told before, in this window.
+    Sent,
+    /// Sent before, in this window.
     Counted,
-    /// Not told, nor will be by this event.
+    /// Not sent, nor will be by this event.
     Lost,
-    /// Not told; another try may.
+    /// Not sent; another try may succeed.
     TryAgain,
 }
 
-/// What became of an event.
+/// The result of an event.
 #[derive(Default)]
 struct Tally {
     told: u32,
@@ -109,7 +119,7 @@ impl Function {
 
     async fn handle(&self, event: &Value, context: &Context) -> Result<Value, lambda_runtime::Error> {
         let span = info_span!("invocation", request_id = context.request_id);
-        let tally = self.tell_all(event, context).instrument(span).await;
+        let tally = self.notify_all(event, context).instrument(span).await;
         self.metrics.property("RequestId", context.request_id.clone());
         self.metrics.flush();
         if let Some(kept) = kept_messages(event) {
@@ -121,17 +131,20 @@ impl Function {
         Ok(tally.answer(None))
     }
 
-    async fn tell_all(&self, event: &Value, context: &Context) -> Tally {
+    async fn notify_all(&self, event: &Value, context: &Context) -> Tally {
         let mut tally = Tally::default();
-        for (nth, heard) in cause::heard(event).into_iter().enumerate() {
+        for (nth, notification) in event::notifications(event).into_iter().enumerate() {
             let left = time_left(context.deadline, self.clock.now());
             // The same when this event comes again, another one for a second record of the same cause.
             let mark = format!("{}/{nth}", context.request_id);
-            let at = (left.saturating_sub(ANSWER_MARGIN), mark.as_str());
-            match heard {
+            let attempt = Attempt {
+                time: left.saturating_sub(ANSWER_MARGIN),
+                mark: &mark,
+            };
+            match notification {
                 Notification::Ignore(why) => tally.nothing.push(why),
-                Notification::Raise(cause) => tally.add(self.tell(&cause, at).await),
-                Notification::Resolve { of, cause } => match self.tell_end(&of, &cause, at).await {
+                Notification::Raise(cause) => tally.add(self.raise(&cause, attempt).await),
+                Notification::Resolve { of, cause } => match self.resolve(&of, &cause, attempt).await {
                     Some(outcome) => tally.add(outcome),
                     None => tally.nothing.push("the end of an alarm that was not told"),
                 },
@@ -147,9 +160,10 @@ impl Function {
         tally
     }
 
-    /// Tells a cause, unless it was told in this window. Whose invocation ended before it had told anybody is invoked
-    /// again with the same request id, and then finds its own mark: that is no telling.
-    async fn tell(&self, cause: &Cause, (time, mark): (Duration, &str)) -> Outcome {
+    /// Sends a cause, unless it was sent in this window. An invocation that ended before it had sent anything is
+    /// repeated with the same request id, and then finds its own mark: that does not count as sent.
+    async fn raise(&self, cause: &Cause, attempt: Attempt<'_>) -> Outcome {
+        let Attempt { time, mark } = attempt;
         let item = window_item(&cause.key);
         match self.state.put_if_absent(&item, mark, self.window).await {
             Ok(PutIfAbsent::Exists(by)) if by != mark => {
@@ -159,7 +173,7 @@ impl Function {
             }
             Ok(_) => {}
             // Better twice than never.
-            Err(error) => warn!(%error, "whether this was told before is not known"),
+            Err(error) => warn!(%error, "whether this was sent before is not known"),
         }
         let sent = self.send(cause, time).await;
         self.metrics.alert(sent.is_ok());
@@ -169,7 +183,7 @@ impl Function {
                 self.remember(&told_item(&cause.key), &cause.title, TOLD_KEPT)
                     .await;
             }
-            return Outcome::Told;
+            return Outcome::Sent;
         };
         error!(
             key = cause.key,
@@ -188,16 +202,16 @@ impl Function {
         }
     }
 
-    /// Tells the end of a cause, if its beginning was told. From then on its next beginning is told at once: the last
-    /// message must be what is.
-    async fn tell_end(&self, of: &str, cause: &Cause, at: (Duration, &str)) -> Option<Outcome> {
+    /// Sends the end of a cause, if its beginning was sent. From then on its next beginning is sent at once: the last
+    /// message must show the present state.
+    async fn resolve(&self, of: &str, cause: &Cause, attempt: Attempt<'_>) -> Option<Outcome> {
         match self.state.read(&told_item(of)).await {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            Err(error) => warn!(%error, "whether the beginning was told is not known"),
+            Err(error) => warn!(%error, "whether the beginning was sent is not known"),
         }
-        let outcome = self.tell(cause, at).await;
-        if outcome == Outcome::Told {
+        let outcome = self.raise(cause, attempt).await;
+        if outcome == Outcome::Sent {
             self.forget(&told_item(of)).await;
             self.forget(&window_item(of)).await;
         }
@@ -237,7 +251,7 @@ impl Function {
 
     async fn remember(&self, item: &str, body: &str, keep_for: Duration) {
         if let Err(error) = self.state.write(item, body, keep_for).await {
-            warn!(%error, "what was told cannot be remembered");
+            warn!(%error, "what was sent cannot be remembered");
         }
     }
 
@@ -250,7 +264,7 @@ impl Function {
 impl Tally {
     fn add(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Told => self.told += 1,
+            Outcome::Sent => self.told += 1,
             Outcome::Counted => self.counted += 1,
             Outcome::Lost => self.failed += 1,
             Outcome::TryAgain => {

@@ -12,7 +12,7 @@ const DOCTOR: &str = "walkaround doctor --stack aws";
 const BUDGETS: &str = "https://console.aws.amazon.com/billing/home#/budgets";
 
 /// What one notification means.
-pub(crate) fn heard(sns: &Value) -> Notification {
+pub(crate) fn notification(sns: &Value) -> Notification {
     let text = |name: &str| sns[name].as_str().unwrap_or_default();
     let message: Option<Value> = serde_json::from_str(text("Message")).ok();
     match message {
@@ -234,9 +234,9 @@ mod tests {
         ] {
             let trigger = json!({"Namespace": namespace, "MetricName": metric});
             let alarm = json!({"AlarmName": "a", "NewStateValue": "ALARM", "Trigger": trigger});
-            let heard = heard(&json!({"Message": alarm.to_string()}));
-            let Notification::Raise(cause) = heard else {
-                panic!("{heard:?}")
+            let notification = notification(&json!({"Message": alarm.to_string()}));
+            let Notification::Raise(cause) = notification else {
+                panic!("{notification:?}")
             };
             assert!(cause.what.contains(meaning), "{metric}: {cause:?}");
             assert!(cause.first_step.contains(first_step), "{metric}: {cause:?}");
@@ -248,7 +248,7 @@ mod tests {
         let failed = json!({"requestContext": {"condition": "RetriesExhausted", "approximateInvokeCount": 3,
             "functionArn": "arn:aws:lambda:eu-central-1:111122223333:function:stage-notifier:$LATEST"},
             "requestPayload": {"photo": "hush"}, "responsePayload": {"errorMessage": "no webhook"}});
-        let Notification::Raise(cause) = heard(&json!({"Message": failed.to_string()})) else {
+        let Notification::Raise(cause) = notification(&json!({"Message": failed.to_string()})) else {
             panic!("it is told")
         };
         assert_eq!(cause.key, "function/stage-notifier/RetriesExhausted");
@@ -260,7 +260,7 @@ mod tests {
     fn a_note_of_another_kind_is_told_without_its_body() {
         let sns = json!({"Message": "{\"photo\": \"hush\"}", "Subject": "Hello",
             "TopicArn": "arn:aws:sns:eu-central-1:111122223333:alarms"});
-        let Notification::Raise(cause) = heard(&sns) else {
+        let Notification::Raise(cause) = notification(&sns) else {
             panic!("it is told")
         };
         assert!(
@@ -274,7 +274,7 @@ mod tests {
     fn an_alarm_without_data_is_not_told() {
         let alarm = json!({"AlarmName": "a", "NewStateValue": "INSUFFICIENT_DATA"}).to_string();
         assert_eq!(
-            heard(&json!({"Message": alarm})),
+            notification(&json!({"Message": alarm})),
             Notification::Ignore("an alarm without data")
         );
     }

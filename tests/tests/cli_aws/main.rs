@@ -87,11 +87,11 @@ impl Bench {
 
     /// Stores a record as a worker would, with its marked picture.
     fn store(&self, id: &str, phase: &Phase, vehicle: &str) {
-        self.store_of((id, &format!("{id}.jpg")), phase, vehicle);
+        self.store_of(id, &format!("{id}.jpg"), phase, vehicle);
     }
 
     /// The same of the photo under a key.
-    fn store_of(&self, (id, photo): (&str, &str), phase: &Phase, vehicle: &str) {
+    fn store_of(&self, id: &str, photo: &str, phase: &Phase, vehicle: &str) {
         let now = SystemClock::new().now();
         let at = BlobAddress {
             bucket: "results".to_owned(),
@@ -104,7 +104,7 @@ impl Bench {
             bytes: 7,
             content_type: "image/jpeg".to_owned(),
         };
-        let inspection = inspection((id, photo), phase, (vehicle, now), overlay);
+        let inspection = inspection(id, photo, phase, vehicle, now, overlay);
         let record = StoredRecord {
             id: inspection.request.id.clone(),
             version: 0,
@@ -131,9 +131,11 @@ impl Bench {
 }
 
 fn inspection(
-    (id, photo): (&str, &str),
+    id: &str,
+    photo: &str,
     phase: &Phase,
-    (vehicle, now): (&str, Timestamp),
+    vehicle: &str,
+    now: Timestamp,
     overlay: BlobRef,
 ) -> Inspection {
     let photo = PhotoRef::S3 {

@@ -65,7 +65,7 @@ fn photos_whose_results_are_there_are_already_known() {
     let id = sent[0]["inspection_id"].as_str().unwrap();
     let stored = sent[0]["photo"].as_str().unwrap();
     let key = stored.strip_prefix("s3://photos/").unwrap();
-    bench.store_of((id, key), &done(Verdict::Clean), "car-1");
+    bench.store_of(id, key, &done(Verdict::Clean), "car-1");
     let again = bench
         .names
         .run(&[submit.as_slice(), &["--wait", "--timeout", "20"]].concat());

@@ -12,8 +12,8 @@ use walkaround_emulators::{ACCOUNT, Moto, REGION};
 use walkaround_tests::lane::leave_lane_state;
 use walkaround_tests::places;
 
-/// Calls an emulator in its own words: the clients for these few calls would be crates of their own.
-fn call(endpoint: &str, (service, method, path): (&str, &str, &str), body: &Value) -> Value {
+/// Calls an emulator without a client: the clients for these few calls would be crates of their own.
+fn call(endpoint: &str, service: &str, method: &str, path: &str, body: &Value) -> Value {
     let (kind, body) = match body {
         Value::String(form) => ("application/x-www-form-urlencoded", form.clone()),
         other => ("application/json", other.to_string()),
@@ -38,9 +38,9 @@ fn call(endpoint: &str, (service, method, path): (&str, &str, &str), body: &Valu
 /// Batch, Lambda and the bundle of a stack that is in order; the id of triage's event source.
 fn make(endpoint: &str, names: &Names) -> String {
     let role = "Action=CreateRole&Version=2010-05-08&RoleName=role&AssumeRolePolicyDocument=%7B%7D";
-    call(endpoint, ("iam", "POST", "/"), &json!(role));
+    call(endpoint, "iam", "POST", "/", &json!(role));
     let role = format!("arn:aws:iam::{ACCOUNT}:role/role");
-    let batch = |name: &str, body: Value| call(endpoint, ("batch", "POST", &format!("/v1/{name}")), &body);
+    let batch = |name: &str, body: Value| call(endpoint, "batch", "POST", &format!("/v1/{name}"), &body);
     let environment = batch(
         "createcomputeenvironment",
         json!({"computeEnvironmentName": "workers", "type": "UNMANAGED", "state": "ENABLED", "serviceRole": role}),
@@ -59,13 +59,17 @@ fn make(endpoint: &str, names: &Names) -> String {
     let zip = "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA==";
     call(
         endpoint,
-        ("lambda", "POST", "/2015-03-31/functions"),
+        "lambda",
+        "POST",
+        "/2015-03-31/functions",
         &json!({"FunctionName": "triage", "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": role,
                 "Code": {"ZipFile": zip}}),
     );
     let source = call(
         endpoint,
-        ("lambda", "POST", "/2015-03-31/event-source-mappings"),
+        "lambda",
+        "POST",
+        "/2015-03-31/event-source-mappings",
         &json!({"FunctionName": "triage", "Enabled": true,
                 "EventSourceArn": format!("arn:aws:sqs:{REGION}:{ACCOUNT}:intake")}),
     );
@@ -262,12 +266,14 @@ fn planted_causes_on_aws_are_named() {
     // What was broken in the account.
     let disable = json!({"Enabled": false});
     let path = format!("/2015-03-31/event-source-mappings/{source}");
-    call(&endpoint, ("lambda", "PUT", &path), &disable);
+    call(&endpoint, "lambda", "PUT", &path, &disable);
     fails(&names, "triage function", "disabled");
     let disable = json!({"computeEnvironment": "workers", "state": "DISABLED"});
     call(
         &endpoint,
-        ("batch", "POST", "/v1/updatecomputeenvironment"),
+        "batch",
+        "POST",
+        "/v1/updatecomputeenvironment",
         &disable,
     );
     fails(&names, "environment workers", "disabled");

@@ -60,9 +60,9 @@ impl Place {
             let folder = tempfile::TempDir::new().unwrap();
             let literal = folder.path().join("gpu.yaml");
             std::fs::write(&literal, body).unwrap();
-            deploy((&self.runtime, &self.endpoint), &literal, template, &all)
+            deploy(&self.runtime, &self.endpoint, &literal, template, &all)
         } else {
-            deploy((&self.runtime, &self.endpoint), &path, template, &all)
+            deploy(&self.runtime, &self.endpoint, &path, template, &all)
         };
         self.outputs.extend(outputs);
     }
@@ -70,7 +70,7 @@ impl Place {
     /// A template that cannot be made; what failed in it, once nothing more is under way, and the stack is gone.
     pub(crate) fn refused(&mut self, name: &str, template: &str) -> String {
         let all = [("Prefix", PREFIX), ("DeletionProtection", "false")];
-        fails((&self.runtime, &self.endpoint), template, name, &all)
+        fails(&self.runtime, &self.endpoint, template, name, &all)
     }
 
     /// An output.

@@ -1,5 +1,6 @@
 //! Keys and digests of objects.
 
+use crate::fault::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -9,16 +10,13 @@ use walkaround_ports::{BlobAddress, PortError, PortErrorKind};
 const KEY_BYTES_MAX: usize = 1024;
 /// Key of our own metadata (`x-amz-meta-sha256`) with the digest in hexadecimal.
 pub(super) const META_SHA256: &str = "sha256";
-/// Where in the code a call stands: port and operation.
-pub(super) type At = (&'static str, &'static str);
-
 /// Keys have 1 to 1,024 bytes; the rest is for S3 to say.
-pub(super) fn check_key(at: &BlobAddress, call: At) -> Result<(), PortError> {
+pub(super) fn check_key(at: &BlobAddress, call: Call) -> Result<(), PortError> {
     if (1..=KEY_BYTES_MAX).contains(&at.key.len()) {
         return Ok(());
     }
     let detail = format!("a key of {} bytes: 1 to {KEY_BYTES_MAX}", at.key.len());
-    Err(PortError::new(call, PortErrorKind::Invalid, detail))
+    Err(call.error(PortErrorKind::Invalid, detail))
 }
 
 pub(super) fn sha256_of(bytes: &[u8]) -> [u8; 32] {

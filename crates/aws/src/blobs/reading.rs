@@ -3,8 +3,8 @@
 //! The SDK retries until an answer begins, and gives up a body that stalls. A body that breaks off is `Unavailable`: the
 //! caller tries again. The time-outs of a call end with the first byte, so a body has one of its own.
 
-use super::checks::{At, known_sha256};
-use crate::fault::port_error;
+use super::checks::known_sha256;
+use crate::fault::{Call, port_error};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -27,17 +27,18 @@ const FILE_BYTES_MAX: u64 = 16 << 30;
 /// What is set aside at first for a body whose size S3 has told.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
-/// What all readings of one object share: for errors.
-struct Reading<'a> {
-    at: &'a BlobAddress,
-    version: Option<&'a str>,
-    call: At,
-    bytes_max: u64,
+/// One download: which object, its bound, and the operation that errors name.
+pub(super) struct Reading<'a> {
+    pub(super) at: &'a BlobAddress,
+    /// A version of the object; the current one where there is none.
+    pub(super) version: Option<&'a str>,
+    pub(super) call: Call,
+    pub(super) bytes_max: u64,
 }
 
 impl Reading<'_> {
     fn error(&self, kind: PortErrorKind, detail: &str) -> PortError {
-        PortError::new(self.call, kind, format!("{}: {detail}", self.at))
+        self.call.error(kind, format!("{}: {detail}", self.at))
     }
 
     fn too_large(&self, bytes: u64) -> PortError {
@@ -90,18 +91,8 @@ fn names_checksum(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |e| e.source()).any(|e| e.to_string().contains("checksum"))
 }
 
-/// All bytes of an object, or of a version of it, at most so many.
-pub(super) async fn whole(
-    client: &Client,
-    (at, version): (&BlobAddress, Option<&str>),
-    (bytes_max, call): (u64, At),
-) -> Result<Vec<u8>, PortError> {
-    let reading = Reading {
-        at,
-        version,
-        call,
-        bytes_max,
-    };
+/// All bytes of an object, or of a version of it.
+pub(super) async fn whole(client: &Client, reading: &Reading<'_>) -> Result<Vec<u8>, PortError> {
     let mut answer = reading.begin(client).await?;
     let known = known_sha256(answer.checksum_sha256(), answer.metadata());
     let announced = u64::try_from(answer.content_length().unwrap_or_default()).unwrap_or_default();
@@ -114,7 +105,7 @@ pub(super) async fn whole(
         }
         Ok(())
     };
-    in_time(&reading, WHOLE_MAX, read).await?;
+    in_time(reading, WHOLE_MAX, read).await?;
     match known {
         Some(known) if known != super::checks::sha256_of(&whole) => Err(reading.other_bytes()),
         _ => Ok(whole),
@@ -125,12 +116,13 @@ pub(super) async fn whole(
 pub(super) async fn to_file(
     client: &Client,
     at: &BlobAddress,
-    (expect_sha256, into): (&[u8; 32], &Path),
+    expect_sha256: &[u8; 32],
+    into: &Path,
 ) -> Result<(), PortError> {
     let reading = Reading {
         at,
         version: None,
-        call: ("blobs", "download"),
+        call: Call::new("blobs", "download"),
         bytes_max: FILE_BYTES_MAX,
     };
     let answer = reading.begin(client).await?;
@@ -141,7 +133,10 @@ pub(super) async fn to_file(
             io::ErrorKind::NotFound => PortErrorKind::Invalid,
             _ => PortErrorKind::Unavailable,
         };
-        PortError::new(reading.call, kind, format!("{}: {error}", into.display())).caused_by(error)
+        reading
+            .call
+            .error(kind, format!("{}: {error}", into.display()))
+            .caused_by(error)
     };
     let folder = into
         .parent()

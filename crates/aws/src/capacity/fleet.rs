@@ -1,7 +1,7 @@
 //! Jobs listed, described, and read as workers.
 
 use super::BatchCapacity;
-use crate::fault::{one_line, port_error};
+use crate::fault::{Call, one_line, port_error};
 use aws_sdk_batch::types::{JobDetail, JobStatus, JobSummary, KeyValuesPair};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const ENDED_TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Most jobs of one `DescribeJobs`.
 const DESCRIBE_MAX: usize = 100;
 
-const AT: (&str, &str) = ("capacity", "fleet");
+const AT: Call = Call::new("capacity", "fleet");
 
 /// Which jobs one listing answers.
 enum Which {
@@ -45,7 +45,7 @@ impl BatchCapacity {
             let (jobs, more) = self.list(&which, LIVE_PAGES_MAX).await?;
             if more {
                 let detail = format!("{}: more than {LIVE_PAGES_MAX} pages of live jobs", self.what());
-                return Err(PortError::new(AT, PortErrorKind::Invalid, detail));
+                return Err(AT.error(PortErrorKind::Invalid, detail));
             }
             ids.extend(jobs.into_iter().filter_map(|job| job.job_id));
         }
@@ -91,11 +91,7 @@ impl BatchCapacity {
     }
 
     /// At most [`DESCRIBE_MAX`] jobs in full, those of other names left out.
-    pub(super) async fn describe(
-        &self,
-        at: (&'static str, &'static str),
-        ids: &[String],
-    ) -> Result<Vec<JobDetail>, PortError> {
+    pub(super) async fn describe(&self, at: Call, ids: &[String]) -> Result<Vec<JobDetail>, PortError> {
         let describe = self.client.describe_jobs().set_jobs(Some(ids.to_vec()));
         let answer = describe
             .send()

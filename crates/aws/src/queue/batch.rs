@@ -1,6 +1,7 @@
 //! Batches of SQS: cutting them, and putting each answer where it belongs.
 
-use super::{At, entry_kind};
+use super::entry_kind;
+use crate::fault::Call;
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use walkaround_ports::{PortError, PortErrorKind};
 
@@ -34,11 +35,11 @@ pub(super) struct Answers<T> {
     answered: bool,
     /// Why later batches are not sent.
     stopped: Option<(PortErrorKind, String)>,
-    at: At,
+    at: Call,
 }
 
 impl<T> Answers<T> {
-    pub(super) fn new(at: At, count: usize) -> Self {
+    pub(super) fn new(at: Call, count: usize) -> Self {
         Self {
             slots: std::iter::repeat_with(|| None).take(count).collect(),
             answered: false,
@@ -59,7 +60,7 @@ impl<T> Answers<T> {
         };
         for &place in places {
             let detail = format!("not tried after an earlier batch failed: {detail}");
-            self.put(place, Err(PortError::new(self.at, kind, detail)));
+            self.put(place, Err(self.at.error(kind, detail)));
         }
         false
     }
@@ -80,10 +81,7 @@ impl<T> Answers<T> {
             Err(error) if !self.answered => return Err(error),
             Err(error) => {
                 for &place in places {
-                    self.put(
-                        place,
-                        Err(PortError::new(self.at, error.kind, error.detail.clone())),
-                    );
+                    self.put(place, Err(self.at.error(error.kind, error.detail.clone())));
                 }
                 self.stopped = Some((error.kind, error.detail));
             }
@@ -93,13 +91,7 @@ impl<T> Answers<T> {
 
     pub(super) fn finish(self) -> Vec<Result<T, PortError>> {
         let at = self.at;
-        let unanswered = || {
-            Err(PortError::new(
-                at,
-                PortErrorKind::Unavailable,
-                "the service did not answer for it",
-            ))
-        };
+        let unanswered = || Err(at.error(PortErrorKind::Unavailable, "the service did not answer for it"));
         self.slots
             .into_iter()
             .map(|slot| slot.unwrap_or_else(unanswered))
@@ -110,7 +102,8 @@ impl<T> Answers<T> {
 /// The answers of one batch in the order of its entries, whose ids are their places. `outcome_of` says which failures
 /// are outcomes.
 pub(super) fn by_entry<'a, T>(
-    (at, count): (At, usize),
+    at: Call,
+    count: usize,
     successful: impl Iterator<Item = (&'a str, T)>,
     failed: &[BatchResultErrorEntry],
     outcome_of: impl Fn(&BatchResultErrorEntry) -> Option<T>,
@@ -134,10 +127,10 @@ fn place_of(id: &str, count: usize) -> Option<usize> {
     id.parse().ok().filter(|place| *place < count)
 }
 
-fn entry_error(at: At, entry: &BatchResultErrorEntry) -> PortError {
+fn entry_error(at: Call, entry: &BatchResultErrorEntry) -> PortError {
     let kind = entry_kind(entry.code(), entry.sender_fault());
     let detail = format!("{}: {}", entry.code(), entry.message().unwrap_or("no message"));
-    PortError::new(at, kind, detail)
+    at.error(kind, detail)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! The rules are those of <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> and
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 
-use super::{At, whole_seconds};
+use super::whole_seconds;
+use crate::fault::Call;
 use aws_sdk_sqs::types::{
     Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
     MessageSystemAttributeValue, SendMessageBatchRequestEntry,
@@ -27,9 +28,9 @@ const RECEIPT_BYTES_MAX: usize = 4096;
 const STRING: &str = "String";
 
 /// What SQS would refuse, and with it the whole batch.
-pub(super) fn check_message(message: &OutMessage, at: At) -> Result<(), PortError> {
+pub(super) fn check_message(message: &OutMessage, at: Call) -> Result<(), PortError> {
     match fault_of(message) {
-        Some(detail) => Err(PortError::new(at, PortErrorKind::Invalid, detail)),
+        Some(detail) => Err(at.error(PortErrorKind::Invalid, detail)),
         None => Ok(()),
     }
 }
@@ -111,7 +112,7 @@ pub(super) fn may_be_receipt(text: &str) -> bool {
 }
 
 /// An entry of a batch; its id is its place.
-pub(super) fn entry((place, message): (usize, OutMessage)) -> SendMessageBatchRequestEntry {
+pub(super) fn entry(place: usize, message: OutMessage) -> SendMessageBatchRequestEntry {
     let mut entry = SendMessageBatchRequestEntry::builder().id(place.to_string());
     if !message.delay.is_zero() {
         entry = entry.delay_seconds(whole_seconds(message.delay));
@@ -234,13 +235,13 @@ mod tests {
     #[test]
     fn trace_header_travels_apart_and_a_broken_one_does_not() {
         let header = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
-        let sent = entry((3, message("a", &[(TRACE_ATTRIBUTE, header), ("k", "v")])));
+        let sent = entry(3, message("a", &[(TRACE_ATTRIBUTE, header), ("k", "v")]));
         assert_eq!(sent.id(), "3");
         assert_eq!(sent.message_attributes().map(|a| a.len()), Some(1));
         let system = sent.message_system_attributes().expect("system attributes");
         let value = &system[&MessageSystemAttributeNameForSends::AwsTraceHeader];
         assert_eq!(value.string_value(), Some(header));
-        let sent = entry((0, message("a", &[(TRACE_ATTRIBUTE, "what ever")])));
+        let sent = entry(0, message("a", &[(TRACE_ATTRIBUTE, "what ever")]));
         assert!(sent.message_system_attributes().is_none() && sent.message_attributes().is_none());
     }
 }

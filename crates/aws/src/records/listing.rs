@@ -5,11 +5,11 @@
 //! skip nor repeat a record whatever is written in between. The records themselves are read by key, consistently,
 //! a hundred at a time; one that no longer is what the query asks for is left out: the index lags behind.
 
+use super::DynamoRecords;
 use super::item::{Item, text, text_of};
 use super::stored::{SHARDS, day_shard, from_item, outcome_shard, record_key};
 use super::table::{BY_DAY, BY_OUTCOME, BY_RESERVATION, BY_VEHICLE, IndexDefinition};
-use super::{At, DynamoRecords};
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use aws_sdk_dynamodb::types::{KeysAndAttributes, Select};
 use std::collections::{BTreeMap, HashMap};
 use walkaround_domain::Verdict;
@@ -28,7 +28,7 @@ const COUNT_QUERIES_MAX: usize = 2000;
 /// Phases that have no verdict; `done` only where something wrote one without.
 const PHASES: [&str; 4] = ["accepted", "routed", "done", "failed"];
 
-const AT: At = ("records", "list");
+const AT: Call = Call::new("records", "list");
 
 /// Where a query looks.
 struct Place {
@@ -104,7 +104,7 @@ impl Cursor {
 
     /// Tokens come back from outside: what is none must not become a key.
     fn parse(token: &str, partitions: usize) -> Result<Self, PortError> {
-        let wrong = || PortError::new(AT, PortErrorKind::Invalid, "not a token of an earlier page");
+        let wrong = || AT.error(PortErrorKind::Invalid, "not a token of an earlier page");
         let (partition, sort) = token.split_once(' ').ok_or_else(wrong)?;
         let partition = partition.parse().map_err(|_| wrong())?;
         if partition >= partitions {
@@ -224,7 +224,7 @@ impl DynamoRecords {
             let (items, left) = self.get_round(keys).await?;
             if items.is_empty() && !left.is_empty() {
                 let detail = format!("{}: the service leaves out every key", self.what());
-                return Err(PortError::new(AT, PortErrorKind::Throttled, detail));
+                return Err(AT.error(PortErrorKind::Throttled, detail));
             }
             for item in items {
                 let record = from_item(&item).map_err(|why| self.corrupt(AT, &why))?;
@@ -234,7 +234,7 @@ impl DynamoRecords {
         }
         if !keys.is_empty() {
             let detail = format!("{}: keys left out after {GET_ROUNDS_MAX} rounds", self.what());
-            return Err(PortError::new(AT, PortErrorKind::Throttled, detail));
+            return Err(AT.error(PortErrorKind::Throttled, detail));
         }
         Ok(ids.into_iter().filter_map(|id| records.remove(id)).collect())
     }
@@ -245,7 +245,7 @@ impl DynamoRecords {
             .set_keys(Some(keys))
             .consistent_read(true)
             .build()
-            .map_err(|e| PortError::new(AT, PortErrorKind::Invalid, e.to_string()))?;
+            .map_err(|e| AT.error(PortErrorKind::Invalid, e.to_string()))?;
         let answer = self
             .client
             .batch_get_item()
@@ -285,7 +285,7 @@ impl DynamoRecords {
     }
 
     async fn count(&self, partition: &str, queries_left: &mut usize) -> Result<u64, PortError> {
-        let at = ("records", "counts");
+        let at = Call::new("records", "counts");
         let (mut count, mut from) = (0, None);
         while *queries_left > 0 {
             *queries_left -= 1;
@@ -307,7 +307,7 @@ impl DynamoRecords {
             }
         }
         let detail = format!("a day of more records than {COUNT_QUERIES_MAX} queries count");
-        Err(PortError::new(at, PortErrorKind::Invalid, detail))
+        Err(at.error(PortErrorKind::Invalid, detail))
     }
 }
 

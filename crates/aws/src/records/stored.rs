@@ -66,7 +66,8 @@ fn shard_of(id: &str) -> u64 {
 /// The item of a record with its new version and the token of this write; why it cannot be stored otherwise.
 pub(super) fn to_item(
     record: &StoredRecord,
-    (version, token): (u64, &str),
+    version: u64,
+    token: &str,
     keep_for: Option<Duration>,
 ) -> Result<Item, String> {
     let (id, keys) = (record.id.as_str(), &record.keys);
@@ -196,7 +197,7 @@ mod tests {
             (noise(PLAIN_BYTES_MAX), false),
             (noise(PLAIN_BYTES_MAX + 1), true),
         ] {
-            let item = to_item(&record(body.clone()), (1, "t"), None).unwrap();
+            let item = to_item(&record(body.clone()), 1, "t", None).unwrap();
             assert_eq!(item.contains_key("body_gzip"), packed);
             assert_eq!(from_item(&item).unwrap().body, body);
         }
@@ -204,15 +205,15 @@ mod tests {
 
     #[test]
     fn a_body_beyond_either_bound_is_refused_by_name() {
-        let long = to_item(&record("x".repeat(RECORD_BYTES_MAX + 1)), (1, "t"), None).unwrap_err();
+        let long = to_item(&record("x".repeat(RECORD_BYTES_MAX + 1)), 1, "t", None).unwrap_err();
         assert!(long.contains("1048577 bytes, at most 1048576"), "{long}");
-        let dense = to_item(&record(noise(RECORD_BYTES_MAX)), (1, "t"), None).unwrap_err();
+        let dense = to_item(&record(noise(RECORD_BYTES_MAX)), 1, "t", None).unwrap_err();
         assert!(dense.ends_with("packed, at most 358400"), "{dense}");
     }
 
     #[test]
     fn a_packed_body_that_grows_beyond_the_bound_is_refused() {
-        let mut item = to_item(&record(noise(PLAIN_BYTES_MAX + 1)), (1, "t"), None).unwrap();
+        let mut item = to_item(&record(noise(PLAIN_BYTES_MAX + 1)), 1, "t", None).unwrap();
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         encoder.write_all(&vec![b' '; RECORD_BYTES_MAX + 1]).unwrap();
         let bomb = AttributeValue::B(Blob::new(encoder.finish().unwrap()));
@@ -234,9 +235,9 @@ mod tests {
     #[test]
     fn an_item_goes_no_earlier_than_it_may() {
         let day = Duration::from_secs(86_400);
-        let item = to_item(&record(String::new()), (1, "t"), Some(day)).unwrap();
+        let item = to_item(&record(String::new()), 1, "t", Some(day)).unwrap();
         assert_eq!(number_of(&item, "expires_at"), Some(1_795_305_601 + 86_400));
-        let forever = to_item(&record(String::new()), (1, "t"), None).unwrap();
+        let forever = to_item(&record(String::new()), 1, "t", None).unwrap();
         assert!(!forever.contains_key("expires_at"));
     }
 }

@@ -13,7 +13,7 @@
 //!
 //! All key attributes are texts. Indexes are sparse: only records have their attributes.
 
-use crate::fault::port_error;
+use crate::fault::{Call, port_error};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -86,10 +86,10 @@ const fn index(name: &'static str, partition: &'static str, sort: &'static str) 
 /// # Errors
 /// [`PortError`] of `records.create_table`.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), PortError> {
-    let at = ("records", "create_table");
+    let at = Call::new("records", "create_table");
     let what = format!("table {name}");
-    let request = request(client, name)
-        .map_err(|e| PortError::new(at, PortErrorKind::Invalid, format!("{what}: {e}")))?;
+    let request =
+        request(client, name).map_err(|e| at.error(PortErrorKind::Invalid, format!("{what}: {e}")))?;
     match request.send().await {
         Ok(_) => {}
         Err(SdkError::ServiceError(e)) if e.err().is_resource_in_use_exception() => return Ok(()),
@@ -101,13 +101,13 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), PortError> 
             "{what}: not there {} s after its creation",
             CREATE_WAIT_MAX.as_secs()
         );
-        PortError::new(at, PortErrorKind::Unavailable, detail)
+        at.error(PortErrorKind::Unavailable, detail)
     })?;
     let ttl = TimeToLiveSpecification::builder()
         .enabled(true)
         .attribute_name(TABLE.ttl_attribute)
         .build()
-        .map_err(|e| PortError::new(at, PortErrorKind::Invalid, format!("{what}: {e}")))?;
+        .map_err(|e| at.error(PortErrorKind::Invalid, format!("{what}: {e}")))?;
     let ttl = client
         .update_time_to_live()
         .table_name(name)

@@ -1,6 +1,7 @@
 //! The two documents of the registry, as JSON, and the words that keys are made of.
 
-use super::{At, FILES};
+use super::FILES;
+use crate::fault::Call;
 use serde_json::{Value, json};
 use walkaround_domain::{Timestamp, hex};
 use walkaround_ports::{PortError, PortErrorKind};
@@ -94,7 +95,7 @@ pub(super) fn plain(word: &str) -> bool {
 }
 
 /// A name or version: it becomes part of a key and of a folder.
-pub(super) fn check_word(word: &str, at: At) -> Result<(), PortError> {
+pub(super) fn check_word(word: &str, at: Call) -> Result<(), PortError> {
     let fits = (1..=NAME_BYTES_MAX).contains(&word.len()) && plain(word);
     if fits {
         return Ok(());
@@ -103,16 +104,16 @@ pub(super) fn check_word(word: &str, at: At) -> Result<(), PortError> {
         "`{}` is no name of a bundle or version: 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
         word.chars().take(80).collect::<String>().escape_default()
     );
-    Err(PortError::new(at, PortErrorKind::Invalid, detail))
+    Err(at.error(PortErrorKind::Invalid, detail))
 }
 
 /// A file of a bundle: it becomes part of a key and of a path.
-pub(super) fn check_file(name: &str, at: At) -> Result<(), PortError> {
+pub(super) fn check_file(name: &str, at: Call) -> Result<(), PortError> {
     if plain(name) && name != FILES {
         return Ok(());
     }
     let detail = format!("`{}`: no name for a file of a bundle", name.escape_default());
-    Err(PortError::new(at, PortErrorKind::Invalid, detail))
+    Err(at.error(PortErrorKind::Invalid, detail))
 }
 
 fn word(value: &Value) -> Option<String> {

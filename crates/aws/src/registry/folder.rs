@@ -3,7 +3,8 @@
 //! Files of gigabytes are read where nothing else waits for it: a worker goes on beating while its next bundle is checked.
 
 use super::documents::{FileEntry, check_file};
-use super::{At, FILE_BYTES_MAX, FILES_MAX};
+use super::{FILE_BYTES_MAX, FILES_MAX};
+use crate::fault::Call;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_ports::{PortError, PortErrorKind};
@@ -12,8 +13,8 @@ use walkaround_ports::{PortError, PortErrorKind};
 ///
 /// # Errors
 /// `Invalid`: a link, a name, too many or too large files, an unreadable folder.
-pub(super) async fn files_of(folder: &Path, at: At) -> Result<Vec<String>, PortError> {
-    let invalid = |detail: String| PortError::new(at, PortErrorKind::Invalid, detail);
+pub(super) async fn files_of(folder: &Path, at: Call) -> Result<Vec<String>, PortError> {
+    let invalid = |detail: String| at.error(PortErrorKind::Invalid, detail);
     let mut names = Vec::new();
     let unread = |e: std::io::Error| unreadable(folder, &e, at);
     let mut entries = tokio::fs::read_dir(folder).await.map_err(unread)?;
@@ -45,7 +46,7 @@ pub(super) async fn files_of(folder: &Path, at: At) -> Result<Vec<String>, PortE
 }
 
 /// The bytes of a file, at most [`FILE_BYTES_MAX`] as [`files_of`] saw it.
-pub(super) async fn read(path: &Path, at: At) -> Result<Vec<u8>, PortError> {
+pub(super) async fn read(path: &Path, at: Call) -> Result<Vec<u8>, PortError> {
     tokio::fs::read(path).await.map_err(|e| unreadable(path, &e, at))
 }
 
@@ -61,20 +62,20 @@ pub(super) async fn fits(path: PathBuf, file: FileEntry) -> bool {
 }
 
 /// Makes a folder with those above it.
-pub(super) async fn make(folder: &Path, at: At) -> Result<(), PortError> {
+pub(super) async fn make(folder: &Path, at: Call) -> Result<(), PortError> {
     let made = tokio::fs::create_dir_all(folder).await;
     made.map_err(|e| unreadable(folder, &e, at))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error, at: At) -> PortError {
-    PortError::new(at, PortErrorKind::Invalid, format!("{}: {error}", path.display()))
+fn unreadable(path: &Path, error: &std::io::Error, at: Call) -> PortError {
+    at.error(PortErrorKind::Invalid, format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const AT: At = ("registry", "push");
+    const AT: Call = Call::new("registry", "push");
 
     #[tokio::test]
     async fn a_link_is_refused_by_name_and_folders_are_left_out() {

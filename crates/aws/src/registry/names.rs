@@ -5,6 +5,7 @@
 
 use super::documents::check_word;
 use super::{BundleRegistry, FOLDER};
+use crate::fault::Call;
 use walkaround_ports::{BlobAddress, Blobs, PortError};
 
 /// Most bundles of one answer.
@@ -42,7 +43,7 @@ impl BundleRegistry {
             };
             after = Some(behind(last));
             for name in page.iter().filter_map(|key| folder(key)) {
-                if check_word(name, ("registry", "names")).is_err()
+                if check_word(name, Call::new("registry", "names")).is_err()
                     || found.names.last().is_some_and(|n| n == name)
                 {
                     continue;

@@ -1,7 +1,7 @@
 //! What the registry does when the answer to its one conditional write is lost: the SDK writes again, and is refused.
 
 use crate::answers::{self, Answer};
-use walkaround_aws::{Activated, BundleRegistry};
+use walkaround_aws::{Activated, BundleId, BundleRegistry};
 use walkaround_domain::Timestamp;
 
 const FILES: &str = "{}";
@@ -37,7 +37,7 @@ async fn activated(stands: Answer) -> Activated {
     let calls = answers.len();
     let (aws, asked) = answers::aws(answers).await;
     let registry = BundleRegistry::new(aws.s3, "bundles");
-    let outcome = registry.activate(("demo", "2"), Timestamp(7)).await;
+    let outcome = registry.activate(BundleId::new("demo", "2"), Timestamp(7)).await;
     assert_eq!(asked.lock().expect("no panic").len(), calls);
     outcome.expect("an outcome")
 }

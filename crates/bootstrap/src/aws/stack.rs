@@ -181,13 +181,13 @@ impl AwsStack {
         let (cache, name) = (self.settings.bundle_cache.clone(), name.to_owned());
         let active = registry.require_active(&name).await?;
         let is_manifest = |file: &str| file == MANIFEST_FILE;
-        let folder = registry.fetch((&name, &active), (&cache, &is_manifest)).await?;
+        let folder = registry.fetch(&name, &active, &cache, &is_manifest).await?;
         let later = segmenter_files(&folder)?;
         let is_needed = |file: &str| !later.contains(file);
-        let folder = registry.fetch((&name, &active), (&cache, &is_needed)).await?;
+        let folder = registry.fetch(&name, &active, &cache, &is_needed).await?;
         let runtime = tokio::runtime::Handle::current();
         let fetch = move || {
-            let all = registry.fetch((&name, &active), (&cache, &|_| true));
+            let all = registry.fetch(&name, &active, &cache, &|_| true);
             runtime.block_on(all).map(drop).map_err(std::io::Error::other)
         };
         Ok((folder, Some(Arc::new(fetch))))

@@ -14,7 +14,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
-use walkaround_aws::{Activated, Active, BundleNames, BundleRegistry, Pushed};
+use walkaround_aws::{Activated, Active, BundleId, BundleNames, BundleRegistry, Pushed};
 use walkaround_domain::Timestamp;
 use walkaround_inference::{EngineOptions, OnnxEngine, VerifiedBundle};
 use walkaround_messages::rfc3339;
@@ -70,7 +70,7 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
     engine.require_self_test(&bundle)?;
     let (pushed, bucket) = runtime()?.block_on(async {
         let (registry, bucket) = open(&args.registry).await?;
-        let pushed = registry.push((name, version), &args.bundle).await?;
+        let pushed = registry.push(BundleId::new(name, version), &args.bundle).await?;
         Ok::<_, Failure>((pushed, bucket))
     })?;
     let (word, text) = match pushed {
@@ -151,35 +151,38 @@ fn document(name: &str, version: &str, active: Option<&Active>) -> serde_json::V
 }
 
 pub(super) fn activate(args: &ActivateArgs) -> Result<ExitCode, Failure> {
-    let of = (args.name.as_str(), args.version.as_str());
+    let id = BundleId::new(&args.name, &args.version);
     let outcome = runtime()?.block_on(async {
         let (registry, _) = open(&args.registry).await?;
         if !args.force {
             let disk = Settings::from_env().map_err(Failure::usage)?.triage_storage_bytes;
-            require_room(&registry, of, disk).await?;
+            require_room(&registry, id, disk).await?;
         }
-        Ok::<_, Failure>(registry.activate(of, now()).await?)
+        Ok::<_, Failure>(registry.activate(id, now()).await?)
     })?;
-    tell(of.0, &outcome, &args.registry)
+    tell(id.name, &outcome, &args.registry)
 }
 
 /// A function that is started again in a place where it ran before has the version before on its disk, too.
-async fn require_room(registry: &BundleRegistry, of: (&str, &str), disk: u64) -> Result<(), Failure> {
-    let Some(bytes) = registry.bytes_of(of).await? else {
+async fn require_room(registry: &BundleRegistry, id: BundleId<'_>, disk: u64) -> Result<(), Failure> {
+    let Some(bytes) = registry.bytes_of(id).await? else {
         return Ok(());
     };
-    let before = match registry.active(of.0).await? {
-        Some(active) if active.version != of.1 => registry.bytes_of((of.0, &active.version)).await?,
+    let before = match registry.active(id.name).await? {
+        Some(active) if active.version != id.version => {
+            registry.bytes_of(BundleId::new(id.name, &active.version)).await?
+        }
         _ => None,
     };
-    match refusal(of, (bytes, before.unwrap_or_default()), disk) {
+    match refusal(id, bytes, before.unwrap_or_default(), disk) {
         Some(why) => Err(anyhow!(why).into()),
         None => Ok(()),
     }
 }
 
 /// Why a version is not activated; none where it fits.
-fn refusal((name, version): (&str, &str), (bytes, before): (u64, u64), disk: u64) -> Option<String> {
+fn refusal(id: BundleId<'_>, bytes: u64, before: u64, disk: u64) -> Option<String> {
+    let BundleId { name, version } = id;
     (bytes.saturating_add(before) > disk).then(|| {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         format!(
@@ -237,13 +240,16 @@ mod tests {
     #[test]
     fn a_version_larger_than_the_functions_disk_is_not_activated() {
         let mib = |n: u64| n << 20;
-        assert_eq!(refusal(("demo", "2"), (mib(500), mib(524)), mib(1024)), None);
-        let why = refusal(("demo", "2"), (mib(600), mib(500)), mib(1024)).unwrap();
+        assert_eq!(
+            refusal(BundleId::new("demo", "2"), mib(500), mib(524), mib(1024)),
+            None
+        );
+        let why = refusal(BundleId::new("demo", "2"), mib(600), mib(500), mib(1024)).unwrap();
         assert!(
             why.contains("600 MiB") && why.contains("TriageStorageMiB"),
             "{why}"
         );
-        assert!(refusal(("demo", "2"), (u64::MAX, 1), mib(1024)).is_some());
+        assert!(refusal(BundleId::new("demo", "2"), u64::MAX, 1, mib(1024)).is_some());
     }
 
     #[test]

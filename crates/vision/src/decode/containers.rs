@@ -29,7 +29,7 @@ pub(super) fn png(bytes: &[u8]) -> Result<Png<'_>, Reason> {
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let Some((length, kind)) = chunk_head(rest) else {
-            return ended(bytes, at, (pixels, orientation));
+            return ended(bytes, at, pixels, orientation);
         };
         let end = length.saturating_add(8);
         match (kind, rest.get(8..end)) {
@@ -46,7 +46,7 @@ pub(super) fn png(bytes: &[u8]) -> Result<Png<'_>, Reason> {
             (b"IDAT", Some(_)) => pixels = true,
             (b"eXIf", Some(block)) => orientation = exif::orientation(block),
             (_, Some(_)) if rest.len() >= end + 4 => {}
-            _ => return ended(bytes, at, (pixels, orientation)),
+            _ => return ended(bytes, at, pixels, orientation),
         }
         // Four bytes of checksum follow the body.
         at += end + 4;
@@ -54,7 +54,7 @@ pub(super) fn png(bytes: &[u8]) -> Result<Png<'_>, Reason> {
 }
 
 /// The PNG up to `at`, where no whole chunk begins any more.
-fn ended(bytes: &[u8], at: usize, (pixels, orientation): (bool, Option<u8>)) -> Result<Png<'_>, Reason> {
+fn ended(bytes: &[u8], at: usize, pixels: bool, orientation: Option<u8>) -> Result<Png<'_>, Reason> {
     if !pixels {
         return Err(cut_short());
     }

@@ -114,7 +114,7 @@ pub(super) fn draw_labels(surface: &mut Surface<'_>, shapes: &[Shape], legend: O
     let frame = Rect::whole(surface.size()).grow(-2.0);
     let mut taken: Vec<Rect> = legend.into_iter().collect();
     for shape in order.into_iter().take(LABELS_MAX) {
-        if let Some(tag) = place(shape, shapes, (&frame, &taken), text) {
+        if let Some(tag) = place(shape, shapes, &frame, &taken, text) {
             draw_tag(surface, shape, tag, text);
             taken.push(tag);
         }
@@ -122,7 +122,7 @@ pub(super) fn draw_labels(surface: &mut Surface<'_>, shapes: &[Shape], legend: O
 }
 
 /// The best of several places by the region's outermost points; none when every one is taken.
-fn place(shape: &Shape, shapes: &[Shape], (frame, taken): (&Rect, &[Rect]), text: &Text) -> Option<Rect> {
+fn place(shape: &Shape, shapes: &[Shape], frame: &Rect, taken: &[Rect], text: &Text) -> Option<Rect> {
     let (width, height) = (
         (text.width(&shape.label) + text.size() * 0.8).ceil(),
         (text.size() * 1.35).round(),

@@ -140,7 +140,7 @@ impl<'a> Surface<'a> {
         // The channels in turn, for as many bytes as are blended at once.
         let added = std::array::from_fn(|i| u16::from(ink.colour[i % 3]) * share);
         let span = &mut self.pixels[(row + from as usize) * 3..(row + to as usize) * 3];
-        dispatch!(self.level, simd => lay(simd, span, (256 - share, &added)));
+        dispatch!(self.level, simd => lay(simd, span, 256 - share, &added));
     }
 
     /// Fills a rectangle of whole pixels.
@@ -179,7 +179,7 @@ impl<'a> Surface<'a> {
 
 /// Keeps `keep` 256ths of every byte and adds what comes in turn; a sum is at most 255 * 256: it fits 16 bits.
 #[inline(always)]
-fn lay<S: Simd>(_: S, span: &mut [u8], (keep, added): (u16, &[u16; 48])) {
+fn lay<S: Simd>(_: S, span: &mut [u8], keep: u16, added: &[u16; 48]) {
     let (blocks, rest) = span.as_chunks_mut::<48>();
     for block in blocks.iter_mut().map(<[u8; 48]>::as_mut_slice).chain([rest]) {
         for (byte, added) in block.iter_mut().zip(added) {
