@@ -76,7 +76,7 @@ async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<Ex
     let mut good = sent.failed == 0;
     if args.wait && !sent.watched.is_empty() {
         let timeout = Duration::from_secs(u64::from(args.timeout));
-        let waiting = Waiting::new(stack, sent.watched, (since, args.stack.format));
+        let waiting = Waiting::new(stack, sent.watched, since, args.stack.format);
         good &= waiting.run(timeout).await?;
     }
     Ok(if good {

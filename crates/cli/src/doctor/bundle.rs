@@ -63,11 +63,8 @@ pub(super) fn library(
 }
 
 /// Runs the self-test.
-pub(super) fn self_test(bundle: &VerifiedBundle, (runtime, device): &(Runtime, ActiveDevice)) -> CheckResult {
-    let options = EngineOptions {
-        device: *device,
-        threads: 1,
-    };
+pub(super) fn self_test(bundle: &VerifiedBundle, runtime: &Runtime, device: ActiveDevice) -> CheckResult {
+    let options = EngineOptions { device, threads: 1 };
     let has_one = bundle.manifest().self_test.is_some();
     // One without a test is run all the same: its networks have to load.
     let tested =

@@ -200,7 +200,7 @@ async fn active_bundle(stack: &AwsStack) -> Vec<CheckResult> {
     let Some(loaded) = loaded else { return results };
     // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
     match bundle::library(stack.settings.onnxruntime.as_deref(), Device::Cpu).1 {
-        Some(running) => results.push(bundle::self_test(&loaded, &running)),
+        Some((runtime, device)) => results.push(bundle::self_test(&loaded, &runtime, device)),
         None => results.push(CheckResult::warn(
             "self-test",
             "not run: no ONNX Runtime on this machine",
@@ -259,7 +259,7 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
     let state = lane::look(client, bounds).await;
     let state = state.unwrap_or_else(|failure| CheckResult::failed("gpu lane", &failure, DEPLOY));
     let mut results = vec![waiting(&jobs, now), state];
-    match WorkerFacts::gather(client, jobs.clone(), (waits, STARTER)).await {
+    match WorkerFacts::gather(client, jobs.clone(), waits, STARTER).await {
         Ok(seen) => results.extend(workers(&seen)),
         // The table does not answer; Batch did.
         Err(failure) => {

@@ -48,7 +48,7 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> 
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
     results.extend(library);
     if let (Some(loaded), Some(running)) = (&loaded, &running) {
-        results.push(bundle::self_test(loaded, running));
+        results.push(bundle::self_test(loaded, &running.0, running.1));
     }
     let listening = port::look(settings.listen.as_deref()).await;
     results.push(port::listening(
@@ -122,7 +122,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         ),
     });
     match stack.operations().jobs().await.map_err(Failure::of_port) {
-        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
+        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), waiting, STARTER).await {
             Ok(facts) => results.extend(workers(&facts)),
             Err(failure) => {
                 results.push(broken("workers".to_owned(), &failure));

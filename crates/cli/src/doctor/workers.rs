@@ -44,7 +44,8 @@ impl WorkerFacts {
     pub(super) async fn gather(
         stack: &dyn Backend,
         jobs: Vec<WorkerJob>,
-        (waiting, starter): (u64, &'static str),
+        waiting: u64,
+        starter: &'static str,
     ) -> Result<Self, Failure> {
         let (settings, now) = (stack.settings(), stack.clock().now());
         Ok(Self {

@@ -191,7 +191,7 @@ impl Shared<'_> {
             Ok(bytes) => bytes,
             Err(reason) => {
                 let result = PhotoResult::refused(reason);
-                return Ok((report(engine, photo, (&result, None), start), None, None));
+                return Ok((report(engine, photo, &result, None, start), None, None));
             }
         };
         let quality = *engine.quality();
@@ -213,7 +213,7 @@ impl Shared<'_> {
         };
         let overlay =
             inspection::render(&mut result, &rendering).context("the marked picture cannot be encoded")?;
-        let report = report(engine, photo, (&result, Some(&bytes)), start);
+        let report = report(engine, photo, &result, Some(&bytes), start);
         Ok((report, overlay, result.screening.map(|look| look.suspect)))
     }
 }
@@ -221,7 +221,8 @@ impl Shared<'_> {
 fn report(
     engine: &OnnxEngine,
     photo: &Path,
-    (result, bytes): (&PhotoResult, Option<&[u8]>),
+    result: &PhotoResult,
+    bytes: Option<&[u8]>,
     start: Instant,
 ) -> PhotoReport {
     let sha256 = bytes.map(|bytes| <[u8; 32]>::from(Sha256::digest(bytes)));

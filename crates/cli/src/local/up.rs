@@ -64,7 +64,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     // Triage is to know the lane from its first photo on.
     tick(&scaler).await;
     let (scaling, scaled) = oneshot::channel();
-    let scaler = scale(scaler, stack.settings.scale_every, (stop.clone(), scaling));
+    let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
     let drop_folder = args.drop.clone().or_else(|| stack.settings.drop_folder.clone());
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
@@ -196,7 +196,7 @@ fn workers_budget(drain_budget: Duration) -> Duration {
 }
 
 /// Scales until told to stop. `_scaling` is dropped then, which is how others know.
-async fn scale(scaler: Scaler, every: Duration, (mut stop, _scaling): (ShutdownSignal, oneshot::Sender<()>)) {
+async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scaling: oneshot::Sender<()>) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
         tick(&scaler).await;

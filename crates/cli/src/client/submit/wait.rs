@@ -41,7 +41,8 @@ impl<'a> Waiting<'a> {
     pub(super) fn new(
         stack: &'a dyn Backend,
         watched: Vec<Watched>,
-        (since, format): (Timestamp, Printed),
+        since: Timestamp,
+        format: Printed,
     ) -> Self {
         Self {
             stack,
@@ -76,7 +77,7 @@ impl<'a> Waiting<'a> {
         }
         for (at, watched) in std::mem::take(&mut self.pending) {
             let why = format!("no result within {}", duration(timeout));
-            self.without_result(at, &watched, ("waiting", &why))?;
+            self.without_result(at, &watched, "waiting", &why)?;
         }
         self.bar.finish_and_clear();
         let took = clock.ticks() - start;
@@ -125,12 +126,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    fn without_result(
-        &mut self,
-        at: usize,
-        watched: &Watched,
-        (what, why): (&str, &str),
-    ) -> Result<(), Failure> {
+    fn without_result(&mut self, at: usize, watched: &Watched, what: &str, why: &str) -> Result<(), Failure> {
         self.bar.inc(1);
         self.bad += 1;
         *self.counts.entry(what.to_owned()).or_default() += 1;
@@ -197,7 +193,7 @@ impl<'a> Waiting<'a> {
         }
         for (at, watched) in std::mem::take(&mut self.pending) {
             match reasons.get(watched.request.id.as_str()) {
-                Some(reason) => self.without_result(at, &watched, ("parked", reason))?,
+                Some(reason) => self.without_result(at, &watched, "parked", reason)?,
                 None => self.pending.push_back((at, watched)),
             }
         }
