@@ -27,13 +27,18 @@ const ARROWS: &[(&str, &str)] = &[
     ("fetch", "domain ports"),
     ("settings", "domain"),
     ("samples", "domain vision"),
+    // What a bundle found against what is annotated; it runs no network and prints nothing.
+    ("evaluation", "domain messages vision"),
     // Binaries wire everything; what they wire the same way is in `bootstrap`, with the adapters of AWS behind a feature.
     (
         "bootstrap",
         "aws domain fetch inference messages pipeline ports settings vision",
     ),
     ("server", "domain messages pipeline ports"),
-    ("cli", EVERYTHING),
+    (
+        "cli",
+        "aws bootstrap domain evaluation fetch inference local messages pipeline ports samples server settings vision",
+    ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),
@@ -73,8 +78,7 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
-const SPEAKS_SERDE: &str =
-    "messages inference samples server settings cli triage scaler notifier gpu-batch tests benches";
+const SPEAKS_SERDE: &str = "messages evaluation inference samples server settings cli triage scaler notifier gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them: they may name
 /// `serde_json`, but not `serde`, so that none of their own types gets a wire form.

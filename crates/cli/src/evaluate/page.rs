@@ -1,12 +1,11 @@
 //! The report for people: one page that works from disk, its pictures beside it.
 
-use super::document::Evaluation;
-use super::figures::Figure;
 use super::pictures::{AllShown, Shown};
-use super::print::{header, remarks, words};
+use super::print::{header, remarks, with_interval};
 use crate::inspect::{html_text, html_url};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use walkaround_evaluation::{Evaluation, Figure};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -23,7 +22,7 @@ pub(crate) fn html(evaluation: &Evaluation, shown: &AllShown) -> String {
         ("description", html_text(&evaluation.description)),
         ("header", html_text(&header(evaluation))),
         ("masks", masks(evaluation)),
-        ("mean", words(evaluation.mean_photo_iou)),
+        ("mean", with_interval(evaluation.mean_photo_iou)),
         ("gate", gate(evaluation)),
         ("remarks", lines),
         ("level", level),
@@ -101,7 +100,7 @@ fn cell(figure: Figure) -> String {
         (Some(value), Some(low), Some(high)) => {
             format!("<td>{value:.3}<small>({low:.3}–{high:.3})</small></td>")
         }
-        _ => format!("<td>{}</td>", words(figure)),
+        _ => format!("<td>{}</td>", with_interval(figure)),
     }
 }
 
@@ -128,12 +127,14 @@ fn figure(shown: &Shown) -> String {
     }
     let stopped = if shown.stopped { " stopped" } else { "" };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for (class, probability, path) in &shown.findings {
-        *counts.entry(class).or_default() += 1;
+    for finding in &shown.findings {
+        *counts.entry(&finding.class).or_default() += 1;
         let _ = write!(
             svg,
-            "<path class=\"found{stopped}\" d=\"{path}\"><title>{} {probability:.2}</title></path>",
-            html_text(class)
+            "<path class=\"found{stopped}\" d=\"{}\"><title>{} {:.2}</title></path>",
+            finding.path,
+            html_text(&finding.class),
+            finding.probability
         );
     }
     for (class, path) in [("truth", &shown.truth), ("ignored", &shown.ignored)] {

@@ -1,9 +1,7 @@
-//! The photos worth a look: best, worst, false alarms. Each becomes a small copy with outlines to lay over it.
+//! The photos that the page shows: best, worst, false alarms. Each becomes a small copy with outlines to lay over it.
 //!
 //! Only the few candidates are kept while photos come in; their pictures are read again at the end.
 
-use super::score::PhotoScore;
-use super::truth::{Damage, Truth};
 use crate::whole_file::write_whole;
 use anyhow::Context;
 use image::RgbImage;
@@ -11,6 +9,7 @@ use image::imageops::{FilterType, resize};
 use std::fmt::Write;
 use std::path::Path;
 use walkaround_domain::{Rle, Size};
+use walkaround_evaluation::{Damage, ScoredPhoto};
 use walkaround_messages::PhotoReport;
 use walkaround_messages::report::PolygonDocument;
 use walkaround_vision::decode::{Limits, decode};
@@ -26,13 +25,6 @@ const JPEG_QUALITY: u8 = 82;
 /// Folder of the copies, inside the report's.
 const FOLDER: &str = "pictures";
 
-/// A photo that has been looked at and whose truth is known.
-pub(crate) struct InspectedPhoto<'a> {
-    pub report: &'a PhotoReport,
-    pub truth: Truth,
-    pub size: Size,
-}
-
 /// The best and worst damaged photos by IoU, and the undamaged ones with the most reported.
 #[derive(Default)]
 pub(crate) struct Pictures {
@@ -43,7 +35,13 @@ pub(crate) struct Pictures {
 
 /// Up to [`SHELF_MAX`] candidates, largest key first.
 #[derive(Default)]
-struct Shelf(Vec<([f64; 2], Candidate)>);
+struct Shelf(Vec<Ranked>);
+
+/// A candidate and the key that it is ranked by.
+struct Ranked {
+    key: [f64; 2],
+    candidate: Candidate,
+}
 
 /// What is kept of a photo.
 #[derive(Clone)]
@@ -70,11 +68,19 @@ pub(crate) struct Shown {
     /// The gate stopped it: its findings are not reported.
     pub stopped: bool,
     pub unusable: Vec<String>,
-    /// Class, probability, and SVG path of each finding that `inspect` reports by default, in pixels of the original.
-    pub findings: Vec<(String, f32, String)>,
+    /// The findings that `inspect` reports by default.
+    pub findings: Vec<ShownFinding>,
     /// SVG paths in pixels of the original.
     pub truth: String,
     pub ignored: String,
+}
+
+/// A finding on a picture.
+pub(crate) struct ShownFinding {
+    pub class: String,
+    pub probability: f32,
+    /// SVG path in pixels of the original.
+    pub path: String,
 }
 
 /// The pictures of the page, by kind.
@@ -86,15 +92,16 @@ pub(crate) struct AllShown {
 
 impl Pictures {
     /// Takes a photo when it is among the best, the worst or the false alarms so far.
-    pub(crate) fn offer(&mut self, score: &PhotoScore, looked: &InspectedPhoto<'_>) {
+    pub(crate) fn offer(&mut self, photo: &ScoredPhoto<'_>) {
+        let score = &photo.score;
         let counts = score.counts[0];
-        let share = |pixels: u64| pixels as f64 / looked.size.pixels() as f64;
+        let share = |pixels: u64| pixels as f64 / photo.size.pixels() as f64;
         let candidate = || Candidate {
-            report: looked.report.clone(),
+            report: photo.inspected.report.clone(),
             shown: score.shown.clone(),
-            any: looked.truth.any.clone(),
-            any_or_ignored: looked.truth.any_or_ignored.clone(),
-            size: looked.size,
+            any: photo.truth.any.clone(),
+            any_or_ignored: photo.truth.any_or_ignored.clone(),
+            size: photo.size,
             iou: counts.iou(),
             stopped: score.suspect == Some(false),
         };
@@ -124,9 +131,10 @@ impl Pictures {
 
 impl Shelf {
     fn offer(&mut self, key: [f64; 2], candidate: impl Fn() -> Candidate) {
-        let at = self.0.partition_point(|(other, _)| *other >= key);
+        let at = self.0.partition_point(|other| other.key >= key);
         if at < SHELF_MAX {
-            self.0.insert(at, (key, candidate()));
+            let candidate = candidate();
+            self.0.insert(at, Ranked { key, candidate });
             self.0.truncate(SHELF_MAX);
         }
     }
@@ -141,7 +149,7 @@ impl Shelf {
             }
         }
         let mut shown = Vec::new();
-        for (number, (_, candidate)) in (1..).zip(&self.0) {
+        for (number, Ranked { candidate, .. }) in (1..).zip(&self.0) {
             let mut written = None;
             if let Some(picture) = copy(Path::new(&candidate.report.photo)) {
                 let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
@@ -175,7 +183,11 @@ impl Candidate {
                 .shown
                 .iter()
                 .filter_map(|&at| report.findings.get(at))
-                .map(|f| (f.class.clone(), f.probability, polygons(&f.polygons)))
+                .map(|finding| ShownFinding {
+                    class: finding.class.clone(),
+                    probability: finding.probability,
+                    path: polygons(&finding.polygons),
+                })
                 .collect(),
             truth: outlines(&self.any, None)?,
             ignored: outlines(&self.any_or_ignored, Some(&self.any))?,
@@ -309,7 +321,7 @@ mod tests {
         for key in [3, 11, 5, 0, 9, 7, 1, 13, 2, 8, 12, 10, 4, 6] {
             shelf.offer([f64::from(key), 0.0], candidate);
         }
-        let kept: Vec<f64> = shelf.0.iter().map(|(key, _)| key[0]).collect();
+        let kept: Vec<f64> = shelf.0.iter().map(|ranked| ranked.key[0]).collect();
         let expected: Vec<f64> = (2..=13).rev().map(f64::from).collect();
         assert_eq!(kept, expected);
     }

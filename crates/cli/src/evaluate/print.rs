@@ -1,12 +1,11 @@
 //! What `evaluate` prints for people.
 
-use super::document::Evaluation;
-use super::figures::Figure;
 use crate::inspect::plain_table;
 use comfy_table::CellAlignment;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use walkaround_bootstrap::terminal::Text;
+use walkaround_evaluation::{Evaluation, Figure};
 
 /// Prints the scores, what was left out, and where the report is.
 pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()> {
@@ -21,10 +20,10 @@ pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()>
         let f = row.figures;
         table.add_row([
             row.name.clone(),
-            words(f.iou),
-            words(f.f1),
-            words(f.precision),
-            words(f.recall),
+            with_interval(f.iou),
+            with_interval(f.f1),
+            with_interval(f.precision),
+            with_interval(f.recall),
             row.photos.to_string(),
         ]);
     }
@@ -35,15 +34,15 @@ pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()>
     writeln!(
         out,
         "IoU of a damaged photo, mean: {}",
-        words(evaluation.mean_photo_iou)
+        with_interval(evaluation.mean_photo_iou)
     )?;
     let gate = &evaluation.gate;
     writeln!(
         out,
         "gate: ROC AUC {}, recall {}, false alarms {} ({} damaged, {} undamaged photos)",
-        words(gate.roc_auc),
-        words(gate.recall),
-        words(gate.false_alarms),
+        with_interval(gate.roc_auc),
+        with_interval(gate.recall),
+        with_interval(gate.false_alarms),
         gate.damaged,
         gate.undamaged
     )?;
@@ -105,7 +104,7 @@ pub(crate) fn remarks(evaluation: &Evaluation) -> Vec<String> {
 }
 
 /// A figure with its interval.
-pub(crate) fn words(figure: Figure) -> String {
+pub(crate) fn with_interval(figure: Figure) -> String {
     match (figure.value, figure.low, figure.high) {
         (Some(value), Some(low), Some(high)) => format!("{value:.3} ({low:.3}–{high:.3})"),
         (Some(value), ..) => format!("{value:.3}"),

@@ -2,7 +2,6 @@
 
 use super::regular::read_head;
 use super::{Found, PHOTOS_MAX, Why, is_picture_name};
-use crate::evaluate::{ANNOTATIONS_FILE, MAP_FILE};
 use crate::failure::Failure;
 use crate::inspect::output::OVERLAY_SUFFIX;
 use std::collections::HashSet;
@@ -10,6 +9,7 @@ use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use walkaround_domain::photo_name::is_system_name;
+use walkaround_evaluation::{ANNOTATIONS_FILE, MAP_FILE};
 use walkaround_vision::decode::is_picture;
 
 /// Deepest folder below a named one.

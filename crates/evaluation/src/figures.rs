@@ -3,40 +3,49 @@
 //! Every figure is a function of how often each photo counts: once for the figure itself, as often as it was
 //! drawn for each resample of the bootstrap. All figures of a resample come from the same draw.
 
-use super::score::{Counts, PhotoScore, share};
-use super::truth::Damage;
+use crate::ground_truth::Damage;
+use crate::score::{Counts, PhotoScore, share};
 use serde::Serialize;
 
 /// Resamples of the bootstrap.
-pub(crate) const RESAMPLES: usize = 1_000;
+pub const RESAMPLES: usize = 1_000;
 /// Seed of the bootstrap: the same photos always give the same intervals.
-pub(crate) const BOOTSTRAP_SEED: u64 = 20_261_122;
+pub const BOOTSTRAP_SEED: u64 = 20_261_122;
 /// Share of the resamples inside an interval.
-pub(crate) const LEVEL: f64 = 0.95;
+pub const LEVEL: f64 = 0.95;
 
-/// A figure, 0 to 1, with its interval; null where it cannot be told.
+/// A figure, 0 to 1, with its interval; null where the photos do not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Figure {
+pub struct Figure {
+    /// Over all photos, each counted once.
     pub value: Option<f64>,
+    /// Lower end of the interval.
     pub low: Option<f64>,
+    /// Upper end of the interval.
     pub high: Option<f64>,
 }
 
 /// The scores of one row.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) struct MaskFigures {
+pub struct MaskFigures {
+    /// Intersection over union of pixels.
     pub iou: Figure,
+    /// Harmonic mean of precision and recall.
     pub f1: Figure,
+    /// Share of the pixels found that are true.
     pub precision: Figure,
+    /// Share of the true pixels that are found.
     pub recall: Figure,
 }
 
 /// All figures of a run.
-pub(crate) struct Figures {
+#[derive(Debug, Clone)]
+pub struct Figures {
     /// One a row.
     pub rows: Vec<MaskFigures>,
     /// Mean over damaged photos of the IoU of the first row.
     pub mean_iou: Figure,
+    /// Area under the ROC curve of the gates' P(damage).
     pub gate_auc: Figure,
     /// Share of damaged photos that the gates let through.
     pub gate_recall: Figure,
@@ -44,10 +53,14 @@ pub(crate) struct Figures {
     pub gate_false_alarms: Figure,
 }
 
+/// Figures of one row.
 const PER_ROW: usize = 4;
+/// Figures that are of no row.
+const BESIDE_ROWS: usize = 4;
 
 impl Figures {
-    pub(crate) fn of(photos: &[PhotoScore]) -> Self {
+    /// The figures of these photos, with intervals from resamples of them.
+    pub fn of(photos: &[PhotoScore]) -> Self {
         let sample = Sample::new(photos);
         let points = sample.statistics(&vec![1; photos.len()]);
         let mut drawn: Vec<Vec<f64>> = vec![Vec::new(); points.len()];
@@ -66,7 +79,7 @@ impl Figures {
             .zip(&mut drawn)
             .map(|(value, drawn)| figure(value, drawn))
             .collect();
-        let (rows, rest) = all.split_at(all.len() - 4);
+        let (rows, rest) = all.split_at(all.len() - BESIDE_ROWS);
         Self {
             rows: rows
                 .chunks_exact(PER_ROW)
@@ -107,14 +120,18 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
 struct Sample<'a> {
     photos: &'a [PhotoScore],
     rows: usize,
-    /// Photos that a gate was asked about, by rising P(damage): which, P, whether damaged, whether let through.
+    /// Photos that a gate was asked about, by rising P(damage).
     gated: Vec<Gated>,
 }
 
+/// One of them.
 struct Gated {
+    /// Index among all photos.
     photo: usize,
+    /// P(damage).
     p: f32,
     damaged: bool,
+    /// Let through.
     suspect: bool,
 }
 
@@ -155,9 +172,9 @@ impl<'a> Sample<'a> {
                 damaged += u64::from(times);
             }
         }
-        let mut out = Vec::with_capacity(self.rows * PER_ROW + 4);
+        let mut out = Vec::with_capacity(self.rows * PER_ROW + BESIDE_ROWS);
         for row in pooled {
-            // A class that is nowhere true says nothing, whatever was found.
+            // A class without any truth has no figures, whatever was found.
             let scored = row.hit + row.missed > 0;
             let figures = [row.iou(), row.f1(), row.precision(), row.recall()];
             out.extend(figures.map(|figure| figure.filter(|_| scored)));
@@ -201,6 +218,7 @@ mod tests {
             damage,
             gate: Some(gate),
             suspect: Some(gate >= 0.5),
+            unusable: false,
             counts: vec![counts],
             shown: vec![],
         }
@@ -281,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_told_is_none() {
+    fn what_the_photos_do_not_show_is_none() {
         let f = Figures::of(&[photo(Damage::Undamaged, 0.7, counts(0, 5, 0))]);
         assert_eq!(f.rows[0].iou.value, None);
         assert_eq!(f.rows[0].precision.value, None);
