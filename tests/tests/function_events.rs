@@ -170,8 +170,8 @@ fn notifier(stack: &FunctionStack) -> Function {
     )
 }
 
-fn told(told: u32, counted: u32, failed: u32) -> Answer {
-    Ok(json!({"told": told, "counted": counted, "failed": failed, "nothing": []}))
+fn sent(sent: u32, counted: u32, failed: u32) -> Answer {
+    Ok(json!({"sent": sent, "counted": counted, "failed": failed, "nothing": []}))
 }
 
 /// How often the log has a line with this message.
@@ -227,21 +227,21 @@ fn a_cause_is_told_once_in_a_window_and_an_end_only_after_its_beginning() {
     let stack = stack();
     let mut notifier = notifier(&stack);
     let (alarm, resolved) = (event("alarm"), event("alarm-resolved"));
-    let unknown = Ok(json!({"told": 0, "counted": 0, "failed": 0,
-        "nothing": ["the end of an alarm that was not told"]}));
+    let unknown = Ok(json!({"sent": 0, "counted": 0, "failed": 0,
+        "nothing": ["the end of an alarm that was not sent"]}));
     assert_eq!(notifier.invoke(&resolved), unknown);
-    assert_eq!(notifier.invoke(&alarm), told(1, 0, 0));
-    assert_eq!(notifier.invoke(&alarm), told(0, 1, 0));
+    assert_eq!(notifier.invoke(&alarm), sent(1, 0, 0));
+    assert_eq!(notifier.invoke(&alarm), sent(0, 1, 0));
     assert_eq!(stack.slack.take_messages().len(), 1);
-    assert_eq!(lines(&notifier, "told already in this window"), 1);
+    assert_eq!(lines(&notifier, "sent already in this window"), 1);
     // Told by another process of the function, too.
     let mut other = self::notifier(&stack);
-    assert_eq!(other.invoke(&alarm), told(0, 1, 0));
-    assert_eq!(other.invoke(&resolved), told(1, 0, 0));
+    assert_eq!(other.invoke(&alarm), sent(0, 1, 0));
+    assert_eq!(other.invoke(&resolved), sent(1, 0, 0));
     assert_eq!(notifier.invoke(&resolved), unknown);
     assert_eq!(stack.slack.take_messages().len(), 1);
     // It is over: what begins again is told at once.
-    assert_eq!(notifier.invoke(&alarm), told(1, 0, 0));
+    assert_eq!(notifier.invoke(&alarm), sent(1, 0, 0));
     assert_eq!(stack.slack.take_messages().len(), 1);
 }
 
@@ -250,22 +250,22 @@ fn a_webhook_that_fails_is_tried_again_then_logged_and_the_next_event_tells() {
     let stack = stack();
     let mut notifier = notifier(&stack);
     stack.slack.answer_with(&[503]);
-    assert_eq!(notifier.invoke(&event("budget")), told(1, 0, 0));
+    assert_eq!(notifier.invoke(&event("budget")), sent(1, 0, 0));
     assert_eq!(stack.slack.take_messages().len(), 2);
 
     let failed = event("batch-job-failed");
     stack.slack.answer_with(&[404]);
     assert_eq!(
         notifier.invoke(&failed),
-        told(0, 0, 1),
+        sent(0, 0, 1),
         "nothing is gained by this event coming again"
     );
     assert_eq!(stack.slack.take_messages().len(), 1);
-    assert_eq!(lines(&notifier, "not told"), 1);
+    assert_eq!(lines(&notifier, "not sent"), 1);
     assert!(notifier.log().contains("the webhook answered 404"));
     assert_eq!(
         notifier.invoke(&failed),
-        told(1, 0, 0),
+        sent(1, 0, 0),
         "its window was given back"
     );
     assert_eq!(stack.slack.take_messages().len(), 1);
@@ -278,10 +278,10 @@ fn a_webhook_that_fails_is_tried_again_then_logged_and_the_next_event_tells() {
         "{error}"
     );
     assert_eq!(stack.slack.take_messages().len(), 4);
-    assert_eq!(lines(&notifier, "not told"), 2);
+    assert_eq!(lines(&notifier, "not sent"), 2);
     assert_eq!(
         notifier.invoke(&alarm),
-        told(1, 0, 0),
+        sent(1, 0, 0),
         "its window was given back"
     );
     assert_no_secret(&notifier);
@@ -292,7 +292,7 @@ fn without_a_webhook_causes_are_logged() {
     let stack = stack();
     let setting = [("WALKAROUND_ALERT_SECRET", "")];
     let mut notifier = stack.function(env!("CARGO_BIN_EXE_notifier-under-test"), &setting);
-    assert_eq!(notifier.invoke(&event("budget")), told(0, 0, 1));
+    assert_eq!(notifier.invoke(&event("budget")), sent(0, 0, 1));
     assert!(
         notifier.log().contains("ACTUAL cost $412.06"),
         "{}",

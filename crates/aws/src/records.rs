@@ -179,8 +179,8 @@ impl Records for DynamoRecords {
         Ok(())
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
-        let at = Call::new("records", "beat");
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        let at = Call::new("records", "put_heartbeat");
         if heartbeat.body.len() > HEARTBEAT_BYTES_MAX {
             let detail = format!(
                 "a heartbeat of {} bytes, at most {HEARTBEAT_BYTES_MAX}",

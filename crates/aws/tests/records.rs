@@ -179,7 +179,7 @@ async fn items_carry_their_end(aws: &Aws) {
         at: NOW,
         body: String::new(),
     };
-    records.beat(&beat).await.unwrap();
+    records.put_heartbeat(&beat).await.unwrap();
     let items = aws.dynamodb.scan().table_name(&name).send().await.unwrap();
     let ends = items.items().iter().map(|item| {
         let of = |name: &str| item.get(name).cloned().unwrap();

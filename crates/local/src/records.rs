@@ -93,11 +93,11 @@ impl Records for LocalRecords {
             .await
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let beat = heartbeat.clone();
         let sql = "INSERT OR REPLACE INTO heartbeats (worker, at, body) VALUES (?1, ?2, ?3)";
         self.db
-            .write(Call::new("records", "beat"), move |tx| {
+            .write(Call::new("records", "put_heartbeat"), move |tx| {
                 tx.prepare_cached(sql)?
                     .execute(params![beat.worker, ms(beat.at), beat.body])?;
                 Ok(())

@@ -203,8 +203,8 @@ impl Records for UnconditionalRecords {
         }
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
-        self.0.beat(heartbeat).await
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        self.0.put_heartbeat(heartbeat).await
     }
 
     async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {

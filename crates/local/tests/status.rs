@@ -92,7 +92,7 @@ async fn heartbeats_of_long_ago_are_dropped_at_the_next_start() {
             at,
             body: String::new(),
         };
-        local.records().beat(&beat).await.unwrap();
+        local.records().put_heartbeat(&beat).await.unwrap();
     }
     let again = LocalStack::open(folder.path(), Options::default(), Arc::new(ManualClock::new())).unwrap();
     let beats = again.records().heartbeats(Timestamp(0)).await.unwrap();

@@ -111,7 +111,7 @@ impl HeartbeatReporter {
         // Bounded: a call that hangs must not make a healthy worker look unresponsive until it returns.
         tokio::select! {
             biased;
-            stored = self.records.beat(&beat) => {
+            stored = self.records.put_heartbeat(&beat) => {
                 if let Err(error) = stored {
                     warn!(%error, "the heartbeat could not be stored");
                 }

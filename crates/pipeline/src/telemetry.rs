@@ -41,7 +41,7 @@ pub struct Settled {
 /// Listens.
 pub trait Telemetry: Send + Sync {
     /// Takes note; returns at once.
-    fn tell(&self, happened: PipelineEvent<'_>);
+    fn record(&self, happened: PipelineEvent<'_>);
 }
 
 /// Listens to nothing.
@@ -49,5 +49,5 @@ pub trait Telemetry: Send + Sync {
 pub struct NoopTelemetry;
 
 impl Telemetry for NoopTelemetry {
-    fn tell(&self, _: PipelineEvent<'_>) {}
+    fn record(&self, _: PipelineEvent<'_>) {}
 }

@@ -107,7 +107,7 @@ impl Handler for Triage {
                 Intake::Inspect(request) => request,
                 Intake::Nothing { why } => {
                     debug!(message = %delivery.message_id, %why, "no photo");
-                    self.processor.telemetry.tell(PipelineEvent::NoPhoto(why));
+                    self.processor.telemetry.record(PipelineEvent::NoPhoto(why));
                     continue;
                 }
             };
@@ -303,7 +303,7 @@ impl Triage {
         match answers.into_iter().next() {
             Some(Ok(())) => {
                 self.lane_monitor.sent();
-                self.processor.telemetry.tell(PipelineEvent::SentToGpu);
+                self.processor.telemetry.record(PipelineEvent::SentToGpu);
                 Ok(())
             }
             Some(Err(error)) => Err(error.into()),

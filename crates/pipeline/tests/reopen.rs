@@ -83,7 +83,7 @@ impl Records for Stack {
         panic!("nobody looks at photos")
     }
 
-    async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
         panic!("nobody beats")
     }
 

@@ -162,7 +162,7 @@ impl Records for Port {
     async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
         panic!("the scaler keeps no result")
     }
-    async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
         panic!("the scaler has no heartbeat")
     }
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {

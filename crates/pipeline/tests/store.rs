@@ -52,7 +52,7 @@ impl Records for Memory {
     async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
         panic!("nobody keeps a result")
     }
-    async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
         panic!("nobody beats")
     }
     async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {

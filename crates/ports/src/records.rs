@@ -129,7 +129,7 @@ pub trait Records: Send + Sync {
     async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError>;
 
     /// Stores a heartbeat.
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError>;
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError>;
 
     /// Heartbeats sent at or after `since`, one a worker, at most 1,000.
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError>;

@@ -68,7 +68,7 @@ impl AwsSettings {
     ///
     /// # Errors
     /// One line that names the variable.
-    pub fn need(&self, name: &'static str) -> Result<&str, SettingsError> {
+    pub fn require(&self, name: &'static str) -> Result<&str, SettingsError> {
         self.get(name).ok_or_else(|| {
             SettingsError::new(
                 name,

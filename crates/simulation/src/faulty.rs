@@ -293,7 +293,7 @@ impl Records for Faulty<dyn Records> {
         self.process.call("records", "keep_result", id, keep).await
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let context = &self.process.context;
         if context.chance(context.plan.rates.freezes * 10.0) {
             context.count(CoverageEvent::Froze);
@@ -301,7 +301,7 @@ impl Records for Faulty<dyn Records> {
             self.process.frozen.store(true, Ordering::Relaxed);
         }
         self.process
-            .call("records", "beat", "", self.port.beat(heartbeat))
+            .call("records", "put_heartbeat", "", self.port.put_heartbeat(heartbeat))
             .await
     }
 

@@ -231,8 +231,8 @@ impl Records for BadRecords {
         self.records.keep_result(key, id, now).await
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
-        self.records.beat(heartbeat).await
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+        self.records.put_heartbeat(heartbeat).await
     }
 
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {

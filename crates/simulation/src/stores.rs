@@ -112,7 +112,7 @@ impl Records for SimRecords {
         Ok(())
     }
 
-    async fn beat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
         let worker = heartbeat.worker.clone();
         let ticks = self.context.ticks();
         self.context.facts().heard(&worker, ticks);

@@ -81,7 +81,7 @@ enum Outcome {
 /// The result of an event.
 #[derive(Default)]
 struct Tally {
-    told: u32,
+    sent: u32,
     counted: u32,
     failed: u32,
     try_again: bool,
@@ -146,12 +146,12 @@ impl Function {
                 Notification::Raise(cause) => tally.add(self.raise(&cause, attempt).await),
                 Notification::Resolve { of, cause } => match self.resolve(&of, &cause, attempt).await {
                     Some(outcome) => tally.add(outcome),
-                    None => tally.nothing.push("the end of an alarm that was not told"),
+                    None => tally.nothing.push("the end of an alarm that was not sent"),
                 },
             }
         }
         info!(
-            told = tally.told,
+            sent = tally.sent,
             counted = tally.counted,
             failed = tally.failed,
             nothing = tally.nothing.join(", "),
@@ -167,7 +167,7 @@ impl Function {
         let item = window_item(&cause.key);
         match self.state.put_if_absent(&item, mark, self.window).await {
             Ok(PutIfAbsent::Exists(by)) if by != mark => {
-                info!(key = cause.key, what = cause.what, "told already in this window");
+                info!(key = cause.key, what = cause.what, "sent already in this window");
                 metrics::counter!("Alerts", "Outcome" => "counted").increment(1);
                 return Outcome::Counted;
             }
@@ -178,7 +178,7 @@ impl Function {
         let sent = self.send(cause, time).await;
         self.metrics.alert(sent.is_ok());
         let Err(undelivered) = sent else {
-            info!(key = cause.key, title = cause.title, "told");
+            info!(key = cause.key, title = cause.title, "sent");
             if cause.ends {
                 self.remember(&told_item(&cause.key), &cause.title, TOLD_KEPT)
                     .await;
@@ -192,7 +192,7 @@ impl Function {
             link = cause.link,
             first_step = cause.first_step,
             why = undelivered.why,
-            "not told"
+            "not sent"
         );
         self.forget(&item).await;
         if undelivered.may_pass {
@@ -264,7 +264,7 @@ impl Function {
 impl Tally {
     fn add(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Sent => self.told += 1,
+            Outcome::Sent => self.sent += 1,
             Outcome::Counted => self.counted += 1,
             Outcome::Lost => self.failed += 1,
             Outcome::TryAgain => {
@@ -277,7 +277,7 @@ impl Tally {
     /// The answer; with messages that a queue has to keep, Lambda reads it as a partial batch response.
     fn answer(&self, kept: Option<Vec<Value>>) -> Value {
         let mut answer = json!({
-            "told": self.told,
+            "sent": self.sent,
             "counted": self.counted,
             "failed": self.failed,
             "nothing": self.nothing,
@@ -308,5 +308,5 @@ fn window_item(key: &str) -> String {
 }
 
 fn told_item(key: &str) -> String {
-    format!("told/{key}")
+    format!("sent/{key}")
 }

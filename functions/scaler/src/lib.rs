@@ -76,8 +76,8 @@ impl Function {
         let hold = match self.lock.acquire(LOCK, owner, LOCK_HOLD).await? {
             Acquired::Held(hold) => hold,
             Acquired::Taken { .. } => {
-                info!("another scaler looks");
-                return Ok(json!({"looked": false, "reason": "another scaler looks"}));
+                info!("another scaler runs");
+                return Ok(json!({"ran": false, "reason": "another scaler runs"}));
             }
         };
         let tick = self.scaler.tick().await;
@@ -98,7 +98,7 @@ impl Function {
             ended = tick.ended.len(),
             taken_back = tick.taken_back,
             start_failures = start_failures(&tick),
-            "looked"
+            "ran"
         );
         match tick.failed {
             None => Ok(answer(&tick)),
@@ -114,7 +114,7 @@ fn start_failures(tick: &Tick) -> u32 {
 
 fn answer(tick: &Tick) -> Value {
     json!({
-        "looked": true,
+        "ran": true,
         "waiting": tick.backlog.waiting,
         "in_flight": tick.backlog.in_flight,
         "oldest_age_s": tick.backlog.oldest_age.map(|age| age.as_secs_f64()),

@@ -237,7 +237,7 @@ fn workers_that_crash_are_silent_or_missing_are_named() {
             at: SystemClock::new().now() - Duration::from_secs(600),
             body: "{}".to_owned(),
         };
-        local.local.records().beat(&beat).await.unwrap();
+        local.local.records().put_heartbeat(&beat).await.unwrap();
         worker
     });
     // As long as the scaler lets a worker load its networks, it is not silent: here the shortest that there is.

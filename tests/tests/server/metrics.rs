@@ -21,7 +21,7 @@ pub(crate) async fn metrics_parse_and_count(bench: Bench) {
     bench.intake.send(message()).await.unwrap();
     bench.segmentation_dead.send(message()).await.unwrap();
     let beat = heartbeat("w \"1\"\\\n", bench.site.clock.now());
-    bench.site.records.beat(&beat).await.unwrap();
+    bench.site.records.put_heartbeat(&beat).await.unwrap();
 
     for _ in 0..3 {
         let event = OutEvent {

@@ -121,7 +121,7 @@ impl Metrics {
 }
 
 impl Telemetry for Metrics {
-    fn tell(&self, happened: PipelineEvent<'_>) {
+    fn record(&self, happened: PipelineEvent<'_>) {
         match happened {
             PipelineEvent::Settled(photo) => self.settled(photo),
             PipelineEvent::Failed(code) => counter!("PhotosFailed", "Code" => code.as_str()).increment(1),

@@ -39,29 +39,26 @@ const fn dead_variable(queue: QueueName) -> &'static str {
 }
 
 impl AwsStack {
-    fn require(&self, variable: &'static str) -> Result<&str, PortError> {
+    fn named(&self, variable: &'static str) -> Result<&str, PortError> {
         let invalid = |line: String| PortError::new(("settings", "require"), PortErrorKind::Invalid, line);
         self.settings
             .aws
-            .need(variable)
+            .require(variable)
             .map_err(|e| invalid(e.to_string()))
     }
 
     fn sqs(&self, variable: &'static str) -> Result<SqsQueue, PortError> {
-        Ok(SqsQueue::new(self.aws.sqs.clone(), self.require(variable)?))
+        Ok(SqsQueue::new(self.aws.sqs.clone(), self.named(variable)?))
     }
 
     fn dead_letters(&self, queue: QueueName) -> Result<DeadLetters, PortError> {
-        let dead = self.require(dead_variable(queue))?;
-        let source = self.require(queue_variable(queue))?;
+        let dead = self.named(dead_variable(queue))?;
+        let source = self.named(queue_variable(queue))?;
         Ok(DeadLetters::new(self.aws.sqs.clone(), dead, source))
     }
 
     fn table(&self) -> Result<DynamoRecords, PortError> {
-        Ok(DynamoRecords::new(
-            self.aws.dynamodb.clone(),
-            self.require(TABLE)?,
-        ))
+        Ok(DynamoRecords::new(self.aws.dynamodb.clone(), self.named(TABLE)?))
     }
 }
 
@@ -127,7 +124,7 @@ impl Operations for AwsStack {
             job_queue: queue.to_owned(),
             // Starting needs it; this only lists.
             job_definition: String::new(),
-            name_prefix: self.require(JOB_PREFIX)?.to_owned(),
+            name_prefix: self.named(JOB_PREFIX)?.to_owned(),
         };
         BatchCapacity::new(self.aws.batch.clone(), settings, self.clock.clone())
             .fleet()

@@ -51,8 +51,8 @@ impl AwsStack {
         })
     }
 
-    fn need(&self, name: &'static str) -> Result<&str, Failure> {
-        self.settings.aws.need(name).map_err(Failure::usage)
+    fn require(&self, name: &'static str) -> Result<&str, Failure> {
+        self.settings.aws.require(name).map_err(Failure::usage)
     }
 
     /// All ports.
@@ -62,7 +62,7 @@ impl AwsStack {
     pub fn ports(&self) -> Result<StackPorts, Failure> {
         let pair = |name, queue, dead| {
             let one = |variable| {
-                let url = self.need(variable)?;
+                let url = self.require(variable)?;
                 Ok::<_, Failure>(Arc::new(SqsQueue::new(self.aws.sqs.clone(), url)))
             };
             Ok::<_, Failure>(QueuePair {
@@ -77,7 +77,7 @@ impl AwsStack {
             records: Arc::new(self.records()?),
             state: Arc::new(self.state()?),
             blobs: Arc::new(self.blobs()),
-            publisher: Arc::new(SnsTopic::new(self.aws.sns.clone(), self.need(TOPIC)?)),
+            publisher: Arc::new(SnsTopic::new(self.aws.sns.clone(), self.require(TOPIC)?)),
         })
     }
 
@@ -86,7 +86,7 @@ impl AwsStack {
     /// # Errors
     /// Usage: the table is not named.
     pub fn records(&self) -> Result<DynamoRecords, Failure> {
-        let records = DynamoRecords::new(self.aws.dynamodb.clone(), self.need(TABLE)?);
+        let records = DynamoRecords::new(self.aws.dynamodb.clone(), self.require(TABLE)?);
         Ok(records.keep_for(self.settings.record_days.map(|days| DAY * days)))
     }
 
@@ -101,9 +101,9 @@ impl AwsStack {
     /// Usage: job queue or definition is not named.
     pub fn capacity(&self) -> Result<Arc<dyn GpuCapacity>, Failure> {
         let settings = AwsBatchConfig {
-            job_queue: self.need(JOB_QUEUE)?.to_owned(),
-            job_definition: self.need(JOB_DEFINITION)?.to_owned(),
-            name_prefix: self.need(JOB_PREFIX)?.to_owned(),
+            job_queue: self.require(JOB_QUEUE)?.to_owned(),
+            job_definition: self.require(JOB_DEFINITION)?.to_owned(),
+            name_prefix: self.require(JOB_PREFIX)?.to_owned(),
         };
         Ok(Arc::new(BatchCapacity::new(
             self.aws.batch.clone(),
@@ -119,7 +119,7 @@ impl AwsStack {
     pub fn lock(&self) -> Result<FleetLock, Failure> {
         Ok(FleetLock::new(
             self.aws.dynamodb.clone(),
-            self.need(TABLE)?,
+            self.require(TABLE)?,
             Arc::clone(&self.clock),
         ))
     }
@@ -131,7 +131,7 @@ impl AwsStack {
     pub fn state(&self) -> Result<DynamoState, Failure> {
         Ok(DynamoState::new(
             self.aws.dynamodb.clone(),
-            self.need(TABLE)?,
+            self.require(TABLE)?,
             Arc::clone(&self.clock),
         ))
     }
@@ -211,7 +211,7 @@ impl AwsStack {
     /// # Errors
     /// When there are metrics in this process already.
     pub fn metrics(&self, program: &'static str) -> Result<Metrics, Failure> {
-        Metrics::start(self.need(METRICS_NAMESPACE)?, program)
+        Metrics::start(self.require(METRICS_NAMESPACE)?, program)
     }
 }
 

@@ -89,7 +89,7 @@ impl CloudClient {
     }
 
     fn sqs(&self, variable: &'static str) -> Result<SqsQueue, Failure> {
-        let url = self.named().need(variable).map_err(Failure::usage)?;
+        let url = self.named().require(variable).map_err(Failure::usage)?;
         Ok(SqsQueue::new(self.stack.aws.sqs.clone(), url))
     }
 }

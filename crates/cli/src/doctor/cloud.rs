@@ -110,7 +110,7 @@ async fn queues_and_records(client: &CloudClient, results: &mut Vec<CheckResult>
         }
     }
     let stack = client.stack();
-    results.push(match stack.settings.aws.need(TABLE) {
+    results.push(match stack.settings.aws.require(TABLE) {
         Err(error) => unset("table", &error),
         Ok(table) => match client.health().table(table).await {
             Ok(()) => CheckResult::ok("table", table),
@@ -140,7 +140,7 @@ async fn ask_age(client: &CloudClient, name: QueueName, facts: &mut QueueFacts) 
 
 async fn event_source(client: &CloudClient) -> CheckResult {
     let check = "triage function";
-    let url = match client.stack().settings.aws.need(INTAKE_QUEUE) {
+    let url = match client.stack().settings.aws.require(INTAKE_QUEUE) {
         Ok(url) => url,
         Err(error) => return unset(check, &error),
     };
@@ -232,7 +232,7 @@ async fn batch(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
         Ok(queue) => (queue.environments.clone(), queue_and_environments(&queue)),
         Err(finding) => (Vec::new(), vec![finding]),
     };
-    results.push(match named.need(JOB_DEFINITION) {
+    results.push(match named.require(JOB_DEFINITION) {
         Err(error) => unset("job definition", &error),
         Ok(name) => match health.worker_needs(name).await {
             Ok(needs) => definition(needs.as_ref(), &environments),

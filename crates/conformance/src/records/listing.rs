@@ -224,7 +224,9 @@ fn beat(worker: &str, at: u64, body: &str) -> Heartbeat {
 
 pub(super) async fn heartbeats_are_replaced(t: RecordsUnderTest) -> Outcome {
     for (worker, at) in [("w-1", 1_000), ("w-2", 2_000), ("w-1", 3_000)] {
-        t.records.beat(&beat(worker, at, &format!("at {at}"))).await?;
+        t.records
+            .put_heartbeat(&beat(worker, at, &format!("at {at}")))
+            .await?;
     }
     let mut beats = t.records.heartbeats(Timestamp(0)).await?;
     beats.sort_by(|a, b| a.worker.cmp(&b.worker));
@@ -235,7 +237,7 @@ pub(super) async fn heartbeats_are_replaced(t: RecordsUnderTest) -> Outcome {
 
 pub(super) async fn heartbeats_since_a_moment(t: RecordsUnderTest) -> Outcome {
     for (worker, at) in [("w-1", 1_000), ("w-2", 2_000), ("w-3", 3_000)] {
-        t.records.beat(&beat(worker, at, "")).await?;
+        t.records.put_heartbeat(&beat(worker, at, "")).await?;
     }
     let beats = t.records.heartbeats(Timestamp(2_000)).await?;
     let mut workers: Vec<String> = beats.into_iter().map(|b| b.worker).collect();

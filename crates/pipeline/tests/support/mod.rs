@@ -271,7 +271,7 @@ impl Records for Stores {
     async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
         Ok(())
     }
-    async fn beat(&self, _: &Heartbeat) -> Result<(), PortError> {
+    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
         Ok(())
     }
     async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
