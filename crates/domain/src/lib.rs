@@ -3,6 +3,19 @@
 //!
 //! Pure: no I/O, no async, no clock, no serialisation. Everything else in the workspace depends on this crate,
 //! and this crate depends on nothing.
+//!
+//! ```
+//! use walkaround_domain::{Event, Inspection, InspectionId, InspectionRequest, PhotoRef, Timestamp, Verdict};
+//!
+//! let id = InspectionId::new("walk-4711").expect("a short plain id");
+//! let request = InspectionRequest::of(id, PhotoRef::File("front.jpg".into()));
+//! let accepted = Inspection::accepted(request, Timestamp(0));
+//! let event = Event::Complete { verdict: Verdict::Clean };
+//! let done = accepted.advance(&event, Timestamp(1)).expect("legal").expect("a change");
+//! assert!(done.phase.is_final());
+//! // The same event again changes nothing: messages come twice.
+//! assert!(done.advance(&event, Timestamp(2)).expect("legal").is_none());
+//! ```
 
 pub mod attempts;
 pub mod bundle;

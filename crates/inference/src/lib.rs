@@ -4,6 +4,14 @@
 //! [`OnnxEngine`] (ONNX Runtime sessions whose tensors match the manifest). Only a verified bundle becomes
 //! sessions. Everyone else sees networks through the synchronous trait [`Engine`], so a simulation runs
 //! without ONNX Runtime. This is the only crate that names `ort`.
+//!
+//! ```
+//! use walkaround_inference::Manifest;
+//!
+//! // One line that says what is missing, where.
+//! let refused = Manifest::parse("name = \"mine\"").expect_err("it has no version");
+//! assert!(refused.contains("version"), "{refused}");
+//! ```
 
 pub mod bundle;
 pub mod engine;

@@ -2,7 +2,19 @@
 //! part of the interface: change one only with a new version. `docs/messages.md` shows every form.
 //!
 //! What comes in goes through [`parse_intake`]; what is stored through [`record_body`] and [`parse_record`];
-//! what is told through [`finished_event`]. The wire types themselves are in [`v1`].
+//! what is sent through [`finished_event`]. The wire types themselves are in [`v1`].
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use walkaround_domain::{InspectionId, InspectionRequest, PhotoRef};
+//! use walkaround_messages::{Intake, parse_intake, request_json};
+//!
+//! let id = InspectionId::new("walk-4711").expect("a short plain id");
+//! let asked = InspectionRequest::of(id, PhotoRef::File("front.jpg".into()));
+//! let read = parse_intake(&request_json(&asked), &BTreeMap::new()).expect("what we write we read");
+//! assert!(matches!(&read[..], [Intake::Inspect(request)] if *request == asked));
+//! assert!(parse_intake("poison", &BTreeMap::new()).is_err());
+//! ```
 
 mod document;
 mod event;

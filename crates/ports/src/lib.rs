@@ -1,7 +1,16 @@
-//! What the use cases need of the world: eight small traits and one error type.
+//! What the use cases need of the world: nine small traits and one error type.
 //!
 //! A port is minimal and has no default methods. Expected outcomes are values; an error says what the
 //! caller should do. One conformance suite holds every adapter to the words written here.
+//!
+//! ```
+//! use walkaround_ports::{PARKED_REASON, REDRIVEN, redriven};
+//!
+//! let parked = [(PARKED_REASON, "not a request"), ("trace", "t-1")];
+//! let parked = parked.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+//! let back = redriven(parked);
+//! assert!(back.contains_key(REDRIVEN) && back.contains_key("trace") && !back.contains_key(PARKED_REASON));
+//! ```
 
 mod blobs;
 mod capacity;

@@ -2,6 +2,14 @@
 //!
 //! [`SETTINGS`] is the one list: names, defaults and what they mean. The loader takes its defaults from there,
 //! and a test holds that it reads each of them and nothing else.
+//!
+//! ```
+//! use walkaround_settings::Settings;
+//!
+//! let given = |name: &str| (name == "WALKAROUND_ATTEMPTS").then(|| "forty".to_owned());
+//! let refused = Settings::from_lookup(&given).expect_err("it is no number");
+//! assert!(refused.to_string().contains("WALKAROUND_ATTEMPTS"), "{refused}");
+//! ```
 
 pub mod aws;
 mod list;

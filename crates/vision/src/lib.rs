@@ -4,6 +4,16 @@
 //! The way of a photo through this crate: [`decode`] (sniff, limits, scaled decode, orientation) →
 //! [`quality`] → [`tensor`] → (networks, elsewhere) → [`mask`] (policy per class) → [`findings`]
 //! (regions, polygons, [`rle`]) → [`overlay`].
+//!
+//! ```
+//! use walkaround_domain::Size;
+//! use walkaround_vision::rle::{decode_mask, encode_mask};
+//!
+//! let mask = [0, 1, 1, 0, 0, 1];
+//! let size = Size { width: 3, height: 2 };
+//! let coded = encode_mask(size, &mask);
+//! assert_eq!(decode_mask(&coded).expect("what was encoded"), mask);
+//! ```
 
 pub mod decode;
 pub mod findings;
