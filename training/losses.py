@@ -1,4 +1,4 @@
-"""The losses: weighted cross-entropy plus Jitter for the masks, cross-entropy for the gate."""
+"""The losses: weighted cross-entropy plus Dice for the masks, cross-entropy for the gate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def per_channel(values: tuple[float, ...]) -> torch.Tensor:
 
 
 def mask_loss(logits: torch.Tensor, masks: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Return twice the cross-entropy plus Jitter.
+    """Return twice the cross-entropy plus Dice.
 
     `logits` and `masks` are [n, channels, h, w]; `valid` [n, 1, h, w] weighs pixels, 0 where ignored.
     """

@@ -93,7 +93,7 @@ impl GenericImageView for Scene {
 
 /// The pixels that a camera stores for an upright picture under an EXIF orientation, 1 to 8.
 ///
-/// WriteOutcome from the EXIF standard's words ("the 0th row is at the visual right-hand side, the 0th column at
+/// Written from the EXIF standard's words ("the 0th row is at the visual right-hand side, the 0th column at
 /// the visual top" for 6), and not by inverting what the program does.
 ///
 /// # Panics

@@ -1,5 +1,5 @@
-//! What every program of the workspace puts together the same way: from settings and the ports of a stack to a looker,
-//! a desk, a triage, a worker, a scaler; and how a program starts, logs, stops and fails.
+//! What every program of the workspace puts together the same way: from settings and the ports of a stack to an
+//! inspector, triage, a worker, a scaler; and how a program starts, logs, stops and fails.
 //!
 //! A program (`walkaround up`, `walkaround worker`, a Lambda function, the Batch worker) chooses the adapters and
 //! calls [`PipelineBuilder`]; what differs between programs stays in them.

@@ -5,7 +5,7 @@ use std::fmt;
 /// The outcome of looking at a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// PhotoResult at, no damage found.
+    /// Inspected, no damage found.
     Clean,
     /// At least one finding.
     Damaged,

@@ -40,7 +40,7 @@ pub struct RequestProcessor {
     pub dead: Arc<dyn Queue>,
     /// Bounds of retrying.
     pub retry: RetryPolicy,
-    /// Jitter of the delays.
+    /// Randomness of the delays.
     pub jitter: Arc<Jitter>,
     /// Largest photo, in bytes.
     pub photo_bytes_max: u64,

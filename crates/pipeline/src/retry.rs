@@ -10,7 +10,7 @@ use walkaround_domain::ATTEMPTS_MAX;
 pub struct Jitter(Mutex<fastrand::Rng>);
 
 impl Jitter {
-    /// Jitter that always fall the same way for the same seed.
+    /// Jitter that is always the same for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }

@@ -4,7 +4,7 @@
 /// Linear-light colour, red, green, blue; 1 is a white card in full sky light.
 pub(crate) type Rgb = [f32; 3];
 
-/// SplitMix64 (Steele, Lea, Flood 2014). WriteOutcome out rather than taken from a crate: published pictures
+/// SplitMix64 (Steele, Lea, Flood 2014). Written out rather than taken from a crate: published pictures
 /// hang on its exact sequence, and generator crates change their sampling between major versions.
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);

@@ -91,7 +91,7 @@ impl Reader<'_> {
     pub(crate) fn real(&self, name: &'static str, min: f64, max: f64) -> Read<f64> {
         let text = self.text(name)?.unwrap_or_default();
         match text.parse::<f64>() {
-            // WriteOutcome so that "not a number" fails.
+            // Written so that "not a number" fails.
             Ok(value) if value >= min && value <= max => Ok(value),
             _ => Err(SettingsError::new(
                 name,

@@ -53,7 +53,7 @@ fn add_map(map: &ProbabilityMap, canvas: &Canvas, field: &mut Field) {
         for (out, tap) in line.iter_mut().zip(&columns) {
             let (a, b) = (blended[tap.low - from], blended[tap.high - from]);
             let p = a + (b - a) * tap.share;
-            // WriteOutcome so that NaN never wins.
+            // Written so that NaN never wins.
             if p > *out {
                 *out = p;
             }
