@@ -28,7 +28,7 @@ use aws_sdk_batch::config::retry::RetryConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob};
 
 /// The tag that a worker carries: its value is the prefix of the names.
 const TAG: &str = "walkaround";
@@ -107,26 +107,6 @@ impl BatchCapacity {
             wait *= 2;
         }
         self.submit_once(name).await
-    }
-
-    /// A worker of this stack, and whether it was asked to end; none when Batch knows no such worker.
-    async fn find(&self, at: Call, id: &str) -> Result<Option<Found>, PortError> {
-        let jobs = self.describe(at, &[id.to_owned()]).await?;
-        Ok(jobs.into_iter().next().map(|job| Found {
-            end_requested: job.is_terminated() == Some(true),
-            worker: fleet::worker(&job),
-        }))
-    }
-}
-
-struct Found {
-    end_requested: bool,
-    worker: WorkerJob,
-}
-
-impl Found {
-    fn ends(&self) -> bool {
-        self.end_requested || matches!(self.worker.state, WorkerJobState::Ended { .. })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The body of an answer: read within the limit, its content encoding taken off within the same limit, and whether it may
 //! have been cut.
 
-use crate::web::transport_fault;
+use crate::transport::transport_fault;
 use crate::words::{one_line, shown};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::Response;

@@ -4,11 +4,17 @@
 //! long as all of them are borrowed: between two calls the owner says [`Input::forget`]. The tensors are in memory that
 //! the device reads by itself, and photos are prepared right there.
 
-use super::View;
+use image::RgbImage;
 use ort::memory::Allocator;
 use ort::value::{DynTensor, TensorElementType};
 use walkaround_domain::UnitRect;
 use walkaround_vision::tensor::{Element, InputSpec, Layout, TensorSlice, prepare};
+
+/// One photo, or a part of it, as the input of a network.
+pub(crate) struct View<'a> {
+    pub photo: &'a RgbImage,
+    pub region: UnitRect,
+}
 
 /// The input tensor of all networks of an engine that want to see the same: while one photo is looked at,
 /// what was prepared for one of them serves the next.
