@@ -223,7 +223,7 @@ impl TestStack {
     /// When it cannot be read.
     pub fn depth(&self, queue: &str) -> Depth {
         let queue = self.local.queue(queue).expect("the queue is there");
-        self.wait_for(queue.depth()).expect("the queue tells")
+        self.wait_for(queue.depth()).expect("a depth")
     }
 
     /// Messages that are in intake and segmentation, in flight or not.

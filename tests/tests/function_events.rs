@@ -233,14 +233,14 @@ fn a_cause_is_told_once_in_a_window_and_an_end_only_after_its_beginning() {
     assert_eq!(notifier.invoke(&alarm), told(1, 0, 0));
     assert_eq!(notifier.invoke(&alarm), told(0, 1, 0));
     assert_eq!(stack.slack.take_messages().len(), 1);
-    assert_eq!(lines(&notifier, "told already in this window"), 1);
-    // Told by another process of the function, too.
+    assert_eq!(lines(&notifier, "already sent in this window"), 1);
+    // Sent by another process of the function.
     let mut other = self::notifier(&stack);
     assert_eq!(other.invoke(&alarm), told(0, 1, 0));
     assert_eq!(other.invoke(&resolved), told(1, 0, 0));
     assert_eq!(notifier.invoke(&resolved), unknown);
     assert_eq!(stack.slack.take_messages().len(), 1);
-    // It is over: what begins again is told at once.
+    // It is over: what begins again is sent at once.
     assert_eq!(notifier.invoke(&alarm), told(1, 0, 0));
     assert_eq!(stack.slack.take_messages().len(), 1);
 }
@@ -261,7 +261,7 @@ fn a_webhook_that_fails_is_tried_again_then_logged_and_the_next_event_tells() {
         "nothing is gained by this event coming again"
     );
     assert_eq!(stack.slack.take_messages().len(), 1);
-    assert_eq!(lines(&notifier, "not told"), 1);
+    assert_eq!(lines(&notifier, "not sent"), 1);
     assert!(notifier.log().contains("the webhook answered 404"));
     assert_eq!(
         notifier.invoke(&failed),
@@ -278,7 +278,7 @@ fn a_webhook_that_fails_is_tried_again_then_logged_and_the_next_event_tells() {
         "{error}"
     );
     assert_eq!(stack.slack.take_messages().len(), 4);
-    assert_eq!(lines(&notifier, "not told"), 2);
+    assert_eq!(lines(&notifier, "not sent"), 2);
     assert_eq!(
         notifier.invoke(&alarm),
         told(1, 0, 0),

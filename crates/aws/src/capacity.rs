@@ -8,7 +8,7 @@
 //! hundred a page: with a filter, Batch ignores the status.) Ended ones come from the jobs asked for in the last
 //! day, newest first; that list has every status and also catches a job that went back to the queue for another
 //! attempt between two lists. Then all are described, a hundred at a time: reasons, exit codes and attempts are
-//! only told there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
+//! only given there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
 //!
 //! **Starting** tags the job with the prefix, which rights to end jobs can ask for: a job's ARN is known to nobody
 //! beforehand, and its definition's tags do not become its own. It is not idempotent on Batch, so a submission whose
@@ -151,7 +151,7 @@ impl GpuCapacity for BatchCapacity {
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let terminate = self.client.terminate_job().job_id(id).reason(reason);
         let Err(error) = terminate.send().await else {
-            info!(worker = id, "told to end");
+            info!(worker = id, "asked to end");
             return Ok(());
         };
         let error = port_error(at, &format!("job {id}"), &error);

@@ -177,7 +177,7 @@ impl Queue for SqsQueue {
         Ok(answers.finish())
     }
 
-    /// Approximate, and without an age: SQS tells that only to CloudWatch.
+    /// Approximate, and without an age: SQS reports that only to CloudWatch.
     async fn depth(&self) -> Result<Depth, PortError> {
         const AT: Call = Call::new("queue", "depth");
         let call = self
@@ -213,7 +213,7 @@ fn count(
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
-        let detail = format!("the service told no {}", name.as_str());
+        let detail = format!("the service gave no {}", name.as_str());
         at.error(PortErrorKind::Unavailable, detail)
     })
 }

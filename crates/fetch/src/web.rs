@@ -155,7 +155,7 @@ impl Web {
         url.scheme() == "https" || self.allow_private
     }
 
-    /// Whether a URL may be asked, as far as can be told without looking its name up.
+    /// Whether a URL may be asked, as far as can be known without looking its name up.
     fn check(&self, url: &Url) -> Result<(), String> {
         match url.scheme() {
             "https" => {}

@@ -264,7 +264,7 @@ fn check_output(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<(), String> {
         ));
     }
     if shape.is_empty() {
-        // The graph does not declare a shape: the first run (the self-test) tells.
+        // The graph does not declare a shape: the first run (the self-test) shows it.
         return Ok(());
     }
     let wrong = |expected: &str| {

@@ -286,7 +286,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         JOB_PREFIX,
         "walkaround-worker",
-        "aws: what names of worker jobs begin with; tells the fleets of two stages apart",
+        "aws: what names of worker jobs begin with; distinguishes the fleets of two stages",
     ),
     doc(
         PHOTO_HEADER_SECRET,
@@ -301,7 +301,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ALERT_WINDOW_S",
         "900",
-        "aws: seconds within which one cause is told once",
+        "aws: seconds within which one cause is sent once",
     ),
     doc(
         "WALKAROUND_TRIAGE_STORAGE_MIB",

@@ -27,7 +27,7 @@ use limits::MIB;
 use reason::{cut_short, unreadable, unsupported};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
-/// What the header tells.
+/// What the header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Format, from the content.
@@ -64,7 +64,7 @@ pub fn is_picture(start: &[u8]) -> bool {
 /// `long_side_min` is what [`decode`] would be asked for, in pixels: the memory estimate depends on it.
 ///
 /// # Errors
-/// The reason why the photo cannot be used, as far as the header tells.
+/// The reason why the photo cannot be used, as far as the header shows.
 pub fn inspect_header(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Header, Reason> {
     Ok(open(bytes, limits, long_side_min)?.0)
 }

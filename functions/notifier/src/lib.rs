@@ -167,7 +167,7 @@ impl Function {
         let item = window_item(&cause.key);
         match self.state.put_if_absent(&item, mark, self.window).await {
             Ok(PutIfAbsent::Exists(by)) if by != mark => {
-                info!(key = cause.key, what = cause.what, "told already in this window");
+                info!(key = cause.key, what = cause.what, "already sent in this window");
                 metrics::counter!("Alerts", "Outcome" => "counted").increment(1);
                 return Outcome::Counted;
             }
@@ -178,7 +178,7 @@ impl Function {
         let sent = self.send(cause, time).await;
         self.metrics.alert(sent.is_ok());
         let Err(undelivered) = sent else {
-            info!(key = cause.key, title = cause.title, "told");
+            info!(key = cause.key, title = cause.title, "sent");
             if cause.ends {
                 self.remember(&told_item(&cause.key), &cause.title, TOLD_KEPT)
                     .await;
@@ -192,7 +192,7 @@ impl Function {
             link = cause.link,
             first_step = cause.first_step,
             why = undelivered.why,
-            "not told"
+            "not sent"
         );
         self.forget(&item).await;
         if undelivered.may_pass {

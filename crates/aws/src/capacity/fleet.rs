@@ -18,11 +18,11 @@ const LIVE: [JobStatus; 5] = [
 ];
 /// Most pages of one status, of up to 1,000 jobs each.
 const LIVE_PAGES_MAX: usize = 10;
-/// Most pages of jobs asked for lately, of up to 100 each. What is beyond is not told.
+/// Most pages of jobs asked for lately, of up to 100 each. What is beyond is not reported.
 const RECENT_PAGES_MAX: usize = 10;
 /// How far back ended jobs are looked for, by when they were asked for.
 const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long an ended job is told of.
+/// How long an ended job is reported.
 const ENDED_TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Most jobs of one `DescribeJobs`.
 const DESCRIBE_MAX: usize = 100;

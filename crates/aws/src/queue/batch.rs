@@ -52,7 +52,7 @@ impl<T> Answers<T> {
     }
 
     /// Whether the batch at `places` should be sent: after one that failed, the rest would most likely fail as
-    /// slowly, so each of its items is told that it was not.
+    /// slowly, so each of its items gets an error that says so.
     pub(super) fn may_go_on(&mut self, places: &[usize]) -> bool {
         let Some((kind, detail)) = self.stopped.clone() else {
             return true;

@@ -104,7 +104,7 @@ fn is_attribute_name(name: &str) -> bool {
         && !lower.starts_with("amazon.")
 }
 
-/// Receipts of SQS are base64, those of emulators words of letters or UUIDs. What cannot be one is told apart here,
+/// Receipts of SQS are base64, those of emulators words of letters or UUIDs. What cannot be one is recognised here,
 /// since emulators answer stale and senseless receipts alike.
 pub(super) fn may_be_receipt(text: &str) -> bool {
     (1..=RECEIPT_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())

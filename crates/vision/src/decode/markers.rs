@@ -20,7 +20,7 @@ pub(super) const APP0: u8 = 0xe0;
 const APP1: u8 = 0xe1;
 pub(super) const APP14: u8 = 0xee;
 
-/// What the markers before the first scan tell.
+/// What the markers before the first scan say.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
     /// Size as stored.
