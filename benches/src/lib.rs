@@ -53,7 +53,7 @@ pub fn onnxruntime() -> anyhow::Result<PathBuf> {
         .context("WALKAROUND_ONNXRUNTIME is not set: run `make bench`")
 }
 
-/// Resident memory of this process in bytes; 0 where the system does not tell.
+/// Resident memory of this process in bytes; 0 where the system does not report it.
 pub fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));

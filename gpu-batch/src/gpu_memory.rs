@@ -1,4 +1,4 @@
-//! Memory of the GPU, as the NVIDIA driver tells it: for the dashboard, and to see running out of it come.
+//! Memory of the GPU, as the NVIDIA driver reports it: for the dashboard, and to see exhaustion in advance.
 //!
 //! The driver's library (NVML) is in the container where the NVIDIA container runtime runs it with the capability
 //! `utility` (gpu-batch/Containerfile).
@@ -17,12 +17,12 @@ const GPU: u32 = 0;
 pub(crate) struct GpuMemory(Nvml);
 
 impl GpuMemory {
-    /// None where networks run on the processor, or where the driver does not tell: the worker works without.
+    /// None where networks run on the processor, or where the driver does not report it: the worker runs without.
     pub(crate) fn of(device: ActiveDevice) -> Option<Self> {
         match device {
             ActiveDevice::Cpu => None,
             ActiveDevice::Cuda => Self::open(LIBRARY.as_ref())
-                .inspect_err(|why| warn!(why, "the memory of the GPU will not be told"))
+                .inspect_err(|why| warn!(why, "the memory of the GPU will not be reported"))
                 .ok(),
         }
     }
@@ -38,7 +38,7 @@ impl GpuMemory {
         match memory {
             Ok(memory) => Some((memory.used, memory.total)),
             Err(error) => {
-                warn!(why = %error, "the driver does not tell the memory of the GPU");
+                warn!(why = %error, "the driver does not report the memory of the GPU");
                 None
             }
         }

@@ -211,7 +211,7 @@ impl TestCloud {
         Running { child, log }
     }
 
-    /// Puts a photo into the photos bucket; S3 tells the intake queue by itself.
+    /// Puts a photo into the photos bucket; S3 notifies the intake queue by itself.
     ///
     /// # Panics
     /// When it cannot.
@@ -292,7 +292,7 @@ impl TestCloud {
     /// Messages in the queue of this output: ready, leased, delayed.
     ///
     /// # Panics
-    /// When it does not tell.
+    /// When it cannot be read.
     pub fn messages(&self, queue: &str) -> u64 {
         let queue = walkaround_aws::SqsQueue::new(self.aws.sqs.clone(), self.output(queue));
         let depth = self.runtime.block_on(queue.depth()).expect("a depth");
@@ -338,7 +338,7 @@ impl TestCloud {
         })
     }
 
-    /// Ids that events told of, each with the ids of its events.
+    /// Ids that events name, each with the ids of its events.
     ///
     /// # Panics
     /// When an event cannot be read.

@@ -1,6 +1,6 @@
 //! Stacks from the shipped templates (`infra/`) in an emulator, and clients of it.
 //!
-//! CloudFormation answers before a stack is made: [`deploy`] asks until it is, and tells why when it is not.
+//! CloudFormation answers before a stack is made: [`deploy`] asks until it is, and says why when it is not.
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;

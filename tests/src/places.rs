@@ -12,6 +12,26 @@ pub fn root() -> &'static Path {
         .expect("the tests folder stands in the checkout")
 }
 
+/// All `.rs` files below a folder, in order, but those of build outputs and of folders that begin with a dot.
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() {
+                if name != "target" && !name.to_string_lossy().starts_with('.') {
+                    folders.push(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 /// The bundle of seven tiny networks.
 pub fn seven() -> PathBuf {
     root().join("tests/bundles/seven")

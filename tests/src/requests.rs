@@ -1,12 +1,14 @@
 //! Photos and requests of the pipeline's tests.
 
 use crate::files;
-use crate::stack::PHOTOS;
 use image::{Rgb, RgbImage};
 use std::collections::BTreeSet;
 use walkaround_domain::{InspectionRequest, Phase, PhotoRef};
 use walkaround_messages::{derived_id, request_json};
 use walkaround_ports::{BlobAddress, OutMessage};
+
+/// Bucket that photos are kept in.
+pub const PHOTOS: &str = "photos";
 
 /// Where a photo is stored.
 pub fn photo_address(key: &str) -> BlobAddress {

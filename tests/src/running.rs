@@ -61,7 +61,7 @@ impl Running {
     /// Whether it still runs.
     ///
     /// # Panics
-    /// When the system does not tell.
+    /// When the system does not report it.
     pub fn is_running(&mut self) -> bool {
         let ended = self.child.try_wait().expect("an own child can be waited for");
         ended.is_none()

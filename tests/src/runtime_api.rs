@@ -113,7 +113,7 @@ impl RuntimeApi {
         self.shared.first_poll.get().copied()
     }
 
-    /// What the function told about its failed start.
+    /// What the function reported about its failed start.
     pub fn init_error(&self) -> Option<&Value> {
         self.shared.init_error.get()
     }
@@ -229,7 +229,7 @@ pub struct Function {
 pub struct Setup {
     /// Variables beside those of Lambda. `WALKAROUND_*` and `AWS_PROFILE` of the caller are not handed on.
     pub variables: Vec<(String, String)>,
-    /// Memory that Lambda tells it, in MiB; 0 for 3008.
+    /// Memory that Lambda reports to it, in MiB; 0 for 3008.
     pub memory_mib: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Slack's incoming webhook as a stand-in on this machine: keeps what it gets, answers what it is told to.
+//! Slack's incoming webhook as a stand-in on this machine: keeps what it gets, answers as configured.
 
 use axum::extract::State;
 use axum::http::StatusCode;

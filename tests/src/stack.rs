@@ -3,7 +3,9 @@
 
 use crate::places;
 use crate::requests::own_bytes;
-pub use crate::requests::{as_json, clean, damaged, ids, is_done, photo_address, request, request_for};
+pub use crate::requests::{
+    PHOTOS, as_json, clean, damaged, ids, is_done, photo_address, request, request_for,
+};
 use crate::running::send_signal;
 pub use crate::running::{Running, tail, until};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +23,6 @@ use walkaround_local::{
 };
 use walkaround_messages::{parse_event, parse_heartbeat, parse_record, utc_day};
 use walkaround_ports::{BlobAddress, Clock, Depth, OutMessage, RecordQuery};
-
-/// Bucket that photos are kept in.
-pub const PHOTOS: &str = "photos";
 
 /// A stack of one test.
 pub struct TestStack {
@@ -224,7 +223,7 @@ impl TestStack {
     /// When it cannot be read.
     pub fn depth(&self, queue: &str) -> Depth {
         let queue = self.local.queue(queue).expect("the queue is there");
-        self.wait_for(queue.depth()).expect("the queue tells")
+        self.wait_for(queue.depth()).expect("a depth")
     }
 
     /// Messages that are in intake and segmentation, in flight or not.

@@ -142,7 +142,7 @@ fn check(cloud: &TestCloud, requests: &[InspectionRequest]) {
         let inspection = by_photo[&request.photo.to_string()];
         let verdict = if is_dark(n) { "clean" } else { "damaged" };
         assert!(is_done(&inspection.phase, verdict), "{n}: {:?}", inspection.phase);
-        assert!(inspection.published_at.is_some(), "{n}: told to nobody");
+        assert!(inspection.published_at.is_some(), "{n}: not published");
     }
     let events = cloud.events();
     assert_eq!(

@@ -64,7 +64,7 @@ fn photos_go_their_way_and_a_poisoned_message_goes_alone() {
     for n in 0..3 {
         cloud.put_photo(&format!("in/dark {n}.jpg"), &clean());
     }
-    // Nine requests and one that nobody can read, in one batch. S3 tells of their photos, too, and names the version,
+    // Nine requests and one that nobody can read, in one batch. S3 sends events of their photos, too, and names the version,
     // as the bucket keeps versions; the requests name none, which triage looks up: the same inspections.
     let asked: Vec<InspectionRequest> = (0..9)
         .map(|n| request(&cloud, &format!("asked/{n}.jpg")))

@@ -233,7 +233,7 @@ fn a_cause_is_told_once_in_a_window_and_an_end_only_after_its_beginning() {
     assert_eq!(notifier.invoke(&alarm), sent(1, 0, 0));
     assert_eq!(notifier.invoke(&alarm), sent(0, 1, 0));
     assert_eq!(stack.slack.take_messages().len(), 1);
-    assert_eq!(lines(&notifier, "sent already in this window"), 1);
+    assert_eq!(lines(&notifier, "already sent in this window"), 1);
     // Told by another process of the function, too.
     let mut other = self::notifier(&stack);
     assert_eq!(other.invoke(&alarm), sent(0, 1, 0));

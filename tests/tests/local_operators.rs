@@ -116,7 +116,7 @@ fn a_failed_photo_that_is_there_by_now_is_retried_and_done() {
     assert_eq!(
         events[id].len(),
         2,
-        "both ends are told, under ids of their own: {events:?}"
+        "both ends are published, under ids of their own: {events:?}"
     );
     assert_ne!(events[id][0], events[id][1]);
 

@@ -21,7 +21,7 @@ const AT: UnitRect = UnitRect {
     y1: 0.75,
 };
 
-/// Says what it is told to, and keeps what it was asked.
+/// Answers as configured, and keeps what it was asked.
 struct Fake {
     look: Screening,
     classes: Vec<ClassSpec>,

@@ -227,7 +227,7 @@ fn assert_failed(inspection: &walkaround_domain::Inspection, wanted: FailureCode
         !detail.contains("root:"),
         "{photo}: what the file says was quoted"
     );
-    assert!(inspection.published_at.is_some(), "{photo}: told to nobody");
+    assert!(inspection.published_at.is_some(), "{photo}: not published");
 }
 
 fn check_parked(stack: &TestStack, unreadable: &[(String, &str)]) {

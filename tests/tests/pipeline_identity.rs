@@ -1,4 +1,4 @@
-//! Which inspection a request means: one photo for two purposes, a purpose that is told later, a photo that changes
+//! Which inspection a request means: one photo for two purposes, a purpose that is given later, a photo that changes
 //! under its name, and an id that is taken.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]

@@ -1,4 +1,4 @@
-//! How workers end: told to under load, without work, and when they cannot begin.
+//! How workers end: on a signal under load, without work, and when they cannot begin.
 
 use std::time::Duration;
 use walkaround_domain::InspectionRequest;

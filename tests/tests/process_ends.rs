@@ -229,7 +229,7 @@ fn the_fewest_workers_stay_up_without_work_and_the_others_go() {
     assert_eq!(
         stack.workers(),
         kept,
-        "the same worker, not one that was started anew"
+        "the same worker, not one that was started again"
     );
     up.terminate();
     assert_eq!(up.exit_code(BOUND), 0, "{}", up.log());

@@ -154,7 +154,7 @@ impl Backlog<'_> {
     }
 }
 
-/// CPU time that processes have taken, where the system tells (proc(5): fields 14 and 15 of `stat`).
+/// CPU time that processes have taken, where the system reports it (proc(5): fields 14 and 15 of `stat`).
 fn cpu_of(children: &[Child]) -> anyhow::Result<Duration> {
     let mut ticks = 0;
     for child in children {

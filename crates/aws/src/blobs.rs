@@ -1,7 +1,7 @@
 //! Write-once blobs on S3.
 //!
 //! A blob is put with `If-None-Match: *`, so of several writers one wins, and with its SHA-256, which S3 checks before
-//! it keeps anything and tells afterwards. The digest also stands in the object's own metadata, for stores and copies
+//! it keeps anything and reports it afterwards. The digest also stands in the object's own metadata, for stores and copies
 //! that lose checksums. Whatever comes back is compared with a digest where one is known; the SDK compares other
 //! checksums (CRC of a photo that someone else put) by itself.
 //!

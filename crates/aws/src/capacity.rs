@@ -8,7 +8,7 @@
 //! hundred a page: with a filter, Batch ignores the status.) Ended ones come from the jobs asked for in the last
 //! day, newest first; that list has every status and also catches a job that went back to the queue for another
 //! attempt between two lists. Then all are described, a hundred at a time: reasons, exit codes and attempts are
-//! only told there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
+//! only given there in full. A job that waits has Batch's reason (`MISCONFIGURATION:...`) where there is one.
 //!
 //! **Starting** tags the job with the prefix, which rights to end jobs can ask for: a job's ARN is known to nobody
 //! beforehand, and its definition's tags do not become its own. It is not idempotent on Batch, so a submission whose
@@ -28,7 +28,7 @@ use aws_sdk_batch::config::retry::RetryConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob};
 
 /// The tag that a worker carries: its value is the prefix of the names.
 const TAG: &str = "walkaround";
@@ -108,26 +108,6 @@ impl BatchCapacity {
         }
         self.submit_once(name).await
     }
-
-    /// A worker of this stack, and whether it was asked to end; none when Batch knows no such worker.
-    async fn find(&self, at: Call, id: &str) -> Result<Option<Found>, PortError> {
-        let jobs = self.describe(at, &[id.to_owned()]).await?;
-        Ok(jobs.into_iter().next().map(|job| Found {
-            end_requested: job.is_terminated() == Some(true),
-            worker: fleet::worker(&job),
-        }))
-    }
-}
-
-struct Found {
-    end_requested: bool,
-    worker: WorkerJob,
-}
-
-impl Found {
-    fn ends(&self) -> bool {
-        self.end_requested || matches!(self.worker.state, WorkerJobState::Ended { .. })
-    }
 }
 
 #[async_trait]
@@ -171,7 +151,7 @@ impl GpuCapacity for BatchCapacity {
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let terminate = self.client.terminate_job().job_id(id).reason(reason);
         let Err(error) = terminate.send().await else {
-            info!(worker = id, "told to end");
+            info!(worker = id, "asked to end");
             return Ok(());
         };
         let error = port_error(at, &format!("job {id}"), &error);

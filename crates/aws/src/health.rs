@@ -14,9 +14,9 @@ use std::time::Duration;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{PortError, PortErrorKind};
 
-/// Most alarms that are told.
+/// Most alarms that are reported.
 const ALARMS_MAX: i32 = 50;
-/// Most sources of events of one queue that are told.
+/// Most sources of events of one queue that are reported.
 const SOURCES_MAX: i32 = 20;
 /// How far back the age of a queue's oldest message is looked for. SQS sends it every minute; after a queue has slept,
 /// up to 15 minutes pass before the first one.
@@ -173,12 +173,12 @@ impl Health {
             .attributes()
             .and_then(|a| a.get(&QueueAttributeName::QueueArn));
         arn.cloned().ok_or_else(|| {
-            let detail = format!("{queue_url}: the service told no ARN");
+            let detail = format!("{queue_url}: the service gave no ARN");
             at.error(PortErrorKind::Unavailable, detail)
         })
     }
 
-    /// How long the oldest message of a queue has waited, as CloudWatch was told last; none when it was not told lately.
+    /// How long the oldest message of a queue has waited, as CloudWatch last received it; none when it has no recent value.
     /// SQS leaves out what was received three times and more.
     ///
     /// # Errors
@@ -322,7 +322,7 @@ impl Health {
         match status.map(|s| s.as_str()) {
             Some("ACTIVE" | "UPDATING") => Ok(()),
             other => {
-                let detail = format!("table {name}: its status is {}", other.unwrap_or("not told"));
+                let detail = format!("table {name}: its status is {}", other.unwrap_or("not given"));
                 Err(at.error(PortErrorKind::Unavailable, detail))
             }
         }

@@ -8,7 +8,7 @@
 mod batch;
 mod wire;
 
-use crate::fault::{Call, kind_of, port_error};
+use crate::fault::{Call, port_error};
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
@@ -23,7 +23,7 @@ use walkaround_ports::{
     AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue,
     Receipt,
 };
-use wire::{check_message, delivery, entry, may_be_receipt, size_bytes};
+use wire::{check_message, delivery, entry, may_be_receipt, size_bytes, whole_seconds};
 
 const LEASE_MAX: Duration = Duration::from_secs(12 * 3600);
 const WAIT_MAX: Duration = Duration::from_secs(20);
@@ -177,7 +177,7 @@ impl Queue for SqsQueue {
         Ok(answers.finish())
     }
 
-    /// Approximate, and without an age: SQS tells that only to CloudWatch.
+    /// Approximate, and without an age: SQS reports that only to CloudWatch.
     async fn depth(&self) -> Result<Depth, PortError> {
         const AT: Call = Call::new("queue", "depth");
         let call = self
@@ -213,15 +213,9 @@ fn count(
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
-        let detail = format!("the service told no {}", name.as_str());
+        let detail = format!("the service gave no {}", name.as_str());
         at.error(PortErrorKind::Unavailable, detail)
     })
-}
-
-/// SQS counts in whole seconds; none may be shorter than asked for.
-fn whole_seconds(duration: Duration) -> i32 {
-    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
-    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 fn check_receipt(receipt: &Receipt, at: Call) -> Result<(), PortError> {
@@ -243,10 +237,4 @@ fn is_stale(code: &str, message: Option<&str>) -> bool {
         }
         _ => false,
     }
-}
-
-/// The kind of a failed entry of a batch.
-fn entry_kind(code: &str, sender_fault: bool) -> PortErrorKind {
-    let code = code.rsplit('.').next().unwrap_or(code);
-    kind_of(code, if sender_fault { 400 } else { 500 })
 }

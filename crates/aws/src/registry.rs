@@ -19,23 +19,19 @@ use crate::fault::{Call, port_error};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
-pub use documents::{Active, FileEntry, HISTORY_MAX};
-use documents::{Files, check_word};
+pub use documents::{Active, FILES_MAX, FileEntry, HISTORY_MAX};
+use documents::{FILES, Files, check_word};
+pub use folder::FILE_BYTES_MAX;
 pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_domain::Timestamp;
 use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutOutcome};
 
-/// Most files of a bundle.
-pub const FILES_MAX: usize = 100;
-/// Largest file of a bundle (the limit of ONNX itself).
-pub const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Most versions of a bundle that are listed.
 pub const VERSIONS_MAX: usize = 1000;
 /// Largest document of the registry itself.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
-const FILES: &str = "files.json";
 /// Where bundles are in the bucket.
 const FOLDER: &str = "bundles/";
 

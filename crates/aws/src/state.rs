@@ -1,4 +1,4 @@
-//! Small named documents with a time to live: what the scaler needed lately, what the notifier has told.
+//! Small named documents with a time to live: what the scaler needed lately, what the notifier has sent.
 //!
 //! DynamoDB removes expired items only within days, so each item carries its end in milliseconds and is taken as
 //! absent from then on, by the caller's clock.
@@ -74,7 +74,7 @@ impl DynamoState {
         }
     }
 
-    /// The write of a document, and what tells this write from others.
+    /// The write of a document, and the token that identifies it.
     fn put(
         &self,
         at: Call,

@@ -1,7 +1,7 @@
 //! A topic on SNS.
 //!
 //! Attributes become message attributes, which subscription filters see; the id of the event is one of them, for
-//! receivers to tell duplicates. What SNS would refuse, or would accept and then drop on its way to a queue (more than
+//! receivers to recognise duplicates. What SNS would refuse, or would accept and then drop on its way to a queue (more than
 //! ten attributes), is refused here.
 
 use crate::fault::{Call, port_error};

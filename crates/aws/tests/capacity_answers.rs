@@ -216,7 +216,7 @@ async fn a_submission_names_queue_definition_and_tag_and_nothing_else_of_the_job
         (&submitted[0]["jobQueue"], &submitted[0]["jobDefinition"]),
         (&json!("gpu"), &json!("worker"))
     );
-    // What a worker is told stands in the job definition, once.
+    // What a worker is given stands in the job definition, once.
     assert_eq!(submitted[0]["containerOverrides"], Value::Null);
     // Rights to end jobs ask for it.
     assert_eq!(submitted[1]["tags"], json!({ "walkaround": "fleet" }));

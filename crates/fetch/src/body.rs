@@ -1,7 +1,7 @@
 //! The body of an answer: read within the limit, its content encoding taken off within the same limit, and whether it may
 //! have been cut.
 
-use crate::web::transport_fault;
+use crate::transport::transport_fault;
 use crate::words::{one_line, shown};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::Response;
@@ -15,7 +15,7 @@ const ENCODINGS_MAX: usize = 2;
 /// What a JPEG may have behind its end marker, in bytes: padding, not a trailer of pictures.
 const JPEG_PADDING_MAX: usize = 64;
 
-/// A whole answer, as far as can be told.
+/// A whole answer, as far as can be known.
 pub(crate) struct Body {
     /// The photo, without its content encoding.
     pub(crate) bytes: Vec<u8>,
@@ -32,7 +32,7 @@ enum Encoding {
 /// Reads the body.
 pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Result<Body, FetchError> {
     let encodings = encodings(url, &response)?;
-    // Both tell the reader where the body ends; without them it ends where the connection does, cut or not.
+    // Both define where the body ends; without them it ends where the connection does, cut or not.
     let has_end = response.content_length().is_some() || response.headers().contains_key(TRANSFER_ENCODING);
     let raw = chunks(url, response, bytes_max).await?;
     let bytes = if encodings.is_empty() {

@@ -105,7 +105,7 @@ fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
     }
 }
 
-/// The absolute path, judged as text only: nothing outside the roots is even looked at, so that no answer tells
+/// The absolute path, judged as text only: nothing outside the roots is even looked at, so that no answer shows
 /// what is there.
 fn below_a_root(roots: &[Root], path: &Path) -> Result<PathBuf, &'static str> {
     let Some(first) = roots.first() else {

@@ -13,6 +13,7 @@ mod hosts;
 mod objects;
 mod resolve;
 mod settings;
+mod transport;
 mod web;
 mod words;
 

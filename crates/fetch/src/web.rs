@@ -8,12 +8,12 @@
 use crate::address;
 use crate::body::{self, Body};
 use crate::hosts::Hosts;
-use crate::resolve::{GuardedResolver, RefusedAddress, Resolver};
+use crate::resolve::{GuardedResolver, Resolver};
 use crate::settings::{FetchSettings, FetchSettingsError};
+use crate::transport::{innermost, transport_fault};
 use crate::words::{one_line, shown};
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue, LOCATION};
 use reqwest::{Client, Response, StatusCode, redirect};
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,7 +155,7 @@ impl Web {
         url.scheme() == "https" || self.allow_private
     }
 
-    /// Whether a URL may be asked, as far as can be told without looking its name up.
+    /// Whether a URL may be asked, as far as can be known without looking its name up.
     fn check(&self, url: &Url) -> Result<(), String> {
         match url.scheme() {
             "https" => {}
@@ -258,36 +258,6 @@ fn status_fault(url: &Url, status: StatusCode) -> Option<FetchError> {
         202 | 408 | 425 | 429 | 500.. => Some(FetchError::Unreachable(words)),
         _ => Some(FetchError::NotFound(words)),
     }
-}
-
-/// Why a request did not get through. The client's own message is not used: it repeats the whole URL.
-pub(crate) fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
-    let url = shown(url);
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(error) = cause {
-        if let Some(refused) = error.downcast_ref::<RefusedAddress>() {
-            return FetchError::Forbidden(format!("{url}: {refused}"));
-        }
-        cause = error.source();
-    }
-    let what = match error {
-        error if error.is_timeout() => "no connection in time",
-        error if error.is_connect() => "no connection",
-        error if error.is_body() || error.is_decode() => "the answer broke off",
-        _ => "the request failed",
-    };
-    FetchError::Unreachable(format!("{url}: {what} ({})", innermost(error)))
-}
-
-/// The first cause in words, which names no URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause = error.source();
-    let mut words = None;
-    while let Some(error) = cause {
-        words = Some(error.to_string());
-        cause = error.source();
-    }
-    one_line(&words.unwrap_or_else(|| "no cause given".into()))
 }
 
 #[cfg(test)]

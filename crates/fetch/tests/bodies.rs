@@ -68,7 +68,7 @@ async fn content_encodings_are_taken_off_within_the_limit() {
     );
 }
 
-/// Without a length nobody is told that an answer was cut.
+/// Without a length a cut answer cannot be recognised.
 #[tokio::test]
 async fn a_body_without_a_length_that_breaks_off_is_tried_again() {
     let server = Server::start().await;

@@ -196,15 +196,6 @@ pub struct SelfTestSpec {
 }
 
 impl Manifest {
-    /// Reads and checks the text of a manifest.
-    ///
-    /// # Errors
-    /// One line: where (line of the file, class or network), what is wrong, what is expected.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let raw: raw::Manifest = toml::from_str(text).map_err(|e| one_line(&e, text))?;
-        check::manifest(raw)
-    }
-
     /// Longest side, in photo pixels, that any network can use.
     pub fn long_side(&self) -> u32 {
         self.networks
@@ -220,17 +211,5 @@ impl Manifest {
             .iter()
             .map(|n| n.input.size)
             .max_by_key(|s| s.pixels())
-    }
-}
-
-/// The message of a TOML error with its line number, without the excerpt that spans several lines.
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', " ");
-    match error.span() {
-        Some(span) => format!(
-            "line {}: {message}",
-            text[..span.start.min(text.len())].matches('\n').count() + 1
-        ),
-        None => message,
     }
 }

@@ -11,9 +11,8 @@ use crate::error::{BundleError, EngineError};
 use crate::manifest::{Activation, Head, LocatorForm, MapLayout, NetworkSpec};
 use crate::outputs::Raw;
 use crate::runtime::{ActiveDevice, Runtime, first_line};
-use image::RgbImage;
-pub(crate) use input::Input;
 use input::element_type;
+pub(crate) use input::{Input, View};
 use memory::Places;
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::{IoBinding, Session};
@@ -24,12 +23,6 @@ use walkaround_vision::tensor::{Layout, TensorData, prepare};
 /// Batch sizes that sessions see. A few fixed sizes keep GPU memory from creeping: the arena grows once for
 /// each shape.
 pub const BATCH_BUCKETS: [usize; 5] = [1, 2, 4, 8, 16];
-
-/// One photo, or a part of it, to be looked at.
-pub(crate) struct View<'a> {
-    pub photo: &'a RgbImage,
-    pub region: UnitRect,
-}
 
 pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
@@ -271,7 +264,7 @@ fn check_output(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<(), String> {
         ));
     }
     if shape.is_empty() {
-        // The graph does not declare a shape: the first run (the self-test) tells.
+        // The graph does not declare a shape: the first run (the self-test) shows it.
         return Ok(());
     }
     let wrong = |expected: &str| {

@@ -40,7 +40,7 @@ pub struct WorkerOptions {
     pub command: Vec<String>,
     /// Added to the environment that workers inherit.
     pub variables: BTreeMap<String, String>,
-    /// Variable that tells a worker its name (its job id, for heartbeats).
+    /// Variable that gives a worker its name (its job id, for heartbeats).
     pub name_variable: String,
     /// Most workers at once.
     pub workers_max: u32,
@@ -364,7 +364,7 @@ impl Inner {
         }
     }
 
-    /// Notes when an adopted worker is gone: it is not a child, so nobody is told.
+    /// Notes when an adopted worker is gone: it is not a child, so there is no notification.
     fn watch(self: &Arc<Self>, number: i64, process: ProcessId) {
         self.watched().insert(number);
         let inner = self.clone();

@@ -15,7 +15,7 @@ pub(crate) const TMP: &str = "tmp";
 /// Folder of the logs of workers.
 pub(crate) const LOGS: &str = "logs";
 
-/// A name for a temporary file that tells whose it is.
+/// A name for a temporary file that names its process.
 pub(crate) fn temporary_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +91,7 @@ pub(crate) fn sync_folders(folder: &Path, root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Folders that were brought to the disk, for tests: no file tells afterwards.
+/// Folders that were brought to the disk, for tests: no file shows it afterwards.
 #[cfg(test)]
 pub(crate) mod synced {
     use std::path::{Path, PathBuf};

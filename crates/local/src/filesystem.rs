@@ -67,7 +67,7 @@ fn lacking_on(filesystem: &dyn Filesystem, tmp: &Path) -> io::Result<Option<Stri
     tried
 }
 
-/// Two handles of one file stand for two processes: flock(2) tells them apart as well.
+/// Two handles of one file stand for two processes: flock(2) distinguishes them as well.
 fn locks(filesystem: &dyn Filesystem, path: &Path) -> io::Result<Option<String>> {
     let [first, second] = [open(path)?, open(path)?];
     let unable = |what: &str, error: io::Error| Ok(Some(format!("{what}: {error}")));

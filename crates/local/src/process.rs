@@ -1,4 +1,4 @@
-//! Processes of this machine, told apart for good.
+//! Processes of this machine, identified beyond the reuse of their ids.
 
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -21,7 +21,7 @@ impl ProcessId {
         static OWN: OnceLock<ProcessId> = OnceLock::new();
         OWN.get_or_init(|| {
             let pid = rustix::process::getpid().as_raw_nonzero().get();
-            // Without /proc nothing can be told apart; zero then equals zero, and nothing is removed.
+            // Without /proc nothing can be distinguished; zero then equals zero, and nothing is removed.
             Self::of(pid).unwrap_or(Self {
                 pid,
                 start: 0,

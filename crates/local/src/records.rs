@@ -285,7 +285,7 @@ fn read_page(db: &Connection, query: &RecordQuery, after: Option<Cursor>, max: u
     let sql =
         format!("SELECT {COLUMNS} FROM records WHERE {condition} {beyond} ORDER BY day DESC, id LIMIT ?5");
     let (day, id) = after.map(|c| (c.day, c.id)).unzip();
-    // One more than asked for tells whether there is another page.
+    // One more than asked for shows whether there is another page.
     let limit = i64::try_from(max + 1).unwrap_or(i64::MAX);
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(params![first, second, day, id, limit], stored)?;

@@ -92,7 +92,7 @@ async fn a_parked_message_tells_its_story() {
     );
     assert_eq!(parked[0].parked_at.since(parked[0].sent_at), LEASE * DELIVERIES);
     assert_eq!(parked[0].attributes.len(), 1);
-    // Who receives from the dead-letter queue is told too.
+    // Who receives from the dead-letter queue sees it too.
     let delivery = root.receive(INTAKE_DEAD).await.remove(0);
     assert_eq!(delivery.attributes[PARKED_FROM], INTAKE);
     assert!(delivery.attributes[PARKED_REASON].contains("5 times"));

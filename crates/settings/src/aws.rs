@@ -1,33 +1,14 @@
 //! Names of things on AWS. Each program needs some of them: it asks for those, and gets one clear line for one
 //! that is missing.
 
-use crate::read::{Reader, SettingsError};
-use std::collections::BTreeMap;
+mod names;
 
-/// URL of the intake queue.
-pub const INTAKE_QUEUE: &str = "WALKAROUND_INTAKE_QUEUE";
-/// URL of its dead-letter queue.
-pub const INTAKE_DEAD_QUEUE: &str = "WALKAROUND_INTAKE_DEAD_QUEUE";
-/// URL of the segmentation queue.
-pub const SEGMENTATION_QUEUE: &str = "WALKAROUND_SEGMENTATION_QUEUE";
-/// URL of its dead-letter queue.
-pub const SEGMENTATION_DEAD_QUEUE: &str = "WALKAROUND_SEGMENTATION_DEAD_QUEUE";
-/// Name of the table of records.
-pub const TABLE: &str = "WALKAROUND_TABLE";
-/// ARN of the topic of events.
-pub const TOPIC: &str = "WALKAROUND_TOPIC";
-/// AWS Batch job queue.
-pub const JOB_QUEUE: &str = "WALKAROUND_JOB_QUEUE";
-/// AWS Batch job definition.
-pub const JOB_DEFINITION: &str = "WALKAROUND_JOB_DEFINITION";
-/// What names of worker jobs begin with.
-pub const JOB_PREFIX: &str = "WALKAROUND_JOB_PREFIX";
-/// Secret with the header for photos.
-pub const PHOTO_HEADER_SECRET: &str = "WALKAROUND_PHOTO_HEADER_SECRET";
-/// Secret with the webhook's URL.
-pub const ALERT_SECRET: &str = "WALKAROUND_ALERT_SECRET";
-/// CloudWatch namespace.
-pub const METRICS_NAMESPACE: &str = "WALKAROUND_METRICS_NAMESPACE";
+use crate::read::{Reader, SettingsError};
+pub use names::{
+    ALERT_SECRET, INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
+    PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
+};
+use std::collections::BTreeMap;
 
 const ALL: [&str; 12] = [
     INTAKE_QUEUE,

@@ -16,7 +16,7 @@ mod list;
 mod read;
 
 pub use aws::AwsSettings;
-pub use list::SETTINGS;
+pub use list::{SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
 use std::ffi::OsString;
@@ -26,17 +26,6 @@ use std::time::Duration;
 /// What names of our variables begin with.
 const PREFIX: &str = "WALKAROUND_";
 use walkaround_domain::ATTEMPTS_MAX;
-
-/// One setting, for documentation.
-#[derive(Debug, Clone, Copy)]
-pub struct SettingDoc {
-    /// Variable.
-    pub name: &'static str,
-    /// Default, as one would write it.
-    pub default: &'static str,
-    /// What it means.
-    pub meaning: &'static str,
-}
 
 /// Settings of the pipeline. Field by field as [`SETTINGS`] says.
 #[derive(Debug, Clone)]

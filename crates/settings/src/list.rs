@@ -1,10 +1,20 @@
 //! The one list of settings.
 
-use crate::SettingDoc;
 use crate::aws::{
     ALERT_SECRET, INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
     PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
 };
+
+/// One setting, for documentation.
+#[derive(Debug, Clone, Copy)]
+pub struct SettingDoc {
+    /// Variable.
+    pub name: &'static str,
+    /// Default, as one would write it.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+}
 
 const fn doc(name: &'static str, default: &'static str, meaning: &'static str) -> SettingDoc {
     SettingDoc {
@@ -276,7 +286,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         JOB_PREFIX,
         "walkaround-worker",
-        "aws: what names of worker jobs begin with; tells the fleets of two stages apart",
+        "aws: what names of worker jobs begin with; distinguishes the fleets of two stages",
     ),
     doc(
         PHOTO_HEADER_SECRET,
@@ -291,7 +301,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ALERT_WINDOW_S",
         "900",
-        "aws: seconds within which one cause is told once",
+        "aws: seconds within which one cause is sent once",
     ),
     doc(
         "WALKAROUND_TRIAGE_STORAGE_MIB",

@@ -1,6 +1,6 @@
 //! Reading one value: from its variable or its documented default, within bounds.
 
-use crate::SETTINGS;
+use crate::list::SETTINGS;
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::path::PathBuf;

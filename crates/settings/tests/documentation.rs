@@ -1,4 +1,4 @@
-//! `docs/settings.md` is what `SETTINGS` says. `UPDATE_DOCS=1 cargo test -p walkaround-settings` writes it anew.
+//! `docs/settings.md` is what `SETTINGS` says. `UPDATE_DOCS=1 cargo test -p walkaround-settings` rewrites it.
 
 use std::fmt::Write;
 use std::path::Path;

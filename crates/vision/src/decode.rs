@@ -8,91 +8,26 @@
 
 mod containers;
 mod exif;
+mod format;
 mod huffman;
 mod jpeg;
+mod limits;
 mod markers;
 mod orientation;
 mod other;
+mod reason;
 mod repair;
 mod sniff;
 mod warning;
 
+pub use format::Format;
 use image::RgbImage;
+pub use limits::Limits;
+use limits::MIB;
+use reason::{cut_short, unreadable, unsupported};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
-const MIB: u64 = 1 << 20;
-
-/// A picture format that is read here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// JPEG: baseline, progressive or arithmetic; grey, YCbCr, RGB, CMYK or YCCK.
-    Jpeg,
-    /// PNG, up to 16 bits a channel.
-    Png,
-    /// WebP, lossy or lossless; of an animation the first frame.
-    WebP,
-    /// Windows bitmap.
-    Bmp,
-    /// TIFF: the first picture of the file.
-    Tiff,
-    /// GIF: the first frame.
-    Gif,
-}
-
-impl Format {
-    /// The word used in documents.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            Self::Png => "png",
-            Self::WebP => "webp",
-            Self::Bmp => "bmp",
-            Self::Tiff => "tiff",
-            Self::Gif => "gif",
-        }
-    }
-
-    /// The name as people write it.
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::WebP => "WebP",
-            Self::Bmp => "BMP",
-            Self::Tiff => "TIFF",
-            Self::Gif => "GIF",
-        }
-    }
-}
-
-/// What a photo may cost. Checked from the header alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Largest file, in bytes.
-    pub bytes_max: u64,
-    /// Most pixels of the stored picture.
-    pub pixels_max: u64,
-    /// Largest ratio of the long side to the short side.
-    pub aspect_max: u32,
-    /// Smallest short side, in pixels.
-    pub side_min: u32,
-    /// Most working memory one decode may need, in bytes, the result included and the file excluded.
-    pub decode_bytes_max: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            bytes_max: 64 * MIB,
-            pixels_max: 120_000_000,
-            aspect_max: 64,
-            side_min: 64,
-            decode_bytes_max: 512 * MIB,
-        }
-    }
-}
-
-/// What the header tells.
+/// What the header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Format, from the content.
@@ -129,7 +64,7 @@ pub fn is_picture(start: &[u8]) -> bool {
 /// `long_side_min` is what [`decode`] would be asked for, in pixels: the memory estimate depends on it.
 ///
 /// # Errors
-/// The reason why the photo cannot be used, as far as the header tells.
+/// The reason why the photo cannot be used, as far as the header shows.
 pub fn inspect_header(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Header, Reason> {
     Ok(open(bytes, limits, long_side_min)?.0)
 }
@@ -248,19 +183,4 @@ fn mebibytes(bytes: u64) -> String {
     } else {
         format!("{}.{} MiB", tenths / 10, tenths % 10)
     }
-}
-
-fn unreadable(detail: impl Into<String>) -> Reason {
-    Reason::new(ReasonCode::Unreadable, detail)
-}
-
-fn unsupported(what: impl std::fmt::Display) -> Reason {
-    Reason::new(
-        ReasonCode::UnsupportedFormat,
-        format!("{what}; send JPEG, PNG or WebP"),
-    )
-}
-
-fn cut_short() -> Reason {
-    Reason::new(ReasonCode::CutShort, "the file ends before the picture does")
 }

@@ -6,30 +6,17 @@
 
 mod canvas;
 mod components;
+mod map;
 mod morphology;
+mod patch;
 mod sample;
-
-use walkaround_domain::UnitRect;
 
 pub use canvas::{CANVAS_SIDE_MAX, Canvas, Window};
 pub use components::{Region, Run, components};
+pub use map::ProbabilityMap;
 pub use morphology::close;
+pub use patch::Patch;
 pub use sample::{Field, sample};
-
-/// What a network says about one class: a grid of probabilities over some part of the photo.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProbabilityMap {
-    /// Index into the bundle's list of classes.
-    pub class: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `width * height` probabilities, 0 to 1, row by row.
-    pub values: Vec<f32>,
-    /// The part of the upright photo that the grid covers (may reach outside it: letterbox).
-    pub covers: UnitRect,
-}
 
 /// How a probability map becomes a mask.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,35 +53,6 @@ pub struct ClassSpec {
     pub report: Report,
     /// How its map becomes a mask.
     pub policy: MaskPolicy,
-}
-
-/// A binary mask over a window of the canvas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patch {
-    /// Left edge on the canvas.
-    pub x: usize,
-    /// Top edge on the canvas.
-    pub y: usize,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `width * height` bytes, row by row: 1 inside, 0 outside.
-    pub pixels: Vec<u8>,
-}
-
-impl Patch {
-    /// An empty mask over a window.
-    pub fn empty(window: Window) -> Self {
-        let (width, height) = (window.width(), window.height());
-        Self {
-            x: window.x0,
-            y: window.y0,
-            width,
-            height,
-            pixels: vec![0; width * height],
-        }
-    }
 }
 
 /// The mask of one class from all its maps, with the probabilities it was made from.

@@ -1,6 +1,6 @@
 //! Overlays: a golden picture by tolerance, and what must hold for odd pictures and findings.
 //!
-//! `UPDATE_GOLDEN=1 cargo test -p walkaround-vision --test overlay` draws the golden picture anew.
+//! `UPDATE_GOLDEN=1 cargo test -p walkaround-vision --test overlay` redraws the golden picture.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{Rgb, RgbImage};

@@ -19,7 +19,7 @@ const SPEC: InputSpec = InputSpec {
     std: [1.0; 3],
 };
 
-/// Red tells the column, green the row.
+/// Red encodes the column, green the row.
 fn numbered(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([x as u8, 100 + y as u8, 200]))
 }

@@ -167,7 +167,7 @@ impl Function {
         let item = window_item(&cause.key);
         match self.state.put_if_absent(&item, mark, self.window).await {
             Ok(PutIfAbsent::Exists(by)) if by != mark => {
-                info!(key = cause.key, what = cause.what, "sent already in this window");
+                info!(key = cause.key, what = cause.what, "already sent in this window");
                 metrics::counter!("Alerts", "Outcome" => "counted").increment(1);
                 return Outcome::Counted;
             }

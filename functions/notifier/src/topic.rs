@@ -1,6 +1,6 @@
 //! What comes by the alarm topic: CloudWatch alarms (JSON), AWS Budgets (plain text), anything else.
 //!
-//! What is neither is told by its subject only: a note that nobody reads is worse than one that says little.
+//! What is neither is sent by its subject only: a note that nobody reads is worse than one that says little.
 
 use crate::arn::Arn;
 use crate::cause::{Cause, Notification, Severity};
@@ -44,7 +44,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Notification {
         }),
         "OK" => Notification::Resolve {
             cause: Cause {
-                // A change of state that comes twice is told once.
+                // A change of state that comes twice is sent once.
                 key: format!("{key}/over/{}", text("StateChangeTime")),
                 title: format!("Resolved: {name}"),
                 what: text("NewStateReason").to_owned(),
@@ -163,7 +163,7 @@ fn of_budget(message: &str) -> Cause {
     });
     let (budgeted, threshold) = (line("Budgeted Amount"), line("Alert Threshold"));
     Cause {
-        // A budget tells each of its thresholds once a period.
+        // A budget reports each of its thresholds once a period.
         key: format!("budget/{name}/{kind}/{threshold}"),
         title: format!("Budget {name}"),
         what: format!("{kind} cost {amount} is over the threshold ({threshold}) of a budget of {budgeted}."),
@@ -249,7 +249,7 @@ mod tests {
             "functionArn": "arn:aws:lambda:eu-central-1:111122223333:function:stage-notifier:$LATEST"},
             "requestPayload": {"photo": "hush"}, "responsePayload": {"errorMessage": "no webhook"}});
         let Notification::Raise(cause) = notification(&json!({"Message": failed.to_string()})) else {
-            panic!("it is told")
+            panic!("it is raised")
         };
         assert_eq!(cause.key, "function/stage-notifier/RetriesExhausted");
         assert!(cause.what.contains("3 invocations: no webhook"), "{cause:?}");
@@ -261,7 +261,7 @@ mod tests {
         let sns = json!({"Message": "{\"photo\": \"hush\"}", "Subject": "Hello",
             "TopicArn": "arn:aws:sns:eu-central-1:111122223333:alarms"});
         let Notification::Raise(cause) = notification(&sns) else {
-            panic!("it is told")
+            panic!("it is raised")
         };
         assert!(
             cause.what.contains("Hello") && !format!("{cause:?}").contains("hush"),

@@ -6,7 +6,7 @@ use walkaround_domain::Timestamp;
 use walkaround_ports::{Delivery, Receipt, TRACE_ATTRIBUTE};
 use walkaround_settings::Settings;
 
-/// Variable in which Lambda tells a function's memory, in MiB.
+/// Variable in which Lambda gives a function's memory, in MiB.
 const MEMORY: &str = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE";
 /// What the process takes beside photos: program, networks, clients.
 const BASE_BYTES: u64 = 256 << 20;

@@ -28,7 +28,7 @@ fn bundles_are_pushed_listed_activated_and_rolled_back() {
         (&next[0]["version"], &next[0]["state"]),
         (&"2".into(), &"new".into())
     );
-    // Records tell what the manifest says: the registry knows a version by no other name.
+    // Records state what the manifest says: the registry knows a version by no other name.
     let renamed = names.run(&["bundle", "push", seven, "--version", "3"]);
     assert!(
         renamed.code == 2 && renamed.stderr.contains("--version"),

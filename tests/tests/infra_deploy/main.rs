@@ -316,7 +316,7 @@ fn a_network_of_endpoints_on_moto() {
     assert!(!gateways.contains(PREFIX), "no way to the internet: {gateways}");
 }
 
-/// A photo that is put into the bucket is told in a message that names it.
+/// A photo that is put into the bucket arrives in a message that names it.
 fn a_photo_reaches_intake(place: &Place, form: &str) {
     let key = "in/a b+ü.jpg";
     let put = place

@@ -166,7 +166,7 @@ pub(crate) fn logs_end(place: &Place, expected: &[(&str, u64)]) {
     assert_eq!(made, expected.collect());
 }
 
-/// Alarms by name, with the topic that each tells.
+/// Alarms by name, with the topic that each notifies.
 pub(crate) fn alarms(place: &Place) -> BTreeMap<String, Value> {
     let answer = place.ask(
         "monitoring",

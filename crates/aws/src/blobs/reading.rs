@@ -24,7 +24,7 @@ const WHOLE_MAX: Duration = Duration::from_secs(120);
 const FILE_MAX: Duration = Duration::from_secs(900);
 /// Largest download into a file: weights, not archives.
 const FILE_BYTES_MAX: u64 = 16 << 30;
-/// What is set aside at first for a body whose size S3 has told.
+/// What is set aside at first for a body whose size S3 has announced.
 const RESERVE_BYTES_MAX: u64 = 64 << 20;
 
 /// One download: which object, its bound, and the operation that errors name.

@@ -18,11 +18,11 @@ const LIVE: [JobStatus; 5] = [
 ];
 /// Most pages of one status, of up to 1,000 jobs each.
 const LIVE_PAGES_MAX: usize = 10;
-/// Most pages of jobs asked for lately, of up to 100 each. What is beyond is not told.
+/// Most pages of jobs asked for lately, of up to 100 each. What is beyond is not reported.
 const RECENT_PAGES_MAX: usize = 10;
 /// How far back ended jobs are looked for, by when they were asked for.
 const RECENT: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long an ended job is told of.
+/// How long an ended job is reported.
 const ENDED_TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Most jobs of one `DescribeJobs`.
 const DESCRIBE_MAX: usize = 100;
@@ -102,6 +102,15 @@ impl BatchCapacity {
         Ok(jobs)
     }
 
+    /// A worker of this stack, and whether it was asked to end; none when Batch knows no such worker.
+    pub(super) async fn find(&self, at: Call, id: &str) -> Result<Option<Found>, PortError> {
+        let jobs = self.describe(at, &[id.to_owned()]).await?;
+        Ok(jobs.into_iter().next().map(|job| Found {
+            end_requested: job.is_terminated() == Some(true),
+            worker: worker(&job),
+        }))
+    }
+
     /// Whether a name is `<prefix>-<digits>-<digits>`: `fleet` must not take in the jobs of `fleet-eu`.
     fn is_ours(&self, name: &str) -> bool {
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -110,6 +119,18 @@ impl BatchCapacity {
             .and_then(|rest| rest.strip_prefix('-'));
         let parts = rest.and_then(|rest| rest.split_once('-'));
         parts.is_some_and(|(time, number)| digits(time) && digits(number))
+    }
+}
+
+/// A worker as Batch knows it.
+pub(super) struct Found {
+    end_requested: bool,
+    worker: WorkerJob,
+}
+
+impl Found {
+    pub(super) fn ends(&self) -> bool {
+        self.end_requested || matches!(self.worker.state, WorkerJobState::Ended { .. })
     }
 }
 

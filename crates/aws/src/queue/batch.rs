@@ -1,7 +1,6 @@
 //! Batches of SQS: cutting them, and putting each answer where it belongs.
 
-use super::entry_kind;
-use crate::fault::Call;
+use crate::fault::{Call, kind_of};
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use walkaround_ports::{PortError, PortErrorKind};
 
@@ -53,7 +52,7 @@ impl<T> Answers<T> {
     }
 
     /// Whether the batch at `places` should be sent: after one that failed, the rest would most likely fail as
-    /// slowly, so each of its items is told that it was not.
+    /// slowly, so each of its items gets an error that says so.
     pub(super) fn may_go_on(&mut self, places: &[usize]) -> bool {
         let Some((kind, detail)) = self.stopped.clone() else {
             return true;
@@ -131,6 +130,12 @@ fn entry_error(at: Call, entry: &BatchResultErrorEntry) -> PortError {
     let kind = entry_kind(entry.code(), entry.sender_fault());
     let detail = format!("{}: {}", entry.code(), entry.message().unwrap_or("no message"));
     at.error(kind, detail)
+}
+
+/// The kind of a failed entry of a batch.
+fn entry_kind(code: &str, sender_fault: bool) -> PortErrorKind {
+    let code = code.rsplit('.').next().unwrap_or(code);
+    kind_of(code, if sender_fault { 400 } else { 500 })
 }
 
 #[cfg(test)]

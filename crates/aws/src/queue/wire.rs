@@ -3,7 +3,6 @@
 //! The rules are those of <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> and
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 
-use super::whole_seconds;
 use crate::fault::Call;
 use aws_sdk_sqs::types::{
     Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
@@ -105,10 +104,16 @@ fn is_attribute_name(name: &str) -> bool {
         && !lower.starts_with("amazon.")
 }
 
-/// Receipts of SQS are base64, those of emulators words of letters or UUIDs. What cannot be one is told apart here,
+/// Receipts of SQS are base64, those of emulators words of letters or UUIDs. What cannot be one is recognised here,
 /// since emulators answer stale and senseless receipts alike.
 pub(super) fn may_be_receipt(text: &str) -> bool {
     (1..=RECEIPT_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// SQS counts in whole seconds; none may be shorter than asked for.
+pub(super) fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 /// An entry of a batch; its id is its place.

@@ -1,4 +1,4 @@
-//! Items of the table: their attributes read and written, and tokens that tell one write from another.
+//! Items of the table: their attributes read and written, and tokens that identify a write.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ pub(crate) fn expiry(from: Timestamp, after: Duration) -> AttributeValue {
 /// A text that no other call gets, in any process.
 ///
 /// The SDK sends a call again that timed out after it was carried out; a conditional write then meets its own
-/// item, and only such a token can tell it from the item of somebody else with the same content. The standard
+/// item, and only such a token distinguishes it from the item of somebody else with the same content. The standard
 /// library's hash seeds come from the system's random source; nothing that is decided here depends on them.
 pub(crate) fn nonce() -> String {
     let half = || RandomState::new().hash_one(std::process::id());

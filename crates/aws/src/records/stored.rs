@@ -153,7 +153,7 @@ fn unpack(item: &Item) -> Result<String, String> {
     let packed = item.get("body_gzip").and_then(|value| value.as_b().ok());
     let packed = packed.ok_or("the item has no `body`")?;
     let mut body = String::new();
-    // One byte more than may be there tells that there is more.
+    // Reading one byte more than allowed shows whether there is more.
     let mut unpacked = GzDecoder::new(packed.as_ref()).take(RECORD_BYTES_MAX as u64 + 1);
     let read = unpacked.read_to_string(&mut body);
     match read {

@@ -1,10 +1,14 @@
 //! The two documents of the registry, as JSON, and the words that keys are made of.
 
-use super::FILES;
 use crate::fault::Call;
 use serde_json::{Value, json};
 use walkaround_domain::{Timestamp, hex};
 use walkaround_ports::{PortError, PortErrorKind};
+
+/// Most files of a bundle.
+pub const FILES_MAX: usize = 100;
+/// Name of the list of files.
+pub(super) const FILES: &str = "files.json";
 
 /// Versions before the active one that are remembered.
 pub const HISTORY_MAX: usize = 20;
@@ -71,7 +75,7 @@ impl Files {
     pub(super) fn parse(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(text).ok()?;
         let files = value.get("files")?.as_array()?;
-        if files.len() > super::FILES_MAX {
+        if files.len() > FILES_MAX {
             return None;
         }
         let one = |file: &Value| {

@@ -2,12 +2,14 @@
 //!
 //! Files of gigabytes are read where nothing else waits for it: a worker goes on beating while its next bundle is checked.
 
-use super::documents::{FileEntry, check_file};
-use super::{FILE_BYTES_MAX, FILES_MAX};
+use super::documents::{FILES_MAX, FileEntry, check_file};
 use crate::fault::Call;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_ports::{PortError, PortErrorKind};
+
+/// Largest file of a bundle (the limit of ONNX itself).
+pub const FILE_BYTES_MAX: u64 = 2 << 30;
 
 /// The files of a folder, by name. Other folders and hidden files are left out.
 ///

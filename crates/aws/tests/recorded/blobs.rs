@@ -17,7 +17,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// Headers by which S3 tells the checksum of `bytes`.
+/// Headers by which S3 sends the checksum of `bytes`.
 fn checksum_of(bytes: &[u8]) -> Vec<(&'static str, String)> {
     vec![
         ("x-amz-checksum-sha256", STANDARD.encode(digest(bytes))),

@@ -13,7 +13,30 @@ use walkaround_vision::tensor::{ChannelOrder, Element, Filter, InputSpec, Layout
 /// Most tiles along the long side: bounds the work one photo can cause.
 const TILES_MAX: u32 = 16;
 
-pub(super) fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
+impl Manifest {
+    /// Reads and checks the text of a manifest.
+    ///
+    /// # Errors
+    /// One line: where (line of the file, class or network), what is wrong, what is expected.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let raw: raw::Manifest = toml::from_str(text).map_err(|e| one_line(&e, text))?;
+        manifest(raw)
+    }
+}
+
+/// The message of a TOML error with its line number, without the excerpt that spans several lines.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => format!(
+            "line {}: {message}",
+            text[..span.start.min(text.len())].matches('\n').count() + 1
+        ),
+        None => message,
+    }
+}
+
+fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
     ensure(raw.format == FORMAT, || {
         format!("format is {}, this program reads format {FORMAT}", raw.format)
     })?;

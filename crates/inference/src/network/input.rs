@@ -1,14 +1,20 @@
 //! An input tensor that networks share, so that what was prepared for one of them serves the next.
 //!
-//! It serves when photo and region are the same ones. Photos are told apart by where they are, which holds as
+//! It serves when photo and region are the same ones. Photos are distinguished by their addresses, which holds as
 //! long as all of them are borrowed: between two calls the owner says [`Input::forget`]. The tensors are in memory that
 //! the device reads by itself, and photos are prepared right there.
 
-use super::View;
+use image::RgbImage;
 use ort::memory::Allocator;
 use ort::value::{DynTensor, TensorElementType};
 use walkaround_domain::UnitRect;
 use walkaround_vision::tensor::{Element, InputSpec, Layout, TensorSlice, prepare};
+
+/// One photo, or a part of it, as the input of a network.
+pub(crate) struct View<'a> {
+    pub photo: &'a RgbImage,
+    pub region: UnitRect,
+}
 
 /// The input tensor of all networks of an engine that want to see the same: while one photo is looked at,
 /// what was prepared for one of them serves the next.
@@ -29,7 +35,7 @@ struct Batch {
 
 /// One view that was prepared, not a batch of several.
 struct Held {
-    /// Address of the photo: tells the photos of one call apart, since all of them are borrowed until its end.
+    /// Address of the photo: distinguishes the photos of one call, since all of them are borrowed until its end.
     photo: usize,
     region: UnitRect,
     /// The part of the photo that the tensor covers.

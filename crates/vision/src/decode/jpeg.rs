@@ -9,13 +9,10 @@ use image::RgbImage;
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
 use walkaround_domain::{Reason, Size};
 
-use super::markers::{Marks, end_of_picture};
+use super::markers::{Marks, SCANS_MAX, end_of_picture};
 use super::orientation::swaps_sides;
 use super::warning::{Complaint, Meaning};
 use super::{cut_short, repair};
-
-/// Passes over the picture; encoders use about ten. Each costs a walk over all coefficients, however short.
-pub(super) const SCANS_MAX: u32 = 200;
 
 /// The scale at which a JPEG is decoded: one `denominator`-th.
 fn denominator(size: Size, long_side_min: u32) -> u32 {

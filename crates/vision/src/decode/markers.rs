@@ -6,6 +6,9 @@ use walkaround_domain::{Reason, Size};
 
 use super::{cut_short, exif, unreadable, unsupported};
 
+/// Passes over the picture; encoders use about ten. Each costs a walk over all coefficients, however short.
+pub(super) const SCANS_MAX: u32 = 200;
+
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const RST0: u8 = 0xd0;
 pub(super) const SOI: u8 = 0xd8;
@@ -17,7 +20,7 @@ pub(super) const APP0: u8 = 0xe0;
 const APP1: u8 = 0xe1;
 pub(super) const APP14: u8 = 0xee;
 
-/// What the markers before the first scan tell.
+/// What the markers before the first scan say.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
     /// Size as stored.

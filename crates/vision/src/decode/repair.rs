@@ -7,9 +7,8 @@
 use walkaround_domain::Size;
 
 use super::huffman::{Broken, Known, Reader, Scan, ScanComponent, Tables};
-use super::jpeg::SCANS_MAX;
 use super::markers::{
-    APP0, APP14, DHT, DQT, DRI, EOI, Marks, RST0, SOI, SOS, Segment, Segments, next_marker,
+    APP0, APP14, DHT, DQT, DRI, EOI, Marks, RST0, SCANS_MAX, SOI, SOS, Segment, Segments, next_marker,
 };
 
 /// Bytes among the coded data that are taken for padding, whatever they are. Some cameras leave a few.

@@ -1,0 +1,124 @@
+//! The shape of signatures: no tuple parameter, and at most six parameters.
+//!
+//! What travels together is a struct with a name. Coordinates of one numeric type (`(x, y): (f32, f32)`) may stay a
+//! tuple. The check reads the syntax of every `.rs` file of the checkout, so a type alias of a tuple is not seen.
+
+use std::path::Path;
+use syn::visit::Visit;
+use syn::{FnArg, Signature, Type};
+use walkaround_tests::places::{root, rust_files};
+
+/// Most parameters of a function, the receiver not counted (clippy.toml has the same number).
+const PARAMETERS_MAX: usize = 6;
+
+/// Folders whose signatures are still to be changed. To be emptied.
+const TO_DO: &[&str] = &[
+    "crates/bootstrap",
+    "crates/cli",
+    "crates/conformance",
+    "crates/domain",
+    "crates/messages",
+    "crates/pipeline",
+    "crates/ports",
+    "crates/simulation",
+];
+
+const NUMBERS: &[&str] = &[
+    "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64",
+];
+
+#[test]
+fn parameters_are_few_and_named() {
+    let mut faults = Vec::new();
+    for file in rust_files(root()) {
+        let name = file.strip_prefix(root()).expect("a file of the checkout");
+        if !TO_DO.iter().any(|folder| name.starts_with(folder)) {
+            let text = std::fs::read_to_string(&file).expect("a source file is UTF-8");
+            faults.extend(faults_of(name, &text));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn folders_to_do_still_have_faults() {
+    for folder in TO_DO {
+        let files = rust_files(&root().join(folder));
+        let faulty = files.iter().any(|file| {
+            let text = std::fs::read_to_string(file).expect("a source file is UTF-8");
+            !faults_of(file, &text).is_empty()
+        });
+        assert!(faulty, "{folder} is done: remove it from the table");
+    }
+}
+
+#[test]
+fn the_check_finds_faults_and_leaves_coordinates() {
+    let faults = faults_of(
+        Path::new("a.rs"),
+        "fn a((x, y): (f32, f32), (w, h): &(u32, u32)) {}
+         fn b((x, y): (f32, u32)) {}
+         struct S;
+         impl S { fn c(&self, of: &(&str, &str)) {} }
+         trait T { fn d(&self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8); fn e(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8); }
+         fn f() { fn g(_: ((u8, u8), u8)) {} }",
+    );
+    let expected = [
+        "a.rs: b: a tuple parameter",
+        "a.rs: c: a tuple parameter",
+        "a.rs: e: 7 parameters",
+        "a.rs: g: a tuple parameter",
+    ];
+    assert_eq!(faults, expected);
+}
+
+fn faults_of(name: &Path, text: &str) -> Vec<String> {
+    let tree = syn::parse_file(text).unwrap_or_else(|e| panic!("{}: {e}", name.display()));
+    let mut finder = Finder {
+        file: name,
+        faults: Vec::new(),
+    };
+    finder.visit_file(&tree);
+    finder.faults
+}
+
+struct Finder<'a> {
+    file: &'a Path,
+    faults: Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Finder<'_> {
+    fn visit_signature(&mut self, signature: &'ast Signature) {
+        let place = format!("{}: {}", self.file.display(), signature.ident);
+        let typed = signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Receiver(_) => None,
+        });
+        let types: Vec<&Type> = typed.collect();
+        for _ in types.iter().filter(|ty| is_mixed_tuple(ty)) {
+            self.faults.push(format!("{place}: a tuple parameter"));
+        }
+        if types.len() > PARAMETERS_MAX {
+            self.faults.push(format!("{place}: {} parameters", types.len()));
+        }
+        syn::visit::visit_signature(self, signature);
+    }
+}
+
+/// Whether a type is a tuple of anything but numbers of one type.
+fn is_mixed_tuple(ty: &Type) -> bool {
+    match ty {
+        Type::Reference(reference) => is_mixed_tuple(&reference.elem),
+        Type::Tuple(tuple) if tuple.elems.len() > 1 => {
+            let numbers: Vec<Option<String>> = tuple.elems.iter().map(number).collect();
+            numbers[0].is_none() || numbers.iter().any(|number| *number != numbers[0])
+        }
+        _ => false,
+    }
+}
+
+fn number(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let name = path.path.get_ident()?.to_string();
+    NUMBERS.contains(&name.as_str()).then_some(name)
+}
