@@ -12,30 +12,20 @@ mod lane;
 mod local;
 mod port;
 mod queues;
-pub(crate) mod up;
+mod up;
 mod workers;
 
-use crate::args::{DoctorArgs, Printed, StackName};
+use crate::args::{DoctorArgs, Printed};
 use crate::client::table::{print_document, print_line};
-use crate::client::which;
 use crate::failure::Failure;
-use crate::local::stack::runtime;
 use finding::{CheckResult, Level};
 use std::process::ExitCode;
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::StackChoice;
+use walkaround_settings::StackKind;
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let findings = runtime()?.block_on(async {
-        match args.stack.stack {
-            // A bad setting is a finding here, where every other command stops.
-            None if which(&args.stack).is_err() && local::settings(&args.stack).is_err() => {
-                local::look(&args.stack).await
-            }
-            _ => match which(&args.stack)? {
-                StackName::Local => local::look(&args.stack).await,
-                StackName::Aws => cloud::look(&args.stack).await,
-            },
-        }
-    })?;
+    let findings = runtime()?.block_on(examine(&StackChoice::from(&args.stack)))?;
     let width = findings.iter().map(|f| f.check.len()).max().unwrap_or_default();
     for finding in &findings {
         match args.stack.format {
@@ -52,6 +42,18 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// All checks of the stack that is meant.
+async fn examine(choice: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
+    match choice.stack {
+        // A bad setting is a finding here, where every other command stops.
+        None if choice.kind().is_err() && local::settings(choice).is_err() => local::look(choice).await,
+        _ => match choice.kind()? {
+            StackKind::Local => local::look(choice).await,
+            StackKind::Aws => cloud::look(choice).await,
+        },
+    }
 }
 
 fn summary(findings: &[CheckResult]) -> String {

@@ -1,8 +1,8 @@
 //! ONNX Runtime, the device, and the bundle with its self-test.
 
 use super::finding::CheckResult;
-use crate::library::start;
 use std::path::Path;
+use walkaround_bootstrap::library::start;
 use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 
 /// What to do about a bundle that cannot be used.

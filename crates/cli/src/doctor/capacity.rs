@@ -5,11 +5,11 @@
 //! See <https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html>.
 
 use super::finding::CheckResult;
-use crate::client::format::{counted, duration};
 use std::time::Duration;
 use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
 use walkaround_bootstrap::blocked::Blocked;
 use walkaround_bootstrap::exit_diagnosis::diagnose;
+use walkaround_client::format::{counted, duration};
 use walkaround_domain::Timestamp;
 use walkaround_ports::{EndCause, WorkerJob, WorkerJobState};
 

@@ -6,14 +6,11 @@ use super::finding::CheckResult;
 use super::lane::{self, LaneBounds};
 use super::queues::{QueueFacts, Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
-use crate::args::StackArgs;
-use crate::client::aws::CloudClient;
-use crate::client::backend::Backend;
-use crate::client::table::queues;
 use crate::failure::Failure;
 use std::time::Duration;
 use walkaround_aws::{Alarm, EventSource, Health};
 use walkaround_bootstrap::aws::AwsStack;
+use walkaround_client::{CloudClient, StackChoice, StackClient};
 use walkaround_inference::Device;
 use walkaround_ports::{PortError, PortErrorKind, QueueName};
 use walkaround_settings::SettingsError;
@@ -29,8 +26,8 @@ const SCALER_TICK: Duration = Duration::from_secs(60);
 const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
 
 /// All checks.
-pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> {
-    let client = match CloudClient::connect(&args.connecting).await {
+pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
+    let client = match CloudClient::connect(&args.connection()).await {
         Ok(client) => client,
         Err(failure) => {
             let (check, fix) = match failure {
@@ -87,15 +84,15 @@ fn unset(check: &str, error: &SettingsError) -> CheckResult {
 /// Judges queues and the table; how many messages wait for a worker.
 async fn queues_and_records(client: &CloudClient, results: &mut Vec<CheckResult>) -> u64 {
     let mut waiting = 0;
-    for name in queues(None) {
+    for name in QueueName::ALL {
         let takers = match name {
             QueueName::Intake => TAKERS,
             QueueName::Segmentation => WORKER_TAKERS,
         };
-        match gather(client, *name, Reasons::Counted).await {
+        match gather(client, name, Reasons::Counted).await {
             Ok(mut facts) => {
-                ask_age(client, *name, &mut facts).await;
-                if *name == QueueName::Segmentation {
+                ask_age(client, name, &mut facts).await;
+                if name == QueueName::Segmentation {
                     waiting = facts.depth.ready;
                 }
                 results.extend(queue(&facts, takers));

@@ -1,10 +1,10 @@
 //! The GPU lane, as its scaler left it.
 
 use super::finding::CheckResult;
-use crate::client::backend::Backend;
-use crate::client::format::duration;
 use crate::failure::Failure;
 use std::time::Duration;
+use walkaround_client::StackClient;
+use walkaround_client::format::duration;
 use walkaround_domain::Timestamp;
 use walkaround_domain::lane::{LaneOutage, LaneState};
 use walkaround_domain::routing::in_words;
@@ -37,7 +37,7 @@ impl LaneBounds {
 }
 
 /// Reads the state of the lane and judges it.
-pub(super) async fn look(stack: &dyn Backend, bounds: LaneBounds) -> Result<CheckResult, Failure> {
+pub(super) async fn look(stack: &dyn StackClient, bounds: LaneBounds) -> Result<CheckResult, Failure> {
     let body = stack.state()?.read(LANE_STATE).await?;
     let state = match body.map(|body| parse_lane_state(&body)).transpose() {
         Ok(state) => state,

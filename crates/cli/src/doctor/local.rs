@@ -5,14 +5,10 @@ use super::lane::LaneBounds;
 use super::queues::{Reasons, gather, queue};
 use super::workers::{WorkerFacts, exits, workers};
 use super::{bundle, lane, port, up};
-use crate::args::StackArgs;
-use crate::client::LocalClient;
-use crate::client::backend::Backend;
-use crate::client::table::queues;
 use crate::failure::Failure;
-use crate::local::stack::Stack;
 use std::path::Path;
 use walkaround_bootstrap::library::device;
+use walkaround_client::{LocalClient, Stack, StackChoice, StackClient};
 use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
 use walkaround_settings::{Settings, SettingsError};
@@ -22,7 +18,7 @@ const STARTER: &str =
     "start `walkaround up`: it takes its workers over or ends them, and starts what the lane needs";
 
 /// The settings, with the root of the command line.
-pub(super) fn settings(args: &StackArgs) -> Result<Settings, SettingsError> {
+pub(super) fn settings(args: &StackChoice) -> Result<Settings, SettingsError> {
     let mut settings = Settings::from_env()?;
     if let Some(root) = &args.root {
         settings.root.clone_from(root);
@@ -31,7 +27,7 @@ pub(super) fn settings(args: &StackArgs) -> Result<Settings, SettingsError> {
 }
 
 /// All checks.
-pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(error) => {
@@ -89,8 +85,8 @@ fn root(root: &Path) -> Result<Stack, CheckResult> {
 async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
     let mut results = Vec::new();
     let (mut waiting, mut intake) = (0, 0);
-    for name in queues(None) {
-        match gather(stack, *name, Reasons::Read).await {
+    for name in QueueName::ALL {
+        match gather(stack, name, Reasons::Read).await {
             Ok(facts) => {
                 match name {
                     QueueName::Segmentation => waiting = facts.depth.ready,

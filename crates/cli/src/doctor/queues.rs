@@ -1,11 +1,11 @@
 //! Queues: whether they are there, whether somebody takes from them, what is parked.
 
 use super::finding::CheckResult;
-use crate::client::backend::Backend;
-use crate::client::format::{counted, duration};
 use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use walkaround_client::StackClient;
+use walkaround_client::format::{counted, duration};
 use walkaround_ports::{Depth, QueueName};
 
 /// A message that waits longer than this is told.
@@ -39,7 +39,7 @@ pub(super) enum Reasons {
 
 /// What a stack shows of a queue.
 pub(super) async fn gather(
-    stack: &dyn Backend,
+    stack: &dyn StackClient,
     queue: QueueName,
     of_parked: Reasons,
 ) -> Result<QueueFacts, Failure> {

@@ -1,8 +1,8 @@
 //! The `up` of a local root: whether one runs, and whether it gets on.
 
 use super::finding::CheckResult;
-use crate::client::format::{counted, duration};
-use crate::local::health::REPORT_AGE_MAX;
+use walkaround_client::format::counted;
+use walkaround_client::up_problem;
 use walkaround_domain::Timestamp;
 use walkaround_local::RunningUp;
 
@@ -23,7 +23,7 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
     let process = running
         .process
         .map_or("another process".to_owned(), |id| format!("process {id}"));
-    match problem(running, now) {
+    match up_problem(running, now) {
         Some(error) => CheckResult::fail(
             check,
             format!("{process} {error}"),
@@ -36,23 +36,6 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
 fn waits(photos: usize) -> String {
     let verb = if photos == 1 { "waits" } else { "wait" };
     format!("{} {verb}", counted(photos, "message"))
-}
-
-/// What is wrong with a running `up`, as a clause with it as the subject; none where it gets on, or has just begun.
-pub(crate) fn problem(running: &RunningUp, now: Timestamp) -> Option<String> {
-    let report = running.report?;
-    let silent = now.since(report.at);
-    if silent > REPORT_AGE_MAX {
-        return Some(format!("has reported nothing for {}: it hangs", duration(silent)));
-    }
-    let without = report.at.since(report.progressed_at);
-    (without > report.stalled_after).then(|| {
-        format!(
-            "has finished no photo for {}, with {} in flight in triage",
-            duration(without),
-            report.in_flight
-        )
-    })
 }
 
 #[cfg(test)]

@@ -3,13 +3,12 @@
 mod job_diagnosis;
 
 use super::finding::CheckResult;
-use crate::client::backend::Backend;
-use crate::client::format::{counted, duration};
 use crate::failure::Failure;
-use crate::local::health::stalled_after;
 use job_diagnosis::{JobDiagnosis, diagnose};
 use std::time::Duration;
 use walkaround_bootstrap::BEATS_MISSED_MAX;
+use walkaround_client::format::{counted, duration};
+use walkaround_client::{StackClient, stalled_after};
 use walkaround_domain::Timestamp;
 use walkaround_messages::parse_heartbeat;
 use walkaround_pipeline::scaler::is_unresponsive;
@@ -42,7 +41,7 @@ pub(super) struct WorkerFacts {
 impl WorkerFacts {
     /// What a stack shows of its workers.
     pub(super) async fn gather(
-        stack: &dyn Backend,
+        stack: &dyn StackClient,
         jobs: Vec<WorkerJob>,
         waiting: u64,
         starter: &'static str,

@@ -1,13 +1,12 @@
 //! Down a folder: pictures by their content or name, links followed once, everything else counted.
 
 use super::regular::read_head;
-use super::{Found, PHOTOS_MAX, Why, is_picture_name};
-use crate::failure::Failure;
-use crate::inspect::output::OVERLAY_SUFFIX;
+use super::{Found, OVERLAY_SUFFIX, PHOTOS_MAX, Why, is_picture_name};
 use std::collections::HashSet;
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use walkaround_bootstrap::Failure;
 use walkaround_domain::photo_name::is_system_name;
 use walkaround_evaluation::{ANNOTATIONS_FILE, MAP_FILE};
 use walkaround_vision::decode::is_picture;

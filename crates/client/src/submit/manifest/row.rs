@@ -1,8 +1,8 @@
 //! One row: what stands under which column.
 
 use super::Reading;
-use crate::client::format::moment;
-use crate::client::submit::item::Item;
+use crate::format::moment;
+use crate::submit::item::Item;
 use std::collections::BTreeMap;
 use walkaround_domain::{InspectionId, Occasion};
 

@@ -1,37 +1,71 @@
 //! Opening the local stack.
 
-use crate::args::StackEngineArgs;
-use crate::client::photo_store::PhotoStore;
-use crate::failure::Failure;
-use crate::library::Engines;
+use crate::PhotoStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use walkaround_bootstrap::PipelineBuilder;
-pub(crate) use walkaround_bootstrap::process::{
-    resident_bytes, runtime, start_log, stop_on_signal, stop_on_signal_or,
-};
+use walkaround_bootstrap::{Engines, Failure, PipelineBuilder};
 use walkaround_local::{Durability, LocalStack, Options, SystemClock};
 use walkaround_pipeline::inspector::EngineMonitor;
 use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_ports::Clock;
-use walkaround_settings::Settings;
+use walkaround_settings::{DeviceKind, Settings};
+
+/// Which bundle a stack uses and where its networks run; what is not given is in the settings.
+#[derive(Debug, Clone, Default)]
+pub struct EngineChoice {
+    /// Bundle folder.
+    pub bundle: Option<PathBuf>,
+    /// Where networks run.
+    pub device: Option<DeviceKind>,
+    /// Threads inside one network run.
+    pub threads: Option<usize>,
+    /// ONNX Runtime shared library.
+    pub onnxruntime: Option<PathBuf>,
+}
+
+impl EngineChoice {
+    /// Puts what was given in place of the settings.
+    fn apply(&self, settings: &mut Settings) {
+        if let Some(bundle) = &self.bundle {
+            settings.bundle.clone_from(bundle);
+        }
+        if let Some(device) = self.device {
+            settings.device = device;
+        }
+        if let Some(threads) = self.threads {
+            settings.threads = threads;
+        }
+        if let Some(library) = &self.onnxruntime {
+            settings.onnxruntime = Some(library.clone());
+        }
+    }
+}
 
 /// The opened stack.
 #[derive(Clone)]
-pub(crate) struct Stack {
+pub struct Stack {
+    /// What it runs with, with the folder of this stack.
     pub settings: Arc<Settings>,
+    /// Its adapters.
     pub local: LocalStack,
+    /// Its clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Stack {
     /// Opens the stack in `root`, or in the folder that the settings name; it is made if it is new.
-    pub(crate) fn open(root: Option<&Path>) -> Result<Self, Failure> {
-        Self::open_with(root, &StackEngineArgs::default())
+    ///
+    /// # Errors
+    /// A bad setting, or a folder or database that cannot be opened.
+    pub fn open(root: Option<&Path>) -> Result<Self, Failure> {
+        Self::open_with(root, &EngineChoice::default())
     }
 
-    /// As [`Stack::open`], with what the command line says of bundle and device.
-    pub(crate) fn open_with(root: Option<&Path>, engine: &StackEngineArgs) -> Result<Self, Failure> {
+    /// As [`Stack::open`], with bundle and device as they are chosen.
+    ///
+    /// # Errors
+    /// As [`Stack::open`].
+    pub fn open_with(root: Option<&Path>, engine: &EngineChoice) -> Result<Self, Failure> {
         let mut settings = Settings::from_env().map_err(Failure::usage)?;
         engine.apply(&mut settings);
         if let Some(root) = root {
@@ -52,12 +86,15 @@ impl Stack {
     }
 
     /// Whether a folder holds a stack.
-    pub(crate) fn is_there(root: &Path) -> bool {
+    pub fn is_there(root: &Path) -> bool {
         root.join("walkaround.db").is_file()
     }
 
     /// Opens a stack that must be there already: commands that only look do not make one.
-    pub(crate) fn existing(root: Option<&Path>) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// Usage: there is none; else as [`Stack::open`].
+    pub fn existing(root: Option<&Path>) -> Result<Self, Failure> {
         let root: PathBuf = match root {
             Some(root) => root.to_path_buf(),
             None => Settings::from_env().map_err(Failure::usage)?.root,
@@ -72,7 +109,10 @@ impl Stack {
     }
 
     /// What the parts of the pipeline are made from.
-    pub(crate) fn builder(&self) -> Result<PipelineBuilder, Failure> {
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub fn builder(&self) -> Result<PipelineBuilder, Failure> {
         Ok(PipelineBuilder {
             settings: Arc::clone(&self.settings),
             ports: self.local.ports()?,
@@ -83,12 +123,15 @@ impl Stack {
     }
 
     /// Where submitted photos are kept.
-    pub(crate) fn photo_store(&self) -> PhotoStore {
+    pub fn photo_store(&self) -> PhotoStore {
         PhotoStore::of(self.local.blobs(), &self.settings)
     }
 
     /// The networks as the settings name them.
-    pub(crate) fn engines(&self) -> Result<Engines, Failure> {
+    ///
+    /// # Errors
+    /// A bundle or a library that cannot be used.
+    pub fn engines(&self) -> Result<Engines, Failure> {
         self.builder()?.engines(&self.settings.bundle)
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn is_regular(path: &Path) -> bool {
 ///
 /// # Errors
 /// Those of the system, and one for what is not a regular file.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+pub fn open_regular(path: &Path) -> io::Result<File> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
     // Asked before opening: opening a device can do things.
     if !std::fs::metadata(path)?.is_file() {

@@ -1,18 +1,18 @@
 //! The local stack for its clients.
 
-use super::backend::{Backend, PollIntervals};
-use crate::doctor::up::problem;
-use crate::failure::Failure;
-use crate::local::stack::Stack;
+use crate::Stack;
+use crate::up_problem;
+use crate::{PollIntervals, StackClient};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_bootstrap::Failure;
 use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
 /// A local stack.
-pub(crate) struct LocalClient(pub Stack);
+pub struct LocalClient(pub Stack);
 
 const fn name(queue: QueueName) -> &'static str {
     match queue {
@@ -22,7 +22,7 @@ const fn name(queue: QueueName) -> &'static str {
 }
 
 #[async_trait]
-impl Backend for LocalClient {
+impl StackClient for LocalClient {
     fn name(&self) -> &'static str {
         "local"
     }
@@ -35,7 +35,7 @@ impl Backend for LocalClient {
         Arc::clone(&self.0.clock)
     }
 
-    fn pace(&self) -> PollIntervals {
+    fn poll_intervals(&self) -> PollIntervals {
         PollIntervals {
             results: Duration::from_millis(300),
             parked: Duration::from_secs(2),
@@ -65,7 +65,7 @@ impl Backend for LocalClient {
         Arc::new(self.0.local.clone())
     }
 
-    async fn nobody_takes(&self) -> Option<String> {
+    async fn consumer_problem(&self) -> Option<String> {
         let root = self.0.local.root().display();
         // A lock that cannot be read says nothing.
         match self.0.local.running_up().ok()? {
@@ -73,7 +73,7 @@ impl Backend for LocalClient {
                 "no `walkaround up` runs on {root}: start one, and they are looked at"
             )),
             Some(running) => {
-                let error = problem(&running, self.0.clock.now())?;
+                let error = up_problem(&running, self.0.clock.now())?;
                 Some(format!(
                     "the `walkaround up` of {root} {error}: `walkaround doctor` says more"
                 ))

@@ -21,7 +21,7 @@ struct Names {
 
 /// Finds files by the names of a list; remembers what folders hold.
 #[derive(Debug, Default)]
-pub(crate) struct FileNames {
+pub struct FileNames {
     folders: RefCell<HashMap<PathBuf, Names>>,
 }
 
@@ -38,7 +38,7 @@ impl FileNames {
     ///
     /// # Errors
     /// A line that says why there is none.
-    pub(crate) fn locate(&self, base: &Path, text: &str) -> Result<PathBuf, String> {
+    pub fn locate(&self, base: &Path, text: &str) -> Result<PathBuf, String> {
         let as_written = base.join(text);
         if as_written.symlink_metadata().is_ok() {
             return Ok(as_written);

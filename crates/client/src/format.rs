@@ -1,8 +1,8 @@
 //! Times and sizes in words, and back.
 
-use crate::failure::Failure;
 use std::path::Path;
 use std::time::Duration;
+use walkaround_bootstrap::Failure;
 use walkaround_domain::Timestamp;
 use walkaround_messages::{parse_rfc3339, rfc3339};
 
@@ -15,7 +15,7 @@ const UNITS: [(u64, &str, char); 4] = [
 ];
 
 /// The two largest units: `850 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`.
-pub(crate) fn duration(d: Duration) -> String {
+pub fn duration(d: Duration) -> String {
     let seconds = d.as_secs();
     if seconds == 0 {
         return format!("{} ms", d.as_millis());
@@ -44,7 +44,10 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// Reads a moment: RFC 3339, or a duration from now.
-pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// What was expected, as a clause.
+pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     if let Some(duration) = parse_duration(text) {
         return Ok(now + duration);
     }
@@ -53,18 +56,18 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
 }
 
 /// The moment to the second: `2026-11-22 17:04:05`.
-pub(crate) fn clock_time(at: Timestamp) -> String {
+pub fn clock_time(at: Timestamp) -> String {
     let text = rfc3339(Timestamp(at.0 / 1000 * 1000));
     text.trim_end_matches('Z').replace('T', " ")
 }
 
 /// `412 MiB`.
-pub(crate) fn mebibytes(bytes: u64) -> String {
+pub fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
 
 /// A count and its noun: `1 photo`, `2 photos`.
-pub(crate) fn counted(n: usize, noun: &str) -> String {
+pub fn counted(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{n} {noun}{s}")
 }

@@ -1,7 +1,7 @@
 //! What manifests say, and what is wrong with some.
 
 use super::*;
-use crate::inspect::inputs::FileNames;
+use crate::inputs::FileNames;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use walkaround_domain::{Occasion, PhotoRef};
@@ -49,6 +49,7 @@ fn with<T>(folder: &Folder, by_path: bool, read: impl Fn(Reading<'_>) -> T) -> T
         },
         about: &about,
         now: Timestamp(1_000_000),
+        notice: &|_| Ok(()),
     })
 }
 

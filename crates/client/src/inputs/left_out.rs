@@ -1,6 +1,6 @@
 //! What was left out of a folder or a listing: counted by reason, with some of the names.
 
-use crate::client::table::print_notice;
+use crate::Notice;
 use std::collections::BTreeMap;
 
 /// Most names shown for one reason.
@@ -73,9 +73,8 @@ impl LeftOut {
         })
     }
 
-    /// Prints the lines on standard error.
-    pub(crate) fn print(&self) -> std::io::Result<()> {
-        self.lines()
-            .try_for_each(|line| print_notice(format!("walkaround: {line}")))
+    /// Tells the lines.
+    pub(crate) fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
+        self.lines().try_for_each(|line| notice(&line))
     }
 }

@@ -3,11 +3,11 @@
 
 use super::row::{column, item};
 use super::{Item, Reading};
-use crate::client::format::bad_line;
-use crate::failure::Failure;
+use crate::format::bad_line;
 use crate::text::is_blank;
 use serde_json::{Deserializer, Value};
 use std::collections::BTreeMap;
+use walkaround_bootstrap::Failure;
 use walkaround_domain::PhotoRef;
 use walkaround_messages::{Intake, has_base_id, parse_intake};
 

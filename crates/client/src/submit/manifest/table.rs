@@ -5,11 +5,11 @@
 
 use super::row::{COLUMNS, LABEL, column, item};
 use super::{Item, Reading};
-use crate::client::format::bad_line;
-use crate::failure::Failure;
+use crate::format::bad_line;
 use crate::text::is_blank;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use std::collections::BTreeMap;
+use walkaround_bootstrap::Failure;
 
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 

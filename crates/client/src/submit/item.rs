@@ -1,9 +1,6 @@
 //! One photo to be submitted: its request so far, and where the photo is.
 
-use crate::args::{AboutArgs, OccasionArg};
-use crate::client::format::moment;
-use crate::failure::Failure;
-use crate::inspect::inputs::{FileNames, is_regular};
+use crate::inputs::{FileNames, is_regular};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -14,7 +11,7 @@ use walkaround_messages::{base_id, derived_id, parse_intake, request_json};
 
 /// One photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Item {
+pub struct Item {
     /// The request; with the path of a local photo until it is taken in.
     pub request: InspectionRequest,
     /// The file that is to be copied into the stack.
@@ -25,7 +22,7 @@ pub(super) struct Item {
 
 /// What turns a text into a photo.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Naming<'a> {
+pub(crate) struct Naming<'a> {
     /// Folder that relative paths start from.
     pub base: &'a Path,
     /// Finds the files that a list names.
@@ -36,7 +33,7 @@ pub(super) struct Naming<'a> {
 
 impl Item {
     /// A photo by reference.
-    pub(super) fn of(photo: PhotoRef) -> Self {
+    pub(crate) fn of(photo: PhotoRef) -> Self {
         Self {
             request: InspectionRequest::of(derived_id(&photo), photo),
             local: None,
@@ -45,7 +42,7 @@ impl Item {
     }
 
     /// Puts a local photo into the request.
-    pub(super) fn set_local(&mut self, path: &Path, by_path: bool) -> Result<(), String> {
+    pub(crate) fn set_local(&mut self, path: &Path, by_path: bool) -> Result<(), String> {
         let cannot = |why: String| format!("cannot open `{}`: {why}", path.display());
         let absolute = path.canonicalize().map_err(|e| cannot(e.to_string()))?;
         if !is_regular(&absolute) {
@@ -74,7 +71,7 @@ impl Item {
     }
 
     /// From `s3://bucket/key`, a URL, or a path.
-    pub(super) fn parse(text: &str, naming: Naming<'_>) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, naming: Naming<'_>) -> Result<Self, String> {
         if let Some((bucket, key)) = s3_parts(text) {
             return Ok(Self::of(PhotoRef::S3 {
                 bucket: bucket.to_owned(),
@@ -91,7 +88,7 @@ impl Item {
     }
 
     /// Fills in what the command line says of every photo, and checks the whole.
-    pub(super) fn complete(&mut self, about: &About) -> Result<(), String> {
+    pub(crate) fn complete(&mut self, about: &About) -> Result<(), String> {
         let r = &mut self.request;
         r.vehicle_id = r.vehicle_id.take().or_else(|| about.vehicle_id.clone());
         r.reservation_id = r.reservation_id.take().or_else(|| about.reservation_id.clone());
@@ -108,42 +105,29 @@ impl Item {
     }
 }
 
-/// What the command line says of every photo.
+/// What is said of every photo that does not say it itself.
 #[derive(Debug, Clone, Default)]
-pub(super) struct About {
+pub struct About {
+    /// Vehicle.
     pub vehicle_id: Option<String>,
+    /// Reservation.
     pub reservation_id: Option<String>,
+    /// When in a rental.
     pub occasion: Option<Occasion>,
+    /// Side of the vehicle.
     pub viewpoint: Option<String>,
+    /// When the answer is wanted.
     pub deadline: Option<Timestamp>,
+    /// Anything that should stand on the record.
     pub labels: BTreeMap<String, String>,
 }
 
-impl About {
-    pub(super) fn new(args: &AboutArgs, now: Timestamp) -> Result<Self, Failure> {
-        let deadline = args.deadline.as_deref().map(|text| moment(text, now));
-        Ok(Self {
-            vehicle_id: args.vehicle_id.clone(),
-            reservation_id: args.reservation_id.clone(),
-            occasion: args.occasion.map(|o| match o {
-                OccasionArg::PickUp => Occasion::PickUp,
-                OccasionArg::Return => Occasion::Return,
-            }),
-            viewpoint: args.viewpoint.clone(),
-            deadline: deadline
-                .transpose()
-                .map_err(|why| Failure::usage(format!("--deadline: {why}")))?,
-            labels: args.labels.iter().cloned().collect(),
-        })
-    }
-}
-
 /// Bucket and rest of an `s3://` address.
-pub(super) fn s3_parts(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn s3_parts(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix("s3://")?;
     Some(rest.split_once('/').unwrap_or((rest, "")))
 }
 
-pub(super) fn is_url(text: &str) -> bool {
+pub(crate) fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }

@@ -3,13 +3,12 @@
 //! Names of queues, table and job queue come from the settings (the outputs of the deployed stack give their values);
 //! profile, region and endpoint from the command line or the standard settings of AWS.
 
-use super::backend::{Backend, PollIntervals};
-use crate::args::Connecting;
-use crate::failure::Failure;
+use crate::{PollIntervals, StackClient};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_aws::{Aws, Connection, Health, NotSignedIn, SqsQueue, signed_in};
+use walkaround_bootstrap::Failure;
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::process::start_log;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore, SystemClock};
@@ -20,31 +19,24 @@ use walkaround_settings::{AwsSettings, Settings};
 const RECORDS_MAX: usize = 20_000;
 
 /// A stack on AWS.
-pub(crate) struct CloudClient {
+pub struct CloudClient {
     stack: AwsStack,
     health: Health,
 }
 
-/// How AWS is reached.
-fn connection(connecting: &Connecting) -> Connection {
-    Connection {
-        profile: connecting.profile.clone(),
-        region: connecting.region.clone(),
-        endpoint_url: connecting.endpoint_url.clone(),
-    }
-}
-
 /// Clients with the region settled, and the settings; and what asks AWS for the stack's health.
-pub(crate) async fn connect(connecting: &Connecting) -> Result<(AwsStack, Health), Failure> {
+///
+/// # Errors
+/// A bad setting, no region, or credentials that are not to be had.
+pub async fn connect(connection: &Connection) -> Result<(AwsStack, Health), Failure> {
     // A client is quiet unless it is asked.
     if std::env::var_os("WALKAROUND_LOG").is_some() {
         start_log();
     }
     let settings = Settings::from_env().map_err(Failure::usage)?;
     // Read once: a profile may start a program for its credentials.
-    let connection = connection(connecting);
     let config = Box::pin(connection.loader().load()).await;
-    let config = Box::pin(signed_in(&connection, config))
+    let config = Box::pin(signed_in(connection, config))
         .await
         .map_err(|why| match why {
             NotSignedIn::Settings(line) => Failure::usage(line),
@@ -69,18 +61,22 @@ const fn variable(queue: QueueName) -> &'static str {
 }
 
 impl CloudClient {
-    pub(crate) async fn connect(connecting: &Connecting) -> Result<Self, Failure> {
-        let (stack, health) = connect(connecting).await?;
+    /// A client of the stack that the settings name.
+    ///
+    /// # Errors
+    /// As [`connect`].
+    pub async fn connect(connection: &Connection) -> Result<Self, Failure> {
+        let (stack, health) = connect(connection).await?;
         Ok(Self { stack, health })
     }
 
     /// What only `doctor` asks.
-    pub(crate) fn health(&self) -> &Health {
+    pub fn health(&self) -> &Health {
         &self.health
     }
 
     /// Adapters and settings.
-    pub(crate) fn stack(&self) -> &AwsStack {
+    pub fn stack(&self) -> &AwsStack {
         &self.stack
     }
 
@@ -95,7 +91,7 @@ impl CloudClient {
 }
 
 #[async_trait]
-impl Backend for CloudClient {
+impl StackClient for CloudClient {
     fn name(&self) -> &'static str {
         "aws"
     }
@@ -108,7 +104,7 @@ impl Backend for CloudClient {
         Arc::clone(&self.stack.clock)
     }
 
-    fn pace(&self) -> PollIntervals {
+    fn poll_intervals(&self) -> PollIntervals {
         PollIntervals {
             results: Duration::from_secs(1),
             parked: Duration::from_secs(15),
@@ -140,7 +136,7 @@ impl Backend for CloudClient {
 
     /// What Lambda says of the event sources of the queue; whoever may not ask, or reads the queue without Lambda, is not
     /// told anything.
-    async fn nobody_takes(&self) -> Option<String> {
+    async fn consumer_problem(&self) -> Option<String> {
         let url = self.named().get(INTAKE_QUEUE)?;
         let sources = self.health.event_sources(url).await.ok()?;
         let doctor = "`walkaround doctor` says more";

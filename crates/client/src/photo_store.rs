@@ -1,6 +1,6 @@
 //! Photos of this machine, taken into a stack.
 
-use crate::inspect::inputs::open_regular;
+use crate::inputs::open_regular;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use std::io::Read;
@@ -29,15 +29,18 @@ fn read_regular(path: &Path, bytes_max: u64) -> std::io::Result<Option<Vec<u8>>>
 
 /// Where submitted photos are kept.
 #[derive(Clone)]
-pub(crate) struct PhotoStore {
+pub struct PhotoStore {
+    /// The store.
     pub blobs: Arc<dyn Blobs>,
+    /// Its bucket of photos.
     pub bucket: String,
+    /// Largest photo that is taken in.
     pub bytes_max: u64,
 }
 
 impl PhotoStore {
     /// The store that the settings name.
-    pub(crate) fn of(blobs: Arc<dyn Blobs>, settings: &Settings) -> Self {
+    pub fn of(blobs: Arc<dyn Blobs>, settings: &Settings) -> Self {
         Self {
             blobs,
             bucket: settings.photos_bucket.clone(),
@@ -50,7 +53,7 @@ impl PhotoStore {
     ///
     /// # Errors
     /// One line: the store is out of reach.
-    pub(crate) async fn identify(&self, request: &mut InspectionRequest) -> anyhow::Result<bool> {
+    pub async fn identify(&self, request: &mut InspectionRequest) -> anyhow::Result<bool> {
         let known = content_is_known(request);
         let PhotoRef::S3 { bucket, key, version } = &mut request.photo else {
             return Ok(false);
@@ -79,7 +82,7 @@ impl PhotoStore {
     ///
     /// # Errors
     /// One line: unreadable, over `bytes_max`, or not storable.
-    pub(crate) async fn take_in(&self, file: &Path) -> anyhow::Result<InspectionRequest> {
+    pub async fn take_in(&self, file: &Path) -> anyhow::Result<InspectionRequest> {
         let context = || format!("cannot read {}", file.display());
         let (path, bytes_max) = (file.to_path_buf(), self.bytes_max);
         let read = tokio::task::spawn_blocking(move || read_regular(&path, bytes_max));
@@ -95,7 +98,7 @@ impl PhotoStore {
     ///
     /// # Errors
     /// One line: not storable.
-    pub(crate) async fn take_in_bytes(&self, file: &Path, bytes: &[u8]) -> anyhow::Result<InspectionRequest> {
+    pub async fn take_in_bytes(&self, file: &Path, bytes: &[u8]) -> anyhow::Result<InspectionRequest> {
         let digest = hex(&Sha256::digest(bytes));
         let name = plain_name(&file.file_name().unwrap_or_default().to_string_lossy());
         let at = BlobAddress {

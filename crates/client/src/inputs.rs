@@ -1,35 +1,41 @@
 //! From the paths on the command line to a list of photos.
 //!
 //! What is named is taken, whatever its name is, if it is a regular file. Of a folder are taken pictures, by their content
-//! or their name; the rest is counted and named ([`LeftOut`]), so that nobody has to wonder where a photo is.
+//! or their name; the rest is counted and named, so that nobody has to wonder where a photo is.
 
 mod left_out;
 mod names;
 mod regular;
 mod walk;
 
-use crate::failure::Failure;
+use crate::Notice;
 pub(crate) use left_out::{LeftOut, Why};
-pub(crate) use names::FileNames;
-pub(crate) use regular::{is_regular, open_regular, read_head};
+pub use names::FileNames;
+pub use regular::open_regular;
+pub(crate) use regular::{is_regular, read_head};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use walkaround_bootstrap::Failure;
 
 /// Most photos of one run: bounds the list held in memory.
 pub(crate) const PHOTOS_MAX: usize = 1_000_000;
+/// What the names of marked pictures end with.
+pub const OVERLAY_SUFFIX: &str = ".overlay.jpg";
 /// Longest list on standard input, in bytes.
 const LIST_BYTES_MAX: u64 = 512 << 20;
 
 /// Photos, and what was left out.
 #[derive(Default)]
-pub(crate) struct Found {
+struct Found {
     pub photos: Vec<PathBuf>,
     pub left_out: LeftOut,
 }
 
-/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is printed
-/// on standard error.
-pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is told.
+///
+/// # Errors
+/// Usage: something that is not there or no photo, no photos at all, too many.
+pub fn expand(paths: &[PathBuf], notice: Notice<'_>) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Found::default();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -49,7 +55,7 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         }
         return Err(Failure::usage(line));
     }
-    found.left_out.print()?;
+    found.left_out.tell(notice)?;
     Ok(found.photos)
 }
 
@@ -96,7 +102,7 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
 }
 
 /// Whether a file's name is that of a picture.
-pub(crate) fn is_picture_name(path: &Path) -> bool {
+pub fn is_picture_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     walkaround_domain::photo_name::is_picture_name(&name)
 }

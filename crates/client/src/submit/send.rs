@@ -2,50 +2,89 @@
 
 use super::item::Item;
 use super::standing::{Standing, Watched, standing};
-use crate::args::{Printed, Wire};
-use crate::client::photo_store::PhotoStore;
-use crate::client::table::{print_document, print_notice};
-use crate::failure::Failure;
+use crate::photo_store::PhotoStore;
 use anyhow::Context;
-use indicatif::ProgressBar;
-use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_domain::InspectionRequest;
+use walkaround_bootstrap::Failure;
+use walkaround_domain::{InspectionId, InspectionRequest};
 use walkaround_messages::{base_id, request_json, request_protobuf};
 use walkaround_ports::{Clock, OutMessage, PortError, Queue, Records};
 
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;
 
+/// How requests are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// JSON.
+    Json,
+    /// base64 of protobuf, with a content-type attribute.
+    Protobuf,
+}
+
+/// What became of one photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome<'a> {
+    /// Its request is in the queue.
+    Sent(&'a InspectionId),
+    /// Its record was final already.
+    Known(&'a InspectionId),
+    /// It was not sent, and why.
+    NotSent(&'a str),
+}
+
+/// Told how the sending gets on.
+pub trait SendProgress {
+    /// What became of a photo.
+    ///
+    /// # Errors
+    /// It cannot be shown: the sending stops.
+    fn photo(&self, photo: &str, outcome: SendOutcome<'_>) -> std::io::Result<()>;
+
+    /// So many photos more are done with.
+    fn advance(&self, photos: usize);
+}
+
 /// What became of the photos.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub struct Sent {
+    /// Their requests are in the queue.
     pub sent: usize,
     /// Their record was final already.
     pub known: usize,
+    /// They were not sent.
     pub failed: usize,
     /// Each inspection once, in order.
     pub watched: Vec<Watched>,
     keys: HashSet<String>,
 }
 
-pub(super) struct Sender<'a> {
+/// Sends photos to one stack.
+pub struct Sender<'a> {
+    /// The stack's clock.
     pub clock: Arc<dyn Clock>,
+    /// Where requests go.
     pub intake: Arc<dyn Queue>,
+    /// Where local photos go.
     pub photos: PhotoStore,
+    /// Where results will stand.
     pub records: Arc<dyn Records>,
+    /// How requests are written.
     pub wire: Wire,
     /// Photos a second.
     pub rate: Option<f64>,
-    /// Whether each photo's fate is printed as a document.
-    pub documents: Option<Printed>,
-    pub bar: &'a ProgressBar,
+    /// Told how it gets on.
+    pub progress: &'a dyn SendProgress,
 }
 
 impl Sender<'_> {
-    pub(super) async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
+    /// Sends them all.
+    ///
+    /// # Errors
+    /// Queue, table or store do not answer. What is wrong with one photo is told and counted.
+    pub async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
         // A slow rate goes out evenly, not ten at a time.
         let batch = self.rate.map_or(BATCH, |rate| (rate as usize).clamp(1, BATCH));
         let start = self.clock.ticks();
@@ -57,7 +96,7 @@ impl Sender<'_> {
                 self.clock.sleep(wait).await;
             }
             self.batch(items, &mut sent).await?;
-            self.bar.inc(items.len() as u64);
+            self.progress.advance(items.len());
         }
         Ok(sent)
     }
@@ -124,27 +163,18 @@ impl Sender<'_> {
 
     /// Counts and tells what became of a photo.
     fn told(&self, request: &InspectionRequest, fate: Fate, sent: &mut Sent) -> Result<(), Failure> {
-        let photo = request.photo.to_string();
-        let (state, watched, error) = match fate {
-            Fate::Sent(watched) => ("sent", Some(watched), None),
-            Fate::Known(watched) => ("known", Some(watched), None),
-            Fate::Failed(why) => ("not_sent", None, Some(why)),
+        let outcome = match &fate {
+            Fate::Sent(watched) => SendOutcome::Sent(&watched.id),
+            Fate::Known(watched) => SendOutcome::Known(&watched.id),
+            Fate::Failed(why) => SendOutcome::NotSent(why),
         };
-        match (state, &error) {
-            (_, Some(why)) => {
-                sent.failed += 1;
-                let line = format!("walkaround: {photo}: {why}");
-                self.bar.suspend(|| print_notice(line))?;
-            }
-            ("sent", _) => sent.sent += 1,
-            _ => sent.known += 1,
-        }
-        if self.documents == Some(Printed::Json) {
-            let id = watched.as_ref().map(|w| w.id.as_str());
-            let document = json!({"inspection_id": id, "photo": photo, "state": state, "error": error});
-            self.bar.suspend(|| print_document(document))?;
-        }
-        if let Some(watched) = watched
+        *match outcome {
+            SendOutcome::Sent(_) => &mut sent.sent,
+            SendOutcome::Known(_) => &mut sent.known,
+            SendOutcome::NotSent(_) => &mut sent.failed,
+        } += 1;
+        self.progress.photo(&request.photo.to_string(), outcome)?;
+        if let Fate::Sent(watched) | Fate::Known(watched) = fate
             && sent.keys.insert(watched.key())
         {
             sent.watched.push(watched);

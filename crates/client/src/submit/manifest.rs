@@ -9,13 +9,13 @@ mod row;
 mod table;
 
 use super::item::{About, Item, Naming, s3_parts};
-use crate::client::format::bad_line;
-use crate::client::table::print_notice;
-use crate::failure::Failure;
-use crate::inspect::inputs::{open_regular, read_head};
+use crate::Notice;
+use crate::format::bad_line;
+use crate::inputs::{open_regular, read_head};
 use crate::text::{Text, decode};
 use std::io::Read;
 use std::path::Path;
+use walkaround_bootstrap::Failure;
 use walkaround_domain::Timestamp;
 use walkaround_domain::photo_name::is_picture_name;
 use walkaround_vision::decode::is_picture;
@@ -25,12 +25,14 @@ const BYTES_MAX: u64 = 512 << 20;
 
 /// How a manifest is read.
 #[derive(Clone, Copy)]
-pub(super) struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     /// The file, for messages.
     pub file: &'a Path,
     pub naming: Naming<'a>,
     pub about: &'a About,
     pub now: Timestamp,
+    /// Told of what is guessed.
+    pub notice: Notice<'a>,
 }
 
 /// What a manifest holds.
@@ -48,7 +50,7 @@ enum Form {
 ///
 /// # Errors
 /// Usage: a workbook, which is not read.
-pub(super) fn is_manifest(path: &Path) -> Result<bool, Failure> {
+pub(crate) fn is_manifest(path: &Path) -> Result<bool, Failure> {
     let name = path
         .file_name()
         .unwrap_or_default()
@@ -87,7 +89,7 @@ fn is_text(head: &[u8]) -> bool {
 }
 
 /// Reads a manifest.
-pub(super) fn read(reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
+pub(crate) fn read(reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
     let whole = |why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", reading.file.display()));
     let cannot = |e: std::io::Error| Failure::usage(format!("cannot open `{}`: {e}", reading.file.display()));
     let mut bytes = Vec::new();
@@ -98,8 +100,8 @@ pub(super) fn read(reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
     }
     let text = decode(&bytes).map_err(|why| whole(&why))?;
     if let Some(line) = text.guessed {
-        print_notice(format!(
-            "walkaround: {}, line {line}: not UTF-8, read as Windows-1252; save it as CSV UTF-8 if names look wrong",
+        (reading.notice)(&format!(
+            "{}, line {line}: not UTF-8, read as Windows-1252; save it as CSV UTF-8 if names look wrong",
             reading.file.display()
         ))?;
     }

@@ -2,11 +2,11 @@
 
 use super::item::{About, Item, Naming, is_url, s3_parts};
 use super::manifest::{self, Reading};
-use crate::client::backend::Backend;
-use crate::failure::Failure;
-use crate::inspect::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
+use crate::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
+use crate::{Notice, StackClient};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use walkaround_bootstrap::Failure;
 use walkaround_domain::identity::{Relation, relate};
 use walkaround_domain::photo_name::{is_other_name, is_system_path};
 use walkaround_domain::{InspectionId, InspectionRequest, PhotoRef, Timestamp};
@@ -17,7 +17,8 @@ const PAGE: usize = 1000;
 
 /// What is to be submitted.
 #[derive(Default)]
-pub(super) struct Plan {
+pub struct Plan {
+    /// The photos, in order.
     pub items: Vec<Item>,
     /// Prefixes that the blob store has to list first.
     prefixes: Vec<BlobAddress>,
@@ -25,15 +26,23 @@ pub(super) struct Plan {
 
 /// How words are read.
 #[derive(Clone, Copy)]
-pub(super) struct Words<'a> {
+pub struct Words<'a> {
+    /// What is said of every photo.
     pub about: &'a About,
+    /// Whether local photos are named by their path instead of being copied into the stack.
     pub by_path: bool,
+    /// What durations count from.
     pub now: Timestamp,
+    /// Told of what is guessed and left out.
+    pub notice: Notice<'a>,
 }
 
 impl Plan {
     /// Reads files, folders, manifests and lists; the blob store is not asked yet.
-    pub(super) fn read(paths: &[PathBuf], words: Words<'_>) -> Result<Self, Failure> {
+    ///
+    /// # Errors
+    /// Usage: the first path or line that is wrong.
+    pub fn read(paths: &[PathBuf], words: Words<'_>) -> Result<Self, Failure> {
         let mut plan = Self::default();
         let mut local = Vec::new();
         for path in paths {
@@ -51,7 +60,7 @@ impl Plan {
             }
         }
         if !local.is_empty() {
-            for photo in inputs::expand(&local)? {
+            for photo in inputs::expand(&local, words.notice)? {
                 let mut item = Item::of(PhotoRef::File(photo.display().to_string()));
                 item.set_local(&photo, words.by_path).map_err(Failure::usage)?;
                 plan.add(item, words.about)?;
@@ -95,6 +104,7 @@ impl Plan {
                 },
                 about: words.about,
                 now: words.now,
+                notice: words.notice,
             })?;
             self.items.extend(items);
         } else {
@@ -119,7 +129,11 @@ impl Plan {
     }
 
     /// Asks the blob store for what is below the prefixes.
-    pub(super) async fn list_prefixes(&mut self, stack: &dyn Backend, about: &About) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Usage: a prefix without photos; else the store does not answer.
+    pub async fn list_prefixes(&mut self, stack: &dyn StackClient, words: Words<'_>) -> Result<(), Failure> {
+        let Words { about, notice, .. } = words;
         let blobs = stack.blobs();
         let mut left_out = LeftOut::default();
         for prefix in std::mem::take(&mut self.prefixes) {
@@ -143,11 +157,11 @@ impl Plan {
                 }
             }
             if self.items.len() == before {
-                left_out.print()?;
+                left_out.tell(notice)?;
                 return Err(Failure::usage(format!("no photos at {prefix}")));
             }
         }
-        Ok(left_out.print()?)
+        Ok(left_out.tell(notice)?)
     }
 }
 

@@ -10,7 +10,7 @@ use walkaround_ports::Records;
 
 /// An inspection whose result is waited for.
 #[derive(Debug, Clone)]
-pub(super) struct Watched {
+pub struct Watched {
     /// Where the result is looked for.
     pub id: InspectionId,
     /// The photo, for people.
@@ -25,7 +25,7 @@ pub(super) struct Watched {
 }
 
 /// What a request meets.
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// What it asks for is there.
     Known(Watched),
     /// It has to be sent.
@@ -35,7 +35,7 @@ pub(super) enum Standing {
 }
 
 /// Looks where the result of a request stands, or will.
-pub(super) async fn standing(
+pub(crate) async fn standing(
     records: &dyn Records,
     request: &InspectionRequest,
     id_given: bool,
@@ -51,7 +51,7 @@ pub(super) async fn standing(
         let Some(record) = records.read(&watched.id).await? else {
             return Ok(Standing::Open(watched));
         };
-        let inspection = crate::client::table::inspection(&record)?;
+        let inspection = crate::inspection(&record)?;
         match relate(&inspection.request, request) {
             _ if !bytes_are_same(&inspection.request, request) && is_same_place(&inspection, request) => {
                 watched.seen = Some(inspection.seen_at());
@@ -83,13 +83,13 @@ fn own(watched: &Watched, difference: &Difference) -> Option<InspectionId> {
 
 impl Watched {
     /// What tells this request from another one that is watched under the same id.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         identity::Part::Purpose(Purpose::of(&self.request)).text(&self.id)
     }
 
     /// Looks at the inspection under its id: true when it is the result. Otherwise it is not there yet, or `id` has
     /// become another one.
-    pub(super) fn is_result(&mut self, inspection: &Inspection) -> bool {
+    pub(crate) fn is_result(&mut self, inspection: &Inspection) -> bool {
         if let Some(seen) = self.seen
             && inspection.phase.is_final()
         {
