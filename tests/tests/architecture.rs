@@ -40,9 +40,14 @@ const ARROWS: &[(&str, &str)] = &[
         "client",
         "aws bootstrap domain evaluation local messages pipeline ports settings vision",
     ),
+    // From what is to be seen of a stack to causes; it prints nothing.
+    (
+        "doctor",
+        "aws bootstrap client domain inference local messages pipeline ports settings",
+    ),
     (
         "cli",
-        "aws bootstrap client domain evaluation inference local messages pipeline ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation inference local messages pipeline ports samples server settings vision",
     ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -70,8 +75,8 @@ const TEST_HELPERS: &str = "conformance emulators samples";
 
 /// Crates that only a binary, or a crate that is never shipped, may name.
 const ADAPTERS: &str = "aws local";
-/// Libraries of binaries only: what several of them wire the same way, and what a client of either stack is.
-const WIRING: &str = "bootstrap client";
+/// Libraries of binaries only: what several of them wire the same way, what a client of either stack is, what is wrong with one.
+const WIRING: &str = "bootstrap client doctor";
 const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
 /// Outside crate → the only crates of the workspace that may name it, in their tests too.

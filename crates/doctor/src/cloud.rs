@@ -300,7 +300,7 @@ fn judge_alarms(raised: &[Alarm], prefix: &str) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
 
     fn source(state: &str, last: Option<&str>) -> EventSource {
         EventSource {

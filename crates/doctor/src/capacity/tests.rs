@@ -1,7 +1,7 @@
 //! Tables of what Batch may say, and what is made of it.
 
 use super::*;
-use crate::doctor::finding::Level;
+use crate::finding::Level;
 
 const NOW: Timestamp = Timestamp(1_000_000_000);
 

@@ -41,7 +41,7 @@ fn waits(photos: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
     use std::time::Duration;
     use walkaround_local::UpReport;
 

@@ -86,7 +86,7 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Check
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
     use walkaround_domain::scaling::BackOff;
 
     const NOW: Timestamp = Timestamp(1_795_305_600_000);

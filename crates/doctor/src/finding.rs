@@ -1,12 +1,12 @@
 //! What a check found.
 
 use crate::failure::Failure;
-use serde_json::json;
 use walkaround_ports::{PortError, PortErrorKind};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub enum Level {
+    /// Nothing is wrong.
     Ok,
     /// It runs, and somebody should look.
     Warn,
@@ -16,9 +16,10 @@ pub(super) enum Level {
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CheckResult {
+pub struct CheckResult {
     /// What was looked at.
     pub check: String,
+    /// How bad it is.
     pub level: Level,
     /// What is so; the cause where something is wrong. One line.
     pub what: String,
@@ -74,28 +75,6 @@ impl CheckResult {
             Some(error) => Self::unanswered(check, error, missing),
             None => Self::fail(check, failure.to_string(), missing),
         }
-    }
-
-    pub(super) fn line(&self, width: usize) -> String {
-        let level = match self.level {
-            Level::Ok => "ok  ",
-            Level::Warn => "warn",
-            Level::Fail => "FAIL",
-        };
-        let fix = self
-            .fix
-            .as_ref()
-            .map_or_else(String::new, |fix| format!(" → {fix}"));
-        format!("{level}  {:<width$}  {}{fix}", self.check, self.what)
-    }
-
-    pub(super) fn document(&self) -> serde_json::Value {
-        let level = match self.level {
-            Level::Ok => "ok",
-            Level::Warn => "warn",
-            Level::Fail => "fail",
-        };
-        json!({"check": self.check, "level": level, "what": self.what, "fix": self.fix})
     }
 }
 

@@ -90,7 +90,7 @@ pub(super) fn listening(is: &Listening, address: &str) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
 
     #[test]
     fn each_case_has_its_level() {

@@ -1,6 +1,6 @@
 //! Which ends of workers are failures, and in what words they are told.
 
-use crate::doctor::capacity::batch_problem;
+use crate::capacity::batch_problem;
 use walkaround_bootstrap::exit_diagnosis::diagnose as diagnose_exit;
 use walkaround_ports::EndCause;
 

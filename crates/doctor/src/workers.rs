@@ -205,7 +205,7 @@ fn ends(facts: &WorkerFacts) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
     use walkaround_ports::EndCause;
 
     const END_REASON: &str = EndCause::Unresponsive.as_str();

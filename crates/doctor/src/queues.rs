@@ -131,7 +131,7 @@ fn most_frequent(reasons: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::Level;
+    use crate::finding::Level;
 
     fn judged(ready: u64, leased: u64, age_s: Option<u64>) -> CheckResult {
         let facts = QueueFacts {
