@@ -35,9 +35,19 @@ const ARROWS: &[(&str, &str)] = &[
         "aws domain fetch inference messages pipeline ports settings vision",
     ),
     ("server", "domain messages pipeline ports"),
+    // A stack as whoever talks to it sees it, on one machine and on AWS; it knows no command line and prints nothing.
+    (
+        "client",
+        "aws bootstrap domain evaluation local messages pipeline ports settings vision",
+    ),
+    // From what is to be seen of a stack to causes; it prints nothing.
+    (
+        "doctor",
+        "aws bootstrap client domain inference local messages pipeline ports settings",
+    ),
     (
         "cli",
-        "aws bootstrap domain evaluation fetch inference local messages pipeline ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation inference local messages pipeline ports samples server settings vision",
     ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -65,8 +75,8 @@ const TEST_HELPERS: &str = "conformance emulators samples";
 
 /// Crates that only a binary, or a crate that is never shipped, may name.
 const ADAPTERS: &str = "aws local";
-/// A library of binaries only: what several of them wire the same way.
-const WIRING: &str = "bootstrap";
+/// Libraries of binaries only: what several of them wire the same way, what a client of either stack is, what is wrong with one.
+const WIRING: &str = "bootstrap client doctor";
 const NEVER_SHIPPED: &str = "conformance emulators simulation tests benches";
 
 /// Outside crate → the only crates of the workspace that may name it, in their tests too.
@@ -80,9 +90,9 @@ const OWNERS: &[(&str, &str)] = &[
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
 const SPEAKS_SERDE: &str = "messages evaluation inference samples server settings cli triage scaler notifier gpu-batch tests benches";
 
-/// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them: they may name
-/// `serde_json`, but not `serde`, so that none of their own types gets a wire form.
-const STORES_JSON: &str = "aws local pipeline";
+/// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
+/// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.
+const STORES_JSON: &str = "aws client local pipeline";
 
 /// Files longer than this hold a second idea.
 const FILE_LINES_MAX: usize = 450;
@@ -160,7 +170,14 @@ fn source_files_are_short_and_say_what_they_are() {
 fn tables_name_only_crates_of_the_house() {
     let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
     let right_sides = ARROWS.iter().chain(OWNERS).map(|(_, names)| *names);
-    let lists = [TEST_HELPERS, ADAPTERS, NEVER_SHIPPED, SPEAKS_SERDE, STORES_JSON];
+    let lists = [
+        TEST_HELPERS,
+        ADAPTERS,
+        WIRING,
+        NEVER_SHIPPED,
+        SPEAKS_SERDE,
+        STORES_JSON,
+    ];
     let unknown: Vec<&str> = right_sides
         .chain(lists)
         .flat_map(str::split_whitespace)

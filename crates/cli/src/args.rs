@@ -8,11 +8,12 @@ pub(crate) use bundle::{
 };
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, Connecting, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
-    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs, Wire,
+    AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
+    RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs,
 };
 use std::path::PathBuf;
-use walkaround_settings::{DeviceKind, Settings};
+use walkaround_client::EngineChoice;
+use walkaround_settings::DeviceKind;
 
 /// Damage inspection of vehicle photos.
 #[derive(Debug, Parser)]
@@ -90,21 +91,14 @@ pub(crate) struct StackEngineArgs {
     pub onnxruntime: Option<PathBuf>,
 }
 
-impl StackEngineArgs {
-    /// Puts what was given in place of the settings.
-    pub(crate) fn apply(&self, settings: &mut Settings) {
-        if let Some(bundle) = &self.bundle {
-            settings.bundle.clone_from(bundle);
-        }
-        // The words were checked when the command line was read.
-        if let Some(device) = self.device.as_deref().and_then(DeviceKind::parse) {
-            settings.device = device;
-        }
-        if let Some(threads) = self.threads {
-            settings.threads = usize::from(threads);
-        }
-        if let Some(library) = &self.onnxruntime {
-            settings.onnxruntime = Some(library.clone());
+impl From<&StackEngineArgs> for EngineChoice {
+    fn from(args: &StackEngineArgs) -> Self {
+        Self {
+            bundle: args.bundle.clone(),
+            // The words were checked when the command line was read.
+            device: args.device.as_deref().and_then(DeviceKind::parse),
+            threads: args.threads.map(usize::from),
+            onnxruntime: args.onnxruntime.clone(),
         }
     }
 }

@@ -1,46 +1,20 @@
 //! `walkaround doctor`: why is it not running? A line a check, with the cause and what to do.
-//!
-//! [`local`] and [`cloud`] gather what is to be seen; [`queues`], [`workers`], [`capacity`] and [`bundle`] are the
-//! judgement: from facts to findings, without asking anybody. A check that cannot be made is a finding too, so that one
-//! broken part does not hide the others.
 
-mod bundle;
-mod capacity;
-mod cloud;
-mod finding;
-mod lane;
-mod local;
-mod port;
-mod queues;
-pub(crate) mod up;
-mod workers;
-
-use crate::args::{DoctorArgs, Printed, StackName};
+use crate::args::{DoctorArgs, Printed};
 use crate::client::table::{print_document, print_line};
-use crate::client::which;
 use crate::failure::Failure;
-use crate::local::stack::runtime;
-use finding::{CheckResult, Level};
+use serde_json::json;
 use std::process::ExitCode;
+use walkaround_bootstrap::process::runtime;
+use walkaround_doctor::{CheckResult, Level, examine};
 
 pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
-    let findings = runtime()?.block_on(async {
-        match args.stack.stack {
-            // A bad setting is a finding here, where every other command stops.
-            None if which(&args.stack).is_err() && local::settings(&args.stack).is_err() => {
-                local::look(&args.stack).await
-            }
-            _ => match which(&args.stack)? {
-                StackName::Local => local::look(&args.stack).await,
-                StackName::Aws => cloud::look(&args.stack).await,
-            },
-        }
-    })?;
+    let findings = runtime()?.block_on(examine(&(&args.stack).into()))?;
     let width = findings.iter().map(|f| f.check.len()).max().unwrap_or_default();
     for finding in &findings {
         match args.stack.format {
-            Printed::Json => print_document(finding.document())?,
-            Printed::Table => print_line(finding.line(width))?,
+            Printed::Json => print_document(document(finding))?,
+            Printed::Table => print_line(line(finding, width))?,
         }
     }
     let failed = findings.iter().filter(|f| f.level == Level::Fail).count();
@@ -52,6 +26,28 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn line(found: &CheckResult, width: usize) -> String {
+    let level = match found.level {
+        Level::Ok => "ok  ",
+        Level::Warn => "warn",
+        Level::Fail => "FAIL",
+    };
+    let fix = found
+        .fix
+        .as_ref()
+        .map_or_else(String::new, |fix| format!(" → {fix}"));
+    format!("{level}  {:<width$}  {}{fix}", found.check, found.what)
+}
+
+fn document(found: &CheckResult) -> serde_json::Value {
+    let level = match found.level {
+        Level::Ok => "ok",
+        Level::Warn => "warn",
+        Level::Fail => "fail",
+    };
+    json!({"check": found.check, "level": level, "what": found.what, "fix": found.fix})
 }
 
 fn summary(findings: &[CheckResult]) -> String {

@@ -6,22 +6,23 @@
 
 mod coco;
 mod gallery;
-pub(crate) mod inputs;
 mod output;
 mod print;
 pub(crate) mod work;
 
 use crate::args::InspectArgs;
+use crate::client::table::notice;
 use crate::failure::Failure;
 pub(crate) use gallery::{text as html_text, url as html_url};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub(crate) use print::plain_table;
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use walkaround_client::inputs::expand;
 use work::{WorkOptions, each_photo};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
-    let photos = inputs::expand(&args.paths)?;
+    let photos = expand(&args.paths, &notice)?;
     let engines = crate::library::open(&args.engine)?;
     let out = args
         .out

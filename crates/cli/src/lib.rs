@@ -14,7 +14,6 @@ mod library;
 mod local;
 mod samples;
 mod serve;
-mod text;
 mod whole_file;
 
 use args::{Args, Command};

@@ -1,12 +1,12 @@
 //! `walkaround serve`: the HTTP server on a stack, without triage or workers.
 
 use crate::args::ServeArgs;
-use crate::client::backend::Backend;
-use crate::client::{IfMissing, open};
+use crate::client::open;
 use crate::failure::Failure;
-use crate::local::stack::{resident_bytes, runtime, start_log, stop_on_signal};
 use std::process::ExitCode;
 use walkaround_bootstrap::BEATS_MISSED_MAX;
+use walkaround_bootstrap::process::{resident_bytes, runtime, start_log, stop_on_signal};
+use walkaround_client::{IfMissing, StackClient};
 use walkaround_ports::QueueName;
 use walkaround_server::{Site, serve};
 
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What the server answers from, on a stack.
-pub(crate) fn site(stack: &dyn Backend) -> Result<Site, Failure> {
+pub(crate) fn site(stack: &dyn StackClient) -> Result<Site, Failure> {
     let queue = |name| Ok::<_, Failure>((name, stack.queue(name)?));
     Ok(Site {
         records: stack.records()?,

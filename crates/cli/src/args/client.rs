@@ -2,7 +2,11 @@
 
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
+use walkaround_aws::Connection;
+use walkaround_client::StackChoice;
+use walkaround_client::submit::Wire;
 use walkaround_domain::{FailureCode, InspectionId, Verdict};
+use walkaround_settings::StackKind;
 
 /// What a client command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,7 +19,7 @@ pub(crate) enum Printed {
 
 /// How requests are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Wire {
+pub(crate) enum WireArg {
     /// JSON
     Json,
     /// base64 of protobuf, with a content-type attribute
@@ -102,8 +106,8 @@ pub(crate) struct SubmitArgs {
     #[arg(long)]
     pub by_path: bool,
     /// How requests are written
-    #[arg(long = "as", value_enum, default_value_t = Wire::Json)]
-    pub wire: Wire,
+    #[arg(long = "as", value_enum, default_value_t = WireArg::Json)]
+    pub wire: WireArg,
     #[command(flatten)]
     pub about: AboutArgs,
 }
@@ -256,6 +260,46 @@ pub(crate) struct PruneArgs {
     /// Only say what would be removed
     #[arg(long)]
     pub dry_run: bool,
+}
+
+impl From<StackName> for StackKind {
+    fn from(name: StackName) -> Self {
+        match name {
+            StackName::Local => Self::Local,
+            StackName::Aws => Self::Aws,
+        }
+    }
+}
+
+impl From<&Connecting> for Connection {
+    fn from(args: &Connecting) -> Self {
+        Self {
+            profile: args.profile.clone(),
+            region: args.region.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+        }
+    }
+}
+
+impl From<&StackArgs> for StackChoice {
+    fn from(args: &StackArgs) -> Self {
+        Self {
+            stack: args.stack.map(StackKind::from),
+            root: args.root.clone(),
+            profile: args.connecting.profile.clone(),
+            region: args.connecting.region.clone(),
+            endpoint_url: args.connecting.endpoint_url.clone(),
+        }
+    }
+}
+
+impl From<WireArg> for Wire {
+    fn from(wire: WireArg) -> Self {
+        match wire {
+            WireArg::Json => Self::Json,
+            WireArg::Protobuf => Self::Protobuf,
+        }
+    }
 }
 
 fn failure_code(text: &str) -> Result<FailureCode, String> {

@@ -4,17 +4,17 @@
 //! is harmless and other files under a version that is there are refused.
 
 use crate::args::{ActivateArgs, ListBundlesArgs, Printed, PushArgs, RegistryArgs, RollbackArgs, StackName};
-use crate::client::aws::connect;
-use crate::client::format::clock_time;
 use crate::client::table::{cell, print_document, print_line, print_notice, print_table, table};
 use crate::failure::Failure;
 use crate::library::start;
-use crate::local::stack::runtime;
 use anyhow::anyhow;
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 use walkaround_aws::{Activated, Active, BundleId, BundleNames, BundleRegistry, Pushed};
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::aws::connect;
+use walkaround_client::format::clock_time;
 use walkaround_domain::Timestamp;
 use walkaround_inference::{EngineOptions, OnnxEngine, VerifiedBundle};
 use walkaround_messages::rfc3339;
@@ -36,7 +36,7 @@ async fn open(args: &RegistryArgs) -> Result<(BundleRegistry, String), Failure> 
             )
         })?,
     };
-    let (stack, _) = connect(&args.connecting).await?;
+    let (stack, _) = connect(&(&args.connecting).into()).await?;
     Ok((BundleRegistry::new(stack.aws.s3, &bucket), bucket))
 }
 

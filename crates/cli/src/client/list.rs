@@ -1,16 +1,16 @@
 //! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
 
-use super::backend::Backend;
-use super::format::{clock_time, counted};
+use super::open;
 use super::table::{
-    cell, counted_classes, findings, inspection, lane, photo_name, print_document, print_line, print_notice,
-    print_table, remark, standing_cell, table,
+    cell, counted_classes, findings, lane, photo_name, print_document, print_line, print_notice, print_table,
+    remark, standing_cell, table,
 };
-use super::{IfMissing, open};
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;
-use crate::local::stack::runtime;
 use std::process::ExitCode;
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::format::{clock_time, counted};
+use walkaround_client::{IfMissing, StackClient, inspection};
 use walkaround_domain::walkaround::{Walkaround, group};
 use walkaround_domain::{Inspection, Verdict};
 use walkaround_ports::{RECORDS_PAGE_MAX, RecordQuery, StoredRecord};
@@ -64,7 +64,7 @@ fn query(args: &ListArgs) -> Option<RecordQuery> {
 /// The records that were accepted last, newest first. Pages come by day but in no order within one, so a day
 /// is read to its end, where the stack's bound allows it; no more than a page over `limit` is held.
 async fn newest(
-    stack: &dyn Backend,
+    stack: &dyn StackClient,
     query: Option<&RecordQuery>,
     limit: usize,
 ) -> Result<Vec<Entry>, Failure> {
@@ -72,7 +72,7 @@ async fn newest(
         let records = stack.operations().latest(limit).await.map_err(Failure::of_port)?;
         return records.into_iter().map(read).collect();
     };
-    let (records, records_max) = (stack.records()?, stack.pace().records_max);
+    let (records, records_max) = (stack.records()?, stack.poll_intervals().records_max);
     let mut kept: Vec<Entry> = Vec::new();
     let (mut after, mut seen) = (None, 0);
     loop {

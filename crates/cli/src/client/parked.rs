@@ -1,16 +1,16 @@
 //! `walkaround parked` and `walkaround redrive`: messages that could not be finished, and sending them back.
 
-use super::backend::Backend;
-use super::format::{clock_time, counted};
+use super::open;
 use super::table::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, queues, table};
-use super::{IfMissing, open};
 use crate::args::{ParkedArgs, Printed, RedriveArgs};
 use crate::failure::Failure;
-use crate::local::stack::runtime;
 use comfy_table::Cell;
 use serde_json::json;
 use std::process::ExitCode;
-use walkaround_messages::{Intake, parse_intake, rfc3339};
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::format::{clock_time, counted};
+use walkaround_client::{IfMissing, StackClient, requested_photos};
+use walkaround_messages::rfc3339;
 use walkaround_ports::{ParkedMessage, Redrive, Redriven};
 
 /// SQS moves a message that was delivered too often by itself, and tells nobody why.
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+async fn list(args: &ParkedArgs, stack: &dyn StackClient) -> Result<ExitCode, Failure> {
     let mut table = table(&["id", "queue", "parked", "photo", "reason"]);
     let operations = stack.operations();
     let (mut messages, mut unseen) = (0, 0);
@@ -64,18 +64,11 @@ async fn list(args: &ParkedArgs, stack: &dyn Backend) -> Result<ExitCode, Failur
     Ok(ExitCode::SUCCESS)
 }
 
-/// The inspections that a parked message asks for: id and photo, for people. None when it cannot be read.
-pub(super) fn asked_for(message: &ParkedMessage) -> Vec<(String, String)> {
-    let intakes = parse_intake(&message.body, &message.attributes).unwrap_or_default();
-    let requests = intakes.into_iter().filter_map(|intake| match intake {
-        Intake::Inspect(request) => Some((request.id.to_string(), request.photo.to_string())),
-        Intake::Nothing { .. } => None,
-    });
-    requests.collect()
-}
-
 fn row(message: &ParkedMessage) -> Vec<Cell> {
-    let photos: Vec<String> = asked_for(message).into_iter().map(|(_, photo)| photo).collect();
+    let photos: Vec<String> = requested_photos(message)
+        .into_iter()
+        .map(|(_, photo)| photo)
+        .collect();
     vec![
         cell(&message.id),
         cell(&message.queue),
@@ -90,7 +83,7 @@ fn row(message: &ParkedMessage) -> Vec<Cell> {
 }
 
 fn document(message: &ParkedMessage) -> serde_json::Value {
-    let ids: Vec<String> = asked_for(message).into_iter().map(|(id, _)| id).collect();
+    let ids: Vec<String> = requested_photos(message).into_iter().map(|(id, _)| id).collect();
     json!({
         "message_id": message.id,
         "queue": message.queue,
@@ -110,7 +103,7 @@ pub(crate) fn redrive(args: &RedriveArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn send_back(args: &RedriveArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+async fn send_back(args: &RedriveArgs, stack: &dyn StackClient) -> Result<ExitCode, Failure> {
     let mut which = if args.all {
         Redrive::All
     } else {

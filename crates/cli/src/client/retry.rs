@@ -1,18 +1,18 @@
 //! `walkaround retry`: failed inspections, tried again.
 
-use super::backend::Backend;
-use super::format::counted;
+use super::open;
 use super::table::{
     ROWS_MAX, cell, photo_name, print_document, print_line, print_notice, print_table, table,
 };
-use super::{IfMissing, open};
 use crate::args::{Printed, RetryArgs};
 use crate::failure::Failure;
-use crate::local::stack::runtime;
 use comfy_table::Table;
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::format::counted;
+use walkaround_client::{IfMissing, StackClient};
 use walkaround_messages::utc_day;
 use walkaround_pipeline::reopen::{
     ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener, Which,
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &RetryArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn retry(args: &RetryArgs, stack: &dyn Backend) -> Result<ExitCode, Failure> {
+async fn retry(args: &RetryArgs, stack: &dyn StackClient) -> Result<ExitCode, Failure> {
     let records = stack.records()?;
     let reopener = Reopener {
         store: InspectionStore::new(records.clone()),

@@ -1,18 +1,18 @@
 //! `walkaround show`: everything on one record, and where its files are.
 
-use super::backend::Backend;
-use super::format::{clock_time, duration};
-use super::table::{inspection, print_document, print_line, standing};
-use super::{IfMissing, open};
+use super::open;
+use super::table::{print_document, print_line, standing};
 use crate::args::{Printed, ShowArgs};
 use crate::failure::Failure;
-use crate::local::stack::runtime;
 use anyhow::anyhow;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
+use walkaround_bootstrap::process::runtime;
 use walkaround_bootstrap::terminal::printable;
+use walkaround_client::format::{clock_time, duration};
+use walkaround_client::{IfMissing, StackClient, inspection};
 use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
 use walkaround_ports::{AddressKind, BlobAddress};
 
@@ -47,7 +47,7 @@ async fn show(args: &ShowArgs) -> Result<ExitCode, Failure> {
 /// Where report and marked picture are.
 async fn places(
     i: &Inspection,
-    stack: &dyn Backend,
+    stack: &dyn StackClient,
     links: bool,
 ) -> Result<Vec<(&'static str, String)>, Failure> {
     let kind = if links {

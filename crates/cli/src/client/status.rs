@@ -3,13 +3,14 @@
 mod document;
 mod print;
 
-use super::{IfMissing, open};
+use super::open;
 use crate::args::{Printed, StatusArgs};
 use crate::failure::Failure;
-use crate::local::stack::{runtime, stop_on_signal};
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
+use walkaround_bootstrap::process::{runtime, stop_on_signal};
 use walkaround_bootstrap::terminal::printable_json;
+use walkaround_client::IfMissing;
 
 pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<ExitCode, Failure> {
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
-                () = clock.sleep(stack.pace().status) => {}
+                () = clock.sleep(stack.poll_intervals().status) => {}
             }
         }
         Ok(ExitCode::SUCCESS)

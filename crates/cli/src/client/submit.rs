@@ -1,40 +1,32 @@
 //! `walkaround submit`: photos in, and with `--wait` their results out.
-//!
-//! Everything named is read first ([`sources`], [`manifest`]), so that a wrong line stops the run before
-//! anything is sent; then photos are taken in and requests go out ([`send`]); then results are waited for
-//! ([`wait`]). Submitting twice is harmless: the same photo is the same inspection.
 
-mod item;
-mod manifest;
-mod send;
-mod sources;
-mod standing;
+mod sending;
 mod wait;
 
-use super::backend::Backend;
-use super::format::counted;
-use super::photo_store::PhotoStore;
-use super::table::{print_line, print_notice};
-use super::{IfMissing, open};
-use crate::args::{Printed, SubmitArgs};
+use super::open;
+use super::table::{notice, print_line, print_notice};
+use crate::args::{AboutArgs, OccasionArg, Printed, SubmitArgs};
 use crate::failure::Failure;
 use crate::inspect::progress;
-use crate::local::stack::runtime;
-use item::About;
-use send::{Sender, Sent};
-use sources::{Plan, Words};
+use sending::Sending;
 use std::process::ExitCode;
 use std::time::Duration;
-use wait::Waiting;
+use wait::Results;
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::format::{counted, moment};
+use walkaround_client::submit::{About, Plan, Sender, Sent, Waiting, Words};
+use walkaround_client::{IfMissing, PhotoStore, StackClient};
+use walkaround_domain::{Occasion, Timestamp};
 use walkaround_ports::{Clock, QueueName, SystemClock};
 
 pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
     let now = SystemClock::new().now();
-    let about = About::new(&args.about, now)?;
+    let about = about(&args.about, now)?;
     let words = Words {
         about: &about,
         by_path: args.by_path,
         now,
+        notice: &notice,
     };
     let mut plan = Plan::read(&args.paths, words)?;
     runtime()?.block_on(async {
@@ -44,7 +36,7 @@ pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
                 "--by-path goes with --stack local: AWS reads no files of this machine",
             ));
         }
-        plan.list_prefixes(&*stack, &about).await?;
+        plan.list_prefixes(&*stack, words).await?;
         if plan.items.is_empty() {
             return Err(Failure::usage("no photos: the list is empty"));
         }
@@ -52,21 +44,41 @@ pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<ExitCode, Failure> {
+/// What the command line says of every photo.
+fn about(args: &AboutArgs, now: Timestamp) -> Result<About, Failure> {
+    let deadline = args.deadline.as_deref().map(|text| moment(text, now));
+    Ok(About {
+        vehicle_id: args.vehicle_id.clone(),
+        reservation_id: args.reservation_id.clone(),
+        occasion: args.occasion.map(|o| match o {
+            OccasionArg::PickUp => Occasion::PickUp,
+            OccasionArg::Return => Occasion::Return,
+        }),
+        viewpoint: args.viewpoint.clone(),
+        deadline: deadline
+            .transpose()
+            .map_err(|why| Failure::usage(format!("--deadline: {why}")))?,
+        labels: args.labels.iter().cloned().collect(),
+    })
+}
+
+async fn submit(args: &SubmitArgs, stack: &dyn StackClient, plan: Plan) -> Result<ExitCode, Failure> {
     let since = stack.clock().now();
-    let bar = progress(plan.items.len() as u64, "submitting");
+    let sending = Sending {
+        bar: progress(plan.items.len() as u64, "submitting"),
+        documents: !args.wait && args.stack.format == Printed::Json,
+    };
     let sender = Sender {
         clock: stack.clock(),
         intake: stack.queue(QueueName::Intake)?,
         photos: PhotoStore::of(stack.blobs(), stack.settings()),
         records: stack.records()?,
-        wire: args.wire,
+        wire: args.wire.into(),
         rate: args.rate,
-        documents: (!args.wait).then_some(args.stack.format),
-        bar: &bar,
+        progress: &sending,
     };
     let sent = sender.run(plan.items).await?;
-    bar.finish_and_clear();
+    sending.bar.finish_and_clear();
     let summary = summary(&sent);
     match args.stack.format {
         Printed::Table => print_line(summary)?,
@@ -76,8 +88,10 @@ async fn submit(args: &SubmitArgs, stack: &dyn Backend, plan: Plan) -> Result<Ex
     let mut good = sent.failed == 0;
     if args.wait && !sent.watched.is_empty() {
         let timeout = Duration::from_secs(u64::from(args.timeout));
-        let waiting = Waiting::new(stack, sent.watched, since, args.stack.format);
-        good &= waiting.run(timeout).await?;
+        let mut results = Results::of(sent.watched.len(), args.stack.format);
+        let waiting = Waiting::new(stack, sent.watched, since, &mut results);
+        let took = waiting.run(timeout).await?;
+        good &= results.finish(took)?;
     }
     Ok(if good {
         ExitCode::SUCCESS

@@ -2,23 +2,15 @@
 
 use crate::args::QueueArg;
 use crate::inspect::plain_table;
-use anyhow::Context;
 use comfy_table::{Cell, Color, Table};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use walkaround_bootstrap::terminal::{printable, printable_json};
 use walkaround_domain::{Inspection, Phase, PhotoRef, Verdict};
-use walkaround_messages::parse_record;
 use walkaround_ports::QueueName;
-use walkaround_ports::StoredRecord;
 
 /// Most rows of a table: more do not help a reader, and memory stays bounded.
 pub(crate) const ROWS_MAX: usize = 2_000;
-
-/// The inspection of a stored record.
-pub(crate) fn inspection(record: &StoredRecord) -> anyhow::Result<Inspection> {
-    parse_record(&record.body).with_context(|| format!("record {} cannot be read", record.id))
-}
 
 /// The queues asked for.
 pub(crate) fn queues(asked: Option<QueueArg>) -> &'static [QueueName] {
@@ -51,6 +43,11 @@ pub(crate) fn print_document(document: impl std::fmt::Display) -> std::io::Resul
 /// Prints one line on standard error, beside the output.
 pub(crate) fn print_notice(line: impl std::fmt::Display) -> std::io::Result<()> {
     writeln!(std::io::stderr(), "{}", printable(&line.to_string()))
+}
+
+/// Prints a line of a library on standard error.
+pub(crate) fn notice(line: &str) -> std::io::Result<()> {
+    print_notice(format_args!("walkaround: {line}"))
 }
 
 /// A cell of a table. What is in it may come from strangers: tables are made of these only.

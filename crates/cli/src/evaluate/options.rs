@@ -1,9 +1,10 @@
 //! From arguments to the options of an evaluation, and from its errors to exit codes.
 
 use crate::args::EvaluateArgs;
+use crate::client::table::notice;
 use crate::failure::Failure;
-use crate::inspect::inputs::{self, FileNames};
 use std::path::{Path, PathBuf};
+use walkaround_client::inputs::{self, FileNames};
 use walkaround_evaluation::{
     ANNOTATIONS_FILE, AnnotatedFolder, CategoryMapping, CollectError, ErrorKind, EvaluationError,
     MappingOptions, PhotoFiles, PhotoSet, PhotoSetOptions,
@@ -87,7 +88,7 @@ impl PhotoFiles for Files {
     type Error = Failure;
 
     fn list(&self, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-        inputs::expand(&[folder.to_path_buf()])
+        inputs::expand(&[folder.to_path_buf()], &notice)
     }
 
     /// Annotation tools write names with `\`, or their letters otherwise than the file system.

@@ -6,11 +6,11 @@ use anyhow::Context;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use walkaround_client::inputs::OVERLAY_SUFFIX;
 use walkaround_messages::PhotoReport;
 
 const GALLERY: &str = "index.html";
 /// What the name of a marked picture ends with.
-pub(crate) const OVERLAY_SUFFIX: &str = ".overlay.jpg";
 
 /// A folder that results are written into.
 pub(crate) struct Folder {

@@ -1,6 +1,5 @@
 //! Looking at many photos: threads with an engine each; results in the order of the photos.
 
-use super::inputs::open_regular;
 use crate::failure::Failure;
 use crate::library::Engines;
 use anyhow::Context;
@@ -12,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
+use walkaround_client::inputs::open_regular;
 use walkaround_domain::{BundleId, Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;

@@ -11,8 +11,6 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::stack::Stack;
-use crate::client::photo_store::PhotoStore;
 use crate::failure::Failure;
 use anyhow::{Context, anyhow};
 use scan::{FileState, Scan};
@@ -23,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_client::{PhotoStore, Stack};
 use walkaround_local::INTAKE;
 use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;

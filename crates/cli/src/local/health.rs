@@ -8,17 +8,9 @@ use walkaround_local::{UpLock, UpReport};
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::Clock;
-use walkaround_settings::Settings;
 
 /// Between two reports, at most.
 const REPORT_EVERY_MAX: Duration = Duration::from_secs(5);
-/// An `up` whose last report is older hangs, or cannot write to its root.
-pub(crate) const REPORT_AGE_MAX: Duration = Duration::from_secs(60);
-
-/// Without progress for this long, whoever works is not healthy; at twice that it ends as stalled.
-pub(crate) fn stalled_after(settings: &Settings) -> Duration {
-    settings.stall_exit / 2
-}
 
 /// Judges the triage of this process.
 #[derive(Clone)]

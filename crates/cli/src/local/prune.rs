@@ -1,6 +1,5 @@
 //! `walkaround prune`, and the same once a day in `up`: what is older than the settings keep it is removed.
 
-use super::stack::{Stack, runtime};
 use crate::args::{Printed, PruneArgs};
 use crate::client::table::{cell, print_document, print_line, print_table, table};
 use crate::failure::Failure;
@@ -8,6 +7,8 @@ use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::Stack;
 use walkaround_local::{PrunePass, Pruned, Retention};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_settings::Settings;

@@ -4,12 +4,10 @@
 //! alive and not work. Whatever supervises it starts it again; nothing is lost.
 
 use super::drop_folder::DropFolder;
-use super::health::{Health, stalled_after};
+use super::health::Health;
 use super::parts::Parts;
 use super::prune;
-use super::stack::{Stack, runtime, start_log, stop_on_signal_or};
 use crate::args::UpArgs;
-use crate::client::LocalClient;
 use crate::failure::Failure;
 use anyhow::Context;
 use std::collections::BTreeMap;
@@ -21,7 +19,9 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 use walkaround_bootstrap::exit::{EXIT_SLACK, end_within};
 use walkaround_bootstrap::exit_diagnosis::EXIT_ENGINE;
+use walkaround_bootstrap::process::{runtime, start_log, stop_on_signal_or};
 use walkaround_bootstrap::{PipelineBuilder, TriageParts};
+use walkaround_client::{LocalClient, Stack, stalled_after};
 use walkaround_local::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::inspector::ActiveInspector;
@@ -118,7 +118,7 @@ async fn reason_of<T>(end: oneshot::Receiver<T>) -> T {
 
 /// The stack as settings and command line name it.
 fn open(args: &UpArgs) -> Result<Stack, Failure> {
-    let mut stack = Stack::open_with(args.root.as_deref(), &args.engine)?;
+    let mut stack = Stack::open_with(args.root.as_deref(), &(&args.engine).into())?;
     if let Some(listen) = &args.listen {
         let mut settings = Settings::clone(&stack.settings);
         settings.listen = Some(listen.clone()).filter(|address| !address.is_empty());

@@ -4,12 +4,13 @@
 //! wrong; 70 its engine is sick (fails on its own picture too), start another one, elsewhere if that does not help; 75 it
 //! stalled (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
 
-use super::stack::{Stack, runtime, start_log, stop_on_signal_or};
 use crate::args::WorkerArgs;
 use crate::failure::Failure;
 use std::process::ExitCode;
 use std::sync::Arc;
+use walkaround_bootstrap::process::{runtime, start_log, stop_on_signal_or};
 use walkaround_bootstrap::{WorkerParts, run_time_over, run_worker};
+use walkaround_client::Stack;
 use walkaround_pipeline::inspector::ActiveInspector;
 
 pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
@@ -18,7 +19,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
-    let stack = Stack::open_with(args.root.as_deref(), &args.engine)?;
+    let stack = Stack::open_with(args.root.as_deref(), &(&args.engine).into())?;
     let stop = stop_on_signal_or(run_time_over(
         Arc::clone(&stack.settings),
         Arc::clone(&stack.clock),

@@ -1,11 +1,11 @@
 //! What `status` tells, as a document.
 
-use crate::client::backend::Backend;
 use crate::client::table::queues;
 use crate::failure::Failure;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use walkaround_bootstrap::BEATS_MISSED_MAX;
+use walkaround_client::StackClient;
 use walkaround_messages::{parse_heartbeat, rfc3339};
 use walkaround_ports::{PhaseCount, WorkerJobState, records_in};
 
@@ -72,7 +72,7 @@ pub(super) struct DoneStatus {
     pub per_minute_today: Option<f64>,
 }
 
-pub(super) async fn read(stack: &dyn Backend) -> Result<Status, Failure> {
+pub(super) async fn read(stack: &dyn StackClient) -> Result<Status, Failure> {
     let now = stack.clock().now();
     let counts = stack
         .operations()
@@ -117,7 +117,7 @@ fn by_verdict(standing: &[PhaseCount]) -> BTreeMap<String, u64> {
     verdicts
 }
 
-async fn read_queues(stack: &dyn Backend) -> Result<Vec<QueueStatus>, Failure> {
+async fn read_queues(stack: &dyn StackClient) -> Result<Vec<QueueStatus>, Failure> {
     let mut all = Vec::new();
     for queue in queues(None) {
         let depth = stack.queue(*queue)?.depth().await?;
@@ -137,7 +137,7 @@ async fn read_queues(stack: &dyn Backend) -> Result<Vec<QueueStatus>, Failure> {
     Ok(all)
 }
 
-async fn read_jobs(stack: &dyn Backend) -> Result<JobsStatus, Failure> {
+async fn read_jobs(stack: &dyn StackClient) -> Result<JobsStatus, Failure> {
     let jobs = stack.operations().jobs().await.map_err(Failure::of_port)?;
     let count = |state| jobs.iter().filter(|job| job.state == state).count();
     Ok(JobsStatus {
@@ -146,7 +146,7 @@ async fn read_jobs(stack: &dyn Backend) -> Result<JobsStatus, Failure> {
     })
 }
 
-async fn read_workers(stack: &dyn Backend) -> Result<Vec<WorkerStatus>, Failure> {
+async fn read_workers(stack: &dyn StackClient) -> Result<Vec<WorkerStatus>, Failure> {
     let now = stack.clock().now();
     let since = now - stack.settings().heartbeat * BEATS_MISSED_MAX;
     let beats = stack.records()?.heartbeats(since).await?;

@@ -1,11 +1,11 @@
 //! A status for people: a page of tables, or one line.
 
 use super::document::{JobsStatus, QueueStatus, Status, WorkerStatus};
-use crate::client::format::{counted, duration, mebibytes};
 use crate::client::table::table;
 use comfy_table::{CellAlignment, Table};
 use std::time::Duration;
 use walkaround_bootstrap::terminal::printable;
+use walkaround_client::format::{counted, duration, mebibytes};
 
 /// Columns of the queues that hold numbers.
 const QUEUE_NUMBERS: [usize; 5] = [1, 2, 3, 4, 5];

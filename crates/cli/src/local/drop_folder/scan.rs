@@ -3,13 +3,13 @@
 //! Time is this process's own: a file's times say that it changed, not when, as clocks of mounts and cameras differ.
 
 use super::{ACCEPTED, REFUSED};
-use crate::inspect::inputs::is_picture_name;
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::{info, warn};
+use walkaround_client::inputs::is_picture_name;
 
 /// Deepest folder below the drop folder.
 const DEPTH_MAX: usize = 32;

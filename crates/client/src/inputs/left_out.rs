@@ -1,0 +1,80 @@
+//! What was left out of a folder or a listing: counted by reason, with some of the names.
+
+use crate::Notice;
+use std::collections::BTreeMap;
+
+/// Most names shown for one reason.
+const NAMES_MAX: usize = 5;
+
+/// Why something was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    /// Made by a NAS or an operating system: thumbnails, recycle bins.
+    System,
+    /// Its name begins with a dot.
+    Hidden,
+    /// No picture by its content, or in a bucket by its name.
+    NoPicture,
+    /// A link whose target is not there.
+    BrokenLink,
+    /// A link to what is taken under its own name.
+    LinkToTaken,
+    /// A FIFO, a socket or a device.
+    Special,
+    /// It may not be read.
+    Unreadable,
+    /// Below more folders than are gone into.
+    TooDeep,
+}
+
+impl Why {
+    /// With one, and with several.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::System => (
+                "file or folder that a NAS or an operating system made",
+                "files and folders that a NAS or an operating system made",
+            ),
+            Self::Hidden => ("hidden file or folder", "hidden files and folders"),
+            Self::NoPicture => ("file that is no picture", "files that are no pictures"),
+            Self::BrokenLink => ("link that leads nowhere", "links that lead nowhere"),
+            Self::LinkToTaken => (
+                "link to what is taken under its own name",
+                "links to what is taken under its own name",
+            ),
+            Self::Special => ("FIFO, socket or device", "FIFOs, sockets and devices"),
+            Self::Unreadable => ("that cannot be read", "that cannot be read"),
+            Self::TooDeep => ("folder too deep below", "folders too deep below"),
+        }
+    }
+}
+
+/// What was left out, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut(BTreeMap<Why, (usize, Vec<String>)>);
+
+impl LeftOut {
+    /// Counts one.
+    pub(crate) fn add(&mut self, why: Why, name: impl std::fmt::Display) {
+        let (count, names) = self.0.entry(why).or_default();
+        *count += 1;
+        if names.len() < NAMES_MAX {
+            names.push(name.to_string());
+        }
+    }
+
+    /// A line a reason.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(why, (count, names))| {
+            let (one, several) = why.words();
+            let what = if *count == 1 { one } else { several };
+            let more = if *count > names.len() { ", …" } else { "" };
+            format!("left out {count} {what}: {}{more}", names.join(", "))
+        })
+    }
+
+    /// Tells the lines.
+    pub(crate) fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
+        self.lines().try_for_each(|line| notice(&line))
+    }
+}

@@ -1,0 +1,57 @@
+//! A stack as its clients see it.
+
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_bootstrap::Failure;
+use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+use walkaround_settings::Settings;
+
+/// How often a stack may be asked, and how far.
+#[derive(Debug, Clone, Copy)]
+pub struct PollIntervals {
+    /// Between two looks for results that found nothing new.
+    pub results: Duration,
+    /// Between two looks at parked messages.
+    pub parked: Duration,
+    /// Between two looks of `status --watch`.
+    pub status: Duration,
+    /// Most records that one listing reads.
+    pub records_max: usize,
+    /// How far the stack's clock may be behind this machine's.
+    pub clock_slack: Duration,
+}
+
+/// A stack. What a command does not need is not asked for: a name that is not set is only missed where it is used.
+#[async_trait]
+pub trait StackClient: Send + Sync {
+    /// `local` or `aws`.
+    fn name(&self) -> &'static str;
+
+    /// What it runs with.
+    fn settings(&self) -> &Settings;
+
+    /// Its clock.
+    fn clock(&self) -> Arc<dyn Clock>;
+
+    /// How often it may be asked.
+    fn poll_intervals(&self) -> PollIntervals;
+
+    /// A queue of messages.
+    fn queue(&self, queue: QueueName) -> Result<Arc<dyn Queue>, Failure>;
+
+    /// Records of inspections.
+    fn records(&self) -> Result<Arc<dyn Records>, Failure>;
+
+    /// Small documents, the state of the GPU lane among them.
+    fn state(&self) -> Result<Arc<dyn StateStore>, Failure>;
+
+    /// Photos, reports and overlays.
+    fn blobs(&self) -> Arc<dyn Blobs>;
+
+    /// Parked messages, counts, jobs, addresses.
+    fn operations(&self) -> Arc<dyn Operations>;
+
+    /// Why nothing takes photos from the intake queue, as a clause; none where something does, or where it cannot be known.
+    async fn consumer_problem(&self) -> Option<String>;
+}

@@ -1,0 +1,195 @@
+//! Looking at the local stack.
+
+use super::finding::{CheckResult, port_error};
+use super::lane::LaneBounds;
+use super::queues::{Reasons, gather, queue};
+use super::workers::{WorkerFacts, exits, workers};
+use super::{bundle, lane, port, up};
+use crate::failure::Failure;
+use std::path::Path;
+use walkaround_bootstrap::library::device;
+use walkaround_client::{LocalClient, Stack, StackChoice, StackClient};
+use walkaround_local::{INTAKE, SEGMENTATION};
+use walkaround_ports::{PortErrorKind, QueueName};
+use walkaround_settings::{Settings, SettingsError};
+
+const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
+const STARTER: &str =
+    "start `walkaround up`: it takes its workers over or ends them, and starts what the lane needs";
+
+/// The settings, with the root of the command line.
+pub(super) fn settings(args: &StackChoice) -> Result<Settings, SettingsError> {
+    let mut settings = Settings::from_env()?;
+    if let Some(root) = &args.root {
+        settings.root.clone_from(root);
+    }
+    Ok(settings)
+}
+
+/// All checks.
+pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
+    let settings = match settings(args) {
+        Ok(settings) => settings,
+        Err(error) => {
+            return Ok(vec![CheckResult::fail(
+                "settings",
+                error.to_string(),
+                "correct the variable; README lists what each may be",
+            )]);
+        }
+    };
+    let mut results = vec![CheckResult::ok("settings", "each value can be read")];
+    let (verified, loaded) = bundle::verified(&settings.bundle);
+    results.push(verified);
+    let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
+    results.extend(library);
+    if let (Some(loaded), Some(running)) = (&loaded, &running) {
+        results.push(bundle::self_test(loaded, &running.0, running.1));
+    }
+    let listening = port::look(settings.listen.as_deref()).await;
+    results.push(port::listening(
+        &listening,
+        settings.listen.as_deref().unwrap_or_default(),
+    ));
+    match root(&settings.root) {
+        Err(finding) => results.push(finding),
+        Ok(stack) => {
+            results.push(CheckResult::ok(
+                "root",
+                format!("{}, the database opens", settings.root.display()),
+            ));
+            results.extend(inside(&LocalClient(stack)).await);
+        }
+    }
+    Ok(results)
+}
+
+/// Opens the root, where there is one: looking makes none.
+fn root(root: &Path) -> Result<Stack, CheckResult> {
+    if !Stack::is_there(root) {
+        return Err(CheckResult::fail(
+            "root",
+            format!("no stack in `{}`", root.display()),
+            "start `walkaround up`, which makes one, or name another folder with --root or WALKAROUND_ROOT",
+        ));
+    }
+    Stack::open(Some(root)).map_err(|failure| {
+        CheckResult::fail(
+            "root",
+            failure.to_string(),
+            "fix the folder or its database, or name another with --root or WALKAROUND_ROOT",
+        )
+    })
+}
+
+async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
+    let mut results = Vec::new();
+    let (mut waiting, mut intake) = (0, 0);
+    for name in QueueName::ALL {
+        match gather(stack, name, Reasons::Read).await {
+            Ok(facts) => {
+                match name {
+                    QueueName::Segmentation => waiting = facts.depth.ready,
+                    QueueName::Intake => intake = facts.depth.ready,
+                }
+                results.extend(queue(&facts, TAKERS));
+            }
+            Err(failure) => results.push(broken(format!("{} queue", name.as_str()), &failure)),
+        }
+    }
+    let running = stack.0.local.running_up();
+    let bounds = LaneBounds {
+        tick: stack.settings().scale_every,
+        cold_start: stack.settings().cold_start,
+        scaler_expected: waiting > 0 || !matches!(running, Ok(None)),
+        scaler: STARTER,
+    };
+    match lane::look(stack, bounds).await {
+        Ok(finding) => results.push(finding),
+        Err(failure) => results.push(broken("gpu lane".to_owned(), &failure)),
+    }
+    results.push(hidden(stack).await);
+    results.push(match running {
+        Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
+        Err(error) => CheckResult::warn(
+            "up",
+            format!("cannot be seen: {error}"),
+            "let this user read the root and all that is in it",
+        ),
+    });
+    match stack.operations().jobs().await.map_err(Failure::of_port) {
+        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), waiting, STARTER).await {
+            Ok(facts) => results.extend(workers(&facts)),
+            Err(failure) => {
+                results.push(broken("workers".to_owned(), &failure));
+                results.push(exits(&jobs, stack.clock().now()));
+            }
+        },
+        Err(failure) => results.push(broken("workers".to_owned(), &failure)),
+    }
+    results
+}
+
+/// Messages that a clock has hidden which was ahead.
+async fn hidden(stack: &LocalClient) -> CheckResult {
+    let mut all = 0;
+    for queue in [INTAKE, SEGMENTATION] {
+        match stack.0.local.hidden_ahead(queue).await {
+            Ok(hidden) => all += hidden,
+            Err(error) => return broken("clock".to_owned(), &Failure::from(error)),
+        }
+    }
+    match all {
+        0 => CheckResult::ok("clock", "no message was hidden by a clock that was ahead"),
+        hidden => CheckResult::warn(
+            "clock",
+            format!(
+                "{hidden} messages are hidden too far ahead: the clock was ahead when they were sent or leased"
+            ),
+            "start `walkaround up`: who receives corrects them; keep the clock right (NTP)",
+        ),
+    }
+}
+
+/// What the database did not answer.
+fn broken(check: String, failure: &Failure) -> CheckResult {
+    let fix = match port_error(failure).map(|error| error.kind) {
+        Some(PortErrorKind::Corrupt) => {
+            "the database is damaged: stop `walkaround up`, move the root away, and submit again"
+        }
+        Some(PortErrorKind::Denied) => "let this user read and write the root and all that is in it",
+        Some(PortErrorKind::Unavailable | PortErrorKind::Throttled) => {
+            "look again: the database is busy, or its disk full or failing (`df`, the system's log)"
+        }
+        Some(PortErrorKind::NotFound | PortErrorKind::Invalid | PortErrorKind::TooLarge) | None => {
+            "fix what the line names, or name another folder with --root or WALKAROUND_ROOT"
+        }
+    };
+    CheckResult::fail(check, failure.to_string(), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use walkaround_ports::PortError;
+
+    #[test]
+    fn only_a_damaged_database_is_to_be_moved_away() {
+        let fix = |kind| {
+            let failure = Failure::from(PortError::new(("queue", "depth"), kind, "said"));
+            broken("intake queue".to_owned(), &failure)
+                .fix
+                .unwrap_or_default()
+        };
+        assert!(fix(PortErrorKind::Corrupt).contains("move the root away"));
+        for kind in [
+            PortErrorKind::Denied,
+            PortErrorKind::Unavailable,
+            PortErrorKind::Invalid,
+        ] {
+            assert!(!fix(kind).contains("away"), "{kind:?}: {}", fix(kind));
+        }
+        let other = broken("workers".to_owned(), &Failure::usage("said"));
+        assert!(other.what == "said" && !other.fix.unwrap_or_default().contains("away"));
+    }
+}

@@ -1,0 +1,109 @@
+//! The address that `up` listens on: whether `up` answers there, or somebody else does, or nobody.
+
+use super::finding::CheckResult;
+use std::io::ErrorKind;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+/// Longest wait for whoever answers.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 4096;
+
+/// What is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Listening {
+    /// WALKAROUND_LISTEN is empty.
+    NotAsked,
+    Nobody,
+    /// `up`, and whether its database answers.
+    Up {
+        healthy: bool,
+    },
+    /// Another program.
+    Other,
+    /// Nobody can listen there.
+    Impossible(String),
+}
+
+/// Looks by listening there, and where that fails by asking for the health of `up`.
+pub(super) async fn look(address: Option<&str>) -> Listening {
+    let Some(address) = address else {
+        return Listening::NotAsked;
+    };
+    match TcpListener::bind(address).await {
+        Ok(_) => Listening::Nobody,
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            let answer = timeout(ANSWER_MAX, health(address)).await;
+            match answer.ok().and_then(Result::ok).unwrap_or_default() {
+                text if text.contains(r#"{"status":"ok"}"#) => Listening::Up { healthy: true },
+                text if text.contains(r#"{"status":"unavailable"}"#) => Listening::Up { healthy: false },
+                _ => Listening::Other,
+            }
+        }
+        Err(error) => Listening::Impossible(error.to_string()),
+    }
+}
+
+async fn health(address: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Judges it.
+pub(super) fn listening(is: &Listening, address: &str) -> CheckResult {
+    let check = "HTTP address";
+    match is {
+        Listening::NotAsked => CheckResult::ok(check, "none asked for"),
+        Listening::Up { healthy: true } => {
+            CheckResult::ok(check, format!("`walkaround up` answers on {address}"))
+        }
+        Listening::Up { healthy: false } => CheckResult::fail(
+            check,
+            format!("`walkaround up` answers on {address} that its database does not"),
+            "look at its log; the lines on root and database tell more",
+        ),
+        Listening::Nobody => CheckResult::warn(
+            check,
+            format!("nothing listens on {address}: `walkaround up` does not run"),
+            "start `walkaround up`",
+        ),
+        Listening::Other => CheckResult::fail(
+            check,
+            format!("{address} is taken by another program: `walkaround up` cannot start"),
+            "stop that program, or set WALKAROUND_LISTEN to another address",
+        ),
+        Listening::Impossible(why) => CheckResult::fail(
+            check,
+            format!("nobody can listen on {address}: {why}"),
+            "set WALKAROUND_LISTEN to host:port of this machine, as in 127.0.0.1:8377",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Level;
+
+    #[test]
+    fn each_case_has_its_level() {
+        let cases = [
+            (Listening::NotAsked, Level::Ok),
+            (Listening::Nobody, Level::Warn),
+            (Listening::Up { healthy: true }, Level::Ok),
+            (Listening::Up { healthy: false }, Level::Fail),
+            (Listening::Other, Level::Fail),
+            (Listening::Impossible("no".into()), Level::Fail),
+        ];
+        for (is, level) in cases {
+            assert_eq!(listening(&is, "127.0.0.1:1").level, level, "{is:?}");
+        }
+    }
+}

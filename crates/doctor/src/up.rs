@@ -1,0 +1,92 @@
+//! The `up` of a local root: whether one runs, and whether it gets on.
+
+use super::finding::CheckResult;
+use walkaround_client::format::counted;
+use walkaround_client::up_problem;
+use walkaround_domain::Timestamp;
+use walkaround_local::RunningUp;
+
+/// Judges it. `waiting` messages of the intake queue are ready to be taken.
+pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> CheckResult {
+    let check = "up";
+    let Some(running) = running else {
+        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        return match waiting {
+            0 => CheckResult::ok(check, "does not run, and no photo waits for it"),
+            n => CheckResult::fail(
+                check,
+                format!("does not run, and {} for triage", waits(n)),
+                "start `walkaround up`",
+            ),
+        };
+    };
+    let process = running
+        .process
+        .map_or("another process".to_owned(), |id| format!("process {id}"));
+    match up_problem(running, now) {
+        Some(error) => CheckResult::fail(
+            check,
+            format!("{process} {error}"),
+            "its log says what it waits for; end it and start it again: nothing is lost",
+        ),
+        None => CheckResult::ok(check, format!("{process} runs and gets on")),
+    }
+}
+
+fn waits(photos: usize) -> String {
+    let verb = if photos == 1 { "waits" } else { "wait" };
+    format!("{} {verb}", counted(photos, "message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::Level;
+    use std::time::Duration;
+    use walkaround_local::UpReport;
+
+    const NOW: Timestamp = Timestamp(1_000_000_000);
+
+    fn running(reported_s: u64, progressed_s: u64) -> RunningUp {
+        RunningUp {
+            process: Some(4711),
+            report: Some(UpReport {
+                at: NOW - Duration::from_secs(reported_s),
+                progressed_at: NOW - Duration::from_secs(progressed_s),
+                stalled_after: Duration::from_secs(150),
+                in_flight: 3,
+            }),
+        }
+    }
+
+    #[test]
+    fn an_up_is_judged_by_its_progress_and_not_by_its_process() {
+        let starting = RunningUp {
+            process: None,
+            report: None,
+        };
+        let cases = [
+            (None, 0, Level::Ok, "does not run"),
+            (None, 2, Level::Fail, "2 messages wait"),
+            (Some(starting), 2, Level::Ok, "gets on"),
+            (Some(running(2, 100)), 2, Level::Ok, "process 4711 runs"),
+            (
+                Some(running(2, 200)),
+                2,
+                Level::Fail,
+                "no photo for 3 min 18 s, with 3 in flight",
+            ),
+            (
+                Some(running(61, 61)),
+                0,
+                Level::Fail,
+                "reported nothing for 1 min 1 s",
+            ),
+        ];
+        for (running, waiting, level, words) in cases {
+            let found = up(running.as_ref(), waiting, NOW);
+            assert_eq!(found.level, level, "{found:?}");
+            assert!(found.what.contains(words), "{words}: {found:?}");
+        }
+    }
+}
