@@ -8,6 +8,7 @@ use image::{
     DynamicImage, GrayAlphaImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
 };
 use support_decode::*;
+use walkaround_domain::photo_end::ends_early;
 use walkaround_domain::{ReasonCode, Size};
 use walkaround_vision::decode::{Format, Limits, decode, inspect_header};
 
@@ -165,7 +166,9 @@ fn a_cut_file_of_any_format_is_refused() {
                 "{format:?} {length} of {}",
                 bytes.len()
             );
+            assert!(ends_early(&bytes[..length]), "{format:?} {length}");
         }
+        assert!(!ends_early(&bytes), "{format:?}");
     }
     let files: [&[u8]; 4] = [
         include_bytes!("data/lossy_turned.webp"),
@@ -180,7 +183,9 @@ fn a_cut_file_of_any_format_is_refused() {
                 matches!(code, ReasonCode::CutShort | ReasonCode::Unreadable),
                 "file {index}: {code:?}"
             );
+            assert!(ends_early(&bytes[..length]), "file {index}: {length}");
         }
+        assert!(!ends_early(bytes), "file {index}");
     }
 }
 
