@@ -1,9 +1,10 @@
 //! The drop folder: photos put there, or in folders below it, are taken into the stack and submitted.
 //!
-//! A file is whole when nothing of it has changed for a while ([`scan`]); one that ends too early gets longer. It is read, and must be the same file afterwards. It is copied into the stack's photos bucket under its digest
-//! (the same photo dropped twice is the same inspection), its request is sent, and only then it is moved to `accepted/`,
-//! where nothing is replaced: a crash in between does it again, harmlessly. Who goes on writing to a file that was
-//! taken is noticed for a while after, and the file is taken once more.
+//! A file is whole when nothing of it has changed for a while ([`scan`]); one that ends too early gets longer. It is read,
+//! and must be the same file afterwards. It is copied into the stack's photos bucket under its digest (the same photo
+//! dropped twice is the same inspection), its request is sent, and only then it is moved to `accepted/`, where nothing is
+//! replaced: a crash in between does it again, harmlessly. Who goes on writing to a file that was taken is noticed for a
+//! while after, and the file is taken once more.
 
 mod scan;
 #[cfg(test)]
@@ -122,6 +123,7 @@ impl DropFolder {
     async fn look(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
         self.scan.look(&self.folder, now);
+        self.scan.say_left_out(now, self.settle);
         let mut taken = 0;
         for file in self.scan.settled(now, self.settle) {
             if stop.is_set() {

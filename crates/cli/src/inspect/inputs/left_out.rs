@@ -25,6 +25,10 @@ pub(crate) enum Why {
     Unreadable,
     /// Below more folders than are gone into.
     TooDeep,
+    /// A link, where none is followed.
+    Link,
+    /// A file of no bytes, where one may still be written.
+    Empty,
 }
 
 impl Why {
@@ -45,12 +49,14 @@ impl Why {
             Self::Special => ("FIFO, socket or device", "FIFOs, sockets and devices"),
             Self::Unreadable => ("that cannot be read", "that cannot be read"),
             Self::TooDeep => ("folder too deep below", "folders too deep below"),
+            Self::Link => ("link (none is followed here)", "links (none is followed here)"),
+            Self::Empty => ("empty file", "empty files"),
         }
     }
 }
 
 /// What was left out, by reason.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut(BTreeMap<Why, (usize, Vec<String>)>);
 
 impl LeftOut {

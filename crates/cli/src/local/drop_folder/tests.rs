@@ -234,6 +234,51 @@ async fn photos_in_folders_below_are_taken_and_keep_their_folders() {
 }
 
 #[tokio::test]
+async fn what_a_nas_puts_beside_photos_stays_and_is_named_once() {
+    let mut bench = Bench::new();
+    for folder in ["@eaDir/a.jpg", "#recycle", "$RECYCLE.BIN", "@Recycle", "__MACOSX"] {
+        bench.write(&format!("r-7/{folder}/SYNOPHOTO_THUMB_XL.jpg"), &jpeg(folder));
+    }
+    bench.write("r-7/a.jpg", &jpeg("a"));
+    bench.write("r-7/._a.jpg", &jpeg("a"));
+    bench.write("r-7/.hidden.jpg", &jpeg("a"));
+    assert_eq!(bench.looks(6).await, 1);
+    assert!(bench.path("r-7/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg").exists());
+    let said = [
+        "left out 6 files and folders that a NAS or an operating system made: r-7/#recycle, r-7/$RECYCLE.BIN, \
+         r-7/._a.jpg, r-7/@Recycle, r-7/@eaDir, …",
+        "left out 1 hidden file or folder: r-7/.hidden.jpg",
+    ];
+    assert_eq!(bench.drop.scan.said(), said);
+    bench.looks(20).await;
+    let (now, settle) = (bench.clock.ticks(), bench.drop.settle);
+    assert!(bench.drop.scan.say_left_out(now, settle).is_empty(), "said again");
+}
+
+#[tokio::test]
+async fn content_decides_and_what_is_left_out_is_named() {
+    let mut bench = Bench::new();
+    bench.write("without-suffix", &jpeg("a"));
+    bench.write("a.photo", &jpeg("b"));
+    bench.write("notes", b"text and more");
+    bench.write("half.part", &jpeg("c"));
+    bench.write("empty.jpg", b"");
+    std::os::unix::fs::symlink(bench.home.path(), bench.path("linked")).unwrap();
+    assert_eq!(bench.looks(6).await, 2);
+    assert!(bench.path("accepted/without-suffix").exists());
+    let said = [
+        "left out 2 files that are no pictures: half.part, notes",
+        "left out 1 link (none is followed here): linked",
+        "left out 1 empty file: empty.jpg",
+    ];
+    assert_eq!(bench.drop.scan.said(), said);
+    // What comes to be a picture is taken.
+    bench.append("empty.jpg", &jpeg("d"));
+    bench.write("notes", &jpeg("e"));
+    assert_eq!(bench.looks(6).await, 2);
+}
+
+#[tokio::test]
 async fn two_files_of_one_name_are_both_kept() {
     let mut bench = Bench::new();
     for content in ["first", "second", "third"] {
