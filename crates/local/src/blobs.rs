@@ -5,6 +5,10 @@
 //! `head`, listings, and to notice bytes that changed since. A writer that dies between the two leaves a
 //! blob without a row, which the next look at it completes.
 
+use crate::blob_file::{
+    PUT_ROUNDS_MAX, Print, changed, copy, copy_checked, gone, is_absence, place, print_of_bytes,
+    read_bounded, size_if_there,
+};
 use crate::blob_path::{blob_path, check_bucket};
 use crate::db::{At, Db};
 use crate::error::Fault;
@@ -13,9 +17,8 @@ use crate::open::LocalStack;
 use crate::queue::{count, ms, timestamp};
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
-use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +26,9 @@ use walkaround_domain::Timestamp;
 use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
-/// Bytes of a blob in memory while it is hashed or copied.
-const CHUNK_BYTES: usize = 256 * 1024;
 /// A blob that is put again counts as put now, for `prune`; noted at most this often. Far below the shortest time that
 /// blobs are kept, a day: what was put within it is never removed in between.
 const PUT_NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
-/// Attempts to put a blob that `prune` removes at the same moment.
-const PUT_ROUNDS_MAX: usize = 4;
 /// Content type of a blob that was not written through `put_if_absent`.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 
@@ -47,25 +46,18 @@ struct BlobRow {
     put_at: Timestamp,
 }
 
-/// Size and digest as a row keeps them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Print {
-    bytes: u64,
-    sha256: [u8; 32],
-}
-
 #[async_trait]
 impl Blobs for LocalBlobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
         const AT: At = ("blobs", "head");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.print);
-        let name = at.clone();
         let (print, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
             (Some(bytes), Some(row)) if bytes == row.bytes => (row, false),
             (None, None) => return Ok(None),
             (Some(_), None) => (self.print_of(at, AT).await?, true),
-            (_, Some(_)) => return Err(changed(&name).at(AT)),
+            (Some(_), Some(_)) => return Err(changed(at).at(AT)),
+            (None, row) => return Err(gone(at, row, &self.bucket(at)).at(AT)),
         };
         if new {
             self.keep_row(at, (print, UNKNOWN_TYPE), AT).await?;
@@ -82,10 +74,10 @@ impl Blobs for LocalBlobs {
         const AT: At = ("blobs", "get");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.print);
-        let name = at.clone();
+        let (name, bucket) = (at.clone(), self.bucket(at));
         blocking(AT, move || {
             let bytes = match read_bounded(&path, bytes_max) {
-                Err(Fault::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Err(gone(&name, row)),
+                Err(Fault::Io(e)) if is_absence(&e) => return Err(gone(&name, row, &bucket)),
                 other => other?,
             };
             match row {
@@ -177,6 +169,11 @@ impl LocalBlobs {
     fn path(&self, at: &BlobAddress, call: At) -> Result<PathBuf, PortError> {
         let below = blob_path(at).map_err(|fault| fault.at(call))?;
         Ok(self.root.join(files::BLOBS).join(below))
+    }
+
+    /// The folder of a bucket.
+    fn bucket(&self, at: &BlobAddress) -> PathBuf {
+        self.root.join(files::BLOBS).join(&at.bucket)
     }
 
     /// None when the blob was removed in between: put it again.
@@ -283,110 +280,6 @@ impl LocalBlobs {
     }
 }
 
-fn changed(at: &BlobAddress) -> Fault {
-    Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
-}
-
-fn gone(at: &BlobAddress, row: Option<Print>) -> Fault {
-    match row {
-        Some(_) => changed(at),
-        None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
-    }
-}
-
-fn print_of_bytes(bytes: &[u8]) -> Print {
-    Print {
-        bytes: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
-    }
-}
-
-fn size_if_there(path: &Path) -> Result<Option<u64>, Fault> {
-    match fs::metadata(path) {
-        Ok(meta) => Ok(Some(meta.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Fault> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > bytes_max {
-        let detail = format!("a blob of {length} bytes: at most {bytes_max}");
-        return Err(Fault::Port(PortErrorKind::TooLarge, detail));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Puts the file there; what is there instead if something was. Either way its name is on the disk afterwards: who put
-/// the other one may have died before it was.
-fn place(root: &Path, path: &Path, bytes: &[u8]) -> Result<Option<Print>, Fault> {
-    let folder = path.parent().unwrap_or(root);
-    let mut round = 0;
-    let moved = loop {
-        let temporary = files::write_temporary(&root.join(files::TMP), bytes)?;
-        let made = fs::create_dir_all(folder).and_then(|()| files::move_new(&temporary, path));
-        if made.is_err() {
-            files::remove_if_there(&temporary)?;
-        }
-        round += 1;
-        match made {
-            // `prune` removed the empty folder in between.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && round < PUT_ROUNDS_MAX => {}
-            made => break made?,
-        }
-    };
-    let there = match moved {
-        true => None,
-        false => Some(copy(&mut File::open(path)?, &mut io::sink())?),
-    };
-    files::sync_folders(folder, root)?;
-    Ok(there)
-}
-
-fn copy(from: &mut File, to: &mut impl Write) -> io::Result<Print> {
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut bytes = 0;
-    loop {
-        let read = from.read(&mut chunk)?;
-        if read == 0 {
-            break;
-        }
-        hasher.update(&chunk[..read]);
-        to.write_all(&chunk[..read])?;
-        bytes += read as u64;
-    }
-    Ok(Print {
-        bytes,
-        sha256: hasher.finalize().into(),
-    })
-}
-
-fn copy_checked(name: &BlobAddress, path: &Path, (expect, into): (&[u8; 32], &Path)) -> Result<(), Fault> {
-    let mut source = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone(name, None)),
-        other => other?,
-    };
-    let file_name = into.file_name().unwrap_or_default().to_string_lossy();
-    let beside = into.with_file_name(format!(".{file_name}.{}", files::temporary_name()));
-    let print = File::create_new(&beside).and_then(|mut to| copy(&mut source, &mut to));
-    let result = match print {
-        Ok(print) if print.sha256 == *expect => fs::rename(&beside, into).map_err(Fault::from),
-        Ok(_) => Err(Fault::corrupt(format!(
-            "{name}: not the digest that was asked for"
-        ))),
-        Err(error) => Err(error.into()),
-    };
-    if result.is_err() {
-        files::remove_if_there(&beside)?;
-    }
-    result
-}
-
 /// Runs file work where it may wait for the disk.
 async fn blocking<T: Send + 'static>(
     at: At,
@@ -406,6 +299,7 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
     use crate::open::Options;
+    use std::fs;
     use walkaround_ports::SystemClock;
 
     #[tokio::test]

@@ -8,8 +8,10 @@
 //! What survives what is decided by [`Durability`]. All time comes from the [`Clock`](walkaround_ports::Clock)
 //! that `open` is given; processes that share a root must share its notion of now.
 
+mod blob_file;
 mod blob_path;
 mod blobs;
+mod bucket_folder;
 mod capacity;
 mod db;
 mod depth;
