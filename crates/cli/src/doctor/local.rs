@@ -113,6 +113,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         Err(failure) => results.push(broken("gpu lane".to_owned(), &failure)),
     }
     results.push(hidden(stack).await);
+    results.push(folders(stack).await);
     results.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => CheckResult::warn(
@@ -132,6 +133,29 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         Err(failure) => results.push(broken("workers".to_owned(), &failure)),
     }
     results
+}
+
+/// The folders of photos and results.
+async fn folders(stack: &LocalClient) -> CheckResult {
+    let (check, settings) = ("blobs", stack.settings());
+    let mut troubles = Vec::new();
+    let mut buckets = vec![&settings.photos_bucket, &settings.results_bucket];
+    buckets.dedup();
+    for bucket in buckets {
+        match stack.0.local.bucket_trouble(bucket).await {
+            Ok(trouble) => troubles.extend(trouble),
+            Err(error) => return broken(check.to_owned(), &Failure::from(error)),
+        }
+    }
+    if troubles.is_empty() {
+        return CheckResult::ok(check, "the folders of photos and results can be written");
+    }
+    CheckResult::fail(
+        check,
+        troubles.join("; "),
+        "move away what lies in a folder's place, put back a folder that is away, and let this user write it; \
+         photos that wait are then tried again",
+    )
 }
 
 /// Messages that a clock has hidden which was ahead.
@@ -175,7 +199,39 @@ fn broken(check: String, failure: &Failure) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::doctor::finding::Level;
+    use std::fs;
     use walkaround_ports::PortError;
+
+    #[tokio::test]
+    async fn a_folder_of_blobs_that_cannot_be_written_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let stack = LocalClient(Stack::open(Some(root.path())).unwrap());
+        let look = async || folders(&stack).await;
+        assert_eq!(look().await.level, Level::Ok, "{:?}", look().await);
+        let results = root.path().join("blobs").join(&stack.settings().results_bucket);
+        fs::write(&results, "a file").unwrap();
+        let found = look().await;
+        assert_eq!(found.level, Level::Fail);
+        assert!(
+            found
+                .what
+                .contains(&format!("{} is no folder", results.display())),
+            "{found:?}"
+        );
+        fs::remove_file(&results).unwrap();
+        // Photos were there, and are not any more.
+        let photo = root.path().join("a.jpg");
+        let photos = stack.0.photo_store();
+        photos.take_in_bytes(&photo, b"a photo").await.unwrap();
+        assert_eq!(look().await.level, Level::Ok);
+        fs::rename(
+            root.path().join("blobs").join(&photos.bucket),
+            root.path().join("elsewhere"),
+        )
+        .unwrap();
+        assert!(look().await.what.contains("is away"), "{:?}", look().await);
+    }
 
     #[test]
     fn only_a_damaged_database_is_to_be_moved_away() {
