@@ -19,7 +19,7 @@ mod truth;
 
 use crate::args::{EvaluateArgs, ReportFormat};
 use crate::client::table::{print_document, print_notice};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::inspect::progress;
 use crate::inspect::work::{Outcome, WorkOptions, each_photo};
 use crate::whole_file::{WholeFile, write_whole};
@@ -107,7 +107,7 @@ fn look(
         let known = known.next().expect("outcomes come in the order of the photos");
         if let Err(error) = &outcome.result {
             failed = true;
-            let line = format!("walkaround: {}: {error:#}", outcome.photo.display());
+            let line = format!("walkaround: {}: {}", outcome.photo.display(), with_causes(error));
             bar.suspend(|| print_notice(&line))?;
             skipped.add("could not be looked at", &outcome.photo);
         } else if let Err(reason) = scores.add(&outcome, known, classes(&engines.bundle))? {

@@ -12,7 +12,7 @@ mod tests;
 
 use super::stack::Stack;
 use crate::client::photo_store::PhotoStore;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use anyhow::{Context, anyhow};
 use scan::{FileState, Scan};
 use std::collections::VecDeque;
@@ -133,7 +133,7 @@ impl DropFolder {
                 Ok(Fate::Taken) => taken += 1,
                 Ok(Fate::Refused | Fate::Later) => {}
                 Err(error) => {
-                    warn!(file = %file.display(), error = format!("{error:#}"), "not taken, trying again");
+                    warn!(file = %file.display(), error = with_causes(&error), "not taken, trying again");
                     self.scan.leave(&file, now + FAILED_WAIT);
                 }
             }
@@ -230,7 +230,7 @@ impl DropFolder {
                     Ok(Again::Changes) => {}
                     Ok(Again::Cut) => taken.cut = true,
                     Err(error) => {
-                        warn!(file = %taken.path.display(), error = format!("{error:#}"), "not taken again");
+                        warn!(file = %taken.path.display(), error = with_causes(&error), "not taken again");
                         taken.since = now + FAILED_WAIT;
                     }
                 }

@@ -5,7 +5,7 @@ use super::standing::{Standing, Watched, standing};
 use crate::args::{Printed, Wire};
 use crate::client::photo_store::PhotoStore;
 use crate::client::table::{print_document, print_notice};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -68,7 +68,7 @@ impl Sender<'_> {
             let request = match taken {
                 Ok(request) => request,
                 Err(error) => {
-                    self.told(&item.request, Fate::Failed(format!("{error:#}")), sent)?;
+                    self.told(&item.request, Fate::Failed(with_causes(&error)), sent)?;
                     continue;
                 }
             };
