@@ -13,13 +13,29 @@ use crate::failure::Failure;
 use crate::local::stack::Stack;
 use std::path::Path;
 use walkaround_bootstrap::library::device;
-use walkaround_local::{INTAKE, SEGMENTATION};
+use walkaround_domain::Timestamp;
+use walkaround_local::{INTAKE, RunningUp, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
 use walkaround_settings::{Settings, SettingsError};
 
 const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
 const STARTER: &str =
     "start `walkaround up`: it takes its workers over or ends them, and starts what the lane needs";
+
+const KEEPER: &str = "`walkaround up` runs: it ends a worker without a heartbeat and starts what the lane needs; where it \
+                      does not, its log and the lines on GPU lane and worker exits tell why";
+const SCALER_HANGS: &str = "`walkaround up` runs, and its scaler does not get on: its log says why; end it and start it \
+                            again, nothing is lost";
+const UP_FIRST: &str = "the line on up says what to do first";
+
+/// What to do about workers, and about a scaler that does not tick: who starts them may run already.
+fn starters(running: Option<&RunningUp>, now: Timestamp) -> (&'static str, &'static str) {
+    match running {
+        None => (STARTER, STARTER),
+        Some(running) if up::problem(running, now).is_some() => (UP_FIRST, UP_FIRST),
+        Some(_) => (KEEPER, SCALER_HANGS),
+    }
+}
 
 /// The settings, with the root of the command line.
 pub(super) fn settings(args: &StackArgs) -> Result<Settings, SettingsError> {
@@ -51,11 +67,14 @@ pub(super) async fn look(args: &StackArgs) -> Result<Vec<CheckResult>, Failure> 
         results.push(bundle::self_test(loaded, running));
     }
     let listening = port::look(settings.listen.as_deref()).await;
-    results.push(port::listening(
-        &listening,
-        settings.listen.as_deref().unwrap_or_default(),
-    ));
-    match root(&settings.root) {
+    let root = root(&settings.root);
+    let running = root
+        .as_ref()
+        .ok()
+        .and_then(|stack| stack.local.running_up().ok()?);
+    let address = settings.listen.as_deref().unwrap_or_default();
+    results.push(port::listening(&listening, address, running.as_ref()));
+    match root {
         Err(finding) => results.push(finding),
         Ok(stack) => {
             results.push(CheckResult::ok(
@@ -102,11 +121,13 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         }
     }
     let running = stack.0.local.running_up();
+    let up = running.as_ref().ok().and_then(Option::as_ref);
+    let (starter, scaler) = starters(up, stack.clock().now());
     let bounds = LaneBounds {
         tick: stack.settings().scale_every,
         cold_start: stack.settings().cold_start,
         scaler_expected: waiting > 0 || !matches!(running, Ok(None)),
-        scaler: STARTER,
+        scaler,
     };
     match lane::look(stack, bounds).await {
         Ok(finding) => results.push(finding),
@@ -123,7 +144,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         ),
     });
     match stack.operations().jobs().await.map_err(Failure::of_port) {
-        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, STARTER)).await {
+        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), (waiting, starter)).await {
             Ok(facts) => results.extend(workers(&facts)),
             Err(failure) => {
                 results.push(broken("workers".to_owned(), &failure));
@@ -231,6 +252,20 @@ mod tests {
         )
         .unwrap();
         assert!(look().await.what.contains("is away"), "{:?}", look().await);
+    }
+
+    #[test]
+    fn nobody_is_told_to_start_an_up_that_runs() {
+        let now = Timestamp(1_000_000);
+        let mut running = RunningUp {
+            process: Some(4711),
+            is_stopped: false,
+            report: None,
+        };
+        assert_eq!(starters(None, now), (STARTER, STARTER));
+        assert_eq!(starters(Some(&running), now), (KEEPER, SCALER_HANGS));
+        running.is_stopped = true;
+        assert_eq!(starters(Some(&running), now), (UP_FIRST, UP_FIRST));
     }
 
     #[test]
