@@ -4,7 +4,7 @@ use super::item::{About, Item, Naming, is_url, s3_parts};
 use super::manifest::{self, Reading};
 use crate::client::backend::Backend;
 use crate::failure::Failure;
-use crate::inspect::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
+use crate::inspect::inputs::{self, FileNames, LeftOut, Line, PHOTOS_MAX, Why};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use walkaround_domain::identity::{Relation, relate};
@@ -43,9 +43,9 @@ impl Plan {
             }
             let names = FileNames::default();
             for line in inputs::standard_input()? {
-                let path = match is_url(&line) || s3_parts(&line).is_some() {
-                    true => PathBuf::from(&line),
-                    false => names.locate(Path::new(""), &line).map_err(Failure::usage)?,
+                let path = match &line {
+                    Line::Text(text) if is_url(text) || s3_parts(text).is_some() => PathBuf::from(text),
+                    line => line.path(&names)?,
                 };
                 plan.word(&path, &mut local, words)?;
             }
