@@ -328,6 +328,32 @@ fn a_png_is_whole_when_its_pixels_are() {
 }
 
 #[test]
+fn a_wrong_checksum_of_pixels_that_are_right_does_no_harm() {
+    let (png, last, end) = png_in_pieces();
+    let expected = whole(&png).unwrap().pixels;
+    let without_end = png[..end].to_vec();
+    // That of the first piece, of the last, and of both.
+    for (name, file, at) in [
+        ("the first", &png, vec![last - 1]),
+        ("the last", &png, vec![end - 4]),
+        ("both", &png, vec![last - 2, end - 1]),
+        ("both, and no IEND", &without_end, vec![last - 2, end - 1]),
+    ] {
+        let mut odd = file.clone();
+        for at in at {
+            odd[at] ^= 0x55;
+        }
+        match whole(&odd) {
+            Ok(decoded) => assert_eq!(decoded.pixels, expected, "{name}"),
+            Err(reason) => panic!("{name}: {reason}"),
+        }
+        // It is the pixels that are wrong.
+        odd[last / 2] ^= 0x01;
+        assert!(whole(&odd).is_err(), "{name}");
+    }
+}
+
+#[test]
 fn a_png_that_lacks_pixels_stays_unusable() {
     let (png, last, end) = png_in_pieces();
     for (name, bytes) in [

@@ -8,6 +8,7 @@ use super::{cut_short, exif, unreadable, unsupported};
 
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const RST0: u8 = 0xd0;
+pub(super) const RST7: u8 = 0xd7;
 pub(super) const SOI: u8 = 0xd8;
 pub(super) const EOI: u8 = 0xd9;
 pub(super) const SOS: u8 = 0xda;
