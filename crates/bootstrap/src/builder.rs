@@ -10,7 +10,7 @@ use std::time::Duration;
 use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
-use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
+use walkaround_fetch::{FetchSettings, FetchSettingsError, Fetcher, HostHeader, Secret};
 use walkaround_inference::FetchMissing;
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::InspectionSettings;
@@ -164,7 +164,7 @@ impl PipelineBuilder {
     ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
-        let source = Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(Failure::usage)?;
+        let source = Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(fetch_setting)?;
         // The one place where chance enters: the jitter of retries.
         let seed = self.clock.now().0 ^ u64::from(std::process::id()).rotate_left(32);
         Ok(RequestProcessor {
@@ -279,6 +279,19 @@ impl PipelineBuilder {
             ..ConsumerSettings::default()
         }
     }
+}
+
+/// By the variable that somebody has set.
+fn fetch_setting(error: FetchSettingsError) -> Failure {
+    let variable = match error.field {
+        "file_roots" => "WALKAROUND_PHOTO_ROOTS",
+        "buckets" => "WALKAROUND_PHOTO_BUCKETS",
+        "hosts" => "WALKAROUND_PHOTO_HOSTS",
+        "headers" => "WALKAROUND_PHOTO_HEADER",
+        "total_timeout" | "connect_timeout" => "WALKAROUND_PHOTO_TIMEOUT_S",
+        other => other,
+    };
+    Failure::usage(format!("{variable}: {}", error.problem))
 }
 
 fn fetch_settings(s: &Settings) -> Result<FetchSettings, Failure> {

@@ -2,7 +2,7 @@
 
 use crate::terminal::printable;
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use walkaround_ports::{PortError, PortErrorKind};
 
@@ -28,7 +28,7 @@ impl Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Usage(message) => f.write_str(message),
-            Self::Failed(error) | Self::Coded(_, error) => write!(f, "{error:#}"),
+            Self::Failed(error) | Self::Coded(_, error) => f.write_str(&with_causes(error)),
         }
     }
 }
@@ -49,10 +49,34 @@ impl Failure {
     }
 }
 
+/// An error and its causes on one line; a cause that the words before it end with already is not said again.
+pub fn with_causes(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line = format!("{line}: {cause}");
+        }
+    }
+    line
+}
+
+/// Whoever read the output wants no more of it (`walkaround list | head`).
+fn is_unread(failure: &Failure) -> bool {
+    let Failure::Failed(error) = failure else {
+        return false;
+    };
+    // Only printing gives such an error bare: one of a connection is wrapped in what was asked for.
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
 /// The exit code of an outcome; a failure is told first.
 pub fn exit_code(outcome: Result<ExitCode, Failure>) -> ExitCode {
     let failure = match outcome {
         Ok(code) => return code,
+        Err(unread) if is_unread(&unread) => return ExitCode::SUCCESS,
         Err(failure) => failure,
     };
     say(&failure);
@@ -71,4 +95,28 @@ fn say(failure: &Failure) {
         "walkaround: {}",
         printable(&failure.to_string())
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let full = || io::Error::other("No space left on device (os error 28)");
+        let error = PortError::new(("blobs", "put"), PortErrorKind::Unavailable, full().to_string());
+        let line = Failure::from(error.caused_by(full())).to_string();
+        assert_eq!(line.matches("No space left").count(), 1, "{line}");
+        let line = Failure::from(anyhow::Error::from(full()).context("cannot write a.csv")).to_string();
+        assert_eq!(line, "cannot write a.csv: No space left on device (os error 28)");
+    }
+
+    #[test]
+    fn output_that_nobody_reads_is_no_failure_and_a_connection_that_breaks_is_one() {
+        let broken = || io::Error::from(ErrorKind::BrokenPipe);
+        assert!(is_unread(&Failure::from(broken())));
+        let error = PortError::new(("queue", "send"), PortErrorKind::Unavailable, "away");
+        assert!(!is_unread(&Failure::from(error.caused_by(broken()))));
+    }
 }

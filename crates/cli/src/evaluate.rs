@@ -12,7 +12,7 @@ mod print;
 
 use crate::args::{EvaluateArgs, ReportFormat};
 use crate::client::table::{print_document, print_notice};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::inspect::progress;
 use crate::inspect::work::{WorkOptions, each_photo};
 use crate::library::Engines;
@@ -93,7 +93,7 @@ fn score_photos(args: &EvaluateArgs, engines: &Engines, photos: &mut PhotoSet) -
             Ok(report) => report,
             Err(error) => {
                 results.failed = true;
-                let line = format!("walkaround: {}: {error:#}", outcome.photo.display());
+                let line = format!("walkaround: {}: {}", outcome.photo.display(), with_causes(error));
                 bar.suspend(|| print_notice(&line))?;
                 skipped.add("could not be looked at", &outcome.photo);
                 return Ok(());

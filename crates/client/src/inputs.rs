@@ -9,11 +9,13 @@ mod regular;
 mod walk;
 
 use crate::Notice;
-pub(crate) use left_out::{LeftOut, Why};
+pub use left_out::{LeftOut, Why};
 pub use names::FileNames;
-pub use regular::open_regular;
-pub(crate) use regular::{is_regular, read_head};
+pub(crate) use regular::is_regular;
+pub use regular::{open_regular, read_head};
+use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use walkaround_bootstrap::Failure;
 
@@ -41,8 +43,7 @@ pub fn expand(paths: &[PathBuf], notice: Notice<'_>) -> Result<Vec<PathBuf>, Fai
         if path.as_os_str() == "-" {
             let names = FileNames::default();
             for line in standard_input()? {
-                let located = names.locate(Path::new(""), &line);
-                add(&located.map_err(Failure::usage)?, &mut found)?;
+                add(&line.path(&names)?, &mut found)?;
             }
         } else {
             add(path, &mut found)?;
@@ -59,8 +60,27 @@ pub fn expand(paths: &[PathBuf], notice: Notice<'_>) -> Result<Vec<PathBuf>, Fai
     Ok(found.photos)
 }
 
-/// The lines of standard input, in whichever encoding an editor wrote them, without empty ones.
-pub(crate) fn standard_input() -> Result<Vec<String>, Failure> {
+/// A line of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Text(String),
+    /// No UTF-8, and the very bytes are the name of what is there.
+    Path(PathBuf),
+}
+
+impl Line {
+    /// What it names, in the folder that the program was started in.
+    pub(crate) fn path(&self, names: &FileNames) -> Result<PathBuf, Failure> {
+        match self {
+            Self::Text(text) => names.locate(Path::new(""), text).map_err(Failure::usage),
+            Self::Path(path) => Ok(path.clone()),
+        }
+    }
+}
+
+/// The lines of standard input, in whichever encoding an editor wrote them, without empty ones. Names of files may be in
+/// none at all (`find` prints them as they are).
+pub(crate) fn standard_input() -> Result<Vec<Line>, Failure> {
     let mut bytes = Vec::new();
     std::io::stdin()
         .lock()
@@ -72,8 +92,27 @@ pub(crate) fn standard_input() -> Result<Vec<String>, Failure> {
             LIST_BYTES_MAX >> 20
         )));
     }
-    let text = crate::text::decode(&bytes).map_err(|why| Failure::usage(format!("standard input: {why}")))?;
-    Ok(text.lines().map(str::to_owned).collect())
+    lines(&bytes).map_err(|why| Failure::usage(format!("standard input: {why}")))
+}
+
+fn lines(bytes: &[u8]) -> Result<Vec<Line>, String> {
+    let text = crate::text::decode(bytes)?;
+    // Lines that are no UTF-8 were guessed: each is tried as it is first.
+    if text.guessed.is_none() {
+        return Ok(text.lines().map(|line| Line::Text(line.to_owned())).collect());
+    }
+    let mut lines = Vec::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let path = Path::new(OsStr::from_bytes(line));
+        if std::str::from_utf8(line).is_err() && path.symlink_metadata().is_ok() {
+            lines.push(Line::Path(path.to_path_buf()));
+        } else {
+            let text = crate::text::decode(line)?;
+            lines.extend(text.lines().map(|line| Line::Text(line.to_owned())));
+        }
+    }
+    Ok(lines)
 }
 
 fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
@@ -105,4 +144,34 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
 pub fn is_picture_name(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     walkaround_domain::photo_name::is_picture_name(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_no_utf_8_is_tried_as_it_is_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |rest: &[u8]| [folder.path().as_os_str().as_bytes(), rest].concat();
+        let (there, not_there) = (name(b"/t\xfcr.jpg"), name(b"/gr\xfcn.jpg"));
+        let plain = name(b"/a.jpg");
+        let there_path = PathBuf::from(OsStr::from_bytes(&there));
+        std::fs::write(&there_path, "a photo").unwrap();
+        let list = [&plain[..], b"\r\n", &there, b"\r\n\n", &not_there, b"\n"].concat();
+        let guessed = format!("{}/grün.jpg", folder.path().display());
+        let plain = String::from_utf8(plain).unwrap();
+        assert_eq!(
+            lines(&list).unwrap(),
+            [
+                Line::Text(plain),
+                Line::Path(there_path.clone()),
+                Line::Text(guessed)
+            ]
+        );
+        let found = Line::Path(there_path.clone())
+            .path(&FileNames::default())
+            .unwrap();
+        assert_eq!(found, there_path);
+    }
 }

@@ -16,6 +16,9 @@ pub fn stalled_after(settings: &Settings) -> Duration {
 
 /// What is wrong with a running `up`, as a clause with it as the subject; none where it gets on, or has just begun.
 pub fn up_problem(running: &RunningUp, now: Timestamp) -> Option<String> {
+    if running.is_stopped {
+        return Some("is stopped (by a signal, a terminal or a debugger)".to_owned());
+    }
     let report = running.report?;
     let silent = now.since(report.at);
     if silent > REPORT_AGE_MAX {

@@ -9,13 +9,29 @@ use crate::failure::Failure;
 use std::path::Path;
 use walkaround_bootstrap::library::device;
 use walkaround_client::{LocalClient, Stack, StackChoice, StackClient};
-use walkaround_local::{INTAKE, SEGMENTATION};
+use walkaround_domain::Timestamp;
+use walkaround_local::{INTAKE, RunningUp, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
 use walkaround_settings::{Settings, SettingsError};
 
 const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
 const STARTER: &str =
     "start `walkaround up`: it takes its workers over or ends them, and starts what the lane needs";
+
+const KEEPER: &str = "`walkaround up` runs: it ends a worker without a heartbeat and starts what the lane needs; where it \
+                      does not, its log and the lines on GPU lane and worker exits tell why";
+const SCALER_HANGS: &str = "`walkaround up` runs, and its scaler does not get on: its log says why; end it and start it \
+                            again, nothing is lost";
+const UP_FIRST: &str = "the line on up says what to do first";
+
+/// What to do about workers, and about a scaler that does not tick: who starts them may run already.
+fn starters(running: Option<&RunningUp>, now: Timestamp) -> (&'static str, &'static str) {
+    match running {
+        None => (STARTER, STARTER),
+        Some(running) if walkaround_client::up_problem(running, now).is_some() => (UP_FIRST, UP_FIRST),
+        Some(_) => (KEEPER, SCALER_HANGS),
+    }
+}
 
 /// The settings, with the root of the command line.
 pub(super) fn settings(args: &StackChoice) -> Result<Settings, SettingsError> {
@@ -47,11 +63,14 @@ pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure
         results.push(bundle::self_test(loaded, &running.0, running.1));
     }
     let listening = port::look(settings.listen.as_deref()).await;
-    results.push(port::listening(
-        &listening,
-        settings.listen.as_deref().unwrap_or_default(),
-    ));
-    match root(&settings.root) {
+    let root = root(&settings.root);
+    let running = root
+        .as_ref()
+        .ok()
+        .and_then(|stack| stack.local.running_up().ok()?);
+    let address = settings.listen.as_deref().unwrap_or_default();
+    results.push(port::listening(&listening, address, running.as_ref()));
+    match root {
         Err(finding) => results.push(finding),
         Ok(stack) => {
             results.push(CheckResult::ok(
@@ -98,17 +117,20 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         }
     }
     let running = stack.0.local.running_up();
+    let up = running.as_ref().ok().and_then(Option::as_ref);
+    let (starter, scaler) = starters(up, stack.clock().now());
     let bounds = LaneBounds {
         tick: stack.settings().scale_every,
         cold_start: stack.settings().cold_start,
         scaler_expected: waiting > 0 || !matches!(running, Ok(None)),
-        scaler: STARTER,
+        scaler,
     };
     match lane::look(stack, bounds).await {
         Ok(finding) => results.push(finding),
         Err(failure) => results.push(broken("gpu lane".to_owned(), &failure)),
     }
     results.push(hidden(stack).await);
+    results.push(folders(stack).await);
     results.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => CheckResult::warn(
@@ -118,7 +140,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         ),
     });
     match stack.operations().jobs().await.map_err(Failure::of_port) {
-        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), waiting, STARTER).await {
+        Ok(jobs) => match WorkerFacts::gather(stack, jobs.clone(), waiting, starter).await {
             Ok(facts) => results.extend(workers(&facts)),
             Err(failure) => {
                 results.push(broken("workers".to_owned(), &failure));
@@ -128,6 +150,29 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         Err(failure) => results.push(broken("workers".to_owned(), &failure)),
     }
     results
+}
+
+/// The folders of photos and results.
+async fn folders(stack: &LocalClient) -> CheckResult {
+    let (check, settings) = ("blobs", stack.settings());
+    let mut troubles = Vec::new();
+    let mut buckets = vec![&settings.photos_bucket, &settings.results_bucket];
+    buckets.dedup();
+    for bucket in buckets {
+        match stack.0.local.bucket_trouble(bucket).await {
+            Ok(trouble) => troubles.extend(trouble),
+            Err(error) => return broken(check.to_owned(), &Failure::from(error)),
+        }
+    }
+    if troubles.is_empty() {
+        return CheckResult::ok(check, "the folders of photos and results can be written");
+    }
+    CheckResult::fail(
+        check,
+        troubles.join("; "),
+        "move away what lies in a folder's place, put back a folder that is away, and let this user write it; \
+         photos that wait are then tried again",
+    )
 }
 
 /// Messages that a clock has hidden which was ahead.
@@ -171,7 +216,53 @@ fn broken(check: String, failure: &Failure) -> CheckResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Level;
+    use std::fs;
     use walkaround_ports::PortError;
+
+    #[tokio::test]
+    async fn a_folder_of_blobs_that_cannot_be_written_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let stack = LocalClient(Stack::open(Some(root.path())).unwrap());
+        let look = async || folders(&stack).await;
+        assert_eq!(look().await.level, Level::Ok, "{:?}", look().await);
+        let results = root.path().join("blobs").join(&stack.settings().results_bucket);
+        fs::write(&results, "a file").unwrap();
+        let found = look().await;
+        assert_eq!(found.level, Level::Fail);
+        assert!(
+            found
+                .what
+                .contains(&format!("{} is no folder", results.display())),
+            "{found:?}"
+        );
+        fs::remove_file(&results).unwrap();
+        // Photos were there, and are not any more.
+        let photo = root.path().join("a.jpg");
+        let photos = stack.0.photo_store();
+        photos.take_in_bytes(&photo, b"a photo").await.unwrap();
+        assert_eq!(look().await.level, Level::Ok);
+        fs::rename(
+            root.path().join("blobs").join(&photos.bucket),
+            root.path().join("elsewhere"),
+        )
+        .unwrap();
+        assert!(look().await.what.contains("is away"), "{:?}", look().await);
+    }
+
+    #[test]
+    fn nobody_is_told_to_start_an_up_that_runs() {
+        let now = Timestamp(1_000_000);
+        let mut running = RunningUp {
+            process: Some(4711),
+            is_stopped: false,
+            report: None,
+        };
+        assert_eq!(starters(None, now), (STARTER, STARTER));
+        assert_eq!(starters(Some(&running), now), (KEEPER, SCALER_HANGS));
+        running.is_stopped = true;
+        assert_eq!(starters(Some(&running), now), (UP_FIRST, UP_FIRST));
+    }
 
     #[test]
     fn only_a_damaged_database_is_to_be_moved_away() {

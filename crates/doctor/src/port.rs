@@ -1,11 +1,13 @@
 //! The address that `up` listens on: whether `up` answers there, or somebody else does, or nobody.
 
 use super::finding::CheckResult;
+use super::up::{fix, process};
 use std::io::ErrorKind;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use walkaround_local::RunningUp;
 
 /// Longest wait for whoever answers.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -24,6 +26,8 @@ pub(super) enum Listening {
     },
     /// Another program.
     Other,
+    /// Somebody who takes connections, and does not answer in time.
+    Silent,
     /// Nobody can listen there.
     Impossible(String),
 }
@@ -36,8 +40,10 @@ pub(super) async fn look(address: Option<&str>) -> Listening {
     match TcpListener::bind(address).await {
         Ok(_) => Listening::Nobody,
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            let answer = timeout(ANSWER_MAX, health(address)).await;
-            match answer.ok().and_then(Result::ok).unwrap_or_default() {
+            let Ok(answer) = timeout(ANSWER_MAX, health(address)).await else {
+                return Listening::Silent;
+            };
+            match answer.unwrap_or_default() {
                 text if text.contains(r#"{"status":"ok"}"#) => Listening::Up { healthy: true },
                 text if text.contains(r#"{"status":"unavailable"}"#) => Listening::Up { healthy: false },
                 _ => Listening::Other,
@@ -56,9 +62,26 @@ async fn health(address: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Judges it.
-pub(super) fn listening(is: &Listening, address: &str) -> CheckResult {
+/// Judges it. `running` is the `up` of the root: where it runs, it is what holds its port and does not answer.
+pub(super) fn listening(is: &Listening, address: &str, running: Option<&RunningUp>) -> CheckResult {
     let check = "HTTP address";
+    match (is, running) {
+        (Listening::Silent, Some(up)) => {
+            return CheckResult::fail(
+                check,
+                format!("`walkaround up` ({}) does not answer on {address}", process(up)),
+                fix(up),
+            );
+        }
+        (Listening::Nobody, Some(up)) => {
+            let runs = format!("`walkaround up` ({}) runs", process(up));
+            return CheckResult::ok(
+                check,
+                format!("{runs}, and listens elsewhere than on {address}, or not yet"),
+            );
+        }
+        _ => {}
+    }
     match is {
         Listening::NotAsked => CheckResult::ok(check, "none asked for"),
         Listening::Up { healthy: true } => {
@@ -74,7 +97,7 @@ pub(super) fn listening(is: &Listening, address: &str) -> CheckResult {
             format!("nothing listens on {address}: `walkaround up` does not run"),
             "start `walkaround up`",
         ),
-        Listening::Other => CheckResult::fail(
+        Listening::Other | Listening::Silent => CheckResult::fail(
             check,
             format!("{address} is taken by another program: `walkaround up` cannot start"),
             "stop that program, or set WALKAROUND_LISTEN to another address",
@@ -100,10 +123,35 @@ mod tests {
             (Listening::Up { healthy: true }, Level::Ok),
             (Listening::Up { healthy: false }, Level::Fail),
             (Listening::Other, Level::Fail),
+            (Listening::Silent, Level::Fail),
             (Listening::Impossible("no".into()), Level::Fail),
         ];
         for (is, level) in cases {
-            assert_eq!(listening(&is, "127.0.0.1:1").level, level, "{is:?}");
+            assert_eq!(listening(&is, "127.0.0.1:1", None).level, level, "{is:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn our_own_up_that_does_not_answer_is_no_other_program() {
+        let up = RunningUp {
+            process: Some(4711),
+            is_stopped: true,
+            report: None,
+        };
+        // Connections are taken by the system, and nobody answers: as of a process that is stopped.
+        let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = held.local_addr().unwrap().to_string();
+        let silent = look(Some(&address)).await;
+        assert_eq!(silent, Listening::Silent);
+        let found = listening(&silent, &address, Some(&up));
+        assert!(
+            found
+                .what
+                .contains("`walkaround up` (process 4711) does not answer"),
+            "{found:?}"
+        );
+        assert!(found.fix.unwrap().contains("kill -CONT 4711"));
+        let elsewhere = listening(&Listening::Nobody, &address, Some(&up));
+        assert_eq!(elsewhere.level, Level::Ok, "{elsewhere:?}");
     }
 }

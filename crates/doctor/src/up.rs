@@ -20,16 +20,27 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
             ),
         };
     };
-    let process = running
-        .process
-        .map_or("another process".to_owned(), |id| format!("process {id}"));
+    let process = process(running);
     match up_problem(running, now) {
-        Some(error) => CheckResult::fail(
-            check,
-            format!("{process} {error}"),
-            "its log says what it waits for; end it and start it again: nothing is lost",
-        ),
+        Some(error) => CheckResult::fail(check, format!("{process} {error}"), fix(running)),
         None => CheckResult::ok(check, format!("{process} runs and gets on")),
+    }
+}
+
+/// A running `up`, in words.
+pub(super) fn process(running: &RunningUp) -> String {
+    running
+        .process
+        .map_or("another process".to_owned(), |id| format!("process {id}"))
+}
+
+/// What to do with one that does not get on.
+pub(super) fn fix(running: &RunningUp) -> String {
+    match running.process.filter(|_| running.is_stopped) {
+        Some(id) => {
+            format!("continue it with `kill -CONT {id}`, or end it and start it again: nothing is lost")
+        }
+        None => "its log says what it waits for; end it and start it again: nothing is lost".to_owned(),
     }
 }
 
@@ -50,6 +61,7 @@ mod tests {
     fn running(reported_s: u64, progressed_s: u64) -> RunningUp {
         RunningUp {
             process: Some(4711),
+            is_stopped: false,
             report: Some(UpReport {
                 at: NOW - Duration::from_secs(reported_s),
                 progressed_at: NOW - Duration::from_secs(progressed_s),
@@ -63,12 +75,19 @@ mod tests {
     fn an_up_is_judged_by_its_progress_and_not_by_its_process() {
         let starting = RunningUp {
             process: None,
+            is_stopped: false,
             report: None,
         };
+        let stopped = RunningUp {
+            is_stopped: true,
+            ..running(2, 2)
+        };
+        assert!(fix(&stopped).contains("kill -CONT 4711"), "{}", fix(&stopped));
         let cases = [
             (None, 0, Level::Ok, "does not run"),
             (None, 2, Level::Fail, "2 messages wait"),
             (Some(starting), 2, Level::Ok, "gets on"),
+            (Some(stopped), 0, Level::Fail, "process 4711 is stopped"),
             (Some(running(2, 100)), 2, Level::Ok, "process 4711 runs"),
             (
                 Some(running(2, 200)),

@@ -28,6 +28,7 @@ pub mod ids;
 pub mod inspection;
 pub mod lane;
 pub mod photo;
+pub mod photo_end;
 pub mod photo_name;
 pub mod record;
 pub mod routing;

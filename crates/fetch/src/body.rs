@@ -8,12 +8,11 @@ use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use std::io::{self, Read};
 use url::Url;
+use walkaround_domain::photo_end::ends_early;
 use walkaround_ports::FetchError;
 
 /// Encodings of one body, at most: servers send one, and each costs a pass over it.
 const ENCODINGS_MAX: usize = 2;
-/// What a JPEG may have behind its end marker, in bytes: padding, not a trailer of pictures.
-const JPEG_PADDING_MAX: usize = 64;
 
 /// A whole answer, as far as can be known.
 pub(crate) struct Body {
@@ -146,32 +145,16 @@ fn is_zlib(bytes: &[u8]) -> bool {
 }
 
 fn is_picture_start(bytes: &[u8]) -> bool {
-    const STARTS: [&[u8]; 5] = [b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"BM"];
+    const STARTS: [&[u8]; 7] = [
+        b"\xff\xd8\xff",
+        b"\x89PNG",
+        b"RIFF",
+        b"GIF8",
+        b"BM",
+        b"II*\0",
+        b"MM\0*",
+    ];
     STARTS.iter().any(|start| bytes.starts_with(start))
-}
-
-/// Whether a picture of a known kind ends before its format says. What is not known does not.
-fn ends_early(bytes: &[u8]) -> bool {
-    let size_at = |at: usize| {
-        let four = bytes.get(at..)?.first_chunk::<4>()?;
-        Some(u64::from(u32::from_le_bytes(*four)))
-    };
-    let len = bytes.len() as u64;
-    match bytes {
-        [] => true,
-        [0xff, 0xd8, 0xff, ..] => {
-            let tail = &bytes[bytes.len().saturating_sub(JPEG_PADDING_MAX)..];
-            !tail.windows(2).any(|pair| pair == [0xff, 0xd9])
-        }
-        [0x89, b'P', b'N', b'G', ..] => {
-            let tail = &bytes[bytes.len().saturating_sub(JPEG_PADDING_MAX)..];
-            !tail.windows(4).any(|four| four == b"IEND")
-        }
-        [b'G', b'I', b'F', b'8', ..] => bytes.last() != Some(&b';'),
-        [b'R', b'I', b'F', b'F', ..] => size_at(4).is_none_or(|size| len < size + 8),
-        [b'B', b'M', ..] => size_at(2).is_none_or(|size| len < size),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -223,30 +206,5 @@ mod tests {
         let whole = gzip(PHOTO);
         let cut = whole[..whole.len() - 9].to_vec();
         assert_eq!(decoded(cut, &[Encoding::Gzip], 1000), Err(Undecodable::Broken));
-    }
-
-    #[test]
-    fn pictures_that_end_early_are_known_by_their_format() {
-        let whole: [&[u8]; 6] = [
-            PHOTO,
-            b"\xff\xd8\xff a \xff\xd9\0\0\r\n",
-            b"\x89PNG\r\n\x1a\n...\0\0\0\0IEND\xae\x42\x60\x82",
-            b"GIF89a...;",
-            b"RIFF\x08\0\0\0WEBPVP8 ",
-            b"anything else",
-        ];
-        for bytes in whole {
-            assert!(!ends_early(bytes), "{bytes:?}");
-        }
-        for (bytes, missing) in [
-            (whole[0], 1),
-            (whole[1], 5),
-            (whole[2], 8),
-            (whole[3], 1),
-            (whole[4], 1),
-        ] {
-            assert!(ends_early(&bytes[..bytes.len() - missing]), "{bytes:?}");
-        }
-        assert!(ends_early(b""));
     }
 }

@@ -174,7 +174,11 @@ impl Web {
         if !self.hosts.allow(url) {
             let only_the_port = self.hosts.allow_on_other_port(url);
             return Err(if only_the_port {
-                "the port is not allowed for this host".into()
+                let host = url.host_str().unwrap_or_default();
+                let port = url.port_or_known_default().unwrap_or_default();
+                format!(
+                    "the port is not allowed for this host; WALKAROUND_PHOTO_HOSTS may list it as {host}:{port}"
+                )
             } else {
                 "the host is not among those that photos may come from".into()
             });

@@ -1,4 +1,4 @@
-//! Files of blobs: written beside and moved into place, read and copied within bounds.
+//! The file of a blob: read within bounds, put in place once, copied and checked; and why there is none.
 
 use crate::error::Fault;
 use crate::files;
@@ -24,11 +24,24 @@ pub(crate) fn changed(at: &BlobAddress) -> Fault {
     Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
 }
 
-pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>) -> Fault {
+/// Why there is no file. A folder that is away (moved, or on a disk that is not there) may come back.
+pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>, bucket: &Path) -> Fault {
     match row {
-        Some(_) => changed(at),
         None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
+        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is gone")),
+        Some(_) => {
+            let detail = format!("{at}: the folder {} is away", bucket.display());
+            Fault::Port(PortErrorKind::Unavailable, detail)
+        }
     }
+}
+
+/// Nothing has this name, or what should be a folder of it is none.
+pub(crate) fn is_absence(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 pub(crate) fn digest_of_bytes(bytes: &[u8]) -> FileDigest {
@@ -41,7 +54,7 @@ pub(crate) fn digest_of_bytes(bytes: &[u8]) -> FileDigest {
 pub(crate) fn size_if_there(path: &Path) -> Result<Option<u64>, Fault> {
     match fs::metadata(path) {
         Ok(meta) => Ok(Some(meta.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if is_absence(&error) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
@@ -110,7 +123,7 @@ pub(crate) fn copy_checked(
     into: &Path,
 ) -> Result<(), Fault> {
     let mut source = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(gone(name, None)),
+        Err(error) if is_absence(&error) => return Err(gone(name, None, into)),
         other => other?,
     };
     let file_name = into.file_name().unwrap_or_default().to_string_lossy();

@@ -6,8 +6,8 @@
 //! blob without a row, which the next look at it completes.
 
 use crate::blob_file::{
-    FileDigest, PUT_ROUNDS_MAX, changed, copy, copy_checked, digest_of_bytes, gone, place, read_bounded,
-    size_if_there,
+    FileDigest, PUT_ROUNDS_MAX, changed, copy, copy_checked, digest_of_bytes, gone, is_absence, place,
+    read_bounded, size_if_there,
 };
 use crate::blob_path::{blob_path, check_bucket};
 use crate::db::Db;
@@ -52,12 +52,12 @@ impl Blobs for LocalBlobs {
         const AT: Call = Call::new("blobs", "head");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.digest);
-        let name = at.clone();
         let (digest, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
             (Some(bytes), Some(row)) if bytes == row.bytes => (row, false),
             (None, None) => return Ok(None),
             (Some(_), None) => (self.digest_of(at, AT).await?, true),
-            (_, Some(_)) => return Err(changed(&name).at(AT)),
+            (Some(_), Some(_)) => return Err(changed(at).at(AT)),
+            (None, row) => return Err(gone(at, row, &self.bucket(at)).at(AT)),
         };
         if new {
             self.keep_row(at, digest, UNKNOWN_TYPE, AT).await?;
@@ -74,10 +74,10 @@ impl Blobs for LocalBlobs {
         const AT: Call = Call::new("blobs", "get");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.digest);
-        let name = at.clone();
+        let (name, bucket) = (at.clone(), self.bucket(at));
         blocking(AT, move || {
             let bytes = match read_bounded(&path, bytes_max) {
-                Err(Fault::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Err(gone(&name, row)),
+                Err(Fault::Io(e)) if is_absence(&e) => return Err(gone(&name, row, &bucket)),
                 other => other?,
             };
             match row {
@@ -178,6 +178,11 @@ impl LocalBlobs {
     fn path(&self, at: &BlobAddress, call: Call) -> Result<PathBuf, PortError> {
         let below = blob_path(at).map_err(|fault| fault.at(call))?;
         Ok(self.root.join(files::BLOBS).join(below))
+    }
+
+    /// The folder of a bucket.
+    fn bucket(&self, at: &BlobAddress) -> PathBuf {
+        self.root.join(files::BLOBS).join(&at.bucket)
     }
 
     /// None when the blob was removed in between: put it again.

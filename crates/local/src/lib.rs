@@ -11,6 +11,7 @@
 mod blob_file;
 mod blob_path;
 mod blobs;
+mod bucket_folder;
 mod capacity;
 mod db;
 mod depth;

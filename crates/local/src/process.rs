@@ -32,9 +32,8 @@ impl ProcessId {
 
     /// The process that has `pid` now; none when there is none, or only its remains (a zombie).
     pub(crate) fn of(pid: i32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in brackets may hold anything, also brackets; fields are counted after the last one.
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let stat = stat(pid)?;
+        let mut fields = stat.split(' ');
         let state = fields.next()?;
         if matches!(state, "Z" | "X") {
             return None;
@@ -51,6 +50,11 @@ impl ProcessId {
     /// Whether it still runs.
     pub(crate) fn is_alive(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
+    }
+
+    /// Whether somebody has stopped it: a signal, a terminal or a debugger.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_alive() && stat(self.pid).is_some_and(|stat| stat.starts_with(['T', 't']))
     }
 
     /// Sends it a signal; false when it is gone.
@@ -104,6 +108,12 @@ impl ProcessId {
             boot: parts.next()?.to_owned(),
         })
     }
+}
+
+/// The fields of proc(5) from the third on, the state. The name in brackets before them may hold anything, also brackets.
+fn stat(pid: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat.rsplit_once(") ")?.1.to_owned())
 }
 
 /// Pid, start and boot, joined by hyphens.

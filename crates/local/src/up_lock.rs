@@ -40,6 +40,8 @@ pub struct UpReport {
 pub struct RunningUp {
     /// Its process id; unknown for a moment at its start.
     pub process: Option<i32>,
+    /// Somebody has stopped it, and it does nothing until it is continued.
+    pub is_stopped: bool,
     /// What it reported last; none before its triage is ready.
     pub report: Option<UpReport>,
 }
@@ -105,6 +107,7 @@ impl LocalStack {
         let report =
             read_report(root)?.filter(|(by, _)| process.as_ref().is_none_or(|p| p.to_string() == *by));
         Ok(Some(RunningUp {
+            is_stopped: process.as_ref().is_some_and(ProcessId::is_stopped),
             process: process.map(|process| process.pid),
             report: report.map(|(_, report)| report),
         }))

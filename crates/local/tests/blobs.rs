@@ -129,6 +129,31 @@ async fn a_removed_file_is_noticed_and_can_be_written_again() {
 }
 
 #[tokio::test]
+async fn a_bucket_whose_folder_is_away_may_come_back() {
+    let store = Store::new();
+    store.put(b"first").await;
+    let (bucket, elsewhere) = (
+        store.folder.path().join("blobs/results"),
+        store.folder.path().join("elsewhere"),
+    );
+    fs::rename(&bucket, &elsewhere).unwrap();
+    for in_its_place in [false, true] {
+        if in_its_place {
+            fs::write(&bucket, "a file").unwrap();
+        }
+        let get = store.blobs.get(&store.at, PLENTY).await.unwrap_err();
+        let head = store.blobs.head(&store.at).await.unwrap_err();
+        for error in [get, head] {
+            assert_eq!(error.kind, PortErrorKind::Unavailable, "{error}");
+            assert!(error.to_string().contains(bucket.to_str().unwrap()), "{error}");
+        }
+    }
+    fs::remove_file(&bucket).unwrap();
+    fs::rename(&elsewhere, &bucket).unwrap();
+    assert_eq!(store.blobs.get(&store.at, PLENTY).await.unwrap(), b"first");
+}
+
+#[tokio::test]
 async fn wrong_buckets_are_invalid() {
     let store = Store::new();
     let at = BlobAddress {

@@ -385,3 +385,24 @@ async fn a_photo_that_outlasts_its_invocation_is_accounted_for_and_ends_on_its_r
     );
     assert!(bench.inspection().published_at.is_some());
 }
+
+#[tokio::test]
+async fn a_photo_that_cannot_be_compared_any_more_has_as_many_deliveries_as_others_have_attempts() {
+    let bench = Bench::new(&[GREY]);
+    assert_eq!(bench.deliver(1).await, Disposition::Ack);
+    let before = bench.inspection();
+    // It is asked for again, while its host is in trouble.
+    bench.clock.advance(Duration::from_secs(60));
+    bench.world.photo("one", &[Fetch::Fails]);
+    for n in 1..ATTEMPTS {
+        assert_eq!(invoke(&bench, n, 4).await, ["one"], "it goes back");
+    }
+    assert_eq!(
+        invoke(&bench, ATTEMPTS, 4).await,
+        Vec::<String>::new(),
+        "what was found stands"
+    );
+    let after = bench.inspection();
+    assert_eq!((&after.phase, after.attempts), (&before.phase, before.attempts));
+    assert!(matches!(after.phase, Phase::Done { .. }));
+}

@@ -187,7 +187,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_PHOTO_HOSTS",
         "",
-        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below",
+        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below, `host:port` for a port other than 80 and 443",
     ),
     doc("WALKAROUND_PHOTO_HTTP", "false", "also fetch over plain http"),
     doc(

@@ -8,6 +8,7 @@ use image::{
     DynamicImage, GrayAlphaImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
 };
 use support_decode::*;
+use walkaround_domain::photo_end::ends_early;
 use walkaround_domain::{ReasonCode, Size};
 use walkaround_vision::decode::{Format, Limits, decode, inspect_header};
 
@@ -165,7 +166,9 @@ fn a_cut_file_of_any_format_is_refused() {
                 "{format:?} {length} of {}",
                 bytes.len()
             );
+            assert!(ends_early(&bytes[..length]), "{format:?} {length}");
         }
+        assert!(!ends_early(&bytes), "{format:?}");
     }
     let files: [&[u8]; 4] = [
         include_bytes!("data/lossy_turned.webp"),
@@ -180,7 +183,9 @@ fn a_cut_file_of_any_format_is_refused() {
                 matches!(code, ReasonCode::CutShort | ReasonCode::Unreadable),
                 "file {index}: {code:?}"
             );
+            assert!(ends_early(&bytes[..length]), "file {index}: {length}");
         }
+        assert!(!ends_early(bytes), "file {index}");
     }
 }
 
@@ -319,6 +324,32 @@ fn a_png_is_whole_when_its_pixels_are() {
             Ok(decoded) => assert_eq!(decoded.pixels, expected, "{name}"),
             Err(reason) => panic!("{name}: {reason}"),
         }
+    }
+}
+
+#[test]
+fn a_wrong_checksum_of_pixels_that_are_right_does_no_harm() {
+    let (png, last, end) = png_in_pieces();
+    let expected = whole(&png).unwrap().pixels;
+    let without_end = png[..end].to_vec();
+    // That of the first piece, of the last, and of both.
+    for (name, file, at) in [
+        ("the first", &png, vec![last - 1]),
+        ("the last", &png, vec![end - 4]),
+        ("both", &png, vec![last - 2, end - 1]),
+        ("both, and no IEND", &without_end, vec![last - 2, end - 1]),
+    ] {
+        let mut odd = file.clone();
+        for at in at {
+            odd[at] ^= 0x55;
+        }
+        match whole(&odd) {
+            Ok(decoded) => assert_eq!(decoded.pixels, expected, "{name}"),
+            Err(reason) => panic!("{name}: {reason}"),
+        }
+        // It is the pixels that are wrong.
+        odd[last / 2] ^= 0x01;
+        assert!(whole(&odd).is_err(), "{name}");
     }
 }
 

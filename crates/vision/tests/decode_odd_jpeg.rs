@@ -155,6 +155,27 @@ fn stray_bytes_before_a_restart_marker_are_passed_over() {
     }
 }
 
+/// Pillow takes such a marker for the one that it stands for; one nearer by for a lost interval.
+#[test]
+fn a_restart_marker_whose_number_is_far_off_is_taken_for_what_it_stands_for() {
+    let all = restarts(RESTART);
+    for at in [all[0], all[all.len() / 2], all[all.len() - 1]] {
+        for off in [3, 4, 5] {
+            let mut odd = RESTART.to_vec();
+            odd[at + 1] = 0xd0 + (odd[at + 1] - 0xd0 + off) % 8;
+            assert_same(&odd, RESTART, &format!("{off} off at {at}"));
+            // Another interval is lost: the number does not say which.
+            let (from, to) = (all[1], all[2]);
+            let lost = [&odd[..from], &odd[to..]].concat();
+            assert_eq!(
+                code(&lost),
+                ReasonCode::Unreadable,
+                "{off} off at {at}, and one lost"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_interval_that_lacks_codes_or_its_marker_stays_unusable() {
     let all = restarts(RESTART);

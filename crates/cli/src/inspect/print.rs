@@ -4,7 +4,7 @@ use super::coco::Coco;
 use super::work::Outcome;
 use crate::args::Format;
 use crate::client::table::{cell, print_document, print_notice};
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::library::Engines;
 use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, TableStyle};
 use std::collections::BTreeMap;
@@ -69,7 +69,11 @@ impl Printer {
             Ok(report) => report,
             Err(error) => {
                 self.failed += 1;
-                print_notice(format!("walkaround: {}: {error:#}", outcome.photo.display()))?;
+                print_notice(format!(
+                    "walkaround: {}: {}",
+                    outcome.photo.display(),
+                    with_causes(error)
+                ))?;
                 return Ok(());
             }
         };

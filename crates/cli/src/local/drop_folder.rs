@@ -1,17 +1,16 @@
 //! The drop folder: photos put there, or in folders below it, are taken into the stack and submitted.
 //!
-//! A file is whole when nothing of it has changed for a while ([`scan`]); one that is empty or ends too early ([`cut`]) gets
-//! longer. It is read, and must be the same file afterwards. It is copied into the stack's photos bucket under its digest
-//! (the same photo dropped twice is the same inspection), its request is sent, and only then it is moved to `accepted/`,
-//! where nothing is replaced: a crash in between does it again, harmlessly. Who goes on writing to a file that was
-//! taken is noticed for a while after, and the file is taken once more.
+//! A file is whole when nothing of it has changed for a while ([`scan`]); one that ends too early gets longer. It is read,
+//! and must be the same file afterwards. It is copied into the stack's photos bucket under its digest (the same photo
+//! dropped twice is the same inspection), its request is sent, and only then it is moved to `accepted/`, where nothing is
+//! replaced: a crash in between does it again, harmlessly. Who goes on writing to a file that was taken is noticed for a
+//! while after, and the file is taken once more.
 
-mod cut;
 mod scan;
 #[cfg(test)]
 mod tests;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use anyhow::{Context, anyhow};
 use scan::{FileState, Scan};
 use std::collections::VecDeque;
@@ -22,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_client::{PhotoStore, Stack};
+use walkaround_domain::photo_end::ends_early;
 use walkaround_local::INTAKE;
 use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;
@@ -63,6 +63,8 @@ struct Taken {
     /// As it was at the last look, and since when.
     seen: FileState,
     since: Duration,
+    /// What was read of it then ends too early.
+    cut: bool,
     until: Duration,
 }
 
@@ -73,6 +75,17 @@ enum Fate {
     Refused,
     /// It changes, or may still: at another look.
     Later,
+}
+
+/// What became of a file that changed after it was taken.
+#[derive(Debug, Clone, Copy)]
+enum Again {
+    /// It was submitted as it was then.
+    Sent(FileState),
+    /// It changed while it was read.
+    Changes,
+    /// It ends too early.
+    Cut,
 }
 
 impl DropFolder {
@@ -109,6 +122,7 @@ impl DropFolder {
     async fn look(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
         self.scan.look(&self.folder, now);
+        self.scan.say_left_out(now, self.settle);
         let mut taken = 0;
         for file in self.scan.settled(now, self.settle) {
             if stop.is_set() {
@@ -118,7 +132,7 @@ impl DropFolder {
                 Ok(Fate::Taken) => taken += 1,
                 Ok(Fate::Refused | Fate::Later) => {}
                 Err(error) => {
-                    warn!(file = %file.display(), error = format!("{error:#}"), "not taken, trying again");
+                    warn!(file = %file.display(), error = with_causes(&error), "not taken, trying again");
                     self.scan.leave(&file, now + FAILED_WAIT);
                 }
             }
@@ -136,12 +150,11 @@ impl DropFolder {
         let Some((bytes, state)) = self.read(file)? else {
             return Ok(Fate::Later);
         };
-        let waited = self.scan.unchanged_for(file, self.clock.ticks());
-        if cut::looks_cut(&bytes) && waited < self.settle * CUT_WAITS {
-            return Ok(Fate::Later);
-        }
-        if bytes.is_empty() {
-            // Mounts make an empty file first; one that stays empty is no photo, and harms nobody where it is.
+        let now = self.clock.ticks();
+        let still = (self.settle * CUT_WAITS).saturating_sub(self.scan.unchanged_for(file, now));
+        if still > Duration::ZERO && ends_early(&bytes) {
+            // Not read again before, unless it changes.
+            self.scan.leave(file, now + still);
             return Ok(Fate::Later);
         }
         self.submit(file, &bytes).await?;
@@ -161,6 +174,7 @@ impl DropFolder {
             state,
             seen: state,
             since: now,
+            cut: false,
             until: now + WATCHED_AFTER,
         });
         Ok(Fate::Taken)
@@ -202,15 +216,20 @@ impl DropFolder {
                 continue;
             };
             if state != taken.seen {
-                (taken.seen, taken.since) = (state, now);
+                (taken.seen, taken.since, taken.cut) = (state, now, false);
                 // Its writer is at work.
-                taken.until = now + WATCHED_AFTER;
+                taken.until = now + WATCHED_AFTER.max(self.settle * (CUT_WAITS + 1));
             }
-            if taken.seen != taken.state && now.saturating_sub(taken.since) >= self.settle {
-                match self.again(&taken.path).await {
-                    Ok(state) => taken.state = state.unwrap_or(taken.state),
+            let wait = self.settle * if taken.cut { CUT_WAITS } else { 1 };
+            let waited = now.saturating_sub(taken.since);
+            if taken.seen != taken.state && waited >= wait {
+                let may_be_cut = waited >= self.settle * CUT_WAITS;
+                match self.again(&taken.path, may_be_cut).await {
+                    Ok(Again::Sent(state)) => taken.state = state,
+                    Ok(Again::Changes) => {}
+                    Ok(Again::Cut) => taken.cut = true,
                     Err(error) => {
-                        warn!(file = %taken.path.display(), error = format!("{error:#}"), "not taken again");
+                        warn!(file = %taken.path.display(), error = with_causes(&error), "not taken again");
                         taken.since = now + FAILED_WAIT;
                     }
                 }
@@ -221,13 +240,16 @@ impl DropFolder {
         }
     }
 
-    /// Takes a file that is in `accepted/` already; how it was then, unless it changed meanwhile.
-    async fn again(&self, file: &Path) -> anyhow::Result<Option<FileState>> {
+    /// Takes a file that is in `accepted/` already.
+    async fn again(&self, file: &Path, may_be_cut: bool) -> anyhow::Result<Again> {
         let Some((bytes, state)) = self.read(file)? else {
-            return Ok(None);
+            return Ok(Again::Changes);
         };
+        if !may_be_cut && ends_early(&bytes) {
+            return Ok(Again::Cut);
+        }
         self.submit(file, &bytes).await?;
-        Ok(Some(state))
+        Ok(Again::Sent(state))
     }
 
     /// Moves a file to `accepted/` or `refused/`, below the folders that it was in; where it is then. Another file of its

@@ -8,7 +8,7 @@ const NAMES_MAX: usize = 5;
 
 /// Why something was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Why {
+pub enum Why {
     /// Made by a NAS or an operating system: thumbnails, recycle bins.
     System,
     /// Its name begins with a dot.
@@ -25,6 +25,10 @@ pub(crate) enum Why {
     Unreadable,
     /// Below more folders than are gone into.
     TooDeep,
+    /// A link, where none is followed.
+    Link,
+    /// A file of no bytes, where one may still be written.
+    Empty,
 }
 
 impl Why {
@@ -45,17 +49,19 @@ impl Why {
             Self::Special => ("FIFO, socket or device", "FIFOs, sockets and devices"),
             Self::Unreadable => ("that cannot be read", "that cannot be read"),
             Self::TooDeep => ("folder too deep below", "folders too deep below"),
+            Self::Link => ("link (none is followed here)", "links (none is followed here)"),
+            Self::Empty => ("empty file", "empty files"),
         }
     }
 }
 
 /// What was left out, by reason.
-#[derive(Debug, Default)]
-pub(crate) struct LeftOut(BTreeMap<Why, (usize, Vec<String>)>);
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct LeftOut(BTreeMap<Why, (usize, Vec<String>)>);
 
 impl LeftOut {
     /// Counts one.
-    pub(crate) fn add(&mut self, why: Why, name: impl std::fmt::Display) {
+    pub fn add(&mut self, why: Why, name: impl std::fmt::Display) {
         let (count, names) = self.0.entry(why).or_default();
         *count += 1;
         if names.len() < NAMES_MAX {
@@ -64,7 +70,7 @@ impl LeftOut {
     }
 
     /// A line a reason.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+    pub fn lines(&self) -> impl Iterator<Item = String> {
         self.0.iter().map(|(why, (count, names))| {
             let (one, several) = why.words();
             let what = if *count == 1 { one } else { several };
@@ -74,7 +80,7 @@ impl LeftOut {
     }
 
     /// Tells the lines.
-    pub(crate) fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
+    pub fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
         self.lines().try_for_each(|line| notice(&line))
     }
 }

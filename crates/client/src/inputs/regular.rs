@@ -40,7 +40,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open_regular`].
-pub(crate) fn read_head(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     open_regular(path)?.take(HEAD_BYTES).read_to_end(&mut head)?;
     Ok(head)

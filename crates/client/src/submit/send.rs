@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
+use walkaround_bootstrap::failure::with_causes;
 use walkaround_domain::{InspectionId, InspectionRequest};
 use walkaround_messages::{base_id, request_json, request_protobuf};
 use walkaround_ports::{Clock, OutMessage, PortError, Queue, Records};
@@ -107,7 +108,7 @@ impl Sender<'_> {
             let request = match taken {
                 Ok(request) => request,
                 Err(error) => {
-                    self.told(&item.request, Fate::Failed(format!("{error:#}")), sent)?;
+                    self.told(&item.request, Fate::Failed(with_causes(&error)), sent)?;
                     continue;
                 }
             };

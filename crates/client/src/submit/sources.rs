@@ -2,7 +2,7 @@
 
 use super::item::{About, Item, Naming, is_url, s3_parts};
 use super::manifest::{self, Reading};
-use crate::inputs::{self, FileNames, LeftOut, PHOTOS_MAX, Why};
+use crate::inputs::{self, FileNames, LeftOut, Line, PHOTOS_MAX, Why};
 use crate::{Notice, StackClient};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -52,9 +52,9 @@ impl Plan {
             }
             let names = FileNames::default();
             for line in inputs::standard_input()? {
-                let path = match is_url(&line) || s3_parts(&line).is_some() {
-                    true => PathBuf::from(&line),
-                    false => names.locate(Path::new(""), &line).map_err(Failure::usage)?,
+                let path = match &line {
+                    Line::Text(text) if is_url(text) || s3_parts(text).is_some() => PathBuf::from(text),
+                    line => line.path(&names)?,
                 };
                 plan.word(&path, &mut local, words)?;
             }

@@ -146,13 +146,12 @@ impl RequestProcessor {
         let PhotoFailure { code, detail } = failure;
         let entry = match self.resume(&request, delivery).await {
             Err(ProcessingError::IdConflict(Difference::Purpose { .. })) if has_base_id(&request) => {
-                return Err(ProcessingError::StoreUnavailable(detail));
+                return self.not_compared(request, delivery, code, detail).await;
             }
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
-            // The photo was fetched to compare it with the stored result. The result stands; this message waits for its photo.
-            return Err(ProcessingError::StoreUnavailable(detail));
+            return self.not_compared(request, delivery, code, detail).await;
         }
         let attempt = entry.inspection.attempts.saturating_add(1);
         if self.retry.exhausted(attempt) {
@@ -164,10 +163,33 @@ impl RequestProcessor {
         let failed = Event::AttemptFailed { code, detail };
         let now = self.settler.clock.now();
         self.settler.store.advance(entry, &failed, now).await?;
-        Ok(self.give_back(match code {
+        Ok(self.give_back(self.attempt_delay(code, attempt)))
+    }
+
+    fn attempt_delay(&self, code: FailureCode, attempt: u32) -> Duration {
+        match code {
             FailureCode::PhotoUnreachable => self.retry.host_delay(attempt, &self.jitter),
             _ => self.retry.delay(attempt, &self.jitter),
-        }))
+        }
+    }
+
+    /// Of a photo that was to be compared with what was looked at before. That stands, and counts no attempts: the
+    /// deliveries of the message do, as many as a fresh photo has attempts.
+    async fn not_compared(
+        &self,
+        request: InspectionRequest,
+        delivery: &Delivery,
+        code: FailureCode,
+        detail: String,
+    ) -> Result<Disposition, ProcessingError> {
+        let deliveries = delivery.receive_count;
+        let id = &request.id;
+        if self.retry.exhausted(deliveries) {
+            warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with what was found before");
+            return self.fail(request, delivery, PhotoFailure { code, detail }).await;
+        }
+        warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo cannot be compared with what was found before, trying again later");
+        Ok(self.give_back(self.attempt_delay(code, deliveries)))
     }
 
     async fn fail(

@@ -11,6 +11,7 @@ pub(super) const SCANS_MAX: u32 = 200;
 
 pub(super) const DHT: u8 = 0xc4;
 pub(super) const RST0: u8 = 0xd0;
+pub(super) const RST7: u8 = 0xd7;
 pub(super) const SOI: u8 = 0xd8;
 pub(super) const EOI: u8 = 0xd9;
 pub(super) const SOS: u8 = 0xda;

@@ -23,7 +23,7 @@ pub(super) struct Picture<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     format: Format,
     animated: bool,
-    /// Bytes of a copy of the file with an end put to it; 0 for none.
+    /// Bytes of a copy of the file that was put right; 0 for none.
     repaired_bytes: u64,
     /// Size as stored.
     pub(super) size: Size,

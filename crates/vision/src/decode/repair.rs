@@ -8,7 +8,7 @@ use walkaround_domain::Size;
 
 use super::huffman::{Broken, Known, Reader, Scan, ScanComponent, Tables};
 use super::markers::{
-    APP0, APP14, DHT, DQT, DRI, EOI, Marks, RST0, SCANS_MAX, SOI, SOS, Segment, Segments, next_marker,
+    APP0, APP14, DHT, DQT, DRI, EOI, Marks, RST0, RST7, SCANS_MAX, SOI, SOS, Segment, Segments, next_marker,
 };
 
 /// Bytes among the coded data that are taken for padding, whatever they are. Some cameras leave a few.
@@ -191,9 +191,15 @@ impl<'a> Picture<'a> {
         let bytes = self.bytes;
         let mut reader = Reader::new(scan, &self.tables, bytes, at);
         let (mut from, mut restart) = (at, 0);
-        for unit in 0..scan.units.pixels() as usize {
+        let units = scan.units.pixels() as usize;
+        let all_there = has_restarts(
+            bytes,
+            at,
+            units.saturating_sub(1) / usize::from(self.interval.max(1)),
+        );
+        for unit in 0..units {
             if unit > 0 && self.interval > 0 && unit.is_multiple_of(usize::from(self.interval)) {
-                let marker = restart_marker(bytes, reader.at(), RST0 + restart)?;
+                let marker = restart_marker(bytes, reader.at(), RST0 + restart, all_there)?;
                 check_strays(&reader, scan, &self.tables, &bytes[..marker])?;
                 self.copy.extend(&bytes[from..reader.at()]);
                 self.copy.extend([0xff, RST0 + restart]);
@@ -207,7 +213,7 @@ impl<'a> Picture<'a> {
         let next = next_marker(bytes, end);
         let data = &bytes[..next.map_or(bytes.len(), |next| next.0)];
         check_strays(&reader, scan, &self.tables, data)?;
-        if !next.is_some_and(|next| matches!(next.1, EOI | SOS | DHT | DQT | DRI | RST0..=0xd7)) {
+        if !next.is_some_and(|next| matches!(next.1, EOI | SOS | DHT | DQT | DRI | RST0..=RST7)) {
             check_open_end(&reader, &bytes[from..end], bytes.get(end))?;
         }
         Ok(data.len())
@@ -276,13 +282,34 @@ pub(super) fn is_padding(data: &[u8], strays: usize) -> bool {
     tail.len() <= PADDING_MAX || tail.iter().all(|byte| *byte == tail[0])
 }
 
-/// Offset of the restart marker of this number. What is no marker at all is passed over, as libjpeg does.
-fn restart_marker(bytes: &[u8], mut from: usize, wanted: u8) -> Result<usize, Broken> {
+/// Offset of the restart marker of the wanted number. What is no marker at all is passed over, as libjpeg does. Where all
+/// are there, a number that is far off is a wrong number: libjpeg takes one of the next or last two for a lost interval,
+/// and others for what is wanted.
+fn restart_marker(bytes: &[u8], mut from: usize, wanted: u8, all_there: bool) -> Result<usize, Broken> {
     loop {
         match next_marker(bytes, from) {
             Some((at, marker)) if marker == wanted => return Ok(at),
+            Some((at, marker @ RST0..=RST7))
+                if all_there && (3..=5).contains(&(marker.wrapping_sub(wanted) & 7)) =>
+            {
+                return Ok(at);
+            }
             Some((at, marker)) if marker < 0xc0 => from = at + 2,
             _ => return Err(Broken::Ends),
+        }
+    }
+}
+
+/// Whether so many restart markers, of whichever numbers, stand in a scan whose data begin at `from`.
+fn has_restarts(bytes: &[u8], mut from: usize, wanted: usize) -> bool {
+    let mut found = 0;
+    loop {
+        match next_marker(bytes, from) {
+            Some((at, marker)) if marker < 0xc0 || (RST0..=RST7).contains(&marker) => {
+                found += usize::from(marker >= RST0);
+                from = at + 2;
+            }
+            _ => return found == wanted,
         }
     }
 }

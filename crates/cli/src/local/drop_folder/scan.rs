@@ -1,19 +1,24 @@
 //! What lies in the drop folder, and since when nothing of each file has changed.
 //!
+//! Names hint and content decides, as for `inspect` and `submit`. What is left out is counted and named once in the log.
+//! Links are not followed: photos are moved when they are taken, and what a link leads to is somebody else's.
+//!
 //! Time is this process's own: a file's times say that it changed, not when, as clocks of mounts and cameras differ.
 
 use super::{ACCEPTED, REFUSED};
 use std::collections::BTreeMap;
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing::{info, warn};
-use walkaround_client::inputs::is_picture_name;
+use tracing::info;
+use walkaround_client::inputs::{LeftOut, Why, is_picture_name, read_head};
+use walkaround_domain::photo_name::{is_other_name, is_system_name};
+use walkaround_vision::decode::is_picture;
 
 /// Deepest folder below the drop folder.
 const DEPTH_MAX: usize = 32;
-/// Most photos that are looked at at once; the others when these are taken.
+/// Most photos that are looked at at once; the others when these are taken. As many others are remembered.
 const PHOTOS_MAX: usize = 100_000;
 
 /// Everything that tells one state of a file from another.
@@ -51,61 +56,140 @@ struct Seen {
     look: u64,
 }
 
+/// A file whose name says nothing, and what its first bytes were.
+#[derive(Debug, Clone, Copy)]
+struct Stranger {
+    state: FileState,
+    is_picture: bool,
+    look: u64,
+}
+
 /// All looks so far.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     seen: BTreeMap<PathBuf, Seen>,
+    strangers: BTreeMap<PathBuf, Stranger>,
     looks: u64,
-    /// Files that are no photos by their names, at the last look.
-    left_out: u64,
+    /// The drop folder, and the time, at this look.
+    top: PathBuf,
+    now: Duration,
+    /// At the last look, since when it is so, and the lines of it that stand in the log.
+    left_out: LeftOut,
+    left_out_since: Duration,
+    said: Vec<String>,
 }
 
 impl Scan {
-    /// Looks at everything below the folder, whatever lies beside the photos. What cannot be read is said, and the rest
-    /// is looked at.
+    /// Looks at everything below the folder, whatever lies beside the photos. What cannot be read is left out, and the
+    /// rest is looked at.
     pub(super) fn look(&mut self, folder: &Path, now: Duration) {
         self.looks += 1;
-        let left_out = std::mem::take(&mut self.left_out);
-        self.walk(folder, DEPTH_MAX, now);
+        let before = std::mem::take(&mut self.left_out);
+        (self.top, self.now) = (folder.to_path_buf(), now);
+        self.walk(folder, DEPTH_MAX);
         let look = self.looks;
         self.seen.retain(|_, seen| seen.look == look);
-        if self.left_out != left_out {
-            info!(
-                files = self.left_out,
-                "files in the drop folder that are no photos by their names"
-            );
+        self.strangers.retain(|_, stranger| stranger.look == look);
+        if self.left_out != before {
+            self.left_out_since = now;
         }
     }
 
-    fn walk(&mut self, folder: &Path, depth: usize, now: Duration) {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) => {
-                warn!(folder = %folder.display(), %error, "a folder cannot be read");
-                return;
-            }
+    /// Lines about what is left out that were not said before, once nothing of it has changed for that long.
+    pub(super) fn say_left_out(&mut self, now: Duration, settle: Duration) -> Vec<String> {
+        if now.saturating_sub(self.left_out_since) < settle {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.said, self.left_out.lines().collect());
+        let new = self.said.iter().filter(|line| !before.contains(line));
+        let new: Vec<String> = new.cloned().collect();
+        for line in &new {
+            info!(left_out = line, "in the drop folder");
+        }
+        new
+    }
+
+    /// The lines that stand in the log.
+    #[cfg(test)]
+    pub(super) fn said(&self) -> &[String] {
+        &self.said
+    }
+
+    fn walk(&mut self, folder: &Path, depth: usize) {
+        let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+        let Ok(mut entries) = entries else {
+            return self.leave_out(Why::Unreadable, folder);
         };
-        for entry in entries.filter_map(Result::ok) {
+        // The names that are said are the same at each look.
+        entries.sort_by_key(DirEntry::file_name);
+        for entry in entries {
             let name = entry.file_name();
-            let our_own = depth == DEPTH_MAX && (name == ACCEPTED || name == REFUSED);
-            if our_own || name.as_encoded_bytes().starts_with(b".") {
+            if depth == DEPTH_MAX && (name == ACCEPTED || name == REFUSED) {
                 continue;
             }
-            let path = entry.path();
-            // Of the entry itself: links are not followed, and only plain files are opened. One that is gone is gone.
+            let (path, name) = (entry.path(), name.to_string_lossy());
+            // Of the entry itself: only plain files are opened. One that is gone is gone.
             let Ok(meta) = entry.metadata() else { continue };
-            if meta.is_dir() && depth > 0 {
-                self.walk(&path, depth - 1, now);
-            } else if meta.is_file() && is_picture_name(&path) {
-                self.saw(&path, FileState::of(&meta), now);
+            if is_system_name(&name) {
+                self.leave_out(Why::System, &path);
+            } else if name.starts_with('.') {
+                self.leave_out(Why::Hidden, &path);
+            } else if meta.is_symlink() {
+                self.leave_out(Why::Link, &path);
+            } else if meta.is_dir() && depth > 0 {
+                self.walk(&path, depth - 1);
+            } else if meta.is_dir() {
+                self.leave_out(Why::TooDeep, &path);
+            } else if !meta.is_file() {
+                self.leave_out(Why::Special, &path);
             } else {
-                self.left_out += 1;
+                self.file(&path, &meta);
             }
         }
     }
 
-    fn saw(&mut self, path: &Path, state: FileState, now: Duration) {
+    fn leave_out(&mut self, why: Why, path: &Path) {
+        let below = path.strip_prefix(&self.top).unwrap_or(path);
+        self.left_out.add(why, below.display());
+    }
+
+    fn file(&mut self, path: &Path, meta: &Metadata) {
+        let state = FileState::of(meta);
+        // Mounts make an empty file first.
+        if meta.len() == 0 {
+            return self.leave_out(Why::Empty, path);
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_photo = is_picture_name(path) || !is_other_name(&name) && self.is_picture(path, state);
+        if is_photo {
+            self.saw(path, state);
+        } else {
+            self.leave_out(Why::NoPicture, path);
+        }
+    }
+
+    /// By the first bytes of a file, which are read once for each state of it.
+    fn is_picture(&mut self, path: &Path, state: FileState) -> bool {
         let look = self.looks;
+        if let Some(known) = self.strangers.get_mut(path).filter(|known| known.state == state) {
+            known.look = look;
+            return known.is_picture;
+        }
+        if self.strangers.len() == PHOTOS_MAX && !self.strangers.contains_key(path) {
+            return false;
+        }
+        let is_picture = read_head(path).is_ok_and(|head| is_picture(&head));
+        let stranger = Stranger {
+            state,
+            is_picture,
+            look,
+        };
+        self.strangers.insert(path.to_path_buf(), stranger);
+        is_picture
+    }
+
+    fn saw(&mut self, path: &Path, state: FileState) {
+        let (look, now) = (self.looks, self.now);
         if let Some(seen) = self.seen.get_mut(path).filter(|seen| seen.state == state) {
             seen.look = look;
         } else if self.seen.len() < PHOTOS_MAX || self.seen.contains_key(path) {

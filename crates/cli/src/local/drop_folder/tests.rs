@@ -148,6 +148,31 @@ async fn a_cut_file_waits_for_another_look_and_is_taken_as_it_is_in_the_end() {
 }
 
 #[tokio::test]
+async fn a_pause_in_the_middle_of_a_picture_of_any_kind_is_waited_for() {
+    use image::ImageFormat;
+    let picture = image::DynamicImage::new_rgb8(90, 70);
+    for (name, format) in [
+        ("a.jpg", ImageFormat::Jpeg),
+        ("a.png", ImageFormat::Png),
+        ("a.webp", ImageFormat::WebP),
+        ("a.gif", ImageFormat::Gif),
+        ("a.bmp", ImageFormat::Bmp),
+        ("a.tif", ImageFormat::Tiff),
+    ] {
+        let mut bench = Bench::new();
+        let mut photo = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut photo, format).unwrap();
+        let photo = photo.into_inner();
+        let (first, rest) = photo.split_at(photo.len() / 2);
+        bench.write(name, first);
+        assert_eq!(bench.looks(20).await, 0, "{name}");
+        bench.append(name, rest);
+        assert_eq!(bench.looks(6).await, 1, "{name}");
+        assert_eq!(bench.sent().await[0].1, photo, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_written_to_a_file_after_it_was_taken_is_taken_too() {
     let mut bench = Bench::new();
     // Its writer has it open, whatever it is called by then.
@@ -169,6 +194,12 @@ async fn what_is_written_to_a_file_after_it_was_taken_is_taken_too() {
     assert_ne!(sent[0].0.id, sent[1].0.id, "other bytes are another inspection");
     bench.looks(20).await;
     assert!(bench.sent().await.is_empty(), "once each");
+    // What it is now lacks its end: as long is waited as for any other.
+    writer.set_len(6).unwrap();
+    bench.looks(59).await;
+    assert!(bench.sent().await.is_empty(), "its writer may be at work");
+    bench.looks(7).await;
+    assert_eq!(bench.sent().await.len(), 1);
 }
 
 #[tokio::test]
@@ -203,6 +234,51 @@ async fn photos_in_folders_below_are_taken_and_keep_their_folders() {
 }
 
 #[tokio::test]
+async fn what_a_nas_puts_beside_photos_stays_and_is_named_once() {
+    let mut bench = Bench::new();
+    for folder in ["@eaDir/a.jpg", "#recycle", "$RECYCLE.BIN", "@Recycle", "__MACOSX"] {
+        bench.write(&format!("r-7/{folder}/SYNOPHOTO_THUMB_XL.jpg"), &jpeg(folder));
+    }
+    bench.write("r-7/a.jpg", &jpeg("a"));
+    bench.write("r-7/._a.jpg", &jpeg("a"));
+    bench.write("r-7/.hidden.jpg", &jpeg("a"));
+    assert_eq!(bench.looks(6).await, 1);
+    assert!(bench.path("r-7/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg").exists());
+    let said = [
+        "left out 6 files and folders that a NAS or an operating system made: r-7/#recycle, r-7/$RECYCLE.BIN, \
+         r-7/._a.jpg, r-7/@Recycle, r-7/@eaDir, …",
+        "left out 1 hidden file or folder: r-7/.hidden.jpg",
+    ];
+    assert_eq!(bench.drop.scan.said(), said);
+    bench.looks(20).await;
+    let (now, settle) = (bench.clock.ticks(), bench.drop.settle);
+    assert!(bench.drop.scan.say_left_out(now, settle).is_empty(), "said again");
+}
+
+#[tokio::test]
+async fn content_decides_and_what_is_left_out_is_named() {
+    let mut bench = Bench::new();
+    bench.write("without-suffix", &jpeg("a"));
+    bench.write("a.photo", &jpeg("b"));
+    bench.write("notes", b"text and more");
+    bench.write("half.part", &jpeg("c"));
+    bench.write("empty.jpg", b"");
+    std::os::unix::fs::symlink(bench.home.path(), bench.path("linked")).unwrap();
+    assert_eq!(bench.looks(6).await, 2);
+    assert!(bench.path("accepted/without-suffix").exists());
+    let said = [
+        "left out 2 files that are no pictures: half.part, notes",
+        "left out 1 link (none is followed here): linked",
+        "left out 1 empty file: empty.jpg",
+    ];
+    assert_eq!(bench.drop.scan.said(), said);
+    // What comes to be a picture is taken.
+    bench.append("empty.jpg", &jpeg("d"));
+    bench.write("notes", &jpeg("e"));
+    assert_eq!(bench.looks(6).await, 2);
+}
+
+#[tokio::test]
 async fn two_files_of_one_name_are_both_kept() {
     let mut bench = Bench::new();
     for content in ["first", "second", "third"] {
@@ -230,20 +306,4 @@ async fn a_name_with_a_line_end_makes_a_request_that_is_taken() {
         "{}",
         sent[0].0.photo
     );
-}
-
-#[test]
-fn the_end_of_a_picture_is_looked_for_behind_its_thumbnail() {
-    let whole = jpeg("pixels");
-    assert!(!cut::looks_cut(&whole));
-    for end in 0..whole.len() - 1 {
-        assert!(cut::looks_cut(&whole[..end]), "{end} bytes");
-    }
-    let trailer = [whole.as_slice(), b"vendor's trailer"].concat();
-    assert!(!cut::looks_cut(&trailer));
-    assert!(!cut::looks_cut(b"\x89PNG\r\n\x1a\n....IEND\xAE\x42\x60\x82"));
-    assert!(cut::looks_cut(b"\x89PNG\r\n\x1a\n....IDAT"));
-    assert!(!cut::looks_cut(b"RIFF\x04\x00\x00\x00WEBP"));
-    assert!(cut::looks_cut(b"RIFF\x05\x00\x00\x00WEBP"));
-    assert!(!cut::looks_cut(b"BM and much more"));
 }
