@@ -11,7 +11,7 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_fetch::{FetchSettings, Fetcher, HostHeader, Secret};
-use walkaround_inference::{FetchMissing};
+use walkaround_inference::FetchMissing;
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{

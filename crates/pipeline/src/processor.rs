@@ -80,7 +80,7 @@ impl RequestProcessor {
         let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };
-        self.telemetry.tell(PipelineEvent::Settled(&Settled {
+        self.telemetry.record(PipelineEvent::Settled(&Settled {
             verdict: reused.verdict,
             reasons: reused.reasons,
             lane: entry.inspection.route.as_ref().map(|(lane, _)| *lane),
@@ -119,7 +119,7 @@ impl RequestProcessor {
             .map_err(store_error)?;
         self.settler.keep_result(&key, &id).await;
         info!(inspection = %id, verdict = %settled.verdict, "settled");
-        self.telemetry.tell(PipelineEvent::Settled(&settled));
+        self.telemetry.record(PipelineEvent::Settled(&settled));
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl RequestProcessor {
             .map(|mut answers| answers.pop())
         {
             Ok(Some(Ok(()))) => {
-                self.telemetry.tell(PipelineEvent::Parked);
+                self.telemetry.record(PipelineEvent::Parked);
                 Disposition::Ack
             }
             Ok(Some(Err(error))) | Err(error) => {

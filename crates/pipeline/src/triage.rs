@@ -20,7 +20,7 @@ use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, REDRIVEN, TRACE_ATTRIBUTE};
 
-/// A photo that was routed to the GPU lane longer ago than this is sent again when somebody asks for it again.
+/// A photo that was routed to the GPU lane longer ago than this is sent again when it is requested again.
 const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Triage of the intake queue.
@@ -107,7 +107,7 @@ impl Handler for Triage {
                 Intake::Inspect(request) => request,
                 Intake::Nothing { why } => {
                     debug!(message = %delivery.message_id, %why, "no photo");
-                    self.processor.telemetry.tell(PipelineEvent::NoPhoto(why));
+                    self.processor.telemetry.record(PipelineEvent::NoPhoto(why));
                     continue;
                 }
             };
@@ -303,7 +303,7 @@ impl Triage {
         match answers.into_iter().next() {
             Some(Ok(())) => {
                 self.lane_monitor.sent();
-                self.processor.telemetry.tell(PipelineEvent::SentToGpu);
+                self.processor.telemetry.record(PipelineEvent::SentToGpu);
                 Ok(())
             }
             Some(Err(error)) => Err(error.into()),

@@ -207,12 +207,12 @@ impl RequestProcessor {
         let bundle = self.inspector.get().bundle().id.clone();
         self.settler.failed(entry, failure, bundle).await?;
         self.progress.failed.fetch_add(1, Ordering::Relaxed);
-        self.telemetry.tell(PipelineEvent::Failed(code));
+        self.telemetry.record(PipelineEvent::Failed(code));
         Ok(Disposition::Ack)
     }
 
     pub(super) fn give_back(&self, delay: Duration) -> Disposition {
-        self.telemetry.tell(PipelineEvent::Returned);
+        self.telemetry.record(PipelineEvent::Returned);
         Disposition::Retry(delay)
     }
 }
