@@ -43,7 +43,7 @@ pub struct PipelineBuilder {
     pub ports: StackPorts,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Who is told what happens.
+    /// Counts events, for metrics.
     pub telemetry: Arc<dyn Telemetry>,
     /// The health of this process's engines.
     pub engine: Arc<EngineMonitor>,
@@ -53,7 +53,7 @@ pub struct PipelineBuilder {
 pub struct TriageParts {
     /// Its networks.
     pub inspector: Arc<ActiveInspector>,
-    /// Photos that it looks at at once.
+    /// Photos that it processes at once.
     pub jobs: usize,
     /// Time of one segmentation.
     pub inline_segmentation: InlineSegmentationCost,
@@ -69,7 +69,7 @@ impl PipelineBuilder {
         InspectionStore::new(Arc::clone(&self.ports.records))
     }
 
-    /// Photos that one process of triage looks at at once.
+    /// Photos that one process of triage processes at once.
     pub fn triage_jobs(&self) -> usize {
         match self.settings.triage_jobs {
             0 => cores(),
@@ -85,7 +85,7 @@ impl PipelineBuilder {
         Engines::open(&self.open_engines(bundle)?)
     }
 
-    /// The same for [lazy lookers](PipelineBuilder::lazy_looker), whose segmenters `fetch` brings into the folder.
+    /// The same for [lazy inspectors](PipelineBuilder::lazy_looker), whose segmenters `fetch` brings into the folder.
     ///
     /// # Errors
     /// As [`Engines::open`].
@@ -103,7 +103,7 @@ impl PipelineBuilder {
         })
     }
 
-    /// A looker with this many engines; the first one has passed its self-test.
+    /// An inspector with this many engines; the first one has passed its self-test.
     ///
     /// # Errors
     /// When a network disagrees with its manifest, or the self-test with its expectation.
@@ -117,7 +117,7 @@ impl PipelineBuilder {
         Ok(self.inspector_with(all, count))
     }
 
-    /// A looker whose engines load their segmenters when they are first needed, and pass the self-test then.
+    /// An inspector whose engines load their segmenters when they are first needed, and pass the self-test then.
     ///
     /// # Errors
     /// When a network of the screening disagrees with its manifest.
@@ -198,7 +198,7 @@ impl PipelineBuilder {
     /// Triage of the intake queue.
     ///
     /// # Errors
-    /// As [`PipelineBuilder::desk`].
+    /// As [`PipelineBuilder::processor`].
     pub fn triage(&self, parts: TriageParts) -> Result<Triage, Failure> {
         let s = &self.settings;
         let lanes = Lanes {

@@ -19,7 +19,7 @@ use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Clock;
 use walkaround_settings::Settings;
 
-/// What a worker is made from, beside the kit.
+/// What a worker is built from, besides the [`PipelineBuilder`].
 pub struct WorkerParts {
     /// Its name: the capacity's id, so that its heartbeats can be told from others'.
     pub worker: String,
@@ -29,20 +29,26 @@ pub struct WorkerParts {
     pub inspector: Arc<ActiveInspector>,
     /// File that each heartbeat is written to.
     pub heartbeat_file: Option<PathBuf>,
-    /// Tells it to stop.
+    /// Its shutdown signal.
     pub stop: ShutdownSignal,
 }
 
-/// Works off the segmentation queue until told to stop, idle, stalled, or its engine is sick.
+impl WorkerParts {
+    fn identity(&self) -> WorkerIdentity {
+        WorkerIdentity {
+            worker: self.worker.clone(),
+            host: host(),
+            device: self.device.clone(),
+        }
+    }
+}
+
+/// Consumes the segmentation queue until shutdown, idle exit, stall, or its engine is unhealthy.
 ///
 /// # Errors
 /// Settings that do not fit together.
 pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result<ExitCode, Failure> {
-    let identity = WorkerIdentity {
-        worker: parts.worker.clone(),
-        host: host(),
-        device: parts.device.clone(),
-    };
+    let identity = parts.identity();
     let WorkerIdentity { worker, device, .. } = &identity;
     let progress = Arc::new(Progress::default());
     let pair = &builder.ports.segmentation;
@@ -53,8 +59,8 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
         Arc::clone(&progress),
     )?;
     let fewest = fewest_workers(builder, worker);
-    let (heart_stopper, heart_stop) = shutdown_signal();
-    let beating = tokio::spawn(heart(builder, &parts, identity.clone(), &progress).run(heart_stop));
+    let (heartbeat_stopper, heartbeat_stop) = shutdown_signal();
+    let beating = tokio::spawn(heartbeats(builder, &parts, identity.clone(), &progress).run(heartbeat_stop));
     let bundle = parts.inspector.get().bundle().id.clone();
     info!(
         worker,
@@ -78,7 +84,7 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
     };
     end_when_stalled(watched, ExitCode::from(EXIT_STALLED));
     tokio::spawn(end_after_stop(parts.stop.clone(), budget + EXIT_SLACK));
-    // A sick engine ends the worker as a stop does: what is in flight goes back.
+    // An unhealthy engine ends the worker like a shutdown: the messages in flight are returned.
     let stop = parts.stop.or(&builder.engine.signal());
     let exit = loop {
         match consumer.run(stop.clone()).await {
@@ -91,11 +97,11 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
         Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
         Exit::Stalled => ExitCode::from(EXIT_STALLED),
     };
-    // What is left to do is said in words and figures: it must not keep the exit code from coming.
+    // Only logs and metrics are left: they must not delay the exit.
     end_within(EXIT_SLACK, code);
-    heart_stopper.stop();
+    heartbeat_stopper.stop();
     if beating.await.is_err() {
-        warn!("the heart stopped early");
+        warn!("the heartbeats stopped early");
     }
     info!(worker, ?exit, "worker ends");
     Ok(code)
@@ -138,7 +144,7 @@ pub async fn run_time_over(settings: Arc<Settings>, clock: Arc<dyn Clock>) -> St
     "the job's time-out is near".to_owned()
 }
 
-fn heart(
+fn heartbeats(
     builder: &PipelineBuilder,
     parts: &WorkerParts,
     identity: WorkerIdentity,

@@ -1,9 +1,9 @@
-//! One invocation of a function that a queue's batch is handed to: every message is handled by itself, and what
-//! cannot be finished before the invocation ends is given back.
+//! One invocation of a function with a batch of messages: every message is handled independently, and what cannot be
+//! finished before the invocation ends is returned to the queue.
 //!
-//! The caller (Lambda's event source) acknowledges what is not in the answer, so nothing is acknowledged here.
-//! A message that has to come back gets its delay by a change of its visibility; without it Lambda would hand it
-//! out again at once or only after the whole visibility time-out of the queue.
+//! The caller (Lambda's event source) acknowledges what is not in the response, so nothing is acknowledged here. The delay
+//! of a returned message is set through its visibility time-out; otherwise SQS would redeliver it at once or only after
+//! the whole visibility time-out of the queue.
 
 use crate::consumer::{Disposition, Handler};
 use crate::shutdown::{ShutdownSignal, shutdown_signal};
@@ -18,14 +18,14 @@ use walkaround_ports::{Clock, Delivery, Queue, Receipt};
 /// A process without invocations has this much time for each photo.
 const UNLIMITED: Duration = Duration::from_secs(3600);
 
-/// Giving back a batch that is refused takes at most this long.
+/// Returning a refused batch takes at most this long.
 const REFUSE_MAX: Duration = Duration::from_secs(5);
 
-/// This long before the end nothing more is waited for.
+/// Releases are awaited until this long before the end.
 const RELEASE_MARGIN: Duration = Duration::from_millis(200);
 
-/// This long before the end a photo that is not finished is accounted for: a record read and written. Longer than
-/// [`InvocationSettings::answer_margin`], or there would be no time left to.
+/// A photo that is not finished this long before the end is interrupted, to store that on its record. Longer than
+/// [`InvocationSettings::answer_margin`].
 const ACCOUNT_MARGIN: Duration = Duration::from_secs(3);
 
 /// When the present invocation ends, on the clock's ticks. A process that is invoked for one batch at a time
@@ -59,14 +59,14 @@ impl InvocationDeadline {
             .map_or(UNLIMITED, |span| span.ends_at.saturating_sub(now))
     }
 
-    /// Time that a photo may be worked on from `now`, so that it can still be accounted for; none where there are no
+    /// Time that a photo may be processed from `now`, so that an interruption can still be stored; none without
     /// invocations.
     pub fn time_for_work(&self, now: Duration) -> Option<Duration> {
         let span = self.span()?;
         Some(span.ends_at.saturating_sub(now).saturating_sub(ACCOUNT_MARGIN))
     }
 
-    /// Whether what began then had at least half of the invocation: less says nothing about a photo.
+    /// Whether an attempt that began then had at least half of the invocation: less says nothing about a photo.
     pub fn had_fair_time(&self, begin: Duration) -> bool {
         self.span().is_none_or(|span| {
             let whole = span.ends_at.saturating_sub(span.begins_at);
@@ -80,9 +80,9 @@ impl InvocationDeadline {
 pub struct InvocationSettings {
     /// Messages handled at once.
     pub at_once_max: usize,
-    /// This long before the end no message is begun any more.
+    /// No message is begun later than this before the end.
     pub begin_margin: Duration,
-    /// This long before the end whatever still runs is dropped and given back.
+    /// What still runs this long before the end is dropped and returned.
     pub answer_margin: Duration,
 }
 
@@ -96,15 +96,15 @@ impl Default for InvocationSettings {
     }
 }
 
-/// Works off batches.
+/// Handles batches.
 pub struct Invocation {
     /// The queue that the messages came from, for their visibility.
     pub queue: Arc<dyn Queue>,
-    /// What is done with a message.
+    /// Handles the messages.
     pub handler: Arc<dyn Handler>,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Shared with whoever asks how much time is left.
+    /// The deadline, shared with triage.
     pub end: Arc<InvocationDeadline>,
     /// Bounds.
     pub settings: InvocationSettings,
@@ -117,7 +117,7 @@ struct Held {
 }
 
 impl Invocation {
-    /// Handles a batch within `time`; the ids of the messages that have to come back, in no order.
+    /// Handles a batch within `time`; the ids of the messages that have to be redelivered, in no order.
     pub async fn run(&self, deliveries: Vec<Delivery>, time: Duration) -> Vec<String> {
         let begins_at = self.clock.ticks();
         let ends_at = begins_at + time;
@@ -137,7 +137,7 @@ impl Invocation {
                 waiter.clone(),
                 delivery,
             );
-            // What is logged about a message stands under its invocation.
+            // Logs of a message are in the span of its invocation.
             held.insert(tasks.spawn(task.in_current_span()).id(), in_flight);
         }
         let mut back = Vec::new();
@@ -164,14 +164,14 @@ impl Invocation {
         if !held.is_empty() {
             warn!(
                 messages = held.len(),
-                "the invocation ends: what is not finished goes back"
+                "the invocation ends: unfinished messages are returned"
             );
         }
         back.extend(held.into_values().map(|h| (h, Duration::ZERO)));
         self.give_back(back, ends_at).await
     }
 
-    /// Gives a whole batch back that nothing is done with, for another process to take.
+    /// Returns a whole batch unhandled, for another process.
     pub async fn refuse(&self, deliveries: Vec<Delivery>) {
         let held = |delivery: Delivery| Held {
             message_id: delivery.message_id,
@@ -189,14 +189,14 @@ impl Invocation {
         self.clock.sleep(until.saturating_sub(self.clock.ticks())).await;
     }
 
-    /// All at once and not past the end: the answer names the messages whatever became of their delays.
+    /// Releases all concurrently, not past the end: the response names the messages even if a release failed.
     async fn give_back(&self, back: Vec<(Held, Duration)>, ends_at: Duration) -> Vec<String> {
         let ids = back.iter().map(|(held, _)| held.message_id.clone()).collect();
         let mut releases = JoinSet::new();
         for (held, delay) in back {
             let queue = Arc::clone(&self.queue);
             let release = async move {
-                // Failing to change it is no loss: the message comes back when its visibility time-out ends.
+                // A failure is harmless: the message is redelivered when its visibility time-out ends.
                 if let Err(error) = queue.release(&held.receipt, delay).await {
                     warn!(%error, message = held.message_id, "release failed");
                 }
@@ -233,7 +233,7 @@ async fn one(
     handler.handle(&delivery, &stop).await
 }
 
-/// What has to go back after a task ended: nothing when its message is settled.
+/// What to return after a task ended: nothing when its message is settled.
 fn outcome(
     ended: Result<(Id, Disposition), tokio::task::JoinError>,
     held: &mut BTreeMap<Id, Held>,
@@ -244,7 +244,7 @@ fn outcome(
             None
         }
         Ok((id, Disposition::Retry(delay))) => held.remove(&id).map(|h| (h, delay)),
-        // A panic costs its message one delivery, not the batch.
+        // A panic affects its own message, not the batch.
         Err(error) => {
             error!(%error, "a message's task panicked");
             held.remove(&error.id()).map(|h| (h, Duration::ZERO))

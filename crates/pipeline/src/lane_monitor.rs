@@ -1,5 +1,5 @@
-//! What triage knows of the lanes: the intake queue's depth and the scaler's last word on the GPU lane, read now and
-//! then, estimated in between.
+//! The load of the lanes, for triage: the depth of the intake queue and the scaler's state of the GPU lane, read
+//! periodically and estimated in between.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use walkaround_domain::routing::Load;
 use walkaround_messages::{LANE_STATE, parse_lane_state};
 use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, StateStore};
 
-/// How the situation is read.
+/// How the load is read.
 #[derive(Debug, Clone, Copy)]
 pub struct LaneMonitorSettings {
-    /// Most workers of the GPU lane, where that is less than the scaler says: 0 closes it.
+    /// Most workers of the GPU lane, where that is less than in the scaler's state: 0 closes it.
     pub workers_max: u32,
     /// Photos a second of one worker until the scaler has measured it.
     pub rate_guess: f64,
@@ -34,13 +34,13 @@ impl Default for LaneMonitorSettings {
     }
 }
 
-/// The lanes, as triage sees them.
+/// Reads and estimates the load of the lanes.
 pub struct LaneMonitor {
     lanes: Lanes,
     clock: Arc<dyn Clock>,
     settings: LaneMonitorSettings,
     state: Mutex<State>,
-    /// Held by the one who reads.
+    /// Held by the task that reads.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -55,7 +55,7 @@ struct State {
     suspects: Option<f64>,
 }
 
-/// After a reading that failed the next one is this soon, where readings are used for longer.
+/// Delay of the next reading after one that failed, where readings are used for longer.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Weight of one photo in the running share of suspects.
@@ -65,12 +65,12 @@ const SUSPECT_WEIGHT: f64 = 0.02;
 pub struct Lanes {
     /// The intake queue.
     pub intake: Arc<dyn Queue>,
-    /// Where the scaler leaves the state of the GPU lane.
+    /// Where the scaler stores the state of the GPU lane.
     pub state: Arc<dyn StateStore>,
 }
 
 impl LaneMonitor {
-    /// A situation that was not read yet.
+    /// A monitor that has not read yet.
     pub fn new(lanes: Lanes, clock: Arc<dyn Clock>, settings: LaneMonitorSettings) -> Self {
         Self {
             lanes,
@@ -85,24 +85,24 @@ impl LaneMonitor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what a gate said, for the share of suspects.
+    /// Records the output of a gate, for the share of suspects.
     pub fn saw(&self, suspect: bool) {
         let mut state = self.state();
         let now = if suspect { 1.0 } else { 0.0 };
-        // Half until something is known: a fleet's first burst should not be taken for a trickle.
+        // Half until something is known: the first burst of a fleet should not be underestimated.
         let mean = state.suspects.unwrap_or(0.5);
         state.suspects = Some(mean + SUSPECT_WEIGHT * (now - mean));
     }
 
-    /// Notes that a photo was sent to the GPU lane.
+    /// Records that a photo was sent to the GPU lane.
     pub fn sent(&self) {
         self.state().sent += 1;
     }
 
-    /// The load as it is now, read again when the last reading is old.
+    /// The present load; read again when the last reading has expired.
     pub async fn load(&self) -> Load {
         if !self.is_fresh() {
-            // One reads, the others go on with the old reading. Before the first one there is none: all wait for it.
+            // One task reads, the others use the old reading. Before the first reading all wait for it.
             let none_yet = self.state().read_at.is_none();
             let turn = if none_yet {
                 Some(self.reading.lock().await)
@@ -147,14 +147,14 @@ impl LaneMonitor {
         match reading {
             Ok((intake, lane)) => {
                 state.intake = intake;
-                // What was sent before the state was written is in its backlog.
+                // Photos sent before the state was written are in its backlog.
                 if lane.as_ref().map(|l| l.at) != state.lane.as_ref().map(|l| l.at) {
                     state.sent = 0;
                 }
                 state.lane = lane;
             }
             Err(error) => {
-                warn!(%error, "the state of the lanes cannot be read, the last reading stands");
+                warn!(%error, "the state of the lanes cannot be read, the last reading is kept");
                 let fresh_for = self.settings.fresh_for;
                 state.read_at = Some((now + AGAIN_AFTER.min(fresh_for)).saturating_sub(fresh_for));
             }

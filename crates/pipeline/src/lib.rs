@@ -1,11 +1,11 @@
-//! Use cases over ports.
+//! The use cases, over ports.
 //!
-//! The way of a photo: [`triage`] (intake queue: quality, gate, lane) → [`segmentation`] (the segmenters) →
-//! [`settle`] (blobs, record, event, then acknowledge). Both are handlers of a [`consumer`], which keeps
-//! leases, gathers acknowledgements and stops in order; both look through an [`inspector`], which gathers photos
-//! into batches for the networks. Where a service hands out batches by itself, an [`invocation`] takes the
-//! consumer's place. [`scaler`] keeps the number of workers at what the backlog asks for.
-//! [`reopen`] opens failed inspections for another round. [`inspection`] is the inspection of one photo itself; `walkaround inspect` uses it directly.
+//! A photo is processed by [`triage`] (intake queue: quality, gate, lane), by [`segmentation`] where it goes to the GPU
+//! lane, and by [`settle`] (blobs, record, event, then acknowledge). The first two are handlers of a [`consumer`], which
+//! extends leases, batches acknowledgements and drains on shutdown; both use an [`inspector`], which batches photos for the
+//! networks. On Lambda, where the service receives the messages, an [`invocation`] replaces the consumer. The [`scaler`]
+//! keeps the number of workers at what the backlog needs. [`reopen`] opens failed inspections for another round of
+//! attempts. [`inspection`] is the inspection of one photo; `walkaround inspect` uses it directly.
 //!
 //! ```
 //! use walkaround_pipeline::retry::{Jitter, RetryPolicy};

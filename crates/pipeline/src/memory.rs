@@ -1,4 +1,4 @@
-//! A bound on the memory that decoding may take at once, shared by all threads. First come, first served.
+//! A bound on the memory that decoding may take at once, shared by all threads, in order of arrival.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 //!
 //! Order of the two writes: the message goes out first, delayed, and then the record is opened. A crash between leaves a
 //! message that finds a failed record and changes nothing; the inspection is still failed, and is found again. Should the
-//! record be opened so late that the message may have come before, the message is sent once more: twice is harmless.
+//! record be opened so late that the message may have been delivered before, the message is sent again: twice is harmless.
 
 use crate::store::{Advanced, InspectionStore, InspectionStoreError, VersionedInspection, entry};
 use std::sync::Arc;
@@ -94,8 +94,8 @@ pub struct ReopenSummary {
     pub more: bool,
 }
 
-/// Who hears of each inspection at once.
-pub type Hear<'a> = &'a mut (dyn FnMut(ReopenedOne) -> std::io::Result<()> + Send);
+/// Receives each inspection of a pass at once.
+pub type Report<'a> = &'a mut (dyn FnMut(ReopenedOne) -> std::io::Result<()> + Send);
 
 /// Why a pass ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ pub enum ReopenError {
     /// A listing or the queue failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// Who hears of it is gone.
+    /// The receiver of the results failed.
     #[error(transparent)]
     Output(#[from] std::io::Error),
 }
@@ -123,13 +123,13 @@ pub struct Reopener {
 /// A pass under way.
 struct Under<'a, 'b> {
     pass: &'a ReopenPass,
-    hear: Hear<'b>,
+    report: Report<'b>,
     summary: ReopenSummary,
     batch: Vec<VersionedInspection>,
 }
 
 impl Reopener {
-    /// One pass; `hear` is told of each inspection.
+    /// One pass; `report` receives each inspection.
     ///
     /// # Errors
     /// [`ReopenError`]; what was opened until then is, and the same pass once more goes on.
@@ -137,11 +137,11 @@ impl Reopener {
         &self,
         which: &Which,
         pass: &ReopenPass,
-        hear: Hear<'_>,
+        report: Report<'_>,
     ) -> Result<ReopenSummary, ReopenError> {
         let mut under = Under {
             pass,
-            hear,
+            report,
             summary: ReopenSummary::default(),
             batch: Vec::new(),
         };
@@ -204,7 +204,7 @@ impl Reopener {
         Ok(())
     }
 
-    /// Takes one up; false when the pass has reached its bound.
+    /// Adds one inspection to the batch; false when the pass has reached its bound.
     async fn one(
         &self,
         under: &mut Under<'_, '_>,
@@ -299,7 +299,7 @@ impl Under<'_, '_> {
             Reopened::NotFailed(_) | Reopened::Unknown | Reopened::Cannot(_) => self.summary.left += 1,
             Reopened::Error(_) => self.summary.errors += 1,
         }
-        (self.hear)(one)
+        (self.report)(one)
     }
 }
 

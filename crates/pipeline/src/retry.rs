@@ -1,16 +1,16 @@
-//! When to try again: exponential, jittered delay, and the bounds of all retrying.
+//! Retry: exponential, jittered delays and their bounds.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 #[cfg(test)]
 use walkaround_domain::ATTEMPTS_MAX;
 
-/// A source of chance, seeded by the binary: nothing below it draws random numbers by itself.
+/// Random numbers for jitter, seeded by the binary: nothing else below it is random.
 #[derive(Debug)]
 pub struct Jitter(Mutex<fastrand::Rng>);
 
 impl Jitter {
-    /// Jitter that is always the same for the same seed.
+    /// Jitter that is the same for the same seed.
     pub fn seeded(seed: u64) -> Self {
         Self(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
@@ -25,19 +25,19 @@ impl Jitter {
 /// that the delivery itself took.
 pub const DELAY_MAX: Duration = Duration::from_secs(11 * 3600);
 
-/// Delay for a photo's host grows by this each time: from seconds to hours within a handful of attempts.
+/// Growth factor of the delay for a photo's host: from seconds to hours within a few attempts.
 const HOST_GROWTH: u32 = 6;
 
 /// Bounds of retrying one message.
 #[derive(Debug, Clone, Copy)]
 pub struct RetryPolicy {
-    /// Attempts at a photo after which its trouble counts as permanent; at most [`ATTEMPTS_MAX`](walkaround_domain::ATTEMPTS_MAX).
+    /// Attempts at a photo after which its failure is permanent; at most [`ATTEMPTS_MAX`](walkaround_domain::ATTEMPTS_MAX).
     pub attempts_max: u32,
     /// Delay after the first failure, before jitter.
     pub delay_first: Duration,
-    /// Longest delay for trouble in here (store, engine), before jitter.
+    /// Longest delay for failures of this system (store, engine), before jitter.
     pub delay_max: Duration,
-    /// Longest delay for trouble of a photo's host, before jitter: hosts are fixed by people.
+    /// Longest delay for failures of a photo's host, before jitter: people have to fix those.
     pub host_delay_max: Duration,
 }
 
@@ -103,13 +103,13 @@ mod tests {
     const HIDDEN_MAX: Duration = Duration::from_secs(12 * 3600);
 
     #[test]
-    fn trouble_of_a_host_is_spread_over_hours_and_ends_before_the_message_does() {
+    fn retries_of_a_host_are_spread_over_hours_and_end_before_the_message_expires() {
         let (policy, jitter) = (RetryPolicy::default(), Jitter::seeded(7));
         let total =
             |attempts: u32| -> Duration { (1..attempts).map(|n| policy.host_delay(n, &jitter)).sum() };
         assert!(
             policy.host_delay(1, &jitter) < Duration::from_secs(60),
-            "a hiccup is soon over"
+            "the first delay is short"
         );
         assert!(total(policy.attempts_max) > Duration::from_secs(2 * 3600));
         for _ in 0..200 {

@@ -1,9 +1,9 @@
-//! The scaler: once a minute, the difference between the workers there should be and those there are.
+//! The scaler: once a minute, starts the workers that are missing.
 //!
-//! It reconciles by level: a tick that fails or runs twice does no harm. Workers end by themselves when they
-//! are idle; the scaler ends only those without heartbeats. Each tick leaves the state of the lane, which triage reads
-//! (and nothing else of the fleet), and which is the scaler's memory: the next tick may run in another process.
-//! Photos of a lane that is closed or does not come are sent back to be routed again ([`crate::take_back`]).
+//! It reconciles by level: a tick that fails or runs twice does no harm. Idle workers exit by themselves; the scaler ends
+//! only those without heartbeats. Each tick stores the state of the lane, which triage reads (and nothing else of the
+//! fleet), and which is the scaler's memory: the next tick may run in another process. Photos of a lane that is closed or
+//! has no workers are returned to the intake queue, to be routed again ([`crate::take_back`]).
 
 mod view;
 
@@ -27,30 +27,30 @@ use walkaround_ports::{Clock, EndCause, GpuCapacity, PortError, Queue, Records, 
 pub struct Scaler {
     /// The GPU lane's queue.
     pub segmentation: Arc<dyn Queue>,
-    /// The intake queue: where photos of a lane that does not come go back to.
+    /// The intake queue, where photos of a lane without workers are returned to.
     pub intake: Arc<dyn Queue>,
-    /// Means to start and end workers.
+    /// Starts and ends workers.
     pub capacity: Arc<dyn GpuCapacity>,
-    /// Heartbeats.
+    /// Where the heartbeats are stored.
     pub records: Arc<dyn Records>,
-    /// Where the state of the lane is left.
+    /// Where the state of the lane is stored.
     pub state: Arc<dyn StateStore>,
-    /// Time.
+    /// Clock.
     pub clock: Arc<dyn Clock>,
     /// Bounds.
     pub policy: ScalerPolicy,
-    /// What the end of a worker means, by its exit code and reason.
+    /// Classifies the end of a worker, by its exit code and reason.
     pub end_of: fn(&WorkerJob) -> WorkerEnd,
-    /// Ends before this say nothing: the whole was started anew since.
+    /// Ends before this are ignored: the system was restarted since.
     pub ends_since: Timestamp,
 }
 
 /// Bounds of a scaler.
 #[derive(Debug, Clone, Copy)]
 pub struct ScalerPolicy {
-    /// How many workers.
+    /// Number of workers.
     pub scaling: ScalingPolicy,
-    /// Workers that die at their start.
+    /// Workers that fail at their start.
     pub back_off: BackOffPolicy,
     /// Workers without heartbeats.
     pub patience: Patience,
@@ -60,30 +60,30 @@ pub struct ScalerPolicy {
     pub lane_cache: Duration,
 }
 
-/// What one tick saw and did.
+/// Observations and actions of one tick.
 #[derive(Debug, Default)]
 pub struct Tick {
     /// Photos waiting and in flight.
     pub backlog: Backlog,
     /// Workers that run or start.
     pub live: u32,
-    /// Workers there should be.
+    /// Workers that the backlog needs.
     pub desired: u32,
     /// Workers started.
     pub started: u32,
-    /// Workers ended because they gave no heartbeat.
+    /// Workers ended because they sent no heartbeat.
     pub ended: Vec<String>,
-    /// Starts are held back, as workers die at their start.
+    /// Starts are held back, as workers fail at their start.
     pub back_off: Option<BackOff>,
-    /// Photos that were sent back to be routed again.
+    /// Photos that were returned to be routed again.
     pub taken_back: u32,
-    /// The first thing that could not be done; the rest was.
+    /// The first action that failed; the others were done.
     pub failed: Option<PortError>,
 }
 
 /// How long the state of a lane is kept.
 const STATE_KEPT: Duration = Duration::from_secs(24 * 3600);
-/// What a state says of a wait is forgotten when no tick has followed it for so long.
+/// The wait in a state is ignored when the state is older than this.
 const WAIT_FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 /// Most starts that are remembered until they are ready.
 const ASKED_FOR_MAX: usize = 200;
@@ -95,10 +95,10 @@ const COLD_START_MAX: Duration = Duration::from_secs(3600);
 const COLD_START_WEIGHT: f64 = 0.3;
 
 impl Scaler {
-    /// Looks once and acts once.
+    /// One pass: observe, then act.
     ///
     /// # Errors
-    /// [`PortError`]; the next tick makes up for it.
+    /// [`PortError`]; the next tick catches up.
     pub async fn tick(&self) -> Result<Tick, PortError> {
         let now = self.clock.now();
         let before = self.before(now).await?;
@@ -143,14 +143,14 @@ impl Scaler {
         match self.write(&state).await {
             Ok(()) => self.take_back(&state, depth.ready, &mut tick).await,
             Err(error) => {
-                warn!(%error, "the state of the GPU lane could not be left");
+                warn!(%error, "the state of the GPU lane could not be stored");
                 tick.failed = tick.failed.or(Some(error));
             }
         }
         Ok(tick)
     }
 
-    /// Forgets what was before: somebody has started the whole anew, perhaps with another bundle.
+    /// Resets the state: the system was restarted, perhaps with another bundle.
     ///
     /// # Errors
     /// [`PortError`] of the state.
@@ -194,7 +194,7 @@ impl Scaler {
                 missing,
                 failures = b.failures,
                 next_try_s = b.until.since(now).as_secs(),
-                "workers die at their start: starts are held back"
+                "workers fail at their start: starts are held back"
             );
         }
         if allowed == 0 {
@@ -219,16 +219,16 @@ impl Scaler {
         }
     }
 
-    /// The workers that were asked to end, and the first error. One that cannot be ended must not keep the others from
+    /// Ends workers: those that were asked to end, and the first error. One that cannot be ended must not keep others from
     /// being started.
     async fn end_stale(&self, stale: &[&WorkerJob]) -> (Vec<String>, Option<PortError>) {
         let (mut ended, mut failed) = (Vec::new(), None);
         for job in stale {
-            warn!(worker = job.id, "no heartbeat, ending it");
+            warn!(worker = job.id, "no heartbeat, ending the worker");
             match self.capacity.end(&job.id, EndCause::Unresponsive.as_str()).await {
                 Ok(()) => ended.push(job.id.clone()),
                 Err(error) => {
-                    warn!(worker = job.id, %error, "it could not be ended, the next look tries again");
+                    warn!(worker = job.id, %error, "the worker could not be ended, the next tick tries again");
                     failed = failed.or(Some(error));
                 }
             }

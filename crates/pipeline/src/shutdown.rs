@@ -1,7 +1,7 @@
-//! Stopping in an orderly way: one signal that everyone can look at and wait for.
+//! Graceful shutdown: a signal that tasks can check and wait for.
 //!
-//! Those who wait wake in the order in which they began to (tokio's `watch` wakes them in a random one, and a
-//! simulation must be able to repeat itself).
+//! Waiting tasks wake in the order in which they began to wait (tokio's `watch` wakes them in random order, and a
+//! simulation must be reproducible).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,34 +9,34 @@ use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
 struct Signal {
-    given: AtomicBool,
-    told: Notify,
+    set: AtomicBool,
+    changed: Notify,
 }
 
-/// Tells that work should stop. Cheap to clone.
+/// The shutdown signal. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ShutdownSignal(Arc<Signal>);
 
-/// Gives the signal.
+/// Sets the signal.
 #[derive(Debug)]
 pub struct ShutdownTrigger(Arc<Signal>);
 
-/// A signal and those who wait for it.
+/// A trigger and its signal.
 pub fn shutdown_signal() -> (ShutdownTrigger, ShutdownSignal) {
     let signal = Arc::new(Signal::default());
     (ShutdownTrigger(Arc::clone(&signal)), ShutdownSignal(signal))
 }
 
 impl ShutdownTrigger {
-    /// Gives the signal; a second time changes nothing.
+    /// Sets the signal; a second call changes nothing.
     pub fn stop(&self) {
-        self.0.given.store(true, Ordering::SeqCst);
-        self.0.told.notify_waiters();
+        self.0.set.store(true, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
     }
 }
 
 impl ShutdownSignal {
-    /// A signal that is given when either is: this one, or the other. Needs a runtime: a task waits for both.
+    /// A signal that is set when this one or the other is. Needs a runtime: a task waits for both.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let (stopper, both) = shutdown_signal();
@@ -52,17 +52,17 @@ impl ShutdownSignal {
         both
     }
 
-    /// Whether the signal was given.
+    /// Whether the signal is set.
     pub fn is_set(&self) -> bool {
-        self.0.given.load(Ordering::SeqCst)
+        self.0.set.load(Ordering::SeqCst)
     }
 
-    /// Returns once the signal was given. Never returns when the [`ShutdownTrigger`] is gone without giving it.
+    /// Returns once the signal is set. Never returns when the [`ShutdownTrigger`] was dropped before that.
     pub async fn wait(&mut self) {
-        // In this order: a signal given in between is not missed, as `notified` counts from its creation.
-        let told = self.0.told.notified();
+        // In this order: a signal set in between is not missed, as `notified` counts from its creation.
+        let changed = self.0.changed.notified();
         if !self.is_set() {
-            told.await;
+            changed.await;
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Photos of a GPU lane that is closed or does not come go back to the intake queue, to be routed again.
+//! Returns photos of a GPU lane that is closed or has no workers to the intake queue, to be routed again.
 //!
 //! Each message is sent to the intake queue first and acknowledged second: a crash between leaves it in both, which the
-//! inspection's record makes harmless. It carries when it was taken back: triage may have to send it to the lane again,
-//! as it has no segmenters or too little time, and then it stays there for a while.
+//! inspection's record makes harmless. An attribute says when it was taken back: triage may have to send it to the lane
+//! again, as it has no segmenters or too little time, and then it stays there for a while.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,17 +24,17 @@ const LEASE: Duration = Duration::from_secs(60);
 /// A message that triage sent to the lane again is not taken back before this has passed.
 const AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// From one queue to the other.
+/// Moves messages from one queue to the other.
 pub(crate) struct TakeBack<'a> {
     pub(crate) segmentation: &'a Arc<dyn Queue>,
     pub(crate) intake: &'a Arc<dyn Queue>,
     pub(crate) clock: &'a Arc<dyn Clock>,
-    /// Until triage has seen that the lane is out: it reads the state now and then.
+    /// Until triage has read the state of the lane.
     pub(crate) delay: Duration,
 }
 
 impl TakeBack<'_> {
-    /// Takes back what is visible, within the bounds of a tick; how many messages.
+    /// Moves the visible messages, within the bounds of a tick; the number of messages.
     pub(crate) async fn run(&self) -> Result<u32, PortError> {
         let until = self.clock.ticks() + TIME_MAX;
         let (mut taken, mut seen) = (0, 0);
@@ -47,7 +47,7 @@ impl TakeBack<'_> {
             taken += self.batch(deliveries).await?;
         }
         if taken > 0 {
-            info!(taken, "photos of the GPU lane go back to be routed again");
+            info!(taken, "photos of the GPU lane are returned to be routed again");
         }
         Ok(taken)
     }
@@ -57,7 +57,7 @@ impl TakeBack<'_> {
         let (mut receipts, mut messages) = (Vec::new(), Vec::new());
         for delivery in deliveries {
             match stays_for(&delivery, now) {
-                Some(rest) => self.put_back(&delivery.receipt, rest).await,
+                Some(rest) => self.release(&delivery.receipt, rest).await,
                 None => {
                     receipts.push(delivery.receipt.clone());
                     messages.push(self.message(delivery, now));
@@ -74,14 +74,14 @@ impl TakeBack<'_> {
                 Ok(()) => sent.push(receipt),
                 Err(error) => {
                     warn!(%error, "a photo could not be taken back, the next tick tries again");
-                    self.put_back(&receipt, Duration::ZERO).await;
+                    self.release(&receipt, Duration::ZERO).await;
                 }
             }
         }
         if sent.is_empty() {
             return Ok(0);
         }
-        // One that cannot be acknowledged is there twice, and taken back once more.
+        // One that cannot be acknowledged is in both queues, and is taken back again later.
         for answer in self.segmentation.ack(&sent).await? {
             if let Err(error) = answer {
                 warn!(%error, "a photo that was taken back could not be acknowledged");
@@ -100,14 +100,14 @@ impl TakeBack<'_> {
         }
     }
 
-    async fn put_back(&self, receipt: &Receipt, delay: Duration) {
+    async fn release(&self, receipt: &Receipt, delay: Duration) {
         if let Err(error) = self.segmentation.release(receipt, delay).await {
-            warn!(%error, "a message could not be given back, its lease ends by itself");
+            warn!(%error, "a message could not be released, its lease will end");
         }
     }
 }
 
-/// For how long a message is left in the lane, as it was taken back a short while ago; none when it is taken.
+/// How long a message stays in the lane because it was taken back recently; none when it may be taken.
 fn stays_for(delivery: &Delivery, now: Timestamp) -> Option<Duration> {
     let at = delivery.attributes.get(TAKEN_BACK_ATTRIBUTE)?.parse().ok()?;
     let since = now.since(Timestamp(at));

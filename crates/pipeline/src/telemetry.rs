@@ -1,4 +1,4 @@
-//! What the pipeline tells of its work as it happens, for metrics. Nothing depends on who listens.
+//! Events of the pipeline, for metrics.
 
 use std::collections::BTreeMap;
 use walkaround_domain::{BundleId, FailureCode, Lane, ReasonCode, Verdict};
@@ -7,28 +7,28 @@ use walkaround_messages::NoPhoto;
 /// Something that happened to one message or photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PipelineEvent<'a> {
-    /// A photo was looked at, stored and published.
+    /// A result was stored and published.
     Settled(&'a Settled),
     /// A photo was recorded as failed.
     Failed(FailureCode),
     /// A photo was sent to the GPU lane.
     SentToGpu,
-    /// A message went back to its queue, to be tried again.
+    /// A message was returned to its queue, to be redelivered.
     Returned,
     /// A message was parked.
     Parked,
-    /// A message, or a record of one, asks for no photo: it is acknowledged.
+    /// A message, or a record of one, names no photo: it is acknowledged.
     NoPhoto(NoPhoto),
 }
 
 /// A settled photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settled {
-    /// What was found.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why it is unusable; empty when it is not.
     pub reasons: Vec<ReasonCode>,
-    /// Where the segmentation happened; none when none was needed.
+    /// The lane of the segmentation; none when none was needed.
     pub lane: Option<Lane>,
     /// The bundle whose networks ran.
     pub bundle: BundleId,
@@ -38,13 +38,13 @@ pub struct Settled {
     pub photo_bytes: u64,
 }
 
-/// Listens.
+/// Receives the events.
 pub trait Telemetry: Send + Sync {
-    /// Takes note; returns at once.
-    fn record(&self, happened: PipelineEvent<'_>);
+    /// Records an event; does not block.
+    fn record(&self, event: PipelineEvent<'_>);
 }
 
-/// Listens to nothing.
+/// Ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoopTelemetry;
 

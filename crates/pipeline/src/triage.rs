@@ -20,7 +20,7 @@ use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
 use walkaround_ports::{Delivery, OutMessage, Queue, REDRIVEN, TRACE_ATTRIBUTE};
 
-/// A photo that was routed to the GPU lane longer ago than this is sent again when somebody asks for it again.
+/// A photo that was routed to the GPU lane longer ago than this is sent again when it is requested again.
 const RESEND_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Triage of the intake queue.

@@ -1,4 +1,4 @@
-//! One invocation of a function: what is settled, what goes back and when, and that nothing outlives its end.
+//! One invocation of a function: what is settled, what is returned and when, and that no task outlives its end.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
@@ -49,7 +49,7 @@ impl Queue for Given {
         panic!("Lambda acknowledges")
     }
     async fn depth(&self) -> Result<Depth, PortError> {
-        panic!("nobody asks")
+        panic!("not used here")
     }
 }
 

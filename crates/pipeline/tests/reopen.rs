@@ -76,19 +76,19 @@ impl Records for Stack {
     }
 
     async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        panic!("nobody looks at photos")
+        panic!("not used here")
     }
 
     async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
-        panic!("nobody looks at photos")
+        panic!("not used here")
     }
 
     async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
-        panic!("nobody beats")
+        panic!("not used here")
     }
 
     async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        panic!("nobody asks")
+        panic!("not used here")
     }
 }
 
@@ -123,7 +123,7 @@ impl Queue for Stack {
         panic!("nothing is acknowledged")
     }
     async fn depth(&self) -> Result<Depth, PortError> {
-        panic!("nobody asks")
+        panic!("not used here")
     }
 }
 
@@ -206,8 +206,8 @@ async fn run(
     pass: &ReopenPass,
 ) -> (Arc<Stack>, Vec<(String, Reopened)>, ReopenSummary) {
     let stack = Arc::new(stack);
-    let (heard, summary) = again(&stack, which, pass).await;
-    (stack, heard, summary)
+    let (results, summary) = again(&stack, which, pass).await;
+    (stack, results, summary)
 }
 
 async fn again(
@@ -222,15 +222,15 @@ async fn again(
         intake: stack.clone(),
         clock: Arc::new(SharedClock(stack.clone())),
     };
-    let mut heard = Vec::new();
+    let mut results = Vec::new();
     let summary = reopener
         .run(which, pass, &mut |one| {
-            heard.push((one.id.to_string(), one.what));
+            results.push((one.id.to_string(), one.what));
             Ok(())
         })
         .await
         .unwrap();
-    (heard, summary)
+    (results, summary)
 }
 
 /// The stack's clock: its writes take time.
@@ -245,7 +245,7 @@ impl walkaround_ports::Clock for SharedClock {
         self.0.clock.ticks()
     }
     async fn sleep(&self, _: Duration) {
-        panic!("nobody sleeps")
+        panic!("not used here")
     }
 }
 
@@ -265,10 +265,10 @@ async fn failed_ones_are_chosen_by_code_bundle_and_id() {
         stack.add(file("b"), fail(FailureCode::PhotoUnreachable), "old");
         stack.add(file("c"), fail(FailureCode::EngineFailed), "new");
         stack.add(file("open"), None, "");
-        let (stack, heard, summary) = run(stack, &which, &ALL).await;
-        let opened: Vec<&str> = heard.iter().map(|(id, _)| id.as_str()).collect();
+        let (stack, results, summary) = run(stack, &which, &ALL).await;
+        let opened: Vec<&str> = results.iter().map(|(id, _)| id.as_str()).collect();
         assert_eq!(opened, expected, "{which:?}");
-        assert!(heard.iter().all(|(_, what)| *what == Reopened::Yes));
+        assert!(results.iter().all(|(_, what)| *what == Reopened::Yes));
         assert_eq!(
             (summary.opened, summary.left, summary.errors),
             (expected.len(), 0, 0)
@@ -314,12 +314,12 @@ async fn what_cannot_be_retried_is_said_with_its_reason() {
         fail(FailureCode::PhotoUnreachable),
         "",
     );
-    let which = ids(&["done", "open", "given", bare.as_str(), "nobody"]);
-    let (stack, heard, summary) = run(stack, &which, &ALL).await;
-    let said: BTreeMap<String, Reopened> = heard.into_iter().collect();
+    let which = ids(&["done", "open", "given", bare.as_str(), "unknown"]);
+    let (stack, results, summary) = run(stack, &which, &ALL).await;
+    let said: BTreeMap<String, Reopened> = results.into_iter().collect();
     assert_eq!(said["done"], Reopened::NotFailed("done"));
     assert_eq!(said["open"], Reopened::NotFailed("accepted"));
-    assert_eq!(said["nobody"], Reopened::Unknown);
+    assert_eq!(said["unknown"], Reopened::Unknown);
     assert_eq!(said[bare.as_str()], Reopened::Yes, "its URL had no query");
     assert!(
         matches!(&said["given"], Reopened::Cannot(why) if why.contains("--url")),
@@ -359,8 +359,8 @@ async fn a_pass_is_bounded_and_the_next_goes_on() {
         dry_run: true,
         ..pass.clone()
     };
-    let (stack, heard, summary) = run(stack, &failed(None, None), &dry).await;
-    assert_eq!((heard.len(), summary.opened, summary.more), (12, 12, true));
+    let (stack, results, summary) = run(stack, &failed(None, None), &dry).await;
+    assert_eq!((results.len(), summary.opened, summary.more), (12, 12, true));
     assert!(
         stack.order.lock().unwrap().is_empty(),
         "a dry run writes and sends nothing"
@@ -386,8 +386,8 @@ async fn the_message_goes_first_and_delayed_so_that_a_crash_between_loses_nothin
         ..Stack::default()
     };
     stack.add(file("a"), fail(FailureCode::EngineFailed), "");
-    let (stack, heard, summary) = run(stack, &ids(&["a"]), &ALL).await;
-    assert!(matches!(&heard[0].1, Reopened::Error(_)));
+    let (stack, results, summary) = run(stack, &ids(&["a"]), &ALL).await;
+    assert!(matches!(&results[0].1, Reopened::Error(_)));
     assert_eq!((summary.errors, stack.phase("a").as_str()), (1, "failed"));
 
     // Opened so late that its message may have found it failed: sent once more.

@@ -1,4 +1,4 @@
-//! Ticks of the scaler over a fleet that is told what to be: clocks that jump, workers that die, lanes that do not come.
+//! Ticks of the scaler over a fake fleet: clocks that jump, workers that die, lanes without workers.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
@@ -319,7 +319,7 @@ async fn workers_that_die_at_start_are_held_back_and_the_lane_says_so_until_one_
     assert_eq!((tick.started, tick.back_off.map(|b| b.failures)), (0, Some(1)));
     let state = |world: &World| parse_lane_state(&world.documents.lock().unwrap()[LANE_STATE]).unwrap();
     assert!(state(&world).back_off.is_some());
-    assert_eq!(tick.taken_back, 5, "photos go back to be looked at inline");
+    assert_eq!(tick.taken_back, 5, "photos are returned to be segmented inline");
     world.put(5);
     assert_eq!(tick_at(&scaler, &world, T0 + SECOND * 60).await.started, 0);
     // A probe after two minutes, alone; the photos that came meanwhile were taken back, so that new ones ask for it.
@@ -349,7 +349,7 @@ async fn photos_of_a_closed_lane_are_taken_back_once_in_a_while_not_in_circles()
         "until triage has read why"
     );
     assert_eq!(back[0].attributes[TAKEN_BACK_ATTRIBUTE], T0.0.to_string());
-    // Triage could not look at them inline and sends them on.
+    // Triage cannot segment them inline and sends them to the lane again.
     world.lane.lock().unwrap().extend(back.clone());
     assert_eq!(tick_at(&scaler, &world, T0 + SECOND * 60).await.taken_back, 0);
     world.lane.lock().unwrap().extend(back);

@@ -1,4 +1,4 @@
-//! Whoever loses the race for a record compares what the winner wrote with what it was asked for.
+//! A writer that loses the race for a record compares what the winner wrote with its own request.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
@@ -44,19 +44,19 @@ impl Records for Memory {
         Ok(WriteOutcome::Committed(version + 1))
     }
     async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
-        panic!("nobody lists")
+        panic!("not used here")
     }
     async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        panic!("nobody asks for a result")
+        panic!("not used here")
     }
     async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
-        panic!("nobody keeps a result")
+        panic!("not used here")
     }
     async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
-        panic!("nobody beats")
+        panic!("not used here")
     }
     async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        panic!("nobody asks for heartbeats")
+        panic!("not used here")
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span, warn};
 use walkaround_aws::{Aws, Connection, DynamoState, PutIfAbsent, secret_text};
-use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::aws::metrics::{AlertOutcome, Metrics};
 use walkaround_bootstrap::aws::{AwsStack, time_left};
 use walkaround_bootstrap::{Failure, exit, process};
 use walkaround_ports::{Clock, PortErrorKind, StateStore};
@@ -176,7 +176,10 @@ impl Function {
             Err(error) => warn!(%error, "whether this was sent before is not known"),
         }
         let sent = self.send(cause, time).await;
-        self.metrics.alert(sent.is_ok());
+        self.metrics.alert(match sent {
+            Ok(_) => AlertOutcome::Sent,
+            Err(_) => AlertOutcome::Failed,
+        });
         let Err(undelivered) = sent else {
             info!(key = cause.key, title = cause.title, "sent");
             if cause.ends {

@@ -89,9 +89,9 @@ impl Metrics {
         gauge!("GpuMemoryShare").set(100.0 * used as f64 / total.max(1) as f64);
     }
 
-    /// Counts a message for people that was sent, or failed to be.
-    pub fn alert(&self, sent: bool) {
-        counter!("Alerts", "Outcome" => if sent { "sent" } else { "failed" }).increment(1);
+    /// Counts an alert.
+    pub fn alert(&self, outcome: AlertOutcome) {
+        counter!("Alerts", "Outcome" => outcome.as_str()).increment(1);
     }
 
     /// Writes what was gathered since the last time.
@@ -116,6 +116,24 @@ impl Metrics {
         histogram!("PhotoBytes").record(photo.photo_bytes as f64);
         for (stage, ms) in &photo.timings_ms {
             histogram!("StageTime", "Stage" => stage.clone()).record(*ms);
+        }
+    }
+}
+
+/// What became of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertOutcome {
+    /// It was sent.
+    Sent,
+    /// It could not be sent.
+    Failed,
+}
+
+impl AlertOutcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Failed => "failed",
         }
     }
 }

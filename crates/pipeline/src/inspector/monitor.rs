@@ -1,4 +1,4 @@
-//! The health of the engines of one process, and the end of a process whose engine is sick.
+//! The health of the engines of one process, and the shutdown of a process whose engine is unhealthy.
 
 use crate::shutdown::{ShutdownSignal, ShutdownTrigger, shutdown_signal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,18 +6,18 @@ use tracing::error;
 use walkaround_domain::EngineHealth;
 use walkaround_inference::EngineError;
 
-/// Why networks gave no answer for a photo.
+/// Why networks gave no output for a photo.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The photo is at fault: right after it the same engine worked on a picture of its own.
+    /// The photo is at fault: right after it the same engine passed its self-test.
     #[error("{0}")]
     Photo(EngineError),
-    /// The engine is at fault: it failed on its own picture as well.
+    /// The engine is at fault: it failed its self-test as well.
     #[error("{0}")]
     Engine(EngineError),
 }
 
-/// Shared by all engines of a process, over changes of the bundle.
+/// Shared by all engines of a process, also when the bundle changes.
 #[derive(Debug)]
 pub struct EngineMonitor {
     health: Mutex<EngineHealth>,
@@ -26,7 +26,7 @@ pub struct EngineMonitor {
 }
 
 impl EngineMonitor {
-    /// Of engines that have not run yet.
+    /// A monitor of engines that have not run yet.
     pub fn new() -> Arc<Self> {
         let (stopper, signal) = shutdown_signal();
         Arc::new(Self {
@@ -41,14 +41,14 @@ impl EngineMonitor {
         self.lock().succeeded();
     }
 
-    /// A network failed on a known-good picture.
+    /// A network failed on the self-test image.
     pub fn failed(&self, error: &EngineError) {
         let sick = {
             let mut health = self.lock();
             health.failed();
             health.is_sick()
         };
-        error!(%error, sick, "the engine fails on its own picture: its photos go back, no attempt is counted");
+        error!(%error, sick, "the engine fails its self-test: its photos are returned, no attempt is counted");
         if sick {
             self.stopper.stop();
         }
@@ -59,7 +59,7 @@ impl EngineMonitor {
         self.lock().is_sick()
     }
 
-    /// Given once the process should end.
+    /// Set once the process should end.
     pub fn signal(&self) -> ShutdownSignal {
         self.signal.clone()
     }

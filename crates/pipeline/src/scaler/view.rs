@@ -1,4 +1,4 @@
-//! What the scaler sees: jobs and heartbeats put together.
+//! The scaler's view of the fleet: jobs joined with heartbeats.
 
 use crate::lane_monitor::older;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,15 +9,15 @@ use walkaround_domain::scaling::{EndedWorker, ReadyWorker, WorkerEnd};
 use walkaround_messages::{HeartbeatDocument, parse_heartbeat};
 use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
 
-/// How long a worker may give no heartbeat.
+/// How long a worker may go without a heartbeat.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
     /// A running worker whose last heartbeat is older counts as unresponsive.
     pub stale_after: Duration,
     /// Time from a start to the first heartbeat, at most.
     pub start_grace: Duration,
-    /// An unresponsive worker is ended when it stays so for this long: one heartbeat of a healthy one. A clock that
-    /// jumps makes all of them look unresponsive at once, until each has sent the next.
+    /// An unresponsive worker is ended after it has been so for this long: one heartbeat interval. A clock that jumps makes
+    /// all workers look unresponsive at once, until each has sent its next heartbeat.
     pub one_heartbeat: Duration,
 }
 
@@ -33,19 +33,19 @@ pub fn is_unresponsive(job: &WorkerJob, recent: &[Heartbeat], start_grace: Durat
 pub(super) struct View<'a> {
     /// When the tick began.
     pub(super) now: Timestamp,
-    /// Jobs that start or run, but for those that are to be ended.
+    /// Jobs that start or run, except those that should be ended.
     pub(super) live: Vec<&'a WorkerJob>,
-    /// Unresponsive for long enough: to be ended.
+    /// Unresponsive for long enough to be ended.
     pub(super) stale: Vec<&'a WorkerJob>,
     /// Unresponsive, and since when.
     pub(super) unresponsive: Vec<(String, Timestamp)>,
-    /// Workers with a recent heartbeat, whoever started them.
+    /// Workers with a recent heartbeat.
     pub(super) ready: Vec<ReadyWorker>,
     /// Workers of `live` without one.
     pub(super) not_ready: u32,
-    /// Ends of late.
+    /// Recent ends.
     pub(super) ended: Vec<EndedWorker>,
-    /// Photos a second of each worker that has done enough to tell.
+    /// Photos a second of each worker with enough photos to measure.
     pub(super) rates: Vec<f64>,
     /// When each worker with a heartbeat became ready.
     ready_at: BTreeMap<String, Timestamp>,
@@ -62,7 +62,7 @@ pub(super) struct Seen<'a> {
 impl<'a> View<'a> {
     pub(super) fn new(seen: &Seen<'a>, patience: &Patience, end_of: fn(&WorkerJob) -> WorkerEnd) -> Self {
         let now = seen.now;
-        // A heartbeat from far ahead was sent by a clock that was wrong: it says nothing of now.
+        // A heartbeat from the future was sent by a clock that was wrong: it is ignored.
         let is_recent = |b: &&Heartbeat| {
             now.since(b.at) <= patience.stale_after && b.at.since(now) <= patience.stale_after
         };
@@ -78,7 +78,7 @@ impl<'a> View<'a> {
                 continue;
             }
             let before = seen.memory.unresponsive.iter().find(|(id, _)| *id == job.id);
-            // Since a moment ahead: a clock was corrected, and the wait begins anew.
+            // In the future: a clock was corrected, and the wait starts again.
             let since = before.map_or(now, |(_, since)| (*since).min(now));
             unresponsive.push((job.id.clone(), since));
             if now.since(since) >= patience.one_heartbeat {
@@ -125,15 +125,14 @@ impl<'a> View<'a> {
         self.ready_at.get(worker).copied()
     }
 
-    /// Mean rate of the workers that have done enough to tell.
+    /// Mean rate of the workers with enough photos to measure.
     pub(super) fn rate(&self) -> Option<f64> {
         let n = self.rates.len() as f64;
         (n > 0.0).then(|| self.rates.iter().sum::<f64>() / n)
     }
 }
 
-/// Ends of late. One of which no exit code says why, of a worker that had no heartbeat, is that of one that was never
-/// ready.
+/// Recent ends. A worker that ended without a heartbeat, and without an exit code that says why, was never ready.
 fn ended(seen: &Seen<'_>, end_of: fn(&WorkerJob) -> WorkerEnd) -> Vec<EndedWorker> {
     let over = seen
         .fleet
@@ -150,7 +149,7 @@ fn ended(seen: &Seen<'_>, end_of: fn(&WorkerJob) -> WorkerEnd) -> Vec<EndedWorke
     .collect()
 }
 
-/// Photos a second, of a worker that has done enough to tell.
+/// Photos a second, of a worker with enough photos to measure.
 fn rate(beat: &HeartbeatDocument) -> Option<f64> {
     (beat.photos_done >= 10 && beat.photos_per_second > 0.0).then_some(beat.photos_per_second)
 }
