@@ -10,7 +10,6 @@ use walkaround_client::inputs::OVERLAY_SUFFIX;
 use walkaround_messages::PhotoReport;
 
 const GALLERY: &str = "index.html";
-/// What the name of a marked picture ends with.
 
 /// A folder that results are written into.
 pub(crate) struct Folder {
