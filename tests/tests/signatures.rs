@@ -11,18 +11,6 @@ use walkaround_tests::places::{root, rust_files};
 /// Most parameters of a function, the receiver not counted (clippy.toml has the same number).
 const PARAMETERS_MAX: usize = 6;
 
-/// Folders whose signatures are still to be changed. To be emptied.
-const TO_DO: &[&str] = &[
-    "crates/bootstrap",
-    "crates/cli",
-    "crates/conformance",
-    "crates/domain",
-    "crates/messages",
-    "crates/pipeline",
-    "crates/ports",
-    "crates/simulation",
-];
-
 const NUMBERS: &[&str] = &[
     "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64",
 ];
@@ -32,24 +20,10 @@ fn parameters_are_few_and_named() {
     let mut faults = Vec::new();
     for file in rust_files(root()) {
         let name = file.strip_prefix(root()).expect("a file of the checkout");
-        if !TO_DO.iter().any(|folder| name.starts_with(folder)) {
-            let text = std::fs::read_to_string(&file).expect("a source file is UTF-8");
-            faults.extend(faults_of(name, &text));
-        }
+        let text = std::fs::read_to_string(&file).expect("a source file is UTF-8");
+        faults.extend(faults_of(name, &text));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-#[test]
-fn folders_to_do_still_have_faults() {
-    for folder in TO_DO {
-        let files = rust_files(&root().join(folder));
-        let faulty = files.iter().any(|file| {
-            let text = std::fs::read_to_string(file).expect("a source file is UTF-8");
-            !faults_of(file, &text).is_empty()
-        });
-        assert!(faulty, "{folder} is done: remove it from the table");
-    }
 }
 
 #[test]

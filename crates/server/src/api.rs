@@ -2,8 +2,8 @@
 //!
 //! Records are stored as the JSON documents that are answered; they are checked, not rebuilt.
 
-use super::Site;
 use super::answer::{Refusal, json};
+use super::site::Site;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderValue;

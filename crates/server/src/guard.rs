@@ -3,8 +3,8 @@
 //! The log has the method, the route as a pattern and the status: never a path or query, which name vehicles
 //! and customers.
 
-use super::Site;
 use super::answer::Refusal;
+use super::site::Site;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, TRANSFER_ENCODING,

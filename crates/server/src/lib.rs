@@ -10,6 +10,7 @@ mod exposition;
 mod guard;
 mod listener;
 mod metrics;
+mod site;
 
 use answer::{Refusal, json};
 use axum::extract::State;
@@ -19,43 +20,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 use walkaround_pipeline::shutdown::ShutdownSignal;
-use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
 
 pub use axum::Router;
-
-/// For how long the work of this process has made no progress; none while it does.
-pub type StalledFor = dyn Fn() -> Option<Duration> + Send + Sync;
-
-/// What the server answers from.
-#[derive(Clone)]
-pub struct Site {
-    /// Inspections and heartbeats.
-    pub records: Arc<dyn Records>,
-    /// Results.
-    pub blobs: Arc<dyn Blobs>,
-    /// The state of the GPU lane.
-    pub state: Arc<dyn StateStore>,
-    /// The queues, each once.
-    pub queues: Vec<(QueueName, Arc<dyn Queue>)>,
-    /// Counts, jobs, parked messages.
-    pub operations: Arc<dyn Operations>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// A worker whose last heartbeat is older is not counted.
-    pub heartbeat_age_max: Duration,
-    /// Version of the program.
-    pub version: &'static str,
-    /// Resident memory of this process, in bytes.
-    pub resident_bytes: fn() -> u64,
-    /// Health of the work that this process does beside answering, where it does any.
-    pub stalled_for: Option<Arc<StalledFor>>,
-    /// Only loopback names are answered to.
-    pub loopback_only: bool,
-}
+pub use site::{Site, StalledFor};
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,8 @@
 //! Figures for Prometheus, measured when asked for.
 
-use super::Site;
 use super::answer::Refusal;
 use super::exposition::{Exposition, Kind, TEXT};
+use super::site::Site;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};

@@ -1,0 +1,35 @@
+//! What the server answers from.
+
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+
+/// For how long the work of this process has made no progress; none while it does.
+pub type StalledFor = dyn Fn() -> Option<Duration> + Send + Sync;
+
+/// What the server answers from.
+#[derive(Clone)]
+pub struct Site {
+    /// Inspections and heartbeats.
+    pub records: Arc<dyn Records>,
+    /// Results.
+    pub blobs: Arc<dyn Blobs>,
+    /// The state of the GPU lane.
+    pub state: Arc<dyn StateStore>,
+    /// The queues, each once.
+    pub queues: Vec<(QueueName, Arc<dyn Queue>)>,
+    /// Counts, jobs, parked messages.
+    pub operations: Arc<dyn Operations>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// A worker whose last heartbeat is older is not counted.
+    pub heartbeat_age_max: Duration,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Resident memory of this process, in bytes.
+    pub resident_bytes: fn() -> u64,
+    /// Health of the work that this process does beside answering, where it does any.
+    pub stalled_for: Option<Arc<StalledFor>>,
+    /// Only loopback names are answered to.
+    pub loopback_only: bool,
+}
