@@ -126,11 +126,11 @@ fn retired_in(line: &str) -> Option<&'static str> {
 fn retired_words_are_found_nowhere() {
     let root = places::root();
     let mut all = Vec::new();
-    files(&root, &mut all);
+    files(root, &mut all);
     assert!(all.len() > 300, "only {} files were found", all.len());
     let mut faults = Vec::new();
     for path in all {
-        let shown = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         if ALLOWED.contains(&shown.as_str()) {
             continue;
         }

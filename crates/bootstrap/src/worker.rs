@@ -92,11 +92,7 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
             exit => break exit,
         }
     };
-    let code = match exit {
-        _ if builder.engine.is_sick() => ExitCode::from(EXIT_ENGINE),
-        Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
-        Exit::Stalled => ExitCode::from(EXIT_STALLED),
-    };
+    let code = exit_code(exit, builder.engine.is_sick());
     // Only logs and metrics are left: they must not delay the exit.
     end_within(EXIT_SLACK, code);
     heartbeat_stopper.stop();
@@ -105,6 +101,14 @@ pub async fn run_worker(builder: &PipelineBuilder, parts: WorkerParts) -> Result
     }
     info!(worker, ?exit, "worker ends");
     Ok(code)
+}
+
+fn exit_code(exit: Exit, engine_is_sick: bool) -> ExitCode {
+    match exit {
+        _ if engine_is_sick => ExitCode::from(EXIT_ENGINE),
+        Exit::Stopped | Exit::BudgetSpent | Exit::Idle => ExitCode::SUCCESS,
+        Exit::Stalled => ExitCode::from(EXIT_STALLED),
+    }
 }
 
 fn fewest_workers(builder: &PipelineBuilder, worker: &str) -> FewestWorkers {

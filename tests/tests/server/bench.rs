@@ -71,6 +71,44 @@ impl Cloud {
             stacks: AtomicU32::new(0),
         }
     }
+
+    /// A fresh stack, and the names of its table and of its bucket for results.
+    async fn stack(&self) -> (AwsStack, String, String) {
+        let n = self.stacks.fetch_add(1, Ordering::SeqCst);
+        let (aws, endpoint) = (self.aws.clone(), self.emulator.endpoint());
+        let (table, results) = (format!("records-{n}"), format!("results-{n}"));
+        let mut variables = BTreeMap::from([
+            ("AWS_ENDPOINT_URL".to_owned(), endpoint),
+            ("AWS_REGION".to_owned(), REGION.to_owned()),
+            ("WALKAROUND_TABLE".to_owned(), table.clone()),
+        ]);
+        for (variable, name) in [
+            ("WALKAROUND_INTAKE_QUEUE", "intake"),
+            ("WALKAROUND_INTAKE_DEAD_QUEUE", "intake-dead"),
+            ("WALKAROUND_SEGMENTATION_QUEUE", "segmentation"),
+            ("WALKAROUND_SEGMENTATION_DEAD_QUEUE", "segmentation-dead"),
+        ] {
+            let create = aws.sqs.create_queue().queue_name(format!("{name}-{n}"));
+            let url = create.send().await.unwrap().queue_url.unwrap();
+            variables.insert(variable.to_owned(), url);
+        }
+        let topic = aws
+            .sns
+            .create_topic()
+            .name(format!("events-{n}"))
+            .send()
+            .await
+            .unwrap();
+        variables.insert("WALKAROUND_TOPIC".to_owned(), topic.topic_arn.unwrap());
+        make_bucket(&aws, &results).await;
+        create_table(&aws.dynamodb, &table).await.unwrap();
+        let stack = AwsStack {
+            aws: aws.clone(),
+            settings: Arc::new(Settings::from_lookup(&|name| variables.get(name).cloned()).unwrap()),
+            clock: Arc::new(SystemClock::new()),
+        };
+        (stack, table, results)
+    }
 }
 
 /// The work of a process, as the server is asked for its health.
@@ -125,39 +163,8 @@ impl Bench {
     }
 
     pub(crate) async fn aws(cloud: &Cloud) -> Self {
-        let n = cloud.stacks.fetch_add(1, Ordering::SeqCst);
-        let (aws, endpoint) = (cloud.aws.clone(), cloud.emulator.endpoint());
-        let (table, results) = (format!("records-{n}"), format!("results-{n}"));
-        let mut variables = BTreeMap::from([
-            ("AWS_ENDPOINT_URL".to_owned(), endpoint),
-            ("AWS_REGION".to_owned(), REGION.to_owned()),
-            ("WALKAROUND_TABLE".to_owned(), table.clone()),
-        ]);
-        for (variable, name) in [
-            ("WALKAROUND_INTAKE_QUEUE", "intake"),
-            ("WALKAROUND_INTAKE_DEAD_QUEUE", "intake-dead"),
-            ("WALKAROUND_SEGMENTATION_QUEUE", "segmentation"),
-            ("WALKAROUND_SEGMENTATION_DEAD_QUEUE", "segmentation-dead"),
-        ] {
-            let create = aws.sqs.create_queue().queue_name(format!("{name}-{n}"));
-            let url = create.send().await.unwrap().queue_url.unwrap();
-            variables.insert(variable.to_owned(), url);
-        }
-        let topic = aws
-            .sns
-            .create_topic()
-            .name(format!("events-{n}"))
-            .send()
-            .await
-            .unwrap();
-        variables.insert("WALKAROUND_TOPIC".to_owned(), topic.topic_arn.unwrap());
-        make_bucket(&aws, &results).await;
-        create_table(&aws.dynamodb, &table).await.unwrap();
-        let stack = AwsStack {
-            aws: aws.clone(),
-            settings: Arc::new(Settings::from_lookup(&|name| variables.get(name).cloned()).unwrap()),
-            clock: Arc::new(SystemClock::new()),
-        };
+        let (stack, table, results) = cloud.stack().await;
+        let aws = stack.aws.clone();
         let ports = stack.ports().unwrap();
         let (progress, health_clock, stalled_for) = health();
         Self {

@@ -73,13 +73,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
         parts.add("the drop folder", folder.watch(stop.clone()));
     }
     if let Some(address) = &stack.settings.listen {
-        let health = health.clone();
-        let site = Site {
-            stalled_for: Some(Arc::new(move || health.stalled_for())),
-            ..crate::serve::site(&LocalClient(stack.clone()))?
-        };
-        let server = serve(address, site, stop.clone()).await.map_err(Failure::usage)?;
-        parts.add("the HTTP server", server);
+        let server = serve(address, site(&stack, health.clone())?, stop.clone());
+        parts.add("the HTTP server", server.await.map_err(Failure::usage)?);
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
@@ -106,6 +101,14 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     // Held to the end: another `up` would take over workers that are ending.
     drop(lock);
     Ok(code)
+}
+
+/// What the HTTP server of an `up` answers from: its health is that of triage here.
+fn site(stack: &Stack, health: Health) -> Result<Site, Failure> {
+    Ok(Site {
+        stalled_for: Some(Arc::new(move || health.stalled_for())),
+        ..crate::serve::site(&LocalClient(stack.clone()))?
+    })
 }
 
 /// Why a part ends the whole; never where none does.
