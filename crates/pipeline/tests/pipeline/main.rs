@@ -5,9 +5,16 @@
 mod accounting;
 mod batcher;
 mod consumer;
+mod heartbeat;
+mod identity;
+mod inspection;
 mod invocation;
+mod lane_monitor;
+mod processor;
 mod reopen;
 mod scaler;
+mod settle;
+mod shutdown;
 mod store;
 mod support;
 mod triage;
