@@ -212,7 +212,7 @@ fn cases_of_messages() -> Vec<RunCase> {
     ]
 }
 
-fn cases_of_exits() -> Vec<RunCase> {
+fn cases_of_shutdown() -> Vec<RunCase> {
     vec![
         RunCase {
             name: "on shutdown, work in flight is finished",
@@ -264,6 +264,11 @@ fn cases_of_exits() -> Vec<RunCase> {
             exit: Exit::BudgetSpent,
             ..RunCase::default()
         },
+    ]
+}
+
+fn cases_of_stalls() -> Vec<RunCase> {
+    vec![
         RunCase {
             name: "work that never finishes is a stall",
             messages: &["stuck"],
@@ -291,7 +296,11 @@ fn cases_of_exits() -> Vec<RunCase> {
 
 #[tokio::test]
 async fn messages_and_exits() {
-    for case in cases_of_messages().into_iter().chain(cases_of_exits()) {
+    for case in cases_of_messages()
+        .into_iter()
+        .chain(cases_of_shutdown())
+        .chain(cases_of_stalls())
+    {
         let result = run(&case).await;
         assert_eq!(result.exit, case.exit, "{}", case.name);
         let mut acknowledged = result.queue.acknowledged.lock().unwrap().clone();
