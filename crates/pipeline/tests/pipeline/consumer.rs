@@ -312,7 +312,7 @@ async fn messages_and_exits() {
             .lock()
             .unwrap()
             .iter()
-            .map(seconds_of)
+            .map(|(id, delay)| (id.clone(), delay.as_secs()))
             .collect();
         released.sort();
         let expected = case.released.iter().map(|(id, delay)| ((*id).to_owned(), *delay));
@@ -324,10 +324,6 @@ async fn messages_and_exits() {
             case.name
         );
     }
-}
-
-fn seconds_of((id, delay): &(String, Duration)) -> (String, u64) {
-    (id.clone(), delay.as_secs())
 }
 
 #[tokio::test]
