@@ -302,7 +302,3 @@ fn failed(cause: String) -> EngineError {
         cause,
     }
 }
-
-#[cfg(test)]
-#[path = "batcher_tests.rs"]
-mod tests;

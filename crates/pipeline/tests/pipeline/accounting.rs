@@ -1,14 +1,11 @@
 //! What counts as an attempt at a photo, and what does not: hosts, stores, engines, crashes, invocations.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
-
-mod support;
-
+use crate::support;
+use crate::support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, processor, queue, request, run_tasks};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, processor, queue, request};
 use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
@@ -21,7 +18,7 @@ use walkaround_ports::{Delivery, PARKED_REASON};
 
 const GREY: Fetch = Fetch::Picture(120);
 /// The engine fails on it, and on nothing else.
-const WHITE: Fetch = Fetch::Picture(255);
+const WHITE: Fetch = Fetch::Picture(support::WHITE);
 
 struct Bench {
     world: Arc<World>,
@@ -236,9 +233,9 @@ async fn a_suspected_photo_is_in_flight_alone_and_its_neighbours_end_well() {
         tokio::spawn(async move { worker.handle(&one, &never).await })
     };
     let suspect = spawned("one", 4);
-    settle().await;
+    run_tasks().await;
     let neighbour = spawned("two", 1);
-    settle().await;
+    run_tasks().await;
     assert_eq!(
         bench.world.in_flight.load(Ordering::SeqCst),
         1,
@@ -279,12 +276,12 @@ async fn a_photo_that_does_not_arrive_before_its_process_ends_is_not_suspected()
         let (stopper, stopped) = shutdown_signal();
         let one = delivery("one", n, &bench.clock);
         let handled = tokio::spawn(async move { worker.handle(&one, &stopped).await });
-        settle().await;
+        run_tasks().await;
         assert_eq!(bench.world.in_flight.load(Ordering::SeqCst), 1, "it is fetched");
         stopper.stop();
-        settle().await;
+        run_tasks().await;
         bench.clock.advance(DRAIN_BUDGET - Duration::from_secs(1));
-        settle().await;
+        run_tasks().await;
         assert!(handled.is_finished(), "there is no time left to give it back");
         assert_eq!(handled.await.unwrap(), Disposition::Retry(Duration::ZERO));
     }
@@ -293,12 +290,6 @@ async fn a_photo_that_does_not_arrive_before_its_process_ends_is_not_suspected()
         (history.unfinished_starts, history.unfinished_starts_alone),
         (0, 0)
     );
-}
-
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// As triage, with nothing behind the fetch.
@@ -352,7 +343,7 @@ async fn invoke(bench: &Bench, n: u32, at_once: usize) -> Vec<String> {
     let deliveries = vec![delivery("one", n, &bench.clock)];
     let running = tokio::spawn(async move { invocation.run(deliveries, Duration::from_secs(60)).await });
     for _ in 0..60 {
-        settle().await;
+        run_tasks().await;
         if running.is_finished() {
             break;
         }

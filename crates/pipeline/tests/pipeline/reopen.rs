@@ -1,7 +1,5 @@
 //! Failed inspections opened again: which, in what order of writes, within what bounds.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
-
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,20 +1,21 @@
 //! Ticks of the scaler over a fake fleet: clocks that jump, workers that die, lanes without workers.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+mod faults;
 
+use crate::support;
+use crate::support::Stores;
 use async_trait::async_trait;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy, WorkerEnd};
-use walkaround_domain::{BundleId, InspectionId, Timestamp};
+use walkaround_domain::{BundleId, Timestamp};
 use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, heartbeat_body, parse_lane_state};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy, Tick};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{
-    AckOutcome, Clock, Delivery, Depth, GpuCapacity, Heartbeat, LeaseOutcome, OutMessage, Page, PortError,
-    Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StateStore, StoredRecord, WorkerJob,
-    WorkerJobState, WriteOutcome,
+    AckOutcome, Clock, Delivery, Depth, GpuCapacity, Heartbeat, LeaseOutcome, OutMessage, PortCall,
+    PortError, PortErrorKind, Queue, Receipt, WorkerJob, WorkerJobState,
 };
 
 const T0: Timestamp = Timestamp(1_795_305_600_000);
@@ -26,14 +27,31 @@ struct World {
     now: Mutex<Timestamp>,
     jobs: Mutex<Vec<WorkerJob>>,
     ended: Mutex<Vec<String>>,
-    beats: Mutex<BTreeMap<String, Heartbeat>>,
-    documents: Mutex<BTreeMap<String, String>>,
+    /// Heartbeats and the state of the lane.
+    stores: Arc<support::World>,
+    /// Calls that fail: `start`, `end`, `send`, `ack`, `release`.
+    failing: Mutex<BTreeSet<&'static str>>,
     lane: Mutex<Vec<OutMessage>>,
     intake: Mutex<Vec<OutMessage>>,
     starts: Mutex<u32>,
 }
 
 impl World {
+    fn call(&self, name: &'static str) -> Result<(), PortError> {
+        match self.failing.lock().unwrap().contains(name) {
+            true => Err(PortError::new(
+                PortCall::new("fake", name),
+                PortErrorKind::Unavailable,
+                "as the test says",
+            )),
+            false => Ok(()),
+        }
+    }
+
+    fn fail(&self, names: &[&'static str]) {
+        *self.failing.lock().unwrap() = names.iter().copied().collect();
+    }
+
     fn now(&self) -> Timestamp {
         *self.now.lock().unwrap()
     }
@@ -43,6 +61,11 @@ impl World {
     }
 
     fn beat(&self, worker: &str) {
+        self.beat_after(worker, 5);
+    }
+
+    /// A heartbeat of a worker that has settled this many photos.
+    fn beat_after(&self, worker: &str, photos_done: u32) {
         let at = self.now();
         let body = heartbeat_body(&HeartbeatDocument {
             worker: worker.to_owned(),
@@ -52,7 +75,7 @@ impl World {
             device: "cpu".to_owned(),
             host: "here".to_owned(),
             bundle: BundleId::new("b", "1"),
-            photos_done: 5,
+            photos_done,
             photos_failed: 0,
             photos_per_second: 1.0,
             memory_bytes: 0,
@@ -65,7 +88,7 @@ impl World {
             at,
             body,
         };
-        self.beats.lock().unwrap().insert(worker, beat);
+        self.stores.heartbeats.lock().unwrap().insert(worker, beat);
     }
 
     fn run(&self, worker: &str) {
@@ -123,6 +146,7 @@ impl GpuCapacity for Port {
         Ok(self.0.jobs.lock().unwrap().clone())
     }
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
+        self.0.call("start")?;
         let since = self.0.now();
         let mut starts = self.0.starts.lock().unwrap();
         let mut ids = Vec::new();
@@ -140,45 +164,8 @@ impl GpuCapacity for Port {
         Ok(ids)
     }
     async fn end(&self, id: &str, _: &str) -> Result<(), PortError> {
+        self.0.call("end")?;
         self.0.ended.lock().unwrap().push(id.to_owned());
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Records for Port {
-    async fn read(&self, _: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        panic!("the scaler reads no record")
-    }
-    async fn write(&self, _: &StoredRecord, _: Precondition) -> Result<WriteOutcome, PortError> {
-        panic!("the scaler writes no record")
-    }
-    async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
-        panic!("the scaler lists no record")
-    }
-    async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        panic!("the scaler asks for no result")
-    }
-    async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
-        panic!("the scaler keeps no result")
-    }
-    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
-        panic!("the scaler has no heartbeat")
-    }
-    async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        let beats = self.0.beats.lock().unwrap();
-        Ok(beats.values().filter(|b| b.at >= since).cloned().collect())
-    }
-}
-
-#[async_trait]
-impl StateStore for Port {
-    async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
-        Ok(self.0.documents.lock().unwrap().get(name).cloned())
-    }
-    async fn write(&self, name: &str, body: &str, _: Duration) -> Result<(), PortError> {
-        let mut documents = self.0.documents.lock().unwrap();
-        documents.insert(name.to_owned(), body.to_owned());
         Ok(())
     }
 }
@@ -187,6 +174,9 @@ impl StateStore for Port {
 impl Queue for At {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
         assert!(!self.1, "the scaler sends nothing to the lane");
+        if self.0.call("send").is_err() {
+            return Ok(messages.iter().map(|_| self.0.call("send")).collect());
+        }
         let answers = messages.iter().map(|_| Ok(())).collect();
         self.0.intake.lock().unwrap().extend(messages);
         Ok(answers)
@@ -211,10 +201,12 @@ impl Queue for At {
         panic!("nothing is extended")
     }
     async fn release(&self, _: &Receipt, _: Duration) -> Result<LeaseOutcome, PortError> {
+        self.0.call("release")?;
         Ok(LeaseOutcome::Held)
     }
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        Ok(receipts.iter().map(|_| Ok(AckOutcome::Gone)).collect())
+        let answer = |_: &Receipt| self.0.call("ack").map(|()| AckOutcome::Gone);
+        Ok(receipts.iter().map(answer).collect())
     }
     async fn depth(&self) -> Result<Depth, PortError> {
         Ok(Depth {
@@ -226,12 +218,13 @@ impl Queue for At {
 
 fn scaler(world: &Arc<World>, workers_max: u32) -> Scaler {
     let port = || Arc::new(Port(Arc::clone(world)));
+    let stores = || Arc::new(Stores(Arc::clone(&world.stores)));
     Scaler {
         segmentation: Arc::new(At(Arc::clone(world), true)),
         intake: Arc::new(At(Arc::clone(world), false)),
         capacity: port(),
-        records: port(),
-        state: port(),
+        records: stores(),
+        state: stores(),
         clock: port(),
         policy: ScalerPolicy {
             scaling: ScalingPolicy {
@@ -317,7 +310,8 @@ async fn workers_that_die_at_start_are_held_back_and_the_lane_says_so_until_one_
     world.die(78);
     let tick = tick_at(&scaler, &world, T0 + SECOND * 6).await;
     assert_eq!((tick.started, tick.back_off.map(|b| b.failures)), (0, Some(1)));
-    let state = |world: &World| parse_lane_state(&world.documents.lock().unwrap()[LANE_STATE]).unwrap();
+    let state =
+        |world: &World| parse_lane_state(&world.stores.documents.lock().unwrap()[LANE_STATE]).unwrap();
     assert!(state(&world).back_off.is_some());
     assert_eq!(tick.taken_back, 5, "photos are returned to be segmented inline");
     world.put(5);

@@ -1,7 +1,5 @@
 //! One invocation of a function: what is settled, what is returned and when, and that no task outlives its end.
 
-#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
-
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,10 +1,7 @@
 //! A writer that loses the race for a record compares what the winner wrote with its own request.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
-
-use async_trait::async_trait;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use crate::support::{self, World};
+use std::sync::Arc;
 use walkaround_domain::identity::Difference;
 use walkaround_domain::{
     Event, Inspection, InspectionId, InspectionRequest, Lane, PhotoRef, Timestamp, Verdict,
@@ -12,58 +9,12 @@ use walkaround_domain::{
 use walkaround_pipeline::store::{
     Advanced, BytesConflict, InspectionStore, InspectionStoreError, VersionedInspection,
 };
-use walkaround_ports::{
-    Heartbeat, Page, PortError, Precondition, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
-};
-
-/// Records in memory; nothing else is asked for.
-#[derive(Default)]
-struct Memory(Mutex<BTreeMap<InspectionId, StoredRecord>>);
-
-#[async_trait]
-impl Records for Memory {
-    async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        Ok(self.0.lock().unwrap().get(id).cloned())
-    }
-    async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
-        let mut all = self.0.lock().unwrap();
-        let there = all.get(&next.id).cloned();
-        let version = there.as_ref().map_or(0, |r| r.version);
-        let wanted = match expect {
-            Precondition::Absent => 0,
-            Precondition::Version(version) => version,
-        };
-        if version != wanted {
-            return Ok(WriteOutcome::Conflict(there));
-        }
-        let stored = StoredRecord {
-            version: version + 1,
-            ..next.clone()
-        };
-        all.insert(next.id.clone(), stored);
-        Ok(WriteOutcome::Committed(version + 1))
-    }
-    async fn list(&self, _: &RecordQuery, _: Option<&str>, _: usize) -> Result<Page, PortError> {
-        panic!("not used here")
-    }
-    async fn result_of(&self, _: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        panic!("not used here")
-    }
-    async fn keep_result(&self, _: &ResultKey, _: &InspectionId, _: Timestamp) -> Result<(), PortError> {
-        panic!("not used here")
-    }
-    async fn put_heartbeat(&self, _: &Heartbeat) -> Result<(), PortError> {
-        panic!("not used here")
-    }
-    async fn heartbeats(&self, _: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        panic!("not used here")
-    }
-}
+use walkaround_ports::PortErrorKind;
 
 const NOW: Timestamp = Timestamp(1_795_305_600_000);
 
 fn store() -> InspectionStore {
-    InspectionStore::new(Arc::new(Memory::default()))
+    support::store(&Arc::default())
 }
 
 /// A fresh inspection under one id.
@@ -265,4 +216,34 @@ async fn a_comparison_of_bytes_is_stored_and_only_a_later_request_changes_it() {
         later.inspection.photo_history.other_bytes, None,
         "it has these bytes again"
     );
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_corrupt() {
+    let world = Arc::default();
+    let store = support::store(&world);
+    let entry = store
+        .advance(fresh("a.jpg", None, 1), &DONE, NOW)
+        .await
+        .unwrap()
+        .entry;
+    let id = entry.inspection.request.id;
+    world.records.lock().unwrap().get_mut(&id).unwrap().body = "{".to_owned();
+    let error = store.read(&id).await.unwrap_err();
+    assert_eq!(error.kind, PortErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_record_that_is_deleted_meanwhile_is_written_again() {
+    let world: Arc<World> = Arc::default();
+    let store = support::store(&world);
+    let entry = store
+        .advance(fresh("a.jpg", None, 1), &to_gpu(), NOW)
+        .await
+        .unwrap()
+        .entry;
+    world.records.lock().unwrap().clear();
+    let again = store.advance(entry, &DONE, NOW).await.unwrap();
+    assert!(again.changed);
+    assert_eq!(again.entry.version, 1);
 }

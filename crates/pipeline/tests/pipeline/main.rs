@@ -1,0 +1,20 @@
+//! Tests of the use cases on ports in memory.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
+mod accounting;
+mod batcher;
+mod consumer;
+mod heartbeat;
+mod identity;
+mod inspection;
+mod invocation;
+mod lane_monitor;
+mod processor;
+mod reopen;
+mod scaler;
+mod settle;
+mod shutdown;
+mod store;
+mod support;
+mod triage;
