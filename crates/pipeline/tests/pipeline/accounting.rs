@@ -326,6 +326,10 @@ impl Handler for FetchOnly {
 
 /// One invocation of a minute, with one message.
 async fn invoke(bench: &Bench, n: u32, at_once: usize) -> Vec<String> {
+    invoke_with(bench, delivery("one", n, &bench.clock), at_once).await
+}
+
+async fn invoke_with(bench: &Bench, one: Delivery, at_once: usize) -> Vec<String> {
     let end = InvocationDeadline::never();
     let invocation = Invocation {
         queue: queue(&bench.world),
@@ -340,7 +344,7 @@ async fn invoke(bench: &Bench, n: u32, at_once: usize) -> Vec<String> {
             ..InvocationSettings::default()
         },
     };
-    let deliveries = vec![delivery("one", n, &bench.clock)];
+    let deliveries = vec![one];
     let running = tokio::spawn(async move { invocation.run(deliveries, Duration::from_secs(60)).await });
     for _ in 0..60 {
         run_tasks().await;
@@ -378,18 +382,24 @@ async fn a_photo_that_outlasts_its_invocation_is_accounted_for_and_ends_on_its_r
 }
 
 #[tokio::test]
-async fn a_photo_that_cannot_be_compared_any_more_has_as_many_deliveries_as_others_have_attempts() {
+async fn a_photo_that_cannot_be_compared_waits_for_as_long_as_others_have_attempts() {
     let bench = Bench::new(&[GREY]);
     assert_eq!(bench.deliver(1).await, Disposition::Ack);
     let before = bench.inspection();
     // It is asked for again, while its host is in trouble.
     bench.clock.advance(Duration::from_secs(60));
     bench.world.photo("one", &[Fetch::Fails]);
-    for n in 1..ATTEMPTS {
-        assert_eq!(invoke(&bench, n, 4).await, ["one"], "it goes back");
+    let again = delivery("one", 1, &bench.clock);
+    for n in 1..20 {
+        let one = Delivery {
+            receive_count: n,
+            ..again.clone()
+        };
+        assert_eq!(invoke_with(&bench, one, 4).await, ["one"], "it goes back");
     }
+    bench.clock.advance(Duration::from_secs(6 * 3600));
     assert_eq!(
-        invoke(&bench, ATTEMPTS, 4).await,
+        invoke_with(&bench, again, 4).await,
         Vec::<String>::new(),
         "what was found stands"
     );
