@@ -47,11 +47,16 @@ impl<'a> PhotoRequest<'a> {
         }
     }
 
-    /// Makes an inspection of its own of it, after it met a contradiction under its id.
+    /// Makes an inspection of its own of it, after it met a contradiction under its id. One whose bytes lost a race after
+    /// they were given away for the look keeps its id and is read once more: by now the photo may have the bytes that won.
     ///
     /// # Errors
-    /// The difference, where the caller gave the id.
+    /// The difference, where the caller gave the id, or after [`PARTS_MAX`] of these.
     pub fn part_ways(&mut self, difference: Difference) -> Result<(), Difference> {
+        if difference == Difference::Bytes && self.bytes.is_none() && self.steps < PARTS_MAX {
+            self.steps += 1;
+            return Ok(());
+        }
         let part = match (&difference, &self.file) {
             (Difference::Purpose { .. }, _) => Part::Purpose(Purpose::of(&self.request)),
             (Difference::Bytes, Some(file)) => Part::Bytes(&file.sha256),
@@ -67,14 +72,6 @@ impl<'a> PhotoRequest<'a> {
         self.steps += 1;
         self.request.id = own;
         Ok(())
-    }
-
-    /// Whether the photo is to be read once more: its bytes lost a race and were given away for the look, and by now it
-    /// may have the bytes that won.
-    pub fn reads_again(&mut self) -> bool {
-        let again = self.bytes.is_none() && self.steps < PARTS_MAX;
-        self.steps += usize::from(again);
-        again
     }
 }
 
