@@ -96,7 +96,7 @@ async fn second(first: Entry, second: Entry, event: &Event) -> Result<Entry, Led
     Ok(ledger.apply(second, (event, NOW), &|_| {}).await?.0)
 }
 
-fn check_other_bytes<T: std::fmt::Debug>(lost: Result<T, LedgerError>) {
+fn check_other_bytes<T: std::fmt::Debug>(lost: &Result<T, LedgerError>) {
     assert!(
         matches!(lost, Err(LedgerError::Differs(Difference::Bytes))),
         "{lost:?}"
@@ -135,7 +135,7 @@ async fn other_bytes_are_found_when_the_write_loses() {
     for event in [to_gpu(), DONE] {
         let lost = second(fresh("a.jpg", None, 1), fresh("a.jpg", None, 2), &event).await;
         let lost = lost.map(|entry| entry.inspection.photo_history);
-        check_other_bytes(lost);
+        check_other_bytes(&lost);
     }
 }
 
@@ -160,7 +160,7 @@ async fn bytes_give_way_to_later_ones_until_something_is_final() {
     late.inspection.photo_history.photo_sha256 = Some([2; 32]);
     late.fetched = Some([1; 32]);
     let lost = ledger.apply(late, (&DONE, NOW), &|_| {}).await;
-    check_other_bytes(lost);
+    check_other_bytes(&lost);
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_look_that_began_before_other_bytes_were_noted_does_not_replace_them()
         .await
         .unwrap();
     let lost = ledger.apply(slow, (&DONE, NOW), &|_| {}).await;
-    check_other_bytes(lost);
+    check_other_bytes(&lost);
 }
 
 #[tokio::test]
