@@ -35,3 +35,22 @@ macro_rules! stack {
         $crate::stack::TestStack::new(env!("CARGO_BIN_EXE_walkaround-under-test"), $bundle, $settings)
     };
 }
+
+/// A pipeline of the trivial bundle that sends suspect photos to the GPU lane; only inside an integration test, where
+/// cargo names the programs.
+#[macro_export]
+macro_rules! deployed {
+    ($log_filter:literal) => {
+        $crate::cloud::Deployed {
+            triage: env!("CARGO_BIN_EXE_triage-under-test"),
+            scaler: env!("CARGO_BIN_EXE_scaler-under-test"),
+            bundle: "trivial",
+            parameters: &[
+                ("WorkersMax", "2"),
+                ("ColdStartS", "1"),
+                ("InlineDrainS", "0"),
+                ("LogFilter", $log_filter),
+            ],
+        }
+    };
+}

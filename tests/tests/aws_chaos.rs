@@ -6,7 +6,7 @@ use std::time::Duration;
 use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
 use walkaround_messages::derived_id;
 use walkaround_ports::OutMessage;
-use walkaround_tests::cloud::{Deployed, TestCloud};
+use walkaround_tests::cloud::TestCloud;
 use walkaround_tests::requests::{as_json, clean, damaged, is_done};
 use walkaround_tests::running::{tail, until};
 use walkaround_tests::throttle::Throttle;
@@ -50,17 +50,7 @@ fn messages(requests: &[InspectionRequest], jitter: &mut fastrand::Rng) -> Vec<O
 }
 
 fn deploy() -> TestCloud {
-    let of = Deployed {
-        triage: env!("CARGO_BIN_EXE_triage-under-test"),
-        scaler: env!("CARGO_BIN_EXE_scaler-under-test"),
-        bundle: "trivial",
-        parameters: &[
-            ("WorkersMax", "2"),
-            ("ColdStartS", "1"),
-            ("InlineDrainS", "0"),
-            ("LogFilter", "warn"),
-        ],
-    };
+    let of = walkaround_tests::deployed!("warn");
     TestCloud::deploy_behind(
         |runtime, endpoint| Throttle::start(runtime, endpoint, THROTTLED, SEED),
         &of,

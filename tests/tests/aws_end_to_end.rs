@@ -6,7 +6,7 @@ use std::time::Duration;
 use walkaround_domain::{BundleId, Inspection, InspectionRequest, Lane, Phase, PhotoRef};
 use walkaround_messages::{SUBMITTED_PREFIX, derived_id, request_protobuf};
 use walkaround_ports::OutMessage;
-use walkaround_tests::cloud::{Deployed, TestCloud};
+use walkaround_tests::cloud::TestCloud;
 use walkaround_tests::requests::{as_json, clean, damaged, is_done};
 use walkaround_tests::running::{tail, until};
 
@@ -17,17 +17,7 @@ const SIGNATURE: &str = "5ignaturethatnobodymaysee";
 const SECRET: &str = "53cretthatnobodymaysee";
 
 fn deploy() -> TestCloud {
-    TestCloud::deploy(&Deployed {
-        triage: env!("CARGO_BIN_EXE_triage-under-test"),
-        scaler: env!("CARGO_BIN_EXE_scaler-under-test"),
-        bundle: "trivial",
-        parameters: &[
-            ("WorkersMax", "2"),
-            ("ColdStartS", "1"),
-            ("InlineDrainS", "0"),
-            ("LogFilter", "debug"),
-        ],
-    })
+    TestCloud::deploy(&walkaround_tests::deployed!("debug"))
 }
 
 fn request(cloud: &TestCloud, key: &str) -> InspectionRequest {

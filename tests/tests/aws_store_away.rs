@@ -2,9 +2,9 @@
 //! and finish each once the bucket is there again.
 
 use std::time::Duration;
-use walkaround_domain::{InspectionRequest, PhotoRef};
+use walkaround_domain::{Inspection, InspectionRequest, PhotoRef};
 use walkaround_messages::derived_id;
-use walkaround_tests::cloud::{Deployed, TestCloud};
+use walkaround_tests::cloud::TestCloud;
 use walkaround_tests::requests::{as_json, clean, damaged, is_done};
 use walkaround_tests::running::{tail, until};
 use walkaround_tests::throttle::Throttle;
@@ -17,28 +17,22 @@ const PHOTOS: usize = 5;
 const REFUSALS: u64 = 100;
 
 fn deploy() -> TestCloud {
-    let of = Deployed {
-        triage: env!("CARGO_BIN_EXE_triage-under-test"),
-        scaler: env!("CARGO_BIN_EXE_scaler-under-test"),
-        bundle: "trivial",
-        parameters: &[
-            ("WorkersMax", "2"),
-            ("ColdStartS", "1"),
-            ("InlineDrainS", "0"),
-            ("LogFilter", "warn"),
-        ],
-    };
+    let of = walkaround_tests::deployed!("warn");
     TestCloud::deploy_behind(
         |runtime, endpoint| Throttle::start(runtime, endpoint, 0.0, 0),
         &of,
     )
 }
 
+fn key(n: usize) -> String {
+    format!("away/{n}.jpg")
+}
+
 fn requests(cloud: &TestCloud) -> Vec<InspectionRequest> {
     let one = |n: usize| {
         let photo = PhotoRef::S3 {
             bucket: cloud.output("PhotosBucket").into(),
-            key: format!("away/{n}.jpg"),
+            key: key(n),
             version: None,
         };
         InspectionRequest::of(derived_id(&photo), photo)
@@ -52,7 +46,7 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
     let (bright, dark) = (damaged(), clean());
     for n in 0..2 * PHOTOS {
         let picture = if n < PHOTOS { &bright } else { &dark };
-        cloud.put_photo(&format!("away/{n}.jpg"), picture);
+        cloud.put_photo(&key(n), picture);
     }
     cloud.leave_lane_state();
     let proxy = cloud.proxy().expect("it was deployed behind one");
@@ -85,10 +79,16 @@ fn results_that_s3_refuses_for_long_use_up_no_attempt_and_every_photo_ends_done(
         cloud.finished(),
         tail(&cloud.logs(), 60)
     );
-    for (id, inspection) in cloud.inspections() {
-        let done = ["clean", "damaged"].iter().any(|v| is_done(&inspection.phase, v));
-        assert!(done, "{id}: {:?}", inspection.phase);
-        assert_eq!(inspection.attempts, 1, "{id}");
+    let inspections = cloud.inspections();
+    for n in 0..2 * PHOTOS {
+        let of_photo = |i: &&Inspection| i.request.photo.to_string().ends_with(&key(n));
+        let inspection = inspections
+            .values()
+            .find(of_photo)
+            .expect("a record of each photo");
+        let verdict = if n < PHOTOS { "damaged" } else { "clean" };
+        assert!(is_done(&inspection.phase, verdict), "{n}: {:?}", inspection.phase);
+        assert_eq!(inspection.attempts, 1, "{n}");
     }
     for queue in ["IntakeDeadQueueUrl", "SegmentationDeadQueueUrl"] {
         assert_eq!(cloud.messages(queue), 0, "{queue}");

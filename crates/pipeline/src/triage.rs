@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 use tracing::{debug, error, info};
-use walkaround_domain::identity::Difference;
 use walkaround_domain::routing::{InlineCost, Routed, RoutingPolicy, route, route_given_back};
 use walkaround_domain::{Event, Lane, Phase};
 use walkaround_messages::{Intake, parse_intake, request_json};
@@ -147,7 +146,6 @@ impl Triage {
         self.processor.identify(&mut at.photo).await?;
         loop {
             match self.one(at, stop).await {
-                Err(ProcessingError::IdConflict(Difference::Bytes)) if at.photo.reads_again() => {}
                 Err(ProcessingError::IdConflict(difference)) => {
                     at.photo
                         .part_ways(difference)

@@ -291,7 +291,7 @@ impl Facts {
     }
 
     /// A queue lets go of a message for good: J3.
-    pub(crate) fn let_go(&mut self, place: Place, message: &OutMessage, why: &str) -> Checked {
+    pub(crate) fn let_go(&self, place: Place, message: &OutMessage, why: &str) -> Checked {
         if place == Place::Dead || self.parked.contains_key(&message.body) {
             return Ok(());
         }

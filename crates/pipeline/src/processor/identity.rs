@@ -46,11 +46,17 @@ impl<'a> PhotoRequest<'a> {
         }
     }
 
-    /// Gives the request an inspection of its own, after it contradicted the one under its id.
+    /// Gives the request an inspection of its own, after it contradicted the one under its id. A photo whose bytes lost
+    /// a race after decoding had consumed them keeps its id and is fetched once more: by now it may have the bytes that
+    /// won.
     ///
     /// # Errors
-    /// The difference, where the caller gave the id.
+    /// The difference, where the caller gave the id, or after [`PARTS_MAX`] of these.
     pub fn part_ways(&mut self, difference: Difference) -> Result<(), Difference> {
+        if difference == Difference::Bytes && self.bytes.is_none() && self.steps < PARTS_MAX {
+            self.steps += 1;
+            return Ok(());
+        }
         let part = match (&difference, &self.file) {
             (Difference::Purpose { .. }, _) => Part::Purpose(Purpose::of(&self.request)),
             (Difference::Bytes, Some(file)) => Part::Bytes(&file.sha256),
@@ -69,14 +75,6 @@ impl<'a> PhotoRequest<'a> {
         self.steps += 1;
         self.request.id = own;
         Ok(())
-    }
-
-    /// Whether the photo should be fetched again: its bytes lost a race and were consumed by decoding, and by now it may
-    /// have the bytes that won.
-    pub fn reads_again(&mut self) -> bool {
-        let again = self.bytes.is_none() && self.steps < PARTS_MAX;
-        self.steps += usize::from(again);
-        again
     }
 }
 
