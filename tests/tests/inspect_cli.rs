@@ -199,9 +199,9 @@ fn documents_hold_what_they_promise() {
         let stages = [
             "decode",
             "findings",
-            "screening",
             "overlay",
             "quality",
+            "screening",
             "segment",
             "total",
         ];

@@ -208,7 +208,7 @@ fn the_fewest_workers_stay_up_without_work_and_the_others_go() {
     let (stack, _proxy) = stack(&[("WORKERS_MIN", "1"), ("WORKERS_MAX", "2"), ("IDLE_EXIT_S", "0.5")]);
     let mut up = stack.start(&["up"], "up");
     wait_for(&up, " up ");
-    let stays = || stack.logs().matches("idle, and stays").count();
+    let stays = || stack.logs().matches("idle, but kept").count();
     assert!(until(BOUND, || stays() >= 1), "{}", tail(&stack.logs(), 40));
     let kept = stack.workers();
     assert_eq!(kept.len(), 1, "{}", tail(&stack.logs(), 40));

@@ -164,7 +164,8 @@ impl PipelineBuilder {
     ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
-        let source = Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(fetch_setting)?;
+        let source =
+            Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(|error| fetch_setting(&error))?;
         // The one place where chance enters: the jitter of retries.
         let seed = self.clock.now().0 ^ u64::from(std::process::id()).rotate_left(32);
         Ok(RequestProcessor {
@@ -282,7 +283,7 @@ impl PipelineBuilder {
 }
 
 /// By the variable that somebody has set.
-fn fetch_setting(error: FetchSettingsError) -> Failure {
+fn fetch_setting(error: &FetchSettingsError) -> Failure {
     let variable = match error.field {
         "file_roots" => "WALKAROUND_PHOTO_ROOTS",
         "buckets" => "WALKAROUND_PHOTO_BUCKETS",

@@ -1,6 +1,7 @@
 //! Cases of the operator's side of a stack.
 
 use crate::suite::{Broken, Capabilities, Case, Keep, Outcome, Report, cases, ensure, run};
+use crate::time::TimeDriver;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct OperationsUnderTest {
     pub intake_dead: Arc<dyn Queue>,
     /// Its records.
     pub records: Arc<dyn Records>,
+    /// Its time.
+    pub time: Arc<dyn TimeDriver>,
     /// The day (UTC) on its clock, `2026-11-22`.
     pub today: String,
     /// Whatever has to stay.
@@ -36,8 +39,6 @@ const CASES: &[Case<OperationsUnderTest>] = cases![
     a_blob_has_an_address,
 ];
 
-/// Longest wait of a receive.
-const WAIT: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(30);
 
 /// Runs every case of operations.
@@ -83,7 +84,7 @@ async fn parked(t: &OperationsUnderTest) -> Result<Vec<ParkedMessage>, Broken> {
 async fn received(t: &OperationsUnderTest) -> Result<BTreeMap<String, BTreeMap<String, String>>, Broken> {
     let mut all = BTreeMap::new();
     loop {
-        let some = t.intake.receive(10, LEASE, WAIT).await?;
+        let some = t.intake.receive(10, LEASE, t.time.patience()).await?;
         if some.is_empty() {
             return Ok(all);
         }

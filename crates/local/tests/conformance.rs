@@ -61,6 +61,7 @@ async fn operations() {
             intake_dead: local.queue(INTAKE_DEAD).unwrap(),
             records: local.records(),
             today: walkaround_messages::utc_day(clock.now()),
+            time: Arc::new(ManualTime(clock)),
             keep: Box::new(folder),
         }
     };

@@ -10,7 +10,9 @@ mod cases;
 mod metrics;
 
 use bench::{Bench, Cloud};
-use walkaround_conformance::{Capabilities, OperationsUnderTest, operations_suite};
+use std::sync::Arc;
+use std::time::Duration;
+use walkaround_conformance::{Capabilities, OperationsUnderTest, RealTime, operations_suite};
 use walkaround_server::bind;
 
 #[tokio::test]
@@ -41,6 +43,10 @@ async fn operations_on_aws() {
             intake_dead: bench.intake_dead.clone(),
             records: bench.site.records.clone(),
             today: bench.today(),
+            time: Arc::new(RealTime {
+                unit: Duration::from_secs(1),
+                patience: Duration::from_secs(1),
+            }),
             keep: Box::new(()),
         }
     };

@@ -145,19 +145,20 @@ impl DynamoRecords {
         })
     }
 
-    /// At most `max` places after a place, each that of one record, and where the next page starts.
+    /// At most `max` places after a place, each that of one record, and where the next page starts. One key more is
+    /// looked for, so that a full page that was the last says so.
     async fn keys(
         &self,
         place: &Place,
         start: Cursor,
         max: usize,
     ) -> Result<(Vec<Cursor>, Cursor), PortError> {
-        let (mut found, mut at) = (Vec::new(), start);
+        let (mut found, mut at) = (Vec::new(), start.clone());
         for _ in 0..QUERIES_MAX {
-            if found.len() == max || at.partition == place.partitions.len() {
+            if found.len() > max || at.partition == place.partitions.len() {
                 break;
             }
-            let limit = i32::try_from(max - found.len()).unwrap_or(i32::MAX);
+            let limit = i32::try_from(max + 1 - found.len()).unwrap_or(i32::MAX);
             let (sorts, last) = self.query_keys(place, &at, limit).await?;
             found.extend(sorts.into_iter().map(|sort| Cursor {
                 partition: at.partition,
@@ -173,6 +174,10 @@ impl DynamoRecords {
                     sort: None,
                 },
             };
+        }
+        if found.len() > max {
+            found.truncate(max);
+            at = found.last().cloned().unwrap_or(start);
         }
         Ok((found, at))
     }
