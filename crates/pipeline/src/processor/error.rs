@@ -188,7 +188,7 @@ impl RequestProcessor {
     ) -> Result<Disposition, ProcessingError> {
         let deliveries = delivery.receive_count;
         let id = &request.id;
-        if self.settler.clock.now().since(delivery.sent_at) > COMPARE_AGE_MAX {
+        if self.settler.clock.now().since(delivery.sent_at) >= COMPARE_AGE_MAX {
             warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with what was found before");
             return self.fail(request, delivery, PhotoFailure { code, detail }).await;
         }
