@@ -110,7 +110,8 @@ def machines(templates: Templates) -> Iterator[str]:
 
 def metrics(templates: Templates) -> Iterator[str]:
     """The dashboard and the alarms name metrics that the programs tell."""
-    told = set(re.findall(r'(?:counter|gauge|histogram)!\("(\w+)"', (ROOT / "crates/bootstrap/src/aws/metrics.rs").read_text()))
+    source = (ROOT / "crates/bootstrap/src/aws/metrics.rs").read_text()
+    told = set(re.findall(r'(?:counter|gauge|histogram)!\("(\w+)"', source))
     for name, dashboard in resources(templates, "AWS::CloudWatch::Dashboard"):
         body = json.loads(text(dashboard["DashboardBody"]))
         for widget in body["widgets"]:

@@ -141,7 +141,7 @@ USES: dict[str, list[Use]] = {
     "WorkerRole": [
         *function("")[-2:],
         *LOOKING,
-        item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.beat(")),
+        item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.put_heartbeat(")),
         item("dynamodb:Query", "W", "query", ("crates/pipeline/src/idle.rs", ".heartbeats(")),
         use(
             "sqs:ReceiveMessage",

@@ -248,7 +248,7 @@ def one_role_each(templates: Templates) -> Iterator[str]:
 
 
 def variables(templates: Templates) -> Iterator[str]:
-    source = "".join((ROOT / "crates/settings/src" / name).read_text() for name in ("list.rs", "aws.rs"))
+    source = "".join((ROOT / "crates/settings/src" / name).read_text() for name in ("list.rs", "aws/names.rs"))
     known = set(re.findall(r'"(WALKAROUND_[A-Z0-9_]+)"', source))
     set_somewhere: set[str] = set()
     for name, environment in environments(templates):

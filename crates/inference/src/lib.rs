@@ -9,8 +9,8 @@
 //! use walkaround_inference::Manifest;
 //!
 //! // One line that says what is missing, where.
-//! let refused = Manifest::parse("name = \"mine\"").expect_err("it has no version");
-//! assert!(refused.contains("version"), "{refused}");
+//! let refused = Manifest::parse("name = \"mine\"").expect_err("it says no format");
+//! assert!(refused.contains("format"), "{refused}");
 //! ```
 
 pub mod bundle;
