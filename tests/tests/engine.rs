@@ -54,7 +54,7 @@ fn answers(engine: &mut OnnxEngine, photos: &[RgbImage]) -> Vec<Answer> {
         .collect();
     let maps = engine.segment(&pairs).unwrap();
     assert_eq!((looks.len(), maps.len()), (photos.len(), photos.len()));
-    looks.into_iter().zip(maps).collect()
+    looks.into_iter().zip(maps.into_iter().map(|of| of.maps)).collect()
 }
 
 fn assert_same(one: &Answer, batch: &Answer, what: &str) {

@@ -12,7 +12,8 @@ use crate::runtime::Runtime;
 use image::RgbImage;
 use std::sync::Arc;
 use walkaround_domain::UnitRect;
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
 /// See the module.
@@ -85,7 +86,7 @@ impl Engine for LazyEngine {
         self.engine.first_look(photos)
     }
 
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.complete()?;
         self.engine.segment(photos)
     }

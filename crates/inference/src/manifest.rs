@@ -4,7 +4,10 @@
 //! then [`Manifest::parse`] checks every value and resolves names, so that nothing later has to.
 
 mod check;
+mod instances;
 mod raw;
+
+pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 
 use walkaround_domain::Size;
 use walkaround_vision::mask::ClassSpec;
@@ -58,8 +61,10 @@ pub struct NetworkSpec {
     pub input_tensor: String,
     /// How a photo becomes that tensor.
     pub input: InputSpec,
-    /// Name of the output tensor.
-    pub output_tensor: String,
+    /// Other inputs, which get the same whole numbers for every photo: tensor and its values.
+    pub constants: Vec<(String, Vec<i64>)>,
+    /// Names of the output tensors that are read; the only one for all forms but instances.
+    pub output_tensors: Vec<String>,
     /// What is applied to the raw output.
     pub activation: Activation,
     /// What the output means.
@@ -74,7 +79,7 @@ impl NetworkSpec {
         match self.head {
             Head::Locator { .. } => Role::Locator,
             Head::Gate { .. } => Role::Gate,
-            Head::Segmenter { .. } => Role::Segmenter,
+            Head::Segmenter { .. } | Head::Instances(_) => Role::Segmenter,
         }
     }
 
@@ -171,6 +176,8 @@ pub enum Head {
         /// Order of the axes.
         layout: MapLayout,
     },
+    /// Objects one by one.
+    Instances(InstanceForm),
 }
 
 /// How a region is cut into tiles of the input size.

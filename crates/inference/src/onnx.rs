@@ -3,6 +3,7 @@
 use crate::bundle::VerifiedBundle;
 use crate::engine::{Engine, FirstLook, Vehicle};
 use crate::error::EngineError;
+use crate::instances::instances;
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
 use crate::network::{Input, Network, View};
@@ -12,7 +13,8 @@ use crate::tiling::tiles;
 use image::RgbImage;
 use ort::value::{Outlet, ValueType};
 use walkaround_domain::{Size, UnitRect};
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::Layout;
 
@@ -202,7 +204,7 @@ impl OnnxEngine {
                 })
                 .collect();
             network.run(&mut self.inputs[network.input], &views, &mut |v, raw| {
-                let p = gate(raw, activation, &positive)?;
+                let p = gate(&raw[0], activation, &positive)?;
                 let look = &mut looks[present[v]];
                 look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
                 // Any gate may raise suspicion; all must agree that a photo is clean.
@@ -214,20 +216,9 @@ impl OnnxEngine {
     }
 
     /// Segmenters.
-    fn run_segmenters(
-        &mut self,
-        photos: &[(&RgbImage, UnitRect)],
-    ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
-        let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
+    fn run_segmenters(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
+        let mut out: Vec<Segmentation> = vec![Segmentation::default(); photos.len()];
         for network in &mut self.segmenters {
-            let Head::Segmenter { channels, layout } = network.spec.head.clone() else {
-                continue;
-            };
-            let form = MapForm {
-                activation: network.spec.activation,
-                layout,
-                channels: &channels,
-            };
             let mut all = Vec::new();
             let mut owner = Vec::new();
             for (i, (photo, vehicle)) in photos.iter().enumerate() {
@@ -235,8 +226,22 @@ impl OnnxEngine {
                 owner.extend(std::iter::repeat_n(i, own.len()));
                 all.extend(own);
             }
+            let (head, activation) = (network.spec.head.clone(), network.spec.activation);
+            let size = network.spec.input.size;
             network.run(&mut self.inputs[network.input], &all, &mut |v, raw| {
-                out[owner[v]].extend(maps(raw, &form)?);
+                let photo = &mut out[owner[v]];
+                match &head {
+                    Head::Segmenter { channels, layout } => {
+                        let form = MapForm {
+                            activation,
+                            layout: *layout,
+                            channels,
+                        };
+                        photo.maps.extend(maps(&raw[0], &form)?);
+                    }
+                    Head::Instances(form) => photo.instances.extend(instances(raw, form, size)?),
+                    Head::Gate { .. } | Head::Locator { .. } => {}
+                }
                 Ok(())
             })?;
         }
@@ -260,7 +265,7 @@ impl OnnxEngine {
             })
             .collect();
         network.run(&mut self.inputs[network.input], &views, &mut |i, raw| {
-            found[i] = vehicle(raw, form, activation, (threshold, input))?;
+            found[i] = vehicle(&raw[0], form, activation, (threshold, input))?;
             Ok(())
         })?;
         Ok(found)
@@ -325,7 +330,7 @@ impl Engine for OnnxEngine {
         self.run_gates(photos)
     }
 
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.forget();
         self.run_segmenters(photos)
     }
@@ -334,14 +339,14 @@ impl Engine for OnnxEngine {
         &mut self,
         photo: &RgbImage,
         goes_on: &mut dyn FnMut(&FirstLook) -> bool,
-    ) -> Result<(FirstLook, Vec<ProbabilityMap>), EngineError> {
+    ) -> Result<(FirstLook, Segmentation), EngineError> {
         // The photo is borrowed from here to the end: what is prepared of it stays true.
         self.forget();
         let first = self.run_gates(&[photo])?.remove(0);
         let maps = if goes_on(&first) {
             self.run_segmenters(&[(photo, first.vehicle.region())])?.remove(0)
         } else {
-            Vec::new()
+            Segmentation::default()
         };
         Ok((first, maps))
     }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use walkaround_domain::{Finding, Reason, ReasonCode, Size, UnitRect, Verdict};
 use walkaround_inference::{Engine, EngineError, FirstLook, Vehicle};
 use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
-use walkaround_vision::findings::findings;
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::{Segmentation, findings};
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::overlay::{self, OverlayStyle};
 use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 
@@ -169,11 +169,11 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
 
 /// The verdict on a prepared photo, from what the networks said about it.
 ///
-/// `first_look` is none when the photo's quality stopped it; `maps` is empty when a gate did.
+/// `first_look` is none when the photo's quality stopped it; `segmentation` is empty when a gate did.
 pub fn conclude(
     photo: Prepared,
     first_look: Option<FirstLook>,
-    maps: &[ProbabilityMap],
+    segmentation: &Segmentation,
     (classes, all_classes): (&[ClassSpec], bool),
 ) -> Looked {
     let mut reasons = photo.reasons.clone();
@@ -181,7 +181,7 @@ pub fn conclude(
         reasons.push(Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo"));
     }
     let found = if reasons.is_empty() {
-        findings(maps, classes, photo.original, all_classes)
+        findings(segmentation, classes, photo.original, all_classes)
     } else {
         Vec::new()
     };
@@ -210,7 +210,7 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
         Ok(photo) => photo,
         Err(reason) => return Ok(Looked::refused(reason)),
     };
-    let (mut first, mut maps) = (None, Vec::new());
+    let (mut first, mut segmentation) = (None, Segmentation::default());
     let begin = (with.ticks)();
     let (mut looked_at, mut segmented, mut passed) = (begin, begin, false);
     if photo.reasons.is_empty() {
@@ -221,9 +221,9 @@ pub fn inspect(bytes: &[u8], engine: &mut dyn Engine, with: &Preparation<'_>) ->
             passed
         })?;
         segmented = if passed { (with.ticks)() } else { looked_at };
-        (first, maps) = (Some(look), found);
+        (first, segmentation) = (Some(look), found);
     }
-    let mut looked = conclude(photo, first, &maps, (engine.classes(), with.settings.all_classes));
+    let mut looked = conclude(photo, first, &segmentation, (engine.classes(), with.settings.all_classes));
     looked.timings.first_look = looked_at - begin;
     looked.timings.segment = segmented - looked_at;
     looked.timings.findings = (with.ticks)() - segmented;

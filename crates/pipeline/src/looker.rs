@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use walkaround_domain::Reason;
 use walkaround_inference::{Engine, EngineError, FirstLook};
 use walkaround_ports::Clock;
+use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
@@ -126,7 +127,7 @@ pub struct InHand {
     photo: Prepared,
     file: FileMark,
     first_look: Option<FirstLook>,
-    maps: Vec<walkaround_vision::mask::ProbabilityMap>,
+    segmentation: Segmentation,
 }
 
 impl InHand {
@@ -211,7 +212,7 @@ impl Looker {
                     photo,
                     file,
                     first_look: None,
-                    maps: Vec::new(),
+                    segmentation: Segmentation::default(),
                 }),
                 Err(reason) => Err((reason, file)),
             }
@@ -246,7 +247,7 @@ impl Looker {
         let pixels = std::mem::take(&mut photo.photo.pixels);
         let (pixels, answer) = self.batcher.segment(pixels, region).await;
         photo.photo.pixels = pixels;
-        photo.maps = answer?;
+        photo.segmentation = answer?;
         photo.photo.timings.segment = self.clock.ticks() - begin;
         Ok(())
     }
@@ -262,7 +263,7 @@ impl Looker {
             let ticks = || clock.ticks();
             let begin = ticks();
             let classes = (&*bundle.classes, settings.all_classes);
-            let mut looked = look::conclude(photo.photo, photo.first_look, &photo.maps, classes);
+            let mut looked = look::conclude(photo.photo, photo.first_look, &photo.segmentation, classes);
             looked.timings.findings = ticks() - begin;
             let label = format!("{} {}", bundle.name, bundle.version);
             let overlay = look::render(&mut looked, &settings, (&bundle.classes, &label), &ticks)

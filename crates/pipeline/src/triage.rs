@@ -244,7 +244,8 @@ mod tests {
     use walkaround_conformance::ManualClock;
     use walkaround_domain::UnitRect;
     use walkaround_inference::{Engine, EngineError, FirstLook};
-    use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+    use walkaround_vision::findings::Segmentation;
+    use walkaround_vision::mask::ClassSpec;
     use walkaround_vision::quality::QualityPolicy;
 
     /// Segmenters that can, or cannot, be loaded.
@@ -276,10 +277,10 @@ mod tests {
         fn segment(
             &mut self,
             photos: &[(&RgbImage, UnitRect)],
-        ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        ) -> Result<Vec<Segmentation>, EngineError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             match self.load {
-                true => Ok(vec![Vec::new(); photos.len()]),
+                true => Ok(vec![Segmentation::default(); photos.len()]),
                 false => Err(EngineError::Run {
                     network: "segmenter".to_owned(),
                     cause: "no memory".to_owned(),

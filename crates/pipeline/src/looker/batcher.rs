@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, FirstLook};
 use walkaround_ports::Clock;
-use walkaround_vision::mask::ProbabilityMap;
+use walkaround_vision::findings::Segmentation;
 
 /// How photos are gathered.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ impl Default for BatchSettings {
 }
 
 type FirstLookAnswer = (RgbImage, Result<FirstLook, EngineError>);
-type SegmentAnswer = (RgbImage, Result<Vec<ProbabilityMap>, EngineError>);
+type SegmentAnswer = (RgbImage, Result<Segmentation, EngineError>);
 
 /// One photo for the networks, with where its answer goes.
 pub(crate) enum Job {
