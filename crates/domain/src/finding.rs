@@ -13,7 +13,7 @@ pub struct Finding {
     pub area_px: u64,
     /// `area_px` as a share of the photo, 0 to 1.
     pub area_share: f64,
-    /// Smallest box around the region.
+    /// Smallest box around the region; of an instance, the box that the network gave.
     pub bbox: PixelBox,
     /// Whether the region has an outline; networks that give boxes only have none: `polygons` is empty then, and
     /// area and `rle` are those of the box.

@@ -9,7 +9,7 @@ mod simplify;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size};
+use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 
 use crate::instance::{Instance, instance_mask};
 use crate::mask::{
@@ -33,6 +33,8 @@ struct Candidate {
     probability: f32,
     area_px: u64,
     outlined: bool,
+    /// The network's own box, where it gave one.
+    bbox: Option<PixelBox>,
 }
 
 /// What the segmenters of a bundle say about one photo.
@@ -126,6 +128,7 @@ fn candidates(
             area_px: area(&region, canvas),
             region,
             outlined: true,
+            bbox: None,
         })
         .collect()
 }
@@ -142,6 +145,7 @@ fn instances((class, spec): (usize, &ClassSpec), all: &[Instance], canvas: &Canv
                 area_px: area(&region, canvas),
                 region,
                 outlined: instance.mask.is_some(),
+                bbox: Some(nearest_pixels(instance.bbox, canvas.original())),
             })
         })
         .collect()
@@ -210,11 +214,23 @@ fn finding(candidate: &Candidate, spec: &ClassSpec, canvas: &Canvas) -> Finding 
         probability: candidate.probability,
         area_px: candidate.area_px,
         area_share: candidate.area_px as f64 / canvas.original().pixels() as f64,
-        bbox: bounding_box(&patch, canvas),
+        bbox: candidate.bbox.unwrap_or_else(|| bounding_box(&patch, canvas)),
         outlined: candidate.outlined,
         polygons: parts.iter().map(|part| polygon(&part.patch(), canvas)).collect(),
         rle: from_canvas(&patch, canvas),
     }
+}
+
+/// A box in whole pixels, at least one a side.
+fn nearest_pixels(bbox: UnitRect, original: Size) -> PixelBox {
+    let side = |from: f32, to: f32, length: u32| {
+        let at = |share: f32| (f64::from(share) * f64::from(length)).round() as u32;
+        let start = at(from).min(length.saturating_sub(1));
+        (start, at(to).clamp(start + 1, length.max(start + 1)) - start)
+    };
+    let (x, width) = side(bbox.x0, bbox.x1, original.width);
+    let (y, height) = side(bbox.y0, bbox.y1, original.height);
+    PixelBox { x, y, width, height }
 }
 
 fn bounding_box(patch: &Patch, canvas: &Canvas) -> PixelBox {
