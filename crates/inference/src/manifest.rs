@@ -12,7 +12,7 @@ pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 use walkaround_domain::Size;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
-use walkaround_vision::tensor::InputSpec;
+use walkaround_vision::tensor::{Filter, InputSpec};
 
 /// Name of the manifest inside a bundle folder.
 pub const MANIFEST_FILE: &str = "bundle.toml";
@@ -83,8 +83,12 @@ impl NetworkSpec {
         }
     }
 
-    /// Longest side in photo pixels that this network can use.
+    /// Longest side in photo pixels that this network can use. A filter that looks at the nearest pixels only sees
+    /// something else in a smaller picture, so there it is as much as can be had.
     pub fn long_side(&self) -> u32 {
+        if self.input.filter == Filter::Linear {
+            return INPUT_SIDE_MAX;
+        }
         let side = self.input.size.long_side();
         self.tiling
             .as_ref()
