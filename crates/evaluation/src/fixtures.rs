@@ -21,6 +21,7 @@ pub(crate) fn class(name: &str, report: Report) -> ClassSpec {
             hysteresis: None,
             closing: 0.0,
             area_min: 0.0,
+            grid: 512,
         },
     }
 }

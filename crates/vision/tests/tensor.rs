@@ -312,6 +312,7 @@ fn line(values: &[f64], to: usize, filter: Filter) -> Vec<f64> {
     let weight = |x: f64| match filter {
         Filter::Bilinear => (1.0 - x.abs()).max(0.0),
         Filter::Area => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+        Filter::Linear => panic!("not antialiased: tested on its own"),
     };
     (0..to)
         .map(|i| {
