@@ -134,7 +134,7 @@ impl RequestProcessor {
                     return self.park(delivery, &reason).await;
                 }
                 let deliveries = delivery.receive_count;
-                warn!(inspection = %id, deliveries, detail, "a store is out of reach, trying again later");
+                warn!(inspection = %id, deliveries, detail, "a store or a host is out of reach, trying again later");
                 self.give_back(self.retry.delay(deliveries, &self.jitter))
             }
         }
@@ -277,6 +277,8 @@ pub(super) fn fetch_error(error: FetchError) -> ProcessingError {
         FetchError::Forbidden(detail) => ProcessingError::permanent(FailureCode::PhotoForbidden, detail),
         FetchError::TooLarge(detail) => ProcessingError::permanent(FailureCode::PhotoTooLarge, detail),
         FetchError::Unreachable(detail) => ProcessingError::retryable(FailureCode::PhotoUnreachable, detail),
+        // Nothing was tried for this photo, so nothing is counted against it.
+        FetchError::HostBusy(detail) => ProcessingError::StoreUnavailable(detail),
         FetchError::Port(error) => match error.kind {
             PortErrorKind::NotFound => {
                 ProcessingError::permanent(FailureCode::PhotoNotFound, error.to_string())

@@ -137,6 +137,27 @@ async fn a_store_that_is_away_uses_up_no_attempt_however_long() {
 }
 
 #[tokio::test]
+async fn a_photo_that_is_not_asked_for_because_its_host_is_silent_has_no_attempt() {
+    let mut fetches = vec![Fetch::HostBusy; 50];
+    fetches.push(GREY);
+    let bench = Bench::new(&fetches);
+    for n in 1..=50 {
+        came_back(bench.deliver(n).await);
+    }
+    assert_eq!(bench.deliver(51).await, Disposition::Ack);
+    let inspection = bench.inspection();
+    assert!(
+        matches!(inspection.phase, Phase::Done { .. }),
+        "{:?}",
+        inspection.phase
+    );
+    assert_eq!(
+        (inspection.attempts, inspection.history.unfinished_starts),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
 async fn a_message_that_its_queue_would_soon_drop_is_parked_with_the_reason() {
     let bench = Bench::new(&[GREY]);
     bench.world.blobs_away.store(true, Ordering::SeqCst);
