@@ -24,7 +24,6 @@ const TO_DO: &[&str] = &[
     "crates/client",
     "crates/conformance",
     "crates/evaluation",
-    "crates/messages",
     "crates/pipeline",
     "crates/simulation",
 ];
