@@ -22,7 +22,6 @@ const RECURSIVE: &[&str] = &["crates/samples"];
 const TO_DO: &[&str] = &[
     "crates/cli",
     "crates/client",
-    "crates/evaluation",
     "crates/pipeline",
     "crates/simulation",
 ];
