@@ -1,43 +1,27 @@
-//! One world: made from a seed, run until it has drained, and judged.
+//! One simulation: a world, made from a seed, run until it has drained, and judged.
 
 use crate::capacity::{Capacity, SimCapacity};
-use crate::context::{Context, Invariant, Violation};
+use crate::context::Context;
 use crate::facts::Place;
-use crate::photos::{Kind, SimPhotos};
+use crate::injected_fault::InjectedFault;
+use crate::invariant::{Invariant, Violation};
+use crate::photo_source::SimPhotos;
+use crate::photos::{Kind, Photo};
 use crate::plan::{LaneFate, Plan, TIME_MAX};
-use crate::planted::{self, InjectedFault};
+use crate::planted;
 use crate::process;
 use crate::queue::SimQueue;
 use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use crate::submit::{self, Submission};
 use crate::trace::{Counts, CoverageEvent};
+use crate::world::World;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use walkaround_domain::{FailureCode, Phase, Verdict};
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
-use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, StateStore};
-
-/// Everything in a world that outlives its processes.
-pub(crate) struct World {
-    pub(crate) context: Arc<Context>,
-    pub(crate) intake: Arc<dyn Queue>,
-    pub(crate) segmentation: Arc<dyn Queue>,
-    pub(crate) dead: Arc<dyn Queue>,
-    pub(crate) records: Arc<dyn Records>,
-    pub(crate) state: Arc<dyn StateStore>,
-    pub(crate) blobs: Arc<dyn Blobs>,
-    pub(crate) publisher: Arc<dyn Publisher>,
-    pub(crate) photos: Arc<dyn PhotoSource>,
-    pub(crate) capacity: Arc<dyn GpuCapacity>,
-    /// Only one scaler at a time.
-    pub(crate) scaling: Mutex<()>,
-    /// The planted fault, where it is not one of a port.
-    pub(crate) plant: Option<InjectedFault>,
-    /// Given when everything has drained.
-    pub(crate) closing: ShutdownSignal,
-}
+use walkaround_ports::Queue;
 
 /// What became of a seed.
 #[derive(Debug, Clone)]
@@ -242,11 +226,7 @@ fn judge(context: &Context, submissions: &[Submission]) {
     }
 }
 
-fn judge_photo(
-    context: &Context,
-    photo: &submit::Photo,
-    submission: &submit::Submission,
-) -> Result<(), (Invariant, String)> {
+fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Result<(), (Invariant, String)> {
     let facts = context.facts();
     let (id, asked) = (&photo.id, photo.asked());
     if photo.id_is_shared && facts.is_parked(id) {
@@ -312,7 +292,7 @@ fn judge_photo(
 }
 
 /// E1 and A1: what is not the photo's fault makes no photo fail.
-fn judge_failure(photo: &submit::Photo, phase: &Phase) -> Result<(), (Invariant, String)> {
+fn judge_failure(photo: &Photo, phase: &Phase) -> Result<(), (Invariant, String)> {
     let Phase::Failed { code, detail } = phase else {
         return Ok(());
     };

@@ -1,0 +1,28 @@
+//! What a world is made of.
+
+use crate::context::Context;
+use crate::injected_fault::InjectedFault;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+use walkaround_pipeline::shutdown::ShutdownSignal;
+use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, StateStore};
+
+/// Everything in a world that outlives its processes.
+pub(crate) struct World {
+    pub(crate) context: Arc<Context>,
+    pub(crate) intake: Arc<dyn Queue>,
+    pub(crate) segmentation: Arc<dyn Queue>,
+    pub(crate) dead: Arc<dyn Queue>,
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) publisher: Arc<dyn Publisher>,
+    pub(crate) photos: Arc<dyn PhotoSource>,
+    pub(crate) capacity: Arc<dyn GpuCapacity>,
+    /// Only one scaler at a time.
+    pub(crate) scaling: Mutex<()>,
+    /// The planted fault, where it is not one of a port.
+    pub(crate) plant: Option<InjectedFault>,
+    /// Given when everything has drained.
+    pub(crate) closing: ShutdownSignal,
+}
