@@ -12,7 +12,7 @@ mod tests;
 
 use crate::failure::{Failure, with_causes};
 use anyhow::{Context, anyhow};
-use scan::{FileState, Scan};
+use scan::{ACCEPTED, FileState, REFUSED, Scan};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -27,10 +27,6 @@ use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, OutMessage, Queue};
 
-/// Where taken photos go.
-const ACCEPTED: &str = "accepted";
-/// Where photos go that no stack takes.
-const REFUSED: &str = "refused";
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A file that failed is left alone for so long.
