@@ -16,6 +16,7 @@ use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::photo_report;
 use walkaround_samples::Kind;
+use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::{InputSpec, TensorData, prepare};
@@ -69,11 +70,12 @@ impl Engine for NoNetworks {
             photos.len()
         ])
     }
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         for (photo, region) in photos {
             self.tensor(photo, *region);
         }
-        Ok(vec![(0..self.classes.len()).map(map).collect(); photos.len()])
+        let maps: Vec<ProbabilityMap> = (0..self.classes.len()).map(map).collect();
+        Ok(vec![maps.into(); photos.len()])
     }
 }
 

@@ -55,7 +55,10 @@ fn answers(engine: &mut OnnxEngine, photos: &[RgbImage]) -> Vec<Answer> {
         .collect();
     let maps = engine.segment(&pairs).unwrap();
     assert_eq!((looks.len(), maps.len()), (photos.len(), photos.len()));
-    looks.into_iter().zip(maps).collect()
+    looks
+        .into_iter()
+        .zip(maps.into_iter().map(|of| of.maps))
+        .collect()
 }
 
 fn assert_same(one: &Answer, batch: &Answer, what: &str) {
@@ -169,8 +172,8 @@ fn a_lazy_engine_answers_as_the_whole_one_and_loads_its_segmenters_when_asked() 
             whole.segment(&[(&photo, region)]).unwrap(),
         );
         assert!(lazy.is_whole());
-        assert!(!a[0].is_empty() && a.len() == b.len());
-        for (x, y) in a[0].iter().zip(&b[0]) {
+        assert!(!a[0].maps.is_empty() && a.len() == b.len());
+        for (x, y) in a[0].maps.iter().zip(&b[0].maps) {
             assert_eq!((x.class, &x.values), (y.class, &y.values));
         }
     }
@@ -220,7 +223,7 @@ fn files_of_segmenters_are_fetched_once_and_only_when_they_are_needed() {
     assert!(away.contains("not reachable"), "{away}");
     copy(true);
     for engine in &mut engines {
-        assert!(!engine.segment(&[(&photo, region)]).unwrap()[0].is_empty());
+        assert!(!engine.segment(&[(&photo, region)]).unwrap()[0].maps.is_empty());
     }
     assert_eq!(
         fetched.load(Ordering::SeqCst),

@@ -11,6 +11,7 @@ use walkaround_pipeline::inspection::{InspectionSettings, PhotoResult, Preparati
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_tests::files::jpeg;
 use walkaround_tests::pictures::{MARKS, vehicle_with};
+use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
 use walkaround_vision::quality::QualityPolicy;
 
@@ -41,6 +42,7 @@ impl Fake {
                 hysteresis: None,
                 closing: 0.0,
                 area_min: 0.0,
+                grid: 512,
             },
         };
         Self {
@@ -82,7 +84,7 @@ impl Engine for Fake {
         self.first_looks += photos.len();
         Ok(vec![self.look; photos.len()])
     }
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.segmented.extend(photos.iter().map(|p| p.1));
         let certain = |region: &UnitRect| ProbabilityMap {
             class: 0,
@@ -91,7 +93,10 @@ impl Engine for Fake {
             values: vec![0.9; 4],
             covers: *region,
         };
-        Ok(photos.iter().map(|(_, region)| vec![certain(region)]).collect())
+        Ok(photos
+            .iter()
+            .map(|(_, region)| vec![certain(region)].into())
+            .collect())
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::error::EngineError;
 use image::RgbImage;
 use walkaround_domain::UnitRect;
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
 /// What the locator says.
@@ -49,7 +50,7 @@ pub trait Engine: Send {
     fn bundle_name(&self) -> &str;
     /// Version of the bundle, for records.
     fn bundle_version(&self) -> &str;
-    /// Classes in the order that [`ProbabilityMap::class`] counts.
+    /// Classes in the order that [`walkaround_vision::mask::ProbabilityMap::class`] counts.
     fn classes(&self) -> &[ClassSpec];
     /// The bundle's bounds on picture quality.
     fn quality(&self) -> &QualityPolicy;
@@ -58,7 +59,7 @@ pub trait Engine: Send {
     /// Locator and gates: the screening that stops clean photos.
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError>;
     /// Segmenters: the segmentation. The second of each pair is where the vehicle is.
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError>;
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError>;
     /// Both looks at one photo: the heavy one when `goes_on` says so of the first. No maps otherwise.
     ///
     /// An engine may do better than one after the other, knowing that the photo is the same.
@@ -66,12 +67,12 @@ pub trait Engine: Send {
         &mut self,
         photo: &RgbImage,
         goes_on: &mut dyn FnMut(&Screening) -> bool,
-    ) -> Result<(Screening, Vec<ProbabilityMap>), EngineError> {
+    ) -> Result<(Screening, Segmentation), EngineError> {
         let first = self.screen(&[photo])?.remove(0);
         let maps = if goes_on(&first) {
             self.segment(&[(photo, first.vehicle.region())])?.remove(0)
         } else {
-            Vec::new()
+            Segmentation::default()
         };
         Ok((first, maps))
     }

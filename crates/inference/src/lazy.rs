@@ -12,7 +12,8 @@ use crate::runtime::Runtime;
 use image::RgbImage;
 use std::sync::{Arc, Mutex, PoisonError};
 use walkaround_domain::UnitRect;
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
 /// Brings the files that a bundle's folder lacks, and blocks until they are there.
@@ -128,7 +129,7 @@ impl Engine for LazyEngine {
         self.engine.screen(photos)
     }
 
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.complete()?;
         self.engine.segment(photos)
     }

@@ -16,6 +16,7 @@
 pub mod bundle;
 pub mod engine;
 mod error;
+mod instances;
 mod lazy;
 pub mod manifest;
 mod network;

@@ -4,12 +4,15 @@
 //! then [`Manifest::parse`] checks every value and resolves names, so that nothing later has to.
 
 mod check;
+mod instances;
 mod raw;
+
+pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 
 use walkaround_domain::Size;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
-use walkaround_vision::tensor::InputSpec;
+use walkaround_vision::tensor::{Filter, InputSpec};
 
 /// Name of the manifest inside a bundle folder.
 pub const MANIFEST_FILE: &str = "bundle.toml";
@@ -58,8 +61,10 @@ pub struct NetworkSpec {
     pub input_tensor: String,
     /// How a photo becomes that tensor.
     pub input: InputSpec,
-    /// Name of the output tensor.
-    pub output_tensor: String,
+    /// Other inputs, which get the same whole numbers for every photo: tensor and its values.
+    pub constants: Vec<(String, Vec<i64>)>,
+    /// Names of the output tensors that are read; the only one for all forms but instances.
+    pub output_tensors: Vec<String>,
     /// What is applied to the raw output.
     pub activation: Activation,
     /// What the output means.
@@ -74,12 +79,16 @@ impl NetworkSpec {
         match self.head {
             Head::Locator { .. } => Role::Locator,
             Head::Gate { .. } => Role::Gate,
-            Head::Segmenter { .. } => Role::Segmenter,
+            Head::Segmenter { .. } | Head::Instances(_) => Role::Segmenter,
         }
     }
 
-    /// Longest side in photo pixels that this network can use.
+    /// Longest side in photo pixels that this network can use. A filter that looks at the nearest pixels only sees
+    /// something else in a smaller picture, so there it is as much as can be had.
     pub fn long_side(&self) -> u32 {
+        if self.input.filter == Filter::Linear {
+            return INPUT_SIDE_MAX;
+        }
         let side = self.input.size.long_side();
         self.tiling
             .as_ref()
@@ -171,6 +180,8 @@ pub enum Head {
         /// Order of the axes.
         layout: MapLayout,
     },
+    /// Objects one by one.
+    Instances(InstanceForm),
 }
 
 /// How a region is cut into tiles of the input size.

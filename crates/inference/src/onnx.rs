@@ -3,6 +3,7 @@
 use crate::bundle::VerifiedBundle;
 use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
+use crate::instances::instances;
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
 use crate::network::{Input, Network, View};
@@ -12,7 +13,8 @@ use crate::tiling::tiles;
 use image::RgbImage;
 use ort::value::{Outlet, ValueType};
 use walkaround_domain::{Size, UnitRect};
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::Layout;
 
@@ -207,7 +209,7 @@ impl OnnxEngine {
                 })
                 .collect();
             network.run(&mut self.inputs[network.input], &views, &mut |v, raw| {
-                let p = gate(raw, activation, &positive)?;
+                let p = gate(&raw[0], activation, &positive)?;
                 let look = &mut looks[present[v]];
                 look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
                 // Any gate may raise suspicion; all must agree that a photo is clean.
@@ -219,20 +221,9 @@ impl OnnxEngine {
     }
 
     /// Segmenters.
-    fn run_segmenters(
-        &mut self,
-        photos: &[(&RgbImage, UnitRect)],
-    ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
-        let mut out: Vec<Vec<ProbabilityMap>> = vec![Vec::new(); photos.len()];
+    fn run_segmenters(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
+        let mut out: Vec<Segmentation> = vec![Segmentation::default(); photos.len()];
         for network in &mut self.segmenters {
-            let Head::Segmenter { channels, layout } = network.spec.head.clone() else {
-                continue;
-            };
-            let form = MapForm {
-                activation: network.spec.activation,
-                layout,
-                channels: &channels,
-            };
             let mut all = Vec::new();
             let mut owner = Vec::new();
             for (i, (photo, vehicle)) in photos.iter().enumerate() {
@@ -240,8 +231,22 @@ impl OnnxEngine {
                 owner.extend(std::iter::repeat_n(i, own.len()));
                 all.extend(own);
             }
+            let (head, activation) = (network.spec.head.clone(), network.spec.activation);
+            let size = network.spec.input.size;
             network.run(&mut self.inputs[network.input], &all, &mut |v, raw| {
-                out[owner[v]].extend(maps(raw, &form)?);
+                let photo = &mut out[owner[v]];
+                match &head {
+                    Head::Segmenter { channels, layout } => {
+                        let form = MapForm {
+                            activation,
+                            layout: *layout,
+                            channels,
+                        };
+                        photo.maps.extend(maps(&raw[0], &form)?);
+                    }
+                    Head::Instances(form) => photo.instances.extend(instances(raw, form, size)?),
+                    Head::Gate { .. } | Head::Locator { .. } => {}
+                }
                 Ok(())
             })?;
         }
@@ -265,7 +270,7 @@ impl OnnxEngine {
             })
             .collect();
         network.run(&mut self.inputs[network.input], &views, &mut |i, raw| {
-            found[i] = vehicle(raw, form, activation, threshold, input)?;
+            found[i] = vehicle(&raw[0], form, activation, threshold, input)?;
             Ok(())
         })?;
         Ok(found)
@@ -330,7 +335,7 @@ impl Engine for OnnxEngine {
         self.run_gates(photos)
     }
 
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.forget();
         self.run_segmenters(photos)
     }
@@ -339,14 +344,14 @@ impl Engine for OnnxEngine {
         &mut self,
         photo: &RgbImage,
         goes_on: &mut dyn FnMut(&Screening) -> bool,
-    ) -> Result<(Screening, Vec<ProbabilityMap>), EngineError> {
+    ) -> Result<(Screening, Segmentation), EngineError> {
         // The photo is borrowed from here to the end: what is prepared of it stays true.
         self.forget();
         let first = self.run_gates(&[photo])?.remove(0);
         let maps = if goes_on(&first) {
             self.run_segmenters(&[(photo, first.vehicle.region())])?.remove(0)
         } else {
-            Vec::new()
+            Segmentation::default()
         };
         Ok((first, maps))
     }

@@ -13,7 +13,7 @@ pub(crate) struct Raw<'a> {
     pub covers: UnitRect,
 }
 
-fn sigmoid(x: f32) -> f32 {
+pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
 

@@ -51,7 +51,7 @@ impl OnnxEngine {
             .map_err(|reason| BundleError::SelfTest(format!("the picture cannot be used: {reason}")))?
             .pixels;
         let look = self.screen(&[&photo])?.remove(0);
-        let maps = self.segment(&[(&photo, look.vehicle.region())])?.remove(0);
+        let segmentation = self.segment(&[(&photo, look.vehicle.region())])?.remove(0);
         let gate = look.gate.map(|actual| SelfTestLine {
             name: "gate".into(),
             expected: None,
@@ -59,7 +59,19 @@ impl OnnxEngine {
         });
         let mut lines: Vec<SelfTestLine> = gate.into_iter().collect();
         for (class, spec) in self.classes().iter().enumerate() {
-            let of_class: Vec<f32> = maps.iter().filter(|m| m.class == class).map(mean).collect();
+            let mut of_class: Vec<f32> = segmentation
+                .maps
+                .iter()
+                .filter(|m| m.class == class)
+                .map(mean)
+                .collect();
+            // Of instances the best score: the mean over the class's objects would hide one that is lost.
+            let best = segmentation
+                .instances
+                .iter()
+                .filter(|i| i.class == class)
+                .map(|i| i.score);
+            of_class.extend(best.reduce(f32::max));
             if !of_class.is_empty() {
                 let actual = of_class.iter().sum::<f32>() / of_class.len() as f32;
                 lines.push(SelfTestLine {

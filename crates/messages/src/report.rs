@@ -118,6 +118,10 @@ pub struct FindingDocument {
     pub area_share: f64,
     /// Left, top, width, height.
     pub bbox: [u32; 4],
+    /// Whether there is a box and no outline: the network gives boxes only. `polygons` is empty then, and area and
+    /// `rle` are those of the box. Left out where there is an outline.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub box_only: bool,
     /// Simplified outlines.
     pub polygons: Vec<PolygonDocument>,
     /// The exact region.
@@ -141,6 +145,7 @@ impl FindingDocument {
                 finding.bbox.width,
                 finding.bbox.height,
             ],
+            box_only: !finding.outlined,
             polygons: finding
                 .polygons
                 .iter()

@@ -11,8 +11,8 @@ use std::time::Duration;
 use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
-use walkaround_vision::findings::findings;
-use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+use walkaround_vision::findings::{Segmentation, findings};
+use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::overlay::{self, OverlayStyle};
 use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 
@@ -175,11 +175,11 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
 
 /// The verdict on a prepared photo, from the output of the networks.
 ///
-/// `screening` is none when the photo's quality stopped it; `maps` is empty when a gate did.
+/// `screening` is none when the photo's quality stopped it; `segmentation` is empty when a gate did.
 pub fn conclude(
     photo: Prepared,
     screening: Option<Screening>,
-    maps: &[ProbabilityMap],
+    segmentation: &Segmentation,
     classes: &[ClassSpec],
     all_classes: bool,
 ) -> PhotoResult {
@@ -188,7 +188,7 @@ pub fn conclude(
         reasons.push(Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo"));
     }
     let found = if reasons.is_empty() {
-        findings(maps, classes, photo.original, all_classes)
+        findings(segmentation, classes, photo.original, all_classes)
     } else {
         Vec::new()
     };
@@ -222,7 +222,7 @@ pub fn inspect(
         Ok(photo) => photo,
         Err(reason) => return Ok(PhotoResult::refused(reason)),
     };
-    let (mut first, mut maps) = (None, Vec::new());
+    let (mut first, mut segmentation) = (None, Segmentation::default());
     let begin = (with.ticks)();
     let (mut looked_at, mut segmented, mut passed) = (begin, begin, false);
     if photo.reasons.is_empty() {
@@ -233,9 +233,15 @@ pub fn inspect(
             passed
         })?;
         segmented = if passed { (with.ticks)() } else { looked_at };
-        (first, maps) = (Some(look), found);
+        (first, segmentation) = (Some(look), found);
     }
-    let mut result = conclude(photo, first, &maps, engine.classes(), with.settings.all_classes);
+    let mut result = conclude(
+        photo,
+        first,
+        &segmentation,
+        engine.classes(),
+        with.settings.all_classes,
+    );
     result.timings.screening = looked_at - begin;
     result.timings.segment = segmented - looked_at;
     result.timings.findings = (with.ticks)() - segmented;

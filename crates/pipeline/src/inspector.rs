@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use walkaround_domain::{BundleId, Reason, UnitRect};
 use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
+use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 
@@ -123,7 +124,7 @@ pub struct PhotoInProgress {
     /// The file itself, where the marked picture needs it.
     bytes: Option<Vec<u8>>,
     screening: Option<Screening>,
-    maps: Vec<walkaround_vision::mask::ProbabilityMap>,
+    segmentation: Segmentation,
 }
 
 impl PhotoInProgress {
@@ -220,7 +221,7 @@ impl Inspector {
                     photo,
                     file,
                     screening: None,
-                    maps: Vec::new(),
+                    segmentation: Segmentation::default(),
                 }),
                 Err(reason) => Err(reason),
             }
@@ -247,7 +248,7 @@ impl Inspector {
     pub async fn segment(&self, photo: &mut PhotoInProgress) -> Result<(), RunError> {
         let begin = self.clock.ticks();
         let region = photo.screening.map_or(UnitRect::WHOLE, |l| l.vehicle.region());
-        photo.maps = self
+        photo.segmentation = self
             .batcher
             .segment(Arc::clone(&photo.photo.pixels), region)
             .await?;
@@ -268,7 +269,7 @@ impl Inspector {
             let mut result = inspection::conclude(
                 photo.photo,
                 photo.screening,
-                &photo.maps,
+                &photo.segmentation,
                 &bundle.classes,
                 settings.all_classes,
             );

@@ -334,7 +334,8 @@ mod tests {
     use walkaround_conformance::ManualClock;
     use walkaround_domain::UnitRect;
     use walkaround_inference::{Engine, EngineError, Screening};
-    use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
+    use walkaround_vision::findings::Segmentation;
+    use walkaround_vision::mask::ClassSpec;
     use walkaround_vision::quality::QualityPolicy;
 
     /// Segmenters that can, or cannot, be loaded.
@@ -363,13 +364,10 @@ mod tests {
         fn screen(&mut self, _: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
             panic!("not screened here")
         }
-        fn segment(
-            &mut self,
-            photos: &[(&RgbImage, UnitRect)],
-        ) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+        fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             match self.load {
-                true => Ok(vec![Vec::new(); photos.len()]),
+                true => Ok(vec![Segmentation::default(); photos.len()]),
                 false => Err(EngineError::Run {
                     network: "segmenter".to_owned(),
                     cause: "no memory".to_owned(),

@@ -8,6 +8,7 @@ use image::RgbImage;
 use std::sync::{Arc, LazyLock};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
+use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
 use walkaround_vision::quality::QualityPolicy;
 
@@ -32,6 +33,7 @@ static CLASSES: LazyLock<Vec<ClassSpec>> = LazyLock::new(|| {
             hysteresis: None,
             closing: 0.0,
             area_min: 0.0,
+            grid: 512,
         },
     }]
 });
@@ -156,7 +158,10 @@ impl Engine for SimEngine {
         photos.iter().map(|photo| self.gate(photo)).collect()
     }
 
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
-        photos.iter().map(|(photo, _)| self.heavy(photo)).collect()
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
+        photos
+            .iter()
+            .map(|(photo, _)| self.heavy(photo).map(Segmentation::from))
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Probability maps to findings: masks by class, regions, and each region in pixels of the original photo.
+//! Probability maps and instances to findings: masks by class, regions, and each region in pixels of the original photo.
 //!
 //! The order of work keeps the bounds cheap: all regions are found on the canvas first, the largest
 //! [`FINDINGS_MAX`] are kept, and only for those are outlines traced and run-length codes written.
@@ -7,9 +7,11 @@ mod outline;
 mod simplify;
 
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
-use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size};
+use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 
+use crate::instance::{Instance, instance_mask};
 use crate::mask::{
     Canvas, ClassSpec, Field, Patch, ProbabilityMap, Region, Report, Window, class_mask, components,
 };
@@ -30,31 +32,69 @@ struct Candidate {
     region: Region,
     probability: f32,
     area_px: u64,
+    outlined: bool,
+    /// The network's own box, where it gave one.
+    bbox: Option<PixelBox>,
 }
 
-/// The findings of a photo from all probability maps its networks gave, in pixels of the upright original of
+/// What the segmenters of a bundle say about one photo.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Segmentation {
+    /// Probability maps by class: their regions become findings.
+    pub maps: Vec<ProbabilityMap>,
+    /// Objects marked one by one: each becomes one finding.
+    pub instances: Vec<Instance>,
+}
+
+impl From<Vec<ProbabilityMap>> for Segmentation {
+    fn from(maps: Vec<ProbabilityMap>) -> Self {
+        Self {
+            maps,
+            instances: Vec::new(),
+        }
+    }
+}
+
+/// The canvas of each class: one for each grid that the classes ask for.
+struct Canvases(BTreeMap<u32, Canvas>);
+
+impl Canvases {
+    fn of(original: Size, classes: &[ClassSpec]) -> Option<Self> {
+        let one = |spec: &ClassSpec| Some((spec.policy.grid, Canvas::with_side(original, spec.policy.grid)?));
+        classes.iter().map(one).collect::<Option<_>>().map(Self)
+    }
+
+    fn get(&self, spec: &ClassSpec) -> &Canvas {
+        &self.0[&spec.policy.grid]
+    }
+}
+
+/// The findings of a photo from all that its networks gave, in pixels of the upright original of
 /// the given size: by class in the order of `classes`, then largest first.
 ///
 /// Which regions are reported follows each class's [`Report`]; with `all_classes` every region of every class
 /// is. Maps of classes not in `classes` are ignored, as are maps whose `values` do not fill their grid. A
 /// photo without pixels, or of more than [`MASK_PIXELS_MAX`], has no findings (decoding refuses both).
 pub fn findings(
-    maps: &[ProbabilityMap],
+    segmentation: &Segmentation,
     classes: &[ClassSpec],
     original: Size,
     all_classes: bool,
 ) -> Vec<Finding> {
-    let Some(canvas) = Canvas::of(original).filter(|_| original.pixels() <= MASK_PIXELS_MAX) else {
+    let small = original.pixels() <= MASK_PIXELS_MAX;
+    let Some(canvases) = Canvases::of(original, classes).filter(|_| small) else {
         return vec![];
     };
     let mut kept: Vec<Candidate> = vec![];
     for (class, spec) in classes.iter().enumerate() {
         if all_classes || spec.report != Report::OnRequest {
-            kept.extend(candidates(class, spec, maps, &canvas));
+            let canvas = canvases.get(spec);
+            kept.extend(candidates((class, spec), &segmentation.maps, canvas));
+            kept.extend(instances((class, spec), &segmentation.instances, canvas));
         }
     }
     if !all_classes {
-        drop_covered(&mut kept, classes, &canvas);
+        drop_covered(&mut kept, classes, &canvases);
     }
     // The position breaks ties, so that the same maps always give the same findings.
     let place = |c: &Candidate| (c.region.runs[0].y, c.region.runs[0].x0);
@@ -62,27 +102,57 @@ pub fn findings(
     kept.truncate(FINDINGS_MAX);
     kept.sort_by_key(|c| (c.class, Reverse(c.area_px), place(c)));
     kept.into_iter()
-        .map(|candidate| finding(&candidate, classes, &canvas))
+        .map(|candidate| {
+            let spec = &classes[candidate.class];
+            finding(&candidate, spec, canvases.get(spec))
+        })
         .collect()
 }
 
 /// The regions of one class that are large enough.
-fn candidates(class: usize, spec: &ClassSpec, maps: &[ProbabilityMap], canvas: &Canvas) -> Vec<Candidate> {
+fn candidates(
+    (class, spec): (usize, &ClassSpec),
+    maps: &[ProbabilityMap],
+    canvas: &Canvas,
+) -> Vec<Candidate> {
     let maps: Vec<&ProbabilityMap> = maps.iter().filter(|map| map.class == class).collect();
     let Some((field, mask)) = class_mask(&maps, &spec.policy, canvas) else {
         return vec![];
     };
-    let canvas_pixels = canvas.size().pixels() as f64;
     components(&mask)
         .into_iter()
-        .filter(|region| region.pixels() as f64 / canvas_pixels >= spec.policy.area_min)
+        .filter(|region| is_large_enough(region, spec, canvas))
         .map(|region| Candidate {
             class,
             probability: mean(&region, &field),
             area_px: area(&region, canvas),
             region,
+            outlined: true,
+            bbox: None,
         })
         .collect()
+}
+
+/// The instances of one class that are large enough, each with all parts of its mask as one region.
+fn instances((class, spec): (usize, &ClassSpec), all: &[Instance], canvas: &Canvas) -> Vec<Candidate> {
+    all.iter()
+        .filter(|instance| instance.class == class)
+        .filter_map(|instance| {
+            let region = Region::of(&instance_mask(instance, &spec.policy, canvas)?)?;
+            is_large_enough(&region, spec, canvas).then(|| Candidate {
+                class,
+                probability: instance.score,
+                area_px: area(&region, canvas),
+                region,
+                outlined: instance.mask.is_some(),
+                bbox: Some(nearest_pixels(instance.bbox, canvas.original())),
+            })
+        })
+        .collect()
+}
+
+fn is_large_enough(region: &Region, spec: &ClassSpec, canvas: &Canvas) -> bool {
+    region.pixels() as f64 / canvas.size().pixels() as f64 >= spec.policy.area_min
 }
 
 fn mean(region: &Region, field: &Field) -> f32 {
@@ -105,39 +175,66 @@ fn area(region: &Region, canvas: &Canvas) -> u64 {
         .sum()
 }
 
-/// Drops the regions of `Uncovered` classes that share a canvas pixel with a region of an `Always` class.
-fn drop_covered(kept: &mut Vec<Candidate>, classes: &[ClassSpec], canvas: &Canvas) {
+/// Drops the regions of `Uncovered` classes that share a pixel with a region of an `Always` class.
+fn drop_covered(kept: &mut Vec<Candidate>, classes: &[ClassSpec], canvases: &Canvases) {
     let reported = |c: &Candidate, report| classes[c.class].report == report;
-    if !kept.iter().any(|c| reported(c, Report::Uncovered)) {
-        return;
-    }
-    let mut always = Patch::empty(Window::whole(canvas));
-    for run in kept
+    let grids: BTreeSet<u32> = kept
         .iter()
-        .filter(|c| reported(c, Report::Always))
-        .flat_map(|c| &c.region.runs)
-    {
-        always.pixels[run.y * always.width + run.x0..run.y * always.width + run.x1].fill(1);
+        .filter(|c| reported(c, Report::Uncovered))
+        .map(|c| classes[c.class].policy.grid)
+        .collect();
+    for grid in grids {
+        let canvas = &canvases.0[&grid];
+        let mut always = Patch::empty(Window::whole(canvas));
+        for candidate in kept.iter().filter(|c| reported(c, Report::Always)) {
+            let own = canvases.get(&classes[candidate.class]);
+            for run in &candidate.region.runs {
+                let window = canvas.window_of(own, run);
+                for y in window.y0..window.y1 {
+                    always.pixels[y * always.width + window.x0..y * always.width + window.x1].fill(1);
+                }
+            }
+        }
+        kept.retain(|c| {
+            let covered = |run: &crate::mask::Run| {
+                always.pixels[run.y * always.width + run.x0..run.y * always.width + run.x1].contains(&1)
+            };
+            !reported(c, Report::Uncovered)
+                || classes[c.class].policy.grid != grid
+                || !c.region.runs.iter().any(covered)
+        });
     }
-    kept.retain(|c| {
-        let covered = |run: &crate::mask::Run| {
-            always.pixels[run.y * always.width + run.x0..run.y * always.width + run.x1].contains(&1)
-        };
-        !reported(c, Report::Uncovered) || !c.region.runs.iter().any(covered)
-    });
 }
 
-fn finding(candidate: &Candidate, classes: &[ClassSpec], canvas: &Canvas) -> Finding {
+fn finding(candidate: &Candidate, spec: &ClassSpec, canvas: &Canvas) -> Finding {
     let patch = candidate.region.patch();
+    let parts = if candidate.outlined {
+        components(&patch)
+    } else {
+        vec![]
+    };
     Finding {
-        class: classes[candidate.class].name.clone(),
+        class: spec.name.clone(),
         probability: candidate.probability,
         area_px: candidate.area_px,
         area_share: candidate.area_px as f64 / canvas.original().pixels() as f64,
-        bbox: bounding_box(&patch, canvas),
-        polygons: vec![polygon(&patch, canvas)],
+        bbox: candidate.bbox.unwrap_or_else(|| bounding_box(&patch, canvas)),
+        outlined: candidate.outlined,
+        polygons: parts.iter().map(|part| polygon(&part.patch(), canvas)).collect(),
         rle: from_canvas(&patch, canvas),
     }
+}
+
+/// A box in whole pixels, at least one a side.
+fn nearest_pixels(bbox: UnitRect, original: Size) -> PixelBox {
+    let side = |from: f32, to: f32, length: u32| {
+        let at = |share: f32| (f64::from(share) * f64::from(length)).round() as u32;
+        let start = at(from).min(length.saturating_sub(1));
+        (start, at(to).clamp(start + 1, length.max(start + 1)) - start)
+    };
+    let (x, width) = side(bbox.x0, bbox.x1, original.width);
+    let (y, height) = side(bbox.y0, bbox.y1, original.height);
+    PixelBox { x, y, width, height }
 }
 
 fn bounding_box(patch: &Patch, canvas: &Canvas) -> PixelBox {

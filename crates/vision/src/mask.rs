@@ -1,6 +1,6 @@
 //! From a probability map to a binary mask: the mask policy of a class.
 //!
-//! Maps of any size, over any part of the photo, are sampled onto one [`Canvas`] (long side at most 512), so
+//! Maps of any size, over any part of the photo, are sampled onto one [`Canvas`] (long side 512, or what the class asks for), so
 //! that a radius and a least area mean the same for every network. Only the [`Window`] of the canvas that can
 //! become mask is ever computed: a clean photo costs one scan of each small map.
 
@@ -9,9 +9,9 @@ mod components;
 mod map;
 mod morphology;
 mod patch;
-mod sample;
+pub(crate) mod sample;
 
-pub use canvas::{CANVAS_SIDE_MAX, Canvas, Window};
+pub use canvas::{CANVAS_SIDE, CANVAS_SIDE_MAX, Canvas, Window};
 pub use components::{Region, Run, components};
 pub use map::ProbabilityMap;
 pub use morphology::close;
@@ -29,6 +29,8 @@ pub struct MaskPolicy {
     pub closing: f32,
     /// Regions smaller than this share of the photo are dropped.
     pub area_min: f64,
+    /// Long side of the canvas that masks of the class are made on, in pixels: up to [`CANVAS_SIDE_MAX`].
+    pub grid: u32,
 }
 
 /// When a class is reported.
@@ -86,7 +88,7 @@ pub fn class_mask(maps: &[&ProbabilityMap], policy: &MaskPolicy, canvas: &Canvas
 }
 
 /// Radius of the closing disc in canvas pixels.
-fn closing_radius(closing: f32, canvas: &Canvas) -> usize {
+pub(crate) fn closing_radius(closing: f32, canvas: &Canvas) -> usize {
     // A radius beyond the canvas does what one of its size does; negative and NaN become 0.
     let share = f64::from(closing).clamp(0.0, 1.0);
     (share * f64::from(canvas.size().long_side())).round() as usize

@@ -31,6 +31,8 @@ pub enum Resize {
 pub enum Filter {
     /// Triangle, widened with the reduction: Pillow's `BILINEAR`, torchvision's `antialias=True`.
     Bilinear,
+    /// Between the nearest pixels, however many lie under it: OpenCV's `INTER_LINEAR`, torch's `interpolate`.
+    Linear,
     /// Mean over the covered area: Pillow's `BOX`, close to OpenCV's `INTER_AREA`.
     Area,
 }
@@ -319,12 +321,13 @@ fn with_resized(pixels: &RgbImage, fit: &Fit, filter: Filter, use_samples: impl 
         width,
         height,
     } = fit.source;
-    let filter = match filter {
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Area => FilterType::Box,
+    let algorithm = match filter {
+        Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+        Filter::Linear => ResizeAlg::Interpolation(FilterType::Bilinear),
+        Filter::Area => ResizeAlg::Convolution(FilterType::Box),
     };
     let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(filter))
+        .resize_alg(algorithm)
         .crop(left, top, width, height);
     let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
         .expect("an RgbImage holds three bytes a pixel");

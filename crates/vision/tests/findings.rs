@@ -5,11 +5,16 @@ mod support_masks;
 use proptest::prelude::*;
 use support_masks::{PLAIN, canvas_size, drawn, masked, regions, sampled, size_of};
 use walkaround_domain::{Finding, Point, Size, UnitRect};
-use walkaround_vision::findings::{FINDINGS_MAX, Ring, findings, simplify, trace};
+use walkaround_vision::findings::{self, FINDINGS_MAX, Ring, simplify, trace};
 use walkaround_vision::mask::{
     Canvas, ClassSpec, MaskPolicy, Patch, ProbabilityMap, Report, class_mask, components,
 };
 use walkaround_vision::rle::{bounding_box, decode_mask};
+
+/// The findings of maps alone.
+fn findings(maps: &[ProbabilityMap], classes: &[ClassSpec], original: Size, all: bool) -> Vec<Finding> {
+    findings::findings(&maps.to_vec().into(), classes, original, all)
+}
 
 fn class(name: &str, report: Report, policy: MaskPolicy) -> ClassSpec {
     ClassSpec {
@@ -182,6 +187,7 @@ fn a_dropped_region_covers_nothing() {
     let maps = [drawn(0, &["#...."]), drawn(1, &["##..."])];
     let large_only = MaskPolicy {
         area_min: 0.3,
+        grid: 512,
         ..PLAIN
     };
     let classes = [

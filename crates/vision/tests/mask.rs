@@ -263,7 +263,7 @@ proptest! {
         hysteresis in prop::option::of(Just(0.2371f32)),
         closing in 0.0f32..0.2,
     ) {
-        let policy = MaskPolicy { threshold: 0.5137, hysteresis, closing, area_min: 0.0 };
+        let policy = MaskPolicy { threshold: 0.5137, hysteresis, closing, area_min: 0.0, grid: 512 };
         let size = Size::new(width, height);
         let canvas = Canvas::of(size).unwrap();
         let maps: Vec<&ProbabilityMap> = maps.iter().collect();

@@ -19,6 +19,7 @@ fn classes() -> Vec<ClassSpec> {
         hysteresis: None,
         closing: 0.0,
         area_min: 0.0,
+        grid: 512,
     };
     [
         ("scratch", [255, 190, 11]),
@@ -63,6 +64,7 @@ fn finding(class: &str, polygons: Vec<Polygon>) -> Finding {
             width: 1,
             height: 1,
         },
+        outlined: true,
         polygons,
         rle: Rle {
             size: Size::new(1, 1),

@@ -30,7 +30,15 @@ struct Annotation {
     area: u64,
     score: f32,
     iscrowd: u8,
-    segmentation: RleDocument,
+    segmentation: Segmentation,
+}
+
+/// Run-length code of the region, or COCO's empty list of polygons where a network gives boxes only.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Segmentation {
+    Region(RleDocument),
+    BoxOnly([(); 0]),
 }
 
 #[derive(Serialize)]
@@ -76,7 +84,11 @@ impl Coco {
                 area: finding.area_px,
                 score: finding.probability,
                 iscrowd: 0,
-                segmentation: finding.rle.clone(),
+                segmentation: if finding.box_only {
+                    Segmentation::BoxOnly([])
+                } else {
+                    Segmentation::Region(finding.rle.clone())
+                },
             });
         }
     }

@@ -1,14 +1,23 @@
 //! From the raw manifest to the checked one: every value in its range, every name known.
 
+use super::instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 use super::raw;
 use super::{
     Activation, CLASSES_MAX, FORMAT, Head, INPUT_SIDE_MAX, LocatorForm, Manifest, MapLayout, NETWORKS_MAX,
     NetworkSpec, Region, Role, SelfTestSpec, Tiling,
 };
+use std::collections::BTreeMap;
 use walkaround_domain::Size;
-use walkaround_vision::mask::{ClassSpec, MaskPolicy, Report};
+use walkaround_vision::mask::{CANVAS_SIDE, CANVAS_SIDE_MAX, ClassSpec, MaskPolicy, Report};
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::{ChannelOrder, Element, Filter, InputSpec, Layout, Resize};
+
+/// Least side of a mask grid: coarser ones outline nothing.
+const GRID_MIN: u32 = 32;
+/// Most values of a constant input: it describes a photo, it is none.
+const CONSTANT_VALUES_MAX: usize = 16;
+/// Most constant inputs of a network.
+const CONSTANTS_MAX: usize = 4;
 
 /// Most tiles along the long side: bounds the work one photo can cause.
 const TILES_MAX: u32 = 16;
@@ -131,6 +140,12 @@ fn class(raw: raw::Class) -> Result<ClassSpec, String> {
     ensure((0.0..=1.0).contains(&raw.mask.area_min), || {
         at("mask.area_min: expected 0 to 1".into())
     })?;
+    let grid = raw.mask.grid.unwrap_or(CANVAS_SIDE);
+    ensure((GRID_MIN..=CANVAS_SIDE_MAX).contains(&grid), || {
+        at(format!(
+            "mask.grid is {grid}, expected {GRID_MIN} to {CANVAS_SIDE_MAX}"
+        ))
+    })?;
     Ok(ClassSpec {
         colour: colour(&raw.colour).map_err(at)?,
         report: match raw.report {
@@ -143,6 +158,7 @@ fn class(raw: raw::Class) -> Result<ClassSpec, String> {
             hysteresis,
             closing: raw.mask.closing,
             area_min: raw.mask.area_min,
+            grid,
         },
         name: raw.name,
     })
@@ -190,14 +206,25 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
         tiling.is_none() || matches!(raw.role, raw::Role::Segmenter),
         || "tiling is for segmenters only".into(),
     )?;
+    let head = head(raw.role, &raw.output, class).map_err(|e| format!("output: {e}"))?;
+    let output_tensors = match (&head, raw.output.tensor) {
+        (Head::Instances(form), None) => form.tensors(),
+        (Head::Instances(_), Some(_)) => {
+            return Err(
+                "output: tensor does not belong to instances: their tensors stand in rows and masks".into(),
+            );
+        }
+        (_, Some(tensor)) => vec![tensor],
+        (_, None) => return Err("output: tensor is missing: the name of the output".into()),
+    };
+    ensure(tiling.is_none() || !matches!(head, Head::Instances(_)), || {
+        "tiling is for maps: an instance that lies in two tiles would be found twice".into()
+    })?;
     Ok(NetworkSpec {
         input: input(&raw.input)?,
-        activation: match raw.output.activation {
-            raw::Activation::None => Activation::None,
-            raw::Activation::Sigmoid => Activation::Sigmoid,
-            raw::Activation::Softmax => Activation::Softmax,
-        },
-        head: head(raw.role, &raw.output, class).map_err(|e| format!("output: {e}"))?,
+        activation: activation(raw.output.activation),
+        head,
+        constants: constants(raw.input.constants)?,
         region: match raw.region {
             raw::Region::Photo => Region::Photo,
             raw::Region::Vehicle => Region::Vehicle,
@@ -206,9 +233,32 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
         file: raw.file,
         sha256,
         input_tensor: raw.input.tensor,
-        output_tensor: raw.output.tensor,
+        output_tensors,
         tiling,
     })
+}
+
+fn activation(raw: raw::Activation) -> Activation {
+    match raw {
+        raw::Activation::None => Activation::None,
+        raw::Activation::Sigmoid => Activation::Sigmoid,
+        raw::Activation::Softmax => Activation::Softmax,
+    }
+}
+
+fn constants(raw: BTreeMap<String, Vec<i64>>) -> Result<Vec<(String, Vec<i64>)>, String> {
+    ensure(raw.len() <= CONSTANTS_MAX, || {
+        format!("input.constants: at most {CONSTANTS_MAX}")
+    })?;
+    for (tensor, values) in &raw {
+        ensure((1..=CONSTANT_VALUES_MAX).contains(&values.len()), || {
+            format!(
+                "input.constants: `{tensor}` has {} values, expected 1 to {CONSTANT_VALUES_MAX}",
+                values.len()
+            )
+        })?;
+    }
+    Ok(raw.into_iter().collect())
 }
 
 fn input(raw: &raw::Input) -> Result<InputSpec, String> {
@@ -235,6 +285,7 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
         },
         filter: match raw.filter {
             raw::Filter::Bilinear => Filter::Bilinear,
+            raw::Filter::Linear => Filter::Linear,
             raw::Filter::Area => Filter::Area,
         },
         channels: match raw.channels {
@@ -277,6 +328,7 @@ fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize
             let form = match raw.form.ok_or("form is missing: boxes or map")? {
                 raw::Form::Boxes => LocatorForm::Boxes,
                 raw::Form::Map => LocatorForm::Map,
+                raw::Form::Instances => return Err("a locator's form is boxes or map".into()),
             };
             Ok(Head::Locator {
                 form,
@@ -295,24 +347,28 @@ fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize
                 threshold: threshold()?,
             })
         }
+        raw::Role::Segmenter if matches!(raw.form, Some(raw::Form::Instances)) => {
+            only(
+                raw,
+                &[
+                    "threshold",
+                    "form",
+                    "channels",
+                    "overlap",
+                    "unit",
+                    "rows",
+                    "masks",
+                ],
+            )?;
+            let form = instances(raw, channels(raw, class)?, threshold()?)?;
+            Ok(Head::Instances(form))
+        }
         raw::Role::Segmenter => {
-            only(raw, &["channels", "layout"])?;
-            let names = raw
-                .channels
-                .as_ref()
-                .ok_or("channels is missing: the class of each channel")?;
-            let channels = names
-                .iter()
-                .map(|name| match name.as_str() {
-                    "" => Ok(None),
-                    name => class(name)
-                        .map(Some)
-                        .ok_or_else(|| format!("channel `{name}` is no class")),
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            ensure(channels.iter().any(Option::is_some), || {
-                "channels name no class".into()
+            only(raw, &["channels", "layout", "form"])?;
+            ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
+                "a segmenter's form is map or instances".into()
             })?;
+            let channels = channels(raw, class)?;
             let layout = match raw.layout {
                 None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
                 Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
@@ -320,6 +376,84 @@ fn head(role: raw::Role, raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize
             Ok(Head::Segmenter { channels, layout })
         }
     }
+}
+
+/// The class of each channel, or of each class number.
+fn channels(raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<Vec<Option<usize>>, String> {
+    let names = raw
+        .channels
+        .as_ref()
+        .ok_or("channels is missing: the class of each channel")?;
+    let channels = names
+        .iter()
+        .map(|name| match name.as_str() {
+            "" => Ok(None),
+            name => class(name)
+                .map(Some)
+                .ok_or_else(|| format!("channel `{name}` is no class")),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    ensure(channels.iter().any(Option::is_some), || {
+        "channels name no class".into()
+    })?;
+    Ok(channels)
+}
+
+fn instances(
+    raw: &raw::Output,
+    channels: Vec<Option<usize>>,
+    threshold: f32,
+) -> Result<InstanceForm, String> {
+    let rows = raw
+        .rows
+        .as_ref()
+        .ok_or("rows is missing: each tensor and its columns")?;
+    ensure(!rows.is_empty(), || "rows names no tensor".into())?;
+    let rows = rows
+        .iter()
+        .map(|(tensor, columns)| {
+            let columns = columns
+                .iter()
+                .map(|word| {
+                    Column::parse(word).ok_or_else(|| format!("rows.{tensor}: `{word}` is no column"))
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            ensure(!columns.is_empty(), || format!("rows.{tensor} names no column"))?;
+            Ok(RowTensor {
+                tensor: tensor.clone(),
+                columns,
+            })
+        })
+        .collect::<Result<Vec<_>, String>>()?;
+    let form = InstanceForm {
+        rows,
+        channels,
+        activation: activation(raw.activation),
+        threshold,
+        overlap: raw.overlap.map(|o| share("overlap", o)).transpose()?,
+        unit: match raw.unit {
+            None | Some(raw::Unit::Pixels) => Unit::Pixels,
+            Some(raw::Unit::Share) => Unit::Share,
+        },
+        masks: raw.masks.as_ref().map(masks).transpose()?,
+    };
+    form.check()?;
+    Ok(form)
+}
+
+fn masks(raw: &raw::Masks) -> Result<MaskForm, String> {
+    let activation = activation(raw.activation);
+    ensure(activation != Activation::Softmax, || {
+        "masks.activation is none or sigmoid".into()
+    })?;
+    Ok(MaskForm {
+        tensor: raw.tensor.clone(),
+        frame: match raw.over {
+            None | Some(raw::Over::View) => MaskFrame::View,
+            Some(raw::Over::Box) => MaskFrame::Box,
+        },
+        activation,
+    })
 }
 
 /// Refuses output keys that belong to another role: they would be ignored silently.
@@ -330,6 +464,10 @@ fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
         ("channels", raw.channels.is_some()),
         ("layout", raw.layout.is_some()),
         ("form", raw.form.is_some()),
+        ("overlap", raw.overlap.is_some()),
+        ("unit", raw.unit.is_some()),
+        ("rows", raw.rows.is_some()),
+        ("masks", raw.masks.is_some()),
     ];
     match given.iter().find(|(key, set)| *set && !allowed.contains(key)) {
         Some((key, _)) => Err(format!("{key} does not belong to this role")),

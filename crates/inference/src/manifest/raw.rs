@@ -48,6 +48,7 @@ pub(super) struct Mask {
     pub closing: f32,
     #[serde(default)]
     pub area_min: f64,
+    pub grid: Option<u32>,
 }
 
 #[derive(Deserialize, Default)]
@@ -109,6 +110,8 @@ pub(super) struct Input {
     pub scale: Option<f32>,
     pub mean: Option<[f32; 3]>,
     pub std: Option<[f32; 3]>,
+    #[serde(default)]
+    pub constants: BTreeMap<String, Vec<i64>>,
 }
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq)]
@@ -125,6 +128,7 @@ pub(super) enum Resize {
 pub(super) enum Filter {
     #[default]
     Bilinear,
+    Linear,
     Area,
 }
 
@@ -167,13 +171,14 @@ pub(super) enum Activation {
 pub(super) enum Form {
     Boxes,
     Map,
+    Instances,
 }
 
 /// Keys of all roles; `check` says which belong to which.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Output {
-    pub tensor: String,
+    pub tensor: Option<String>,
     #[serde(default)]
     pub activation: Activation,
     pub positive: Option<Vec<usize>>,
@@ -181,6 +186,33 @@ pub(super) struct Output {
     pub channels: Option<Vec<String>>,
     pub layout: Option<Layout>,
     pub form: Option<Form>,
+    pub overlap: Option<f32>,
+    pub unit: Option<Unit>,
+    pub rows: Option<BTreeMap<String, Vec<String>>>,
+    pub masks: Option<Masks>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unit {
+    Pixels,
+    Share,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Masks {
+    pub tensor: String,
+    pub over: Option<Over>,
+    #[serde(default)]
+    pub activation: Activation,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Over {
+    View,
+    Box,
 }
 
 #[derive(Deserialize)]

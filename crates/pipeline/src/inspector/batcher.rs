@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, Screening};
 use walkaround_ports::Clock;
-use walkaround_vision::mask::ProbabilityMap;
+use walkaround_vision::findings::Segmentation;
 
 /// How photos are batched.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,7 @@ type Reply<T> = oneshot::Sender<Result<T, RunError>>;
 /// One photo for the networks, and where its output goes.
 pub(crate) enum Job {
     Screen(Arc<RgbImage>, Reply<Screening>),
-    Segment(Arc<RgbImage>, UnitRect, Reply<Vec<ProbabilityMap>>),
+    Segment(Arc<RgbImage>, UnitRect, Reply<Segmentation>),
     Probe(Reply<()>),
 }
 
@@ -87,7 +87,7 @@ impl Batcher {
         &self,
         pixels: Arc<RgbImage>,
         region: UnitRect,
-    ) -> Result<Vec<ProbabilityMap>, RunError> {
+    ) -> Result<Segmentation, RunError> {
         self.run(|reply| Job::Segment(pixels, region, reply)).await
     }
 
@@ -273,7 +273,7 @@ fn screen(engine: &mut dyn Engine, photos: &[&RgbImage]) -> Result<Vec<Screening
 fn segment(
     engine: &mut dyn Engine,
     photos: &[(&RgbImage, UnitRect)],
-) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+) -> Result<Vec<Segmentation>, EngineError> {
     engine.segment(photos)
 }
 

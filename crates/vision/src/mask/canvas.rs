@@ -2,10 +2,12 @@
 
 use walkaround_domain::Size;
 
-/// Long side of the canvas, in pixels; smaller photos are their own canvas.
-pub const CANVAS_SIDE_MAX: u32 = 512;
+/// Long side of the canvas where a class does not ask for another, in pixels; smaller photos are their own canvas.
+pub const CANVAS_SIDE: u32 = 512;
+/// Longest side that a class may ask for: 16 million canvas pixels, 64 MiB of probabilities.
+pub const CANVAS_SIDE_MAX: u32 = 4096;
 
-/// A grid over the whole photo, at most [`CANVAS_SIDE_MAX`] a side and never finer than the photo.
+/// A grid over the whole photo, of a given long side and never finer than the photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canvas {
     size: Size,
@@ -15,15 +17,22 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// The canvas of a photo; none for a photo without pixels.
+    /// The canvas of a photo, at most [`CANVAS_SIDE`] pixels a side; none for a photo without pixels.
     pub fn of(original: Size) -> Option<Self> {
+        Self::with_side(original, CANVAS_SIDE)
+    }
+
+    /// The canvas of a photo, at most `side` pixels a side (bounded by [`CANVAS_SIDE_MAX`]); none for a photo
+    /// without pixels.
+    pub fn with_side(original: Size, side: u32) -> Option<Self> {
         if original.pixels() == 0 {
             return None;
         }
+        let side = side.clamp(1, CANVAS_SIDE_MAX);
         let long = original.long_side();
         let size = Size::new(
-            canvas_side(original.width, long),
-            canvas_side(original.height, long),
+            canvas_side(original.width, long, side),
+            canvas_side(original.height, long, side),
         );
         Some(Self {
             size,
@@ -49,18 +58,43 @@ impl Canvas {
         &self.column_starts
     }
 
+    /// The pixels of this canvas that share original pixels with a run of another canvas of the same photo.
+    pub(crate) fn window_of(&self, other: &Self, run: &super::Run) -> Window {
+        let span = |starts: &[u32], from: u32, to: u32| {
+            // The pixel that `from` falls into, and the one after that of the last original pixel.
+            let first = starts.partition_point(|&start| start <= from).saturating_sub(1);
+            (first, starts.partition_point(|&start| start < to).max(first))
+        };
+        let (x0, x1) = span(
+            &self.column_starts,
+            other.column_starts[run.x0],
+            other.column_starts[run.x1],
+        );
+        let (y0, y1) = span(
+            &self.row_starts,
+            other.row_starts[run.y],
+            other.row_starts[run.y + 1],
+        );
+        Window {
+            x0,
+            y0,
+            x1: x1.min(self.size.width as usize),
+            y1: y1.min(self.size.height as usize),
+        }
+    }
+
     /// As [`Canvas::column_starts`], for rows.
     pub fn row_starts(&self) -> &[u32] {
         &self.row_starts
     }
 }
 
-/// max(1, round(side * min(1, 512 / long))), in whole numbers (halves go up).
-fn canvas_side(side: u32, long: u32) -> u32 {
-    if long <= CANVAS_SIDE_MAX {
+/// max(1, round(side * min(1, max / long))), in whole numbers (halves go up).
+fn canvas_side(side: u32, long: u32, max: u32) -> u32 {
+    if long <= max {
         return side;
     }
-    let (side, long, max) = (u64::from(side), u64::from(long), u64::from(CANVAS_SIDE_MAX));
+    let (side, long, max) = (u64::from(side), u64::from(long), u64::from(max));
     ((2 * side * max + long) / (2 * long)).max(1) as u32
 }
 
@@ -122,6 +156,17 @@ impl Window {
     /// Whether there is no pixel in it.
     pub fn is_empty(&self) -> bool {
         self.x0 >= self.x1 || self.y0 >= self.y1
+    }
+
+    /// What lies in both.
+    pub fn intersection(self, other: Self) -> Self {
+        let both = Self {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        };
+        if both.is_empty() { Self::EMPTY } else { both }
     }
 
     /// The smallest window with both in it.

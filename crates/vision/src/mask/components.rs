@@ -13,7 +13,7 @@ pub struct Run {
     pub x1: usize,
 }
 
-/// One 8-connected region.
+/// A region: 8-connected, or all parts of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
     /// Its runs, by row, then column; never empty.
@@ -21,6 +21,12 @@ pub struct Region {
 }
 
 impl Region {
+    /// All pixels of a mask, connected or not; none for an empty mask.
+    pub fn of(mask: &Patch) -> Option<Self> {
+        let runs = runs(mask);
+        (!runs.is_empty()).then_some(Self { runs })
+    }
+
     /// Number of canvas pixels.
     pub fn pixels(&self) -> usize {
         self.runs.iter().map(|run| run.x1 - run.x0).sum()

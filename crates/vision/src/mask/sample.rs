@@ -22,9 +22,14 @@ impl Field {
 /// Samples the maps at the centres of the window's canvas pixels: the highest where several cover a pixel,
 /// 0 where none does. Values that are not numbers count as 0.
 pub fn sample(maps: &[&ProbabilityMap], canvas: &Canvas, window: Window) -> Field {
+    sample_from(maps, canvas, window, 0.0)
+}
+
+/// As [`sample`], with another value where no map covers a pixel: for grids whose values may be below 0 (logits).
+pub(crate) fn sample_from(maps: &[&ProbabilityMap], canvas: &Canvas, window: Window, nothing: f32) -> Field {
     let mut field = Field {
         window,
-        values: vec![0.0; window.width() * window.height()],
+        values: vec![nothing; window.width() * window.height()],
     };
     for map in maps.iter().filter(|map| is_usable(map)) {
         add_map(map, canvas, &mut field);
@@ -176,7 +181,7 @@ fn highest(values: &[f32]) -> f32 {
 }
 
 /// A window of the canvas outside which the sampled map is nowhere above `low`.
-pub(super) fn window_above(map: &ProbabilityMap, low: f32, canvas: &Canvas) -> Window {
+pub(crate) fn window_above(map: &ProbabilityMap, low: f32, canvas: &Canvas) -> Window {
     if !is_usable(map) {
         return Window::EMPTY;
     }

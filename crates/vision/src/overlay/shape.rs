@@ -1,8 +1,8 @@
 //! One finding on the overlay: its rings in overlay pixels, tinted inside and outlined.
 
-use walkaround_domain::{Finding, Point, Size};
+use walkaround_domain::{Finding, PixelBox, Point, Size};
 
-use crate::mask::CANVAS_SIDE_MAX;
+use crate::mask::CANVAS_SIDE;
 
 use super::paint::{Ink, Rect, Surface};
 
@@ -39,6 +39,16 @@ pub(super) struct Shape {
     pub(super) bounds: Rect,
     /// All outlines and holes.
     rings: Vec<Vec<(f32, f32)>>,
+    /// Whether the inside is known; of a box only its edge is drawn.
+    filled: bool,
+}
+
+fn corners(bbox: PixelBox) -> Vec<Point> {
+    let (x0, y0) = (bbox.x as f32, bbox.y as f32);
+    let (x1, y1) = (x0 + bbox.width as f32, y0 + bbox.height as f32);
+    [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        .map(|(x, y)| Point { x, y })
+        .to_vec()
 }
 
 impl Shape {
@@ -65,15 +75,19 @@ impl Shape {
                 })
                 .collect()
         };
-        let canvas_pixel = size.long_side() as f32 / original.long_side().clamp(1, CANVAS_SIDE_MAX) as f32;
+        let canvas_pixel = size.long_side() as f32 / original.long_side().clamp(1, CANVAS_SIDE) as f32;
         let bevel = BEVEL * canvas_pixel;
-        let rings: Vec<Vec<(f32, f32)>> = finding
-            .polygons
-            .iter()
-            .flat_map(|polygon| std::iter::once(&polygon.outer).chain(&polygon.holes))
-            .filter(|points| !points.is_empty())
-            .map(|points| smooth(smooth(ring(points), bevel), bevel))
-            .collect();
+        let rings: Vec<Vec<(f32, f32)>> = if finding.outlined {
+            finding
+                .polygons
+                .iter()
+                .flat_map(|polygon| std::iter::once(&polygon.outer).chain(&polygon.holes))
+                .filter(|points| !points.is_empty())
+                .map(|points| smooth(smooth(ring(points), bevel), bevel))
+                .collect()
+        } else {
+            vec![ring(&corners(finding.bbox))]
+        };
         let bounds = bounds(&rings);
         let label = format!("{} {:.2}", finding.class, finding.probability);
         Self {
@@ -82,6 +96,7 @@ impl Shape {
             colour,
             bounds,
             rings,
+            filled: finding.outlined,
         }
     }
 
@@ -98,6 +113,9 @@ impl Shape {
 
     /// Lays `share` of the class colour over the inside (even-odd rule, so holes stay clear).
     pub(super) fn tint(&self, surface: &mut Surface<'_>, share: f32) {
+        if !self.filled {
+            return;
+        }
         let ink = Ink {
             colour: self.colour,
             share,

@@ -11,6 +11,7 @@ pub(crate) const PLAIN: MaskPolicy = MaskPolicy {
     hysteresis: None,
     closing: 0.0,
     area_min: 0.0,
+    grid: 512,
 };
 
 /// A map of the whole photo from rows of digits (tenths); `.` is 0 and `#` is 0.9.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
-use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
+use walkaround_vision::findings::Segmentation;
+use walkaround_vision::mask::{CANVAS_SIDE, ClassSpec, MaskPolicy, ProbabilityMap, Report};
 use walkaround_vision::overlay::encode_jpeg;
 use walkaround_vision::quality::QualityPolicy;
 
@@ -43,6 +44,7 @@ impl TestEngine {
             hysteresis: None,
             closing: 0.0,
             area_min: 0.0,
+            grid: CANVAS_SIDE,
         };
         Self {
             world: Arc::clone(world),
@@ -110,7 +112,7 @@ impl Engine for TestEngine {
         };
         Ok(photos.iter().map(screening).collect())
     }
-    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Vec<ProbabilityMap>>, EngineError> {
+    fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.fail_if(self.world.segmenters_fail.load(Ordering::SeqCst))?;
         let map = |photo: &RgbImage| ProbabilityMap {
             class: 0,
@@ -119,7 +121,7 @@ impl Engine for TestEngine {
             values: vec![if value(photo) > 204 { 0.9 } else { 0.1 }; 16],
             covers: UnitRect::WHOLE,
         };
-        Ok(photos.iter().map(|(photo, _)| vec![map(photo)]).collect())
+        Ok(photos.iter().map(|(photo, _)| vec![map(photo)].into()).collect())
     }
 }
 

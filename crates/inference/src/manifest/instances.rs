@@ -1,0 +1,156 @@
+//! The form `instances`: objects one by one, as rows of one or several tensors, with masks or without.
+
+use super::Activation;
+
+/// How boxes, scores, classes and masks come out of a network's tensors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceForm {
+    /// Tensors with a row for each object, and what their columns are.
+    pub rows: Vec<RowTensor>,
+    /// Class of each class column, or of each class number; none where it is not wanted.
+    pub channels: Vec<Option<usize>>,
+    /// What is applied to the scores.
+    pub activation: Activation,
+    /// Least score of an object.
+    pub threshold: f32,
+    /// Of two objects of one class that overlap more than this (intersection over union) the better one stays; none
+    /// where the graph has seen to it.
+    pub overlap: Option<f32>,
+    /// What coordinates are measured in.
+    pub unit: Unit,
+    /// Masks; none where there are boxes only.
+    pub masks: Option<MaskForm>,
+}
+
+/// One tensor: `[n, objects, columns]`, `[n, columns, objects]`, or `[n, objects]` for one column; without the first axis
+/// where the graph takes one photo only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowTensor {
+    /// Name in the graph.
+    pub tensor: String,
+    /// What its columns are, in order.
+    pub columns: Vec<Column>,
+}
+
+/// What a column of a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Left edge.
+    X0,
+    /// Top edge.
+    Y0,
+    /// Right edge.
+    X1,
+    /// Bottom edge.
+    Y1,
+    /// Centre from the left.
+    Cx,
+    /// Centre from the top.
+    Cy,
+    /// Width.
+    W,
+    /// Height.
+    H,
+    /// How sure the network is of the object and its class.
+    Score,
+    /// How sure the network is that there is an object: multiplies the class's score.
+    Object,
+    /// Number of the class.
+    Class,
+    /// A score for each class: as many columns as `channels` has entries.
+    Classes,
+    /// What each prototype counts: as many columns as the mask tensor has prototypes.
+    Coefficients,
+    /// Not read.
+    Ignored,
+}
+
+/// What coordinates are measured in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Pixels of the input tensor.
+    Pixels,
+    /// Shares of the input tensor's sides.
+    Share,
+}
+
+/// Where masks are and how they lie over the photo.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaskForm {
+    /// Name in the graph: `[n, objects, h, w]` (or `[objects, 1, h, w]`), or the prototypes `[n, prototypes, h, w]`.
+    pub tensor: String,
+    /// What a mask covers.
+    pub frame: MaskFrame,
+    /// What is applied to its values: `sigmoid` for logits, `none` for probabilities.
+    pub activation: Activation,
+}
+
+/// What a mask covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaskFrame {
+    /// All that the network sees.
+    View,
+    /// The object's box.
+    Box,
+}
+
+impl Column {
+    /// The column that a manifest names.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "x0" => Self::X0,
+            "y0" => Self::Y0,
+            "x1" => Self::X1,
+            "y1" => Self::Y1,
+            "cx" => Self::Cx,
+            "cy" => Self::Cy,
+            "w" => Self::W,
+            "h" => Self::H,
+            "score" => Self::Score,
+            "object" => Self::Object,
+            "class" => Self::Class,
+            "classes" => Self::Classes,
+            "coefficients" => Self::Coefficients,
+            "" => Self::Ignored,
+            _ => return None,
+        })
+    }
+}
+
+impl InstanceForm {
+    /// All tensors that are read, those of rows first.
+    pub fn tensors(&self) -> Vec<String> {
+        let masks = self.masks.iter().map(|m| m.tensor.clone());
+        self.rows.iter().map(|r| r.tensor.clone()).chain(masks).collect()
+    }
+
+    /// Whether a column stands in any of the tensors.
+    pub fn has(&self, column: Column) -> bool {
+        self.rows.iter().any(|r| r.columns.contains(&column))
+    }
+
+    /// What is missing or contradicts itself, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let all = |columns: &[Column]| columns.iter().all(|&c| self.has(c));
+        let mut seen = std::collections::HashSet::new();
+        for column in self.rows.iter().flat_map(|r| &r.columns) {
+            if *column != Column::Ignored && !seen.insert(*column) {
+                return Err(format!("rows: {column:?} stands twice").to_lowercase());
+            }
+        }
+        use Column::{Class, Classes, Coefficients, Cx, Cy, H, Object, Score, W, X0, X1, Y0, Y1};
+        if !(all(&[X0, Y0, X1, Y1]) || all(&[Cx, Cy, W, H])) {
+            return Err("rows: a box is x0, y0, x1, y1 or cx, cy, w, h".into());
+        }
+        if !(self.has(Classes) || self.has(Class) && (self.has(Score) || self.has(Object))) {
+            return Err("rows: scores are `classes`, or `score` with `class`".into());
+        }
+        if self.has(Coefficients) && self.masks.is_none() {
+            return Err("rows: `coefficients` need masks: the tensor of the prototypes".into());
+        }
+        if self.activation == Activation::Softmax && !self.has(Classes) {
+            return Err("softmax is over `classes`".into());
+        }
+        Ok(())
+    }
+}

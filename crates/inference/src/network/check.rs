@@ -1,0 +1,213 @@
+//! A graph's inputs and outputs against what the manifest says of them.
+
+use super::input::element_type;
+use crate::manifest::{Activation, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec};
+use ort::value::{DynTensor, Outlet, Tensor, TensorElementType, ValueType};
+use walkaround_vision::tensor::Layout;
+
+pub(super) fn find<'a>(
+    what: &str,
+    wanted: &str,
+    outlets: &'a [Outlet],
+) -> Result<(&'a TensorElementType, &'a [i64]), String> {
+    let outlet = outlets.iter().find(|o| o.name() == wanted).ok_or_else(|| {
+        let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
+        format!("no {what} tensor `{wanted}`; the graph has: {}", names.join(", "))
+    })?;
+    match outlet.dtype() {
+        ValueType::Tensor { ty, shape, .. } => Ok((ty, shape)),
+        other => Err(format!("{what} `{wanted}` is no tensor but {other}")),
+    }
+}
+
+/// The fixed batch size of the graph, if it has one.
+pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Option<usize>, String> {
+    let (ty, shape) = find("input", &spec.input_tensor, inputs)?;
+    let given = |name: &str| name == spec.input_tensor || spec.constants.iter().any(|(c, _)| c == name);
+    if let Some(other) = inputs.iter().find(|input| !given(input.name())) {
+        return Err(format!(
+            "the graph has another input, `{}`: give it under input.constants",
+            other.name()
+        ));
+    }
+    let wanted = element_type(spec.input.element);
+    if *ty != wanted {
+        return Err(format!(
+            "input `{}` takes {ty:?}, the manifest says {wanted:?}",
+            spec.input_tensor
+        ));
+    }
+    let (h, w) = (
+        i64::from(spec.input.size.height),
+        i64::from(spec.input.size.width),
+    );
+    let expected = match spec.input.layout {
+        Layout::Nchw => [-1, 3, h, w],
+        Layout::Nhwc => [-1, h, w, 3],
+    };
+    let fits = shape.len() == 4 && shape.iter().zip(expected).skip(1).all(|(&s, e)| s < 0 || s == e);
+    if !fits {
+        return Err(format!(
+            "input `{}` is {shape:?}, the manifest says {expected:?}",
+            spec.input_tensor
+        ));
+    }
+    match shape[0] {
+        n if n < 0 => Ok(None),
+        n if (1..=64).contains(&n) => Ok(Some(n as usize)),
+        n => Err(format!(
+            "the graph fixes a batch of {n}, expected 1 to 64 or a free dimension"
+        )),
+    }
+}
+
+/// Whether the graph takes one photo at a time, as its outputs say.
+pub(super) fn check_outputs(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<bool, String> {
+    match &spec.head {
+        Head::Instances(form) => check_instances(form, outputs),
+        _ => check_output(spec, &spec.output_tensors[0], outputs).map(|()| false),
+    }
+}
+
+/// Types and ranks of an instance form's tensors; their sizes are often free, and the first run tells.
+fn check_instances(form: &InstanceForm, outputs: &[Outlet]) -> Result<bool, String> {
+    let mut single = false;
+    for name in form.tensors() {
+        let (ty, shape) = find("output", &name, outputs)?;
+        use TensorElementType::{Float16, Float32, Int32, Int64, Uint8};
+        if !matches!(ty, Float16 | Float32 | Int32 | Int64 | Uint8) {
+            return Err(format!(
+                "output `{name}` is {ty:?}, expected floats or whole numbers"
+            ));
+        }
+        let rows = form.rows.iter().find(|rows| rows.tensor == name);
+        // A shape that is not declared has no axes here.
+        single |= shape.is_empty() || shape[0] == 1;
+        match rows {
+            Some(rows) if rows.columns.len() > 1 => match shape.len() {
+                0 | 3 => {}
+                2 => single = true,
+                _ => return Err(format!("output `{name}` is {shape:?}, expected rows of columns")),
+            },
+            Some(_) if shape.len() > 3 => {
+                return Err(format!("output `{name}` is {shape:?}, expected one column"));
+            }
+            None if !matches!(shape.len(), 0 | 3 | 4) => {
+                return Err(format!(
+                    "output `{name}` is {shape:?}, expected masks or prototypes"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(single)
+}
+
+/// Another input of a graph, with the same values for every photo.
+pub(super) struct Constant {
+    pub(super) name: String,
+    element: TensorElementType,
+    /// Whether its first axis is the batch.
+    batched: bool,
+    values: Vec<i64>,
+}
+
+impl Constant {
+    /// The tensor for a batch.
+    pub(super) fn tensor(&self, bucket: usize) -> ort::Result<DynTensor> {
+        let count = if self.batched { bucket } else { 1 };
+        let all: Vec<i64> = std::iter::repeat_n(&self.values, count)
+            .flatten()
+            .copied()
+            .collect();
+        let shape = if self.batched {
+            vec![bucket, self.values.len()]
+        } else {
+            vec![self.values.len()]
+        };
+        Ok(match self.element {
+            TensorElementType::Int64 => Tensor::from_array((shape, all))?.upcast(),
+            TensorElementType::Int32 => {
+                Tensor::from_array((shape, all.iter().map(|&v| v as i32).collect::<Vec<_>>()))?.upcast()
+            }
+            _ => Tensor::from_array((shape, all.iter().map(|&v| v as f32).collect::<Vec<_>>()))?.upcast(),
+        })
+    }
+}
+
+pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Vec<Constant>, String> {
+    spec.constants
+        .iter()
+        .map(|(name, values)| {
+            let (ty, shape) = find("input", name, inputs)?;
+            use TensorElementType::{Float32, Int32, Int64};
+            if !matches!(ty, Float32 | Int32 | Int64) {
+                return Err(format!("input `{name}` takes {ty:?}, which no constant can be"));
+            }
+            let length = shape.last().copied().unwrap_or(-1);
+            if !matches!(shape.len(), 1 | 2) || (length >= 0 && length != values.len() as i64) {
+                return Err(format!(
+                    "input `{name}` is {shape:?}, the manifest gives {} values",
+                    values.len()
+                ));
+            }
+            Ok(Constant {
+                name: name.clone(),
+                element: *ty,
+                batched: shape.len() == 2,
+                values: values.clone(),
+            })
+        })
+        .collect()
+}
+
+fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<(), String> {
+    let (ty, shape) = find("output", name, outputs)?;
+    if !matches!(ty, TensorElementType::Float32 | TensorElementType::Float16) {
+        return Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16"));
+    }
+    if shape.is_empty() {
+        // The graph does not declare a shape: the first run (the self-test) tells.
+        return Ok(());
+    }
+    let wrong = |expected: &str| Err(format!("output `{name}` is {shape:?}, expected {expected}"));
+    match &spec.head {
+        Head::Gate { positive, .. } => {
+            let channels = if shape.len() == 1 { 1 } else { shape[1] };
+            let most = positive.iter().copied().max().unwrap_or(0) as i64;
+            if shape.len() > 2 || (channels >= 0 && most >= channels) {
+                return wrong(&format!("[n, channels] with a channel {most}"));
+            }
+            if spec.activation == Activation::Softmax && channels == 1 {
+                return Err("softmax over one channel is always 1: use sigmoid".into());
+            }
+        }
+        Head::Segmenter { channels, layout } => {
+            let axis = if *layout == MapLayout::Nchw { 1 } else { 3 };
+            let count = channels.len() as i64;
+            match shape.len() {
+                3 if count == 1 => {}
+                4 if shape[axis] < 0 || shape[axis] == count => {}
+                _ => return wrong(&format!("four axes with {count} channels")),
+            }
+        }
+        Head::Locator {
+            form: LocatorForm::Boxes,
+            ..
+        } => {
+            if shape.len() != 3 || (shape[2] >= 0 && shape[2] != 5) {
+                return wrong("[n, k, 5]");
+            }
+        }
+        Head::Locator {
+            form: LocatorForm::Map,
+            ..
+        } => {
+            if !(shape.len() == 3 || shape.len() == 4 && matches!(shape[1], -1 | 1)) {
+                return wrong("[n, 1, h, w]");
+            }
+        }
+        Head::Instances(_) => {}
+    }
+    Ok(())
+}
