@@ -180,7 +180,7 @@ impl Network {
             .iter()
             .map(|name| Wide::of(outputs.get(name).ok_or("the output is missing")?))
             .collect::<Result<Vec<_>, String>>()?;
-        let taken = split(spec, &wide, (bucket, &covers), each);
+        let taken = split(spec, &wide, bucket, &covers, each);
         drop(wide);
         drop(outputs);
         // Otherwise a GPU would keep the copy of the input between two runs.
@@ -193,7 +193,8 @@ impl Network {
 fn split(
     spec: &NetworkSpec,
     outputs: &[Wide<'_>],
-    (bucket, covers): (usize, &[UnitRect]),
+    bucket: usize,
+    covers: &[UnitRect],
     each: Each<'_>,
 ) -> Result<(), String> {
     let unbatched = match &spec.head {

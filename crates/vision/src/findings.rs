@@ -14,6 +14,7 @@ use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 use crate::instance::{Instance, instance_mask};
 use crate::mask::{
     Canvas, ClassSpec, Field, Patch, ProbabilityMap, Region, Report, Window, class_mask, components,
+    window_across,
 };
 use crate::rle::{MASK_PIXELS_MAX, from_canvas};
 
@@ -89,8 +90,8 @@ pub fn findings(
     for (class, spec) in classes.iter().enumerate() {
         if all_classes || spec.report != Report::OnRequest {
             let canvas = canvases.get(spec);
-            kept.extend(candidates((class, spec), &segmentation.maps, canvas));
-            kept.extend(instances((class, spec), &segmentation.instances, canvas));
+            kept.extend(candidates(class, spec, &segmentation.maps, canvas));
+            kept.extend(instances(class, spec, &segmentation.instances, canvas));
         }
     }
     if !all_classes {
@@ -110,11 +111,7 @@ pub fn findings(
 }
 
 /// The regions of one class that are large enough.
-fn candidates(
-    (class, spec): (usize, &ClassSpec),
-    maps: &[ProbabilityMap],
-    canvas: &Canvas,
-) -> Vec<Candidate> {
+fn candidates(class: usize, spec: &ClassSpec, maps: &[ProbabilityMap], canvas: &Canvas) -> Vec<Candidate> {
     let maps: Vec<&ProbabilityMap> = maps.iter().filter(|map| map.class == class).collect();
     let Some((field, mask)) = class_mask(&maps, &spec.policy, canvas) else {
         return vec![];
@@ -134,7 +131,7 @@ fn candidates(
 }
 
 /// The instances of one class that are large enough, each with all parts of its mask as one region.
-fn instances((class, spec): (usize, &ClassSpec), all: &[Instance], canvas: &Canvas) -> Vec<Candidate> {
+fn instances(class: usize, spec: &ClassSpec, all: &[Instance], canvas: &Canvas) -> Vec<Candidate> {
     all.iter()
         .filter(|instance| instance.class == class)
         .filter_map(|instance| {
@@ -189,7 +186,7 @@ fn drop_covered(kept: &mut Vec<Candidate>, classes: &[ClassSpec], canvases: &Can
         for candidate in kept.iter().filter(|c| reported(c, Report::Always)) {
             let own = canvases.get(&classes[candidate.class]);
             for run in &candidate.region.runs {
-                let window = canvas.window_of(own, run);
+                let window = window_across(own, run, canvas);
                 for y in window.y0..window.y1 {
                     always.pixels[y * always.width + window.x0..y * always.width + window.x1].fill(1);
                 }
