@@ -205,6 +205,29 @@ fn submit_names_the_inspection_of_each_request_of_one_run_and_sends_none_twice()
 }
 
 #[test]
+fn a_url_that_failed_before_its_bytes_were_seen_is_known_as_failed_at_once() {
+    let stack = stack();
+    let up = stack.start(&["up"], "up");
+    // No host is allowed.
+    let words = [
+        "submit",
+        "--wait",
+        "--timeout",
+        "60",
+        "https://photos.example.com/a.jpg",
+    ];
+    for summary in ["1 photo sent, 0 already known", "0 photos sent, 1 already known"] {
+        let printed = stack.output(&words);
+        assert!(
+            printed.contains(summary) && printed.contains("1 failed"),
+            "{printed}"
+        );
+    }
+    assert_eq!(stack.messages(), 0);
+    end(up);
+}
+
+#[test]
 fn what_an_event_left_open_is_completed_by_a_later_request_and_published_again() {
     let stack = stack();
     stack.store([("one.jpg".to_owned(), &clean()[..])]);

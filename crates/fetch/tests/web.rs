@@ -298,6 +298,42 @@ async fn slow_and_broken_answers_may_be_tried_again() {
 }
 
 #[tokio::test]
+async fn a_page_or_nothing_in_a_photos_place_may_be_a_photo_later() {
+    let server = Server::start().await;
+    let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
+    let reply = |kind: &str, body: &str| {
+        Reply::Close(format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        ))
+    };
+    for (kind, body, words) in [
+        ("image/jpeg", "", "answered with no bytes"),
+        (
+            "text/html; charset=utf-8",
+            "\n<!doctype html><p>Sign in",
+            "answered with a page, no photo",
+        ),
+        (
+            "application/problem+json",
+            "{\"error\": 1}",
+            "answered with JSON, no photo",
+        ),
+    ] {
+        server.on("/", reply(kind, body));
+        let error = get(&client, &server.url("a.test", "/")).await.unwrap_err();
+        assert!(matches!(error, FetchError::Unreachable(_)), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    // Servers send photos under any type.
+    server.on("/", reply("text/html", "no page"));
+    assert_eq!(
+        get(&client, &server.url("a.test", "/")).await.unwrap(),
+        b"no page"
+    );
+}
+
+#[tokio::test]
 async fn a_host_that_does_not_answer_holds_two_photos_at_a_time_and_none_of_other_hosts() {
     let server = Server::start().await;
     let settings = FetchSettings {

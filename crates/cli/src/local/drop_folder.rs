@@ -16,7 +16,7 @@ use scan::{ACCEPTED, FileState, REFUSED, Scan};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -84,8 +84,32 @@ enum Again {
     Cut,
 }
 
+/// Whether a scan of `outer` comes to files of `inner`. Hidden folders are passed by.
+fn holds_photos_of(outer: &Path, inner: &Path) -> bool {
+    let resolved = |path: &Path| {
+        path.canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .unwrap_or_default()
+    };
+    let (outer, inner) = (resolved(outer), resolved(inner));
+    let is_hidden = |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+    inner
+        .strip_prefix(outer)
+        .is_ok_and(|between| !between.components().any(is_hidden))
+}
+
 impl DropFolder {
+    /// # Errors
+    /// The folder holds the stack's own root, or lies in it: the stack would take its own files for photos.
     pub(crate) fn open(folder: &Path, stack: &Stack) -> Result<Self, Failure> {
+        let root = stack.local.root();
+        if holds_photos_of(folder, root) || holds_photos_of(root, folder) {
+            return Err(Failure::usage(format!(
+                "the drop folder {} and the root {} lie in each other: name another one of the two",
+                folder.display(),
+                root.display()
+            )));
+        }
         for kind in [ACCEPTED, REFUSED] {
             let folder = folder.join(kind);
             fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

@@ -108,7 +108,9 @@ impl RequestProcessor {
 
     fn attempt_delay(&self, code: FailureCode, attempt: u32) -> Duration {
         match code {
-            FailureCode::PhotoUnreachable => self.retry.host_delay(attempt, &self.jitter),
+            FailureCode::PhotoUnreachable | FailureCode::PhotoForbidden => {
+                self.retry.host_delay(attempt, &self.jitter)
+            }
             _ => self.retry.delay(attempt, &self.jitter),
         }
     }

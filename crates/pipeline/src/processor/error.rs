@@ -114,16 +114,17 @@ pub(super) fn fetch_error(error: FetchError) -> ProcessingError {
             PortErrorKind::NotFound => {
                 ProcessingError::permanent(FailureCode::PhotoNotFound, error.to_string())
             }
+            // A permission may be given yet, and it is not the photo that lacks it.
             PortErrorKind::Denied => {
-                ProcessingError::permanent(FailureCode::PhotoForbidden, error.to_string())
+                ProcessingError::retryable(FailureCode::PhotoForbidden, error.to_string())
             }
             PortErrorKind::TooLarge => {
                 ProcessingError::permanent(FailureCode::PhotoTooLarge, error.to_string())
             }
-            PortErrorKind::Invalid
-            | PortErrorKind::Unavailable
-            | PortErrorKind::Throttled
-            | PortErrorKind::Corrupt => {
+            PortErrorKind::Invalid | PortErrorKind::Unavailable | PortErrorKind::Throttled => {
+                ProcessingError::StoreUnavailable(error.to_string())
+            }
+            PortErrorKind::Corrupt => {
                 ProcessingError::retryable(FailureCode::PhotoUnreachable, error.to_string())
             }
         },
