@@ -177,6 +177,57 @@ fn submit_waits_for_the_inspection_of_its_own_purpose_and_of_a_file_that_changed
 }
 
 #[test]
+fn submit_names_the_inspection_of_each_request_of_one_run_and_sends_none_twice() {
+    let stack = stack();
+    let folder = stack.folder();
+    std::fs::write(folder.join("one.jpg"), clean()).unwrap();
+    let list = folder.join("list.csv");
+    let rows = "photo,vehicle_id\none.jpg,a\none.jpg,b\none.jpg,a\n";
+    std::fs::write(&list, rows).unwrap();
+    let words = ["submit", "--format", "json", &list.display().to_string()];
+    let printed = stack.output(&words);
+    let documents: Vec<serde_json::Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let states: Vec<_> = documents.iter().map(|d| d["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["sent", "sent", "repeated"], "{documents:?}");
+    assert_eq!(stack.messages(), 2);
+    let up = stack.start(&["up"], "up");
+    let all = await_records(&stack, |all| all_published(all, 2));
+    for (document, vehicle) in documents.iter().zip(["a", "b", "a"]) {
+        assert_eq!(
+            document["inspection_id"],
+            of_vehicle(&all, vehicle).request.id.as_str()
+        );
+    }
+    end(up);
+}
+
+#[test]
+fn a_url_that_failed_before_its_bytes_were_seen_is_known_as_failed_at_once() {
+    let stack = stack();
+    let up = stack.start(&["up"], "up");
+    // No host is allowed.
+    let words = [
+        "submit",
+        "--wait",
+        "--timeout",
+        "60",
+        "https://photos.example.com/a.jpg",
+    ];
+    for summary in ["1 photo sent, 0 already known", "0 photos sent, 1 already known"] {
+        let printed = stack.output(&words);
+        assert!(
+            printed.contains(summary) && printed.contains("1 failed"),
+            "{printed}"
+        );
+    }
+    assert_eq!(stack.messages(), 0);
+    end(up);
+}
+
+#[test]
 fn what_an_event_left_open_is_completed_by_a_later_request_and_published_again() {
     let stack = stack();
     stack.store([("one.jpg".to_owned(), &clean()[..])]);

@@ -47,7 +47,7 @@ fn results_that_cannot_be_stored_for_long_use_up_no_attempt_and_every_photo_ends
     let away = Away::new(&results);
     let mut up = stack.start(&["up"], "up");
     stack.submit(&requests);
-    let returns = || up.log().matches("a store is out of reach").count();
+    let returns = || up.log().matches("a store or a host is out of reach").count();
     assert!(
         until(BOUND, || returns() >= RETURNS),
         "{} returns\n{}",

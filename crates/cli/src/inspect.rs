@@ -15,7 +15,6 @@ use crate::client::table::notice;
 use crate::failure::Failure;
 pub(crate) use gallery::{text as html_text, url as html_url};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-pub(crate) use print::plain_table;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use walkaround_client::inputs::expand;
@@ -48,7 +47,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     })?;
     bar.finish_and_clear();
     if let Some(folder) = &out {
-        let path = folder.write_gallery(&gallery)?;
+        let path = folder.write_gallery(&gallery.html())?;
         printer.gallery(&path);
     }
     Ok(printer.finish()?)

@@ -31,6 +31,7 @@ pub(crate) fn site(stack: &dyn StackClient) -> Result<Site, Failure> {
     Ok(Site {
         records: stack.records()?,
         blobs: stack.blobs(),
+        results_bucket: stack.settings().results_bucket.clone(),
         state: stack.state()?,
         queues: QueueName::ALL.into_iter().map(queue).collect::<Result<_, _>>()?,
         operations: stack.operations(),

@@ -3,14 +3,19 @@
 //! What is named is taken, whatever its name is, if it is a regular file. Of a folder are taken pictures, by their content
 //! or their name; the rest is counted and named, so that nobody has to wonder where a photo is.
 
+mod found;
 mod left_out;
 mod names;
+mod picture_name;
 mod regular;
 mod walk;
 
 use crate::Notice;
+use found::Found;
+pub(crate) use found::PHOTOS_MAX;
 pub use left_out::{LeftOut, Why};
 pub use names::FileNames;
+pub use picture_name::{OVERLAY_SUFFIX, is_picture_name};
 pub(crate) use regular::is_regular;
 pub use regular::{open_regular, read_head};
 use std::ffi::OsStr;
@@ -19,19 +24,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use walkaround_bootstrap::Failure;
 
-/// Most photos of one run: bounds the list held in memory.
-pub(crate) const PHOTOS_MAX: usize = 1_000_000;
-/// What the names of marked pictures end with.
-pub const OVERLAY_SUFFIX: &str = ".overlay.jpg";
 /// Longest list on standard input, in bytes.
 const LIST_BYTES_MAX: u64 = 512 << 20;
-
-/// Photos, and what was left out.
-#[derive(Default)]
-struct Found {
-    pub photos: Vec<PathBuf>,
-    pub left_out: LeftOut,
-}
 
 /// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is told.
 ///
@@ -138,12 +132,6 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
         return Err(Failure::usage(format!("over {PHOTOS_MAX} photos; split the run")));
     }
     Ok(())
-}
-
-/// Whether a file's name is that of a picture.
-pub fn is_picture_name(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    walkaround_domain::photo_name::is_picture_name(&name)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! taken in and requests go out ([`Sender`]); then results are waited for ([`Waiting`]). Submitting twice is harmless: the
 //! same photo is the same inspection.
 
+mod earlier;
 mod item;
 mod manifest;
 mod send;

@@ -1,41 +1,20 @@
 //! Cases of a blob store.
 
 mod keys;
+mod under_test;
 mod whole;
 
-use crate::suite::{Capabilities, Case, Keep, Report, cases, run};
+use crate::suite::{Capabilities, Case, Report, cases, run};
 use keys::{
     buckets_are_apart, listing_has_order_prefix_and_pages, odd_keys_are_kept_apart, page_has_its_bounds,
     wrong_keys_are_invalid,
 };
-use std::sync::Arc;
-use walkaround_ports::{BlobAddress, Blobs};
+pub use under_test::BlobsUnderTest;
 use whole::{
     absent_blob_is_not_found, blob_reads_back_whole, download_checks_the_digest, empty_blob_is_a_blob,
     get_is_bounded, large_blob_reads_back_whole, second_write_changes_nothing,
     twenty_writers_have_one_winner, twenty_writers_of_the_same_agree,
 };
-
-/// A fresh, empty store.
-pub struct BlobsUnderTest {
-    /// The port.
-    pub blobs: Arc<dyn Blobs>,
-    /// A bucket of it.
-    pub bucket: String,
-    /// Another bucket of it.
-    pub other_bucket: String,
-    /// Whatever has to stay.
-    pub keep: Keep,
-}
-
-impl BlobsUnderTest {
-    fn at(&self, key: &str) -> BlobAddress {
-        BlobAddress {
-            bucket: self.bucket.clone(),
-            key: key.to_owned(),
-        }
-    }
-}
 
 const CASES: &[Case<BlobsUnderTest>] = cases![
     blob_reads_back_whole,
@@ -61,8 +40,3 @@ pub async fn blobs_suite<F: Future<Output = BlobsUnderTest>>(
 ) -> Report {
     run("blobs", CASES, make, capabilities).await
 }
-
-/// Content type of what the cases write.
-const TYPE: &str = "application/octet-stream";
-/// More than any blob of the cases, in bytes.
-const PLENTY: u64 = 64 << 20;

@@ -21,6 +21,8 @@ pub struct OperationsUnderTest {
     pub intake_dead: Arc<dyn Queue>,
     /// Its records.
     pub records: Arc<dyn Records>,
+    /// A bucket of it.
+    pub results: String,
     /// Its time.
     pub time: Arc<dyn TimeDriver>,
     /// The day (UTC) on its clock, `2026-11-22`.
@@ -37,6 +39,7 @@ const CASES: &[Case<OperationsUnderTest>] = cases![
     counts_follow_the_records,
     the_latest_are_as_many_as_asked_for,
     a_blob_has_an_address,
+    a_bucket_that_takes_blobs_has_no_trouble,
 ];
 
 const LEASE: Duration = Duration::from_secs(30);
@@ -221,5 +224,11 @@ async fn a_blob_has_an_address(t: OperationsUnderTest) -> Outcome {
         let address = t.operations.locate(&at, kind).await?;
         ensure!(address.contains("overlay.jpg"), "{kind:?}: {address}");
     }
+    Ok(())
+}
+
+async fn a_bucket_that_takes_blobs_has_no_trouble(t: OperationsUnderTest) -> Outcome {
+    let trouble = t.operations.bucket_trouble(&t.results).await?;
+    ensure!(trouble.is_none(), "{trouble:?}");
     Ok(())
 }

@@ -159,7 +159,7 @@ async fn folders(stack: &LocalClient) -> CheckResult {
     let mut buckets = vec![&settings.photos_bucket, &settings.results_bucket];
     buckets.dedup();
     for bucket in buckets {
-        match stack.0.local.bucket_trouble(bucket).await {
+        match stack.operations().bucket_trouble(bucket).await {
             Ok(trouble) => troubles.extend(trouble),
             Err(error) => return broken(check.to_owned(), &Failure::from(error)),
         }

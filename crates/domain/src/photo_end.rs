@@ -7,19 +7,32 @@ mod tiff;
 /// No picture of any kind is shorter.
 const PICTURE_BYTES_MIN: usize = 12;
 
+/// So many zeros at the end are room that is not filled yet: a block of a file system.
+const ROOM_BYTES_MIN: usize = 4096;
+
 /// Whether a picture of these bytes lacks its end. Of what is no picture of a kind that is read here, nothing is said.
 pub fn ends_early(bytes: &[u8]) -> bool {
     match bytes {
         _ if bytes.len() < PICTURE_BYTES_MIN => true,
+        [b'B', b'M', ..] => bmp(bytes).is_none(),
+        _ if ends_in_room(bytes) => true,
         [0xFF, 0xD8, ..] => jpeg(bytes),
         [0x89, b'P', b'N', b'G', ..] => png(bytes),
         [b'R', b'I', b'F', b'F', ..] => little(bytes, 4).is_none_or(|size| size + 8 > bytes.len()),
         [b'G', b'I', b'F', b'8', ..] => gif(bytes).is_none(),
-        [b'B', b'M', ..] => bmp(bytes).is_none(),
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => tiff::ends_early(bytes),
         // Room that a writer has made and not begun to fill.
         _ => bytes[..PICTURE_BYTES_MIN].iter().all(|byte| *byte == 0),
     }
+}
+
+/// Whether the bytes end in room that a writer has made and not filled yet, as copies over SMB do. Compressed pictures end in
+/// no such run of zeros; a bitmap may: it is black there.
+fn ends_in_room(bytes: &[u8]) -> bool {
+    bytes.len() > 2 * ROOM_BYTES_MIN
+        && bytes[bytes.len() - ROOM_BYTES_MIN..]
+            .iter()
+            .all(|byte| *byte == 0)
 }
 
 /// Segments up to the first scan, and behind it the marker of the end (ITU T.81, B.1.1.2 and B.2.1). A thumbnail's end is
@@ -152,6 +165,14 @@ mod tests {
         bytes.extend([0; 24]);
         bytes.extend(b"12345678");
         bytes
+    }
+
+    #[test]
+    fn room_that_is_not_filled_yet_is_waited_for() {
+        for whole in [JPEG, PNG, GIF, WEBP] {
+            let copied = [whole, &[0; 3 * ROOM_BYTES_MIN]].concat();
+            assert!(ends_early(&copied), "{whole:?}");
+        }
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! Reading COCO annotations (cocodataset.org, "data format"): pictures, and the outlines on each of them.
 
 use crate::error::{EvaluationError, Unscorable};
+use crate::fault::{ANNOTATION_BYTES_MAX, AnnotationFault};
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use thiserror::Error;
 use walkaround_domain::{Point, Rle, Size};
 use walkaround_vision::rle;
-
-/// Largest annotation file, in bytes.
-const BYTES_MAX: u64 = 1 << 30;
 
 /// The content of an annotation file, with every reference between its parts resolved.
 #[derive(Debug)]
@@ -88,35 +85,6 @@ fn check_size([height, width]: [u32; 2], size: Size) -> Result<(), Unscorable> {
     }
 }
 
-/// What is wrong with an annotation file.
-#[derive(Debug, Error)]
-pub enum AnnotationFault {
-    /// It cannot be opened.
-    #[error("cannot open: {0}")]
-    Open(std::io::Error),
-    /// It cannot be read.
-    #[error("cannot read: {0}")]
-    Read(std::io::Error),
-    /// It is larger than any that is read here.
-    #[error("over the limit of {} MiB", BYTES_MAX >> 20)]
-    TooLarge,
-    /// It is not JSON of the expected form.
-    #[error("not a COCO annotation file: {0}")]
-    NotCoco(serde_json::Error),
-    /// It lists a file of a photo twice.
-    #[error("lists `{0}` twice")]
-    FileTwice(String),
-    /// Two images have the same id.
-    #[error("two images have the id {0}")]
-    IdTwice(String),
-    /// An annotation is of an image that is not listed.
-    #[error("an annotation names image {0}, which is not listed")]
-    UnknownImage(String),
-    /// An annotation is of a category that is not listed.
-    #[error("an annotation names category {0}, which is not listed")]
-    UnknownCategory(String),
-}
-
 /// Reads an annotation file.
 ///
 /// # Errors
@@ -131,10 +99,10 @@ pub fn read(path: &Path) -> Result<Annotations, EvaluationError> {
 fn parse_file(path: &Path) -> Result<Annotations, AnnotationFault> {
     let file = File::open(path).map_err(AnnotationFault::Open)?;
     let mut bytes = Vec::new();
-    file.take(BYTES_MAX + 1)
+    file.take(ANNOTATION_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(AnnotationFault::Read)?;
-    if bytes.len() as u64 > BYTES_MAX {
+    if bytes.len() as u64 > ANNOTATION_BYTES_MAX {
         return Err(AnnotationFault::TooLarge);
     }
     let document: Document = serde_json::from_slice(&bytes).map_err(AnnotationFault::NotCoco)?;

@@ -1,7 +1,7 @@
 //! Why an evaluation cannot go on, and why one photo cannot be scored.
 
-use crate::coco::AnnotationFault;
-use crate::mapping::{MapFileFault, MappingOption};
+use crate::fault::{AnnotationFault, MapFileFault};
+use crate::mapping::MappingOption;
 use crate::photo_set::{ANNOTATIONS_FILE, SkippedPhotos};
 use std::path::PathBuf;
 use thiserror::Error;

@@ -2,7 +2,7 @@
 
 use walkaround_domain::{Rle, Size};
 use walkaround_messages::{FindingDocument, PhotoReport};
-use walkaround_vision::mask::{ClassSpec, MaskPolicy, Report};
+use walkaround_vision::mask::{CANVAS_SIDE, ClassSpec, MaskPolicy, Report};
 use walkaround_vision::rle;
 
 pub(crate) const SIZE: Size = Size { width: 4, height: 1 };
@@ -21,7 +21,7 @@ pub(crate) fn class(name: &str, report: Report) -> ClassSpec {
             hysteresis: None,
             closing: 0.0,
             area_min: 0.0,
-            grid: 512,
+            grid: CANVAS_SIDE,
         },
     }
 }

@@ -42,26 +42,28 @@
 mod coco;
 mod document;
 mod error;
+mod fault;
 mod figures;
 #[cfg(test)]
 mod fixtures;
 mod ground_truth;
+mod inspected_photo;
 mod mapping;
 mod photo_set;
 mod score;
 mod scored_photo;
 
-pub use coco::{AnnotationFault, Annotations, Image, Shape, read as read_annotations};
+pub use coco::{Annotations, Image, Shape, read as read_annotations};
 pub use document::{Category, EvaluatedBundle, Evaluation, GateFigures, Intervals, MaskRow, PhotoNumbers};
 pub use error::{CollectError, ErrorKind, EvaluationError, Unscorable};
+pub use fault::{AnnotationFault, MapFileFault};
 pub use figures::{BOOTSTRAP_SEED, Figure, Figures, LEVEL, MaskFigures, RESAMPLES};
 pub use ground_truth::{AnnotatedMasks, Damage, GroundTruth};
-pub use mapping::{
-    ANY_DAMAGE, CategoryMapping, CountsAs, MAP_FILE, MapFileFault, Mapping, MappingOption, MappingOptions,
-};
+pub use inspected_photo::InspectedPhoto;
+pub use mapping::{ANY_DAMAGE, CategoryMapping, CountsAs, MAP_FILE, Mapping, MappingOption, MappingOptions};
 pub use photo_set::{
     ANNOTATIONS_FILE, AnnotatedFolder, CategoryUse, Label, PhotoFiles, PhotoSet, PhotoSetOptions, Skipped,
     SkippedPhotos,
 };
 pub use score::{Counts, PhotoScore, Row};
-pub use scored_photo::{InspectedPhoto, ScoredPhoto};
+pub use scored_photo::ScoredPhoto;

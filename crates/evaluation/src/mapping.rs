@@ -1,11 +1,13 @@
 //! Which class of the bundle a category of the annotations is: by equal names, by a mapping file, by options.
 
+mod options;
+
 use crate::error::EvaluationError;
+use crate::fault::MapFileFault;
+pub use options::{CategoryMapping, MappingOption, MappingOptions};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::{Path, PathBuf};
-use thiserror::Error;
+use std::path::Path;
 use walkaround_vision::mask::ClassSpec;
 
 /// The class that stands for every kind of damage: its truth is the union of all truth.
@@ -35,44 +37,6 @@ impl CountsAs {
     }
 }
 
-/// A category of the annotations and the class of the bundle that it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CategoryMapping {
-    /// As the annotations call it.
-    pub category: String,
-    /// As the bundle calls it.
-    pub class: String,
-}
-
-/// How categories are mapped, beyond equal names.
-#[derive(Debug, Clone, Default)]
-pub struct MappingOptions {
-    /// Overrides the mapping file.
-    pub map: Vec<CategoryMapping>,
-    /// Categories whose regions are left out of every score; overrides the mapping file.
-    pub ignore: Vec<String>,
-    /// The mapping file; none for [`MAP_FILE`] beside the annotations, if there is one.
-    pub map_file: Option<PathBuf>,
-}
-
-/// A field of [`MappingOptions`] that names categories; displays as the field's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MappingOption {
-    /// [`MappingOptions::map`].
-    Map,
-    /// [`MappingOptions::ignore`].
-    Ignore,
-}
-
-impl fmt::Display for MappingOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Map => "map",
-            Self::Ignore => "ignore",
-        })
-    }
-}
-
 impl MappingOptions {
     /// Refuses options that name a category which no annotations have: the one that a misspelt name means would stay
     /// unmapped. A mapping file may name more categories than the annotations have.
@@ -90,20 +54,6 @@ impl MappingOptions {
         }
         Ok(())
     }
-}
-
-/// What is wrong with a mapping file.
-#[derive(Debug, Error)]
-pub enum MapFileFault {
-    /// It cannot be read.
-    #[error("cannot read: {0}")]
-    Read(std::io::Error),
-    /// It is not TOML of the expected form.
-    #[error("{}", .0.message().replace('\n', " "))]
-    Parse(toml::de::Error),
-    /// It maps a category and ignores it too.
-    #[error("`{0}` is both mapped and ignored")]
-    MappedAndIgnored(String),
 }
 
 /// The mapping of one set of annotations; also the form of a mapping file.

@@ -1,38 +1,17 @@
 //! From folders to photos, each with what is known about it.
 
+mod options;
+mod skipped;
+
 use crate::coco::{self, Annotations, Image};
 use crate::error::{CollectError, EvaluationError};
-use crate::mapping::{CountsAs, Mapping, MappingOptions};
-use serde::Serialize;
+use crate::mapping::{CountsAs, Mapping};
+pub use options::{ANNOTATIONS_FILE, AnnotatedFolder, PhotoSetOptions};
+pub use skipped::{Skipped, SkippedPhotos};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_vision::mask::ClassSpec;
-
-/// The name that annotation tools give the file inside a folder of photos.
-pub const ANNOTATIONS_FILE: &str = "_annotations.coco.json";
-/// Most photos named as examples of a reason for leaving photos out.
-const EXAMPLES_MAX: usize = 5;
-
-/// Which photos are evaluated.
-#[derive(Debug, Clone, Default)]
-pub struct PhotoSetOptions {
-    /// Folders of photos with annotations. Photos of a folder without them count as undamaged.
-    pub annotated: Vec<AnnotatedFolder>,
-    /// Folders of undamaged photos.
-    pub undamaged: Vec<PathBuf>,
-    /// Which class a category is.
-    pub mapping: MappingOptions,
-}
-
-/// A folder of photos with annotations.
-#[derive(Debug, Clone)]
-pub struct AnnotatedFolder {
-    /// The folder.
-    pub folder: PathBuf,
-    /// The annotation file; none for [`ANNOTATIONS_FILE`] in the folder, if there is one.
-    pub annotations: Option<PathBuf>,
-}
 
 /// How the caller finds files of photos.
 pub trait PhotoFiles {
@@ -85,41 +64,6 @@ pub struct CategoryUse {
     pub name: String,
     /// For people.
     pub counts_as: String,
-}
-
-/// Photos that were left out for one reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SkippedPhotos {
-    /// Why.
-    pub reason: String,
-    /// How many.
-    pub photos: usize,
-    /// Some of them.
-    pub examples: Vec<String>,
-}
-
-/// Photos left out, by reason.
-#[derive(Debug, Default)]
-pub struct Skipped(BTreeMap<String, SkippedPhotos>);
-
-impl Skipped {
-    /// Counts a photo that is left out.
-    pub fn add(&mut self, reason: impl Into<String>, photo: &Path) {
-        let reason = reason.into();
-        let skipped = self.0.entry(reason.clone()).or_insert_with(|| SkippedPhotos {
-            reason,
-            ..SkippedPhotos::default()
-        });
-        skipped.photos += 1;
-        if skipped.examples.len() < EXAMPLES_MAX {
-            skipped.examples.push(photo.display().to_string());
-        }
-    }
-
-    /// All of them, in the order of their reasons.
-    pub fn by_reason(&self) -> Vec<SkippedPhotos> {
-        self.0.values().cloned().collect()
-    }
 }
 
 impl PhotoSet {

@@ -2,8 +2,8 @@
 
 use crate::error::Unscorable;
 use crate::ground_truth::{Damage, GroundTruth};
+use crate::inspected_photo::InspectedPhoto;
 use crate::mapping::ANY_DAMAGE;
-use crate::scored_photo::InspectedPhoto;
 use walkaround_domain::{Rle, Size};
 use walkaround_messages::PhotoReport;
 use walkaround_vision::mask::{ClassSpec, Report};

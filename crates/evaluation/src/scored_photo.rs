@@ -2,50 +2,12 @@
 
 use crate::error::Unscorable;
 use crate::ground_truth::GroundTruth;
+use crate::inspected_photo::InspectedPhoto;
 use crate::photo_set::Label;
 use crate::score::PhotoScore;
-use std::collections::BTreeMap;
-use walkaround_domain::{Evidence, Reason, ReasonCode, Size, judge};
-use walkaround_messages::{FindingDocument, PhotoReport};
+use walkaround_domain::Size;
+use walkaround_messages::PhotoReport;
 use walkaround_vision::mask::ClassSpec;
-
-/// A photo as it was inspected, with all classes and with no gate stopping it.
-#[derive(Debug, Clone, Copy)]
-pub struct InspectedPhoto<'a> {
-    /// The document.
-    pub report: &'a PhotoReport,
-    /// Whether the gates let the photo through to the segmenters; none when they were not asked.
-    pub suspect: Option<bool>,
-}
-
-impl InspectedPhoto<'_> {
-    /// The report that `inspect` gives by default: with these findings alone, and with none where the gate stops.
-    fn with_findings(&self, shown: &[usize]) -> PhotoReport {
-        let report = self.report;
-        let findings: Vec<FindingDocument> = match self.suspect {
-            Some(true) => shown.iter().map(|at| report.findings[*at].clone()).collect(),
-            _ => Vec::new(),
-        };
-        let reasons = report.reasons.iter().filter_map(|reason| {
-            let code = ReasonCode::parse(&reason.code)?;
-            // Depends on the findings that are left.
-            (code != ReasonCode::DamageNotLocated).then(|| Reason::new(code, reason.detail.clone()))
-        });
-        let mut reasons: Vec<Reason> = reasons.collect();
-        let evidence = Evidence {
-            gate: report.gate,
-            segmented: self.suspect == Some(true),
-            findings: findings.len(),
-        };
-        PhotoReport {
-            verdict: judge(&mut reasons, evidence).to_string(),
-            reasons: reasons.iter().map(Into::into).collect(),
-            findings,
-            timings_ms: BTreeMap::new(),
-            ..report.clone()
-        }
-    }
-}
 
 /// A photo with its truth and its score.
 #[derive(Debug, Clone)]
@@ -96,6 +58,7 @@ impl<'a> ScoredPhoto<'a> {
 mod tests {
     use super::*;
     use crate::fixtures::{classes, finding, report};
+    use walkaround_domain::{Reason, ReasonCode};
 
     #[test]
     fn the_default_report_has_the_default_findings_and_its_own_verdict() {

@@ -5,7 +5,7 @@ use crate::transport::transport_fault;
 use crate::words::{one_line, shown};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use std::io::{self, Read};
 use url::Url;
 use walkaround_domain::photo_end::ends_early;
@@ -33,6 +33,7 @@ pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Resul
     let encodings = encodings(url, &response)?;
     // Both define where the body ends; without them it ends where the connection does, cut or not.
     let has_end = response.content_length().is_some() || response.headers().contains_key(TRANSFER_ENCODING);
+    let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let raw = chunks(url, response, bytes_max).await?;
     let bytes = if encodings.is_empty() {
         raw
@@ -48,8 +49,29 @@ pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Resul
                 }
             })?
     };
+    if let Some(what) = no_photo(content_type.as_ref(), &bytes) {
+        return Err(FetchError::Unreachable(format!(
+            "{}: answered with {what}",
+            shown(url)
+        )));
+    }
     let maybe_cut = !has_end && ends_early(&bytes);
     Ok(Body { bytes, maybe_cut })
+}
+
+/// What a host in trouble answers with `200 OK` in a photo's place: nothing at all, a page (to sign in, or that it is being
+/// repaired), or words for a program. The content type alone proves nothing: photos are sent under any.
+fn no_photo(content_type: Option<&HeaderValue>, bytes: &[u8]) -> Option<&'static str> {
+    if bytes.is_empty() {
+        return Some("no bytes");
+    }
+    let kind = content_type?.to_str().ok()?.trim_start().to_ascii_lowercase();
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    match first {
+        b'<' if kind.starts_with("text/html") || kind.contains("xml") => Some("a page, no photo"),
+        b'{' | b'[' if kind.contains("json") => Some("JSON, no photo"),
+        _ => None,
+    }
 }
 
 fn too_large(url: &Url, bytes_max: u64) -> FetchError {

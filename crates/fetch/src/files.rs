@@ -86,17 +86,25 @@ fn read_below(roots: &[Root], path: &str, bytes_max: u64) -> Result<Vec<u8>, Fet
         .ok_or_else(|| FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")))
 }
 
-/// What a missing file means: nothing about the photo where its whole root is not there. A file system that is not
-/// mounted leaves an empty folder behind, or none.
+/// What a missing file means: nothing about the photo where a folder above it, from its root on, is not there or empty. A
+/// file system that is not mounted leaves an empty folder behind, or none.
 fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
     let root = roots
         .iter()
-        .find(|root| wanted.starts_with(&root.given) || wanted.starts_with(&root.resolved));
-    let is_away =
-        |root: &Root| fs::read_dir(&root.given).map_or(true, |mut entries| entries.next().is_none());
-    match root.filter(|root| is_away(root)) {
-        Some(root) => {
-            let folder = one_line(&root.given.display().to_string());
+        .flat_map(|root| [&root.given, &root.resolved])
+        .find(|root| wanted.starts_with(root));
+    let is_away = |folder: &&Path| match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        // A file in a folder's place is no folder that is away.
+        Err(error) => error.kind() != ErrorKind::NotADirectory,
+    };
+    let above = wanted
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| root.is_some_and(|root| folder.starts_with(root)));
+    match above.filter(is_away).last() {
+        Some(folder) => {
+            let folder = one_line(&folder.display().to_string());
             FetchError::Unreachable(format!(
                 "{detail}; the folder {folder} is empty or gone: is it mounted?"
             ))
@@ -155,7 +163,10 @@ fn io_fault(shown: &str, error: &io::Error) -> FetchError {
         }
         // A NUL character in the path.
         ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: no file has such a name")),
-        ErrorKind::PermissionDenied => FetchError::Forbidden(format!("{shown}: access denied")),
+        // Somebody gives the right yet, as somebody mounts what is away.
+        ErrorKind::PermissionDenied => {
+            FetchError::Unreachable(format!("{shown}: this process may not read it"))
+        }
         _ => FetchError::Unreachable(format!("{shown}: {error}")),
     }
 }

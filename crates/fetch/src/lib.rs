@@ -9,6 +9,7 @@
 mod address;
 mod body;
 mod files;
+mod host_load;
 mod hosts;
 mod objects;
 mod resolve;

@@ -90,10 +90,10 @@ fn shown(bucket: &str, key: &str) -> String {
 fn refusal(error: PortError, shown: &str, bytes_max: u64) -> FetchError {
     match error.kind {
         PortErrorKind::NotFound => FetchError::NotFound(format!("{shown}: there is no such object")),
-        PortErrorKind::Denied => FetchError::Forbidden(format!("{shown}: access denied")),
         PortErrorKind::TooLarge => FetchError::TooLarge(format!("{shown}: more than {bytes_max} bytes")),
-        // A call that the store refuses (no such bucket, or one elsewhere) is not the photo's fault.
-        PortErrorKind::Invalid
+        // A call that the store refuses (no such bucket, or one elsewhere; no permission) is not the photo's fault.
+        PortErrorKind::Denied
+        | PortErrorKind::Invalid
         | PortErrorKind::Unavailable
         | PortErrorKind::Throttled
         | PortErrorKind::Corrupt => FetchError::Port(error),

@@ -25,7 +25,7 @@ pub struct FetchSettings {
     pub headers: Vec<HostHeader>,
     /// Time to look up a name and connect, for each hop.
     pub connect_timeout: Duration,
-    /// Time for everything from the screening-up to the last byte, redirects included.
+    /// Time for everything from the name look-up to the last byte, redirects included.
     pub total_timeout: Duration,
 }
 

@@ -7,6 +7,7 @@
 
 use crate::address;
 use crate::body::{self, Body};
+use crate::host_load::{HostLoads, TRIED_AT_ONCE};
 use crate::hosts::Hosts;
 use crate::resolve::{GuardedResolver, Resolver};
 use crate::settings::{FetchSettings, FetchSettingsError};
@@ -17,8 +18,8 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
-use url::{Host, Url};
+use tokio::time::{Instant, timeout};
+use url::{Host, Position, Url};
 use walkaround_ports::FetchError;
 
 /// Redirects of one photo, at most.
@@ -42,6 +43,9 @@ pub(crate) struct Web {
     allow_http: bool,
     allow_private: bool,
     total_timeout: Duration,
+    /// A photo that could not be had after this long was left waiting by its host.
+    silent_after: Duration,
+    loads: HostLoads,
 }
 
 impl Web {
@@ -69,6 +73,8 @@ impl Web {
             allow_http: settings.allow_http,
             allow_private: settings.allow_private,
             total_timeout: settings.total_timeout,
+            silent_after: settings.connect_timeout.min(settings.total_timeout) / 2,
+            loads: HostLoads::default(),
         })
     }
 
@@ -81,14 +87,24 @@ impl Web {
         // The parser's words do not repeat the text, which may hold a secret.
         let url = Url::parse(text).map_err(|error| FetchError::NotFound(format!("not a URL: {error}")))?;
         let first = shown(&url);
+        let Some(asked) = self.loads.ask(&url[Position::BeforeHost..Position::AfterPort]) else {
+            let busy = format!(
+                "{first}: its host does not answer, and {TRIED_AT_ONCE} photos of it are being tried"
+            );
+            return Err(FetchError::HostBusy(busy));
+        };
+        let begun = Instant::now();
         // Boxed: the state of a request is large, and most photos do not come this way.
-        match timeout(self.total_timeout, Box::pin(self.whole(url, bytes_max))).await {
+        let outcome = match timeout(self.total_timeout, Box::pin(self.whole(url, bytes_max))).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 let unreachable = format!("{first}: no whole answer within {:?}", self.total_timeout);
                 Err(FetchError::Unreachable(unreachable))
             }
-        }
+        };
+        let is_unreachable = matches!(outcome, Err(FetchError::Unreachable(_)));
+        asked.ended(!is_unreachable || begun.elapsed() < self.silent_after);
+        outcome
     }
 
     /// The photo. Where an answer gives no length, one that was cut on its way looks like a whole one: a picture that ends

@@ -220,6 +220,21 @@ async fn a_root_that_is_not_mounted_is_trouble_of_the_host_and_not_of_the_photo(
         matches!(of(&missing).await, FetchError::NotFound(_)),
         "the root is there"
     );
+    // A folder below it, mounted by itself, is away.
+    let nas = PhotoRef::File("nas/day/photo.jpg".to_owned());
+    for folder in ["nas/day", "nas"] {
+        match of(&nas).await {
+            FetchError::Unreachable(words) => assert!(words.contains("mounted"), "{words}"),
+            other => panic!("{other:?}"),
+        }
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::write(root.join("nas/day/another.jpg"), b"x").unwrap();
+    assert!(
+        matches!(of(&nas).await, FetchError::NotFound(_)),
+        "it is there, without the photo"
+    );
+    fs::remove_dir_all(root.join("nas")).unwrap();
     // As a mount point is without its file system: empty, or gone.
     fs::remove_dir_all(root.join("in")).unwrap();
     for _ in 0..2 {

@@ -63,7 +63,7 @@ async fn errors_of_the_port_keep_their_meaning() {
     let (fetcher, _) = open(&["photos"]);
     let fetch = async |key: &str| fetcher.fetch(&object("photos", key, None), 7).await.unwrap_err();
     assert!(matches!(fetch("missing").await, FetchError::NotFound(_)));
-    assert!(matches!(fetch("denied").await, FetchError::Forbidden(_)));
+    assert!(matches!(fetch("denied").await, FetchError::Port(_)));
     let large = fetch("large").await;
     assert!(matches!(large, FetchError::TooLarge(_)));
     assert_eq!(large.to_string(), "s3://photos/large: more than 7 bytes");
@@ -89,7 +89,7 @@ async fn an_object_is_known_by_its_version_or_else_by_its_etag_and_size() {
     assert_eq!(known("plain").await.unwrap(), says(None, Some("e/9")));
     assert_eq!(known("fixed").await.unwrap(), None, "blobs that never change");
     assert!(matches!(known("missing").await, Err(FetchError::NotFound(_))));
-    assert!(matches!(known("denied").await, Err(FetchError::Forbidden(_))));
+    assert!(matches!(known("denied").await, Err(FetchError::Port(_))));
     let elsewhere = fetcher.identify(&object("secrets", "plain", None)).await;
     assert!(matches!(elsewhere, Err(FetchError::Forbidden(_))));
     for photo in [

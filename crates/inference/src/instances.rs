@@ -183,6 +183,13 @@ fn cells(from: f32, to: f32, side: usize) -> (usize, usize) {
     (first, (last.max(0.0) as usize).clamp(first + 1, side))
 }
 
+/// Cells of a grid.
+#[derive(Clone, Copy)]
+struct Sides {
+    width: usize,
+    height: usize,
+}
+
 /// Part of a grid over the view.
 #[derive(Clone, Copy)]
 struct Cut {
@@ -191,8 +198,8 @@ struct Cut {
 }
 
 impl Cut {
-    /// As a mask grid: `values` are those of the cut, row by row.
-    fn grid(self, values: Vec<f32>, (width, height): (usize, usize), covers: UnitRect) -> ProbabilityMap {
+    /// As a mask grid: `values` are those of the cut of a grid of these sides, row by row.
+    fn grid(self, values: Vec<f32>, whole: Sides, covers: UnitRect) -> ProbabilityMap {
         let share = |cell: usize, side: usize| cell as f32 / side as f32;
         ProbabilityMap {
             class: 0,
@@ -201,10 +208,10 @@ impl Cut {
             values,
             covers: placed(
                 UnitRect {
-                    x0: share(self.x.0, width),
-                    y0: share(self.y.0, height),
-                    x1: share(self.x.1, width),
-                    y1: share(self.y.1, height),
+                    x0: share(self.x.0, whole.width),
+                    y0: share(self.y.0, whole.height),
+                    x1: share(self.x.1, whole.width),
+                    y1: share(self.y.1, whole.height),
                 },
                 covers,
             ),
@@ -253,7 +260,14 @@ impl<'a> Prototypes<'a> {
             }
         }
         InstanceMask {
-            grid: cut.grid(values, (self.width, self.height), covers),
+            grid: cut.grid(
+                values,
+                Sides {
+                    width: self.width,
+                    height: self.height,
+                },
+                covers,
+            ),
             logits: form.activation == Activation::Sigmoid,
             cropped: true,
         }
@@ -277,8 +291,8 @@ fn own_mask(raw: &Raw<'_>, of: &Candidate, form: &MaskForm) -> Result<InstanceMa
     }
     let logits = form.activation == Activation::Sigmoid;
     let grid = match form.frame {
-        MaskFrame::View => over_view(mask, (width, height), raw.covers, logits),
-        MaskFrame::Box => over_box(mask, (width, height), placed(of.view, raw.covers), logits),
+        MaskFrame::View => over_view(mask, Sides { width, height }, raw.covers, logits),
+        MaskFrame::Box => over_box(mask, Sides { width, height }, placed(of.view, raw.covers), logits),
     };
     Ok(InstanceMask {
         grid,
@@ -288,12 +302,8 @@ fn own_mask(raw: &Raw<'_>, of: &Candidate, form: &MaskForm) -> Result<InstanceMa
 }
 
 /// The part of a mask over the view in which it can be above any threshold that makes sense, and one cell more.
-fn over_view(
-    mask: &[f32],
-    (width, height): (usize, usize),
-    covers: UnitRect,
-    logits: bool,
-) -> ProbabilityMap {
+fn over_view(mask: &[f32], sides: Sides, covers: UnitRect, logits: bool) -> ProbabilityMap {
+    let Sides { width, height } = sides;
     // Probabilities under this and their logits are nobody's mask; it only bounds what is kept.
     let low = if logits { -6.0 } else { 0.002 };
     let (mut x, mut y) = ((width, 0), (height, 0));
@@ -317,12 +327,13 @@ fn over_view(
         .flat_map(|row| &mask[row * width + cut.x.0..row * width + cut.x.1])
         .copied()
         .collect();
-    cut.grid(values, (width, height), covers)
+    cut.grid(values, sides, covers)
 }
 
 /// A mask over its box, with one cell of nothing around it, so that it fades at the box's edge as the families' do
 /// (torchvision's `expand_masks`, Detectron2's `grid_sample` with zeros).
-fn over_box(mask: &[f32], (width, height): (usize, usize), bbox: UnitRect, logits: bool) -> ProbabilityMap {
+fn over_box(mask: &[f32], sides: Sides, bbox: UnitRect, logits: bool) -> ProbabilityMap {
+    let Sides { width, height } = sides;
     let nothing = if logits { -20.0 } else { 0.0 };
     let mut values = vec![nothing; (width + 2) * (height + 2)];
     for (row, line) in mask.chunks_exact(width).enumerate() {

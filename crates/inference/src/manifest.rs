@@ -3,10 +3,14 @@
 //! Two steps: `raw` mirrors the file (unknown keys are errors: a misspelt threshold must not be ignored),
 //! then [`Manifest::parse`] checks every value and resolves names, so that nothing later has to.
 
+mod activation;
+mod bounds;
 mod check;
+mod check_output;
 mod instances;
 mod raw;
 
+pub use activation::Activation;
 pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 
 use walkaround_domain::Size;
@@ -125,17 +129,6 @@ pub enum Region {
     Photo,
     /// The locator's box.
     Vehicle,
-}
-
-/// What is applied to a raw output to make it a probability.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing: the graph ends in probabilities.
-    None,
-    /// The logistic function, element by element.
-    Sigmoid,
-    /// Softmax over the channels.
-    Softmax,
 }
 
 /// How the axes of a segmenter's output are ordered.

@@ -195,6 +195,7 @@ impl LocalBlobs {
         const AT: Call = Call::new("blobs", "put_if_absent");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?;
+        self.check_not_away(at, AT).await?;
         let (root, name, bytes) = (self.root.clone(), at.clone(), Arc::clone(bytes));
         let (digest, there) = blocking(AT, move || {
             let digest = digest_of_bytes(&bytes);
@@ -220,6 +221,26 @@ impl LocalBlobs {
             Some(there) if there == digest => PutOutcome::Identical,
             Some(_) => PutOutcome::Conflict,
         }))
+    }
+
+    /// A bucket has no folder before its first blob. One that had some and has no folder is away: made anew, it would be in
+    /// the way of the one that comes back.
+    async fn check_not_away(&self, at: &BlobAddress, call: Call) -> Result<(), PortError> {
+        let folder = self.root.join(files::BLOBS).join(&at.bucket);
+        if folder.symlink_metadata().is_ok() {
+            return Ok(());
+        }
+        let any = BlobAddress {
+            key: String::new(),
+            ..at.clone()
+        };
+        match self.list(&any, None, 1).await?.is_empty() {
+            true => Ok(()),
+            false => {
+                let detail = format!("{at}: the folder {} is away", folder.display());
+                Err(call.error(PortErrorKind::Unavailable, detail))
+            }
+        }
     }
 
     /// Notes that a blob was put again; false when it is gone.

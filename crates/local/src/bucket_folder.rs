@@ -7,11 +7,11 @@ use std::path::Path;
 use walkaround_ports::{BlobAddress, PortError};
 
 impl LocalStack {
-    /// Why blobs of a bucket cannot be read or written; none where they can.
+    /// [`walkaround_ports::Operations::bucket_trouble`].
     ///
     /// # Errors
-    /// [`PortError`] when the database does not say whether there are any.
-    pub async fn bucket_trouble(&self, bucket: &str) -> Result<Option<String>, PortError> {
+    /// [`PortError`] when the database does not say whether there are any blobs.
+    pub(crate) async fn folder_trouble(&self, bucket: &str) -> Result<Option<String>, PortError> {
         let all = self.inner.root.join(files::BLOBS);
         let folder = all.join(bucket);
         if folder.symlink_metadata().is_ok() {

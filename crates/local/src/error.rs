@@ -142,9 +142,9 @@ fn sql_kind(error: &rusqlite::Error) -> PortErrorKind {
 
 fn io_kind(error: &io::Error) -> PortErrorKind {
     match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => PortErrorKind::Denied,
         io::ErrorKind::NotFound => PortErrorKind::NotFound,
         io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => PortErrorKind::Invalid,
+        // A right that is missing on this machine is a moment's trouble of the store, too: somebody gives it.
         _ => PortErrorKind::Unavailable,
     }
 }

@@ -103,6 +103,10 @@ impl Operations for LocalStack {
         let path = self.blob_file(at)?;
         Ok(std::path::absolute(&path).unwrap_or(path).display().to_string())
     }
+
+    async fn bucket_trouble(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        self.folder_trouble(bucket).await
+    }
 }
 
 fn invalid(operation: &'static str, detail: String) -> PortError {

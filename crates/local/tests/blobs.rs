@@ -143,6 +143,25 @@ async fn a_bucket_whose_folder_is_away_may_come_back() {
         }
         let get = store.blobs.get(&store.at, PLENTY).await.unwrap_err();
         let head = store.blobs.head(&store.at).await.unwrap_err();
+        let other = BlobAddress {
+            key: "4f/other.jpg".to_owned(),
+            ..store.at.clone()
+        };
+        let put = store
+            .blobs
+            .put_if_absent(&other, b"x", "image/jpeg")
+            .await
+            .unwrap_err();
+        let is_made = bucket.is_dir();
+        assert!(
+            !is_made,
+            "a folder of its name would be in the way of the one that comes back"
+        );
+        if in_its_place {
+            assert_eq!(put.kind, PortErrorKind::Unavailable, "{put}");
+        } else {
+            assert!(put.to_string().contains(bucket.to_str().unwrap()), "{put}");
+        }
         for error in [get, head] {
             assert_eq!(error.kind, PortErrorKind::Unavailable, "{error}");
             assert!(error.to_string().contains(bucket.to_str().unwrap()), "{error}");

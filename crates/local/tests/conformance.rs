@@ -62,6 +62,7 @@ async fn operations() {
             records: local.records(),
             today: walkaround_messages::utc_day(clock.now()),
             time: Arc::new(ManualTime(clock)),
+            results: "results".to_owned(),
             keep: Box::new(folder),
         }
     };

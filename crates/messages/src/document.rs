@@ -24,6 +24,11 @@ pub(crate) fn from_text<T: DeserializeOwned>(text: &str) -> Result<T, Unreadable
     from_value(value)
 }
 
+/// The text in a field of a document.
+pub(crate) fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+    value.get(field)?.as_str()
+}
+
 /// Says where text stops being JSON.
 pub(crate) fn not_json(error: &serde_json::Error) -> Unreadable {
     Unreadable::new(format!(

@@ -5,16 +5,18 @@
 //! passes the same bounds whichever way it came.
 
 mod bounds;
+mod message;
 mod protobuf;
 mod s3;
 
+pub use message::{Intake, NoPhoto};
 pub use walkaround_domain::identity::SUBMITTED_PREFIX;
 
-use crate::document::{from_value, not_json};
+use crate::document::{from_value, not_json, text};
 use crate::{Unreadable, v1};
+use message::{nothing, one};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use walkaround_domain::InspectionRequest;
 
 /// Longest body, in bytes.
 pub const INTAKE_BYTES_MAX: usize = 256 * 1024;
@@ -24,73 +26,6 @@ pub const REQUESTS_PER_MESSAGE_MAX: usize = 100;
 
 const FORMS: &str = "expected a request (with `photo`), an S3 event (with `Records`), an EventBridge event \
                      of S3 or an SNS notification of one of these";
-
-/// What a message asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "nearly every intake is a request")]
-pub enum Intake {
-    /// Look at a photo.
-    Inspect(InspectionRequest),
-    /// Nothing: acknowledge it, and count it.
-    Nothing {
-        /// What it is instead.
-        why: NoPhoto,
-    },
-}
-
-/// What a message is that asks for no photo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum NoPhoto {
-    /// S3 sends one when notifications are set up.
-    TestEvent,
-    /// An event of S3 that is not about a new object.
-    NotCreated,
-    /// An event of S3 without records.
-    NoRecords,
-    /// A key that ends with `/`, of size 0: consoles and mounts make these for folders.
-    FolderMarker,
-    /// An object of size 0. A mounted bucket writes one when a file is opened, and the photo when it is closed; each write
-    /// is an event of its own.
-    EmptyObject,
-    /// An object that a NAS or an operating system put beside photos ([`walkaround_domain::photo_name`]).
-    SystemFile,
-    /// A photo under [`SUBMITTED_PREFIX`].
-    Submitted,
-    /// A message of SNS about subscriptions.
-    Subscription,
-}
-
-impl NoPhoto {
-    /// A word for metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TestEvent => "test_event",
-            Self::NotCreated => "not_created",
-            Self::NoRecords => "no_records",
-            Self::FolderMarker => "folder_marker",
-            Self::EmptyObject => "empty_object",
-            Self::SystemFile => "system_file",
-            Self::Submitted => "submitted",
-            Self::Subscription => "subscription",
-        }
-    }
-}
-
-/// In words.
-impl std::fmt::Display for NoPhoto {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::TestEvent => "S3's test event",
-            Self::NotCreated => "an event of S3 that is not about a new object",
-            Self::NoRecords => "an S3 event without records",
-            Self::FolderMarker => "a folder's marker, not a photo",
-            Self::EmptyObject => "an empty object: the photo, if it is to be one, comes with its own event",
-            Self::SystemFile => "a file that a system put beside photos",
-            Self::Submitted => "a submitted photo, which has a request of its own",
-            Self::Subscription => "an SNS message about a subscription",
-        })
-    }
-}
 
 /// Reads one message of the intake queue. A message that carries several photos gives several requests;
 /// all of them or none.
@@ -187,17 +122,6 @@ fn request(mut value: Value) -> Result<v1::InspectPhoto, Unreadable> {
     from_value(value)
 }
 
-fn one(request: v1::InspectPhoto) -> Result<Vec<Intake>, Unreadable> {
-    let mut request = InspectionRequest::try_from(request)?;
-    bounds::tidy(&mut request);
-    bounds::check(&request)?;
-    Ok(vec![Intake::Inspect(request)])
-}
-
-fn nothing(why: NoPhoto) -> Result<Vec<Intake>, Unreadable> {
-    Ok(vec![Intake::Nothing { why }])
-}
-
 /// The type of an SNS message, when it is one.
 fn sns_type(value: &Value) -> Option<&'static str> {
     value.get("TopicArn")?;
@@ -218,8 +142,4 @@ fn sns_attributes(value: &Value) -> BTreeMap<String, String> {
     all.iter()
         .filter_map(|(name, a)| Some((name.clone(), text(a, "Value")?.to_owned())))
         .collect()
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
-    value.get(field)?.as_str()
 }

@@ -4,6 +4,7 @@
 //! [`Compute::Inline`] runs everything on the calling task instead: a simulation stays on one thread.
 
 mod batcher;
+mod engines;
 mod monitor;
 
 use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prepared, Rendering};
@@ -11,6 +12,7 @@ use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchingPolicy;
 use batcher::{Batcher, Batching, self_test_image};
+pub use engines::{Compute, EngineSet};
 pub use monitor::{EngineMonitor, RunError};
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -22,15 +24,6 @@ use walkaround_ports::Clock;
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
-
-/// Where CPU work runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compute {
-    /// On blocking threads, at most this many at once.
-    Pool(usize),
-    /// On the calling task.
-    Inline,
-}
 
 /// How a [`Inspector`] works.
 #[derive(Debug, Clone)]
@@ -143,31 +136,6 @@ impl PhotoInProgress {
     /// Output of locator and gates, once they ran.
     pub fn screening(&self) -> Option<Screening> {
         self.screening
-    }
-}
-
-/// Engines of one bundle, at least one.
-pub struct EngineSet {
-    first: Box<dyn Engine>,
-    others: Vec<Box<dyn Engine>>,
-}
-
-impl EngineSet {
-    /// One engine.
-    pub fn of(first: Box<dyn Engine>) -> Self {
-        Self {
-            first,
-            others: Vec::new(),
-        }
-    }
-
-    /// Adds an engine of the same bundle.
-    pub fn push(&mut self, engine: Box<dyn Engine>) {
-        self.others.push(engine);
-    }
-
-    fn len(&self) -> usize {
-        1 + self.others.len()
     }
 }
 

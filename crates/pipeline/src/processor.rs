@@ -2,9 +2,11 @@
 //! settling it, and what becomes of its message when that fails ([`ProcessingError`]).
 
 mod attempt;
+mod disposition;
 mod error;
 mod identity;
 mod photo;
+mod run;
 
 use crate::consumer::{Disposition, Progress};
 use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector};

@@ -161,4 +161,8 @@ pub trait Operations: Send + Sync {
 
     /// Where a person finds a blob. It need not be there.
     async fn locate(&self, at: &BlobAddress, kind: AddressKind) -> Result<String, PortError>;
+
+    /// Why blobs of a bucket cannot be read or written, for people; none where they can, as far as this process may
+    /// know.
+    async fn bucket_trouble(&self, bucket: &str) -> Result<Option<String>, PortError>;
 }

@@ -19,6 +19,10 @@ pub enum FetchError {
     /// The other side fails or is slow: try again later.
     #[error("{0}")]
     Unreachable(String),
+    /// Its host has stopped answering, and enough photos of it are being tried: try again later. This photo was not asked
+    /// for.
+    #[error("{0}")]
+    HostBusy(String),
     /// A port failed; its kind says whether to try again.
     #[error(transparent)]
     Port(#[from] PortError),

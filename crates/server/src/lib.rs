@@ -96,19 +96,24 @@ pub fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// Whether the work of this process makes progress and the records answer. That the process is there to answer says
-/// neither.
+/// Whether the work of this process makes progress, the records answer and results can be stored. That the process is
+/// there to answer says none of it.
 async fn health(State(site): State<Arc<Site>>) -> Response {
     if let Some(stalled) = site.stalled_for.as_ref().and_then(|stalled_for| stalled_for()) {
         let body = format!(r#"{{"status":"stalled","no_progress_s":{}}}"#, stalled.as_secs());
         return (StatusCode::SERVICE_UNAVAILABLE, json(body)).into_response();
     }
-    match site.operations.inspection_counts().await {
-        Ok(_) => json(r#"{"status":"ok"}"#.to_owned()),
-        Err(error) => {
-            warn!(%error, "not healthy");
-            let body = json(r#"{"status":"unavailable"}"#.to_owned());
-            (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
-        }
-    }
+    let trouble = match site.operations.inspection_counts().await {
+        Ok(_) => match site.operations.bucket_trouble(&site.results_bucket).await {
+            Ok(trouble) => trouble,
+            Err(error) => Some(error.to_string()),
+        },
+        Err(error) => Some(error.to_string()),
+    };
+    let Some(trouble) = trouble else {
+        return json(r#"{"status":"ok"}"#.to_owned()).into_response();
+    };
+    warn!(trouble, "not healthy");
+    let body = json(r#"{"status":"unavailable"}"#.to_owned());
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }

@@ -14,6 +14,8 @@ pub struct Site {
     pub records: Arc<dyn Records>,
     /// Results.
     pub blobs: Arc<dyn Blobs>,
+    /// The bucket that results are written to.
+    pub results_bucket: String,
     /// The state of the GPU lane.
     pub state: Arc<dyn StateStore>,
     /// The queues, each once.

@@ -245,6 +245,13 @@ impl Settings {
                 "is over WALKAROUND_WORKERS_MAX",
             ));
         }
+        // While all photos in flight wait for a slow host nothing finishes, and that is no stall.
+        if settings.stall_exit <= settings.photo_timeout {
+            return Err(SettingsError::new(
+                "WALKAROUND_STALL_EXIT_S",
+                "is not over WALKAROUND_PHOTO_TIMEOUT_S",
+            ));
+        }
         Ok(settings)
     }
 }
@@ -318,6 +325,7 @@ mod tests {
             ("WALKAROUND_ATTEMPTS", "21", "1 to 20"),
             ("WALKAROUND_PHOTO_HTTP", "maybe", "true or false"),
             ("WALKAROUND_WORKERS_MIN", "3", "WALKAROUND_WORKERS_MAX"),
+            ("WALKAROUND_STALL_EXIT_S", "30", "WALKAROUND_PHOTO_TIMEOUT_S"),
         ];
         for (name, value, words) in cases {
             let error = Settings::from_lookup(&|n| (n == name).then(|| value.to_owned()))

@@ -145,7 +145,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_STALL_EXIT_S",
         "300",
-        "a worker that finishes nothing for this long exits with code 75",
+        "a worker that finishes nothing for this long exits with code 75; more than `WALKAROUND_PHOTO_TIMEOUT_S`",
     ),
     doc(
         "WALKAROUND_DRAIN_BUDGET_S",
@@ -198,7 +198,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_PHOTO_TIMEOUT_S",
         "30",
-        "seconds to fetch one photo from the web, from the screening-up to the last byte, redirects included",
+        "seconds to fetch one photo from the web, from the name look-up to the last byte, redirects included",
     ),
     doc(
         "WALKAROUND_PHOTO_HEADER",

@@ -1,6 +1,7 @@
 //! Workers that are started late, end, freeze and die: tasks of the same runtime.
 
-use crate::context::{Context, Invariant};
+use crate::context::Context;
+use crate::invariant::Invariant;
 use crate::plan::LaneFate;
 use crate::process::{self, ProcessExit};
 use crate::trace::CoverageEvent;

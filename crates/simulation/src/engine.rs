@@ -1,8 +1,8 @@
 //! Networks that read the answer off the first pixel.
 
 use crate::context::Context;
+use crate::injected_fault::InjectedFault;
 use crate::photos::{Kind, identify};
-use crate::planted::InjectedFault;
 use crate::trace::CoverageEvent;
 use image::RgbImage;
 use std::sync::{Arc, LazyLock};

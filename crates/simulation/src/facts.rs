@@ -3,9 +3,8 @@
 //! The simulated ports report every effect here, below all faults; a promise is checked at the very effect
 //! that could break it.
 
-use crate::context::Invariant;
-use crate::photos::{Kind, digest};
-use crate::submit::Photo;
+use crate::invariant::Invariant;
+use crate::photos::{Kind, Photo, digest};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 mod ports;
 
 use crate::context::Context;
-use crate::planted::InjectedFault;
+use crate::injected_fault::InjectedFault;
 use crate::trace::CoverageEvent;
 use crate::work::Work;
 use std::fmt::Display;

@@ -13,11 +13,15 @@ mod context;
 mod engine;
 mod facts;
 mod faulty;
+mod injected_fault;
+mod invariant;
+mod photo_source;
 mod photos;
 mod plan;
 mod planted;
 mod process;
 mod queue;
+mod simulation;
 mod stores;
 mod submit;
 mod trace;
@@ -29,8 +33,8 @@ mod world;
 #[cfg(test)]
 mod conformance;
 
-pub use context::{Invariant, Violation};
+pub use injected_fault::InjectedFault;
+pub use invariant::{Invariant, Violation};
 pub use plan::{LaneFate, Plan, Rates};
-pub use planted::InjectedFault;
+pub use simulation::{Outcome, run};
 pub use trace::{Counts, CoverageEvent};
-pub use world::{Outcome, run};

@@ -1,15 +1,12 @@
 //! The photos of a world: drawn once for all worlds, with what they are written into their first pixels.
 
-use crate::context::Context;
-use async_trait::async_trait;
 use image::{ImageFormat, Rgb, RgbImage};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
-use walkaround_domain::{FailureCode, PhotoRef, Verdict};
-use walkaround_ports::{FetchError, KnownContent, PhotoSource};
+use walkaround_domain::{FailureCode, InspectionId, InspectionRequest, PhotoRef, Verdict};
 
 /// Side of a photo, in pixels.
 pub(crate) const SIDE: u32 = 32;
@@ -97,7 +94,8 @@ impl Kind {
 
 type Drawn = BTreeMap<Kind, Vec<Vec<u8>>>;
 
-static DRAWN: LazyLock<Drawn> = LazyLock::new(|| {
+/// The files of all photos that are pictures, by kind and number.
+pub(crate) static DRAWN: LazyLock<Drawn> = LazyLock::new(|| {
     Kind::DRAWN
         .into_iter()
         .map(|kind| (kind, (0..PHOTOS_MAX).map(|number| draw(kind, number)).collect()))
@@ -142,38 +140,36 @@ pub(crate) struct Bytes {
     pub(crate) number: usize,
 }
 
-/// Where the photos of a world are.
-pub(crate) struct SimPhotos {
-    pub(crate) context: Arc<Context>,
-    /// By where they are, what they have in the order of time.
-    pub(crate) photos: BTreeMap<String, Vec<Bytes>>,
+/// A photo of a world.
+#[derive(Debug, Clone)]
+pub(crate) struct Photo {
+    pub(crate) number: usize,
+    pub(crate) kind: Kind,
+    pub(crate) id: InspectionId,
+    pub(crate) reference: PhotoRef,
+    /// The vehicle that it was submitted for.
+    pub(crate) vehicle: Option<&'static str>,
+    /// From when on it has these bytes; before, it has others.
+    pub(crate) since: Duration,
+    /// Whether its id stands for another photo too, so that one of the two is parked.
+    pub(crate) id_is_shared: bool,
+    /// Whether it has other bytes before or after.
+    pub(crate) changes: bool,
+    /// Submitted once, and not together with one that has to come back: a second look has another cause.
+    pub(crate) once: bool,
 }
 
-#[async_trait]
-impl PhotoSource for SimPhotos {
-    async fn identify(&self, _: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
-        Ok(None)
+impl Photo {
+    /// What was asked for.
+    pub(crate) fn asked(&self) -> InspectionRequest {
+        InspectionRequest {
+            vehicle_id: self.vehicle.map(Into::into),
+            ..InspectionRequest::of(self.id.clone(), self.reference.clone())
+        }
     }
 
-    async fn fetch(&self, photo: &PhotoRef, _bytes_max: u64) -> Result<Vec<u8>, FetchError> {
-        let now = self.context.ticks();
-        let there = self.photos.get(&photo.identity());
-        let there = there.and_then(|all| all.iter().rev().find(|bytes| bytes.since <= now));
-        let Some(Bytes { kind, number, .. }) = there.copied() else {
-            return Err(FetchError::NotFound("no such photo".into()));
-        };
-        match kind {
-            Kind::NotFound => Err(FetchError::NotFound("no such photo".into())),
-            Kind::Forbidden => Err(FetchError::Forbidden("this host is not allowed".into())),
-            Kind::TooLarge => Err(FetchError::TooLarge("larger than the limit".into())),
-            Kind::Unreachable => Err(FetchError::Unreachable("no answer".into())),
-            Kind::Unreadable => Ok(b"this is no picture".to_vec()),
-            Kind::Empty => Ok(Vec::new()),
-            Kind::Wobbly if self.context.facts().looked(number, "fetch") % 2 == 1 => {
-                Err(FetchError::Unreachable("no answer this time".into()))
-            }
-            Kind::Wobbly => Ok(DRAWN[&Kind::Clean][number].clone()),
-            drawn => Ok(DRAWN[&drawn][number].clone()),
-        }
+    /// Whether one look is one look: flaky and failing ones are looked at again by design.
+    pub(crate) fn looks_are_counted(&self) -> bool {
+        self.once && matches!(self.kind, Kind::Clean | Kind::Suspect | Kind::Damaged)
     }
 }

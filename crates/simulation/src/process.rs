@@ -1,10 +1,10 @@
 //! Lives: processes are born, stopped, killed, die, and are born again with nothing remembered.
 
-use crate::context::Invariant;
 use crate::faulty::Process;
+use crate::invariant::Invariant;
 use crate::plan::STALL_EXIT;
 use crate::trace::CoverageEvent;
-use crate::wiring;
+use crate::wiring::{self, TICK_EVERY};
 use crate::world::World;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,8 +24,6 @@ const LAST_BEAT: Duration = Duration::from_secs(5);
 const STUCK_SLACK: Duration = Duration::from_secs(240);
 /// Time between two looks at whether a process is stuck.
 const STUCK_LOOK: Duration = Duration::from_secs(15);
-/// Time between two ticks of a scaler.
-pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

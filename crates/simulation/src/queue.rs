@@ -1,7 +1,8 @@
 //! A queue with leases, in memory: at least once, in no order, with a dead-letter queue behind it.
 
-use crate::context::{Context, Invariant};
+use crate::context::Context;
 use crate::facts::{Place, asks_for};
+use crate::invariant::Invariant;
 use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use std::collections::BTreeMap;

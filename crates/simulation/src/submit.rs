@@ -2,49 +2,16 @@
 //! read.
 
 use crate::context::Context;
-use crate::photos::{Bytes, Kind};
+use crate::injected_fault::InjectedFault;
+use crate::photos::{Bytes, Kind, Photo};
 use crate::plan::Plan;
-use crate::planted::{self, InjectedFault};
+use crate::planted;
 use crate::queue::SimQueue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_domain::{InspectionId, InspectionRequest, PhotoRef};
 use walkaround_messages::{derived_id, request_json, request_protobuf};
 use walkaround_ports::OutMessage;
-
-/// A photo of a world.
-#[derive(Debug, Clone)]
-pub(crate) struct Photo {
-    pub(crate) number: usize,
-    pub(crate) kind: Kind,
-    pub(crate) id: InspectionId,
-    pub(crate) reference: PhotoRef,
-    /// The vehicle that it was submitted for.
-    vehicle: Option<&'static str>,
-    /// From when on it has these bytes; before, it has others.
-    pub(crate) since: Duration,
-    /// Whether its id stands for another photo too, so that one of the two is parked.
-    pub(crate) id_is_shared: bool,
-    /// Whether it has other bytes before or after.
-    pub(crate) changes: bool,
-    /// Submitted once, and not together with one that has to come back: a second look has another cause.
-    once: bool,
-}
-
-impl Photo {
-    /// What was asked for.
-    pub(crate) fn asked(&self) -> InspectionRequest {
-        InspectionRequest {
-            vehicle_id: self.vehicle.map(Into::into),
-            ..InspectionRequest::of(self.id.clone(), self.reference.clone())
-        }
-    }
-
-    /// Whether one look is one look: flaky and failing ones are looked at again by design.
-    pub(crate) fn looks_are_counted(&self) -> bool {
-        self.once && matches!(self.kind, Kind::Clean | Kind::Suspect | Kind::Damaged)
-    }
-}
 
 /// One message to be sent.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 //! A handler that is watched: how many messages it has in flight, and which of them were cut off.
 
-use crate::context::{Context, Invariant};
+use crate::context::Context;
 use crate::facts::asks_for;
 use crate::faulty::Process;
+use crate::invariant::Invariant;
 use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use std::sync::Arc;

@@ -3,9 +3,8 @@
 use crate::context::Context;
 use crate::engine::SimEngine;
 use crate::faulty::{Process, around};
+use crate::injected_fault::InjectedFault;
 use crate::plan::LaneFate;
-use crate::planted::InjectedFault;
-use crate::process;
 use crate::stores::SimClock;
 use crate::watched::Watched;
 use crate::world::World;
@@ -48,6 +47,8 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 const LANE_CACHE: Duration = Duration::from_secs(2);
 /// A worker whose last heartbeat is older is ended.
 const STALE_AFTER: Duration = Duration::from_secs(45);
+/// Time between two ticks of a scaler.
+pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
 fn clock(context: &Arc<Context>) -> Arc<dyn Clock> {
     Arc::new(SimClock::new(context))
@@ -166,7 +167,7 @@ pub(crate) fn triage(world: &World, process: &Arc<Process>) -> Consumer {
         workers_max: plan.workers_max,
         rate_guess: RATE_GUESS,
         fresh_for: LANE_CACHE,
-        scale_every: process::TICK_EVERY,
+        scale_every: TICK_EVERY,
     };
     let triage = Triage {
         processor,

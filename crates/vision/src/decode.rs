@@ -15,6 +15,7 @@ mod limits;
 mod markers;
 mod orientation;
 mod other;
+mod png_text;
 mod reason;
 mod repair;
 mod sniff;

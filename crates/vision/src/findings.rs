@@ -14,6 +14,7 @@ use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 use crate::instance::{Instance, instance_mask};
 use crate::mask::{
     Canvas, ClassSpec, Field, Patch, ProbabilityMap, Region, Report, Window, class_mask, components,
+    window_across,
 };
 use crate::rle::{MASK_PIXELS_MAX, from_canvas};
 
@@ -185,7 +186,7 @@ fn drop_covered(kept: &mut Vec<Candidate>, classes: &[ClassSpec], canvases: &Can
         for candidate in kept.iter().filter(|c| reported(c, Report::Always)) {
             let own = canvases.get(&classes[candidate.class]);
             for run in &candidate.region.runs {
-                let window = canvas.window_of(own, run);
+                let window = window_across(own, run, canvas);
                 for y in window.y0..window.y1 {
                     always.pixels[y * always.width + window.x0..y * always.width + window.x1].fill(1);
                 }

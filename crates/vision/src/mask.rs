@@ -4,6 +4,7 @@
 //! that a radius and a least area mean the same for every network. Only the [`Window`] of the canvas that can
 //! become mask is ever computed: a clean photo costs one scan of each small map.
 
+mod across;
 mod canvas;
 mod components;
 mod map;
@@ -11,6 +12,7 @@ mod morphology;
 mod patch;
 pub(crate) mod sample;
 
+pub(crate) use across::window_across;
 pub use canvas::{CANVAS_SIDE, CANVAS_SIDE_MAX, Canvas, Window};
 pub use components::{Region, Run, components};
 pub use map::ProbabilityMap;

@@ -7,6 +7,7 @@ use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayAlphaImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage,
 };
+use std::io::Write;
 use support_decode::*;
 use walkaround_domain::photo_end::ends_early;
 use walkaround_domain::{ReasonCode, Size};
@@ -121,6 +122,40 @@ fn a_png_orientation_behind_the_pixels_counts() {
     let end = plain.len() - 12;
     let bytes = [&plain[..end], &png_chunk(b"eXIf", &exif(6)), &plain[end..]].concat();
     assert_shows(&bytes, &image::imageops::rotate90(&stored), 0.0);
+}
+
+#[test]
+fn a_png_orientation_in_a_text_counts_unless_there_is_a_chunk_for_it() {
+    let stored = drawn(101, 71);
+    let plain = encoded(&stored, ImageFormat::Png);
+    let turned = image::imageops::rotate90(&stored);
+    for name in ["exif", "APP1"] {
+        let block = [b"Exif\0\0".as_slice(), &exif(6)].concat();
+        let hex: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<&str> = (0..hex.len())
+            .step_by(72)
+            .map(|at| &hex[at..hex.len().min(at + 72)])
+            .collect();
+        let text = format!("\n{name}\n{:8}\n{}\n", block.len(), lines.join("\n"));
+        let keyword = format!("Raw profile type {name}\0");
+        let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(text.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        let deflated = [keyword.as_bytes(), b"\0", &packed].concat();
+        assert_shows(&with_png_chunk(&plain, b"zTXt", &deflated), &turned, 0.0);
+        let plain_text = [keyword.as_bytes(), text.as_bytes()].concat();
+        let with_text = with_png_chunk(&plain, b"tEXt", &plain_text);
+        assert_shows(&with_text, &turned, 0.0);
+        assert_shows(&with_png_chunk(&with_text, b"eXIf", &exif(1)), &stored, 0.0);
+        let end = with_text.len() - 12;
+        let behind = [
+            &with_text[..end],
+            &png_chunk(b"eXIf", &exif(1)),
+            &with_text[end..],
+        ]
+        .concat();
+        assert_shows(&behind, &stored, 0.0);
+    }
 }
 
 #[test]

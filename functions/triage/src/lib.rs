@@ -1,4 +1,4 @@
-//! Lambda function `triage`: the screening at photos of the intake queue, with partial batch responses.
+//! Lambda function `triage`: screening of the photos of the intake queue, with partial batch responses.
 //!
 //! At start (Lambda's init): settings, clients, and the networks of the screening; the segmenters are fetched, loaded,
 //! tested and timed when the first suspect photo has to be routed. An invocation hands its batch to

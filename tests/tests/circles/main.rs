@@ -18,17 +18,6 @@ use walkaround_tests::places::root;
 /// Crates whose circles are true recursion.
 const RECURSIVE: &[&str] = &["crates/samples"];
 
-/// Folders whose circles are still to be opened. To be emptied.
-const TO_DO: &[&str] = &[
-    "crates/cli",
-    "crates/client",
-    "crates/conformance",
-    "crates/evaluation",
-    "crates/messages",
-    "crates/pipeline",
-    "crates/simulation",
-];
-
 /// Files by what each imports.
 type Imports = BTreeMap<String, BTreeSet<String>>;
 
@@ -36,7 +25,7 @@ type Imports = BTreeMap<String, BTreeSet<String>>;
 fn no_circle_of_files() {
     let mut faults = Vec::new();
     for folder in folders() {
-        if RECURSIVE.contains(&folder.as_str()) || TO_DO.contains(&folder.as_str()) {
+        if RECURSIVE.contains(&folder.as_str()) {
             continue;
         }
         let imports = Crate::read(&root().join(&folder).join("src")).imports();
@@ -44,17 +33,6 @@ fn no_circle_of_files() {
         faults.extend(found.iter().map(|circle| described(&folder, circle, &imports)));
     }
     assert!(faults.is_empty(), "circles of files:\n{}", faults.join("\n"));
-}
-
-#[test]
-fn folders_to_do_still_have_circles() {
-    for folder in TO_DO {
-        let imports = Crate::read(&root().join(folder).join("src")).imports();
-        assert!(
-            !circles(&imports).is_empty(),
-            "{folder} is done: remove it from the table"
-        );
-    }
 }
 
 /// Folders of packages, relative to the checkout.

@@ -49,7 +49,7 @@ pub(crate) struct Bench {
     pub(crate) publisher: Option<Arc<dyn Publisher>>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) health_clock: Arc<ManualClock>,
-    results: String,
+    pub(crate) results: String,
     breaks: Breaks,
     _keep: Box<dyn Any>,
 }
@@ -137,6 +137,7 @@ impl Bench {
             site: Site {
                 records: ports.records,
                 blobs: ports.blobs,
+                results_bucket: "results".to_owned(),
                 state: ports.state,
                 queues: vec![
                     (QueueName::Intake, Arc::clone(&ports.intake.queue)),
@@ -171,6 +172,7 @@ impl Bench {
             site: Site {
                 records: ports.records,
                 blobs: ports.blobs,
+                results_bucket: results.clone(),
                 state: ports.state,
                 queues: vec![
                     (QueueName::Intake, Arc::clone(&ports.intake.queue)),
@@ -211,6 +213,21 @@ impl Bench {
 
     pub(crate) fn today(&self) -> String {
         utc_day(self.site.clock.now())
+    }
+
+    /// Takes the place of the results away.
+    pub(crate) async fn break_results(&self) {
+        match &self.breaks {
+            Breaks::Local(file) => {
+                // Something else lies in its place.
+                let folder = file.with_file_name("blobs");
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(folder.join(&self.results), "no folder").unwrap();
+            }
+            Breaks::Aws { aws, .. } => {
+                aws.s3.delete_bucket().bucket(&self.results).send().await.unwrap();
+            }
+        }
     }
 
     /// Takes the records away, as a database that is broken does.

@@ -30,6 +30,7 @@ macro_rules! cases {
 /// All cases.
 pub(crate) const CASES: &[Case] = cases![
     health_follows_the_database,
+    health_follows_the_place_of_the_results,
     health_follows_the_progress_of_triage,
     lists_by_each_index_and_page_by_page,
     bad_queries_are_refused_in_one_line,
@@ -51,6 +52,13 @@ async fn health_follows_the_database(bench: Bench) {
     assert_eq!((status, body["status"].as_str()), (200, Some("ok")));
 
     bench.break_records().await;
+    let (status, body) = bench.json("/healthz").await;
+    assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
+}
+
+async fn health_follows_the_place_of_the_results(bench: Bench) {
+    assert_eq!(bench.json("/healthz").await.0, 200);
+    bench.break_results().await;
     let (status, body) = bench.json("/healthz").await;
     assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
 }

@@ -43,6 +43,7 @@ async fn operations_on_aws() {
             intake_dead: bench.intake_dead.clone(),
             records: bench.site.records.clone(),
             today: bench.today(),
+            results: bench.results.clone(),
             time: Arc::new(RealTime {
                 unit: Duration::from_secs(1),
                 patience: Duration::from_secs(1),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use walkaround_aws::{AwsBatchConfig, BatchCapacity, DeadLetters, DynamoRecords, SqsQueue};
 use walkaround_messages::utc_day;
 use walkaround_ports::{
-    AddressKind, BlobAddress, Delivery, GpuCapacity, InspectionCounts, Operations, PARKED_FROM,
+    AddressKind, BlobAddress, Blobs, Delivery, GpuCapacity, InspectionCounts, Operations, PARKED_FROM,
     PARKED_REASON, ParkedMessage, ParkedPage, PhaseCount, PortError, PortErrorKind, Queue, QueueName,
     RECORDS_PAGE_MAX, RecordQuery, Records, Redrive, Redriven, RefusedMessage, StoredRecord, WorkerJob,
 };
@@ -156,6 +156,21 @@ impl Operations for AwsStack {
             AddressKind::Link => self.blobs().presigned_get(at, LINK_VALID).await,
             AddressKind::Location => Ok(at.to_string()),
         }
+    }
+
+    /// By reading a blob that is not there: that needs no permission which programs do not have. Being refused it is an
+    /// answer of the store.
+    async fn bucket_trouble(&self, bucket: &str) -> Result<Option<String>, PortError> {
+        let nothing = BlobAddress {
+            bucket: bucket.to_owned(),
+            key: "walkaround-none".to_owned(),
+        };
+        Ok(match self.blobs().get(&nothing, 1).await {
+            Err(error) if error.kind.is_transient() || error.kind == PortErrorKind::Invalid => {
+                Some(error.to_string())
+            }
+            Ok(_) | Err(_) => None,
+        })
     }
 }
 

@@ -70,7 +70,7 @@ fn print_measured(engine: &mut OnnxEngine, picture: &Path, out: &mut dyn Write) 
 }
 
 fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
-    let mut table = crate::inspect::plain_table();
+    let mut table = crate::client::table::plain_table();
     table.set_header(["network", "role", "inputs", "outputs", "file", "bytes", "sha256"]);
     for report in engine.report() {
         let at = bundle
@@ -101,7 +101,7 @@ fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
 }
 
 fn self_test(report: &SelfTestReport) -> Table {
-    let mut table = crate::inspect::plain_table();
+    let mut table = crate::client::table::plain_table();
     table.set_header(["value", "expected", "actual", ""]);
     for line in &report.lines {
         let off = line

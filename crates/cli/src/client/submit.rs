@@ -106,6 +106,9 @@ fn summary(sent: &Sent) -> String {
         counted(sent.sent, "photo"),
         sent.known
     );
+    if sent.repeated > 0 {
+        text.push_str(&format!(", {} named twice", sent.repeated));
+    }
     if sent.failed > 0 {
         text.push_str(&format!(", {} NOT SENT", sent.failed));
     }

@@ -1,8 +1,7 @@
 //! What the client commands say of an inspection, in cells and lines.
 
 use crate::args::QueueArg;
-use crate::inspect::plain_table;
-use comfy_table::{Cell, Color, Table};
+use comfy_table::{Cell, Color, LineStyle, Table, TableStyle};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use walkaround_bootstrap::terminal::{printable, printable_json};
@@ -54,6 +53,16 @@ pub(crate) fn notice(line: &str) -> std::io::Result<()> {
 pub(crate) fn cell(text: impl std::fmt::Display) -> Cell {
     #[expect(clippy::disallowed_methods, reason = "the one place where cells are made")]
     Cell::new(printable(&text.to_string()))
+}
+
+/// One line under the header, and nothing that a pipe would have to strip.
+const PLAIN_ROWS: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table of plain rows.
+pub(crate) fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(PLAIN_ROWS);
+    table
 }
 
 /// A plain table with a header.
@@ -136,4 +145,21 @@ pub(crate) fn remark(i: &Inspection) -> String {
     let reasons = i.outcome.iter().flat_map(|o| &o.reasons);
     let details: Vec<&str> = reasons.map(|r| r.detail.as_str()).collect();
     details.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_table;
+
+    #[test]
+    fn tables_have_one_line_under_their_header_and_none_between_rows() {
+        let mut table = plain_table();
+        table.set_header(["photo", "verdict"]);
+        table.add_rows([["a.jpg", "clean"], ["b.jpg", "damaged"], ["c.jpg", "clean"]]);
+        let text = table.to_string();
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(lines[1].chars().all(|c| c == '─'), "{text}");
+        assert!(lines[2..].iter().all(|line| line.contains(".jpg")), "{text}");
+    }
 }

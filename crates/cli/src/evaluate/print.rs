@@ -1,6 +1,6 @@
 //! What `evaluate` prints for people.
 
-use crate::inspect::plain_table;
+use crate::client::table::plain_table;
 use comfy_table::CellAlignment;
 use std::io::{IsTerminal, Write};
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! The output folder: one document and one marked picture a photo, and the gallery.
 
-use super::gallery::Gallery;
 use crate::whole_file::write_whole;
 use anyhow::Context;
 use std::cell::RefCell;
@@ -71,8 +70,8 @@ impl Folder {
         })
     }
 
-    pub(crate) fn write_gallery(&self, gallery: &Gallery) -> anyhow::Result<PathBuf> {
-        self.put(GALLERY, gallery.html().as_bytes())?;
+    pub(crate) fn write_gallery(&self, html: &str) -> anyhow::Result<PathBuf> {
+        self.put(GALLERY, html.as_bytes())?;
         Ok(self.path.join(GALLERY))
     }
 

@@ -3,10 +3,10 @@
 use super::coco::Coco;
 use super::work::Outcome;
 use crate::args::Format;
-use crate::client::table::{cell, print_document, print_notice};
+use crate::client::table::{cell, plain_table, print_document, print_notice};
 use crate::failure::{Failure, with_causes};
 use crate::library::Engines;
-use comfy_table::{Cell, CellAlignment, Color, LineStyle, Table, TableStyle};
+use comfy_table::{Cell, CellAlignment, Color, Table};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -28,16 +28,6 @@ pub(crate) struct Printer {
     gallery: Option<PathBuf>,
     label: String,
     description: String,
-}
-
-/// One line under the header, and nothing that a pipe would have to strip.
-const PLAIN_ROWS: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
-
-/// A table of plain rows.
-pub(crate) fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(PLAIN_ROWS);
-    table
 }
 
 impl Printer {
@@ -197,21 +187,4 @@ fn row(report: &PhotoReport) -> Vec<Cell> {
                 .join("; "),
         ),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain_table;
-
-    #[test]
-    fn tables_have_one_line_under_their_header_and_none_between_rows() {
-        let mut table = plain_table();
-        table.set_header(["photo", "verdict"]);
-        table.add_rows([["a.jpg", "clean"], ["b.jpg", "damaged"], ["c.jpg", "clean"]]);
-        let text = table.to_string();
-        let lines: Vec<&str> = text.lines().map(str::trim).collect();
-        assert_eq!(lines.len(), 5, "{text}");
-        assert!(lines[1].chars().all(|c| c == '─'), "{text}");
-        assert!(lines[2..].iter().all(|line| line.contains(".jpg")), "{text}");
-    }
 }

@@ -12,11 +12,11 @@ mod tests;
 
 use crate::failure::{Failure, with_causes};
 use anyhow::{Context, anyhow};
-use scan::{FileState, Scan};
+use scan::{ACCEPTED, FileState, REFUSED, Scan};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -27,10 +27,6 @@ use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, OutMessage, Queue};
 
-/// Where taken photos go.
-const ACCEPTED: &str = "accepted";
-/// Where photos go that no stack takes.
-const REFUSED: &str = "refused";
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A file that failed is left alone for so long.
@@ -88,8 +84,32 @@ enum Again {
     Cut,
 }
 
+/// Whether a scan of `outer` comes to files of `inner`. Hidden folders are passed by.
+fn holds_photos_of(outer: &Path, inner: &Path) -> bool {
+    let resolved = |path: &Path| {
+        path.canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .unwrap_or_default()
+    };
+    let (outer, inner) = (resolved(outer), resolved(inner));
+    let is_hidden = |part: Component<'_>| part.as_os_str().as_encoded_bytes().starts_with(b".");
+    inner
+        .strip_prefix(outer)
+        .is_ok_and(|between| !between.components().any(is_hidden))
+}
+
 impl DropFolder {
+    /// # Errors
+    /// The folder holds the stack's own root, or lies in it: the stack would take its own files for photos.
     pub(crate) fn open(folder: &Path, stack: &Stack) -> Result<Self, Failure> {
+        let root = stack.local.root();
+        if holds_photos_of(folder, root) || holds_photos_of(root, folder) {
+            return Err(Failure::usage(format!(
+                "the drop folder {} and the root {} lie in each other: name another one of the two",
+                folder.display(),
+                root.display()
+            )));
+        }
         for kind in [ACCEPTED, REFUSED] {
             let folder = folder.join(kind);
             fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

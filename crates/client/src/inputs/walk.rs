@@ -1,7 +1,9 @@
 //! Down a folder: pictures by their content or name, links followed once, everything else counted.
 
+use super::found::{Found, PHOTOS_MAX};
+use super::left_out::Why;
+use super::picture_name::{OVERLAY_SUFFIX, is_picture_name};
 use super::regular::read_head;
-use super::{Found, OVERLAY_SUFFIX, PHOTOS_MAX, Why, is_picture_name};
 use std::collections::HashSet;
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;

@@ -5,35 +5,23 @@
 //! to the manifest's folder. The first line that is wrong is named with its number.
 
 mod json;
+mod reading;
 mod row;
 mod table;
 
-use super::item::{About, Item, Naming, s3_parts};
-use crate::Notice;
+use super::item::{Item, s3_parts};
 use crate::format::bad_line;
 use crate::inputs::{open_regular, read_head};
 use crate::text::{Text, decode};
+pub(crate) use reading::Reading;
 use std::io::Read;
 use std::path::Path;
 use walkaround_bootstrap::Failure;
-use walkaround_domain::Timestamp;
 use walkaround_domain::photo_name::is_picture_name;
 use walkaround_vision::decode::is_picture;
 
 /// Longest manifest, in bytes: a million long lines.
 const BYTES_MAX: u64 = 512 << 20;
-
-/// How a manifest is read.
-#[derive(Clone, Copy)]
-pub(crate) struct Reading<'a> {
-    /// The file, for messages.
-    pub file: &'a Path,
-    pub naming: Naming<'a>,
-    pub about: &'a About,
-    pub now: Timestamp,
-    /// Told of what is guessed.
-    pub notice: Notice<'a>,
-}
 
 /// What a manifest holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Sending: photos are taken into the stack and their requests go out in batches.
 
+use super::earlier::Earlier;
 use super::item::Item;
 use super::standing::{Standing, Watched, standing};
 use crate::photo_store::PhotoStore;
@@ -32,6 +33,8 @@ pub enum SendOutcome<'a> {
     Sent(&'a InspectionId),
     /// Its record was final already.
     Known(&'a InspectionId),
+    /// The very same request was sent before in this run.
+    Repeated(&'a InspectionId),
     /// It was not sent, and why.
     NotSent(&'a str),
 }
@@ -55,11 +58,14 @@ pub struct Sent {
     pub sent: usize,
     /// Their record was final already.
     pub known: usize,
+    /// The very same request was sent before in this run.
+    pub repeated: usize,
     /// They were not sent.
     pub failed: usize,
     /// Each inspection once, in order.
     pub watched: Vec<Watched>,
     keys: HashSet<String>,
+    earlier: Earlier,
 }
 
 /// Sends photos to one stack.
@@ -103,9 +109,9 @@ impl Sender<'_> {
     }
 
     async fn batch(&self, items: &[Item], sent: &mut Sent) -> Result<(), Failure> {
-        let mut requests = Vec::new();
+        let (mut requests, mut repeated) = (Vec::new(), Vec::new());
         for (item, taken) in items.iter().zip(self.taken_in(items).await?) {
-            let request = match taken {
+            let mut request = match taken {
                 Ok(request) => request,
                 Err(error) => {
                     self.told(&item.request, Fate::Failed(with_causes(&error)), sent)?;
@@ -114,13 +120,31 @@ impl Sender<'_> {
             };
             match standing(&*self.records, &request, item.id_given).await? {
                 Standing::Known(watched) => self.told(&request, Fate::Known(watched), sent)?,
-                Standing::Open(watched) => requests.push((request, watched)),
+                Standing::Open(mut watched) => {
+                    if sent.earlier.add(&mut request, &mut watched) {
+                        requests.push((request, watched));
+                    } else {
+                        repeated.push((request, watched));
+                    }
+                }
                 Standing::Taken(difference) => {
                     let why = format!("inspection {} {difference}", request.id);
                     self.told(&request, Fate::Failed(why), sent)?;
                 }
             }
         }
+        self.send(requests, sent).await?;
+        for (request, watched) in repeated {
+            self.told(&request, Fate::Repeated(watched), sent)?;
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        requests: Vec<(InspectionRequest, Watched)>,
+        sent: &mut Sent,
+    ) -> Result<(), Failure> {
         if requests.is_empty() {
             return Ok(());
         }
@@ -167,11 +191,13 @@ impl Sender<'_> {
         let outcome = match &fate {
             Fate::Sent(watched) => SendOutcome::Sent(&watched.id),
             Fate::Known(watched) => SendOutcome::Known(&watched.id),
+            Fate::Repeated(watched) => SendOutcome::Repeated(&watched.id),
             Fate::Failed(why) => SendOutcome::NotSent(why),
         };
         *match outcome {
             SendOutcome::Sent(_) => &mut sent.sent,
             SendOutcome::Known(_) => &mut sent.known,
+            SendOutcome::Repeated(_) => &mut sent.repeated,
             SendOutcome::NotSent(_) => &mut sent.failed,
         } += 1;
         self.progress.photo(&request.photo.to_string(), outcome)?;
@@ -203,5 +229,6 @@ async fn taken_in(photos: PhotoStore, item: Item) -> anyhow::Result<InspectionRe
 enum Fate {
     Sent(Watched),
     Known(Watched),
+    Repeated(Watched),
     Failed(String),
 }

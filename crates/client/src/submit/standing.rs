@@ -4,7 +4,7 @@
 use walkaround_domain::identity::{
     self, Difference, PARTS_MAX, Part, Purpose, Relation, bytes_are_same, content_is_known, relate,
 };
-use walkaround_domain::{Inspection, InspectionId, InspectionRequest, Timestamp};
+use walkaround_domain::{Inspection, InspectionId, InspectionRequest, Phase, Timestamp};
 use walkaround_messages::own_id;
 use walkaround_ports::Records;
 
@@ -53,6 +53,7 @@ pub(crate) async fn standing(
         };
         let inspection = crate::inspection(&record)?;
         match relate(&inspection.request, request) {
+            Relation::Known if is_failed_unseen(&inspection) => return Ok(Standing::Known(watched)),
             _ if !bytes_are_same(&inspection.request, request) && is_same_place(&inspection, request) => {
                 watched.seen = Some(inspection.seen_at());
                 return Ok(Standing::Open(watched));
@@ -66,6 +67,12 @@ pub(crate) async fn standing(
         }
     }
     Ok(Standing::Open(watched))
+}
+
+/// Whether it failed before its photo's bytes were seen: there is nothing that another fetch could be compared with, and
+/// only `retry` looks again.
+fn is_failed_unseen(inspection: &Inspection) -> bool {
+    matches!(inspection.phase, Phase::Failed { .. }) && inspection.photo_history.photo_sha256.is_none()
 }
 
 /// Whether only the photo's bytes can tell two requests apart.

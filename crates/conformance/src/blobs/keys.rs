@@ -1,6 +1,6 @@
 //! Keys: odd ones, wrong ones, and their listing.
 
-use super::{BlobsUnderTest, PLENTY, TYPE};
+use super::under_test::{BlobsUnderTest, PLENTY, TYPE};
 use crate::suite::{Outcome, ensure};
 use walkaround_ports::{BlobAddress, PortErrorKind, PutOutcome};
 

@@ -1,6 +1,6 @@
 //! Blobs are there whole, once, and as they were written.
 
-use super::{BlobsUnderTest, PLENTY, TYPE};
+use super::under_test::{BlobsUnderTest, PLENTY, TYPE};
 use crate::suite::{Broken, Outcome, ensure};
 use sha2::{Digest, Sha256};
 use walkaround_ports::{PortErrorKind, PutOutcome};

@@ -1,6 +1,6 @@
 //! Leases: how they hide, end, move and go stale.
 
-use super::{QueueUnderTest, RECEIVES_MAX, take_from};
+use super::under_test::{QueueUnderTest, RECEIVES_MAX, take_from};
 use crate::suite::{Outcome, ensure};
 use std::time::Duration;
 use walkaround_ports::{AckOutcome, Delivery, LeaseOutcome};

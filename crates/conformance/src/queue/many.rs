@@ -1,6 +1,6 @@
 //! Batches, waiting, and many receivers at once.
 
-use super::{EMPTY_LOOKS_MAX, QueueUnderTest, message};
+use super::under_test::{EMPTY_LOOKS_MAX, QueueUnderTest, message};
 use crate::suite::{Broken, Outcome, ensure};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What a queue does to a message.
 
-use super::{QueueUnderTest, message};
+use super::under_test::{QueueUnderTest, message};
 use crate::suite::{Broken, Outcome, ensure};
 use std::time::Duration;
 use walkaround_ports::{BODY_BYTES_MAX, OutMessage, PortErrorKind};

@@ -1,6 +1,6 @@
 //! Indexes, pages and heartbeats.
 
-use super::{DAY, RecordsUnderTest, record};
+use super::under_test::{DAY, RecordsUnderTest, record};
 use crate::suite::{Broken, Outcome, ensure};
 use std::collections::BTreeMap;
 use walkaround_domain::Timestamp;

@@ -1,6 +1,6 @@
 //! Conditional writes.
 
-use super::{RecordsUnderTest, id, record};
+use super::under_test::{RecordsUnderTest, id, record};
 use crate::suite::{Broken, Outcome, ensure};
 use walkaround_domain::{BundleId, Timestamp};
 use walkaround_ports::{IndexKeys, Precondition, ResultKey, StoredRecord, WriteOutcome};

@@ -124,9 +124,9 @@ impl<'a> Rows<'a> {
             Activation::None => x,
             Activation::Sigmoid | Activation::Softmax => sigmoid(x),
         };
-        let class = match self.place(Column::Classes) {
-            None => None,
-            Some((table, first)) => Some(match self.activation {
+        let class = self
+            .place(Column::Classes)
+            .map(|(table, first)| match self.activation {
                 Activation::Softmax => {
                     let value = |c: usize| self.at(row, (table, first + c));
                     let all = (0..self.competing.len()).map(value);
@@ -134,8 +134,7 @@ impl<'a> Rows<'a> {
                     (value(best) - top).exp() / all.map(|v| (v - top).exp()).sum::<f32>()
                 }
                 _ => logistic(self.at(row, (table, first + best))),
-            }),
-        };
+            });
         let one = |column| self.value(row, column).map(logistic);
         let parts = [class, one(Column::Score), one(Column::Object)];
         if parts.iter().all(Option::is_none) {

@@ -1,13 +1,12 @@
 //! From the raw manifest to the checked one: every value in its range, every name known.
 
-mod output;
-
+use super::bounds::{count, ensure, share, unique};
+use super::check_output::{activation, head};
 use super::raw;
 use super::{
-    Activation, CLASSES_MAX, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
+    CLASSES_MAX, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
     SelfTestSpec, Tiling,
 };
-use output::head;
 use std::collections::BTreeMap;
 use walkaround_domain::Size;
 use walkaround_vision::mask::{CANVAS_SIDE, CANVAS_SIDE_MAX, ClassSpec, MaskPolicy, Report};
@@ -96,31 +95,6 @@ fn is_name(name: &str) -> bool {
         && name
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
-}
-
-fn ensure(ok: bool, message: impl FnOnce() -> String) -> Result<(), String> {
-    if ok { Ok(()) } else { Err(message()) }
-}
-
-fn count(what: &str, n: usize, max: usize) -> Result<(), String> {
-    ensure((1..=max).contains(&n), || {
-        format!("{n} {what}: a bundle has 1 to {max}")
-    })
-}
-
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
-    let mut seen = std::collections::BTreeSet::new();
-    for name in names {
-        ensure(seen.insert(name), || format!("{what} `{name}` stands twice"))?;
-    }
-    Ok(())
-}
-
-fn share(what: &str, value: f32) -> Result<f32, String> {
-    ensure((0.0..=1.0).contains(&value), || {
-        format!("{what} is {value}, expected 0 to 1")
-    })?;
-    Ok(value)
 }
 
 fn class(raw: raw::Class) -> Result<ClassSpec, String> {
@@ -238,14 +212,6 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
         output_tensors,
         tiling,
     })
-}
-
-fn activation(raw: raw::Activation) -> Activation {
-    match raw {
-        raw::Activation::None => Activation::None,
-        raw::Activation::Sigmoid => Activation::Sigmoid,
-        raw::Activation::Softmax => Activation::Softmax,
-    }
 }
 
 fn constants(raw: BTreeMap<String, Vec<i64>>) -> Result<Vec<(String, Vec<i64>)>, String> {

@@ -1,6 +1,6 @@
 //! The form `instances`: objects one by one, as rows of one or several tensors, with masks or without.
 
-use super::Activation;
+use super::activation::Activation;
 
 /// How boxes, scores, classes and masks come out of a network's tensors.
 #[derive(Debug, Clone, PartialEq)]

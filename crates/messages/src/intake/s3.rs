@@ -4,7 +4,8 @@
 //! slash too), EventBridge's is the key itself. Bucket, key and version make the photo; without a version, ETag and
 //! size tell one write of a key from the next. The sequencer says nothing of the bytes.
 
-use super::{Intake, NoPhoto, nothing, one, text};
+use super::message::{Intake, NoPhoto, nothing, one};
+use crate::document::text;
 use crate::request::known_version;
 use crate::{Unreadable, v1};
 use percent_encoding::percent_decode_str;

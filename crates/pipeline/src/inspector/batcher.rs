@@ -4,8 +4,8 @@
 //! never fails its batch: when a batch fails, its photos are run one by one. When a photo fails alone, the engine runs on
 //! the self-test image: that decides whether photo or engine is at fault.
 
+use super::engines::{Compute, EngineSet};
 use super::monitor::{EngineMonitor, RunError};
-use super::{Compute, EngineSet};
 use image::{Rgb, RgbImage};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};

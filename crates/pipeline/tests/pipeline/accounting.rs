@@ -14,7 +14,7 @@ use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, Invocation
 use walkaround_pipeline::processor::{Attempt, DecodeOutcome, PhotoRequest, RequestProcessor};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
-use walkaround_ports::{Delivery, PARKED_REASON};
+use walkaround_ports::{Delivery, PARKED_REASON, PortErrorKind};
 
 const GREY: Fetch = Fetch::Picture(120);
 /// The engine fails on it, and on nothing else.
@@ -129,6 +129,31 @@ async fn a_store_that_is_away_uses_up_no_attempt_however_long() {
             "{:?}",
             inspection.phase
         );
+        assert_eq!(
+            (inspection.attempts, inspection.history.unfinished_starts),
+            (1, 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_photo_that_is_not_asked_for_or_whose_store_is_away_has_no_attempt() {
+    for away in [
+        Fetch::HostBusy,
+        Fetch::Port(PortErrorKind::Unavailable),
+        Fetch::Port(PortErrorKind::Throttled),
+        Fetch::Port(PortErrorKind::Invalid),
+    ] {
+        let mut fetches = vec![away; 50];
+        fetches.push(GREY);
+        let bench = Bench::new(&fetches);
+        for n in 1..=50 {
+            came_back(bench.deliver(n).await);
+        }
+        assert_eq!(bench.deliver(51).await, Disposition::Ack);
+        let inspection = bench.inspection();
+        let is_done = matches!(inspection.phase, Phase::Done { .. });
+        assert!(is_done, "{away:?}: {:?}", inspection.phase);
         assert_eq!(
             (inspection.attempts, inspection.history.unfinished_starts),
             (1, 0)

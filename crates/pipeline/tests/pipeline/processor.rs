@@ -75,12 +75,12 @@ const fn failed_at_once(fetch: Fetch, code: FailureCode, recorded: &'static str)
     }
 }
 
-const fn failed_after_all_attempts(fetch: Fetch) -> PhotoCase {
+const fn failed_after_all_attempts(fetch: Fetch, code: FailureCode, recorded: &'static str) -> PhotoCase {
     PhotoCase {
         fetch,
-        end: End::Failed(FailureCode::PhotoUnreachable),
+        end: End::Failed(code),
         deliveries: ATTEMPTS,
-        recorded: "failed photo_unreachable",
+        recorded,
     }
 }
 
@@ -120,18 +120,25 @@ const CASES: &[PhotoCase] = &[
         "failed photo_not_found",
     ),
     failed_at_once(
-        Fetch::Port(PortErrorKind::Denied),
-        FailureCode::PhotoForbidden,
-        "failed photo_forbidden",
-    ),
-    failed_at_once(
         Fetch::Port(PortErrorKind::TooLarge),
         FailureCode::PhotoTooLarge,
         "failed photo_too_large",
     ),
-    failed_after_all_attempts(Fetch::Fails),
-    failed_after_all_attempts(Fetch::Port(PortErrorKind::Unavailable)),
-    failed_after_all_attempts(Fetch::Port(PortErrorKind::Corrupt)),
+    failed_after_all_attempts(
+        Fetch::Fails,
+        FailureCode::PhotoUnreachable,
+        "failed photo_unreachable",
+    ),
+    failed_after_all_attempts(
+        Fetch::Port(PortErrorKind::Corrupt),
+        FailureCode::PhotoUnreachable,
+        "failed photo_unreachable",
+    ),
+    failed_after_all_attempts(
+        Fetch::Port(PortErrorKind::Denied),
+        FailureCode::PhotoForbidden,
+        "failed photo_forbidden",
+    ),
 ];
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::ops::Range;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use walkaround_domain::Reason;
 
+use super::png_text::exif_in_text;
 use super::{cut_short, exif};
 
 /// The chunk that ends every PNG (PNG specification, 11.2.5).
@@ -18,7 +19,7 @@ const INFLATED_BYTES_MAX: u64 = 1 << 30;
 pub(super) struct Png<'a> {
     /// The file; with an end put to it where its own is missing, and with checksums of the pixels that are right.
     pub(super) bytes: Cow<'a, [u8]>,
-    /// EXIF orientation (eXIf may stand before or behind the pixels).
+    /// EXIF orientation (eXIf may stand before or behind the pixels; older writers have it in a text).
     pub(super) orientation: Option<u8>,
 }
 
@@ -112,7 +113,11 @@ fn chunks<'a>(bytes: &'a [u8], pixels: &mut Pixels) -> Result<Png<'a>, Reason> {
                 return Ok(Png { bytes, orientation });
             }
             (b"IDAT", Some(_)) => pixels.add(bytes, at + 8..at + end),
-            (b"eXIf", Some(block)) => orientation = exif::orientation(block),
+            (b"eXIf", Some(block)) => orientation = exif::orientation(block).or(orientation),
+            (b"tEXt" | b"zTXt", Some(text)) if rest.len() >= end + 4 => {
+                let block = exif_in_text(text, kind == b"zTXt");
+                orientation = orientation.or(block.and_then(|block| exif::orientation(&block)));
+            }
             (_, Some(_)) if rest.len() >= end + 4 => {}
             _ => return ended(bytes, at, !pixels.chunks.is_empty(), orientation),
         }

@@ -58,31 +58,6 @@ impl Canvas {
         &self.column_starts
     }
 
-    /// The pixels of this canvas that share original pixels with a run of another canvas of the same photo.
-    pub(crate) fn window_of(&self, other: &Self, run: &super::Run) -> Window {
-        let span = |starts: &[u32], from: u32, to: u32| {
-            // The pixel that `from` falls into, and the one after that of the last original pixel.
-            let first = starts.partition_point(|&start| start <= from).saturating_sub(1);
-            (first, starts.partition_point(|&start| start < to).max(first))
-        };
-        let (x0, x1) = span(
-            &self.column_starts,
-            other.column_starts[run.x0],
-            other.column_starts[run.x1],
-        );
-        let (y0, y1) = span(
-            &self.row_starts,
-            other.row_starts[run.y],
-            other.row_starts[run.y + 1],
-        );
-        Window {
-            x0,
-            y0,
-            x1: x1.min(self.size.width as usize),
-            y1: y1.min(self.size.height as usize),
-        }
-    }
-
     /// As [`Canvas::column_starts`], for rows.
     pub fn row_starts(&self) -> &[u32] {
         &self.row_starts

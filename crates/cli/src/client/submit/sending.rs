@@ -18,6 +18,7 @@ impl SendProgress for Sending {
         let (state, id, error) = match outcome {
             SendOutcome::Sent(id) => ("sent", Some(id.as_str()), None),
             SendOutcome::Known(id) => ("known", Some(id.as_str()), None),
+            SendOutcome::Repeated(id) => ("repeated", Some(id.as_str()), None),
             SendOutcome::NotSent(why) => ("not_sent", None, Some(why)),
         };
         if let Some(why) = error {

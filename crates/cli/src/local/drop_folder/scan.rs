@@ -5,7 +5,6 @@
 //!
 //! Time is this process's own: a file's times say that it changed, not when, as clocks of mounts and cameras differ.
 
-use super::{ACCEPTED, REFUSED};
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -16,6 +15,10 @@ use walkaround_client::inputs::{LeftOut, Why, is_picture_name, read_head};
 use walkaround_domain::photo_name::{is_other_name, is_system_name};
 use walkaround_vision::decode::is_picture;
 
+/// Where taken photos go.
+pub(super) const ACCEPTED: &str = "accepted";
+/// Where photos go that no stack takes.
+pub(super) const REFUSED: &str = "refused";
 /// Deepest folder below the drop folder.
 const DEPTH_MAX: usize = 32;
 /// Most photos that are looked at at once; the others when these are taken. As many others are remembered.

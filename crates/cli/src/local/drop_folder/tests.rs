@@ -307,3 +307,28 @@ async fn a_name_with_a_line_end_makes_a_request_that_is_taken() {
         sent[0].0.photo
     );
 }
+
+#[test]
+fn a_drop_folder_and_a_root_do_not_lie_in_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["root/blobs", "drop", ".walkaround"] {
+        fs::create_dir_all(at(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(at("root"), at("link")).unwrap();
+    for (outer, inner, holds) in [
+        ("root", "root/blobs", true),
+        ("root", "link", true),
+        ("link", "root/blobs", true),
+        ("root", "root/not-there-yet", true),
+        ("root", "drop", false),
+        ("drop", "root", false),
+    ] {
+        assert_eq!(holds_photos_of(&at(outer), &at(inner)), holds, "{outer} {inner}");
+    }
+    assert!(holds_photos_of(folder.path(), &at("root")));
+    assert!(
+        !holds_photos_of(folder.path(), &at(".walkaround")),
+        "hidden folders are passed by"
+    );
+}

@@ -1,9 +1,10 @@
 //! JSON: requests in their wire form, one a line, one after the other, or in one array. An element may also be a photo by
 //! its path or address, or a row of a table (`"photo"` as text).
 
+use super::reading::Reading;
 use super::row::{column, item};
-use super::{Item, Reading};
 use crate::format::bad_line;
+use crate::submit::item::Item;
 use crate::text::is_blank;
 use serde_json::{Deserializer, Value};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! One row: what stands under which column.
 
-use super::Reading;
+use super::reading::Reading;
 use crate::format::moment;
 use crate::submit::item::Item;
 use std::collections::BTreeMap;

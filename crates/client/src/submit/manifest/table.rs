@@ -3,9 +3,10 @@
 //! The delimiter is the one that `sep=` names, or else the one that makes most sense of the header: Excel writes `;` where
 //! the comma is the decimal point, and tabs into "Unicode Text".
 
+use super::reading::Reading;
 use super::row::{COLUMNS, LABEL, column, item};
-use super::{Item, Reading};
 use crate::format::bad_line;
+use crate::submit::item::Item;
 use crate::text::is_blank;
 use csv::{ReaderBuilder, StringRecord, Trim};
 use std::collections::BTreeMap;

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::inputs::FileNames;
+use crate::submit::item::{About, Naming};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use walkaround_domain::{Occasion, PhotoRef};
+use walkaround_domain::{Occasion, PhotoRef, Timestamp};
 use walkaround_messages::has_base_id;
 
 /// As a file of this content is read.

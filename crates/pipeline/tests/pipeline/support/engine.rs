@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::findings::Segmentation;
-use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
+use walkaround_vision::mask::{CANVAS_SIDE, ClassSpec, MaskPolicy, ProbabilityMap, Report};
 use walkaround_vision::overlay::encode_jpeg;
 use walkaround_vision::quality::QualityPolicy;
 
@@ -44,7 +44,7 @@ impl TestEngine {
             hysteresis: None,
             closing: 0.0,
             area_min: 0.0,
-            grid: 512,
+            grid: CANVAS_SIDE,
         };
         Self {
             world: Arc::clone(world),

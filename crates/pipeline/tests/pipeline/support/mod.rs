@@ -45,6 +45,8 @@ pub(crate) enum Fetch {
     Garbage,
     /// The host does not answer.
     Fails,
+    /// The host has stopped answering, and the photo is not asked for.
+    HostBusy,
     /// It never returns.
     Hangs,
     NotFound,

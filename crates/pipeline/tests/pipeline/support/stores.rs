@@ -58,6 +58,7 @@ fn fetched(fetch: Fetch) -> Result<Vec<u8>, FetchError> {
         Fetch::LargePicture(value) => Ok(large_picture(value)),
         Fetch::Garbage | Fetch::Hangs => Ok(b"no picture".to_vec()),
         Fetch::Fails => Err(FetchError::Unreachable("no answer".into())),
+        Fetch::HostBusy => Err(FetchError::HostBusy("enough are being tried".into())),
         Fetch::NotFound => Err(FetchError::NotFound("no such photo".into())),
         Fetch::Forbidden => Err(FetchError::Forbidden("not allowed".into())),
         Fetch::TooLarge => Err(FetchError::TooLarge("too large".into())),

@@ -1,9 +1,18 @@
-//! The output of a network: which keys belong to which role, and what they say.
+//! The output of a network: what each role reads of it, every value in its range.
 
-use super::super::instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
-use super::super::raw;
-use super::super::{Activation, Head, LocatorForm, MapLayout};
-use super::{activation, ensure, share};
+use super::activation::Activation;
+use super::bounds::{ensure, share};
+use super::instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
+use super::raw;
+use super::{Head, LocatorForm, MapLayout};
+
+pub(super) fn activation(raw: raw::Activation) -> Activation {
+    match raw {
+        raw::Activation::None => Activation::None,
+        raw::Activation::Sigmoid => Activation::Sigmoid,
+        raw::Activation::Softmax => Activation::Softmax,
+    }
+}
 
 pub(super) fn head(
     role: raw::Role,

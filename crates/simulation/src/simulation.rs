@@ -1,0 +1,332 @@
+//! One simulation: a world, made from a seed, run until it has drained, and judged.
+
+use crate::capacity::{Capacity, SimCapacity};
+use crate::context::Context;
+use crate::facts::Place;
+use crate::injected_fault::InjectedFault;
+use crate::invariant::{Invariant, Violation};
+use crate::photo_source::SimPhotos;
+use crate::photos::{Kind, Photo};
+use crate::plan::{LaneFate, Plan, TIME_MAX};
+use crate::planted;
+use crate::process;
+use crate::queue::SimQueue;
+use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
+use crate::submit::{self, Submission};
+use crate::trace::{Counts, CoverageEvent};
+use crate::world::World;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use walkaround_domain::{FailureCode, Phase, Verdict};
+use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
+use walkaround_ports::Queue;
+
+/// What became of a seed.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The first broken promise.
+    pub violation: Option<Violation>,
+    /// The last lines of the trace.
+    pub lines: Vec<String>,
+    /// Digest of the whole trace: the same seed gives the same.
+    pub digest: u64,
+    /// What happened.
+    pub counts: Counts,
+    /// Port calls.
+    pub calls: u64,
+    /// Simulated time.
+    pub time: Duration,
+}
+
+/// How often the world looks whether it has drained.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Photos of a lane that does not come have ended so long after the trouble.
+const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
+/// Everything ends within this after the closing.
+const CLOSE_MAX: Duration = Duration::from_secs(120);
+
+/// Runs the world of a seed, with a fault planted in it or none.
+pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing that could be missing");
+    runtime.block_on(async {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut plan = Plan::draw(&mut rng);
+        if plant == Some(InjectedFault::StallIgnored) {
+            plan.stall_exit = TIME_MAX;
+        }
+        let submissions = submit::draw(&plan, &mut rng);
+        let context = Arc::new(Context::new(plan, rng, plant));
+        Box::pin(play(&context, &submissions, plant)).await;
+        let trace = context.trace();
+        Outcome {
+            seed,
+            violation: context.violation(),
+            lines: trace.lines(),
+            digest: trace.digest(),
+            counts: trace.counts(),
+            calls: trace.calls(),
+            time: context.ticks(),
+        }
+    })
+}
+
+/// The queues themselves, below everything planted.
+struct Queues {
+    intake: Arc<SimQueue>,
+    segmentation: Arc<SimQueue>,
+    dead: Arc<SimQueue>,
+}
+
+impl Queues {
+    fn new(context: &Arc<Context>, plant: Option<InjectedFault>) -> Self {
+        let dead = Arc::new(SimQueue::new(context, Place::Dead, None));
+        let behind = |place| {
+            let to = Some((Arc::clone(&dead), context.plan.receives_max));
+            let mut queue = SimQueue::new(context, place, to);
+            queue.expiry_is_success = plant == Some(InjectedFault::ExpiryIsSuccess);
+            Arc::new(queue)
+        };
+        Self {
+            intake: behind(Place::Intake),
+            segmentation: behind(Place::Segmentation),
+            dead,
+        }
+    }
+
+    fn drained(&self) -> bool {
+        self.intake.is_empty() && self.segmentation.is_empty()
+    }
+}
+
+async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<InjectedFault>) {
+    context.log("world", format_args!("{:?}", context.plan));
+    let queues = Queues::new(context, plant);
+    let (closer, closing) = shutdown_signal();
+    let capacity = Arc::new(SimCapacity::new(context));
+    let photos = SimPhotos {
+        context: Arc::clone(context),
+        photos: submit::photos(submissions),
+    };
+    let world = Arc::new(World {
+        context: Arc::clone(context),
+        intake: planted::queue(plant, &queues.intake),
+        segmentation: planted::queue(plant, &queues.segmentation),
+        dead: Arc::clone(&queues.dead) as Arc<dyn Queue>,
+        records: planted::records(plant, SimRecords::new(context)),
+        state: Arc::new(SimState::new(context)),
+        blobs: planted::blobs(plant, SimBlobs(Arc::clone(context))),
+        publisher: planted::publisher(plant, context, SimPublisher::new(context)),
+        photos: Arc::new(photos),
+        capacity: Arc::new(Capacity(Arc::clone(&capacity))),
+        scaling: Mutex::new(()),
+        plant,
+        closing,
+    });
+    capacity.open(&world);
+    let mut slots = JoinSet::new();
+    for slot in 0..context.plan.triages {
+        slots.spawn(process::triage_slot(Arc::clone(&world), slot));
+    }
+    for slot in 0..context.plan.scalers {
+        slots.spawn(process::scaler_slot(Arc::clone(&world), slot));
+    }
+    slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
+    let whole = async {
+        submit::all(context, &queues.intake, submissions, plant).await;
+        drain(context, &queues).await;
+        closer.stop();
+        close(context, &capacity, &mut slots).await;
+    };
+    tokio::select! {
+        biased;
+        () = context.broken.notified() => return,
+        () = whole => {}
+    }
+    judge(context, submissions);
+}
+
+/// Clocks that jump while there is trouble, never twice within the time that a heartbeat is waited for.
+async fn clocks(context: Arc<Context>, mut closing: ShutdownSignal) {
+    let most = i64::try_from(context.plan.jump_max.as_millis()).unwrap_or(0);
+    while most > 0 && context.troubled() {
+        let pause = context.between(60_000, 180_000);
+        tokio::select! {
+            biased;
+            () = closing.wait() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let off_by = context.rng().i64(-most..=most);
+        context.jump(off_by);
+    }
+}
+
+/// Waits until every queue is empty, puts back what queues parked by themselves, and waits again.
+async fn drain(context: &Context, queues: &Queues) {
+    loop {
+        while !queues.drained() {
+            let away_until = context
+                .plan
+                .store_away
+                .map_or(Duration::ZERO, |(at, time)| at + time);
+            let trouble_until = context.plan.faults_until.max(away_until);
+            let fine_by = trouble_until + context.plan.submit_over + LANE_WAIT_MAX;
+            if context.plan.lane != LaneFate::Comes && context.ticks() > fine_by {
+                context.violate(
+                    Invariant::R1,
+                    format!("photos still wait for a lane that does not come after {fine_by:?}"),
+                );
+            }
+            if context.ticks() > TIME_MAX {
+                context.violate(Invariant::L1, format!("not drained after {TIME_MAX:?}"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        if queues.dead.redrive(&[&queues.intake, &queues.segmentation]) == 0 {
+            return;
+        }
+    }
+}
+
+/// Everything ends when it is told to.
+async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()>) {
+    let by = context.ticks() + CLOSE_MAX;
+    let ended = tokio::time::timeout(CLOSE_MAX, async { while slots.join_next().await.is_some() {} }).await;
+    while capacity.live() > 0 && context.ticks() < by {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    if ended.is_err() || capacity.live() > 0 {
+        context.violate(Invariant::L1, "a process does not end".into());
+    }
+}
+
+/// The promises that hold at the end.
+fn judge(context: &Context, submissions: &[Submission]) {
+    let whole = context.facts().all_whole();
+    if let Err((invariant, detail)) = whole {
+        context.violate(invariant, detail);
+    }
+    for submission in submissions {
+        for photo in &submission.photos {
+            if let Err((invariant, detail)) = judge_photo(context, photo, submission) {
+                context.violate(invariant, detail);
+            }
+        }
+        let parked = context.facts().is_parked_body(&submission.message.body);
+        if submission.unreadable && !parked {
+            context.violate(Invariant::J4, "an unreadable message is not parked".into());
+        }
+    }
+}
+
+fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Result<(), (Invariant, String)> {
+    let facts = context.facts();
+    let (id, asked) = (&photo.id, photo.asked());
+    if photo.id_is_shared && facts.is_parked(id) {
+        context.count(CoverageEvent::IdConflict);
+        return Ok(());
+    }
+    let Some(inspection) = facts.answered(&asked).filter(|i| i.published_at.is_some()) else {
+        return Err(match facts.final_of(id) {
+            None => (Invariant::J4, format!("{id} has not ended")),
+            Some(i) if i.published_at.is_none() || !facts.is_told(i) => {
+                (Invariant::J5, format!("{id} is final, and nobody was told"))
+            }
+            Some(_) => (
+                Invariant::I2,
+                format!(
+                    "nothing answers the request for {:?} under {id}",
+                    asked.vehicle_id
+                ),
+            ),
+        });
+    };
+    if photo.changes {
+        if facts.judge_bytes(photo)? {
+            context.count(CoverageEvent::PhotoChanged);
+        }
+        return Ok(());
+    }
+    if inspection.request.id != *id {
+        context.count(CoverageEvent::OtherPurpose);
+    }
+    context.count(happening(&inspection.phase));
+    judge_failure(photo, &inspection.phase)?;
+    let expected = photo.kind.expected();
+    let fits = match (&inspection.phase, expected) {
+        (Phase::Done { verdict }, Ok(wanted)) => *verdict == wanted,
+        (Phase::Failed { code, .. }, Err(wanted)) if *code == wanted => true,
+        (Phase::Failed { code, .. }, _) if is_trouble(*code) => {
+            context.count(CoverageEvent::FailedByTrouble);
+            // Two looks of a flaky photo fail by themselves; a few deliveries given back use up the rest.
+            !context.plan.calm || matches!(photo.kind, Kind::Flaky | Kind::Wobbly)
+        }
+        _ => false,
+    };
+    if !fits {
+        let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
+        return Err((Invariant::J6, detail));
+    }
+    // A store that is away is another cause of a second look.
+    if !context.plan.calm || context.plan.store_away.is_some() {
+        return Ok(());
+    }
+    // A message that comes back because one of its photos was cut off in triage has the others sent once more.
+    let beside = submission.photos.iter().filter(|other| other.id != *id);
+    let beside: u32 = beside.map(|other| facts.cuts(&other.id, "triage")).sum();
+    for (role, beside) in [("triage", 0), ("worker", beside)] {
+        let (looks, cuts) = (facts.looks(photo.number, role), facts.cuts(id, role) + beside);
+        if photo.looks_are_counted() && looks > 1 + cuts {
+            let detail = format!("{id}: {looks} looks in a {role}, cut off {cuts} times");
+            return Err((Invariant::T2, detail));
+        }
+    }
+    Ok(())
+}
+
+/// E1 and A1: what is not the photo's fault makes no photo fail.
+fn judge_failure(photo: &Photo, phase: &Phase) -> Result<(), (Invariant, String)> {
+    let Phase::Failed { code, detail } = phase else {
+        return Ok(());
+    };
+    let fails = matches!(photo.kind, Kind::FailsFirst | Kind::FailsHeavy | Kind::Flaky);
+    let broken = match code {
+        FailureCode::EngineFailed if !fails => Invariant::E1,
+        FailureCode::StoreFailed => Invariant::A1,
+        _ => return Ok(()),
+    };
+    Err((
+        broken,
+        format!("{}, {:?}, failed: {detail}", photo.id, photo.kind),
+    ))
+}
+
+/// Codes of trouble that used up all attempts.
+fn is_trouble(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::PhotoUnreachable | FailureCode::EngineFailed | FailureCode::ProcessDied
+    )
+}
+
+fn happening(phase: &Phase) -> CoverageEvent {
+    match phase {
+        Phase::Done {
+            verdict: Verdict::Clean,
+        } => CoverageEvent::Clean,
+        Phase::Done {
+            verdict: Verdict::Damaged,
+        } => CoverageEvent::Damaged,
+        Phase::Done {
+            verdict: Verdict::Unusable,
+        } => CoverageEvent::Unusable,
+        _ => CoverageEvent::Failed,
+    }
+}
