@@ -90,7 +90,7 @@ impl NetworkSpec {
     /// Longest side in photo pixels that this network can use. A filter that looks at the nearest pixels only sees
     /// something else in a smaller picture, so there it is as much as can be had.
     pub fn long_side(&self) -> u32 {
-        if self.input.filter == Filter::Linear {
+        if matches!(self.input.filter, Filter::Linear | Filter::Interpolate) {
             return INPUT_SIDE_MAX;
         }
         let side = self.input.size.long_side();

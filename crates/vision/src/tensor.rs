@@ -1,9 +1,13 @@
 //! Pictures to network inputs: a region of the photo, resized, reordered and normalised into one slot of a
 //! batch.
 //!
-//! Resizing is done on 8-bit RGB with an antialiased filter (as Pillow does it); the normalisation is one table
-//! look-up a sample, since a sample can have 256 values only.
+//! Resizing gives 8-bit RGB, as Pillow and OpenCV do it, and the normalisation is one table look-up per sample, since a
+//! sample can have 256 values only; [`Filter::Interpolate`] alone gives floats.
 
+mod linear;
+mod rect;
+
+use rect::PixelRect;
 use std::cell::RefCell;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -31,8 +35,10 @@ pub enum Resize {
 pub enum Filter {
     /// Triangle, widened with the reduction: Pillow's `BILINEAR`, torchvision's `antialias=True`.
     Bilinear,
-    /// Between the nearest pixels, however many lie under it: OpenCV's `INTER_LINEAR`, torch's `interpolate`.
+    /// Between the nearest pixels, however many lie under it, in bytes: OpenCV's `INTER_LINEAR`, to the last bit.
     Linear,
+    /// The same in floats: torch's `interpolate(mode="bilinear")`. Samples are not rounded to bytes.
+    Interpolate,
     /// Mean over the covered area: Pillow's `BOX`, close to OpenCV's `INTER_AREA`.
     Area,
 }
@@ -170,80 +176,40 @@ pub fn prepare(pixels: &RgbImage, region: UnitRect, spec: &InputSpec, into: Tens
     );
     let photo = Size::new(pixels.width(), pixels.height());
     let fit = Fit::new(photo, PixelRect::clip(region, photo), spec);
-    with_resized(pixels, &fit, spec.filter, |samples| match (spec.element, into) {
-        (Element::F32, TensorSlice::F32(slot)) => fill(slot, samples, &fit, &Values::new(spec, |v| v)),
-        (Element::F16, TensorSlice::F16(slot)) => {
-            fill(slot, samples, &fit, &Values::new(spec, f16::from_f32));
-        }
+    match (spec.element, into) {
+        (Element::F32, TensorSlice::F32(slot)) => write(slot, pixels, &fit, spec, |v| v),
+        (Element::F16, TensorSlice::F16(slot)) => write(slot, pixels, &fit, spec, f16::from_f32),
         // A float becomes the nearest end of the range when it lies outside.
-        (Element::U8, TensorSlice::U8(slot)) => {
-            fill(slot, samples, &fit, &Values::new(spec, |v| v.round() as u8));
-        }
+        (Element::U8, TensorSlice::U8(slot)) => write(slot, pixels, &fit, spec, |v| v.round() as u8),
         _ => panic!("the slot's elements are not those of the input"),
-    });
+    }
     fit.covers
 }
 
-/// A rectangle in pixels of the picture, fractions included.
-#[derive(Debug, Clone, Copy)]
-struct PixelRect {
-    left: f64,
-    top: f64,
-    width: f64,
-    height: f64,
-}
-
-impl PixelRect {
-    fn clip(region: UnitRect, photo: Size) -> Self {
-        let (left, width) = clip_side(region.x0, region.x1, photo.width);
-        let (top, height) = clip_side(region.y0, region.y1, photo.height);
-        Self {
-            left,
-            top,
-            width,
-            height,
-        }
+/// Resizes, normalises and writes one photo.
+fn write<T: Copy>(
+    slot: &mut [T],
+    pixels: &RgbImage,
+    fit: &Fit,
+    spec: &InputSpec,
+    convert: impl Fn(f32) -> T,
+) {
+    thread_local! {
+        static FLOATS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
     }
-
-    /// The largest part in the middle with the shape of `size`.
-    fn centre(self, size: Size) -> Self {
-        let aspect = f64::from(size.width) / f64::from(size.height);
-        let width = snap(self.width.min(self.height * aspect));
-        let height = snap(self.height.min(self.width / aspect));
-        let left = self.left + snap((self.width - width) / 2.0);
-        let top = self.top + snap((self.height - height) / 2.0);
-        Self {
-            left,
-            top,
-            width,
-            height,
-        }
+    let value = |c: usize, sample: f32| convert((sample * spec.scale - spec.mean[c]) / spec.std[c]);
+    if spec.filter == Filter::Interpolate {
+        return FLOATS.with_borrow_mut(|samples| {
+            linear::floats(pixels, &fit.source, fit.inner, samples);
+            fill(slot, samples, fit, spec, &value);
+        });
     }
-
-    fn in_units(self, photo: Size) -> UnitRect {
-        let (width, height) = (f64::from(photo.width), f64::from(photo.height));
-        UnitRect {
-            x0: (self.left / width) as f32,
-            y0: (self.top / height) as f32,
-            x1: ((self.left + self.width) / width) as f32,
-            y1: ((self.top + self.height) / height) as f32,
-        }
-    }
-}
-
-/// Start and length in pixels of a side from `from` to `to` (shares of `length`): inside, at least one pixel.
-fn clip_side(from: f32, to: f32, length: u32) -> (f64, f64) {
-    let length = f64::from(length);
-    // `max` before `min`: a NaN becomes the edge.
-    let start = snap((f64::from(from) * length).max(0.0).min(length - 1.0));
-    let end = snap((f64::from(to) * length).min(length).max(start + 1.0));
-    (start, end - start)
-}
-
-/// To 1/65536 of a pixel: sums and differences of such numbers are exact, so that a rectangle which fits the
-/// picture still does when its left and width are added up.
-fn snap(pixels: f64) -> f64 {
-    (pixels * 65536.0).round() / 65536.0
+    let table: [[T; 256]; 3] = std::array::from_fn(|c| std::array::from_fn(|sample| value(c, sample as f32)));
+    with_resized(pixels, fit, spec.filter, |samples| {
+        fill(slot, samples, fit, spec, &|c, sample: u8| {
+            table[c][usize::from(sample)]
+        });
+    });
 }
 
 /// Which part of the picture goes where in the tensor.
@@ -315,23 +281,26 @@ fn with_resized(pixels: &RgbImage, fit: &Fit, filter: Filter, use_samples: impl 
     thread_local! {
         static SCRATCH: RefCell<(Resizer, Vec<u8>)> = RefCell::new((Resizer::new(), Vec::new()));
     }
-    let PixelRect {
-        left,
-        top,
-        width,
-        height,
-    } = fit.source;
-    let algorithm = match filter {
-        Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        Filter::Linear => ResizeAlg::Interpolation(FilterType::Bilinear),
-        Filter::Area => ResizeAlg::Convolution(FilterType::Box),
-    };
-    let options = ResizeOptions::new()
-        .resize_alg(algorithm)
-        .crop(left, top, width, height);
-    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-        .expect("an RgbImage holds three bytes a pixel");
     SCRATCH.with_borrow_mut(|(resizer, buffer)| {
+        let algorithm = match filter {
+            Filter::Bilinear => FilterType::Bilinear,
+            Filter::Area => FilterType::Box,
+            Filter::Linear | Filter::Interpolate => {
+                linear::bytes(pixels, &fit.source, fit.inner, buffer);
+                return use_samples(buffer);
+            }
+        };
+        let PixelRect {
+            left,
+            top,
+            width,
+            height,
+        } = fit.source;
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(algorithm))
+            .crop(left, top, width, height);
+        let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
+            .expect("an RgbImage holds three bytes a pixel");
         let Size { width, height } = fit.inner;
         buffer.resize(3 * width as usize * height as usize, 0);
         let mut small = Image::from_slice_u8(width, height, buffer, PixelType::U8x3)
@@ -343,61 +312,44 @@ fn with_resized(pixels: &RgbImage, fit: &Fit, filter: Filter, use_samples: impl 
     });
 }
 
-/// The value of every sample in each channel of the tensor, and where in a pixel that channel is.
-struct Values<T> {
-    table: [[T; 256]; 3],
-    from_rgb: [usize; 3],
-    layout: Layout,
-}
-
-impl<T: Copy> Values<T> {
-    fn new(spec: &InputSpec, convert: impl Fn(f32) -> T) -> Self {
-        let value =
-            |c: usize, sample: usize| convert((sample as f32 * spec.scale - spec.mean[c]) / spec.std[c]);
-        let table = std::array::from_fn(|c| std::array::from_fn(|sample| value(c, sample)));
-        let from_rgb = match spec.channels {
-            ChannelOrder::Rgb => [0, 1, 2],
-            ChannelOrder::Bgr => [2, 1, 0],
-        };
-        Self {
-            table,
-            from_rgb,
-            layout: spec.layout,
-        }
-    }
-}
-
-/// Writes samples and bars.
-fn fill<T: Copy>(slot: &mut [T], samples: &[u8], fit: &Fit, values: &Values<T>) {
+/// Writes samples and bars. `value` is what a sample becomes in a channel of the tensor.
+fn fill<T: Copy, S: Copy + From<u8>>(
+    slot: &mut [T],
+    samples: &[S],
+    fit: &Fit,
+    spec: &InputSpec,
+    value: &impl Fn(usize, S) -> T,
+) {
     let (width, height) = (fit.size.width as usize, fit.size.height as usize);
     assert_eq!(slot.len(), 3 * width * height, "the slot holds one photo");
+    let from_rgb = match spec.channels {
+        ChannelOrder::Rgb => [0, 1, 2],
+        ChannelOrder::Bgr => [2, 1, 0],
+    };
     let rows = samples.as_chunks::<3>().0.chunks_exact(fit.inner.width as usize);
     let (left, top) = (fit.left as usize, fit.top as usize);
     let bars = fit.inner != fit.size;
-    match values.layout {
+    let bar = |c: usize| value(c, S::from(fit.bars));
+    match spec.layout {
         Layout::Nhwc => {
             let pixels = slot.as_chunks_mut::<3>().0;
             if bars {
-                pixels.fill(std::array::from_fn(|c| values.table[c][usize::from(fit.bars)]));
+                pixels.fill(std::array::from_fn(bar));
             }
             for (row, line) in rows.zip(pixels.chunks_exact_mut(width).skip(top)) {
                 for (sample, out) in row.iter().zip(&mut line[left..]) {
-                    *out = std::array::from_fn(|c| values.table[c][usize::from(sample[values.from_rgb[c]])]);
+                    *out = std::array::from_fn(|c| value(c, sample[from_rgb[c]]));
                 }
             }
         }
         Layout::Nchw => {
-            for ((plane, table), channel) in slot
-                .chunks_exact_mut(width * height)
-                .zip(&values.table)
-                .zip(values.from_rgb)
-            {
+            for (c, (plane, channel)) in slot.chunks_exact_mut(width * height).zip(from_rgb).enumerate() {
                 if bars {
-                    plane.fill(table[usize::from(fit.bars)]);
+                    plane.fill(bar(c));
                 }
                 for (row, line) in rows.clone().zip(plane.chunks_exact_mut(width).skip(top)) {
                     for (sample, out) in row.iter().zip(&mut line[left..]) {
-                        *out = table[usize::from(sample[channel])];
+                        *out = value(c, sample[channel]);
                     }
                 }
             }

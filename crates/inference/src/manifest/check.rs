@@ -254,6 +254,7 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
         filter: match raw.filter {
             raw::Filter::Bilinear => Filter::Bilinear,
             raw::Filter::Linear => Filter::Linear,
+            raw::Filter::Interpolate => Filter::Interpolate,
             raw::Filter::Area => Filter::Area,
         },
         channels: match raw.channels {

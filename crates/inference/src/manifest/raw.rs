@@ -129,6 +129,7 @@ pub(super) enum Filter {
     #[default]
     Bilinear,
     Linear,
+    Interpolate,
     Area,
 }
 
