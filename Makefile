@@ -34,6 +34,10 @@ export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
 ifneq ($(wildcard ../shared/data/photos),)
 export WALKAROUND_PHOTOS ?= $(abspath ../shared/data/photos)
 endif
+# Real exports of networks with reference answers, likewise.
+ifneq ($(wildcard ../shared/lab),)
+export WALKAROUND_LAB ?= $(abspath ../shared/lab)
+endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --

@@ -71,6 +71,14 @@ pub fn engine(bundle: &Path) -> OnnxEngine {
     OnnxEngine::new(&runtime, &bundle, options).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Real exports of networks with reference answers, which are not part of the project: `WALKAROUND_LAB`, or `shared/lab`
+/// beside the checkout; none where there are none.
+pub fn lab() -> Option<PathBuf> {
+    let named = std::env::var_os("WALKAROUND_LAB").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| root().join("../shared/lab"));
+    folder.join("photos").is_dir().then_some(folder)
+}
+
 /// Python with the packages of the reference.
 ///
 /// # Panics

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Largest manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 1 << 20;
-/// Largest ONNX file, in bytes (the format itself ends at 2 GiB).
+/// Largest ONNX file or file of weights, in bytes (the format itself ends at 2 GiB).
 pub const NETWORK_BYTES_MAX: u64 = 2 << 30;
 /// Largest self-test picture, in bytes.
 pub const PICTURE_BYTES_MAX: u64 = 16 << 20;
@@ -28,6 +28,8 @@ pub struct BundleFile {
     pub sha256: String,
     /// Content.
     pub bytes: Arc<[u8]>,
+    /// The files of weights that a graph names.
+    pub data: Vec<BundleFile>,
 }
 
 /// A manifest with the files it pins, every digest checked.
@@ -61,7 +63,7 @@ impl VerifiedBundle {
         let manifest = read_manifest(folder)?;
         let file = |n: &NetworkSpec| {
             let wanted = wanted(n.role());
-            wanted.then(|| verify(folder, &n.file, &n.sha256)).transpose()
+            wanted.then(|| network(folder, n)).transpose()
         };
         let networks = manifest
             .networks
@@ -114,7 +116,8 @@ pub fn segmenter_files(folder: &Path) -> Result<BTreeSet<String>, BundleError> {
     let manifest = read_manifest(folder)?;
     let files = |wanted: &dyn Fn(Role) -> bool| -> BTreeSet<String> {
         let networks = manifest.networks.iter().filter(|n| wanted(n.role()));
-        networks.map(|n| n.file.clone()).collect()
+        let files = networks.flat_map(|n| n.data.iter().map(|d| &d.file).chain([&n.file]));
+        files.cloned().collect()
     };
     let others = files(&|role| role != Role::Segmenter);
     Ok(&files(&|role| role == Role::Segmenter) - &others)
@@ -127,6 +130,15 @@ fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
         message: "not UTF-8 text".into(),
     })?;
     Manifest::parse(&text).map_err(|message| BundleError::Manifest { path, message })
+}
+
+/// A graph and its files of weights.
+fn network(folder: &Path, spec: &NetworkSpec) -> Result<BundleFile, BundleError> {
+    let data = spec.data.iter().map(|d| verify(folder, &d.file, &d.sha256));
+    Ok(BundleFile {
+        data: data.collect::<Result<_, _>>()?,
+        ..verify(folder, &spec.file, &spec.sha256)?
+    })
 }
 
 fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, BundleError> {
@@ -144,6 +156,7 @@ fn verify(folder: &Path, name: &str, expected: &str) -> Result<BundleFile, Bundl
         name: name.to_owned(),
         sha256: actual,
         bytes: bytes.into(),
+        data: Vec::new(),
     })
 }
 

@@ -270,6 +270,7 @@ impl<'a> Prototypes<'a> {
             ),
             logits: form.activation == Activation::Sigmoid,
             cropped: true,
+            whole_pixels: false,
         }
     }
 }
@@ -292,12 +293,15 @@ fn own_mask(raw: &Raw<'_>, of: &Candidate, form: &MaskForm) -> Result<InstanceMa
     let logits = form.activation == Activation::Sigmoid;
     let grid = match form.frame {
         MaskFrame::View => over_view(mask, Sides { width, height }, raw.covers, logits),
-        MaskFrame::Box => over_box(mask, Sides { width, height }, placed(of.view, raw.covers), logits),
+        MaskFrame::Box | MaskFrame::PixelBox => {
+            over_box(mask, Sides { width, height }, placed(of.view, raw.covers), logits)
+        }
     };
     Ok(InstanceMask {
         grid,
         logits,
         cropped: false,
+        whole_pixels: form.frame == MaskFrame::PixelBox,
     })
 }
 

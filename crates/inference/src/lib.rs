@@ -14,6 +14,7 @@
 //! ```
 
 pub mod bundle;
+mod class_maps;
 pub mod engine;
 mod error;
 mod instances;

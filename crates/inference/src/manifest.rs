@@ -59,6 +59,8 @@ pub struct NetworkSpec {
     pub file: String,
     /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,
+    /// Files that hold weights of the graph (external data), named as in the graph.
+    pub data: Vec<DataFile>,
     /// Which part of the photo it sees.
     pub region: Region,
     /// Name of the input tensor.
@@ -77,13 +79,22 @@ pub struct NetworkSpec {
     pub tiling: Option<Tiling>,
 }
 
+/// A file of weights that a graph names (`.onnx.data`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// File inside the bundle folder, named as in the graph.
+    pub file: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
 impl NetworkSpec {
     /// The role, as the manifest spells it.
     pub fn role(&self) -> Role {
         match self.head {
             Head::Locator { .. } => Role::Locator,
             Head::Gate { .. } => Role::Gate,
-            Head::Segmenter { .. } | Head::Instances(_) => Role::Segmenter,
+            Head::Segmenter { .. } | Head::ClassMap { .. } | Head::Instances(_) => Role::Segmenter,
         }
     }
 
@@ -172,6 +183,11 @@ pub enum Head {
         channels: Vec<Option<usize>>,
         /// Order of the axes.
         layout: MapLayout,
+    },
+    /// The number of a class at each cell, `[n, h, w]` or `[n, 1, h, w]`: the graph ends in `argmax`.
+    ClassMap {
+        /// Class index of each number; none for background.
+        channels: Vec<Option<usize>>,
     },
     /// Objects one by one.
     Instances(InstanceForm),

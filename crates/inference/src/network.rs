@@ -20,6 +20,7 @@ use ort::memory::{Allocator, MemoryInfo};
 use ort::session::{IoBinding, Session};
 use ort::value::Outlet;
 use outputs::Wide;
+use std::sync::Arc;
 use walkaround_domain::UnitRect;
 use walkaround_vision::tensor::{TensorData, prepare};
 
@@ -54,17 +55,16 @@ impl Network {
         spec: &NetworkSpec,
         file: &BundleFile,
     ) -> Result<(Self, Allocator), EngineError> {
+        let name = spec.name.clone();
         let bad = |message: String| BundleError::Network {
-            network: spec.name.clone(),
+            network: name.clone(),
             message,
         };
-        let session = runtime
-            .builder(device, threads)
-            .and_then(|mut b| b.commit_from_memory(&file.bytes))
-            .map_err(|e| bad(first_line(&e.to_string())))?;
+        let session = session(runtime, device, threads, file).map_err(bad)?;
         let batch = check_input(spec, session.inputs()).map_err(bad)?;
         let constants = check_constants(spec, session.inputs()).map_err(bad)?;
-        let single = check_outputs(spec, session.outputs()).map_err(bad)?;
+        let mut spec = spec.clone();
+        let single = check_outputs(&mut spec, session.outputs()).map_err(bad)?;
         let buckets = match batch {
             Some(fixed) => vec![fixed],
             None if single => vec![1],
@@ -75,7 +75,7 @@ impl Network {
             .map_err(|e| bad(first_line(&e.to_string())))?;
         let Places { input, output } = Places::of(&session, device);
         let network = Self {
-            spec: spec.clone(),
+            spec,
             session,
             binding,
             output,
@@ -187,6 +187,29 @@ impl Network {
         binding.clear();
         taken
     }
+}
+
+/// A session of a graph with its files of weights.
+fn session(
+    runtime: &Runtime,
+    device: ActiveDevice,
+    threads: usize,
+    file: &BundleFile,
+) -> Result<Session, String> {
+    let text = |e: ort::Error| first_line(&e.to_string());
+    let mut builder = runtime.builder(device, threads).map_err(text)?;
+    for data in &file.data {
+        builder = builder
+            .with_external_initializer_file_in_memory(&data.name, Arc::clone(&data.bytes))
+            .map_err(|e| first_line(&e.to_string()))?;
+    }
+    builder.commit_from_memory(&file.bytes).map_err(|error| {
+        let line = text(error);
+        if file.data.is_empty() && line.to_ascii_lowercase().contains("external") {
+            return format!("{line}; name the graph's files of weights under data, with their digests");
+        }
+        line
+    })
 }
 
 /// Hands each view its part of the outputs.

@@ -1,6 +1,7 @@
 //! The engine on ONNX Runtime: the networks of one verified bundle, used by one thread.
 
 use crate::bundle::VerifiedBundle;
+use crate::class_maps::class_map;
 use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
 use crate::instances::instances;
@@ -244,6 +245,7 @@ impl OnnxEngine {
                         };
                         photo.maps.extend(maps(&raw[0], &form)?);
                     }
+                    Head::ClassMap { channels } => photo.class_maps.push(class_map(&raw[0], channels)?),
                     Head::Instances(form) => photo.instances.extend(instances(raw, form, size)?),
                     Head::Gate { .. } | Head::Locator { .. } => {}
                 }

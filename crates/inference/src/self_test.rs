@@ -65,6 +65,8 @@ impl OnnxEngine {
                 .filter(|m| m.class == class)
                 .map(mean)
                 .collect();
+            let maps = segmentation.class_maps.iter();
+            of_class.extend(maps.map(|map| map.share(class)).filter(|&share| share > 0.0));
             // Of instances the best score: the mean over the class's objects would hide one that is lost.
             let best = segmentation
                 .instances

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 
+use crate::class_map::{ClassMap, mask_of};
 use crate::instance::{Instance, instance_mask};
 use crate::mask::{
     Canvas, ClassSpec, Field, Patch, ProbabilityMap, Region, Report, Window, class_mask, components,
@@ -43,6 +44,8 @@ struct Candidate {
 pub struct Segmentation {
     /// Probability maps by class: their regions become findings.
     pub maps: Vec<ProbabilityMap>,
+    /// Maps of class numbers: their regions become findings of probability 1.
+    pub class_maps: Vec<ClassMap>,
     /// Objects marked one by one: each becomes one finding.
     pub instances: Vec<Instance>,
 }
@@ -51,7 +54,7 @@ impl From<Vec<ProbabilityMap>> for Segmentation {
     fn from(maps: Vec<ProbabilityMap>) -> Self {
         Self {
             maps,
-            instances: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -91,6 +94,7 @@ pub fn findings(
         if all_classes || spec.report != Report::OnRequest {
             let canvas = canvases.get(spec);
             kept.extend(candidates(class, spec, &segmentation.maps, canvas));
+            kept.extend(numbered(class, spec, &segmentation.class_maps, canvas));
             kept.extend(instances(class, spec, &segmentation.instances, canvas));
         }
     }
@@ -122,6 +126,25 @@ fn candidates(class: usize, spec: &ClassSpec, maps: &[ProbabilityMap], canvas: &
         .map(|region| Candidate {
             class,
             probability: mean(&region, &field),
+            area_px: area(&region, canvas),
+            region,
+            outlined: true,
+            bbox: None,
+        })
+        .collect()
+}
+
+/// The regions of one class in maps of class numbers that are large enough.
+fn numbered(class: usize, spec: &ClassSpec, maps: &[ClassMap], canvas: &Canvas) -> Vec<Candidate> {
+    let Some(mask) = mask_of(maps, class, &spec.policy, canvas) else {
+        return vec![];
+    };
+    components(&mask)
+        .into_iter()
+        .filter(|region| is_large_enough(region, spec, canvas))
+        .map(|region| Candidate {
+            class,
+            probability: 1.0,
             area_px: area(&region, canvas),
             region,
             outlined: true,

@@ -3,7 +3,7 @@
 //! An instance becomes one finding, however many parts its mask has, and two instances that touch stay two.
 
 use crate::mask::{Canvas, Field, MaskPolicy, Patch, ProbabilityMap, Window, close, closing_radius, sample};
-use walkaround_domain::UnitRect;
+use walkaround_domain::{Size, UnitRect};
 
 /// One object.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,9 @@ pub struct InstanceMask {
     pub logits: bool,
     /// Whether nothing outside the box belongs to the mask, whatever the logits say (masks from prototypes).
     pub cropped: bool,
+    /// Whether the grid covers whole pixels of the photo, as torchvision pastes masks: the corners of `grid.covers` mean
+    /// the pixels in which they lie, both included.
+    pub whole_pixels: bool,
 }
 
 /// The logit of a probability, bounded so that 0 and 1 stay finite.
@@ -44,12 +47,17 @@ pub fn instance_mask(instance: &Instance, policy: &MaskPolicy, canvas: &Canvas) 
     let Some(mask) = &instance.mask else {
         return (!boxed.is_empty()).then(|| full(boxed));
     };
+    let snapped = mask.whole_pixels.then(|| ProbabilityMap {
+        covers: to_whole_pixels(mask.grid.covers, canvas.original()),
+        ..mask.grid.clone()
+    });
+    let grid = snapped.as_ref().unwrap_or(&mask.grid);
     let cut = if mask.logits {
         logit(policy.threshold)
     } else {
         policy.threshold
     };
-    let mut window = sample::window_above(&mask.grid, cut, canvas);
+    let mut window = sample::window_above(grid, cut, canvas);
     if mask.cropped {
         window = window.intersection(boxed);
     }
@@ -57,7 +65,7 @@ pub fn instance_mask(instance: &Instance, policy: &MaskPolicy, canvas: &Canvas) 
         return None;
     }
     let radius = closing_radius(policy.closing, canvas);
-    let field = sample::sample_from(&[&mask.grid], canvas, window, f32::NEG_INFINITY);
+    let field = sample::sample_from(&[grid], canvas, window, f32::NEG_INFINITY);
     let patch = above(&field, cut);
     let patch = if radius == 0 {
         patch
@@ -65,6 +73,18 @@ pub fn instance_mask(instance: &Instance, policy: &MaskPolicy, canvas: &Canvas) 
         close(widened(&patch, window.grow(2 * radius, canvas)), radius)
     };
     patch.pixels.contains(&1).then_some(patch)
+}
+
+/// From the pixel of one corner to that of the other, both included.
+fn to_whole_pixels(rect: UnitRect, photo: Size) -> UnitRect {
+    let first = |share: f32, side: u32| (share * side as f32).trunc() / side as f32;
+    let last = |share: f32, side: u32| ((share * side as f32).trunc() + 1.0) / side as f32;
+    UnitRect {
+        x0: first(rect.x0, photo.width),
+        y0: first(rect.y0, photo.height),
+        x1: last(rect.x1, photo.width),
+        y1: last(rect.y1, photo.height),
+    }
 }
 
 /// Canvas pixels of a box: those whose index lies in it, as the families cut theirs (`x0 <= column < x1`).

@@ -15,6 +15,7 @@
 //! assert_eq!(decode_mask(&coded).expect("what was encoded"), mask);
 //! ```
 
+pub mod class_map;
 pub mod decode;
 pub mod findings;
 pub mod instance;

@@ -51,14 +51,15 @@ fn object(bbox: UnitRect, rows: &[&str], logits: bool) -> Instance {
             },
             logits,
             cropped: false,
+            whole_pixels: false,
         }),
     }
 }
 
 fn found(instances: Vec<Instance>, policy: MaskPolicy) -> Vec<Finding> {
     let segmentation = Segmentation {
-        maps: vec![],
         instances,
+        ..Segmentation::default()
     };
     findings(
         &segmentation,
@@ -180,8 +181,8 @@ fn what_a_sure_class_covers_is_told_across_grids() {
         ..object(whole, &["....", "...#"], true)
     };
     let segmentation = Segmentation {
-        maps: vec![],
         instances: vec![dent, covered, apart],
+        ..Segmentation::default()
     };
     let names = |all| -> Vec<String> {
         findings(&segmentation, &classes, PHOTO, all)

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use walkaround_bootstrap::terminal::Text;
-use walkaround_inference::{EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
+use walkaround_inference::{BundleFile, EngineOptions, OnnxEngine, SelfTestReport, VerifiedBundle};
 
 pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let folder = &args.bundle;
@@ -81,6 +81,10 @@ fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
         let Some(file) = at.and_then(|i| bundle.networks()[i].as_ref()) else {
             continue;
         };
+        let files = |cell: &dyn Fn(&BundleFile) -> String| {
+            let all = std::iter::once(file).chain(&file.data);
+            all.map(cell).collect::<Vec<_>>().join("\n")
+        };
         let tensors = |list: &[walkaround_inference::TensorReport]| {
             list.iter()
                 .map(|t| format!("{} {}", t.name, t.shape))
@@ -92,9 +96,9 @@ fn networks(bundle: &VerifiedBundle, engine: &OnnxEngine) -> Table {
             report.role.as_str().to_owned(),
             tensors(&report.inputs),
             tensors(&report.outputs),
-            file.name.clone(),
-            file.bytes.len().to_string(),
-            format!("{}…", &file.sha256[..12]),
+            files(&|f| f.name.clone()),
+            files(&|f| f.bytes.len().to_string()),
+            files(&|f| format!("{}…", &f.sha256[..12])),
         ]);
     }
     table

@@ -195,10 +195,8 @@ fn table<'a>(spec: &RowTensor, raw: &Raw<'a>, width: usize) -> Result<Table<'a>,
     };
     match *raw.shape {
         [rows] if width == 1 => Ok(rows_first(rows)),
-        [a, b] if a == width && b == width && width > 1 => Err(format!(
-            "`{name}` is [{a}, {b}] and has {width} columns: which axis they are cannot be told"
-        )),
-        [rows, columns] if columns == width => Ok(rows_first(rows)),
+        // As many objects as columns: a photo may have any number of them.
+        [rows, columns] if columns == width && !(rows == width && spec.columns_first) => Ok(rows_first(rows)),
         [columns, rows] if columns == width => Ok(Table {
             values: raw.values,
             rows,

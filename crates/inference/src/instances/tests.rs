@@ -17,6 +17,7 @@ fn rows(tensor: &str, columns: &[Column]) -> RowTensor {
     RowTensor {
         tensor: tensor.into(),
         columns: columns.to_vec(),
+        columns_first: false,
     }
 }
 
@@ -80,10 +81,18 @@ fn without_suppression_each_row_above_the_threshold_stays() {
 }
 
 #[test]
-fn a_table_that_is_as_wide_as_long_is_refused_and_so_is_another_width() {
-    let square = vec![0.5; 36];
-    let error = instances(&[raw(&[6, 6], &square)], &yolo(), INPUT).unwrap_err();
-    assert!(error.contains("cannot be told"), "{error}");
+fn as_many_rows_as_columns_lie_as_the_graph_declares_and_another_width_is_refused() {
+    let mut square = YOLO_ROWS.concat();
+    square.extend([0.0; 12]);
+    let by_row = instances(&[raw(&[6, 6], &square)], &yolo(), INPUT).unwrap();
+    assert_eq!(found(&by_row), [(0, 0.9), (1, 0.7)]);
+    let by_column: Vec<f32> = (0..36).map(|i| square[i % 6 * 6 + i / 6]).collect();
+    let mut form = yolo();
+    form.rows[0].columns_first = true;
+    assert_eq!(
+        instances(&[raw(&[6, 6], &by_column)], &form, INPUT).unwrap(),
+        by_row
+    );
     let error = instances(&[raw(&[4, 7], &[0.5; 28])], &yolo(), INPUT).unwrap_err();
     assert!(error.contains("6 columns"), "{error}");
 }

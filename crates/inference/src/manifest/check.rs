@@ -4,7 +4,7 @@ use super::bounds::{count, ensure, share, unique};
 use super::check_output::{activation, head};
 use super::raw;
 use super::{
-    CLASSES_MAX, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
+    CLASSES_MAX, DataFile, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
     SelfTestSpec, Tiling,
 };
 use std::collections::BTreeMap;
@@ -17,6 +17,8 @@ use walkaround_vision::tensor::{ChannelOrder, Element, Filter, InputSpec, Layout
 const GRID_MIN: u32 = 32;
 /// Most values of a constant input: it describes a photo, it is none.
 const CONSTANT_VALUES_MAX: usize = 16;
+/// Most files of weights of a network.
+const DATA_FILES_MAX: usize = 16;
 /// Most constant inputs of a network.
 const CONSTANTS_MAX: usize = 4;
 
@@ -169,14 +171,9 @@ fn quality(raw: &raw::Quality) -> Result<QualityPolicy, String> {
 
 fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<NetworkSpec, String> {
     ensure(is_name(&raw.name), || NAME_RULE.into())?;
-    ensure(is_name(&raw.file), || {
-        format!("file `{}`: a plain file name in the bundle folder", raw.file)
-    })?;
-    let sha256 = raw.sha256.to_ascii_lowercase();
-    ensure(
-        sha256.len() == 64 && sha256.bytes().all(|b| b.is_ascii_hexdigit()),
-        || "sha256: expected 64 hexadecimal digits".into(),
-    )?;
+    file_name(&raw.file)?;
+    let sha256 = digest(&raw.sha256)?;
+    let data = data_files(raw.data, &raw.file).map_err(|e| format!("data: {e}"))?;
     let tiling = raw.tiling.map(|t| tiling(&t)).transpose()?;
     ensure(
         tiling.is_none() || matches!(raw.role, raw::Role::Segmenter),
@@ -208,10 +205,42 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
         name: raw.name,
         file: raw.file,
         sha256,
+        data,
         input_tensor: raw.input.tensor,
         output_tensors,
         tiling,
     })
+}
+
+fn file_name(name: &str) -> Result<(), String> {
+    ensure(is_name(name), || {
+        format!("file `{name}`: a plain file name in the bundle folder")
+    })
+}
+
+fn digest(text: &str) -> Result<String, String> {
+    let digest = text.to_ascii_lowercase();
+    ensure(
+        digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()),
+        || "sha256: expected 64 hexadecimal digits".into(),
+    )?;
+    Ok(digest)
+}
+
+fn data_files(raw: Vec<raw::Data>, graph: &str) -> Result<Vec<DataFile>, String> {
+    ensure(raw.len() <= DATA_FILES_MAX, || {
+        format!("{} files, at most {DATA_FILES_MAX}", raw.len())
+    })?;
+    unique("file", raw.iter().map(|d| d.file.as_str()).chain([graph]))?;
+    raw.into_iter()
+        .map(|data| {
+            file_name(&data.file)?;
+            Ok(DataFile {
+                sha256: digest(&data.sha256)?,
+                file: data.file,
+            })
+        })
+        .collect()
 }
 
 fn constants(raw: BTreeMap<String, Vec<i64>>) -> Result<Vec<(String, Vec<i64>)>, String> {

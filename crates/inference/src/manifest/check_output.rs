@@ -26,7 +26,9 @@ pub(super) fn head(
             let form = match raw.form.ok_or("form is missing: boxes or map")? {
                 raw::Form::Boxes => LocatorForm::Boxes,
                 raw::Form::Map => LocatorForm::Map,
-                raw::Form::Instances => return Err("a locator's form is boxes or map".into()),
+                raw::Form::Classes | raw::Form::Instances => {
+                    return Err("a locator's form is boxes or map".into());
+                }
             };
             Ok(Head::Locator {
                 form,
@@ -61,10 +63,19 @@ pub(super) fn head(
             let form = instances(raw, channels(raw, class)?, threshold()?)?;
             Ok(Head::Instances(form))
         }
+        raw::Role::Segmenter if matches!(raw.form, Some(raw::Form::Classes)) => {
+            only(raw, &["channels", "form"])?;
+            ensure(matches!(raw.activation, raw::Activation::None), || {
+                "class numbers have no activation".into()
+            })?;
+            Ok(Head::ClassMap {
+                channels: channels(raw, class)?,
+            })
+        }
         raw::Role::Segmenter => {
             only(raw, &["channels", "layout", "form"])?;
             ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
-                "a segmenter's form is map or instances".into()
+                "a segmenter's form is map, classes or instances".into()
             })?;
             let channels = channels(raw, class)?;
             let layout = match raw.layout {
@@ -120,6 +131,7 @@ fn instances(
             Ok(RowTensor {
                 tensor: tensor.clone(),
                 columns,
+                columns_first: false,
             })
         })
         .collect::<Result<Vec<_>, String>>()?;
@@ -149,6 +161,7 @@ fn masks(raw: &raw::Masks) -> Result<MaskForm, String> {
         frame: match raw.over {
             None | Some(raw::Over::View) => MaskFrame::View,
             Some(raw::Over::Box) => MaskFrame::Box,
+            Some(raw::Over::PixelBox) => MaskFrame::PixelBox,
         },
         activation,
     })

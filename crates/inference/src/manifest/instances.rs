@@ -30,6 +30,8 @@ pub struct RowTensor {
     pub tensor: String,
     /// What its columns are, in order.
     pub columns: Vec<Column>,
+    /// Whether the graph declares its columns before its rows: decides where as many rows as columns come.
+    pub columns_first: bool,
 }
 
 /// What a column of a row is.
@@ -90,8 +92,10 @@ pub struct MaskForm {
 pub enum MaskFrame {
     /// All that the network sees.
     View,
-    /// The object's box.
+    /// The object's box (Detectron2, MMDetection).
     Box,
+    /// The whole pixels of the photo that the object's box touches (torchvision's `paste_masks_in_image`).
+    PixelBox,
 }
 
 impl Column {

@@ -68,10 +68,20 @@ pub(super) struct Network {
     pub file: String,
     pub sha256: String,
     #[serde(default)]
+    pub data: Vec<Data>,
+    #[serde(default)]
     pub region: Region,
     pub input: Input,
     pub output: Output,
     pub tiling: Option<Tiling>,
+}
+
+/// A file of weights.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Data {
+    pub file: String,
+    pub sha256: String,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -172,6 +182,7 @@ pub(super) enum Activation {
 pub(super) enum Form {
     Boxes,
     Map,
+    Classes,
     Instances,
 }
 
@@ -214,6 +225,7 @@ pub(super) struct Masks {
 pub(super) enum Over {
     View,
     Box,
+    PixelBox,
 }
 
 #[derive(Deserialize)]

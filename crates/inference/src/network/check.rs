@@ -1,7 +1,7 @@
 //! A graph's inputs and outputs against what the manifest says of them.
 
 use super::input::element_type;
-use crate::manifest::{Activation, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec};
+use crate::manifest::{Activation, Column, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec};
 use ort::value::{DynTensor, Outlet, Tensor, TensorElementType, ValueType};
 use walkaround_vision::tensor::Layout;
 
@@ -61,10 +61,14 @@ pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Optio
     }
 }
 
-/// Whether the graph takes one photo at a time, as its outputs say.
-pub(super) fn check_outputs(spec: &NetworkSpec, outputs: &[Outlet]) -> Result<bool, String> {
-    match &spec.head {
-        Head::Instances(form) => check_instances(form, outputs),
+/// Whether the graph takes one photo at a time, as its outputs say. Completes the instance form by what they declare.
+pub(super) fn check_outputs(spec: &mut NetworkSpec, outputs: &[Outlet]) -> Result<bool, String> {
+    match &mut spec.head {
+        Head::Instances(form) => {
+            let single = check_instances(form, outputs)?;
+            orient(form, outputs)?;
+            Ok(single)
+        }
         _ => check_output(spec, &spec.output_tensors[0], outputs).map(|()| false),
     }
 }
@@ -101,6 +105,46 @@ fn check_instances(form: &InstanceForm, outputs: &[Outlet]) -> Result<bool, Stri
         }
     }
     Ok(single)
+}
+
+/// Finds which axis the columns of each row tensor are, as far as the graph declares it.
+fn orient(form: &mut InstanceForm, outputs: &[Outlet]) -> Result<(), String> {
+    let prototypes = match &form.masks {
+        Some(masks) => {
+            let (_, shape) = find("output", &masks.tensor, outputs)?;
+            let axis = shape.len().checked_sub(3);
+            axis.and_then(|axis| usize::try_from(shape[axis]).ok())
+        }
+        None => None,
+    };
+    let classes = form.channels.len();
+    for rows in &mut form.rows {
+        let (_, shape) = find("output", &rows.tensor, outputs)?;
+        let width = |column: &Column| match column {
+            Column::Classes => Some(classes),
+            Column::Coefficients => prototypes,
+            _ => Some(1),
+        };
+        let width: Option<usize> = rows.columns.iter().map(width).sum();
+        let (Some(width), [.., first, last]) = (width.filter(|&w| w > 1), shape) else {
+            continue;
+        };
+        let (first, last, columns) = (*first, *last, width as i64);
+        if first == columns && last == columns {
+            return Err(format!(
+                "output `{}` is {shape:?}: its {columns} columns may be either axis; export another number of rows",
+                rows.tensor
+            ));
+        }
+        if first >= 0 && last >= 0 && first != columns && last != columns {
+            return Err(format!(
+                "output `{}` is {shape:?}, the manifest names {columns} columns ({classes} channels)",
+                rows.tensor
+            ));
+        }
+        rows.columns_first = first == columns;
+    }
+    Ok(())
 }
 
 /// Another input of a graph, with the same values for every photo.
@@ -163,8 +207,20 @@ pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<V
 
 fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<(), String> {
     let (ty, shape) = find("output", name, outputs)?;
+    if let Head::ClassMap { channels } = &spec.head {
+        return check_class_map(channels, name, ty, shape);
+    }
     if !matches!(ty, TensorElementType::Float32 | TensorElementType::Float16) {
-        return Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16"));
+        let hint = match (&spec.head, ty) {
+            (
+                Head::Segmenter { .. },
+                TensorElementType::Int64 | TensorElementType::Int32 | TensorElementType::Uint8,
+            ) => "; class numbers are form = \"classes\"",
+            _ => "",
+        };
+        return Err(format!(
+            "output `{name}` is {ty:?}, expected Float32 or Float16{hint}"
+        ));
     }
     if shape.is_empty() {
         // The graph does not declare a shape: the first run (the self-test) tells.
@@ -207,7 +263,29 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
                 return wrong("[n, 1, h, w]");
             }
         }
-        Head::Instances(_) => {}
+        Head::Instances(_) | Head::ClassMap { .. } => {}
     }
     Ok(())
+}
+
+/// Class numbers are whole: probabilities are another form.
+fn check_class_map(
+    channels: &[Option<usize>],
+    name: &str,
+    ty: &TensorElementType,
+    shape: &[i64],
+) -> Result<(), String> {
+    use TensorElementType::{Int32, Int64, Uint8};
+    if !matches!(ty, Int64 | Int32 | Uint8) {
+        return Err(format!(
+            "output `{name}` is {ty:?}, form = \"classes\" expects class numbers (Int64, Int32 or Uint8); form = \"map\" reads probabilities"
+        ));
+    }
+    match shape {
+        [] | [_, _, _] | [_, -1 | 1, _, _] => Ok(()),
+        _ => Err(format!(
+            "output `{name}` is {shape:?}, expected [n, h, w] or [n, 1, h, w] with numbers 0 to {}",
+            channels.len() - 1
+        )),
+    }
 }
