@@ -149,9 +149,30 @@ def maps(lab, out):
     shutil.copy(family / "reference.json", out / "maps.reference")
 
 
+def screening(lab, out):
+    """One detector three times: as the locator of any of its classes, as the gate of one, as the segmenter."""
+    family = lab / "yolo11n_detect"
+    if not family.is_dir():
+        return
+    graph = (family / "model.onnx").read_bytes()
+    segmenter = (family / "proposal.toml").read_text("utf-8")
+    head, output = segmenter.split("[networks.output]\n")
+    channels = next(line for line in output.splitlines() if line.startswith("channels"))
+    networks = [segmenter]
+    for role, positive, threshold in [("locator", [0, 1, 2, 3, 4], 0.25), ("gate", [4], 0.5)]:
+        own = output.replace(channels, f"positive = {positive}\nclass_count = 5").replace("overlap = 0.7\n", "")
+        own = own.replace("threshold = 0.25", f"threshold = {threshold}")
+        named = head.replace('"yolo11n_detect"', f'"{role}"').replace('"segmenter"', f'"{role}"')
+        networks.append(f"{named}[networks.output]\n{own}")
+    digest = hashlib.sha256(graph).hexdigest()
+    bundle(out / "screening.bundle", "".join(networks), digest, graph)
+    shutil.copy(family / "reference.json", out / "screening.reference")
+
+
 def main():
     """Writes the bundles of all families."""
     lab, out = Path(sys.argv[1]), Path(sys.argv[2])
+    screening(lab, out)
     maps(lab, out)
     for family in sorted(path.parent for path in lab.glob("*/proposal.toml")):
         networks = (family / "proposal.toml").read_text("utf-8")

@@ -45,13 +45,16 @@ mod tests {
     use walkaround_domain::UnitRect;
     use walkaround_vision::class_map::NO_CLASS;
 
-    #[test]
-    fn numbers_become_classes_and_others_are_refused() {
-        let raw = |shape, values| Raw {
+    fn raw<'a>(shape: &'a [usize], values: &'a [f32]) -> Raw<'a> {
+        Raw {
             shape,
             values,
             covers: UnitRect::WHOLE,
-        };
+        }
+    }
+
+    #[test]
+    fn numbers_become_classes_and_others_are_refused() {
         let channels = [None, Some(3), Some(0)];
         for shape in [&[2_usize, 2] as &[usize], &[1, 2, 2]] {
             let map = class_map(&raw(shape, &[0.0, 1.0, 2.0, 1.0]), &channels).unwrap();
@@ -59,7 +62,8 @@ mod tests {
             assert_eq!(map.cells, [NO_CLASS, 3, 0, 3]);
         }
         for wrong in [3.0, -1.0, 0.5, f32::NAN, 255.0] {
-            let error = class_map(&raw(&[1, 1], &[wrong]), &channels).unwrap_err();
+            let values = [wrong];
+            let error = class_map(&raw(&[1, 1], &values), &channels).unwrap_err();
             assert!(error.contains("names 3 channels"), "{error}");
         }
         let error = class_map(&raw(&[2, 1, 2], &[0.0; 4]), &channels).unwrap_err();

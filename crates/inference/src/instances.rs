@@ -5,7 +5,8 @@
 
 mod rows;
 
-use crate::manifest::{Activation, Column, InstanceForm, MaskForm, MaskFrame, Unit};
+use crate::engine::Vehicle;
+use crate::manifest::{Activation, Column, InstanceForm, MaskForm, MaskFrame, Role, Unit};
 use crate::outputs::Raw;
 use rows::Rows;
 use walkaround_domain::{Size, UnitRect};
@@ -37,13 +38,9 @@ pub(crate) fn instances(
     form: &InstanceForm,
     input: Size,
 ) -> Result<Vec<Instance>, String> {
-    let prototypes = match (&form.masks, outputs.last()) {
-        (Some(_), Some(raw)) if form.has(Column::Coefficients) => Some(Prototypes::of(raw)?),
-        _ => None,
-    };
-    let coefficients = prototypes.as_ref().map_or(0, |p| p.count);
-    let rows = Rows::new(form, outputs, coefficients)?;
-    let mut best = candidates(&rows, form, input)?;
+    let prototypes = prototypes(outputs, form)?;
+    let rows = rows(outputs, form, prototypes.as_ref())?;
+    let mut best = candidates(&rows, form, input, form.threshold)?;
     best.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
     best.truncate(CANDIDATES_MAX);
     if let Some(overlap) = form.overlap {
@@ -83,8 +80,61 @@ pub(crate) fn instances(
     Ok(found)
 }
 
+/// The best vehicle of a locator whose objects stand in rows, within the photo.
+pub(crate) fn best_vehicle(outputs: &[Raw<'_>], form: &InstanceForm, input: Size) -> Result<Vehicle, String> {
+    let covers = outputs.first().map_or(UnitRect::WHOLE, |raw| raw.covers);
+    let found = best(outputs, form, input, form.threshold)?;
+    Ok(found.map_or(Vehicle::Absent, |best| {
+        let region = clipped(placed(best.view, covers));
+        if region.width() > 0.0 && region.height() > 0.0 {
+            let score = best.score;
+            Vehicle::Found { region, score }
+        } else {
+            Vehicle::Absent
+        }
+    }))
+}
+
+/// P(damage) of a gate whose objects stand in rows: the best score of a wanted class, 0 without any.
+pub(crate) fn best_score(outputs: &[Raw<'_>], form: &InstanceForm, input: Size) -> Result<f32, String> {
+    Ok(best(outputs, form, input, 0.0)?.map_or(0.0, |best| best.score))
+}
+
+fn best(
+    outputs: &[Raw<'_>],
+    form: &InstanceForm,
+    input: Size,
+    threshold: f32,
+) -> Result<Option<Candidate>, String> {
+    let prototypes = prototypes(outputs, form)?;
+    let rows = rows(outputs, form, prototypes.as_ref())?;
+    let all = candidates(&rows, form, input, threshold)?;
+    Ok(all.into_iter().max_by(|a, b| a.score.total_cmp(&b.score)))
+}
+
+/// The prototypes, where the rows have coefficients for them.
+fn prototypes<'a>(outputs: &[Raw<'a>], form: &InstanceForm) -> Result<Option<Prototypes<'a>>, String> {
+    match (&form.masks, outputs.last()) {
+        (Some(_), Some(raw)) if form.has(Column::Coefficients) => Prototypes::of(raw).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn rows<'a>(
+    outputs: &[Raw<'a>],
+    form: &InstanceForm,
+    prototypes: Option<&Prototypes<'_>>,
+) -> Result<Rows<'a>, String> {
+    Rows::new(form, outputs, prototypes.map_or(0, |p| p.count))
+}
+
 /// The rows at or above the threshold whose best class is wanted.
-fn candidates(rows: &Rows<'_>, form: &InstanceForm, input: Size) -> Result<Vec<Candidate>, String> {
+fn candidates(
+    rows: &Rows<'_>,
+    form: &InstanceForm,
+    input: Size,
+    threshold: f32,
+) -> Result<Vec<Candidate>, String> {
     let scale = match form.unit {
         Unit::Pixels => (1.0 / input.width as f32, 1.0 / input.height as f32),
         Unit::Share => (1.0, 1.0),
@@ -100,10 +150,14 @@ fn candidates(rows: &Rows<'_>, form: &InstanceForm, input: Size) -> Result<Vec<C
                 "a score is {score}, no probability: does the output need activation = \"sigmoid\"?"
             ));
         }
-        if score < form.threshold {
+        if score < threshold {
             continue;
         }
         let number = rows.class(row, best)?;
+        // Locators and gates name the classes that they want, and there may be any others.
+        if form.purpose != Role::Segmenter && number >= form.channels.len() {
+            continue;
+        }
         let Some(class) = *form.channels.get(number).ok_or_else(|| {
             format!(
                 "class number {number}: the manifest names {} channels",

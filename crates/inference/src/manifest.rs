@@ -9,9 +9,11 @@ mod check;
 mod check_output;
 mod instances;
 mod raw;
+mod role;
 
 pub use activation::Activation;
 pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
+pub use role::Role;
 
 use walkaround_domain::Size;
 use walkaround_vision::mask::ClassSpec;
@@ -91,10 +93,11 @@ pub struct DataFile {
 impl NetworkSpec {
     /// The role, as the manifest spells it.
     pub fn role(&self) -> Role {
-        match self.head {
+        match &self.head {
             Head::Locator { .. } => Role::Locator,
             Head::Gate { .. } => Role::Gate,
-            Head::Segmenter { .. } | Head::ClassMap { .. } | Head::Instances(_) => Role::Segmenter,
+            Head::Segmenter { .. } | Head::ClassMap { .. } => Role::Segmenter,
+            Head::Instances(form) => form.purpose,
         }
     }
 
@@ -108,28 +111,6 @@ impl NetworkSpec {
         self.tiling
             .as_ref()
             .map_or(side, |t| side.saturating_mul(t.tiles_long_side))
-    }
-}
-
-/// What a network is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Finds the vehicle.
-    Locator,
-    /// Is there any damage at all?
-    Gate,
-    /// Where exactly?
-    Segmenter,
-}
-
-impl Role {
-    /// As the manifest spells it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Locator => "locator",
-            Self::Gate => "gate",
-            Self::Segmenter => "segmenter",
-        }
     }
 }
 

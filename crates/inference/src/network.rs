@@ -13,7 +13,7 @@ use crate::error::{BundleError, EngineError};
 use crate::manifest::{Head, NetworkSpec};
 use crate::outputs::Raw;
 use crate::runtime::{ActiveDevice, Runtime, first_line};
-use check::{Constant, check_constants, check_input, check_outputs};
+use check::{Batch, Constant, check_constants, check_input, check_outputs};
 pub(crate) use input::{Input, View};
 use memory::Places;
 use ort::memory::{Allocator, MemoryInfo};
@@ -44,6 +44,8 @@ pub(crate) struct Network {
     device: ActiveDevice,
     /// Which of the engine's inputs is this network's.
     pub(crate) input: usize,
+    /// Whether its input has a batch axis.
+    pub(crate) batched: bool,
 }
 
 impl Network {
@@ -66,9 +68,10 @@ impl Network {
         let mut spec = spec.clone();
         let single = check_outputs(&mut spec, session.outputs()).map_err(bad)?;
         let buckets = match batch {
-            Some(fixed) => vec![fixed],
-            None if single => vec![1],
-            None => BATCH_BUCKETS.to_vec(),
+            Batch::Fixed(fixed) => vec![fixed],
+            Batch::NoAxis => vec![1],
+            Batch::Free if single => vec![1],
+            Batch::Free => BATCH_BUCKETS.to_vec(),
         };
         let binding = session
             .create_binding()
@@ -83,6 +86,7 @@ impl Network {
             constants,
             device,
             input: 0,
+            batched: batch != Batch::NoAxis,
         };
         Ok((network, input))
     }

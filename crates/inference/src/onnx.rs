@@ -4,7 +4,7 @@ use crate::bundle::VerifiedBundle;
 use crate::class_maps::class_map;
 use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
-use crate::instances::instances;
+use crate::instances::{best_score, best_vehicle, instances};
 use crate::manifest::{Head, Manifest, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
 use crate::network::{Input, Network, View};
@@ -112,10 +112,11 @@ impl OnnxEngine {
             })?;
             let (mut network, memory) =
                 Network::load(runtime, options.device, options.threads.max(1), spec, file)?;
-            let shared = inputs.iter().position(|input| input.spec == spec.input);
+            let same = |input: &Input| input.spec == spec.input && input.batched == network.batched;
+            let shared = inputs.iter().position(same);
             network.input = shared.unwrap_or(inputs.len());
             if shared.is_none() {
-                inputs.push(Input::new(spec.input, memory));
+                inputs.push(Input::new(spec.input, network.batched, memory));
             }
             match spec.role() {
                 Role::Locator => locator = Some(network),
@@ -198,10 +199,8 @@ impl OnnxEngine {
             .filter(|&i| vehicles[i] != Vehicle::Absent)
             .collect();
         for (k, network) in self.gates.iter_mut().enumerate() {
-            let Head::Gate { positive, threshold } = network.spec.head.clone() else {
-                continue;
-            };
-            let activation = network.spec.activation;
+            let (head, activation) = (network.spec.head.clone(), network.spec.activation);
+            let size = network.spec.input.size;
             let views: Vec<View<'_>> = present
                 .iter()
                 .map(|&i| View {
@@ -210,7 +209,11 @@ impl OnnxEngine {
                 })
                 .collect();
             network.run(&mut self.inputs[network.input], &views, &mut |v, raw| {
-                let p = gate(&raw[0], activation, &positive)?;
+                let (p, threshold) = match &head {
+                    Head::Gate { positive, threshold } => (gate(&raw[0], activation, positive)?, *threshold),
+                    Head::Instances(form) => (best_score(raw, form, size)?, form.threshold),
+                    _ => return Err("the network is no gate".into()),
+                };
                 let look = &mut looks[present[v]];
                 look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
                 // Any gate may raise suspicion; all must agree that a photo is clean.
@@ -260,10 +263,8 @@ impl OnnxEngine {
         let Some(network) = &mut self.locator else {
             return Ok(found);
         };
-        let Head::Locator { form, threshold } = network.spec.head.clone() else {
-            return Ok(found);
-        };
-        let (activation, input) = (network.spec.activation, network.spec.input.size);
+        let (head, activation) = (network.spec.head.clone(), network.spec.activation);
+        let input = network.spec.input.size;
         let views: Vec<View<'_>> = photos
             .iter()
             .map(|p| View {
@@ -272,7 +273,11 @@ impl OnnxEngine {
             })
             .collect();
         network.run(&mut self.inputs[network.input], &views, &mut |i, raw| {
-            found[i] = vehicle(&raw[0], form, activation, threshold, input)?;
+            found[i] = match &head {
+                Head::Locator { form, threshold } => vehicle(&raw[0], *form, activation, *threshold, input)?,
+                Head::Instances(form) => best_vehicle(raw, form, input)?,
+                _ => return Err("the network is no locator".into()),
+            };
             Ok(())
         })?;
         Ok(found)

@@ -23,6 +23,7 @@ fn rows(tensor: &str, columns: &[Column]) -> RowTensor {
 
 fn form(rows: Vec<RowTensor>, channels: &[Option<usize>]) -> InstanceForm {
     InstanceForm {
+        purpose: Role::Segmenter,
         rows,
         channels: channels.to_vec(),
         activation: Activation::None,
@@ -285,4 +286,40 @@ fn there_are_never_more_than_the_bound_and_the_best_stay() {
     let got = instances(&[raw(&[1000, 6], &many)], &yolo(), INPUT).unwrap();
     assert_eq!(got.len(), INSTANCES_MAX);
     assert!((got[0].score - (0.3 + 999.0 * 0.0005)).abs() < 1e-5);
+}
+
+/// A YOLO that knows persons, cars and dogs is a locator: the best car, whatever else is more certain.
+#[test]
+fn the_best_wanted_object_is_the_vehicle_and_its_score_a_gate() {
+    use Column::{Class, Score, X0, X1, Y0, Y1};
+    let values = [
+        [0.0, 0.0, 50.0, 50.0, 0.9, 0.0],
+        [10.0, 20.0, 130.0, 60.0, 0.8, 2.0],
+        [20.0, 20.0, 60.0, 60.0, 0.7, 2.0],
+        [0.0, 0.0, 5.0, 5.0, 0.95, 77.0],
+    ]
+    .concat();
+    let outputs = [raw(&[4, 6], &values)];
+    let with = |purpose, threshold| InstanceForm {
+        purpose,
+        threshold,
+        ..form(
+            vec![rows("output0", &[X0, Y0, X1, Y1, Score, Class])],
+            &[None, None, Some(0)],
+        )
+    };
+    let found = best_vehicle(&outputs, &with(Role::Locator, 0.5), INPUT).unwrap();
+    let Vehicle::Found { region, score } = found else {
+        panic!("{found:?}");
+    };
+    assert_eq!((region.x0, region.y0, region.x1, region.y1), (0.1, 0.2, 1.0, 0.6));
+    assert_eq!(score, 0.8);
+    let absent = best_vehicle(&outputs, &with(Role::Locator, 0.85), INPUT).unwrap();
+    assert_eq!(absent, Vehicle::Absent);
+    let p = best_score(&outputs, &with(Role::Gate, 0.85), INPUT).unwrap();
+    assert_eq!(p, 0.8, "a gate's probability is not cut at its threshold");
+    let nothing = best_score(&[raw(&[0, 6], &[])], &with(Role::Gate, 0.5), INPUT).unwrap();
+    assert_eq!(nothing, 0.0);
+    let error = instances(&outputs, &with(Role::Segmenter, 0.5), INPUT).unwrap_err();
+    assert!(error.contains("class number 77"), "{error}");
 }

@@ -4,7 +4,11 @@ use super::activation::Activation;
 use super::bounds::{ensure, share};
 use super::instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 use super::raw;
+use super::role::Role;
 use super::{Head, LocatorForm, MapLayout};
+
+/// Most classes that a network distinguishes.
+const CLASS_NUMBERS_MAX: usize = 10_000;
 
 pub(super) fn activation(raw: raw::Activation) -> Activation {
     match raw {
@@ -20,14 +24,34 @@ pub(super) fn head(
     class: &dyn Fn(&str) -> Option<usize>,
 ) -> Result<Head, String> {
     let threshold = || share("threshold", raw.threshold.ok_or("threshold is missing")?);
+    let instances_of = |purpose, wanted| instances(raw, purpose, wanted, threshold()?);
     match role {
+        raw::Role::Locator | raw::Role::Gate if matches!(raw.form, Some(raw::Form::Instances)) => {
+            only(
+                raw,
+                &[
+                    "threshold",
+                    "form",
+                    "positive",
+                    "class_count",
+                    "unit",
+                    "rows",
+                    "masks",
+                ],
+            )?;
+            let purpose = match role {
+                raw::Role::Locator => Role::Locator,
+                _ => Role::Gate,
+            };
+            Ok(Head::Instances(instances_of(purpose, positive_classes(raw)?)?))
+        }
         raw::Role::Locator => {
             only(raw, &["threshold", "form"])?;
-            let form = match raw.form.ok_or("form is missing: boxes or map")? {
+            let form = match raw.form.ok_or("form is missing: boxes, map or instances")? {
                 raw::Form::Boxes => LocatorForm::Boxes,
                 raw::Form::Map => LocatorForm::Map,
                 raw::Form::Classes | raw::Form::Instances => {
-                    return Err("a locator's form is boxes or map".into());
+                    return Err("a locator's form is boxes, map or instances".into());
                 }
             };
             Ok(Head::Locator {
@@ -36,6 +60,9 @@ pub(super) fn head(
             })
         }
         raw::Role::Gate => {
+            ensure(raw.form.is_none(), || {
+                "a gate's form is instances, or none for probabilities of channels".into()
+            })?;
             only(raw, &["threshold", "positive"])?;
             let positive = raw
                 .positive
@@ -60,8 +87,10 @@ pub(super) fn head(
                     "masks",
                 ],
             )?;
-            let form = instances(raw, channels(raw, class)?, threshold()?)?;
-            Ok(Head::Instances(form))
+            Ok(Head::Instances(instances_of(
+                Role::Segmenter,
+                channels(raw, class)?,
+            )?))
         }
         raw::Role::Segmenter if matches!(raw.form, Some(raw::Form::Classes)) => {
             only(raw, &["channels", "form"])?;
@@ -108,8 +137,33 @@ fn channels(raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<
     Ok(channels)
 }
 
+/// Which class numbers mean a vehicle or damage.
+fn positive_classes(raw: &raw::Output) -> Result<Vec<Option<usize>>, String> {
+    let positive = raw
+        .positive
+        .as_ref()
+        .ok_or("positive is missing: class numbers that are wanted")?;
+    let most = *positive.iter().max().ok_or("positive is empty")?;
+    ensure(most < CLASS_NUMBERS_MAX, || {
+        format!(
+            "positive names class {most}, expected 0 to {}",
+            CLASS_NUMBERS_MAX - 1
+        )
+    })?;
+    let count = raw.class_count.unwrap_or(most + 1);
+    ensure(count > most && count <= CLASS_NUMBERS_MAX, || {
+        format!(
+            "class_count is {count}, expected {} to {CLASS_NUMBERS_MAX}",
+            most + 1
+        )
+    })?;
+    let wanted = |number: usize| positive.contains(&number).then_some(0);
+    Ok((0..count).map(wanted).collect())
+}
+
 fn instances(
     raw: &raw::Output,
+    purpose: Role,
     channels: Vec<Option<usize>>,
     threshold: f32,
 ) -> Result<InstanceForm, String> {
@@ -136,6 +190,7 @@ fn instances(
         })
         .collect::<Result<Vec<_>, String>>()?;
     let form = InstanceForm {
+        purpose,
         rows,
         channels,
         activation: activation(raw.activation),
@@ -148,6 +203,10 @@ fn instances(
         masks: raw.masks.as_ref().map(masks).transpose()?,
     };
     form.check()?;
+    ensure(
+        purpose == Role::Segmenter || raw.class_count.is_some() || !form.has(Column::Classes),
+        || "class_count is missing: how many columns `classes` are".into(),
+    )?;
     Ok(form)
 }
 
@@ -176,6 +235,7 @@ fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
         ("layout", raw.layout.is_some()),
         ("form", raw.form.is_some()),
         ("overlap", raw.overlap.is_some()),
+        ("class_count", raw.class_count.is_some()),
         ("unit", raw.unit.is_some()),
         ("rows", raw.rows.is_some()),
         ("masks", raw.masks.is_some()),

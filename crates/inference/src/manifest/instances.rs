@@ -1,13 +1,17 @@
 //! The form `instances`: objects one by one, as rows of one or several tensors, with masks or without.
 
 use super::activation::Activation;
+use super::role::Role;
 
 /// How boxes, scores, classes and masks come out of a network's tensors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceForm {
+    /// What the objects are for: findings, where the vehicle is, or whether there is any damage.
+    pub purpose: Role,
     /// Tensors with a row for each object, and what their columns are.
     pub rows: Vec<RowTensor>,
-    /// Class of each class column, or of each class number; none where it is not wanted.
+    /// Class of each class column, or of each class number; none where it is not wanted. Of locators and gates: 0 where
+    /// it means a vehicle or damage.
     pub channels: Vec<Option<usize>>,
     /// What is applied to the scores.
     pub activation: Activation,

@@ -199,6 +199,7 @@ pub(super) struct Output {
     pub layout: Option<Layout>,
     pub form: Option<Form>,
     pub overlap: Option<f32>,
+    pub class_count: Option<usize>,
     pub unit: Option<Unit>,
     pub rows: Option<BTreeMap<String, Vec<String>>>,
     pub masks: Option<Masks>,

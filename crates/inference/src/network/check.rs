@@ -20,8 +20,19 @@ pub(super) fn find<'a>(
     }
 }
 
-/// The fixed batch size of the graph, if it has one.
-pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Option<usize>, String> {
+/// How many photos a graph takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batch {
+    /// Any number.
+    Free,
+    /// So many.
+    Fixed(usize),
+    /// One, and the tensor has no axis for more.
+    NoAxis,
+}
+
+/// Whether the graph's inputs are those of the manifest, and how many photos they hold.
+pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Batch, String> {
     let (ty, shape) = find("input", &spec.input_tensor, inputs)?;
     let given = |name: &str| name == spec.input_tensor || spec.constants.iter().any(|(c, _)| c == name);
     if let Some(other) = inputs.iter().find(|input| !given(input.name())) {
@@ -45,16 +56,21 @@ pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Optio
         Layout::Nchw => [-1, 3, h, w],
         Layout::Nhwc => [-1, h, w, 3],
     };
-    let fits = shape.len() == 4 && shape.iter().zip(expected).skip(1).all(|(&s, e)| s < 0 || s == e);
-    if !fits {
-        return Err(format!(
-            "input `{}` is {shape:?}, the manifest says {expected:?}",
-            spec.input_tensor
-        ));
+    // Without a batch axis (torchvision's detectors) the graph takes one photo at a time.
+    let axes = |shape: &[i64]| shape.iter().zip(&expected[1..]).all(|(&s, &e)| s < 0 || s == e);
+    match shape.len() {
+        3 if axes(shape) => return Ok(Batch::NoAxis),
+        4 if axes(&shape[1..]) => {}
+        _ => {
+            return Err(format!(
+                "input `{}` is {shape:?}, the manifest says {expected:?}",
+                spec.input_tensor
+            ));
+        }
     }
     match shape[0] {
-        n if n < 0 => Ok(None),
-        n if (1..=64).contains(&n) => Ok(Some(n as usize)),
+        n if n < 0 => Ok(Batch::Free),
+        n if (1..=64).contains(&n) => Ok(Batch::Fixed(n as usize)),
         n => Err(format!(
             "the graph fixes a batch of {n}, expected 1 to 64 or a free dimension"
         )),
@@ -69,7 +85,13 @@ pub(super) fn check_outputs(spec: &mut NetworkSpec, outputs: &[Outlet]) -> Resul
             orient(form, outputs)?;
             Ok(single)
         }
-        _ => check_output(spec, &spec.output_tensors[0], outputs).map(|()| false),
+        _ => {
+            let name = &spec.output_tensors[0];
+            check_output(spec, name, outputs)?;
+            // An output of one photo is not cut into several, whatever the input says.
+            let (_, shape) = find("output", name, outputs)?;
+            Ok(shape.first() == Some(&1))
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct View<'a> {
 /// what was prepared for one of them serves the next.
 pub(crate) struct Input {
     pub(crate) spec: InputSpec,
+    /// Whether the tensors have a batch axis; without one they hold one photo.
+    pub(crate) batched: bool,
     memory: Allocator,
     /// One for each size of batch that came: at most [`super::BATCH_BUCKETS`] (31 slots together), and those that graphs
     /// fix.
@@ -44,9 +46,10 @@ struct Held {
 
 impl Input {
     /// Tensors will be in memory of this allocator.
-    pub(crate) fn new(spec: InputSpec, memory: Allocator) -> Self {
+    pub(crate) fn new(spec: InputSpec, batched: bool, memory: Allocator) -> Self {
         Self {
             spec,
+            batched,
             memory,
             batches: Vec::new(),
         }
@@ -97,7 +100,7 @@ impl Input {
         let at = match self.batches.iter().position(|batch| batch.slots == slots) {
             Some(at) => at,
             None => {
-                let tensor = zeros(&self.memory, &self.spec, slots)?;
+                let tensor = zeros(&self.memory, &self.spec, self.batched, slots)?;
                 self.batches.push(Batch {
                     slots,
                     tensor,
@@ -120,12 +123,13 @@ pub(super) fn element_type(element: Element) -> TensorElementType {
 }
 
 /// A tensor of so many slots. A fresh one holds whatever was in memory: that must reach no network.
-fn zeros(memory: &Allocator, spec: &InputSpec, slots: usize) -> ort::Result<DynTensor> {
+fn zeros(memory: &Allocator, spec: &InputSpec, batched: bool, slots: usize) -> ort::Result<DynTensor> {
     let (height, width) = (spec.size.height as usize, spec.size.width as usize);
     let shape = match spec.layout {
         Layout::Nchw => [slots, 3, height, width],
         Layout::Nhwc => [slots, height, width, 3],
     };
+    let shape = if batched { &shape[..] } else { &shape[1..] };
     let mut tensor = DynTensor::new(memory, element_type(spec.element), shape)?;
     for i in 0..slots {
         match slot(&mut tensor, i, spec)? {
@@ -179,7 +183,7 @@ mod tests {
             mean: [0.0; 3],
             std: [1.0; 3],
         };
-        Input::new(spec, Allocator::default())
+        Input::new(spec, true, Allocator::default())
     }
 
     /// What the slots begin with after a photo was put into the first.
