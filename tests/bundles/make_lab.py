@@ -124,10 +124,12 @@ def maps(lab, out):
     if not family.is_dir():
         return
     weights = (family / "model.onnx.data").read_bytes()
-    for end in ["logits", "int64", "int32", "uint8"]:
+    for end in ["logits", "argmax", "int64", "int32", "uint8"]:
         model = onnx.load(family / "model.onnx", load_external_data=False)
         output = 'tensor = "logits"\nactivation = "softmax"\n'
-        if end != "logits":
+        if end == "argmax":
+            output += 'decide = "argmax"\n'
+        elif end != "logits":
             output = 'tensor = "numbers"\nform = "classes"\n'
             factors = numpy_helper.from_array(np.array([1, 1, 16, 16], np.float32), "factors")
             model.graph.initializer.append(factors)
@@ -147,6 +149,19 @@ def maps(lab, out):
         bundle(folder, networks, digests[0], graph)
         (folder / "model.onnx.data").write_bytes(weights)
     shutil.copy(family / "reference.json", out / "maps.reference")
+
+
+def gate(lab, out):
+    """A classifier as a gate, with a detector as the segmenter that a bundle has to have."""
+    family, detector = lab / "gate_sigmoid", lab / "yolo11n_detect"
+    if not (family.is_dir() and detector.is_dir()):
+        return
+    text = (family / "bundle.toml").read_text("utf-8")
+    own = "[[networks]]" + text.split("[[networks]]")[1]
+    segmenter = (detector / "proposal.toml").read_text("utf-8").replace('"model.onnx"', '"segmenter.onnx"')
+    bundle(out / "gate.bundle", own + segmenter, "0" * 64, (family / "model.onnx").read_bytes())
+    shutil.copy(detector / "model.onnx", out / "gate.bundle" / "segmenter.onnx")
+    shutil.copy(family / "reference.json", out / "gate.reference")
 
 
 def screening(lab, out):
@@ -173,6 +188,7 @@ def main():
     """Writes the bundles of all families."""
     lab, out = Path(sys.argv[1]), Path(sys.argv[2])
     screening(lab, out)
+    gate(lab, out)
     maps(lab, out)
     for family in sorted(path.parent for path in lab.glob("*/proposal.toml")):
         networks = (family / "proposal.toml").read_text("utf-8")

@@ -190,10 +190,12 @@ fn real_exports_give_what_their_families_give() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Least agreement of the masks of each class, by the end of the graph. Probabilities are cut at 0.5, which is not what
+/// Least agreement of the masks of each class, by the end of the graph. The network is hardly trained, so that its masks
+/// change by 0.03 with the last bit of the resized picture. Probabilities are cut at 0.5, which is not what
 /// the family does; class numbers come on a grid of 1,024 cells, whose nearest alone is 0.98 of the family's.
-const ENDS: [(&str, f64); 4] = [
+const ENDS: [(&str, f64); 5] = [
     ("logits", 0.8),
+    ("argmax", 0.96),
     ("int64", 0.96),
     ("int32", 0.96),
     ("uint8", 0.96),
@@ -223,7 +225,8 @@ fn weights_in_a_file_of_their_own_and_class_numbers_of_each_type() {
                 }
                 let name = &engine.classes()[class.parse::<usize>().unwrap()].name;
                 let own: Vec<_> = results.iter().filter(|f| f.class == *name).collect();
-                assert!(end == "logits" || own.iter().all(|f| f.probability == 1.0));
+                let numbers = !["logits", "argmax"].contains(&end);
+                assert!(!numbers || own.iter().all(|f| f.probability == 1.0));
                 let masks: Vec<_> = own.iter().map(|f| &f.rle).collect();
                 worst = worst.min(iou(&union(size, &masks).unwrap(), &expected).unwrap());
             }
@@ -306,4 +309,31 @@ fn a_detector_is_a_locator_and_a_gate_without_surgery() {
         }
         assert_eq!(found.suspect, p >= 0.5, "{}", photo.name);
     }
+}
+
+#[test]
+fn a_gate_of_one_logit_gives_the_probability_of_its_family() {
+    let Some((lab, out)) = bundles() else { return };
+    let reference = out.path().join("gate.reference");
+    if !reference.is_file() {
+        eprintln!("skipped: no export of a classifier");
+        return;
+    }
+    let reference: Value = serde_json::from_slice(&std::fs::read(&reference).unwrap()).unwrap();
+    let mut engine = engine(&out.path().join("gate.bundle"));
+    let mut photos: Vec<PathBuf> = lab
+        .join("photos")
+        .read_dir()
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    photos.sort();
+    let mut worst = 0.0_f32;
+    for (photo, expected) in photos.iter().zip(reference["p"].as_array().unwrap()) {
+        let decoded = decode(&std::fs::read(photo).unwrap(), &Limits::default(), u32::MAX).unwrap();
+        let p = engine.screen(&[&decoded.pixels]).unwrap()[0].gate.unwrap();
+        worst = worst.max((p - expected.as_f64().unwrap() as f32).abs());
+    }
+    eprintln!("gate: worst difference {worst}");
+    assert!(worst < SCORE_MAX, "{worst}");
 }

@@ -1,7 +1,9 @@
-//! The form `classes`: the number of a class at each cell.
+//! Maps in which the best class counts: the form `classes` with the number of a class at each cell, and maps of scores that
+//! are decided by `argmax`.
 
-use crate::outputs::Raw;
-use walkaround_vision::class_map::{ClassMap, NO_CLASS};
+use crate::manifest::{Activation, MapLayout};
+use crate::outputs::{MapForm, Raw};
+use walkaround_vision::class_map::{Cells, ClassMap, NO_CLASS};
 
 /// The map of one view: `[h, w]` or `[1, h, w]` class numbers; `channels` is the class of each.
 pub(crate) fn class_map(raw: &Raw<'_>, channels: &[Option<usize>]) -> Result<ClassMap, String> {
@@ -14,11 +16,7 @@ pub(crate) fn class_map(raw: &Raw<'_>, channels: &[Option<usize>]) -> Result<Cla
             ));
         }
     };
-    // A class is at most the 64th, so its index fits.
-    let known: Vec<u8> = channels
-        .iter()
-        .map(|class| class.and_then(|c| u8::try_from(c).ok()).unwrap_or(NO_CLASS))
-        .collect();
+    let known = indices(channels);
     let cell = |&number: &f32| {
         let index = number as usize;
         match known.get(index) {
@@ -33,17 +31,62 @@ pub(crate) fn class_map(raw: &Raw<'_>, channels: &[Option<usize>]) -> Result<Cla
     Ok(ClassMap {
         width,
         height,
-        cells: raw.values.iter().map(cell).collect::<Result<_, _>>()?,
+        cells: Cells::Numbers(raw.values.iter().map(cell).collect::<Result<_, _>>()?),
         covers: raw.covers,
     })
 }
 
+/// The map of one view whose scores decide: `[channels, h, w]`, or `[h, w, channels]` with the other layout.
+pub(crate) fn best_of(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<ClassMap, String> {
+    let count = form.channels.len();
+    let (height, width) = match (form.layout, raw.shape) {
+        (MapLayout::Nchw, &[c, height, width]) | (MapLayout::Nhwc, &[height, width, c])
+            if c == count && height > 0 && width > 0 =>
+        {
+            (height, width)
+        }
+        _ => {
+            return Err(format!(
+                "the output is [n, {:?}], expected {count} channels",
+                raw.shape
+            ));
+        }
+    };
+    if raw.values.iter().any(|v| v.is_nan()) {
+        return Err("the output is not a number".into());
+    }
+    let values = match form.layout {
+        MapLayout::Nchw => raw.values.to_vec(),
+        MapLayout::Nhwc => (0..count)
+            .flat_map(|c| raw.values[c..].iter().step_by(count).copied())
+            .collect(),
+    };
+    Ok(ClassMap {
+        width,
+        height,
+        cells: Cells::Scores {
+            classes: indices(form.channels),
+            values,
+            softmax: form.activation == Activation::Softmax,
+        },
+        covers: raw.covers,
+    })
+}
+
+/// A class is at most the 64th, so its index fits.
+fn indices(channels: &[Option<usize>]) -> Vec<u8> {
+    let index = |class: &Option<usize>| class.and_then(|c| u8::try_from(c).ok()).unwrap_or(NO_CLASS);
+    channels.iter().map(index).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::class_map;
+    use super::{best_of, class_map};
+    use crate::manifest::{Activation, MapLayout};
+    use crate::outputs::MapForm;
     use crate::outputs::Raw;
     use walkaround_domain::UnitRect;
-    use walkaround_vision::class_map::NO_CLASS;
+    use walkaround_vision::class_map::{Cells, NO_CLASS};
 
     fn raw<'a>(shape: &'a [usize], values: &'a [f32]) -> Raw<'a> {
         Raw {
@@ -59,7 +102,7 @@ mod tests {
         for shape in [&[2_usize, 2] as &[usize], &[1, 2, 2]] {
             let map = class_map(&raw(shape, &[0.0, 1.0, 2.0, 1.0]), &channels).unwrap();
             assert_eq!((map.width, map.height), (2, 2));
-            assert_eq!(map.cells, [NO_CLASS, 3, 0, 3]);
+            assert_eq!(map.cells, Cells::Numbers(vec![NO_CLASS, 3, 0, 3]));
         }
         for wrong in [3.0, -1.0, 0.5, f32::NAN, 255.0] {
             let values = [wrong];
@@ -68,5 +111,22 @@ mod tests {
         }
         let error = class_map(&raw(&[2, 1, 2], &[0.0; 4]), &channels).unwrap_err();
         assert!(error.contains("[n, h, w]"), "{error}");
+    }
+
+    #[test]
+    fn scores_lie_alike_in_both_layouts() {
+        let nchw = [1.0, 2.0, 3.0, 4.0];
+        let nhwc = [1.0, 3.0, 2.0, 4.0];
+        let form = |layout| MapForm {
+            activation: Activation::Softmax,
+            layout,
+            channels: &[None, Some(1)],
+        };
+        let one = best_of(&raw(&[2, 1, 2], &nchw), &form(MapLayout::Nchw)).unwrap();
+        let other = best_of(&raw(&[1, 2, 2], &nhwc), &form(MapLayout::Nhwc)).unwrap();
+        assert_eq!(one, other);
+        assert_eq!(one.share(1), 1.0);
+        let error = best_of(&raw(&[3, 1, 2], &[0.0; 6]), &form(MapLayout::Nchw)).unwrap_err();
+        assert!(error.contains("expected 2 channels"), "{error}");
     }
 }

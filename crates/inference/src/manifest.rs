@@ -164,6 +164,8 @@ pub enum Head {
         channels: Vec<Option<usize>>,
         /// Order of the axes.
         layout: MapLayout,
+        /// Whether the best channel of each place counts, rather than a threshold for each.
+        argmax: bool,
     },
     /// The number of a class at each cell, `[n, h, w]` or `[n, 1, h, w]`: the graph ends in `argmax`.
     ClassMap {

@@ -1,7 +1,7 @@
 //! The engine on ONNX Runtime: the networks of one verified bundle, used by one thread.
 
 use crate::bundle::VerifiedBundle;
-use crate::class_maps::class_map;
+use crate::class_maps::{best_of, class_map};
 use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
 use crate::instances::{best_score, best_vehicle, instances};
@@ -240,13 +240,21 @@ impl OnnxEngine {
             network.run(&mut self.inputs[network.input], &all, &mut |v, raw| {
                 let photo = &mut out[owner[v]];
                 match &head {
-                    Head::Segmenter { channels, layout } => {
+                    Head::Segmenter {
+                        channels,
+                        layout,
+                        argmax,
+                    } => {
                         let form = MapForm {
                             activation,
                             layout: *layout,
                             channels,
                         };
-                        photo.maps.extend(maps(&raw[0], &form)?);
+                        if *argmax {
+                            photo.class_maps.push(best_of(&raw[0], &form)?);
+                        } else {
+                            photo.maps.extend(maps(&raw[0], &form)?);
+                        }
                     }
                     Head::ClassMap { channels } => photo.class_maps.push(class_map(&raw[0], channels)?),
                     Head::Instances(form) => photo.instances.extend(instances(raw, form, size)?),

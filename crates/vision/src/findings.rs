@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use walkaround_domain::{Finding, PixelBox, Point, Polygon, Size, UnitRect};
 
-use crate::class_map::{ClassMap, mask_of};
+use crate::class_map::{ClassMap, Labels, mask_of};
 use crate::instance::{Instance, instance_mask};
 use crate::mask::{
     Canvas, ClassSpec, Field, Patch, ProbabilityMap, Region, Report, Window, class_mask, components,
@@ -44,7 +44,7 @@ struct Candidate {
 pub struct Segmentation {
     /// Probability maps by class: their regions become findings.
     pub maps: Vec<ProbabilityMap>,
-    /// Maps of class numbers: their regions become findings of probability 1.
+    /// Maps in which the best class counts: their regions become findings.
     pub class_maps: Vec<ClassMap>,
     /// Objects marked one by one: each becomes one finding.
     pub instances: Vec<Instance>,
@@ -68,6 +68,12 @@ impl Canvases {
         classes.iter().map(one).collect::<Option<_>>().map(Self)
     }
 
+    /// The best classes on each canvas.
+    fn labels(&self, maps: &[ClassMap]) -> BTreeMap<u32, Vec<Labels>> {
+        let on = |canvas| maps.iter().map(|map| map.labels(canvas)).collect();
+        self.0.iter().map(|(&grid, canvas)| (grid, on(canvas))).collect()
+    }
+
     fn get(&self, spec: &ClassSpec) -> &Canvas {
         &self.0[&spec.policy.grid]
     }
@@ -89,12 +95,13 @@ pub fn findings(
     let Some(canvases) = Canvases::of(original, classes).filter(|_| small) else {
         return vec![];
     };
+    let labels = canvases.labels(&segmentation.class_maps);
     let mut kept: Vec<Candidate> = vec![];
     for (class, spec) in classes.iter().enumerate() {
         if all_classes || spec.report != Report::OnRequest {
             let canvas = canvases.get(spec);
             kept.extend(candidates(class, spec, &segmentation.maps, canvas));
-            kept.extend(numbered(class, spec, &segmentation.class_maps, canvas));
+            kept.extend(best(class, spec, &labels[&spec.policy.grid], canvas));
             kept.extend(instances(class, spec, &segmentation.instances, canvas));
         }
     }
@@ -134,9 +141,9 @@ fn candidates(class: usize, spec: &ClassSpec, maps: &[ProbabilityMap], canvas: &
         .collect()
 }
 
-/// The regions of one class in maps of class numbers that are large enough.
-fn numbered(class: usize, spec: &ClassSpec, maps: &[ClassMap], canvas: &Canvas) -> Vec<Candidate> {
-    let Some(mask) = mask_of(maps, class, &spec.policy, canvas) else {
+/// The regions in which one class is the best that are large enough.
+fn best(class: usize, spec: &ClassSpec, labels: &[Labels], canvas: &Canvas) -> Vec<Candidate> {
+    let Some((field, mask)) = mask_of(labels, class, &spec.policy, canvas) else {
         return vec![];
     };
     components(&mask)
@@ -144,7 +151,7 @@ fn numbered(class: usize, spec: &ClassSpec, maps: &[ClassMap], canvas: &Canvas) 
         .filter(|region| is_large_enough(region, spec, canvas))
         .map(|region| Candidate {
             class,
-            probability: 1.0,
+            probability: mean(&region, &field),
             area_px: area(&region, canvas),
             region,
             outlined: true,

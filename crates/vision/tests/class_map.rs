@@ -1,7 +1,7 @@
 //! Maps of class numbers: each cell is of one class, and no probability is made up.
 
 use walkaround_domain::{Size, UnitRect};
-use walkaround_vision::class_map::{ClassMap, NO_CLASS};
+use walkaround_vision::class_map::{Cells, ClassMap, NO_CLASS};
 use walkaround_vision::findings::{Segmentation, findings};
 use walkaround_vision::mask::{ClassSpec, MaskPolicy, Report};
 
@@ -30,7 +30,7 @@ fn map(covers: UnitRect) -> ClassMap {
     ClassMap {
         width: 4,
         height: 3,
-        cells: vec![0, 1, N, N, 0, N, N, N, N, N, N, 1],
+        cells: Cells::Numbers(vec![0, 1, N, N, 0, N, N, N, N, N, N, 1]),
         covers,
     }
 }
@@ -87,9 +87,34 @@ fn a_map_without_cells_or_with_too_few_is_nothing() {
         let broken = ClassMap {
             width,
             height,
-            cells: vec![],
+            cells: Cells::Numbers(vec![]),
             covers: UnitRect::WHOLE,
         };
         assert!(found(broken, PLAIN).is_empty());
+    }
+}
+
+/// Two columns of cells: background and class 0 change places. Interpolated scores meet in the middle when the logits are
+/// alike, and further to one side when one is surer.
+#[test]
+fn scores_are_interpolated_before_the_best_is_taken() {
+    for (logit, edge) in [(2.0, 40), (6.0, 50)] {
+        let map = ClassMap {
+            width: 2,
+            height: 1,
+            cells: Cells::Scores {
+                classes: vec![NO_CLASS, 0],
+                values: vec![-logit, 2.0, 0.0, 0.0],
+                softmax: true,
+            },
+            covers: UnitRect::WHOLE,
+        };
+        // Between the centres at 20 and 60 pixels the background rises from -logit to 2.
+        let expected = 20.0 + 40.0 * logit / (logit + 2.0);
+        assert_eq!(expected, edge as f32);
+        let found = found(map, PLAIN);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, edge * 60, "columns left of the edge");
+        assert!(found[0].2 > 0.5 && found[0].2 < 1.0, "{}", found[0].2);
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn head(
             })
         }
         raw::Role::Segmenter => {
-            only(raw, &["channels", "layout", "form"])?;
+            only(raw, &["channels", "layout", "decide", "form"])?;
             ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
                 "a segmenter's form is map, classes or instances".into()
             })?;
@@ -111,7 +111,15 @@ pub(super) fn head(
                 None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
                 Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
             };
-            Ok(Head::Segmenter { channels, layout })
+            let argmax = raw.decide == Some(raw::Decide::Argmax);
+            ensure(!argmax || channels.len() > 1, || {
+                "decide = \"argmax\" is between several channels".into()
+            })?;
+            Ok(Head::Segmenter {
+                channels,
+                layout,
+                argmax,
+            })
         }
     }
 }
@@ -233,6 +241,7 @@ fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
         ("positive", raw.positive.is_some()),
         ("channels", raw.channels.is_some()),
         ("layout", raw.layout.is_some()),
+        ("decide", raw.decide.is_some()),
         ("form", raw.form.is_some()),
         ("overlap", raw.overlap.is_some()),
         ("class_count", raw.class_count.is_some()),

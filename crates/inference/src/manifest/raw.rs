@@ -197,12 +197,20 @@ pub(super) struct Output {
     pub threshold: Option<f32>,
     pub channels: Option<Vec<String>>,
     pub layout: Option<Layout>,
+    pub decide: Option<Decide>,
     pub form: Option<Form>,
     pub overlap: Option<f32>,
     pub class_count: Option<usize>,
     pub unit: Option<Unit>,
     pub rows: Option<BTreeMap<String, Vec<String>>>,
     pub masks: Option<Masks>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Decide {
+    Threshold,
+    Argmax,
 }
 
 #[derive(Deserialize, Clone, Copy)]

@@ -260,7 +260,7 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
                 return Err("softmax over one channel is always 1: use sigmoid".into());
             }
         }
-        Head::Segmenter { channels, layout } => {
+        Head::Segmenter { channels, layout, .. } => {
             let axis = if *layout == MapLayout::Nchw { 1 } else { 3 };
             let count = channels.len() as i64;
             match shape.len() {
