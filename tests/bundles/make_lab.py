@@ -110,6 +110,7 @@ data = [{{ file = "model.onnx.data", sha256 = "{data}" }}]
 tensor = "pixel_values"
 width = 256
 height = 256
+filter = "pillow"
 scale = 0.00392156862745098
 mean = [0.485, 0.456, 0.406]
 std = [0.229, 0.224, 0.225]

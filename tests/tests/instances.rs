@@ -4,6 +4,10 @@
 //! `shared/lab`; without it the tests say that they were skipped. Its form: tests/bundles/make_lab.py.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+#![allow(
+    clippy::print_stderr,
+    reason = "what was skipped, and how close the families are"
+)]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -190,15 +194,14 @@ fn real_exports_give_what_their_families_give() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Least agreement of the masks of each class, by the end of the graph. The network is hardly trained, so that its masks
-/// change by 0.03 with the last bit of the resized picture. Probabilities are cut at 0.5, which is not what
+/// Least agreement of the masks of each class, by the end of the graph. Probabilities are cut at 0.5, which is not what
 /// the family does; class numbers come on a grid of 1,024 cells, whose nearest alone is 0.98 of the family's.
 const ENDS: [(&str, f64); 5] = [
     ("logits", 0.8),
-    ("argmax", 0.96),
-    ("int64", 0.96),
-    ("int32", 0.96),
-    ("uint8", 0.96),
+    ("argmax", 0.999),
+    ("int64", 0.98),
+    ("int32", 0.98),
+    ("uint8", 0.98),
 ];
 
 #[test]

@@ -128,6 +128,19 @@ fn rows<'a>(
     Rows::new(form, outputs, prototypes.map_or(0, |p| p.count))
 }
 
+/// Each row with the class column that counts, or with each that is wanted.
+fn contenders(rows: &Rows<'_>, form: &InstanceForm) -> Result<Vec<(usize, usize)>, String> {
+    let best = rows.best()?;
+    if !form.each {
+        return Ok(best.into_iter().enumerate().collect());
+    }
+    let wanted: Vec<usize> = (0..form.channels.len())
+        .filter(|&c| form.channels[c].is_some())
+        .collect();
+    let all = (0..best.len()).flat_map(|row| wanted.iter().map(move |&class| (row, class)));
+    Ok(all.collect())
+}
+
 /// The rows at or above the threshold whose best class is wanted.
 fn candidates(
     rows: &Rows<'_>,
@@ -140,7 +153,7 @@ fn candidates(
         Unit::Share => (1.0, 1.0),
     };
     let mut out = Vec::new();
-    for (row, best) in rows.best()?.into_iter().enumerate() {
+    for (row, best) in contenders(rows, form)? {
         let score = rows.score(row, best)?;
         if score.is_nan() {
             return Err("a score is not a number".into());

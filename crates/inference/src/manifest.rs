@@ -101,10 +101,13 @@ impl NetworkSpec {
         }
     }
 
-    /// Longest side in photo pixels that this network can use. A filter that looks at the nearest pixels only sees
-    /// something else in a smaller picture, so there it is as much as can be had.
+    /// Longest side in photo pixels that this network can use. What a filter that follows a
+    /// family to the last bit gives depends on the picture's size, so there it is as much as can be had.
     pub fn long_side(&self) -> u32 {
-        if matches!(self.input.filter, Filter::Linear | Filter::Interpolate) {
+        if matches!(
+            self.input.filter,
+            Filter::Linear | Filter::Interpolate | Filter::Pillow
+        ) {
             return INPUT_SIDE_MAX;
         }
         let side = self.input.size.long_side();

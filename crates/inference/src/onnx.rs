@@ -178,6 +178,31 @@ impl OnnxEngine {
             .collect())
     }
 
+    /// Runs every network on a drawn picture as it will run on photos: alone and two at once, with its tiles, its outputs
+    /// taken apart. What a graph does not declare shows itself here.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] naming the network: its manifest or its export has to change.
+    pub fn rehearse(&mut self) -> Result<(), EngineError> {
+        let picture = RgbImage::from_fn(256, 192, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+        for photos in [1, 2] {
+            self.forget();
+            self.locate(&vec![&picture; photos])?;
+            for network in &mut self.gates {
+                let views: Vec<View<'_>> = std::iter::repeat_with(|| View {
+                    photo: &picture,
+                    region: UnitRect::WHOLE,
+                })
+                .take(photos)
+                .collect();
+                network.run(&mut self.inputs[network.input], &views, &mut |_, _| Ok(()))?;
+            }
+            self.run_segmenters(&vec![(&picture, UnitRect::WHOLE); photos])?;
+        }
+        self.forget();
+        Ok(())
+    }
+
     /// What the inputs hold is of no photo that comes now.
     fn forget(&mut self) {
         self.inputs.iter_mut().for_each(Input::forget);

@@ -5,6 +5,7 @@
 //! sample can have 256 values only; [`Filter::Interpolate`] alone gives floats.
 
 mod linear;
+mod pillow;
 mod rect;
 
 use rect::PixelRect;
@@ -33,8 +34,10 @@ pub enum Resize {
 /// How pixels are combined when the picture shrinks or grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filter {
-    /// Triangle, widened with the reduction: Pillow's `BILINEAR`, torchvision's `antialias=True`.
+    /// Triangle, widened with the reduction: Pillow's `BILINEAR`, torchvision's `antialias=True`, but for the last bit.
     Bilinear,
+    /// Pillow's `BILINEAR` to the last bit.
+    Pillow,
     /// Between the nearest pixels, however many lie under it, in bytes: OpenCV's `INTER_LINEAR`, to the last bit.
     Linear,
     /// The same in floats: torch's `interpolate(mode="bilinear")`. Samples are not rounded to bytes.
@@ -285,6 +288,10 @@ fn with_resized(pixels: &RgbImage, fit: &Fit, filter: Filter, use_samples: impl 
         let algorithm = match filter {
             Filter::Bilinear => FilterType::Bilinear,
             Filter::Area => FilterType::Box,
+            Filter::Pillow => {
+                pillow::bytes(pixels, &fit.source, fit.inner, buffer);
+                return use_samples(buffer);
+            }
             Filter::Linear | Filter::Interpolate => {
                 linear::bytes(pixels, &fit.source, fit.inner, buffer);
                 return use_samples(buffer);

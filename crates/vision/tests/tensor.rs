@@ -310,10 +310,10 @@ fn line(values: &[f64], to: usize, filter: Filter) -> Vec<f64> {
     let scale = values.len() as f64 / to as f64;
     let stretch = match filter {
         Filter::Linear | Filter::Interpolate => 1.0,
-        Filter::Bilinear | Filter::Area => scale.max(1.0),
+        Filter::Bilinear | Filter::Pillow | Filter::Area => scale.max(1.0),
     };
     let weight = |x: f64| match filter {
-        Filter::Bilinear | Filter::Linear | Filter::Interpolate => (1.0 - x.abs()).max(0.0),
+        Filter::Bilinear | Filter::Pillow | Filter::Linear | Filter::Interpolate => (1.0 - x.abs()).max(0.0),
         Filter::Area => f64::from(u8::from(x > -0.5 && x <= 0.5)),
     };
     (0..to)

@@ -1,4 +1,4 @@
-//! Interpolation without antialiasing: to the last bit what OpenCV 4.10 gives, and what torch gives.
+//! Filters that follow a family to the last bit: OpenCV 4.10, Pillow 11.3, and torch but for rounding.
 
 use image::{Rgb, RgbImage};
 use walkaround_domain::{Size, UnitRect};
@@ -54,6 +54,34 @@ fn bytes_are_those_of_opencv() {
         let found = digest(UnitRect::WHOLE, &spec(width, height, Filter::Linear));
         assert_eq!(found, expected, "{width}x{height}");
     }
+}
+
+/// `Image.fromarray(noise).resize(size, Image.BILINEAR)`, and with `box=(30.5, 20.25, 130.5, 84.25)`. Pillow 13 gives other
+/// bytes for 149x33 only: see the module.
+#[test]
+fn bytes_are_those_of_pillow() {
+    for (width, height, expected) in [
+        (40, 40, 0xe715_f175_24bd_9537),
+        (75, 55, 0xe1c7_ce99_f822_6308),
+        (149, 33, 0x1a46_669e_19be_79e6),
+        (200, 130, 0xfd24_b278_c4ac_d72a),
+        (150, 110, 0x5f92_a00a_5d45_40ab),
+        (64, 48, 0xb8d7_9272_9a93_529a),
+        (7, 3, 0x9a67_62c8_994c_731e),
+    ] {
+        let found = digest(UnitRect::WHOLE, &spec(width, height, Filter::Pillow));
+        assert_eq!(found, expected, "{width}x{height}");
+    }
+    let region = UnitRect {
+        x0: 30.5 / 150.0,
+        y0: 20.25 / 110.0,
+        x1: 130.5 / 150.0,
+        y1: 84.25 / 110.0,
+    };
+    assert_eq!(
+        digest(region, &spec(33, 47, Filter::Pillow)),
+        0x2ae4_66d4_0a63_a8f5
+    );
 }
 
 /// A region of whole pixels is resized as if it had been cut out: `cv2.resize(noise[20:84, 30:130], (33, 47))`.

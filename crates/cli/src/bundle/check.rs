@@ -33,6 +33,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     writeln!(out, "{}", networks(&bundle, &engine))?;
     let classes: Vec<&str> = manifest.classes.iter().map(|c| c.name.as_str()).collect();
     writeln!(out, "classes: {}", classes.join(", "))?;
+    engine.rehearse()?;
     match engine.self_test(&bundle)? {
         None => writeln!(
             out,

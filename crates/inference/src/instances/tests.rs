@@ -28,6 +28,7 @@ fn form(rows: Vec<RowTensor>, channels: &[Option<usize>]) -> InstanceForm {
         channels: channels.to_vec(),
         activation: Activation::None,
         threshold: 0.25,
+        each: false,
         overlap: None,
         unit: Unit::Pixels,
         masks: None,
@@ -322,4 +323,31 @@ fn the_best_wanted_object_is_the_vehicle_and_its_score_a_gate() {
     assert_eq!(nothing, 0.0);
     let error = instances(&outputs, &with(Role::Segmenter, 0.5), INPUT).unwrap_err();
     assert!(error.contains("class number 77"), "{error}");
+}
+
+/// RF-DETR and RT-DETR: a query may be two objects, one of each class.
+#[test]
+fn each_class_of_a_row_counts_where_the_family_says_so() {
+    use Column::{Classes, Cx, Cy, H, W};
+    let values = [
+        [0.5, 0.5, 0.2, 0.2, 2.0, 1.0, 9.0],
+        [0.1, 0.1, 0.1, 0.1, -9.0, 0.5, -9.0],
+    ]
+    .concat();
+    let mut form = InstanceForm {
+        activation: Activation::Sigmoid,
+        threshold: 0.6,
+        unit: Unit::Share,
+        ..form(
+            vec![rows("rows", &[Cx, Cy, W, H, Classes])],
+            &[Some(0), Some(1), None],
+        )
+    };
+    let classes = |form: &InstanceForm| -> Vec<usize> {
+        let found = instances(&[raw(&[2, 7], &values)], form, INPUT).unwrap();
+        found.iter().map(|i| i.class).collect()
+    };
+    assert_eq!(classes(&form), [0, 1]);
+    form.each = true;
+    assert_eq!(classes(&form), [0, 1, 1]);
 }

@@ -282,6 +282,7 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
         },
         filter: match raw.filter {
             raw::Filter::Bilinear => Filter::Bilinear,
+            raw::Filter::Pillow => Filter::Pillow,
             raw::Filter::Linear => Filter::Linear,
             raw::Filter::Interpolate => Filter::Interpolate,
             raw::Filter::Area => Filter::Area,

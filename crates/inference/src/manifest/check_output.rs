@@ -23,76 +23,27 @@ pub(super) fn head(
     raw: &raw::Output,
     class: &dyn Fn(&str) -> Option<usize>,
 ) -> Result<Head, String> {
-    let threshold = || share("threshold", raw.threshold.ok_or("threshold is missing")?);
-    let instances_of = |purpose, wanted| instances(raw, purpose, wanted, threshold()?);
-    match role {
-        raw::Role::Locator | raw::Role::Gate if matches!(raw.form, Some(raw::Form::Instances)) => {
-            only(
-                raw,
-                &[
-                    "threshold",
-                    "form",
-                    "positive",
-                    "class_count",
-                    "unit",
-                    "rows",
-                    "masks",
-                ],
-            )?;
-            let purpose = match role {
-                raw::Role::Locator => Role::Locator,
-                _ => Role::Gate,
-            };
-            Ok(Head::Instances(instances_of(purpose, positive_classes(raw)?)?))
+    match (role, raw.form) {
+        (raw::Role::Locator, Some(raw::Form::Instances)) => detector(raw, Role::Locator),
+        (raw::Role::Gate, Some(raw::Form::Instances)) => detector(raw, Role::Gate),
+        (raw::Role::Locator, _) => locator(raw),
+        (raw::Role::Gate, _) => gate(raw),
+        (raw::Role::Segmenter, Some(raw::Form::Instances)) => {
+            let keys = [
+                "threshold",
+                "form",
+                "channels",
+                "overlap",
+                "per_row",
+                "unit",
+                "rows",
+                "masks",
+            ];
+            only(raw, &keys)?;
+            let form = instances(raw, Role::Segmenter, channels(raw, class)?)?;
+            Ok(Head::Instances(form))
         }
-        raw::Role::Locator => {
-            only(raw, &["threshold", "form"])?;
-            let form = match raw.form.ok_or("form is missing: boxes, map or instances")? {
-                raw::Form::Boxes => LocatorForm::Boxes,
-                raw::Form::Map => LocatorForm::Map,
-                raw::Form::Classes | raw::Form::Instances => {
-                    return Err("a locator's form is boxes, map or instances".into());
-                }
-            };
-            Ok(Head::Locator {
-                form,
-                threshold: threshold()?,
-            })
-        }
-        raw::Role::Gate => {
-            ensure(raw.form.is_none(), || {
-                "a gate's form is instances, or none for probabilities of channels".into()
-            })?;
-            only(raw, &["threshold", "positive"])?;
-            let positive = raw
-                .positive
-                .clone()
-                .ok_or("positive is missing: channels that mean damage")?;
-            ensure(!positive.is_empty(), || "positive is empty".into())?;
-            Ok(Head::Gate {
-                positive,
-                threshold: threshold()?,
-            })
-        }
-        raw::Role::Segmenter if matches!(raw.form, Some(raw::Form::Instances)) => {
-            only(
-                raw,
-                &[
-                    "threshold",
-                    "form",
-                    "channels",
-                    "overlap",
-                    "unit",
-                    "rows",
-                    "masks",
-                ],
-            )?;
-            Ok(Head::Instances(instances_of(
-                Role::Segmenter,
-                channels(raw, class)?,
-            )?))
-        }
-        raw::Role::Segmenter if matches!(raw.form, Some(raw::Form::Classes)) => {
+        (raw::Role::Segmenter, Some(raw::Form::Classes)) => {
             only(raw, &["channels", "form"])?;
             ensure(matches!(raw.activation, raw::Activation::None), || {
                 "class numbers have no activation".into()
@@ -101,27 +52,79 @@ pub(super) fn head(
                 channels: channels(raw, class)?,
             })
         }
-        raw::Role::Segmenter => {
-            only(raw, &["channels", "layout", "decide", "form"])?;
-            ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
-                "a segmenter's form is map, classes or instances".into()
-            })?;
-            let channels = channels(raw, class)?;
-            let layout = match raw.layout {
-                None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
-                Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
-            };
-            let argmax = raw.decide == Some(raw::Decide::Argmax);
-            ensure(!argmax || channels.len() > 1, || {
-                "decide = \"argmax\" is between several channels".into()
-            })?;
-            Ok(Head::Segmenter {
-                channels,
-                layout,
-                argmax,
-            })
-        }
+        (raw::Role::Segmenter, _) => maps(raw, class),
     }
+}
+
+fn threshold(raw: &raw::Output) -> Result<f32, String> {
+    share("threshold", raw.threshold.ok_or("threshold is missing")?)
+}
+
+/// Objects as a locator or a gate.
+fn detector(raw: &raw::Output, purpose: Role) -> Result<Head, String> {
+    let keys = [
+        "threshold",
+        "form",
+        "positive",
+        "class_count",
+        "unit",
+        "rows",
+        "masks",
+    ];
+    only(raw, &keys)?;
+    Ok(Head::Instances(instances(raw, purpose, positive_classes(raw)?)?))
+}
+
+fn locator(raw: &raw::Output) -> Result<Head, String> {
+    only(raw, &["threshold", "form"])?;
+    let form = match raw.form.ok_or("form is missing: boxes, map or instances")? {
+        raw::Form::Boxes => LocatorForm::Boxes,
+        raw::Form::Map => LocatorForm::Map,
+        raw::Form::Classes | raw::Form::Instances => {
+            return Err("a locator's form is boxes, map or instances".into());
+        }
+    };
+    Ok(Head::Locator {
+        form,
+        threshold: threshold(raw)?,
+    })
+}
+
+fn gate(raw: &raw::Output) -> Result<Head, String> {
+    ensure(raw.form.is_none(), || {
+        "a gate's form is instances, or none for probabilities of channels".into()
+    })?;
+    only(raw, &["threshold", "positive"])?;
+    let positive = raw
+        .positive
+        .clone()
+        .ok_or("positive is missing: channels that mean damage")?;
+    ensure(!positive.is_empty(), || "positive is empty".into())?;
+    Ok(Head::Gate {
+        positive,
+        threshold: threshold(raw)?,
+    })
+}
+
+/// Maps of a segmenter.
+fn maps(raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<Head, String> {
+    only(raw, &["channels", "layout", "decide", "form"])?;
+    ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
+        "a segmenter's form is map, classes or instances".into()
+    })?;
+    let channels = channels(raw, class)?;
+    let argmax = raw.decide == Some(raw::Decide::Argmax);
+    ensure(!argmax || channels.len() > 1, || {
+        "decide = \"argmax\" is between several channels".into()
+    })?;
+    Ok(Head::Segmenter {
+        channels,
+        layout: match raw.layout {
+            None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
+            Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
+        },
+        argmax,
+    })
 }
 
 /// The class of each channel, or of each class number.
@@ -169,12 +172,7 @@ fn positive_classes(raw: &raw::Output) -> Result<Vec<Option<usize>>, String> {
     Ok((0..count).map(wanted).collect())
 }
 
-fn instances(
-    raw: &raw::Output,
-    purpose: Role,
-    channels: Vec<Option<usize>>,
-    threshold: f32,
-) -> Result<InstanceForm, String> {
+fn instances(raw: &raw::Output, purpose: Role, channels: Vec<Option<usize>>) -> Result<InstanceForm, String> {
     let rows = raw
         .rows
         .as_ref()
@@ -202,7 +200,8 @@ fn instances(
         rows,
         channels,
         activation: activation(raw.activation),
-        threshold,
+        threshold: threshold(raw)?,
+        each: raw.per_row == Some(raw::PerRow::Each),
         overlap: raw.overlap.map(|o| share("overlap", o)).transpose()?,
         unit: match raw.unit {
             None | Some(raw::Unit::Pixels) => Unit::Pixels,
@@ -244,6 +243,7 @@ fn only(raw: &raw::Output, allowed: &[&str]) -> Result<(), String> {
         ("decide", raw.decide.is_some()),
         ("form", raw.form.is_some()),
         ("overlap", raw.overlap.is_some()),
+        ("per_row", raw.per_row.is_some()),
         ("class_count", raw.class_count.is_some()),
         ("unit", raw.unit.is_some()),
         ("rows", raw.rows.is_some()),

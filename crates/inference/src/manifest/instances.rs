@@ -17,6 +17,8 @@ pub struct InstanceForm {
     pub activation: Activation,
     /// Least score of an object.
     pub threshold: f32,
+    /// Whether each class of a row at or above the threshold is an object of its own, rather than the best one only.
+    pub each: bool,
     /// Of two objects of one class that overlap more than this (intersection over union) the better one stays; none
     /// where the graph has seen to it.
     pub overlap: Option<f32>,
@@ -155,6 +157,11 @@ impl InstanceForm {
         }
         if self.has(Coefficients) && self.masks.is_none() {
             return Err("rows: `coefficients` need masks: the tensor of the prototypes".into());
+        }
+        if self.each && !self.has(Classes) {
+            return Err(
+                "per_row = \"each\" needs `classes`: a row with one class number has one class".into(),
+            );
         }
         if self.activation == Activation::Softmax && !self.has(Classes) {
             return Err("softmax is over `classes`".into());

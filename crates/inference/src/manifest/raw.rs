@@ -138,6 +138,7 @@ pub(super) enum Resize {
 pub(super) enum Filter {
     #[default]
     Bilinear,
+    Pillow,
     Linear,
     Interpolate,
     Area,
@@ -201,9 +202,17 @@ pub(super) struct Output {
     pub form: Option<Form>,
     pub overlap: Option<f32>,
     pub class_count: Option<usize>,
+    pub per_row: Option<PerRow>,
     pub unit: Option<Unit>,
     pub rows: Option<BTreeMap<String, Vec<String>>>,
     pub masks: Option<Masks>,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PerRow {
+    Best,
+    Each,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
