@@ -266,13 +266,23 @@ fn a_missing_or_changed_file_of_weights_is_one_clear_line() {
         line.contains("cannot read") && line.contains("model.onnx.data"),
         "{line}"
     );
+    // Nor are weights taken that happen to lie in the working folder of the program.
     let manifest = folder.join("bundle.toml");
     let text = std::fs::read_to_string(&manifest).unwrap();
     let without: Vec<&str> = text.lines().filter(|line| !line.starts_with("data = ")).collect();
     std::fs::write(&manifest, without.join("\n")).unwrap();
-    let line = refused();
+    weights[1000] ^= 1;
+    std::fs::write(&data, &weights).unwrap();
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_walkaround-under-test"))
+        .args(["bundle", "check", "."])
+        .current_dir(&folder)
+        .env("WALKAROUND_ONNXRUNTIME", walkaround_tests::places::onnxruntime())
+        .output()
+        .unwrap();
+    let line = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{line}");
     assert!(
-        line.contains("network `int64`") && line.contains("under data"),
+        line.contains("network `int64`: its weights are in files"),
         "{line}"
     );
 }

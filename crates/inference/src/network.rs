@@ -193,6 +193,10 @@ impl Network {
     }
 }
 
+/// Where ONNX Runtime looks for files of weights that it was not given, and a folder that cannot exist.
+const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+const NO_FOLDER: &str = "/dev/null/none";
+
 /// A session of a graph with its files of weights.
 fn session(
     runtime: &Runtime,
@@ -201,7 +205,12 @@ fn session(
     file: &BundleFile,
 ) -> Result<Session, String> {
     let text = |e: ort::Error| first_line(&e.to_string());
-    let mut builder = runtime.builder(device, threads).map_err(text)?;
+    // Weights that the manifest does not name would be read from the working folder, whatever their digest.
+    let mut builder = runtime
+        .builder(device, threads)
+        .map_err(text)?
+        .with_config_entry(WEIGHTS_FOLDER, NO_FOLDER)
+        .map_err(|e| first_line(&e.to_string()))?;
     for data in &file.data {
         builder = builder
             .with_external_initializer_file_in_memory(&data.name, Arc::clone(&data.bytes))
@@ -209,8 +218,8 @@ fn session(
     }
     builder.commit_from_memory(&file.bytes).map_err(|error| {
         let line = text(error);
-        if file.data.is_empty() && line.to_ascii_lowercase().contains("external") {
-            return format!("{line}; name the graph's files of weights under data, with their digests");
+        if line.to_ascii_lowercase().contains("external") {
+            return "its weights are in files of their own; name each under data, as the graph does, with its digest".into();
         }
         line
     })
