@@ -1,7 +1,6 @@
 //! HEIC: what phones store.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
-#[allow(dead_code, reason = "each test file uses a part of it")]
 mod support_decode;
 
 use std::path::PathBuf;
