@@ -138,6 +138,9 @@ pub enum MapLayout {
     Nchw,
     /// `[n, height, width, channels]`
     Nhwc,
+    /// `[n, height, width]` or `[n, 1, height, width]`: at each pixel the number of a channel, as graphs give it that end in argmax. No
+    /// probabilities: a pixel is of its class or not.
+    Numbers,
 }
 
 /// Form of a locator's output.

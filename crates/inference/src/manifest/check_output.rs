@@ -26,7 +26,9 @@ pub(super) fn head(
             let form = match raw.form.ok_or("form is missing: boxes or map")? {
                 raw::Form::Boxes => LocatorForm::Boxes,
                 raw::Form::Map => LocatorForm::Map,
-                raw::Form::Instances => return Err("a locator's form is boxes or map".into()),
+                raw::Form::Classes | raw::Form::Instances => {
+                    return Err("a locator's form is boxes or map".into());
+                }
             };
             Ok(Head::Locator {
                 form,
@@ -64,16 +66,27 @@ pub(super) fn head(
         raw::Role::Segmenter => {
             only(raw, &["channels", "layout", "form"])?;
             ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
-                "a segmenter's form is map or instances".into()
+                "a segmenter's form is map, classes or instances".into()
             })?;
             let channels = channels(raw, class)?;
-            let layout = match raw.layout {
-                None | Some(raw::Layout::Nchw) => MapLayout::Nchw,
-                Some(raw::Layout::Nhwc) => MapLayout::Nhwc,
-            };
+            let layout = map_layout(raw)?;
             Ok(Head::Segmenter { channels, layout })
         }
     }
+}
+
+fn map_layout(raw: &raw::Output) -> Result<MapLayout, String> {
+    Ok(match (raw.form, raw.layout) {
+        (Some(raw::Form::Classes), None) => {
+            ensure(raw.activation == raw::Activation::None, || {
+                "class numbers have no activation".into()
+            })?;
+            MapLayout::Numbers
+        }
+        (Some(raw::Form::Classes), Some(_)) => return Err("class numbers have no layout".into()),
+        (_, None | Some(raw::Layout::Nchw)) => MapLayout::Nchw,
+        (_, Some(raw::Layout::Nhwc)) => MapLayout::Nhwc,
+    })
 }
 
 /// The class of each channel, or of each class number.

@@ -157,7 +157,7 @@ pub(super) enum Element {
     U8,
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
+#[derive(Deserialize, Default, Clone, Copy, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Activation {
     #[default]
@@ -171,6 +171,7 @@ pub(super) enum Activation {
 pub(super) enum Form {
     Boxes,
     Map,
+    Classes,
     Instances,
 }
 

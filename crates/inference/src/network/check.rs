@@ -1,7 +1,7 @@
 //! A graph's inputs and outputs against what the manifest says of them.
 
 use super::input::element_type;
-use crate::manifest::{Activation, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec};
+use crate::manifest::{Activation, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec, Role};
 use ort::value::{DynTensor, Outlet, Tensor, TensorElementType, ValueType};
 use walkaround_vision::tensor::Layout;
 
@@ -161,11 +161,29 @@ pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<V
         .collect()
 }
 
+/// Floats, or whole numbers where they are class numbers.
+fn check_type(spec: &NetworkSpec, name: &str, ty: TensorElementType) -> Result<(), String> {
+    use TensorElementType::{Float16, Float32, Int32, Int64, Uint8};
+    let is_numbers = matches!(
+        spec.head,
+        Head::Segmenter {
+            layout: MapLayout::Numbers,
+            ..
+        }
+    );
+    match ty {
+        Float32 | Float16 => Ok(()),
+        Int64 | Int32 | Uint8 if is_numbers => Ok(()),
+        Int64 | Int32 | Uint8 if spec.role() == Role::Segmenter => Err(format!(
+            "output `{name}` is {ty:?}: if it holds class numbers, say form = \"classes\""
+        )),
+        _ => Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16")),
+    }
+}
+
 fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<(), String> {
     let (ty, shape) = find("output", name, outputs)?;
-    if !matches!(ty, TensorElementType::Float32 | TensorElementType::Float16) {
-        return Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16"));
-    }
+    check_type(spec, name, *ty)?;
     if shape.is_empty() {
         // The graph does not declare a shape: the first run (the self-test) tells.
         return Ok(());
@@ -180,6 +198,14 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
             }
             if spec.activation == Activation::Softmax && channels == 1 {
                 return Err("softmax over one channel is always 1: use sigmoid".into());
+            }
+        }
+        Head::Segmenter {
+            layout: MapLayout::Numbers,
+            ..
+        } => {
+            if !(shape.len() == 3 || shape.len() == 4 && matches!(shape[1], -1 | 1)) {
+                return wrong("[n, h, w] or [n, 1, h, w] of class numbers");
             }
         }
         Head::Segmenter { channels, layout } => {
