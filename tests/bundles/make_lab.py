@@ -3,8 +3,8 @@
     python tests/bundles/make_lab.py LAB FOLDER
 
 LAB has a folder for each family: `reference.json`, `proposal.toml` with the `[[networks]]` of its manifest, and
-`model.onnx`, or `runs.npz` where the graph is too large: the inputs and outputs of its runs. Of such runs a graph of a few
-kilobytes is made for each photo that returns those outputs. Nothing of LAB is part of this project.
+`model.onnx`, or `runs.npz` where the graph is too large: the inputs and outputs of its runs. Of such runs a graph of a
+few kilobytes is made for each photo that returns those outputs. Nothing of LAB is part of this project.
 
 FOLDER gets a bundle folder `FAMILY` or, of runs, `FAMILY.PHOTO` for each, and `FAMILY.json`: the reference.
 """

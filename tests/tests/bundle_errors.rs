@@ -234,3 +234,23 @@ fn a_pinned_file_that_is_no_network() {
         refused(bundle.path(), &["network `gate`"]);
     }
 }
+
+#[test]
+fn probabilities_that_are_called_class_numbers() {
+    refused_when(
+        "activation = \"softmax\"\nchannels = [\"\", \"dent\", \"spacing\"]",
+        "form = \"classes\"\nchannels = [\"\", \"dent\", \"spacing\"]",
+        &["expected [n, h, w] or [n, 1, h, w] of class numbers"],
+    );
+    refused_when(
+        "activation = \"softmax\"\nchannels = [\"\", \"dent\", \"spacing\"]",
+        "form = \"classes\"\nactivation = \"softmax\"\nchannels = [\"\", \"dent\", \"spacing\"]",
+        &["class numbers have no activation"],
+    );
+    // Logits that are called probabilities are found by the self-test.
+    refused_when(
+        "activation = \"softmax\"\nchannels = [\"\", \"dent\", \"spacing\"]",
+        "channels = [\"\", \"dent\", \"spacing\"]",
+        &["a probability is", "activation = \"sigmoid\" or \"softmax\""],
+    );
+}

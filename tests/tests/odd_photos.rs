@@ -67,7 +67,7 @@ fn every_odd_file_gets_a_verdict_or_a_reason_in_bounded_memory() {
 fn small_odd_files() -> Vec<Odd> {
     let picture = vehicle_with(&MARKS);
     let whole = jpeg(&picture, 95);
-    let as_png = encoded(&DynamicImage::ImageRgb8(picture), ImageFormat::Png);
+    let as_png = encoded(&DynamicImage::ImageRgb8(picture.clone()), ImageFormat::Png);
     let fixture = |name: &str| std::fs::read(root().join("tests/fixtures").join(name)).unwrap();
     let trailing = [&whole[..], &[0x5a; 5000], &whole[..whole.len() / 3]].concat();
     let page = b"<!doctype html><html><title>404</title></html>".to_vec();
@@ -77,6 +77,12 @@ fn small_odd_files() -> Vec<Odd> {
             90,
         )
     };
+    let options = heifer::EncodeOptions {
+        quality: 95,
+        max_threads: 1,
+    };
+    let heic = heifer::encode_rgb8(picture.width(), picture.height(), picture.as_raw(), &options).unwrap();
+    let cut_heic = heic[..heic.len() / 2].to_vec();
     let mut files = truncated(&whole);
     files.extend([
         (
@@ -106,16 +112,9 @@ fn small_odd_files() -> Vec<Odd> {
         ("no-extension", whole.clone(), "damaged"),
         ("folder.d", whole.clone(), "damaged"),
         ("-dash 'quote\" \u{fc}\n.jpg", whole, "damaged"),
-        (
-            "iphone.heic",
-            media_file(b"heic", b"mif1heic"),
-            "unsupported_format",
-        ),
-        (
-            "heic-inside.jpg",
-            media_file(b"mif1", b"mif1heic"),
-            "unsupported_format",
-        ),
+        ("iphone.heic", media_file(b"heic", b"mif1heic"), "unreadable"),
+        ("heic-inside.jpg", heic, "damaged"),
+        ("truncated.heic", cut_heic, "cut_short"),
         (
             "photo.avif",
             media_file(b"avif", b"avifmif1"),

@@ -21,6 +21,7 @@ pub fn ends_early(bytes: &[u8]) -> bool {
         [b'R', b'I', b'F', b'F', ..] => little(bytes, 4).is_none_or(|size| size + 8 > bytes.len()),
         [b'G', b'I', b'F', b'8', ..] => gif(bytes).is_none(),
         [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => tiff::ends_early(bytes),
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => boxes(bytes).is_none(),
         // Room that a writer has made and not begun to fill.
         _ => bytes[..PICTURE_BYTES_MIN].iter().all(|byte| *byte == 0),
     }
@@ -60,6 +61,27 @@ fn jpeg(bytes: &[u8]) -> bool {
     }
     let scan = bytes.get(at..).unwrap_or_default();
     !scan.windows(2).any(|pair| pair == [0xFF, 0xD9])
+}
+
+/// Box by box to the end of the file (ISO/IEC 14496-12, 4.2); none where a box ends behind it, or where there is no media data
+/// yet. A box of size 0 goes to the end of the file, wherever that is.
+fn boxes(bytes: &[u8]) -> Option<()> {
+    let (mut at, mut has_data) = (0_usize, false);
+    while at < bytes.len() {
+        let head = bytes.get(at..)?.first_chunk::<8>()?;
+        let size = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
+            0 => return Some(()),
+            1 => u64::from_be_bytes(*bytes.get(at + 8..)?.first_chunk()?),
+            size => u64::from(size),
+        };
+        if size < 8 {
+            // No box: what a vendor has put behind the last one.
+            break;
+        }
+        has_data |= &head[4..] == b"mdat";
+        at = at.checked_add(usize::try_from(size).ok()?)?;
+    }
+    (has_data && at <= bytes.len()).then_some(())
 }
 
 /// Chunk by chunk to the last one (PNG 3rd edition, 5.3).
@@ -155,6 +177,7 @@ mod tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x04IDATIENDcccc\0\0\0\0IEND\xAE\x42\x60\x82";
     const GIF: &[u8] =
         b"GIF89a\x01\0\x01\0\x80\0\0rgbrgb!\xF9\x04\0;\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02;A\0;";
+    const HEIC: &[u8] = b"\0\0\0\x10ftypheic\0\0\0\0\0\0\0\x0cmeta\0\0\0\0\0\0\0\x0emdatpixels";
     const WEBP: &[u8] = b"RIFF\x08\0\0\0WEBPVP8 ";
 
     /// Four grey pixels a row, two rows; the length that its header says is wrong.
@@ -177,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_cut_of_a_whole_picture_is_seen_and_what_follows_its_end_is_not() {
-        for whole in [JPEG, PNG, GIF, WEBP, &bmp_rows(2), &bmp_rows(-2)] {
+        for whole in [JPEG, PNG, GIF, WEBP, HEIC, &bmp_rows(2), &bmp_rows(-2)] {
             assert!(!ends_early(whole), "{whole:?}");
             for end in 0..whole.len() {
                 assert!(ends_early(&whole[..end]), "{end} of {whole:?}");

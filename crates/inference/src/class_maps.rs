@@ -2,7 +2,7 @@
 //! are decided by `argmax`.
 
 use crate::manifest::{Activation, MapLayout};
-use crate::outputs::{MapForm, Raw};
+use crate::outputs::{MapForm, PROBABILITY_SLACK, Raw, no_probability, sigmoid};
 use walkaround_vision::class_map::{Cells, ClassMap, NO_CLASS};
 
 /// The map of one view: `[h, w]` or `[1, h, w]` class numbers; `channels` is the class of each.
@@ -55,12 +55,22 @@ pub(crate) fn best_of(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<ClassMap, Str
     if raw.values.iter().any(|v| v.is_nan()) {
         return Err("the output is not a number".into());
     }
-    let values = match form.layout {
+    let mut values = match form.layout {
         MapLayout::Nchw => raw.values.to_vec(),
         MapLayout::Nhwc => (0..count)
             .flat_map(|c| raw.values[c..].iter().step_by(count).copied())
             .collect(),
     };
+    match form.activation {
+        Activation::Softmax => {}
+        Activation::Sigmoid => values.iter_mut().for_each(|v| *v = sigmoid(*v)),
+        Activation::None => {
+            let range = -PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK;
+            if let Some(value) = values.iter().find(|v| !range.contains(*v)) {
+                return Err(no_probability(*value));
+            }
+        }
+    }
     Ok(ClassMap {
         width,
         height,
@@ -126,6 +136,12 @@ mod tests {
         let other = best_of(&raw(&[1, 2, 2], &nhwc), &form(MapLayout::Nhwc)).unwrap();
         assert_eq!(one, other);
         assert_eq!(one.share(1), 1.0);
+        let logits = MapForm {
+            activation: Activation::None,
+            ..form(MapLayout::Nchw)
+        };
+        let error = best_of(&raw(&[2, 1, 2], &nchw), &logits).unwrap_err();
+        assert!(error.contains("softmax"), "{error}");
         let error = best_of(&raw(&[3, 1, 2], &[0.0; 6]), &form(MapLayout::Nchw)).unwrap_err();
         assert!(error.contains("expected 2 channels"), "{error}");
     }

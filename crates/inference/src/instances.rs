@@ -7,7 +7,7 @@ mod rows;
 
 use crate::engine::Vehicle;
 use crate::manifest::{Activation, Column, InstanceForm, MaskForm, MaskFrame, Role, Unit};
-use crate::outputs::Raw;
+use crate::outputs::{PROBABILITY_SLACK, Raw};
 use rows::Rows;
 use walkaround_domain::{Size, UnitRect};
 use walkaround_vision::instance::{Instance, InstanceMask};
@@ -19,8 +19,6 @@ pub(crate) const INSTANCES_MAX: usize = 300;
 const CANDIDATES_MAX: usize = 30_000;
 /// Most mask values that the objects of one view keep, all together: 160 MB.
 const MASK_VALUES_MAX: usize = 40_000_000;
-/// How far beside 0 and 1 a probability may lie: what rounding in 16 bits makes of one.
-const PROBABILITY_SLACK: f32 = 0.01;
 
 /// A row above the threshold, its box in shares of the view, not clipped.
 #[derive(Debug, Clone, Copy)]

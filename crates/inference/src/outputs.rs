@@ -20,6 +20,11 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// P(damage) of a gate: `[channels]`, or a scalar.
 pub(crate) fn gate(raw: &Raw<'_>, activation: Activation, positive: &[usize]) -> Result<f32, String> {
     let p = channel_probabilities(raw.values, activation);
+    let is_probability =
+        |value: &f32| value.is_nan() || (-PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK).contains(value);
+    if let Some(value) = p.iter().find(|value| !is_probability(value)) {
+        return Err(no_probability(*value));
+    }
     let sum = positive
         .iter()
         .map(|&c| {
@@ -56,6 +61,14 @@ pub(crate) struct MapForm<'a> {
     pub channels: &'a [Option<usize>],
 }
 
+/// How far beside 0 and 1 a probability may lie: what rounding in 16 bits makes of one.
+pub(crate) const PROBABILITY_SLACK: f32 = 0.01;
+
+/// A value that no probability can be, with its likely cause.
+pub(crate) fn no_probability(value: f32) -> String {
+    format!("a probability is {value}: does the output need activation = \"sigmoid\" or \"softmax\"?")
+}
+
 /// Probability maps of a segmenter: `[c, h, w]`, `[h, w, c]`, or `[h, w]` for one channel.
 pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityMap>, String> {
     let (c, h, w) = axes(raw.shape, form.layout)?;
@@ -67,8 +80,8 @@ pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityM
     }
     let area = h * w;
     let (step, offset) = match form.layout {
-        MapLayout::Nchw => (1, area),
         MapLayout::Nhwc => (c, 1),
+        MapLayout::Nchw => (1, area),
     };
     let norm =
         (form.activation == Activation::Softmax).then(|| SoftmaxNorm::new(raw.values, c, area, form.layout));
@@ -87,6 +100,14 @@ pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityM
         // Without a way out of the middle, so that the compiler may look at several at once.
         if values.iter().fold(false, |found, v| found | v.is_nan()) {
             return Err("the output is not a number".into());
+        }
+        if form.activation == Activation::None {
+            let (low, high) = values
+                .iter()
+                .fold((0.0f32, 1.0f32), |(low, high), v| (low.min(*v), high.max(*v)));
+            if low < -PROBABILITY_SLACK || high > 1.0 + PROBABILITY_SLACK {
+                return Err(no_probability(if low < -PROBABILITY_SLACK { low } else { high }));
+            }
         }
         out.push(ProbabilityMap {
             class,
@@ -119,8 +140,8 @@ struct SoftmaxNorm {
 impl SoftmaxNorm {
     fn new(values: &[f32], channels: usize, area: usize, layout: MapLayout) -> Self {
         let at = |c: usize, i: usize| match layout {
-            MapLayout::Nchw => values[c * area + i],
             MapLayout::Nhwc => values[i * channels + c],
+            MapLayout::Nchw => values[c * area + i],
         };
         let mut top = vec![f32::NEG_INFINITY; area];
         for c in 0..channels {
@@ -282,6 +303,29 @@ mod tests {
         let got = maps(&raw(&[2, 1, 1], &[0.9, 0.1]), &form).unwrap();
         assert_eq!((got.len(), got[0].class, got[0].values[0]), (1, 4, 0.1));
         assert!(maps(&raw(&[3, 1, 1], &[0.0; 3]), &form).is_err());
+    }
+
+    #[test]
+    fn values_that_no_probability_can_be_are_refused_with_the_likely_cause() {
+        let form = MapForm {
+            activation: Activation::None,
+            layout: MapLayout::Nchw,
+            channels: &[Some(0)],
+        };
+        assert!(
+            maps(&raw(&[1, 1, 2], &[-0.005, 1.005]), &form).is_ok(),
+            "rounding in 16 bits"
+        );
+        for value in [4.25, 1171.6, -0.43] {
+            let map = maps(&raw(&[1, 1, 2], &[0.5, value]), &form).unwrap_err();
+            let gate = gate(&raw(&[2], &[0.5, value]), Activation::None, &[0]).unwrap_err();
+            for error in [map, gate] {
+                assert!(
+                    error.contains(&value.to_string()) && error.contains("sigmoid"),
+                    "{error}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@
 mod containers;
 mod exif;
 mod format;
+#[cfg(feature = "heic")]
+mod heif;
 mod huffman;
 mod jpeg;
 mod limits;
@@ -55,7 +57,7 @@ pub struct Decoded {
 }
 
 /// Whether these first bytes of a file are those of a picture: of one that is read here, or of a kind that is not, such
-/// as HEIC. Camera raw files and videos are none.
+/// as AVIF. Camera raw files and videos are none.
 pub fn is_picture(start: &[u8]) -> bool {
     sniff::is_picture(start)
 }
@@ -79,6 +81,8 @@ pub fn decode(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Decod
     let (header, source) = open(bytes, limits, long_side_min)?;
     let pixels = match source {
         Source::Jpeg(marks) => jpeg::decode(bytes, &marks, long_side_min)?,
+        #[cfg(feature = "heic")]
+        Source::Heif(picture) => picture.decode(long_side_min)?,
         Source::Other(picture) => picture.decode(limits, long_side_min)?,
     };
     let pixels = orientation::apply(pixels, header.orientation);
@@ -92,22 +96,34 @@ pub fn decode(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Decod
 /// What is left to do once the header has passed.
 enum Source<'a> {
     Jpeg(markers::Marks),
+    #[cfg(feature = "heic")]
+    Heif(heif::Picture<'a>),
     Other(other::Picture<'a>),
 }
 
 fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Header, Source<'a>), Reason> {
     check_length(bytes, limits)?;
     let format = sniff::format(bytes)?;
-    let (stored, orientation, source) = if format == Format::Jpeg {
-        let marks = markers::read(bytes)?;
-        (marks.size, marks.orientation, Source::Jpeg(marks))
-    } else {
-        let picture = other::Picture::open(bytes, format)?;
-        (picture.size, picture.orientation, Source::Other(picture))
+    let (stored, orientation, source) = match format {
+        Format::Jpeg => {
+            let marks = markers::read(bytes)?;
+            (marks.size, marks.orientation, Source::Jpeg(marks))
+        }
+        #[cfg(feature = "heic")]
+        Format::Heic => {
+            let picture = heif::Picture::open(bytes)?;
+            (picture.size, 1, Source::Heif(picture))
+        }
+        _ => {
+            let picture = other::Picture::open(bytes, format)?;
+            (picture.size, picture.orientation, Source::Other(picture))
+        }
     };
     check_size(stored, limits)?;
     let decode_bytes = match &source {
         Source::Jpeg(marks) => jpeg::decode_bytes(marks, long_side_min),
+        #[cfg(feature = "heic")]
+        Source::Heif(picture) => picture.decode_bytes(long_side_min),
         Source::Other(picture) => picture.decode_bytes(long_side_min),
     };
     let upright = orientation::upright(stored, orientation);

@@ -98,3 +98,9 @@ fn damaged_tiffs_hold_up() {
     hold_up("cmyk tiff", include_bytes!("data/cmyk.tif"));
     hold_up("fax tiff", include_bytes!("data/fax.tif"));
 }
+
+#[test]
+fn damaged_heics_hold_up() {
+    hold_up("heic", &heic(&busy(96, 64), None));
+    hold_up("heic with alpha", &heic(&busy(96, 64), Some(77)));
+}

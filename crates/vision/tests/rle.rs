@@ -219,6 +219,15 @@ fn is_inside(ring: &[Point], x: f64, y: f64) -> bool {
     inside
 }
 
+/// Whether an edge runs through a point, as far as rounding lets anybody say: then it is inside or outside.
+fn is_on_an_edge(ring: &[Point], x: f64, y: f64) -> bool {
+    ring.iter().enumerate().any(|(index, a)| {
+        let b = ring[(index + 1) % ring.len()];
+        let (ax, ay, bx, by) = (f64::from(a.x), f64::from(a.y), f64::from(b.x), f64::from(b.y));
+        (ax < x) != (bx < x) && (ay + (x - ax) / (bx - ax) * (by - ay) - y).abs() < 1e-4
+    })
+}
+
 proptest! {
     // Cases that failed once become tests of their own above, not files of seeds.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -249,7 +258,7 @@ proptest! {
         corners in prop::collection::vec((-40i16..140, -40i16..140), 3..12),
         (width, height) in (1u32..24, 1u32..24),
     ) {
-        // Fifths of a pixel, so that corners fall on pixel edges but no edge runs through centres everywhere.
+        // Fifths of a pixel, so that corners fall on pixel edges but hardly an edge runs through a centre.
         let ring: Vec<Point> = corners
             .iter()
             .map(|&(x, y)| Point { x: f32::from(x) / 5.0 + 0.013, y: f32::from(y) / 5.0 + 0.017 })
@@ -258,8 +267,10 @@ proptest! {
         let mask = decode_mask(&from_polygons(size, std::slice::from_ref(&ring)).unwrap()).unwrap();
         for (index, &pixel) in mask.iter().enumerate() {
             let (x, y) = (index as u32 % width, index as u32 / width);
-            let expected = is_inside(&ring, f64::from(x) + 0.5, f64::from(y) + 0.5);
-            prop_assert_eq!(pixel == 1, expected, "pixel {} {}", x, y);
+            let (at_x, at_y) = (f64::from(x) + 0.5, f64::from(y) + 0.5);
+            if !is_on_an_edge(&ring, at_x, at_y) {
+                prop_assert_eq!(pixel == 1, is_inside(&ring, at_x, at_y), "pixel {} {}", x, y);
+            }
         }
     }
 }

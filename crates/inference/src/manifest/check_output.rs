@@ -44,6 +44,7 @@ pub(super) fn head(
             Ok(Head::Instances(form))
         }
         (raw::Role::Segmenter, Some(raw::Form::Classes)) => {
+            ensure(raw.layout.is_none(), || "class numbers have no layout".into())?;
             only(raw, &["channels", "form"])?;
             ensure(matches!(raw.activation, raw::Activation::None), || {
                 "class numbers have no activation".into()

@@ -169,7 +169,7 @@ pub(super) enum Element {
     U8,
 }
 
-#[derive(Deserialize, Default, Clone, Copy)]
+#[derive(Deserialize, Default, Clone, Copy, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Activation {
     #[default]

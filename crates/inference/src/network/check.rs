@@ -1,7 +1,7 @@
 //! A graph's inputs and outputs against what the manifest says of them.
 
 use super::input::element_type;
-use crate::manifest::{Activation, Column, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec};
+use crate::manifest::{Activation, Column, Head, InstanceForm, LocatorForm, MapLayout, NetworkSpec, Role};
 use ort::value::{DynTensor, Outlet, Tensor, TensorElementType, ValueType};
 use walkaround_vision::tensor::Layout;
 
@@ -227,23 +227,23 @@ pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<V
         .collect()
 }
 
+/// Floats, or whole numbers where they are class numbers.
+fn check_type(spec: &NetworkSpec, name: &str, ty: TensorElementType) -> Result<(), String> {
+    use TensorElementType::{Float16, Float32, Int32, Int64, Uint8};
+    let is_numbers = matches!(spec.head, Head::ClassMap { .. });
+    match ty {
+        Float32 | Float16 => Ok(()),
+        Int64 | Int32 | Uint8 if is_numbers => Ok(()),
+        Int64 | Int32 | Uint8 if spec.role() == Role::Segmenter => Err(format!(
+            "output `{name}` is {ty:?}: if it holds class numbers, say form = \"classes\""
+        )),
+        _ => Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16")),
+    }
+}
+
 fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<(), String> {
     let (ty, shape) = find("output", name, outputs)?;
-    if let Head::ClassMap { channels } = &spec.head {
-        return check_class_map(channels, name, ty, shape);
-    }
-    if !matches!(ty, TensorElementType::Float32 | TensorElementType::Float16) {
-        let hint = match (&spec.head, ty) {
-            (
-                Head::Segmenter { .. },
-                TensorElementType::Int64 | TensorElementType::Int32 | TensorElementType::Uint8,
-            ) => "; class numbers are form = \"classes\"",
-            _ => "",
-        };
-        return Err(format!(
-            "output `{name}` is {ty:?}, expected Float32 or Float16{hint}"
-        ));
-    }
+    check_type(spec, name, *ty)?;
     if shape.is_empty() {
         // The graph does not declare a shape: the first run (the self-test) tells.
         return Ok(());
@@ -285,29 +285,12 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
                 return wrong("[n, 1, h, w]");
             }
         }
-        Head::Instances(_) | Head::ClassMap { .. } => {}
+        Head::ClassMap { .. } => {
+            if !(shape.len() == 3 || shape.len() == 4 && matches!(shape[1], -1 | 1)) {
+                return wrong("[n, h, w] or [n, 1, h, w] of class numbers");
+            }
+        }
+        Head::Instances(_) => {}
     }
     Ok(())
-}
-
-/// Class numbers are whole: probabilities are another form.
-fn check_class_map(
-    channels: &[Option<usize>],
-    name: &str,
-    ty: &TensorElementType,
-    shape: &[i64],
-) -> Result<(), String> {
-    use TensorElementType::{Int32, Int64, Uint8};
-    if !matches!(ty, Int64 | Int32 | Uint8) {
-        return Err(format!(
-            "output `{name}` is {ty:?}, form = \"classes\" expects class numbers (Int64, Int32 or Uint8); form = \"map\" reads probabilities"
-        ));
-    }
-    match shape {
-        [] | [_, _, _] | [_, -1 | 1, _, _] => Ok(()),
-        _ => Err(format!(
-            "output `{name}` is {shape:?}, expected [n, h, w] or [n, 1, h, w] with numbers 0 to {}",
-            channels.len() - 1
-        )),
-    }
 }

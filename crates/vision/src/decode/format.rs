@@ -15,6 +15,8 @@ pub enum Format {
     Tiff,
     /// GIF: the first frame.
     Gif,
+    /// HEIC, and HEIF coded with HEVC: the primary picture.
+    Heic,
 }
 
 impl Format {
@@ -27,6 +29,7 @@ impl Format {
             Self::Bmp => "bmp",
             Self::Tiff => "tiff",
             Self::Gif => "gif",
+            Self::Heic => "heic",
         }
     }
 
@@ -39,6 +42,7 @@ impl Format {
             Self::Bmp => "BMP",
             Self::Tiff => "TIFF",
             Self::Gif => "GIF",
+            Self::Heic => "HEIC",
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the header; `format` is anything but JPEG.
+    /// Reads the header; `format` is anything but JPEG and HEIC.
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
         let mut orientation = None;
         let mut animated = false;
@@ -55,7 +55,7 @@ impl<'a> Picture<'a> {
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
             Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
-            Format::Png | Format::Jpeg => {
+            Format::Png | Format::Jpeg | Format::Heic => {
                 let png = containers::png(bytes)?;
                 orientation = png.orientation;
                 if let Cow::Owned(copy) = &png.bytes {
@@ -84,7 +84,7 @@ impl<'a> Picture<'a> {
         let pixels = self.size.pixels();
         let own = self.decoder.total_bytes();
         let inside = match self.format {
-            Format::Jpeg | Format::Png | Format::Bmp => 0,
+            Format::Jpeg | Format::Heic | Format::Png | Format::Bmp => 0,
             // The frame before it is placed on the canvas.
             Format::Gif => 4 * pixels,
             // Planes or ARGB inside the decoder; an animation keeps a canvas as well.
@@ -155,15 +155,15 @@ fn own_orientation(decoder: &mut dyn ImageDecoder, format: Format) -> u8 {
     }
 }
 
-fn shrink_factor(size: Size, long_side_min: u32) -> u32 {
+pub(super) fn shrink_factor(size: Size, long_side_min: u32) -> u32 {
     (size.long_side() / long_side_min.max(1)).max(1)
 }
 
-fn shrunk_size(size: Size, factor: u32) -> Size {
+pub(super) fn shrunk_size(size: Size, factor: u32) -> Size {
     Size::new(size.width.div_ceil(factor), size.height.div_ceil(factor))
 }
 
-fn shrink(pixels: &RgbImage, to: Size) -> Result<RgbImage, Reason> {
+pub(super) fn shrink(pixels: &RgbImage, to: Size) -> Result<RgbImage, Reason> {
     let failed =
         |error: &dyn std::fmt::Display| unreadable(format!("the picture could not be shrunk: {error}"));
     let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
@@ -177,7 +177,7 @@ fn shrink(pixels: &RgbImage, to: Size) -> Result<RgbImage, Reason> {
 }
 
 /// Any pixels to RGB of 8 bits; what is transparent shows white.
-fn flatten(picture: DynamicImage) -> RgbImage {
+pub(super) fn flatten(picture: DynamicImage) -> RgbImage {
     let (width, height) = (picture.width(), picture.height());
     if !picture.color().has_alpha() {
         return picture.into_rgb8();

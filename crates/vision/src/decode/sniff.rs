@@ -28,6 +28,8 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Reason> {
     )))
 }
 
+const HEIC: &str = "a HEIC picture";
+
 fn is_tiff(bytes: &[u8]) -> bool {
     const MAGIC: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
     MAGIC.iter().any(|magic| bytes.starts_with(magic))
@@ -54,6 +56,10 @@ fn supported(bytes: &[u8]) -> Option<Format> {
     }
     if is_tiff(bytes) && unread_tiff(bytes).is_none() {
         return Some(Format::Tiff);
+    }
+    #[cfg(feature = "heic")]
+    if by_brand(bytes) == Some(HEIC) {
+        return Some(Format::Heic);
     }
     // Two letters are not much of a signature: the length of the header that follows must be a known one.
     const BMP_HEADERS: [u8; 7] = [12, 40, 52, 56, 64, 108, 124];
@@ -136,9 +142,7 @@ fn by_brand(bytes: &[u8]) -> Option<&'static str> {
         .filter(|(i, _)| *i != 1)
         .map(|(_, brand)| brand);
     let what = brands.find_map(|brand| match brand {
-        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => {
-            Some("a HEIC picture")
-        }
+        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => Some(HEIC),
         b"avif" | b"avis" => Some("an AVIF picture"),
         b"crx " => Some("a camera raw file"),
         b"jxl " => Some("a JPEG XL picture"),

@@ -52,6 +52,39 @@ pub(crate) fn encoded(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A HEIC of good quality; transparent where `alpha` says so.
+pub(crate) fn heic(picture: &RgbImage, alpha: Option<u8>) -> Vec<u8> {
+    let options = heifer::EncodeOptions {
+        quality: 95,
+        max_threads: 1,
+    };
+    let (width, height) = picture.dimensions();
+    match alpha {
+        None => heifer::encode_rgb8(width, height, picture.as_raw(), &options),
+        Some(alpha) => {
+            let rgba: Vec<u8> = picture
+                .pixels()
+                .flat_map(|Rgb([r, g, b])| [*r, *g, *b, alpha])
+                .collect();
+            heifer::encode_rgba8(width, height, &rgba, &options)
+        }
+    }
+    .unwrap()
+}
+
+/// The same HEIC, turned anti-clockwise by quarters: its container says so (`irot`). The box that says how many bits a
+/// sample has is given up for it: both are optional.
+pub(crate) fn heic_turned(heic: &[u8], quarters: u8) -> Vec<u8> {
+    let mut bytes = heic.to_vec();
+    let at = bytes.windows(4).position(|name| name == b"pixi").unwrap();
+    let size = u32::from_be_bytes(bytes[at - 4..at].try_into().unwrap()) as usize;
+    // `irot` has one byte; the rest of the room is an ignored box.
+    assert!(size >= 16, "{size}");
+    bytes[at..at + 4].copy_from_slice(b"irot");
+    bytes[at + 4] = quarters;
+    bytes
+}
+
 /// How a JPEG is coded.
 #[derive(Clone, Copy)]
 pub(crate) struct Coding {
