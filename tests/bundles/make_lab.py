@@ -135,11 +135,13 @@ def maps(lab, out):
             factors = numpy_helper.from_array(np.array([1, 1, 16, 16], np.float32), "factors")
             model.graph.initializer.append(factors)
             kind = {"int64": TensorProto.INT64, "int32": TensorProto.INT32, "uint8": TensorProto.UINT8}[end]
-            model.graph.node.extend([
-                helper.make_node("Resize", ["logits", "", "factors"], ["fine"], mode="linear"),
-                helper.make_node("ArgMax", ["fine"], ["long"], axis=1, keepdims=int(end != "int32")),
-                helper.make_node("Cast", ["long"], ["numbers"], to=kind),
-            ])
+            model.graph.node.extend(
+                [
+                    helper.make_node("Resize", ["logits", "", "factors"], ["fine"], mode="linear"),
+                    helper.make_node("ArgMax", ["fine"], ["long"], axis=1, keepdims=int(end != "int32")),
+                    helper.make_node("Cast", ["long"], ["numbers"], to=kind),
+                ]
+            )
             del model.graph.output[:]
             shape = ["n", 1024, 1024] if end == "int32" else ["n", 1, 1024, 1024]
             model.graph.output.append(helper.make_tensor_value_info("numbers", kind, shape))
