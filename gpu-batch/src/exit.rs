@@ -42,6 +42,7 @@ fn code(error: &anyhow::Error) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use walkaround_ports::PortCall;
 
     fn of(error: impl Into<anyhow::Error>) -> Option<u8> {
         match coded(Failure::Failed(error.into())) {
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_decides_whether_to_try_again_has_a_code_of_its_own() {
-        let port = |kind| PortError::new(("blobs", "get"), kind, "x");
+        let port = |kind| PortError::new(PortCall::new("blobs", "get"), kind, "x");
         let device = EngineError::Device { cause: "x".into() };
         let run = EngineError::Run {
             network: "gate".into(),

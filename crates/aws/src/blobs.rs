@@ -11,7 +11,7 @@
 mod checks;
 mod reading;
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use checks::{META_SHA256, check_key, known_sha256, sha256_of};
 use std::path::Path;
 use std::time::Duration;
-use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortError, PortErrorKind, PutOutcome};
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, PortCall, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
 /// Pages behind one listing: S3 may return fewer keys than asked for.
@@ -75,7 +75,7 @@ impl S3Blobs {
     /// # Errors
     /// `Invalid` for a key or duration that S3 has not, `Denied` without credentials.
     pub async fn presigned_get(&self, at: &BlobAddress, valid: Duration) -> Result<String, PortError> {
-        const AT: Call = Call::new("blobs", "presigned_get");
+        const AT: PortCall = PortCall::new("blobs", "presigned_get");
         check_key(at, AT)?;
         let whole = Duration::from_secs(valid.as_secs());
         let config = PresigningConfig::expires_in(whole)
@@ -97,7 +97,7 @@ impl S3Blobs {
         at: &BlobAddress,
         version: Option<&str>,
         bytes_max: u64,
-        call: Call,
+        call: PortCall,
     ) -> Result<Vec<u8>, PortError> {
         let reading = reading::Reading {
             at,
@@ -108,7 +108,7 @@ impl S3Blobs {
         reading::whole(&self.client, &reading).await
     }
 
-    async fn meta(&self, at: &BlobAddress, call: Call) -> Result<Option<BlobMeta>, PortError> {
+    async fn meta(&self, at: &BlobAddress, call: PortCall) -> Result<Option<BlobMeta>, PortError> {
         let head = self.client.head_object().bucket(&at.bucket).key(&at.key);
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(found) => Ok(Some(BlobMeta {
@@ -152,7 +152,7 @@ impl S3Blobs {
                 Some(412) => Ok(Put::Taken),
                 Some(409) => Ok(Put::Busy),
                 _ => Err(port_error(
-                    Call::new("blobs", "put_if_absent"),
+                    PortCall::new("blobs", "put_if_absent"),
                     &at.to_string(),
                     &error,
                 )),
@@ -162,7 +162,7 @@ impl S3Blobs {
 
     /// Whether the blob that is there has these bytes; none when it is gone again.
     async fn compare(&self, at: &BlobAddress, bytes: &[u8]) -> Result<Option<PutOutcome>, PortError> {
-        const AT: Call = Call::new("blobs", "put_if_absent");
+        const AT: PortCall = PortCall::new("blobs", "put_if_absent");
         let size = bytes.len() as u64;
         let Some(there) = self.meta(at, AT).await? else {
             return Ok(None);
@@ -197,13 +197,13 @@ fn uploading() -> aws_sdk_s3::config::Builder {
 #[async_trait]
 impl Blobs for S3Blobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        const AT: Call = Call::new("blobs", "head");
+        const AT: PortCall = PortCall::new("blobs", "head");
         check_key(at, AT)?;
         self.meta(at, AT).await
     }
 
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
-        const AT: Call = Call::new("blobs", "get");
+        const AT: PortCall = PortCall::new("blobs", "get");
         check_key(at, AT)?;
         self.whole(at, None, bytes_max, AT).await
     }
@@ -214,7 +214,7 @@ impl Blobs for S3Blobs {
         version: &str,
         bytes_max: u64,
     ) -> Result<Vec<u8>, PortError> {
-        const AT: Call = Call::new("blobs", "get_version");
+        const AT: PortCall = PortCall::new("blobs", "get_version");
         check_key(at, AT)?;
         self.whole(at, Some(version), bytes_max, AT).await
     }
@@ -226,7 +226,7 @@ impl Blobs for S3Blobs {
         bytes: &[u8],
         content_type: &str,
     ) -> Result<PutOutcome, PortError> {
-        const AT: Call = Call::new("blobs", "put_if_absent");
+        const AT: PortCall = PortCall::new("blobs", "put_if_absent");
         check_key(at, AT)?;
         if bytes.len() as u64 > PUT_BYTES_MAX {
             let detail = format!("{at}: {} bytes: at most {PUT_BYTES_MAX}", bytes.len());
@@ -256,7 +256,7 @@ impl Blobs for S3Blobs {
         expect_sha256: &[u8; 32],
         into: &Path,
     ) -> Result<(), PortError> {
-        check_key(at, Call::new("blobs", "download"))?;
+        check_key(at, PortCall::new("blobs", "download"))?;
         reading::to_file(&self.client, at, expect_sha256, into).await
     }
 
@@ -267,7 +267,7 @@ impl Blobs for S3Blobs {
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, PortError> {
-        const AT: Call = Call::new("blobs", "list");
+        const AT: PortCall = PortCall::new("blobs", "list");
         if !(1..=LIST_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {LIST_MAX}");
             return Err(AT.error(PortErrorKind::Invalid, detail));

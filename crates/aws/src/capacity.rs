@@ -21,14 +21,14 @@
 
 mod fleet;
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_batch::Client;
 use aws_sdk_batch::config::retry::RetryConfig;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_ports::{Clock, GpuCapacity, PortError, PortErrorKind, WorkerJob};
+use walkaround_ports::{Clock, GpuCapacity, PortCall, PortError, PortErrorKind, WorkerJob};
 
 /// The tag that a worker carries: its value is the prefix of the names.
 const TAG: &str = "walkaround";
@@ -77,7 +77,7 @@ impl BatchCapacity {
 
     /// Submits one job, once: its id.
     async fn submit_once(&self, name: &str) -> Result<String, PortError> {
-        let at = Call::new("capacity", "start");
+        let at = PortCall::new("capacity", "start");
         let submit = self
             .client
             .submit_job()
@@ -119,7 +119,7 @@ impl GpuCapacity for BatchCapacity {
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
         if !(1..=START_MAX).contains(&count) {
             let detail = format!("{count} workers: 1 to {START_MAX}");
-            return Err(Call::new("capacity", "start").error(PortErrorKind::Invalid, detail));
+            return Err(PortCall::new("capacity", "start").error(PortErrorKind::Invalid, detail));
         }
         let batch = format!("{}-{}", self.settings.name_prefix, self.clock.now().0);
         let mut ids = Vec::new();
@@ -137,7 +137,7 @@ impl GpuCapacity for BatchCapacity {
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
-        let at = Call::new("capacity", "end");
+        let at = PortCall::new("capacity", "end");
         let missing = || at.error(PortErrorKind::NotFound, format!("no worker `{id}`"));
         if self.find(at, id).await?.ok_or_else(missing)?.ends() {
             return Ok(());

@@ -3,34 +3,16 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{DispatchFailure, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Longest text of a service that is repeated.
 const TEXT_CHARS_MAX: usize = 300;
 /// What to do about credentials that a service refuses.
 const SIGN_IN: &str = "; sign in again (`aws sso login`), or correct the keys (`aws configure`)";
 
-/// An operation of a port, as errors name it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call {
-    port: &'static str,
-    operation: &'static str,
-}
-
-impl Call {
-    pub(crate) const fn new(port: &'static str, operation: &'static str) -> Self {
-        Self { port, operation }
-    }
-
-    /// An error of this operation, without a cause.
-    pub(crate) fn error(self, kind: PortErrorKind, detail: impl Into<String>) -> PortError {
-        PortError::new((self.port, self.operation), kind, detail)
-    }
-}
-
 /// What a failed call means. Only the service's code and message are repeated: the request, its headers and
 /// its URL (which may be signed) never are.
-pub(crate) fn port_error<E>(at: Call, what: &str, error: &SdkError<E, HttpResponse>) -> PortError
+pub(crate) fn port_error<E>(at: PortCall, what: &str, error: &SdkError<E, HttpResponse>) -> PortError
 where
     E: ProvideErrorMetadata + std::fmt::Debug,
 {

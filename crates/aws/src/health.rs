@@ -4,7 +4,7 @@
 //! Every question is one or two calls that only read, and answers in plain facts; what they mean is decided elsewhere.
 
 use crate::Aws;
-use crate::fault::{Call, one_line, port_error};
+use crate::fault::{one_line, port_error};
 use aws_config::SdkConfig;
 use aws_sdk_batch::types::{CeState, ComputeEnvironmentDetail, JqState, ResourceType};
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -12,7 +12,7 @@ use aws_sdk_cloudwatch::types::{Dimension, StateValue, Statistic};
 use aws_sdk_sqs::types::QueueAttributeName;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Most alarms that are reported.
 const ALARMS_MAX: i32 = 50;
@@ -134,7 +134,7 @@ impl Health {
     /// `Denied`: none, or none that AWS takes.
     pub async fn identity(&self) -> Result<Identity, PortError> {
         let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|e| port_error(Call::new("sts", "identity"), "credentials", &e))?;
+        let answer = answer.map_err(|e| port_error(PortCall::new("sts", "identity"), "credentials", &e))?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
@@ -146,7 +146,7 @@ impl Health {
     /// # Errors
     /// As SQS and Lambda.
     pub async fn event_sources(&self, queue_url: &str) -> Result<Vec<EventSource>, PortError> {
-        let at = Call::new("lambda", "event_sources");
+        let at = PortCall::new("lambda", "event_sources");
         let list = self
             .lambda
             .list_event_source_mappings()
@@ -165,7 +165,7 @@ impl Health {
     }
 
     async fn queue_arn(&self, queue_url: &str) -> Result<String, PortError> {
-        let at = Call::new("queue", "arn");
+        let at = PortCall::new("queue", "arn");
         let queue = self.aws.sqs.get_queue_attributes().queue_url(queue_url);
         let answer = queue.attribute_names(QueueAttributeName::QueueArn).send().await;
         let answer = answer.map_err(|e| port_error(at, queue_url, &e))?;
@@ -184,7 +184,7 @@ impl Health {
     /// # Errors
     /// As CloudWatch.
     pub async fn oldest_age(&self, queue_url: &str, now: Timestamp) -> Result<Option<Duration>, PortError> {
-        let at = Call::new("cloudwatch", "oldest_age");
+        let at = PortCall::new("cloudwatch", "oldest_age");
         let moment = |t: Timestamp| DateTime::from_millis(i64::try_from(t.0).unwrap_or(i64::MAX));
         let name = queue_url.rsplit('/').next().unwrap_or(queue_url);
         let ask = self
@@ -213,7 +213,7 @@ impl Health {
     /// # Errors
     /// As Batch.
     pub async fn job_queue(&self, name: &str) -> Result<Option<JobQueueHealth>, PortError> {
-        let at = Call::new("capacity", "job_queue");
+        let at = PortCall::new("capacity", "job_queue");
         let what = format!("job queue {name}");
         let answer = self.aws.batch.describe_job_queues().job_queues(name).send().await;
         let answer = answer.map_err(|e| port_error(at, &what, &e))?;
@@ -255,7 +255,7 @@ impl Health {
     /// # Errors
     /// As Batch.
     pub async fn worker_needs(&self, definition: &str) -> Result<Option<WorkerNeeds>, PortError> {
-        let at = Call::new("capacity", "job_definition");
+        let at = PortCall::new("capacity", "job_definition");
         let describe = self.aws.batch.describe_job_definitions();
         // A bare name means its latest active revision; anything more exact names one.
         let describe = match definition.contains(':') {
@@ -299,7 +299,7 @@ impl Health {
             .alarm_name_prefix(prefix)
             .max_records(ALARMS_MAX);
         let answer = describe.send().await;
-        let answer = answer.map_err(|e| port_error(Call::new("cloudwatch", "alarms"), "alarms", &e))?;
+        let answer = answer.map_err(|e| port_error(PortCall::new("cloudwatch", "alarms"), "alarms", &e))?;
         let alarms = answer.metric_alarms().iter();
         Ok(alarms
             .filter(|alarm| alarm.state_value() == Some(&StateValue::Alarm))
@@ -315,7 +315,7 @@ impl Health {
     /// # Errors
     /// `NotFound`, `Denied`, else as the service.
     pub async fn table(&self, name: &str) -> Result<(), PortError> {
-        let at = Call::new("records", "describe");
+        let at = PortCall::new("records", "describe");
         let answer = self.aws.dynamodb.describe_table().table_name(name).send().await;
         let answer = answer.map_err(|e| port_error(at, &format!("table {name}"), &e))?;
         let status = answer.table().and_then(|t| t.table_status());

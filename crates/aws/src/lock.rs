@@ -5,7 +5,7 @@
 //! with the clock of each contender, so keep it well above the difference of two clocks (seconds, where they are
 //! kept by NTP), and end the work before it: a holder that overruns is not stopped.
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use crate::records::item::{expiry, key, nonce, number, number_of, text, text_of};
 use crate::records::refused;
 use aws_sdk_dynamodb::Client;
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Clock, PortError, PortErrorKind};
+use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind};
 
 /// Longest time that a lock is held for.
 pub const LOCK_MAX: Duration = Duration::from_secs(15 * 60);
@@ -75,7 +75,7 @@ impl FleetLock {
     /// # Errors
     /// [`PortError`] of `lock.acquire`; `Invalid` for a time of zero or above [`LOCK_MAX`].
     pub async fn acquire(&self, name: &str, owner: &str, hold_for: Duration) -> Result<Acquired, PortError> {
-        let at = Call::new("lock", "acquire");
+        let at = PortCall::new("lock", "acquire");
         if hold_for.is_zero() || hold_for > LOCK_MAX {
             let detail = format!(
                 "{} s: more than 0, at most {}",
@@ -127,7 +127,7 @@ impl FleetLock {
     /// # Errors
     /// [`PortError`] of `lock.release`; nothing is lost, the deadline frees the lock.
     pub async fn release(&self, hold: &Hold) -> Result<Released, PortError> {
-        let at: Call = Call::new("lock", "release");
+        let at: PortCall = PortCall::new("lock", "release");
         let delete = self
             .client
             .delete_item()

@@ -8,7 +8,7 @@
 mod batch;
 mod wire;
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
@@ -20,8 +20,8 @@ use batch::{Answers, ENTRIES_MAX, by_entry};
 use std::collections::HashMap;
 use std::time::Duration;
 use walkaround_ports::{
-    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue,
-    Receipt,
+    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortCall, PortError,
+    PortErrorKind, Queue, Receipt,
 };
 use wire::{check_message, delivery, entry, may_be_receipt, size_bytes, whole_seconds};
 
@@ -43,7 +43,7 @@ impl SqsQueue {
 
     /// Sends at most ten messages of at most 1 MiB together; one answer a message, in order.
     async fn send_batch(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
-        const AT: Call = Call::new("queue", "send");
+        const AT: PortCall = PortCall::new("queue", "send");
         let count = messages.len();
         let entries: Vec<SendMessageBatchRequestEntry> = messages
             .into_iter()
@@ -61,7 +61,7 @@ impl SqsQueue {
         &self,
         receipts: Vec<Receipt>,
     ) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        const AT: Call = Call::new("queue", "ack");
+        const AT: PortCall = PortCall::new("queue", "ack");
         let count = receipts.len();
         let entries = receipts.into_iter().enumerate().map(|(place, Receipt(handle))| {
             let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
@@ -80,7 +80,12 @@ impl SqsQueue {
     }
 
     /// Moves the end of a lease; [`LeaseOutcome::Lost`] when the receipt is stale.
-    async fn hide(&self, at: Call, receipt: &Receipt, until: Duration) -> Result<LeaseOutcome, PortError> {
+    async fn hide(
+        &self,
+        at: PortCall,
+        receipt: &Receipt,
+        until: Duration,
+    ) -> Result<LeaseOutcome, PortError> {
         if until > LEASE_MAX {
             let detail = format!("{until:?} from now: at most {LEASE_MAX:?}");
             return Err(at.error(PortErrorKind::Invalid, detail));
@@ -105,10 +110,10 @@ impl SqsQueue {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
-        let mut answers = Answers::new(Call::new("queue", "send"), messages.len());
+        let mut answers = Answers::new(PortCall::new("queue", "send"), messages.len());
         let mut fine = Vec::with_capacity(messages.len());
         for (place, message) in messages.into_iter().enumerate() {
-            match check_message(&message, Call::new("queue", "send")) {
+            match check_message(&message, PortCall::new("queue", "send")) {
                 Ok(()) => fine.push((place, size_bytes(&message), message)),
                 Err(error) => answers.put(place, Err(error)),
             }
@@ -123,7 +128,7 @@ impl Queue for SqsQueue {
     }
 
     async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
-        const AT: Call = Call::new("queue", "receive");
+        const AT: PortCall = PortCall::new("queue", "receive");
         if !(1..=ENTRIES_MAX).contains(&max) || lease > LEASE_MAX || wait > WAIT_MAX {
             let detail = format!(
                 "{max} messages, a lease of {lease:?} and a wait of {wait:?}: at most {ENTRIES_MAX}, {LEASE_MAX:?} \
@@ -152,18 +157,18 @@ impl Queue for SqsQueue {
     }
 
     async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
-        self.hide(Call::new("queue", "extend"), receipt, lease).await
+        self.hide(PortCall::new("queue", "extend"), receipt, lease).await
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
-        self.hide(Call::new("queue", "release"), receipt, delay).await
+        self.hide(PortCall::new("queue", "release"), receipt, delay).await
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        let mut answers = Answers::new(Call::new("queue", "ack"), receipts.len());
+        let mut answers = Answers::new(PortCall::new("queue", "ack"), receipts.len());
         let mut fine = Vec::with_capacity(receipts.len());
         for (place, receipt) in receipts.iter().enumerate() {
-            match check_receipt(receipt, Call::new("queue", "ack")) {
+            match check_receipt(receipt, PortCall::new("queue", "ack")) {
                 Ok(()) => fine.push((place, receipt.clone())),
                 Err(error) => answers.put(place, Err(error)),
             }
@@ -179,7 +184,7 @@ impl Queue for SqsQueue {
 
     /// Approximate, and without an age: SQS reports that only to CloudWatch.
     async fn depth(&self) -> Result<Depth, PortError> {
-        const AT: Call = Call::new("queue", "depth");
+        const AT: PortCall = PortCall::new("queue", "depth");
         let call = self
             .client
             .get_queue_attributes()
@@ -209,7 +214,7 @@ impl Queue for SqsQueue {
 fn count(
     counts: &HashMap<QueueAttributeName, String>,
     name: &QueueAttributeName,
-    at: Call,
+    at: PortCall,
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
@@ -218,7 +223,7 @@ fn count(
     })
 }
 
-fn check_receipt(receipt: &Receipt, at: Call) -> Result<(), PortError> {
+fn check_receipt(receipt: &Receipt, at: PortCall) -> Result<(), PortError> {
     if may_be_receipt(&receipt.0) {
         return Ok(());
     }

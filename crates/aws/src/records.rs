@@ -24,7 +24,7 @@ mod listing;
 mod stored;
 pub(crate) mod table;
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -37,8 +37,8 @@ use std::time::Duration;
 use stored::{from_item, record_key, result_key, to_item};
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Heartbeat, Page, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery, Records,
-    ResultKey, StoredRecord, WriteOutcome,
+    Heartbeat, Page, PortCall, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX, RecordQuery,
+    Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Partition of all heartbeats.
@@ -83,7 +83,7 @@ impl DynamoRecords {
         format!("table {}", self.table)
     }
 
-    fn corrupt(&self, at: Call, why: &str) -> PortError {
+    fn corrupt(&self, at: PortCall, why: &str) -> PortError {
         at.error(PortErrorKind::Corrupt, format!("{}: {why}", self.what()))
     }
 }
@@ -91,7 +91,7 @@ impl DynamoRecords {
 #[async_trait]
 impl Records for DynamoRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
-        let at = Call::new("records", "read");
+        let at = PortCall::new("records", "read");
         let get = self
             .client
             .get_item()
@@ -105,7 +105,7 @@ impl Records for DynamoRecords {
     }
 
     async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
-        let at = Call::new("records", "write");
+        let at = PortCall::new("records", "write");
         let version = match expect {
             Precondition::Absent => 1,
             Precondition::Version(version) => version.saturating_add(1),
@@ -146,14 +146,14 @@ impl Records for DynamoRecords {
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
         if !(1..=RECORDS_PAGE_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {RECORDS_PAGE_MAX}");
-            return Err(Call::new("records", "list").error(PortErrorKind::Invalid, detail));
+            return Err(PortCall::new("records", "list").error(PortErrorKind::Invalid, detail));
         }
         self.page(query, after, max).await
     }
 
     /// An eventually consistent read of one small item: half a read unit.
     async fn result_of(&self, key: &ResultKey) -> Result<Option<InspectionId>, PortError> {
-        let at = Call::new("records", "result_of");
+        let at = PortCall::new("records", "result_of");
         let get = self.client.get_item().table_name(&self.table);
         let answer = get.set_key(Some(result_key(key))).send().await;
         let answer = answer.map_err(|e| port_error(at, &self.what(), &e))?;
@@ -167,7 +167,7 @@ impl Records for DynamoRecords {
 
     /// One write of a small item: one write unit, no index.
     async fn keep_result(&self, key: &ResultKey, id: &InspectionId, now: Timestamp) -> Result<(), PortError> {
-        let at = Call::new("records", "keep_result");
+        let at = PortCall::new("records", "keep_result");
         let mut item = result_key(key);
         item.insert("result".to_owned(), text(id.as_str()));
         if let Some(keep_for) = self.keep_for {
@@ -180,7 +180,7 @@ impl Records for DynamoRecords {
     }
 
     async fn put_heartbeat(&self, heartbeat: &Heartbeat) -> Result<(), PortError> {
-        let at = Call::new("records", "put_heartbeat");
+        let at = PortCall::new("records", "put_heartbeat");
         if heartbeat.body.len() > HEARTBEAT_BYTES_MAX {
             let detail = format!(
                 "a heartbeat of {} bytes, at most {HEARTBEAT_BYTES_MAX}",
@@ -202,7 +202,7 @@ impl Records for DynamoRecords {
     }
 
     async fn heartbeats(&self, since: Timestamp) -> Result<Vec<Heartbeat>, PortError> {
-        let at = Call::new("records", "heartbeats");
+        let at = PortCall::new("records", "heartbeats");
         let (mut beats, mut from) = (Vec::new(), None);
         for _ in 0..HEARTBEAT_PAGES_MAX {
             let query = self

@@ -15,7 +15,7 @@ mod folder;
 mod names;
 
 use crate::blobs::S3Blobs;
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::primitives::ByteStream;
@@ -26,7 +26,7 @@ pub use names::BundleNames;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind, PutOutcome};
+use walkaround_ports::{BlobAddress, Blobs, PortCall, PortError, PortErrorKind, PutOutcome};
 
 /// Most versions of a bundle that are listed.
 pub const VERSIONS_MAX: usize = 1000;
@@ -95,7 +95,7 @@ impl BundleRegistry {
         }
     }
 
-    fn address(&self, name: &str, rest: &str, at: Call) -> Result<BlobAddress, PortError> {
+    fn address(&self, name: &str, rest: &str, at: PortCall) -> Result<BlobAddress, PortError> {
         check_word(name, at)?;
         Ok(BlobAddress {
             bucket: self.bucket.clone(),
@@ -103,7 +103,7 @@ impl BundleRegistry {
         })
     }
 
-    fn in_version(&self, id: BundleId<'_>, file: &str, at: Call) -> Result<BlobAddress, PortError> {
+    fn in_version(&self, id: BundleId<'_>, file: &str, at: PortCall) -> Result<BlobAddress, PortError> {
         check_word(id.version, at)?;
         self.address(id.name, &format!("versions/{}/{file}", id.version), at)
     }
@@ -113,7 +113,7 @@ impl BundleRegistry {
     /// # Errors
     /// `Invalid`: a name, a version, a link, too many or too large files. Else as S3.
     pub async fn push(&self, id: BundleId<'_>, folder: &Path) -> Result<Pushed, PortError> {
-        const AT: Call = Call::new("registry", "push");
+        const AT: PortCall = PortCall::new("registry", "push");
         let mut entries = Vec::new();
         for file in folder::files_of(folder, AT).await? {
             let bytes = folder::read(&folder.join(&file), AT).await?;
@@ -150,7 +150,7 @@ impl BundleRegistry {
     /// # Errors
     /// As S3.
     pub async fn versions(&self, name: &str) -> Result<Vec<String>, PortError> {
-        const AT: Call = Call::new("registry", "versions");
+        const AT: PortCall = PortCall::new("registry", "versions");
         let prefix = self.address(name, "versions/", AT)?;
         let mut versions = Vec::new();
         let mut after: Option<String> = None;
@@ -176,7 +176,7 @@ impl BundleRegistry {
     }
 
     async fn read_active(&self, name: &str) -> Result<Option<(Active, String)>, PortError> {
-        const AT: Call = Call::new("registry", "active");
+        const AT: PortCall = PortCall::new("registry", "active");
         let at = self.address(name, "current", AT)?;
         let get = self.client.get_object().bucket(&at.bucket).key(&at.key);
         let found = match get.send().await {
@@ -204,7 +204,7 @@ impl BundleRegistry {
     /// # Errors
     /// As S3.
     pub async fn activate(&self, id: BundleId<'_>, now: Timestamp) -> Result<Activated, PortError> {
-        const AT: Call = Call::new("registry", "activate");
+        const AT: PortCall = PortCall::new("registry", "activate");
         let Some(files) = self.files_text(id, AT).await? else {
             return Ok(Activated::NoSuchVersion);
         };
@@ -235,7 +235,7 @@ impl BundleRegistry {
     /// # Errors
     /// As S3.
     pub async fn rollback(&self, name: &str, now: Timestamp) -> Result<Activated, PortError> {
-        const AT: Call = Call::new("registry", "rollback");
+        const AT: PortCall = PortCall::new("registry", "rollback");
         let Some((active, etag)) = self.read_active(name).await? else {
             return Ok(Activated::NothingBefore);
         };
@@ -260,7 +260,7 @@ impl BundleRegistry {
         next: &Active,
         etag: Option<String>,
     ) -> Result<Activated, PortError> {
-        const AT: Call = Call::new("registry", "activate");
+        const AT: PortCall = PortCall::new("registry", "activate");
         let at = self.address(name, "current", AT)?;
         let put = self
             .client
@@ -287,7 +287,7 @@ impl BundleRegistry {
         }
     }
 
-    async fn files_text(&self, id: BundleId<'_>, call: Call) -> Result<Option<String>, PortError> {
+    async fn files_text(&self, id: BundleId<'_>, call: PortCall) -> Result<Option<String>, PortError> {
         let at = self.in_version(id, FILES, call)?;
         match self.blobs.get(&at, DOCUMENT_BYTES_MAX).await {
             Ok(bytes) => String::from_utf8(bytes)
@@ -303,7 +303,7 @@ impl BundleRegistry {
     /// # Errors
     /// As S3; `Corrupt` when its list of files cannot be read.
     pub async fn bytes_of(&self, id: BundleId<'_>) -> Result<Option<u64>, PortError> {
-        const AT: Call = Call::new("registry", "bytes_of");
+        const AT: PortCall = PortCall::new("registry", "bytes_of");
         let Some(text) = self.files_text(id, AT).await? else {
             return Ok(None);
         };
@@ -321,7 +321,7 @@ impl BundleRegistry {
                 "bundle {name} has no active version in {}: `walkaround bundle activate {name} VERSION`",
                 self.bucket
             );
-            Call::new("registry", "fetch").error(PortErrorKind::NotFound, detail)
+            PortCall::new("registry", "fetch").error(PortErrorKind::NotFound, detail)
         })
     }
 
@@ -348,7 +348,7 @@ impl BundleRegistry {
         cache: &Path,
         wanted: &(dyn Fn(&str) -> bool + Sync),
     ) -> Result<PathBuf, PortError> {
-        const AT: Call = Call::new("registry", "fetch");
+        const AT: PortCall = PortCall::new("registry", "fetch");
         let id = BundleId::new(name, &active.version);
         let text = self.files_text(id, AT).await?.unwrap_or_default();
         if <[u8; 32]>::from(Sha256::digest(text.as_bytes())) != active.files_sha256 {
@@ -374,7 +374,7 @@ impl BundleRegistry {
     }
 }
 
-fn parse_files(text: &str, name: &str, at: Call) -> Result<Files, PortError> {
+fn parse_files(text: &str, name: &str, at: PortCall) -> Result<Files, PortError> {
     Files::parse(text).ok_or_else(|| {
         let detail = format!("{FILES} of {name}: not a document of this registry");
         at.error(PortErrorKind::Corrupt, detail)

@@ -3,7 +3,7 @@
 //! DynamoDB removes expired items only within days, so each item carries its end in milliseconds and is taken as
 //! absent from then on, by the caller's clock.
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use crate::records::item::{Item, expiry, key, nonce, number, number_of, text, text_of};
 use crate::records::refused;
 use async_trait::async_trait;
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
+use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
 
 /// Documents in the table.
 #[derive(Clone)]
@@ -53,7 +53,7 @@ impl DynamoState {
         body: &str,
         keep_for: Duration,
     ) -> Result<PutIfAbsent, PortError> {
-        let at: Call = Call::new("state", "put_if_absent");
+        let at: PortCall = PortCall::new("state", "put_if_absent");
         let (put, version) = self.put(at, name, body, keep_for)?;
         let put = put
             .condition_expression("attribute_not_exists(pk) OR lives_until <= :now")
@@ -77,7 +77,7 @@ impl DynamoState {
     /// The write of a document, and the token that identifies it.
     fn put(
         &self,
-        at: Call,
+        at: PortCall,
         name: &str,
         body: &str,
         keep_for: Duration,
@@ -108,7 +108,7 @@ impl DynamoState {
 #[async_trait]
 impl StateStore for DynamoState {
     async fn read(&self, name: &str) -> Result<Option<String>, PortError> {
-        let at: Call = Call::new("state", "read");
+        let at: PortCall = PortCall::new("state", "read");
         let get = self
             .client
             .get_item()
@@ -127,7 +127,7 @@ impl StateStore for DynamoState {
     }
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
-        let at: Call = Call::new("state", "write");
+        let at: PortCall = PortCall::new("state", "write");
         let put = self.put(at, name, body, keep_for)?.0;
         put.send()
             .await
@@ -148,6 +148,6 @@ fn body_of(item: &Item) -> Option<String> {
     text_of(item, "body").map(str::to_owned)
 }
 
-fn corrupt(at: Call, name: &str) -> PortError {
+fn corrupt(at: PortCall, name: &str) -> PortError {
     at.error(PortErrorKind::Corrupt, format!("state {name}: not a document"))
 }

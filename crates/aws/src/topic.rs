@@ -4,11 +4,11 @@
 //! receivers to recognise duplicates. What SNS would refuse, or would accept and then drop on its way to a queue (more than
 //! ten attributes), is refused here.
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
-use walkaround_ports::{OutEvent, PortError, PortErrorKind, Publisher};
+use walkaround_ports::{OutEvent, PortCall, PortError, PortErrorKind, Publisher};
 
 /// Attribute with the id of an event: the same event published again has the same.
 pub const EVENT_ID_ATTRIBUTE: &str = "event_id";
@@ -17,7 +17,7 @@ pub const EVENT_BYTES_MAX: usize = 256 << 10;
 /// A queue with raw delivery takes ten, and drops a message with more.
 const ATTRIBUTES_MAX: usize = 10;
 const STRING: &str = "String";
-const AT: Call = Call::new("publisher", "publish");
+const AT: PortCall = PortCall::new("publisher", "publish");
 
 /// One topic of SNS (standard, not FIFO).
 #[derive(Debug, Clone)]

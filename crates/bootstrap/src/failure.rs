@@ -101,11 +101,16 @@ fn say(failure: &Failure) {
 mod tests {
     use super::*;
     use std::io;
+    use walkaround_ports::PortCall;
 
     #[test]
     fn a_cause_is_said_once() {
         let full = || io::Error::other("No space left on device (os error 28)");
-        let error = PortError::new(("blobs", "put"), PortErrorKind::Unavailable, full().to_string());
+        let error = PortError::new(
+            PortCall::new("blobs", "put"),
+            PortErrorKind::Unavailable,
+            full().to_string(),
+        );
         let line = Failure::from(error.caused_by(full())).to_string();
         assert_eq!(line.matches("No space left").count(), 1, "{line}");
         let line = Failure::from(anyhow::Error::from(full()).context("cannot write a.csv")).to_string();
@@ -116,7 +121,7 @@ mod tests {
     fn output_that_nobody_reads_is_no_failure_and_a_connection_that_breaks_is_one() {
         let broken = || io::Error::from(ErrorKind::BrokenPipe);
         assert!(is_unread(&Failure::from(broken())));
-        let error = PortError::new(("queue", "send"), PortErrorKind::Unavailable, "away");
+        let error = PortError::new(PortCall::new("queue", "send"), PortErrorKind::Unavailable, "away");
         assert!(!is_unread(&Failure::from(error.caused_by(broken()))));
     }
 }

@@ -218,6 +218,7 @@ mod tests {
     use super::*;
     use crate::finding::Level;
     use std::fs;
+    use walkaround_ports::PortCall;
     use walkaround_ports::PortError;
 
     #[tokio::test]
@@ -267,7 +268,7 @@ mod tests {
     #[test]
     fn only_a_damaged_database_is_to_be_moved_away() {
         let fix = |kind| {
-            let failure = Failure::from(PortError::new(("queue", "depth"), kind, "said"));
+            let failure = Failure::from(PortError::new(PortCall::new("queue", "depth"), kind, "said"));
             broken("intake queue".to_owned(), &failure)
                 .fix
                 .unwrap_or_default()

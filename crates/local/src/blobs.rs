@@ -11,7 +11,7 @@ use crate::blob_file::{
 };
 use crate::blob_path::{blob_path, check_bucket};
 use crate::db::Db;
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::files;
 use crate::open::LocalStack;
 use crate::rows::{count, ms, timestamp};
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortError, PortErrorKind, PutOutcome};
+use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortCall, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
 /// A blob that is put again counts as put now, for `prune`; noted at most this often. Far below the shortest time that
@@ -49,7 +49,7 @@ struct BlobRow {
 #[async_trait]
 impl Blobs for LocalBlobs {
     async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        const AT: Call = Call::new("blobs", "head");
+        const AT: PortCall = PortCall::new("blobs", "head");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.digest);
         let (digest, new) = match (blocking(AT, move || size_if_there(&path)).await?, row) {
@@ -71,7 +71,7 @@ impl Blobs for LocalBlobs {
     }
 
     async fn get(&self, at: &BlobAddress, bytes_max: u64) -> Result<Vec<u8>, PortError> {
-        const AT: Call = Call::new("blobs", "get");
+        const AT: PortCall = PortCall::new("blobs", "get");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?.map(|row| row.digest);
         let (name, bucket) = (at.clone(), self.bucket(at));
@@ -99,7 +99,7 @@ impl Blobs for LocalBlobs {
         bytes: &[u8],
         content_type: &str,
     ) -> Result<PutOutcome, PortError> {
-        const AT: Call = Call::new("blobs", "put_if_absent");
+        const AT: PortCall = PortCall::new("blobs", "put_if_absent");
         let bytes: Arc<[u8]> = bytes.into();
         for _ in 0..PUT_ROUNDS_MAX {
             if let Some(outcome) = self.put_once(at, &bytes, content_type).await? {
@@ -116,7 +116,7 @@ impl Blobs for LocalBlobs {
         expect_sha256: &[u8; 32],
         into: &Path,
     ) -> Result<(), PortError> {
-        const AT: Call = Call::new("blobs", "download");
+        const AT: PortCall = PortCall::new("blobs", "download");
         let path = self.path(at, AT)?;
         let (name, expect, into) = (at.clone(), *expect_sha256, into.to_owned());
         blocking(AT, move || copy_checked(&name, &path, &expect, &into)).await
@@ -128,7 +128,7 @@ impl Blobs for LocalBlobs {
         after: Option<&str>,
         max: usize,
     ) -> Result<Vec<String>, PortError> {
-        const AT: Call = Call::new("blobs", "list");
+        const AT: PortCall = PortCall::new("blobs", "list");
         check_bucket(&prefix.bucket).map_err(|fault| fault.at(AT))?;
         if !(1..=LIST_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {LIST_MAX}");
@@ -169,13 +169,13 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` for a bucket or key that no blob can have.
     pub fn blob_file(&self, at: &BlobAddress) -> Result<PathBuf, PortError> {
-        let below = blob_path(at).map_err(|fault| fault.at(Call::new("blobs", "file")))?;
+        let below = blob_path(at).map_err(|fault| fault.at(PortCall::new("blobs", "file")))?;
         Ok(self.inner.root.join(files::BLOBS).join(below))
     }
 }
 
 impl LocalBlobs {
-    fn path(&self, at: &BlobAddress, call: Call) -> Result<PathBuf, PortError> {
+    fn path(&self, at: &BlobAddress, call: PortCall) -> Result<PathBuf, PortError> {
         let below = blob_path(at).map_err(|fault| fault.at(call))?;
         Ok(self.root.join(files::BLOBS).join(below))
     }
@@ -192,7 +192,7 @@ impl LocalBlobs {
         bytes: &Arc<[u8]>,
         content_type: &str,
     ) -> Result<Option<PutOutcome>, PortError> {
-        const AT: Call = Call::new("blobs", "put_if_absent");
+        const AT: PortCall = PortCall::new("blobs", "put_if_absent");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?;
         self.check_not_away(at, AT).await?;
@@ -225,7 +225,7 @@ impl LocalBlobs {
 
     /// A bucket has no folder before its first blob. One that had some and has no folder is away: made anew, it would be in
     /// the way of the one that comes back.
-    async fn check_not_away(&self, at: &BlobAddress, call: Call) -> Result<(), PortError> {
+    async fn check_not_away(&self, at: &BlobAddress, call: PortCall) -> Result<(), PortError> {
         let folder = self.root.join(files::BLOBS).join(&at.bucket);
         if folder.symlink_metadata().is_ok() {
             return Ok(());
@@ -244,7 +244,7 @@ impl LocalBlobs {
     }
 
     /// Notes that a blob was put again; false when it is gone.
-    async fn note_put(&self, at: &BlobAddress, call: Call) -> Result<bool, PortError> {
+    async fn note_put(&self, at: &BlobAddress, call: PortCall) -> Result<bool, PortError> {
         let (at, now) = (at.clone(), ms(self.clock.now()));
         let sql = "UPDATE blobs SET put_at = ?3 WHERE bucket = ?1 AND key = ?2";
         self.db
@@ -255,7 +255,7 @@ impl LocalBlobs {
             .await
     }
 
-    async fn row(&self, at: &BlobAddress, call: Call) -> Result<Option<BlobRow>, PortError> {
+    async fn row(&self, at: &BlobAddress, call: PortCall) -> Result<Option<BlobRow>, PortError> {
         let at = at.clone();
         let sql = "SELECT bytes, sha256, put_at FROM blobs WHERE bucket = ?1 AND key = ?2";
         self.db
@@ -279,7 +279,7 @@ impl LocalBlobs {
         at: &BlobAddress,
         digest: FileDigest,
         content_type: &str,
-        call: Call,
+        call: PortCall,
     ) -> Result<(), PortError> {
         let (at, content_type) = (at.clone(), content_type.to_owned());
         // A row without its file is of a file that someone removed: the new file is right.
@@ -305,7 +305,7 @@ impl LocalBlobs {
             .await
     }
 
-    async fn digest_of(&self, at: &BlobAddress, call: Call) -> Result<FileDigest, PortError> {
+    async fn digest_of(&self, at: &BlobAddress, call: PortCall) -> Result<FileDigest, PortError> {
         let path = self.path(at, call)?;
         blocking(call, move || Ok(copy(&mut File::open(&path)?, &mut io::sink())?)).await
     }
@@ -313,7 +313,7 @@ impl LocalBlobs {
 
 /// Runs file work where it may wait for the disk.
 async fn blocking<T: Send + 'static>(
-    at: Call,
+    at: PortCall,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, PortError> {
     match tokio::task::spawn_blocking(work).await {

@@ -4,7 +4,7 @@
 //! `up` finds the workers of its dead predecessor by pid and start time, and goes on with them or ends them.
 
 use crate::db::Db;
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::jobs::{self, Job, JobEnd};
 use crate::open::LocalStack;
 use crate::process::ProcessId;
@@ -17,7 +17,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-use walkaround_ports::{Clock, EndCause, GpuCapacity, PortError, PortErrorKind, WorkerJob};
+use walkaround_ports::{Clock, EndCause, GpuCapacity, PortCall, PortError, PortErrorKind, WorkerJob};
 
 const START_MAX: u32 = 100;
 
@@ -91,7 +91,7 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` without a command; errors of the database.
     pub async fn capacity(&self, options: WorkerOptions) -> Result<LocalCapacity, PortError> {
-        let at = Call::new("capacity", "open");
+        let at = PortCall::new("capacity", "open");
         if options.command.is_empty() {
             return Err(at.error(PortErrorKind::Invalid, "no command to start workers by"));
         }
@@ -112,14 +112,14 @@ impl LocalStack {
 #[async_trait]
 impl GpuCapacity for LocalCapacity {
     async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
-        let at = Call::new("capacity", "fleet");
+        let at = PortCall::new("capacity", "fleet");
         self.inner.look(at).await?;
         let jobs = self.inner.db.read(at, jobs::all).await?;
         Ok(jobs.into_iter().map(Job::public).collect())
     }
 
     async fn start(&self, count: u32) -> Result<Vec<String>, PortError> {
-        let at = Call::new("capacity", "start");
+        let at = PortCall::new("capacity", "start");
         if !(1..=START_MAX).contains(&count) {
             let detail = format!("{count} workers: 1 to {START_MAX}");
             return Err(at.error(PortErrorKind::Invalid, detail));
@@ -131,7 +131,7 @@ impl GpuCapacity for LocalCapacity {
     }
 
     async fn end(&self, id: &str, reason: &str) -> Result<(), PortError> {
-        let at = Call::new("capacity", "end");
+        let at = PortCall::new("capacity", "end");
         let missing = || at.error(PortErrorKind::NotFound, format!("no worker `{id}`"));
         let number = jobs::number(id).ok_or_else(missing)?;
         let job = self
@@ -154,7 +154,7 @@ impl LocalCapacity {
     /// # Errors
     /// Errors of the database.
     pub async fn end_all(&self, reason: &str) -> Result<usize, PortError> {
-        let at = Call::new("capacity", "end");
+        let at = PortCall::new("capacity", "end");
         for job in self.inner.db.read(at, jobs::live).await? {
             self.end(&jobs::name(job.number), reason).await?;
         }
@@ -172,7 +172,7 @@ impl LocalCapacity {
 }
 
 impl Inner {
-    async fn start(self: &Arc<Self>, count: u32, at: Call) -> Result<Vec<String>, PortError> {
+    async fn start(self: &Arc<Self>, count: u32, at: PortCall) -> Result<Vec<String>, PortError> {
         self.look(at).await?;
         let (now, live_max) = (self.clock.now(), self.options.workers_max);
         let numbers = self
@@ -193,7 +193,7 @@ impl Inner {
         }
     }
 
-    async fn start_one(self: &Arc<Self>, number: i64, at: Call) -> Result<(), PortError> {
+    async fn start_one(self: &Arc<Self>, number: i64, at: PortCall) -> Result<(), PortError> {
         let command = self.command_line(number);
         let log = worker_process::log_path(&self.root, number);
         let spawned = blocking(move || worker_process::start(&command, &log)).await;
@@ -263,7 +263,7 @@ impl Inner {
         }
     }
 
-    async fn end(&self, job: &Job, reason: &str, at: Call) -> Result<(), PortError> {
+    async fn end(&self, job: &Job, reason: &str, at: PortCall) -> Result<(), PortError> {
         let (number, reason) = (job.number, reason.to_owned());
         let kill_at = self.clock.now() + self.options.end_budget;
         let job = self
@@ -287,7 +287,7 @@ impl Inner {
     }
 
     /// Looks at every live job: notes what is gone, kills what is late, and keeps logs and rows few.
-    async fn look(&self, at: Call) -> Result<(), PortError> {
+    async fn look(&self, at: PortCall) -> Result<(), PortError> {
         let now = self.clock.now();
         let live = self.db.read(at, jobs::live).await?;
         for job in &live {
@@ -322,7 +322,7 @@ impl Inner {
     }
 
     /// Takes over the jobs of dead starters.
-    async fn take_over(self: &Arc<Self>, at: Call) -> Result<(), PortError> {
+    async fn take_over(self: &Arc<Self>, at: PortCall) -> Result<(), PortError> {
         for mut job in self.db.read(at, jobs::live).await? {
             if job.owner_is_alive() {
                 continue;
@@ -350,7 +350,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn adopt(self: &Arc<Self>, job: &Job, at: Call) -> Result<(), PortError> {
+    async fn adopt(self: &Arc<Self>, job: &Job, at: PortCall) -> Result<(), PortError> {
         let (number, process) = (job.number, job.process.clone());
         self.db
             .write(at, move |tx| jobs::set_process(tx, number, process.as_ref()))
@@ -374,13 +374,15 @@ impl Inner {
             }
             let how = format!("exit code unknown: {}", EndCause::Adopted.as_str());
             // After a failed write the next look finds it gone.
-            let _ = inner.set_gone(number, &how, Call::new("capacity", "watch")).await;
+            let _ = inner
+                .set_gone(number, &how, PortCall::new("capacity", "watch"))
+                .await;
             inner.watched().remove(&number);
         });
     }
 
     /// Notes that a job is over, without an exit code.
-    async fn set_gone(&self, number: i64, how: &str, at: Call) -> Result<(), PortError> {
+    async fn set_gone(&self, number: i64, how: &str, at: PortCall) -> Result<(), PortError> {
         let ending = JobEnd {
             at: self.clock.now(),
             exit: None,
@@ -401,7 +403,7 @@ impl Inner {
     }
 }
 
-fn signal(job: &Job, signal: Signal, at: Call) -> Result<(), PortError> {
+fn signal(job: &Job, signal: Signal, at: PortCall) -> Result<(), PortError> {
     let Some(process) = &job.process else {
         return Ok(());
     };

@@ -3,11 +3,11 @@
 //! A connection belongs to its thread; callers hand it closures and await the answer. A caller that has gone
 //! away before its turn is not served.
 
-use crate::error::{Call, Fault, OpenError};
+use crate::error::{Fault, OpenError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::thread;
 use tokio::sync::{mpsc, oneshot};
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Calls that wait for a thread before callers have to wait to be queued.
 const CALLS_WAITING_MAX: usize = 1024;
@@ -32,7 +32,7 @@ impl Db {
     /// Runs `work` in one immediate transaction, which is committed when it returns `Ok`.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        at: Call,
+        at: PortCall,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, PortError> {
         call(&self.writer, at, move |connection| {
@@ -47,7 +47,7 @@ impl Db {
     /// Runs `work` on what is committed.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        at: Call,
+        at: PortCall,
         work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, PortError> {
         call(&self.reader, at, move |connection| work(connection)).await
@@ -77,7 +77,7 @@ fn serve(name: &str, mut connection: Connection) -> Result<mpsc::Sender<Work>, O
 
 async fn call<T: Send + 'static>(
     lane: &mpsc::Sender<Work>,
-    at: Call,
+    at: PortCall,
     work: impl FnOnce(&mut Connection) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, PortError> {
     let ended = || at.error(PortErrorKind::Unavailable, "the database thread has ended");

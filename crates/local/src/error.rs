@@ -3,7 +3,7 @@
 use rusqlite::ErrorCode;
 use std::io;
 use std::path::PathBuf;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Why a root cannot be opened. Each is one line that says what to change.
 #[derive(Debug, thiserror::Error)]
@@ -71,24 +71,6 @@ pub enum OpenError {
     Options(String),
 }
 
-/// An operation of a port, as errors name it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Call {
-    port: &'static str,
-    operation: &'static str,
-}
-
-impl Call {
-    pub(crate) const fn new(port: &'static str, operation: &'static str) -> Self {
-        Self { port, operation }
-    }
-
-    /// An error of this operation, without a cause.
-    pub(crate) fn error(self, kind: PortErrorKind, detail: impl Into<String>) -> PortError {
-        PortError::new((self.port, self.operation), kind, detail)
-    }
-}
-
 /// A failure inside the adapter, before it is known which operation it belongs to.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -107,7 +89,7 @@ impl Fault {
     }
 
     /// The port error of operation `at`.
-    pub(crate) fn at(self, at: Call) -> PortError {
+    pub(crate) fn at(self, at: PortCall) -> PortError {
         match self {
             Self::Port(kind, detail) => at.error(kind, detail),
             Self::Sql(error) => at.error(sql_kind(&error), error.to_string()).caused_by(error),

@@ -1,14 +1,13 @@
 //! Published events as a log that consumers read by number.
 
 use crate::db::Db;
-use crate::error::Call;
 use crate::open::LocalStack;
 use crate::rows::{ms, read_attributes, timestamp, write_attributes};
 use async_trait::async_trait;
 use rusqlite::params;
 use std::sync::Arc;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{Clock, OutEvent, PortError, Publisher};
+use walkaround_ports::{Clock, OutEvent, PortCall, PortError, Publisher};
 
 /// Events published between two removals of old ones.
 const PRUNE_EVERY: i64 = 1000;
@@ -37,7 +36,7 @@ impl Publisher for EventLog {
         let (event, now) = (event.clone(), self.clock.now());
         let kept_max = i64::try_from(self.kept_max).unwrap_or(i64::MAX);
         self.db
-            .write(Call::new("publisher", "publish"), move |tx| {
+            .write(PortCall::new("publisher", "publish"), move |tx| {
                 let attributes = write_attributes(&event.attributes)?;
                 let sql = "INSERT INTO events (id, at, attributes, body) VALUES (?1, ?2, ?3, ?4)";
                 tx.prepare_cached(sql)?
@@ -89,7 +88,10 @@ impl LocalStack {
             }
             Ok(events)
         };
-        self.inner.db.read(Call::new("publisher", "events"), work).await
+        self.inner
+            .db
+            .read(PortCall::new("publisher", "events"), work)
+            .await
     }
 
     /// The number of the last published event; 0 when there was none yet. Removing old events does not change it.
@@ -103,6 +105,9 @@ impl LocalStack {
                 .prepare_cached(sql)?
                 .query_row([], |row| crate::rows::count(row, 0))?)
         };
-        self.inner.db.read(Call::new("publisher", "events"), work).await
+        self.inner
+            .db
+            .read(PortCall::new("publisher", "events"), work)
+            .await
     }
 }

@@ -5,7 +5,7 @@
 //! hidden is kept beside it: one that lies ahead of now shows such a clock, and the message is hidden for its lease or
 //! delay from now instead. After a jump forward leases end early, which costs a delivery more.
 
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::open::LocalStack;
 use crate::queue::LocalQueue;
 use crate::rows::{count, ms};
@@ -13,7 +13,7 @@ use rusqlite::{Connection, Transaction, params};
 use std::time::Duration;
 use tracing::warn;
 use walkaround_domain::Timestamp;
-use walkaround_ports::PortError;
+use walkaround_ports::{PortCall, PortError};
 
 /// Time between two looks of one process at one queue. The index has all that a look reads.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -23,7 +23,7 @@ const AHEAD: &str = "queue = ?1 AND visible_at > ?2 AND hidden_at > ?2";
 impl LocalQueue {
     /// Corrects messages that were hidden by a clock that was ahead, now and then.
     pub(crate) async fn correct_hidden(&self) -> Result<(), PortError> {
-        const AT: Call = Call::new("queue", "receive");
+        const AT: PortCall = PortCall::new("queue", "receive");
         let (ticks, now, queue) = (self.clock.ticks(), self.clock.now(), self.setup.number);
         if !self.look_is_due(ticks) {
             return Ok(());
@@ -59,7 +59,7 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` when no queue of this name is configured; errors of the database.
     pub async fn hidden_ahead(&self, name: &str) -> Result<u64, PortError> {
-        const AT: Call = Call::new("queue", "depth");
+        const AT: PortCall = PortCall::new("queue", "depth");
         let (queue, now) = (
             self.local_queue(name, "depth")?.setup.number,
             self.inner.clock.now(),

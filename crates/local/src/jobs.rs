@@ -1,12 +1,12 @@
 //! Worker jobs as rows: what is known of them outlives the process that started them.
 
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::open::LocalStack;
 use crate::process::ProcessId;
 use crate::rows::{ms, timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{PortError, WorkerJob, WorkerJobState};
+use walkaround_ports::{PortCall, PortError, WorkerJob, WorkerJobState};
 
 const COLUMNS: &str = "id, owner, created_at, process, kill_at, ended_at, exit, reason";
 
@@ -57,7 +57,7 @@ impl LocalStack {
     /// # Errors
     /// Errors of the database.
     pub async fn jobs(&self) -> Result<Vec<WorkerJob>, PortError> {
-        let jobs = self.inner.db.read(Call::new("capacity", "jobs"), all).await?;
+        let jobs = self.inner.db.read(PortCall::new("capacity", "jobs"), all).await?;
         Ok(jobs.into_iter().map(Job::public).collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Opening a root, and what it then offers.
 
 use crate::db::Db;
-use crate::error::{Call, OpenError};
+use crate::error::OpenError;
 use crate::files;
 use crate::filesystem::{self, OneMachine};
 use crate::options::{INTAKE, INTAKE_DEAD, Options, QueueOptions, SEGMENTATION, SEGMENTATION_DEAD};
@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
-use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, QueuePair, StackPorts};
+use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind, Queue, QueuePair, StackPorts};
 
 /// An open root. Clones share its two database threads.
 #[derive(Clone)]
@@ -84,7 +84,7 @@ impl LocalStack {
         self.inner.queues.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.inner.queues.keys().map(String::as_str).collect();
             let detail = format!("no queue `{name}`; there are {}", known.join(", "));
-            Call::new("queue", operation).error(PortErrorKind::Invalid, detail)
+            PortCall::new("queue", operation).error(PortErrorKind::Invalid, detail)
         })
     }
 

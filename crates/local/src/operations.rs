@@ -6,7 +6,7 @@ use crate::parked::{PARKED_PAGE_MAX, Parked, Redrive as Which};
 use async_trait::async_trait;
 use std::time::Duration;
 use walkaround_ports::{
-    AddressKind, BlobAddress, InspectionCounts, Operations, ParkedMessage, ParkedPage, PortError,
+    AddressKind, BlobAddress, InspectionCounts, Operations, ParkedMessage, ParkedPage, PortCall, PortError,
     PortErrorKind, QueueName, Redrive, Redriven, StoredRecord, WorkerJob,
 };
 
@@ -110,7 +110,11 @@ impl Operations for LocalStack {
 }
 
 fn invalid(operation: &'static str, detail: String) -> PortError {
-    PortError::new(("operations", operation), PortErrorKind::Invalid, detail)
+    PortError::new(
+        PortCall::new("operations", operation),
+        PortErrorKind::Invalid,
+        detail,
+    )
 }
 
 fn message(queue: &str, parked: Parked) -> ParkedMessage {

@@ -1,12 +1,12 @@
 //! Parked messages: listing dead letters with their reasons, and sending them back.
 
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::open::LocalStack;
 use crate::rows::{count, ms, read_attributes, timestamp};
 use rusqlite::{Row, Transaction, params};
 use std::collections::BTreeMap;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{PARKED_FROM, PARKED_REASON, PortError};
+use walkaround_ports::{PARKED_FROM, PARKED_REASON, PortCall, PortError};
 
 /// Most parked messages of one page.
 pub const PARKED_PAGE_MAX: usize = 1000;
@@ -62,7 +62,7 @@ impl LocalStack {
             let rows = statement.query_map([queue, after, limit], parked_row)?;
             rows.map(|row| read_parked(row?)).collect()
         };
-        self.inner.db.read(Call::new("queue", "parked"), work).await
+        self.inner.db.read(PortCall::new("queue", "parked"), work).await
     }
 
     /// How many messages are parked in a dead-letter queue.
@@ -75,7 +75,7 @@ impl LocalStack {
         let work = move |db: &rusqlite::Connection| {
             Ok(db.prepare_cached(sql)?.query_row([queue], |row| count(row, 0))?)
         };
-        self.inner.db.read(Call::new("queue", "parked"), work).await
+        self.inner.db.read(PortCall::new("queue", "parked"), work).await
     }
 
     /// Sends parked messages back to the queue they came from, as if they had never been delivered; how many.
@@ -84,7 +84,7 @@ impl LocalStack {
     /// # Errors
     /// `Invalid` for an unknown queue, one that nothing parks in, or a malformed id; errors of the database.
     pub async fn redrive(&self, dead_letters: &str, which: Redrive) -> Result<u64, PortError> {
-        let at = Call::new("queue", "redrive");
+        let at = PortCall::new("queue", "redrive");
         let dead = self.local_queue(dead_letters, "redrive")?.setup.number;
         let sources: Vec<Source> = self
             .inner

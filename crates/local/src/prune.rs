@@ -5,7 +5,7 @@
 //! time.
 
 use crate::blob_path::blob_path;
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::files;
 use crate::jobs;
 use crate::open::LocalStack;
@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, PortError};
+use walkaround_ports::{BlobAddress, PortCall, PortError};
 
 /// Things removed in one transaction.
 const BATCH: u64 = 200;
@@ -27,7 +27,7 @@ const HEARTBEAT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// End of the names of files with a worker's heartbeats, in the folder of logs.
 pub const HEARTBEAT_FILE_END: &str = ".heartbeat.json";
 
-const AT: Call = Call::new("local", "prune");
+const AT: PortCall = PortCall::new("local", "prune");
 
 /// How long things are kept; for ever where none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

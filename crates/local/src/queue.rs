@@ -2,7 +2,7 @@
 
 use crate::db::Db;
 use crate::depth::{COUNTED_MAX, Counted, read_depth};
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::rows::{ms, read_attributes, timestamp, write_attributes};
 use async_trait::async_trait;
 use rusqlite::{Row, Transaction, params};
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
     ATTRIBUTES_MAX, AckOutcome, BODY_BYTES_MAX, Clock, Delivery, Depth, LeaseOutcome, OutMessage,
-    PARKED_FROM, PARKED_REASON, PortError, PortErrorKind, Queue, Receipt,
+    PARKED_FROM, PARKED_REASON, PortCall, PortError, PortErrorKind, Queue, Receipt,
 };
 
 const RECEIVE_MAX: usize = 10;
@@ -64,7 +64,7 @@ impl Queue for LocalQueue {
     async fn send(&self, messages: Vec<OutMessage>) -> Result<Vec<Result<(), PortError>>, PortError> {
         let now = self.clock.now();
         let queue = self.setup.number;
-        let at = Call::new("queue", "send");
+        let at = PortCall::new("queue", "send");
         let answers: Vec<Result<(), PortError>> = messages.iter().map(|m| check_message(m, at)).collect();
         let fine: Vec<OutMessage> = messages
             .into_iter()
@@ -80,7 +80,7 @@ impl Queue for LocalQueue {
     }
 
     async fn receive(&self, max: usize, lease: Duration, wait: Duration) -> Result<Vec<Delivery>, PortError> {
-        let at = Call::new("queue", "receive");
+        let at = PortCall::new("queue", "receive");
         if !(1..=RECEIVE_MAX).contains(&max) || lease > LEASE_MAX || wait > WAIT_MAX {
             let detail = format!(
                 "{max} messages, a lease of {lease:?} and a wait of {wait:?}: at most {RECEIVE_MAX}, \
@@ -107,7 +107,7 @@ impl Queue for LocalQueue {
     }
 
     async fn extend(&self, receipt: &Receipt, lease: Duration) -> Result<LeaseOutcome, PortError> {
-        let at = Call::new("queue", "extend");
+        let at = PortCall::new("queue", "extend");
         let (now, queue) = (self.clock.now(), self.setup.number);
         let receipt = parse_receipt(receipt, at)?;
         self.db
@@ -116,7 +116,7 @@ impl Queue for LocalQueue {
     }
 
     async fn release(&self, receipt: &Receipt, delay: Duration) -> Result<LeaseOutcome, PortError> {
-        let at = Call::new("queue", "release");
+        let at = PortCall::new("queue", "release");
         let (now, queue) = (self.clock.now(), self.setup.number);
         let id = parse_receipt(receipt, at)?;
         if delay > LEASE_MAX {
@@ -139,7 +139,7 @@ impl Queue for LocalQueue {
     }
 
     async fn ack(&self, receipts: &[Receipt]) -> Result<Vec<Result<AckOutcome, PortError>>, PortError> {
-        let at = Call::new("queue", "ack");
+        let at = PortCall::new("queue", "ack");
         let queue = self.setup.number;
         let parsed: Vec<Result<LeaseId, PortError>> = receipts.iter().map(|r| parse_receipt(r, at)).collect();
         if parsed.iter().all(Result::is_err) {
@@ -161,7 +161,7 @@ impl Queue for LocalQueue {
     async fn depth(&self) -> Result<Depth, PortError> {
         let (now, queue) = (self.clock.now(), self.setup.number);
         self.db
-            .read(Call::new("queue", "depth"), move |db| {
+            .read(PortCall::new("queue", "depth"), move |db| {
                 Ok(read_depth(
                     db,
                     Counted {
@@ -178,7 +178,7 @@ impl Queue for LocalQueue {
 impl LocalQueue {
     /// One look. An empty queue costs a read, not a transaction.
     async fn take(&self, max: usize, lease: Duration) -> Result<Vec<Delivery>, PortError> {
-        const AT: Call = Call::new("queue", "receive");
+        const AT: PortCall = PortCall::new("queue", "receive");
         self.correct_hidden().await?;
         let (now, number) = (self.clock.now(), self.setup.number);
         let sql = "SELECT EXISTS (SELECT 1 FROM messages WHERE queue = ?1 AND visible_at <= ?2)";
@@ -373,7 +373,7 @@ fn insert(tx: &Transaction<'_>, queue: i64, now: Timestamp, messages: &[OutMessa
     Ok(())
 }
 
-fn check_message(message: &OutMessage, at: Call) -> Result<(), PortError> {
+fn check_message(message: &OutMessage, at: PortCall) -> Result<(), PortError> {
     let attributes: usize = message.attributes.iter().map(|(k, v)| k.len() + v.len()).sum();
     let bytes = message.body.len() + attributes;
     let wrong = if bytes > BODY_BYTES_MAX {
@@ -392,7 +392,7 @@ fn check_message(message: &OutMessage, at: Call) -> Result<(), PortError> {
 }
 
 /// Row and lease number of a receipt.
-fn parse_receipt(receipt: &Receipt, at: Call) -> Result<LeaseId, PortError> {
+fn parse_receipt(receipt: &Receipt, at: PortCall) -> Result<LeaseId, PortError> {
     let parts = receipt.0.split_once('.');
     let numbers = parts.and_then(|(id, no)| {
         Some(LeaseId {

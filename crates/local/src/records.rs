@@ -1,7 +1,7 @@
 //! Records and heartbeats as rows.
 
 use crate::db::Db;
-use crate::error::{Call, Fault};
+use crate::error::Fault;
 use crate::open::LocalStack;
 use crate::rows::{count, ms, timestamp};
 use async_trait::async_trait;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use walkaround_domain::ids::InvalidInspectionId;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    Heartbeat, IndexKeys, Page, PhaseCount, PortError, PortErrorKind, Precondition, RECORDS_PAGE_MAX,
-    RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
+    Heartbeat, IndexKeys, Page, PhaseCount, PortCall, PortError, PortErrorKind, Precondition,
+    RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 /// Columns of a [`StoredRecord`], in the order that [`stored`] reads them.
@@ -33,21 +33,21 @@ impl Records for LocalRecords {
     async fn read(&self, id: &InspectionId) -> Result<Option<StoredRecord>, PortError> {
         let id = id.clone();
         self.db
-            .read(Call::new("records", "read"), move |db| find(db, &id))
+            .read(PortCall::new("records", "read"), move |db| find(db, &id))
             .await
     }
 
     async fn write(&self, next: &StoredRecord, expect: Precondition) -> Result<WriteOutcome, PortError> {
         let next = next.clone();
         self.db
-            .write(Call::new("records", "write"), move |tx| {
+            .write(PortCall::new("records", "write"), move |tx| {
                 write_if(tx, &next, expect)
             })
             .await
     }
 
     async fn list(&self, query: &RecordQuery, after: Option<&str>, max: usize) -> Result<Page, PortError> {
-        const AT: Call = Call::new("records", "list");
+        const AT: PortCall = PortCall::new("records", "list");
         if !(1..=RECORDS_PAGE_MAX).contains(&max) {
             let detail = format!("a page of {max}: 1 to {RECORDS_PAGE_MAX}");
             return Err(AT.error(PortErrorKind::Invalid, detail));
@@ -63,7 +63,7 @@ impl Records for LocalRecords {
         let key = key.clone();
         let sql = "SELECT id FROM results WHERE photo_sha256 = ?1 AND bundle = ?2 AND version = ?3";
         self.db
-            .read(Call::new("records", "result_of"), move |db| {
+            .read(PortCall::new("records", "result_of"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let sha256 = key.photo_sha256.as_slice();
                 let found = statement
@@ -80,7 +80,7 @@ impl Records for LocalRecords {
         let sql =
             "INSERT OR REPLACE INTO results (photo_sha256, bundle, version, id) VALUES (?1, ?2, ?3, ?4)";
         self.db
-            .write(Call::new("records", "keep_result"), move |tx| {
+            .write(PortCall::new("records", "keep_result"), move |tx| {
                 let sha256 = key.photo_sha256.as_slice();
                 tx.prepare_cached(sql)?.execute(params![
                     sha256,
@@ -97,7 +97,7 @@ impl Records for LocalRecords {
         let beat = heartbeat.clone();
         let sql = "INSERT OR REPLACE INTO heartbeats (worker, at, body) VALUES (?1, ?2, ?3)";
         self.db
-            .write(Call::new("records", "put_heartbeat"), move |tx| {
+            .write(PortCall::new("records", "put_heartbeat"), move |tx| {
                 tx.prepare_cached(sql)?
                     .execute(params![beat.worker, ms(beat.at), beat.body])?;
                 Ok(())
@@ -109,7 +109,7 @@ impl Records for LocalRecords {
         let sql = "SELECT worker, at, body FROM heartbeats WHERE at >= ?1 ORDER BY at DESC LIMIT ?2";
         let limit = i64::try_from(HEARTBEATS_MAX).unwrap_or(i64::MAX);
         self.db
-            .read(Call::new("records", "heartbeats"), move |db| {
+            .read(PortCall::new("records", "heartbeats"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([ms(since), limit], |row| {
                     Ok(Heartbeat {
@@ -140,7 +140,7 @@ impl LocalStack {
         let sql = "SELECT phase, verdict, records FROM counts WHERE records > 0 ORDER BY phase, verdict";
         self.inner
             .db
-            .read(Call::new("records", "counts"), move |db| {
+            .read(PortCall::new("records", "counts"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([], tally)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -158,7 +158,7 @@ impl LocalStack {
                    GROUP BY 1, 2 HAVING sum(records) > 0 ORDER BY 1, 2";
         self.inner
             .db
-            .read(Call::new("records", "finished"), move |db| {
+            .read(PortCall::new("records", "finished"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let rows = statement.query_map([ms(since) / 1000], tally)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -175,7 +175,7 @@ impl LocalStack {
         let sql = format!("SELECT {COLUMNS} FROM records ORDER BY rowid DESC LIMIT ?1");
         self.inner
             .db
-            .read(Call::new("records", "recent"), move |db| {
+            .read(PortCall::new("records", "recent"), move |db| {
                 let mut statement = db.prepare_cached(&sql)?;
                 let rows = statement.query_map([limit], stored)?;
                 Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -260,7 +260,7 @@ struct Cursor {
     id: String,
 }
 
-fn read_cursor(text: &str, at: Call) -> Result<Cursor, PortError> {
+fn read_cursor(text: &str, at: PortCall) -> Result<Cursor, PortError> {
     let (day, id) = text
         .split_once(' ')
         .ok_or_else(|| at.error(PortErrorKind::Invalid, "not a token of an earlier page"))?;

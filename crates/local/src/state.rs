@@ -1,14 +1,13 @@
 //! Small named documents as rows.
 
 use crate::db::Db;
-use crate::error::Call;
 use crate::open::LocalStack;
 use crate::rows::ms;
 use async_trait::async_trait;
 use rusqlite::{OptionalExtension, params};
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_ports::{Clock, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
+use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind, STATE_BYTES_MAX, StateStore};
 
 /// Documents in the database.
 pub(crate) struct LocalState {
@@ -32,7 +31,7 @@ impl StateStore for LocalState {
         let (name, now) = (name.to_owned(), self.clock.now());
         let sql = "SELECT body FROM states WHERE name = ?1 AND lives_until > ?2";
         self.db
-            .read(Call::new("state", "read"), move |db| {
+            .read(PortCall::new("state", "read"), move |db| {
                 let mut statement = db.prepare_cached(sql)?;
                 let row = statement.query_row(params![name, ms(now)], |row| row.get(0));
                 Ok(row.optional()?)
@@ -41,7 +40,7 @@ impl StateStore for LocalState {
     }
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
-        const AT: Call = Call::new("state", "write");
+        const AT: PortCall = PortCall::new("state", "write");
         if body.len() > STATE_BYTES_MAX {
             let detail = format!("state {name}: {} bytes, at most {STATE_BYTES_MAX}", body.len());
             return Err(AT.error(PortErrorKind::Invalid, detail));

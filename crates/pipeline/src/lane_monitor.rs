@@ -8,7 +8,7 @@ use walkaround_domain::Timestamp;
 use walkaround_domain::lane::{GpuLane, LaneState};
 use walkaround_domain::routing::Load;
 use walkaround_messages::{LANE_STATE, parse_lane_state};
-use walkaround_ports::{Clock, PortError, PortErrorKind, Queue, StateStore};
+use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind, Queue, StateStore};
 
 /// How the load is read.
 #[derive(Debug, Clone, Copy)]
@@ -166,7 +166,7 @@ impl LaneMonitor {
         let lane = body.map(|body| parse_lane_state(&body)).transpose();
         let lane = lane.map_err(|unreadable| {
             PortError::new(
-                ("state", "read"),
+                PortCall::new("state", "read"),
                 PortErrorKind::Corrupt,
                 format!("state {LANE_STATE}: {unreadable}"),
             )

@@ -44,14 +44,10 @@ impl PortCall {
     pub const fn new(port: &'static str, operation: &'static str) -> Self {
         Self { port, operation }
     }
-}
 
-/// Port and method as a constant of an adapter.
-type Pair = (&'static str, &'static str);
-
-impl From<Pair> for PortCall {
-    fn from((port, operation): Pair) -> Self {
-        Self::new(port, operation)
+    /// An error of this method, without a cause.
+    pub fn error(self, kind: PortErrorKind, detail: impl Into<String>) -> PortError {
+        PortError::new(self, kind, detail)
     }
 }
 
@@ -76,8 +72,8 @@ pub struct PortError {
 
 impl PortError {
     /// An error without a cause.
-    pub fn new(call: impl Into<PortCall>, kind: PortErrorKind, detail: impl Into<String>) -> Self {
-        let PortCall { port, operation } = call.into();
+    pub fn new(call: PortCall, kind: PortErrorKind, detail: impl Into<String>) -> Self {
+        let PortCall { port, operation } = call;
         Self {
             port,
             operation,

@@ -13,7 +13,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_pipeline::consumer::Exit;
-use walkaround_ports::{EndCause, GpuCapacity, PortError, PortErrorKind, WorkerJob, WorkerJobState};
+use walkaround_ports::{
+    EndCause, GpuCapacity, PortCall, PortError, PortErrorKind, WorkerJob, WorkerJobState,
+};
 
 /// Most workers of one start.
 const START_MAX: u32 = 100;
@@ -203,7 +205,7 @@ impl GpuCapacity for Capacity {
             context.violate(Invariant::Q1, format!("a start of {count} workers"));
             let detail = format!("{count} workers, expected 1 to {START_MAX}");
             return Err(PortError::new(
-                ("capacity", "start"),
+                PortCall::new("capacity", "start"),
                 PortErrorKind::Invalid,
                 detail,
             ));
@@ -224,7 +226,7 @@ impl GpuCapacity for Capacity {
         let number: Option<u32> = id.strip_prefix("worker-").and_then(|n| n.parse().ok());
         let Some(job) = number.and_then(|n| jobs.get_mut(&n)) else {
             return Err(PortError::new(
-                ("capacity", "end"),
+                PortCall::new("capacity", "end"),
                 PortErrorKind::NotFound,
                 format!("no worker {id}"),
             ));

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_pipeline::inspector::EngineMonitor;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// One life of one process, as its ports see it.
 pub(crate) struct Process {
@@ -128,7 +128,7 @@ impl Process {
             drop(effect.await);
         });
         Some(PortError::new(
-            (port, operation),
+            PortCall::new(port, operation),
             PortErrorKind::Unavailable,
             "timed out",
         ))
@@ -142,7 +142,7 @@ impl Process {
             Some(InjectedFault::StoreTroubleIsFinal) if port == "blobs" => PortErrorKind::TooLarge,
             _ => PortErrorKind::Unavailable,
         };
-        PortError::new((port, operation), kind, "away")
+        PortError::new(PortCall::new(port, operation), kind, "away")
     }
 
     /// One call: `effect` happens at one moment in the middle of it.
@@ -164,7 +164,7 @@ impl Process {
         // A slow call is slow on its way there or on its way back.
         let (time, there) = (self.latency(), self.context.rng().bool());
         self.pass(if there { time } else { Duration::ZERO }).await;
-        let fails = |kind, detail: &str| Err(PortError::new((port, operation), kind, detail));
+        let fails = |kind, detail: &str| Err(PortError::new(PortCall::new(port, operation), kind, detail));
         match fate {
             Fate::Refused(kind) => {
                 self.log(format_args!("{port}.{operation} {about}: refused"));

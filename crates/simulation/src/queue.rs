@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue,
-    Receipt,
+    AckOutcome, BODY_BYTES_MAX, Delivery, Depth, LeaseOutcome, OutMessage, PortCall, PortError,
+    PortErrorKind, Queue, Receipt,
 };
 use walkaround_ports::{PARKED_FROM, PARKED_REASON, redriven};
 
@@ -294,7 +294,7 @@ impl SimQueue {
         let told = format!("{operation}: {detail}");
         self.context.violate(Invariant::Q1, told);
         Err(PortError::new(
-            ("queue", operation),
+            PortCall::new("queue", operation),
             PortErrorKind::Invalid,
             detail,
         ))
@@ -312,7 +312,11 @@ impl SimQueue {
             && message.delay <= DELAY_MAX;
         if !fits {
             let detail = "body, attributes or delay do not fit";
-            return Err(PortError::new(("queue", "send"), PortErrorKind::Invalid, detail));
+            return Err(PortError::new(
+                PortCall::new("queue", "send"),
+                PortErrorKind::Invalid,
+                detail,
+            ));
         }
         if self.partly_refused() {
             return Err(one_failed("send"));
@@ -330,7 +334,7 @@ impl SimQueue {
         }
         if !receipt.0.starts_with(self.place.name()) {
             return Err(PortError::new(
-                ("queue", "ack"),
+                PortCall::new("queue", "ack"),
                 PortErrorKind::Invalid,
                 "no receipt of this queue",
             ));
@@ -356,7 +360,7 @@ impl SimQueue {
 
 fn one_failed(operation: &'static str) -> PortError {
     PortError::new(
-        ("queue", operation),
+        PortCall::new("queue", operation),
         PortErrorKind::Unavailable,
         "this entry failed",
     )

@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use walkaround_domain::{InspectionId, Timestamp};
 use walkaround_ports::{
-    BlobAddress, BlobMeta, Blobs, Clock, Heartbeat, OutEvent, Page, PortError, PortErrorKind, Precondition,
-    Publisher, PutOutcome, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, STATE_BYTES_MAX, StateStore,
-    StoredRecord, WriteOutcome,
+    BlobAddress, BlobMeta, Blobs, Clock, Heartbeat, OutEvent, Page, PortCall, PortError, PortErrorKind,
+    Precondition, Publisher, PutOutcome, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey, STATE_BYTES_MAX,
+    StateStore, StoredRecord, WriteOutcome,
 };
 
 fn check(context: &Context, checked: Checked) {
@@ -79,7 +79,7 @@ impl Records for SimRecords {
         let after = after
             .map(|token| token.strip_prefix(AFTER).ok_or(token))
             .transpose();
-        let invalid = |what| PortError::new(("records", "list"), PortErrorKind::Invalid, what);
+        let invalid = |what| PortError::new(PortCall::new("records", "list"), PortErrorKind::Invalid, what);
         let after = after.map_err(|_| invalid("no token of this listing"))?;
         if !(1..=RECORDS_PAGE_MAX).contains(&max) {
             return Err(invalid("a page of that size"));
@@ -152,7 +152,7 @@ pub(crate) struct SimBlobs(pub(crate) Arc<Context>);
 
 fn no_blob(operation: &'static str, at: &BlobAddress) -> PortError {
     PortError::new(
-        ("blobs", operation),
+        PortCall::new("blobs", operation),
         PortErrorKind::NotFound,
         format!("no blob {at}"),
     )
@@ -174,7 +174,11 @@ impl Blobs for SimBlobs {
         let bytes = facts.blob(at).ok_or_else(|| no_blob("get", at))?;
         if bytes.len() as u64 > bytes_max {
             let detail = format!("{at} has more than {bytes_max} bytes");
-            return Err(PortError::new(("blobs", "get"), PortErrorKind::TooLarge, detail));
+            return Err(PortError::new(
+                PortCall::new("blobs", "get"),
+                PortErrorKind::TooLarge,
+                detail,
+            ));
         }
         Ok(bytes.to_vec())
     }
@@ -193,7 +197,7 @@ impl Blobs for SimBlobs {
         if !(1..=KEY_BYTES_MAX).contains(&at.key.len()) {
             let detail = "a key of 1 to 1,024 bytes is expected";
             return Err(PortError::new(
-                ("blobs", "put_if_absent"),
+                PortCall::new("blobs", "put_if_absent"),
                 PortErrorKind::Invalid,
                 detail,
             ));
@@ -223,7 +227,7 @@ impl Blobs for SimBlobs {
         into: &Path,
     ) -> Result<(), PortError> {
         let bytes = self.get(at, u64::MAX).await?;
-        let fails = |kind, detail: String| PortError::new(("blobs", "download"), kind, detail);
+        let fails = |kind, detail: String| PortError::new(PortCall::new("blobs", "download"), kind, detail);
         if <[u8; 32]>::from(Sha256::digest(&bytes)) != *expect_sha256 {
             return Err(fails(PortErrorKind::Corrupt, format!("{at} has another digest")));
         }
@@ -238,7 +242,11 @@ impl Blobs for SimBlobs {
     ) -> Result<Vec<String>, PortError> {
         if !(1..=KEYS_PAGE_MAX).contains(&max) {
             let detail = "a page of that size";
-            return Err(PortError::new(("blobs", "list"), PortErrorKind::Invalid, detail));
+            return Err(PortError::new(
+                PortCall::new("blobs", "list"),
+                PortErrorKind::Invalid,
+                detail,
+            ));
         }
         let facts = self.0.facts();
         Ok(facts
@@ -277,7 +285,7 @@ impl StateStore for SimState {
 
     async fn write(&self, name: &str, body: &str, keep_for: Duration) -> Result<(), PortError> {
         if body.len() > STATE_BYTES_MAX {
-            let at = ("state", "write");
+            let at = PortCall::new("state", "write");
             return Err(PortError::new(at, PortErrorKind::Invalid, "too long"));
         }
         let document = (body.to_owned(), self.context.ticks() + keep_for);

@@ -1,17 +1,16 @@
 //! Keys and digests of objects.
 
-use crate::fault::Call;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use walkaround_ports::{BlobAddress, PortError, PortErrorKind};
+use walkaround_ports::{BlobAddress, PortCall, PortError, PortErrorKind};
 
 const KEY_BYTES_MAX: usize = 1024;
 /// Key of our own metadata (`x-amz-meta-sha256`) with the digest in hexadecimal.
 pub(super) const META_SHA256: &str = "sha256";
 /// Keys have 1 to 1,024 bytes; the rest is for S3 to say.
-pub(super) fn check_key(at: &BlobAddress, call: Call) -> Result<(), PortError> {
+pub(super) fn check_key(at: &BlobAddress, call: PortCall) -> Result<(), PortError> {
     if (1..=KEY_BYTES_MAX).contains(&at.key.len()) {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //! caller tries again. The time-outs of a call end with the first byte, so a body has one of its own.
 
 use super::checks::known_sha256;
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
-use walkaround_ports::{BlobAddress, PortError, PortErrorKind};
+use walkaround_ports::{BlobAddress, PortCall, PortError, PortErrorKind};
 
 /// Longest reading of one body into memory.
 const WHOLE_MAX: Duration = Duration::from_secs(120);
@@ -32,7 +32,7 @@ pub(super) struct Reading<'a> {
     pub(super) at: &'a BlobAddress,
     /// A version of the object; the current one where there is none.
     pub(super) version: Option<&'a str>,
-    pub(super) call: Call,
+    pub(super) call: PortCall,
     pub(super) bytes_max: u64,
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn to_file(
     let reading = Reading {
         at,
         version: None,
-        call: Call::new("blobs", "download"),
+        call: PortCall::new("blobs", "download"),
         bytes_max: FILE_BYTES_MAX,
     };
     let answer = reading.begin(client).await?;

@@ -1,12 +1,12 @@
 //! Jobs listed, described, and read as workers.
 
 use super::BatchCapacity;
-use crate::fault::{Call, one_line, port_error};
+use crate::fault::{one_line, port_error};
 use aws_sdk_batch::types::{JobDetail, JobStatus, JobSummary, KeyValuesPair};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
-use walkaround_ports::{PortError, PortErrorKind, WorkerJob, WorkerJobState};
+use walkaround_ports::{PortCall, PortError, PortErrorKind, WorkerJob, WorkerJobState};
 
 /// Statuses of jobs that are not over, in the order that jobs go through them.
 const LIVE: [JobStatus; 5] = [
@@ -27,7 +27,7 @@ const ENDED_TOLD_FOR: Duration = Duration::from_secs(60 * 60);
 /// Most jobs of one `DescribeJobs`.
 const DESCRIBE_MAX: usize = 100;
 
-const AT: Call = Call::new("capacity", "fleet");
+const AT: PortCall = PortCall::new("capacity", "fleet");
 
 /// Which jobs one listing answers.
 enum Which {
@@ -91,7 +91,7 @@ impl BatchCapacity {
     }
 
     /// At most [`DESCRIBE_MAX`] jobs in full, those of other names left out.
-    pub(super) async fn describe(&self, at: Call, ids: &[String]) -> Result<Vec<JobDetail>, PortError> {
+    pub(super) async fn describe(&self, at: PortCall, ids: &[String]) -> Result<Vec<JobDetail>, PortError> {
         let describe = self.client.describe_jobs().set_jobs(Some(ids.to_vec()));
         let answer = describe
             .send()
@@ -103,7 +103,7 @@ impl BatchCapacity {
     }
 
     /// A worker of this stack, and whether it was asked to end; none when Batch knows no such worker.
-    pub(super) async fn find(&self, at: Call, id: &str) -> Result<Option<Found>, PortError> {
+    pub(super) async fn find(&self, at: PortCall, id: &str) -> Result<Option<Found>, PortError> {
         let jobs = self.describe(at, &[id.to_owned()]).await?;
         Ok(jobs.into_iter().next().map(|job| Found {
             end_requested: job.is_terminated() == Some(true),

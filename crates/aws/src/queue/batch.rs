@@ -1,8 +1,8 @@
 //! Batches of SQS: cutting them, and putting each answer where it belongs.
 
-use crate::fault::{Call, kind_of};
+use crate::fault::kind_of;
 use aws_sdk_sqs::types::BatchResultErrorEntry;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Most entries of one batch request.
 pub(super) const ENTRIES_MAX: usize = 10;
@@ -34,11 +34,11 @@ pub(super) struct Answers<T> {
     answered: bool,
     /// Why later batches are not sent.
     stopped: Option<(PortErrorKind, String)>,
-    at: Call,
+    at: PortCall,
 }
 
 impl<T> Answers<T> {
-    pub(super) fn new(at: Call, count: usize) -> Self {
+    pub(super) fn new(at: PortCall, count: usize) -> Self {
         Self {
             slots: std::iter::repeat_with(|| None).take(count).collect(),
             answered: false,
@@ -101,7 +101,7 @@ impl<T> Answers<T> {
 /// The answers of one batch in the order of its entries, whose ids are their places. `outcome_of` says which failures
 /// are outcomes.
 pub(super) fn by_entry<'a, T>(
-    at: Call,
+    at: PortCall,
     count: usize,
     successful: impl Iterator<Item = (&'a str, T)>,
     failed: &[BatchResultErrorEntry],
@@ -126,7 +126,7 @@ fn place_of(id: &str, count: usize) -> Option<usize> {
     id.parse().ok().filter(|place| *place < count)
 }
 
-fn entry_error(at: Call, entry: &BatchResultErrorEntry) -> PortError {
+fn entry_error(at: PortCall, entry: &BatchResultErrorEntry) -> PortError {
     let kind = entry_kind(entry.code(), entry.sender_fault());
     let detail = format!("{}: {}", entry.code(), entry.message().unwrap_or("no message"));
     at.error(kind, detail)

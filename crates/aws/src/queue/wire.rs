@@ -3,7 +3,6 @@
 //! The rules are those of <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html> and
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
 
-use crate::fault::Call;
 use aws_sdk_sqs::types::{
     Message, MessageAttributeValue, MessageSystemAttributeName, MessageSystemAttributeNameForSends,
     MessageSystemAttributeValue, SendMessageBatchRequestEntry,
@@ -14,7 +13,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{
-    ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PortError, PortErrorKind, Receipt, TRACE_ATTRIBUTE,
+    ATTRIBUTES_MAX, BODY_BYTES_MAX, Delivery, OutMessage, PortCall, PortError, PortErrorKind, Receipt,
+    TRACE_ATTRIBUTE,
 };
 
 const ATTRIBUTE_NAME_BYTES_MAX: usize = 256;
@@ -27,7 +27,7 @@ const RECEIPT_BYTES_MAX: usize = 4096;
 const STRING: &str = "String";
 
 /// What SQS would refuse, and with it the whole batch.
-pub(super) fn check_message(message: &OutMessage, at: Call) -> Result<(), PortError> {
+pub(super) fn check_message(message: &OutMessage, at: PortCall) -> Result<(), PortError> {
     match fault_of(message) {
         Some(detail) => Err(at.error(PortErrorKind::Invalid, detail)),
         None => Ok(()),

@@ -9,11 +9,11 @@ use super::DynamoRecords;
 use super::item::{Item, text, text_of};
 use super::stored::{SHARDS, day_shard, from_item, outcome_shard, record_key};
 use super::table::{BY_DAY, BY_OUTCOME, BY_RESERVATION, BY_VEHICLE, IndexDefinition};
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use aws_sdk_dynamodb::types::{KeysAndAttributes, Select};
 use std::collections::{BTreeMap, HashMap};
 use walkaround_domain::Verdict;
-use walkaround_ports::{IndexKeys, Page, PortError, PortErrorKind, RecordQuery, StoredRecord};
+use walkaround_ports::{IndexKeys, Page, PortCall, PortError, PortErrorKind, RecordQuery, StoredRecord};
 
 /// Most queries of one page; then it ends short of what was asked for.
 const QUERIES_MAX: usize = 32;
@@ -28,7 +28,7 @@ const COUNT_QUERIES_MAX: usize = 2000;
 /// Phases that have no verdict; `done` only where something wrote one without.
 const PHASES: [&str; 4] = ["accepted", "routed", "done", "failed"];
 
-const AT: Call = Call::new("records", "list");
+const AT: PortCall = PortCall::new("records", "list");
 
 /// Where a query looks.
 struct Place {
@@ -290,7 +290,7 @@ impl DynamoRecords {
     }
 
     async fn count(&self, partition: &str, queries_left: &mut usize) -> Result<u64, PortError> {
-        let at = Call::new("records", "counts");
+        let at = PortCall::new("records", "counts");
         let (mut count, mut from) = (0, None);
         while *queries_left > 0 {
             *queries_left -= 1;

@@ -13,7 +13,7 @@
 //!
 //! All key attributes are texts. Indexes are sparse: only records have their attributes.
 
-use crate::fault::{Call, port_error};
+use crate::fault::port_error;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::client::Waiters;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::types::{
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Longest wait for a new table.
 const CREATE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -86,7 +86,7 @@ const fn index(name: &'static str, partition: &'static str, sort: &'static str) 
 /// # Errors
 /// [`PortError`] of `records.create_table`.
 pub async fn create_table(client: &Client, name: &str) -> Result<(), PortError> {
-    let at = Call::new("records", "create_table");
+    let at = PortCall::new("records", "create_table");
     let what = format!("table {name}");
     let request =
         request(client, name).map_err(|e| at.error(PortErrorKind::Invalid, format!("{what}: {e}")))?;

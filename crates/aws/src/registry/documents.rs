@@ -1,9 +1,8 @@
 //! The two documents of the registry, as JSON, and the words that keys are made of.
 
-use crate::fault::Call;
 use serde_json::{Value, json};
 use walkaround_domain::{Timestamp, hex};
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Most files of a bundle.
 pub const FILES_MAX: usize = 100;
@@ -99,7 +98,7 @@ pub(super) fn plain(word: &str) -> bool {
 }
 
 /// A name or version: it becomes part of a key and of a folder.
-pub(super) fn check_word(word: &str, at: Call) -> Result<(), PortError> {
+pub(super) fn check_word(word: &str, at: PortCall) -> Result<(), PortError> {
     let fits = (1..=NAME_BYTES_MAX).contains(&word.len()) && plain(word);
     if fits {
         return Ok(());
@@ -112,7 +111,7 @@ pub(super) fn check_word(word: &str, at: Call) -> Result<(), PortError> {
 }
 
 /// A file of a bundle: it becomes part of a key and of a path.
-pub(super) fn check_file(name: &str, at: Call) -> Result<(), PortError> {
+pub(super) fn check_file(name: &str, at: PortCall) -> Result<(), PortError> {
     if plain(name) && name != FILES {
         return Ok(());
     }

@@ -3,10 +3,9 @@
 //! Files of gigabytes are read where nothing else waits for it: a worker goes on beating while its next bundle is checked.
 
 use super::documents::{FILES_MAX, FileEntry, check_file};
-use crate::fault::Call;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use walkaround_ports::{PortError, PortErrorKind};
+use walkaround_ports::{PortCall, PortError, PortErrorKind};
 
 /// Largest file of a bundle (the limit of ONNX itself).
 pub const FILE_BYTES_MAX: u64 = 2 << 30;
@@ -15,7 +14,7 @@ pub const FILE_BYTES_MAX: u64 = 2 << 30;
 ///
 /// # Errors
 /// `Invalid`: a link, a name, too many or too large files, an unreadable folder.
-pub(super) async fn files_of(folder: &Path, at: Call) -> Result<Vec<String>, PortError> {
+pub(super) async fn files_of(folder: &Path, at: PortCall) -> Result<Vec<String>, PortError> {
     let invalid = |detail: String| at.error(PortErrorKind::Invalid, detail);
     let mut names = Vec::new();
     let unread = |e: std::io::Error| unreadable(folder, &e, at);
@@ -48,7 +47,7 @@ pub(super) async fn files_of(folder: &Path, at: Call) -> Result<Vec<String>, Por
 }
 
 /// The bytes of a file, at most [`FILE_BYTES_MAX`] as [`files_of`] saw it.
-pub(super) async fn read(path: &Path, at: Call) -> Result<Vec<u8>, PortError> {
+pub(super) async fn read(path: &Path, at: PortCall) -> Result<Vec<u8>, PortError> {
     tokio::fs::read(path).await.map_err(|e| unreadable(path, &e, at))
 }
 
@@ -64,12 +63,12 @@ pub(super) async fn fits(path: PathBuf, file: FileEntry) -> bool {
 }
 
 /// Makes a folder with those above it.
-pub(super) async fn make(folder: &Path, at: Call) -> Result<(), PortError> {
+pub(super) async fn make(folder: &Path, at: PortCall) -> Result<(), PortError> {
     let made = tokio::fs::create_dir_all(folder).await;
     made.map_err(|e| unreadable(folder, &e, at))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error, at: Call) -> PortError {
+fn unreadable(path: &Path, error: &std::io::Error, at: PortCall) -> PortError {
     at.error(PortErrorKind::Invalid, format!("{}: {error}", path.display()))
 }
 
@@ -77,7 +76,7 @@ fn unreadable(path: &Path, error: &std::io::Error, at: Call) -> PortError {
 mod tests {
     use super::*;
 
-    const AT: Call = Call::new("registry", "push");
+    const AT: PortCall = PortCall::new("registry", "push");
 
     #[tokio::test]
     async fn a_link_is_refused_by_name_and_folders_are_left_out() {

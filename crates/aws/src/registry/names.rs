@@ -5,8 +5,7 @@
 
 use super::documents::check_word;
 use super::{BundleRegistry, FOLDER};
-use crate::fault::Call;
-use walkaround_ports::{BlobAddress, Blobs, PortError};
+use walkaround_ports::{BlobAddress, Blobs, PortCall, PortError};
 
 /// Most bundles of one answer.
 const NAMES_MAX: usize = 1000;
@@ -43,7 +42,7 @@ impl BundleRegistry {
             };
             after = Some(behind(last));
             for name in page.iter().filter_map(|key| folder(key)) {
-                if check_word(name, Call::new("registry", "names")).is_err()
+                if check_word(name, PortCall::new("registry", "names")).is_err()
                     || found.names.last().is_some_and(|n| n == name)
                 {
                     continue;

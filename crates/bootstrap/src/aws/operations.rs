@@ -8,8 +8,9 @@ use walkaround_aws::{AwsBatchConfig, BatchCapacity, DeadLetters, DynamoRecords, 
 use walkaround_messages::utc_day;
 use walkaround_ports::{
     AddressKind, BlobAddress, Blobs, Delivery, GpuCapacity, InspectionCounts, Operations, PARKED_FROM,
-    PARKED_REASON, ParkedMessage, ParkedPage, PhaseCount, PortError, PortErrorKind, Queue, QueueName,
-    RECORDS_PAGE_MAX, RecordQuery, Records, Redrive, Redriven, RefusedMessage, StoredRecord, WorkerJob,
+    PARKED_REASON, ParkedMessage, ParkedPage, PhaseCount, PortCall, PortError, PortErrorKind, Queue,
+    QueueName, RECORDS_PAGE_MAX, RecordQuery, Records, Redrive, Redriven, RefusedMessage, StoredRecord,
+    WorkerJob,
 };
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE,
@@ -40,7 +41,8 @@ const fn dead_variable(queue: QueueName) -> &'static str {
 
 impl AwsStack {
     fn named(&self, variable: &'static str) -> Result<&str, PortError> {
-        let invalid = |line: String| PortError::new(("settings", "require"), PortErrorKind::Invalid, line);
+        let invalid =
+            |line: String| PortError::new(PortCall::new("settings", "require"), PortErrorKind::Invalid, line);
         self.settings
             .aws
             .require(variable)

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use walkaround_domain::PhotoRef;
 use walkaround_fetch::{FetchSettings, Fetcher, Resolver};
 use walkaround_ports::{
-    BlobAddress, BlobMeta, Blobs, FetchError, PhotoSource, PortError, PortErrorKind, PutOutcome,
+    BlobAddress, BlobMeta, Blobs, FetchError, PhotoSource, PortCall, PortError, PortErrorKind, PutOutcome,
 };
 
 /// What the server does for a path.
@@ -191,7 +191,7 @@ pub(crate) struct FakeBlobs {
 }
 
 fn fault(kind: PortErrorKind) -> PortError {
-    PortError::new(("blobs", "get"), kind, "as asked")
+    PortError::new(PortCall::new("blobs", "get"), kind, "as asked")
 }
 
 #[async_trait]

@@ -11,7 +11,8 @@ use walkaround_pipeline::consumer::{Disposition, Handler};
 use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{
-    AckOutcome, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PortError, PortErrorKind, Queue, Receipt,
+    AckOutcome, Clock, Delivery, Depth, LeaseOutcome, OutMessage, PortCall, PortError, PortErrorKind, Queue,
+    Receipt,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ impl Queue for Given {
         if self.1 {
             let detail = "out of reach";
             return Err(PortError::new(
-                ("queue", "release"),
+                PortCall::new("queue", "release"),
                 PortErrorKind::Unavailable,
                 detail,
             ));

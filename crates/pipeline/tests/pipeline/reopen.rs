@@ -13,12 +13,12 @@ use walkaround_messages::{Intake, derived_id, parse_intake, parse_record, record
 use walkaround_pipeline::reopen::{ReopenPass, ReopenSummary, Reopened, Reopener, Which};
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
-    AckOutcome, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortError,
+    AckOutcome, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortCall, PortError,
     PortErrorKind, Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 const DAY: &str = "2026-11-22";
-const AT: (&str, &str) = ("fake", "fake");
+const AT: PortCall = PortCall::new("fake", "fake");
 
 /// Records, and messages in the order of both.
 #[derive(Default)]
