@@ -38,7 +38,7 @@ LOAD = {
         0.30, "of all photos", "share that the gate suspects; the fleet's own figure decides most of the bill"
     ),
     "gpu_share": Given(
-        0.80, "of the suspects", "share that comes in bursts and goes to the GPU lane; the rest is looked at inline"
+        0.80, "of the suspects", "share that comes in bursts and goes to the GPU lane; the rest is segmented inline"
     ),
     "triage_s": Given(
         0.45, "s", "billed time of triage a photo, fetching and storing included (two photos at once in 3,008 MiB)"

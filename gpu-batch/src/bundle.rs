@@ -46,7 +46,7 @@ impl BundleWatch {
     pub(crate) async fn run(mut self, inspector: Arc<ActiveInspector>) {
         loop {
             self.builder.clock.sleep(self.every).await;
-            match self.look(&inspector).await {
+            match self.poll(&inspector).await {
                 Ok(()) => {}
                 Err(failure) => warn!(
                     why = %failure,
@@ -56,7 +56,7 @@ impl BundleWatch {
         }
     }
 
-    async fn look(&mut self, inspector: &ActiveInspector) -> Result<(), Failure> {
+    async fn poll(&mut self, inspector: &ActiveInspector) -> Result<(), Failure> {
         let Some(active) = self.stack.active_bundle().await? else {
             return Ok(());
         };

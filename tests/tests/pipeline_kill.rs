@@ -10,7 +10,7 @@ const PHOTOS: usize = 300;
 const KILLS: usize = 10;
 const BOUND: Duration = Duration::from_secs(60);
 
-/// What is expected of photo `i`: dark ones end in triage; ones whose deadline has passed are looked at inline;
+/// What is expected of photo `i`: dark ones end in triage; ones whose deadline has passed are segmented inline;
 /// the others go to the workers, as no inline look is quick enough for `INLINE_DRAIN_S=0`.
 fn requests() -> Vec<InspectionRequest> {
     let one = |i: usize| InspectionRequest {

@@ -54,6 +54,27 @@ const NAMES: &[&str] = &[
     "WALKAROUND_LANES_FRESH_S",
 ];
 
+/// Retired words that no name may have as a part, as `lazy_looker` or `first_look_only`. The others are plain words or sentences
+/// beside other words.
+const PARTS: &[&str] = &[
+    "looker",
+    "first_look",
+    "inline_look",
+    "look_settings",
+    "looked_at",
+    "in_hand",
+    "file_mark",
+    "take_up",
+    "handle_trouble",
+    "engine_sick",
+    "put_new",
+    "already_same",
+    "already_other",
+    "state_items",
+    "invocation_end",
+    "cloud_stack",
+];
+
 /// Phrases that were retired, whatever their case.
 const PHRASES: &[&str] = &[
     "heavy look",
@@ -112,14 +133,37 @@ fn is_word(text: &str, at: usize, length: usize) -> bool {
     !before && !after
 }
 
+/// The names of a line in one form: `FirstLook` and `first_look` are both `_first_look_`.
+fn snake_names(line: &str) -> Vec<String> {
+    let names = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+    let snake = |name: &str| {
+        let mut snake = String::from("_");
+        let mut before = '_';
+        for c in name.chars() {
+            if c.is_uppercase() && (before.is_lowercase() || before.is_numeric()) {
+                snake.push('_');
+            }
+            snake.extend(c.to_lowercase());
+            before = c;
+        }
+        snake + "_"
+    };
+    names.filter(|name| !name.is_empty()).map(snake).collect()
+}
+
 fn retired_in(line: &str) -> Option<&'static str> {
     let name = NAMES.iter().find(|name| {
         let mut hits = line.match_indices(**name);
         hits.any(|(at, hit)| is_word(line, at, hit.len()))
     });
+    let names = snake_names(line);
+    let part = || {
+        let is_part = |part: &&&str| names.iter().any(|name| name.contains(&format!("_{part}_")));
+        PARTS.iter().find(is_part)
+    };
     let lower = line.to_lowercase();
     let phrase = || PHRASES.iter().find(|phrase| lower.contains(**phrase));
-    name.or_else(phrase).copied()
+    name.or_else(part).or_else(phrase).copied()
 }
 
 #[test]
@@ -154,5 +198,8 @@ fn retired_words_are_found_nowhere() {
 fn a_retired_word_is_found_only_as_a_word() {
     assert_eq!(retired_in("let desk: Desk = x;"), Some("Desk"));
     assert_eq!(retired_in("a Desktop of MyDesk"), None);
+    assert_eq!(retired_in("let lazy_looker = x;"), Some("looker"));
+    assert_eq!(retired_in("OnnxFirstLookOnly"), Some("first_look"));
+    assert_eq!(retired_in("an onlooker"), None);
     assert_eq!(retired_in("what a Heavy Look costs"), Some("heavy look"));
 }

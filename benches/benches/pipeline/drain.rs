@@ -83,10 +83,10 @@ fn alone(runtime: &Runtime, bundle: &Path, threads: usize) -> anyhow::Result<f64
         .map(|_| engine_of(runtime, bundle))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let run = |engine: &mut OnnxEngine| -> anyhow::Result<u32> {
-        engine.look(&photo, &mut |_| true)?;
+        engine.screen_and_segment(&photo, &mut |_| true)?;
         let (begin, mut photos) = (Instant::now(), 0);
         while begin.elapsed() < ALONE_FOR {
-            engine.look(&photo, &mut |_| true)?;
+            engine.screen_and_segment(&photo, &mut |_| true)?;
             photos += 1;
         }
         Ok(photos)

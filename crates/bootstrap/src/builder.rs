@@ -85,7 +85,7 @@ impl PipelineBuilder {
         Engines::open(&self.open_engines(bundle)?)
     }
 
-    /// The same for [lazy inspectors](PipelineBuilder::lazy_looker), whose segmenters `fetch` brings into the folder.
+    /// The same for [lazy inspectors](PipelineBuilder::lazy_inspector), whose segmenters `fetch` brings into the folder.
     ///
     /// # Errors
     /// As [`Engines::open`].
@@ -121,7 +121,7 @@ impl PipelineBuilder {
     ///
     /// # Errors
     /// When a network of the screening disagrees with its manifest.
-    pub fn lazy_looker(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
+    pub fn lazy_inspector(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
         let mut all = EngineSet::of(Box::new(engines.lazy_engine()?));
         for _ in 1..count {
             all.push(Box::new(engines.lazy_engine()?));
@@ -132,7 +132,7 @@ impl PipelineBuilder {
     fn inspector_with(&self, engines: EngineSet, count: usize) -> Inspector {
         let s = &self.settings;
         let settings = InspectorSettings {
-            look: InspectionSettings {
+            inspection: InspectionSettings {
                 limits: Limits {
                     bytes_max: s.photo_bytes_max,
                     ..Limits::default()

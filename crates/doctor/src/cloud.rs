@@ -26,7 +26,7 @@ const SCALER_TICK: Duration = Duration::from_secs(60);
 const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
 
 /// All checks.
-pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
     let client = match CloudClient::connect(&args.connection()).await {
         Ok(client) => client,
         Err(failure) => {
@@ -253,7 +253,7 @@ async fn fleet(client: &CloudClient, waits: u64) -> Vec<CheckResult> {
         scaler_expected: true,
         scaler: STARTER,
     };
-    let state = lane::look(client, bounds).await;
+    let state = lane::check(client, bounds).await;
     let state = state.unwrap_or_else(|failure| CheckResult::failed("gpu lane", &failure, DEPLOY));
     let mut results = vec![waiting(&jobs, now), state];
     match WorkerFacts::gather(client, jobs.clone(), waits, STARTER).await {

@@ -26,7 +26,7 @@ pub(super) struct LaneBounds {
 }
 
 impl LaneBounds {
-    /// No scaler looks at the lane.
+    /// No scaler runs for the lane.
     fn without_scaler(self, what: String) -> CheckResult {
         if self.scaler_expected {
             CheckResult::warn(CHECK, what, self.scaler)
@@ -37,7 +37,7 @@ impl LaneBounds {
 }
 
 /// Reads the state of the lane and judges it.
-pub(super) async fn look(stack: &dyn StackClient, bounds: LaneBounds) -> Result<CheckResult, Failure> {
+pub(super) async fn check(stack: &dyn StackClient, bounds: LaneBounds) -> Result<CheckResult, Failure> {
     let body = stack.state()?.read(LANE_STATE).await?;
     let state = match body.map(|body| parse_lane_state(&body)).transpose() {
         Ok(state) => state,
@@ -54,7 +54,7 @@ pub(super) async fn look(stack: &dyn StackClient, bounds: LaneBounds) -> Result<
 
 fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> CheckResult {
     let Some(state) = state else {
-        return bounds.without_scaler("no scaler has looked at it yet".to_owned());
+        return bounds.without_scaler("no scaler has run yet".to_owned());
     };
     if !state.is_fresh(now, bounds.tick) {
         let age = match now.since(state.at) {
@@ -62,7 +62,7 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Check
             age => format!("{} ago", duration(age)),
         };
         return bounds.without_scaler(format!(
-            "its scaler looked last {age}: triage takes the lane as unknown"
+            "its scaler ran last {age}: triage takes the lane as unknown"
         ));
     }
     // The rate plays no part in an outage.
@@ -72,12 +72,12 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Check
         Some(LaneOutage::Closed) => CheckResult::ok(CHECK, "closed: WALKAROUND_WORKERS_MAX is 0"),
         Some(outage @ LaneOutage::StartsFail { .. }) => CheckResult::fail(
             CHECK,
-            format!("{}; photos are looked at inline meanwhile", in_words(&outage)),
+            format!("{}; photos are segmented inline meanwhile", in_words(&outage)),
             "the line on worker exits tells why; correct that, and the next try opens the lane",
         ),
         Some(outage @ LaneOutage::DoesNotCome { .. }) => CheckResult::fail(
             CHECK,
-            format!("{}; photos are looked at inline meanwhile", in_words(&outage)),
+            format!("{}; photos are segmented inline meanwhile", in_words(&outage)),
             "see why workers do not start or do not get ready: the lines on jobs and workers, and the workers' logs",
         ),
     }

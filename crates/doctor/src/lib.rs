@@ -28,10 +28,10 @@ use walkaround_settings::StackKind;
 pub async fn examine(choice: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
     match choice.stack {
         // A bad setting is a finding here, where every other command stops.
-        None if choice.kind().is_err() && local::settings(choice).is_err() => local::look(choice).await,
+        None if choice.kind().is_err() && local::settings(choice).is_err() => local::checks(choice).await,
         _ => match choice.kind()? {
-            StackKind::Local => local::look(choice).await,
-            StackKind::Aws => cloud::look(choice).await,
+            StackKind::Local => local::checks(choice).await,
+            StackKind::Aws => cloud::checks(choice).await,
         },
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn settings(args: &StackChoice) -> Result<Settings, SettingsError> {
 }
 
 /// All checks.
-pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failure> {
     let settings = match settings(args) {
         Ok(settings) => settings,
         Err(error) => {
@@ -62,7 +62,7 @@ pub(super) async fn look(args: &StackChoice) -> Result<Vec<CheckResult>, Failure
     if let (Some(loaded), Some(running)) = (&loaded, &running) {
         results.push(bundle::self_test(loaded, &running.0, running.1));
     }
-    let listening = port::look(settings.listen.as_deref()).await;
+    let listening = port::ask(settings.listen.as_deref()).await;
     let root = root(&settings.root);
     let running = root
         .as_ref()
@@ -125,7 +125,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         scaler_expected: waiting > 0 || !matches!(running, Ok(None)),
         scaler,
     };
-    match lane::look(stack, bounds).await {
+    match lane::check(stack, bounds).await {
         Ok(finding) => results.push(finding),
         Err(failure) => results.push(broken("gpu lane".to_owned(), &failure)),
     }

@@ -33,7 +33,7 @@ pub(super) enum Listening {
 }
 
 /// Looks by listening there, and where that fails by asking for the health of `up`.
-pub(super) async fn look(address: Option<&str>) -> Listening {
+pub(super) async fn ask(address: Option<&str>) -> Listening {
     let Some(address) = address else {
         return Listening::NotAsked;
     };
@@ -141,7 +141,7 @@ mod tests {
         // Connections are taken by the system, and nobody answers: as of a process that is stopped.
         let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = held.local_addr().unwrap().to_string();
-        let silent = look(Some(&address)).await;
+        let silent = ask(Some(&address)).await;
         assert_eq!(silent, Listening::Silent);
         let found = listening(&silent, &address, Some(&up));
         assert!(

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn consecutive_failures_make_an_engine_sick_for_good() {
+    fn consecutive_failures_make_an_engine_unhealthy_for_good() {
         let mut health = EngineHealth::default();
         for _ in 0..10 {
             health.failed();

@@ -21,7 +21,7 @@ pub struct Load {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct InlineCost {
     /// CPU time of one segmentation, measured at start; none when this process cannot do it.
-    pub look: Option<Duration>,
+    pub segmentation: Option<Duration>,
     /// Time that this invocation has left.
     pub time_left: Duration,
 }
@@ -31,9 +31,9 @@ pub struct InlineCost {
 pub struct RoutingPolicy {
     /// From asking for a worker to its first photo.
     pub cold_start: Duration,
-    /// Inline looks that can run at the same time over all invocations.
+    /// Inline segmentations that can run at the same time over all invocations.
     pub inline_parallel: u32,
-    /// A burst that inline looks would not drain within this time goes to the GPU lane.
+    /// A burst that inline segmentations would not drain within this time goes to the GPU lane.
     pub inline_drain_max: Duration,
     /// A warm lane whose wait is longer than this is not chosen for price alone.
     pub gpu_wait_max: Duration,
@@ -41,7 +41,7 @@ pub struct RoutingPolicy {
     pub inline_price: f64,
     /// Price of one second of one GPU worker, in the same currency.
     pub gpu_price: f64,
-    /// Inline looks must fit this share of the time left: the rest is for storing and publishing.
+    /// Inline segmentations must fit this share of the time left: the rest is for storing and publishing.
     pub time_share: f64,
 }
 
@@ -76,20 +76,21 @@ pub fn route(load: &Load, cost: InlineCost, deadline: Option<Duration>, policy: 
         (None, _, outage) => gpu_lane(cannot_inline(cost, outage)),
         (Some(_), None, _) => inline("the state of the GPU lane is unknown".into()),
         (Some(_), Some(_), Some(outage)) => inline(in_words(&outage)),
-        (Some(look), Some(gpu), None) => both_can(load.burst, look, &gpu, deadline, policy),
+        (Some(segmentation), Some(gpu), None) => both_can(load.burst, segmentation, &gpu, deadline, policy),
     }
 }
 
 /// The lane of a photo that the GPU lane gave back: inline, if that fits. It is not sent there a second time while it
-/// can be looked at here, whatever the lane looks like by now.
+/// can be segmented here, whatever the state of the lane is by now.
 pub fn route_given_back(cost: InlineCost, policy: &RoutingPolicy) -> Option<Routed> {
     fits(cost, policy).map(|_| inline("the GPU lane gave it back".into()))
 }
 
-/// The time of one inline look, where it fits the time left.
+/// The time of one inline segmentation, where it fits the time left.
 fn fits(cost: InlineCost, policy: &RoutingPolicy) -> Option<Duration> {
     let most = cost.time_left.as_secs_f64() * policy.time_share;
-    cost.look.filter(|look| look.as_secs_f64() <= most)
+    cost.segmentation
+        .filter(|segmentation| segmentation.as_secs_f64() <= most)
 }
 
 /// The outage as a clause.
@@ -124,11 +125,11 @@ fn gpu_lane(reason: String) -> Routed {
 }
 
 fn cannot_inline(cost: InlineCost, outage: Option<LaneOutage>) -> String {
-    let why = match cost.look {
+    let why = match cost.segmentation {
         None => "no inline segmenter here".to_owned(),
-        Some(look) => format!(
+        Some(segmentation) => format!(
             "{} of CPU do not fit the {} left here",
-            secs(look),
+            secs(segmentation),
             secs(cost.time_left)
         ),
     };
@@ -141,7 +142,7 @@ fn cannot_inline(cost: InlineCost, outage: Option<LaneOutage>) -> String {
 
 fn both_can(
     burst: u64,
-    look: Duration,
+    segmentation: Duration,
     gpu: &GpuLane,
     deadline: Option<Duration>,
     policy: &RoutingPolicy,
@@ -150,13 +151,13 @@ fn both_can(
     if let Some(left) = deadline
         && wait > left
     {
-        return if look <= left {
+        return if segmentation <= left {
             inline(format!(
                 "due in {}, the GPU lane would take {}",
                 secs(left),
                 secs(wait)
             ))
-        } else if look <= wait {
+        } else if segmentation <= wait {
             inline(format!("due in {}: late either way, inline sooner", secs(left)))
         } else {
             gpu_lane(format!(
@@ -165,21 +166,22 @@ fn both_can(
             ))
         };
     }
-    let one_inline = look.as_secs_f64() * policy.inline_price;
+    let one_inline = segmentation.as_secs_f64() * policy.inline_price;
     if gpu.live > 0 {
         let one_gpu = policy.gpu_price / rate(gpu);
-        return if wait > policy.gpu_wait_max && inline_drain(burst, look, policy) <= wait {
+        return if wait > policy.gpu_wait_max && inline_drain(burst, segmentation, policy) <= wait {
             inline(format!(
                 "{} warm, but a wait of {}",
                 workers(gpu.live),
                 secs(wait)
             ))
-        } else if one_gpu <= one_inline || inline_drain(burst, look, policy) > policy.inline_drain_max {
+        } else if one_gpu <= one_inline || inline_drain(burst, segmentation, policy) > policy.inline_drain_max
+        {
             gpu_lane(format!("{} warm, wait {}", workers(gpu.live), secs(wait)))
         } else {
             inline(format!(
                 "cheaper inline ({} of CPU) than on a warm GPU",
-                secs(look)
+                secs(segmentation)
             ))
         };
     }
@@ -190,17 +192,17 @@ fn both_can(
             secs(wait)
         ));
     }
-    cold(burst.saturating_add(gpu.backlog), look, gpu, policy)
+    cold(burst.saturating_add(gpu.backlog), segmentation, gpu, policy)
 }
 
 /// No worker runs or starts: is there enough to do to start one?
-fn cold(waiting: u64, look: Duration, gpu: &GpuLane, policy: &RoutingPolicy) -> Routed {
+fn cold(waiting: u64, segmentation: Duration, gpu: &GpuLane, policy: &RoutingPolicy) -> Routed {
     let waiting = waiting.max(1);
-    let drain = inline_drain(waiting, look, policy);
+    let drain = inline_drain(waiting, segmentation, policy);
     if drain > policy.inline_drain_max {
         return gpu_lane(format!("burst of {waiting}: inline would take {}", secs(drain)));
     }
-    let inline_total = waiting as f64 * look.as_secs_f64() * policy.inline_price;
+    let inline_total = waiting as f64 * segmentation.as_secs_f64() * policy.inline_price;
     let cold_start = gpu.cold_start_or(policy.cold_start);
     let gpu_total = (cold_start.as_secs_f64() + waiting as f64 / rate(gpu)) * policy.gpu_price;
     if gpu_total < inline_total {
@@ -212,7 +214,7 @@ fn cold(waiting: u64, look: Duration, gpu: &GpuLane, policy: &RoutingPolicy) -> 
     }
 }
 
-/// Time until a photo that joins the lane now is looked at.
+/// Time until a photo that joins the lane now is segmented.
 fn gpu_finish(gpu: &GpuLane, policy: &RoutingPolicy) -> Duration {
     let (workers, start) = match gpu.live {
         0 => (gpu.starting.max(1), gpu.until_first(policy.cold_start)),
@@ -222,8 +224,8 @@ fn gpu_finish(gpu: &GpuLane, policy: &RoutingPolicy) -> Duration {
     start.saturating_add(seconds(photos / (rate(gpu) * f64::from(workers))))
 }
 
-fn inline_drain(photos: u64, look: Duration, policy: &RoutingPolicy) -> Duration {
-    seconds(photos as f64 * look.as_secs_f64() / f64::from(policy.inline_parallel.max(1)))
+fn inline_drain(photos: u64, segmentation: Duration, policy: &RoutingPolicy) -> Duration {
+    seconds(photos as f64 * segmentation.as_secs_f64() / f64::from(policy.inline_parallel.max(1)))
 }
 
 /// A rate that can be divided by: a lane that was never measured to do anything still ends.

@@ -60,10 +60,10 @@ pub trait Engine: Send {
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError>;
     /// Segmenters: the segmentation. The second of each pair is where the vehicle is.
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError>;
-    /// Both looks at one photo: the heavy one when `goes_on` says so of the first. No maps otherwise.
+    /// Screening of one photo, and its segmentation when `goes_on` says so of the screening; an empty one otherwise.
     ///
     /// An engine may do better than one after the other, knowing that the photo is the same.
-    fn look(
+    fn screen_and_segment(
         &mut self,
         photo: &RgbImage,
         goes_on: &mut dyn FnMut(&Screening) -> bool,

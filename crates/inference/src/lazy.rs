@@ -79,7 +79,7 @@ impl LazyEngine {
         options: EngineOptions,
     ) -> Result<Self, EngineError> {
         Ok(Self {
-            engine: OnnxEngine::first_look_only(runtime, bundle.first(), options)?,
+            engine: OnnxEngine::screening_only(runtime, bundle.first(), options)?,
             is_whole: false,
             runtime: runtime.clone(),
             bundle: Arc::clone(bundle),

@@ -87,7 +87,7 @@ impl OnnxEngine {
     }
 
     /// As [`OnnxEngine::new`], without the segmenters: the segmentation finds nothing.
-    pub(crate) fn first_look_only(
+    pub(crate) fn screening_only(
         runtime: &Runtime,
         bundle: &VerifiedBundle,
         options: EngineOptions,
@@ -380,7 +380,7 @@ impl Engine for OnnxEngine {
         self.run_segmenters(photos)
     }
 
-    fn look(
+    fn screen_and_segment(
         &mut self,
         photo: &RgbImage,
         goes_on: &mut dyn FnMut(&Screening) -> bool,

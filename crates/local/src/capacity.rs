@@ -21,7 +21,7 @@ use walkaround_ports::{Clock, EndCause, GpuCapacity, PortCall, PortError, PortEr
 
 const START_MAX: u32 = 100;
 
-/// Between two looks of `end_all` at workers that are ending.
+/// Between two checks by `end_all` at workers that are ending.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What to do with workers whose starter is gone.
@@ -113,7 +113,7 @@ impl LocalStack {
 impl GpuCapacity for LocalCapacity {
     async fn fleet(&self) -> Result<Vec<WorkerJob>, PortError> {
         let at = PortCall::new("capacity", "fleet");
-        self.inner.look(at).await?;
+        self.inner.check_live(at).await?;
         let jobs = self.inner.db.read(at, jobs::all).await?;
         Ok(jobs.into_iter().map(Job::public).collect())
     }
@@ -161,7 +161,7 @@ impl LocalCapacity {
         let clock = &self.inner.clock;
         let until = clock.ticks() + self.inner.options.end_budget + Duration::from_secs(5);
         loop {
-            self.inner.look(at).await?;
+            self.inner.check_live(at).await?;
             let live = self.inner.db.read(at, jobs::live).await?.len();
             if live == 0 || clock.ticks() >= until {
                 return Ok(live);
@@ -173,7 +173,7 @@ impl LocalCapacity {
 
 impl Inner {
     async fn start(self: &Arc<Self>, count: u32, at: PortCall) -> Result<Vec<String>, PortError> {
-        self.look(at).await?;
+        self.check_live(at).await?;
         let (now, live_max) = (self.clock.now(), self.options.workers_max);
         let numbers = self
             .db
@@ -243,7 +243,7 @@ impl Inner {
         };
         let thread = thread::Builder::new().name(format!("reap-{}", jobs::name(number)));
         if thread.spawn(wait).is_err() {
-            // The next look finds it gone, only without its exit code.
+            // The next check finds it gone, only without its exit code.
             self.watched().remove(&number);
         }
     }
@@ -278,7 +278,7 @@ impl Inner {
         };
         signal(&job, Signal::TERM, at)?;
         let (clock, budget) = (self.clock.clone(), self.options.end_budget);
-        // Whoever looks after the deadline kills too, should this process be gone by then.
+        // Whoever checks after the deadline kills too, should this process be gone by then.
         tokio::spawn(async move {
             clock.sleep(budget).await;
             let _ = signal(&job, Signal::KILL, at);
@@ -286,8 +286,8 @@ impl Inner {
         Ok(())
     }
 
-    /// Looks at every live job: notes what is gone, kills what is late, and keeps logs and rows few.
-    async fn look(&self, at: PortCall) -> Result<(), PortError> {
+    /// Checks every live job: notes what is gone, kills what is late, and keeps logs and rows few.
+    async fn check_live(&self, at: PortCall) -> Result<(), PortError> {
         let now = self.clock.now();
         let live = self.db.read(at, jobs::live).await?;
         for job in &live {
@@ -373,7 +373,7 @@ impl Inner {
                 inner.clock.sleep(LOOK_EVERY).await;
             }
             let how = format!("exit code unknown: {}", EndCause::Adopted.as_str());
-            // After a failed write the next look finds it gone.
+            // After a failed write the next check finds it gone.
             let _ = inner
                 .set_gone(number, &how, PortCall::new("capacity", "watch"))
                 .await;

@@ -1,29 +1,18 @@
 //! The local adapters hold what the ports promise.
 
+mod support;
+
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
+use support::open;
 use walkaround_conformance::{
-    BlobsUnderTest, Capabilities, CapacityUnderTest, ManualClock, ManualTime, Observe, OperationsUnderTest,
-    PublisherUnderTest, QueueUnderTest, RECEIVES_MAX, RealTime, RecordsUnderTest, StateUnderTest,
-    blobs_suite, capacity_suite, operations_suite, publisher_suite, queue_suite, records_suite, state_suite,
+    BlobsUnderTest, Capabilities, CapacityUnderTest, ManualTime, Observe, OperationsUnderTest,
+    PublisherUnderTest, QueueUnderTest, RealTime, RecordsUnderTest, StateUnderTest, blobs_suite,
+    capacity_suite, operations_suite, publisher_suite, queue_suite, records_suite, state_suite,
 };
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SystemClock, WorkerOptions};
 use walkaround_ports::{Clock, OutEvent};
-
-fn open() -> (LocalStack, Arc<ManualClock>, TempDir) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let clock = Arc::new(ManualClock::new());
-    let mut options = Options::default();
-    for queue in &mut options.queues {
-        if let Some(dead) = &mut queue.dead_letter {
-            dead.receives_max = RECEIVES_MAX;
-        }
-    }
-    let local = LocalStack::open(folder.path(), options, clock.clone()).expect("it opens");
-    (local, clock, folder)
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queue() {

@@ -1,33 +1,23 @@
 //! The conformance suites can fail: an adapter with one fault planted is found out, by the right case.
 
+mod support;
+
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
-use tempfile::TempDir;
+use support::open;
+
 use walkaround_conformance::{
-    BlobsUnderTest, Capabilities, ManualClock, ManualTime, QueueUnderTest, RECEIVES_MAX, RecordsUnderTest,
-    Report, blobs_suite, queue_suite, records_suite,
+    BlobsUnderTest, Capabilities, ManualTime, QueueUnderTest, RecordsUnderTest, Report, blobs_suite,
+    queue_suite, records_suite,
 };
 use walkaround_domain::{InspectionId, Timestamp};
-use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options};
+use walkaround_local::{INTAKE, INTAKE_DEAD};
 use walkaround_ports::{
     AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Heartbeat, LeaseOutcome, OutMessage, Page,
     PortError, Precondition, PutOutcome, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord,
     WriteOutcome,
 };
-
-fn open() -> (LocalStack, Arc<ManualClock>, TempDir) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let clock = Arc::new(ManualClock::new());
-    let mut options = Options::default();
-    for queue in &mut options.queues {
-        if let Some(dead) = &mut queue.dead_letter {
-            dead.receives_max = RECEIVES_MAX;
-        }
-    }
-    let local = LocalStack::open(folder.path(), options, clock.clone()).expect("it opens");
-    (local, clock, folder)
-}
 
 /// Whether the report blames this case.
 fn blames(report: &Report, case: &str) -> bool {

@@ -224,16 +224,16 @@ pub fn inspect(
     };
     let (mut first, mut segmentation) = (None, Segmentation::default());
     let begin = (with.ticks)();
-    let (mut looked_at, mut segmented, mut passed) = (begin, begin, false);
+    let (mut screened, mut segmented, mut passed) = (begin, begin, false);
     if photo.reasons.is_empty() {
-        let (look, found) = engine.look(&photo.pixels, &mut |look| {
-            looked_at = (with.ticks)();
-            let suspect = look.suspect || !with.settings.gate_stops;
-            passed = suspect && look.vehicle != Vehicle::Absent;
+        let (screening, found) = engine.screen_and_segment(&photo.pixels, &mut |screening| {
+            screened = (with.ticks)();
+            let suspect = screening.suspect || !with.settings.gate_stops;
+            passed = suspect && screening.vehicle != Vehicle::Absent;
             passed
         })?;
-        segmented = if passed { (with.ticks)() } else { looked_at };
-        (first, segmentation) = (Some(look), found);
+        segmented = if passed { (with.ticks)() } else { screened };
+        (first, segmentation) = (Some(screening), found);
     }
     let mut result = conclude(
         photo,
@@ -242,8 +242,8 @@ pub fn inspect(
         engine.classes(),
         with.settings.all_classes,
     );
-    result.timings.screening = looked_at - begin;
-    result.timings.segment = segmented - looked_at;
+    result.timings.screening = screened - begin;
+    result.timings.segment = segmented - screened;
     result.timings.findings = (with.ticks)() - segmented;
     Ok(result)
 }

@@ -29,7 +29,7 @@ use walkaround_vision::quality::QualityPolicy;
 #[derive(Debug, Clone)]
 pub struct InspectorSettings {
     /// Limits, overlay, classes.
-    pub look: InspectionSettings,
+    pub inspection: InspectionSettings,
     /// Where CPU work runs.
     pub compute: Compute,
     /// Bytes that decoding may take at once.
@@ -43,7 +43,7 @@ pub struct InspectorSettings {
 impl Default for InspectorSettings {
     fn default() -> Self {
         Self {
-            look: InspectionSettings::default(),
+            inspection: InspectionSettings::default(),
             compute: Compute::Pool(2),
             decode_bytes_max: 384 << 20,
             batch: BatchingPolicy::default(),
@@ -179,7 +179,7 @@ impl Inspector {
 
     /// Whether a marked picture is made of each photo.
     pub fn makes_overlays(&self) -> bool {
-        self.settings.look.overlay.is_some()
+        self.settings.inspection.overlay.is_some()
     }
 
     /// The bundle in use.
@@ -204,12 +204,12 @@ impl Inspector {
     /// # Errors
     /// The reason why it is unusable; [`Inspector::refused`] makes a result of it.
     pub async fn prepare(&self, bytes: Vec<u8>, file: FileDigest) -> Result<PhotoInProgress, Reason> {
-        let (look, bundle) = (self.settings.look.clone(), self.bundle.clone());
+        let (inspection, bundle) = (self.settings.inspection.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
             let ticks = || clock.ticks();
             let with = Preparation {
-                settings: &look,
+                settings: &inspection,
                 quality: &bundle.quality,
                 long_side: bundle.long_side,
                 memory: &memory,
@@ -217,7 +217,7 @@ impl Inspector {
             };
             match inspection::prepare(&bytes, &with) {
                 Ok(photo) => Ok(PhotoInProgress {
-                    bytes: inspection::keeps_file(&look, &photo, bytes.len()).then_some(bytes),
+                    bytes: inspection::keeps_file(&inspection, &photo, bytes.len()).then_some(bytes),
                     photo,
                     file,
                     screening: None,
@@ -261,7 +261,7 @@ impl Inspector {
     /// # Errors
     /// When the marked picture cannot be encoded.
     pub async fn finish(&self, photo: PhotoInProgress, name: String) -> Result<EncodedResult, String> {
-        let (settings, bundle) = (self.settings.look.clone(), self.bundle.clone());
+        let (settings, bundle) = (self.settings.inspection.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
             let ticks = || clock.ticks();

@@ -68,7 +68,10 @@ impl InlineSegmentationCost {
 async fn measured(inspector: &Inspector) -> Option<Duration> {
     match inspector.measure_segment().await {
         Ok(time) => {
-            info!(look_ms = time.as_secs_f64() * 1e3, "segmentation measured");
+            info!(
+                segmentation_ms = time.as_secs_f64() * 1e3,
+                "segmentation measured"
+            );
             Some(time)
         }
         Err(error) => {
@@ -241,7 +244,7 @@ impl Triage {
         let clock = &self.processor.settler.clock;
         let load = self.lane_monitor.load().await;
         let cost = InlineCost {
-            look: self.inline_segmentation.time(&at.inspector).await,
+            segmentation: self.inline_segmentation.time(&at.inspector).await,
             time_left: self.end.left(clock.ticks()),
         };
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));

@@ -76,7 +76,7 @@ fn processor(
         source: around(process, &world.photos, ""),
         inspector: ActiveInspector::new(Inspector::new(
             engine,
-            looker_settings(process),
+            inspector_settings(process),
             Arc::clone(clock),
         )),
         settler: Settler {
@@ -104,10 +104,10 @@ fn processor(
     }
 }
 
-fn looker_settings(process: &Process) -> InspectorSettings {
+fn inspector_settings(process: &Process) -> InspectorSettings {
     let context = &process.context;
     InspectorSettings {
-        look: InspectionSettings {
+        inspection: InspectionSettings {
             limits: Limits {
                 side_min: crate::photos::SIDE,
                 ..Limits::default()

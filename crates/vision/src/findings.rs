@@ -124,26 +124,17 @@ pub fn findings(
 /// The regions of one class that are large enough.
 fn candidates(class: usize, spec: &ClassSpec, maps: &[ProbabilityMap], canvas: &Canvas) -> Vec<Candidate> {
     let maps: Vec<&ProbabilityMap> = maps.iter().filter(|map| map.class == class).collect();
-    let Some((field, mask)) = class_mask(&maps, &spec.policy, canvas) else {
-        return vec![];
-    };
-    components(&mask)
-        .into_iter()
-        .filter(|region| is_large_enough(region, spec, canvas))
-        .map(|region| Candidate {
-            class,
-            probability: mean(&region, &field),
-            area_px: area(&region, canvas),
-            region,
-            outlined: true,
-            bbox: None,
-        })
-        .collect()
+    regions(class, spec, class_mask(&maps, &spec.policy, canvas), canvas)
 }
 
 /// The regions in which one class is the best that are large enough.
 fn best(class: usize, spec: &ClassSpec, labels: &[Labels], canvas: &Canvas) -> Vec<Candidate> {
-    let Some((field, mask)) = mask_of(labels, class, &spec.policy, canvas) else {
+    regions(class, spec, mask_of(labels, class, &spec.policy, canvas), canvas)
+}
+
+/// The regions of a class's mask that are large enough, each with the mean of its probabilities.
+fn regions(class: usize, spec: &ClassSpec, found: Option<(Field, Patch)>, canvas: &Canvas) -> Vec<Candidate> {
+    let Some((field, mask)) = found else {
         return vec![];
     };
     components(&mask)

@@ -1,9 +1,9 @@
 //! Lambda function `scaler`: once a minute (EventBridge schedule), and when an alarm says that the lane's oldest
 //! message grows old, the difference between the workers there should be and those there are.
 //!
-//! Any event starts one look; what it says does not matter, so that schedule, alarm and a person's test event all
-//! do. The look happens under a lock in the table: `SubmitJob` of AWS Batch has no idempotency token, and two
-//! looks at once would both start what is missing. What a look leaves for the next one stands in the state of the lane,
+//! Any event starts one pass; what it says does not matter, so that schedule, alarm and a person's test event all
+//! do. The pass happens under a lock in the table: `SubmitJob` of AWS Batch has no idempotency token, and two
+//! passes at once would both start what is missing. What a pass leaves for the next one stands in the state of the lane,
 //! since Lambda may run each in another process.
 
 use lambda_runtime::{Context, LambdaEvent, service_fn};
@@ -20,7 +20,7 @@ use walkaround_ports::PortError;
 
 /// Name of the lock.
 const LOCK: &str = "fleet";
-/// A look takes seconds; a process that died holding the lock blocks the others for this long.
+/// A pass takes seconds; a process that died holding the lock blocks the others for this long.
 const LOCK_HOLD: Duration = Duration::from_secs(50);
 
 /// Runs until Lambda ends the process.
@@ -40,8 +40,8 @@ async fn run() -> Result<ExitCode, Failure> {
     let function = Function::start().await?;
     let function = &function;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
-        let looked = function.handle(&event.context).await;
-        looked.map_err(lambda_runtime::Error::from)
+        let answer = function.handle(&event.context).await;
+        answer.map_err(lambda_runtime::Error::from)
     }))
     .await
     .map_err(|error| anyhow::anyhow!("the runtime API failed: {error}"))?;
@@ -62,17 +62,17 @@ impl Function {
 
     async fn handle(&self, context: &Context) -> Result<Value, PortError> {
         let span = info_span!("invocation", request_id = context.request_id);
-        let looked = self.look(&context.request_id).instrument(span.clone()).await;
+        let answer = self.scale(&context.request_id).instrument(span.clone()).await;
         self.metrics.property("RequestId", context.request_id.clone());
         self.metrics.flush();
-        if let Err(error) = &looked {
-            span.in_scope(|| warn!(%error, "the look failed, the next one makes up for it"));
+        if let Err(error) = &answer {
+            span.in_scope(|| warn!(%error, "scaling failed, the next invocation makes up for it"));
         }
-        looked
+        answer
     }
 
-    /// One look under the lock, and what it did.
-    async fn look(&self, owner: &str) -> Result<Value, PortError> {
+    /// One pass under the lock, and what it did.
+    async fn scale(&self, owner: &str) -> Result<Value, PortError> {
         let hold = match self.lock.acquire(LOCK, owner, LOCK_HOLD).await? {
             Acquired::Held(hold) => hold,
             Acquired::Taken { .. } => {
@@ -81,7 +81,7 @@ impl Function {
             }
         };
         let tick = self.scaler.tick().await;
-        // Freed also after a failed look; a lock that cannot be freed ends by itself.
+        // Freed also after a failed pass; a lock that cannot be freed ends by itself.
         if let Err(error) = self.lock.release(&hold).await {
             warn!(%error, "the lock could not be freed, it ends by itself");
         }

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_bounds_the_photos_in_hand() {
+    fn memory_bounds_the_photos_in_flight() {
         let settings = Settings::from_lookup(&|_| None).unwrap();
         assert_eq!(photos_in(0, &settings), 1);
         assert_eq!(photos_in((384 + 5 * 64) << 20, &settings), 5);

@@ -64,7 +64,7 @@ impl Function {
             (folder, None) => builder.engines(&folder)?,
         };
         let jobs = builder.triage_jobs();
-        let inspector = ActiveInspector::new(builder.lazy_looker(&engines, jobs)?);
+        let inspector = ActiveInspector::new(builder.lazy_inspector(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");
         let end = InvocationDeadline::never();
         let handler = builder.triage(TriageParts {

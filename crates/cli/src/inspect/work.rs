@@ -171,27 +171,30 @@ impl Shared<'_> {
     }
 
     fn photo(&self, engine: &mut OnnxEngine, photo: &Path) -> Outcome {
-        let (result, overlay, suspect) = match self.look(engine, photo) {
-            Ok((report, overlay, suspect)) => (Ok(report), overlay, suspect),
-            Err(error) => (Err(error), None, None),
-        };
-        Outcome {
+        self.inspect(engine, photo).unwrap_or_else(|error| Outcome {
             photo: photo.to_path_buf(),
-            result,
-            overlay,
-            suspect,
-        }
+            result: Err(error),
+            overlay: None,
+            suspect: None,
+        })
     }
 
-    /// The document, the marked picture when one is wanted, and what the gates said (see [`Outcome`]).
-    fn look(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<LookedAt> {
+    /// # Errors
+    /// The file cannot be read, a network fails, or the marked picture cannot be encoded.
+    fn inspect(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<Outcome> {
+        let outcome = |report, overlay, suspect| Outcome {
+            photo: photo.to_path_buf(),
+            result: Ok(report),
+            overlay,
+            suspect,
+        };
         let start = Instant::now();
         let ticks = || start.elapsed();
         let bytes = match read(photo, self.settings.limits.bytes_max)? {
             Ok(bytes) => bytes,
             Err(reason) => {
                 let result = PhotoResult::refused(reason);
-                return Ok((report(engine, photo, &result, None, start), None, None));
+                return Ok(outcome(report(engine, photo, &result, None, start), None, None));
             }
         };
         let quality = *engine.quality();
@@ -214,7 +217,8 @@ impl Shared<'_> {
         let overlay =
             inspection::render(&mut result, &rendering).context("the marked picture cannot be encoded")?;
         let report = report(engine, photo, &result, Some(&bytes), start);
-        Ok((report, overlay, result.screening.map(|look| look.suspect)))
+        let suspect = result.screening.map(|screening| screening.suspect);
+        Ok(outcome(report, overlay, suspect))
     }
 }
 
@@ -232,8 +236,6 @@ fn report(
     report.timings_ms = timings_ms(&result.timings, start.elapsed());
     report
 }
-
-type LookedAt = (PhotoReport, Option<Vec<u8>>, Option<bool>);
 
 /// The bytes of a photo, or why they are too many.
 fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>> {

@@ -139,7 +139,7 @@ async fn triage_consumer(
     let inspector = builder.inspector(engines, jobs)?;
     let inline_segmentation = inspector.measure_segment().await?;
     info!(
-        look_ms = inline_segmentation.as_secs_f64() * 1e3,
+        segmentation_ms = inline_segmentation.as_secs_f64() * 1e3,
         "segmentation measured"
     );
     let progress = Arc::new(Progress::default());

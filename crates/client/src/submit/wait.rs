@@ -1,4 +1,4 @@
-//! Waiting for results: records are looked at in turn until every one is final, parked, or out of time.
+//! Waiting for results: records are read in turn until every one is final, parked, or out of time.
 
 use super::standing::Watched;
 use crate::{StackClient, inspection, requested_photos};
@@ -8,7 +8,7 @@ use walkaround_bootstrap::Failure;
 use walkaround_domain::{Inspection, Timestamp};
 use walkaround_ports::{QueueName, StoredRecord};
 
-/// Records read at one look.
+/// Records read in one round.
 const LOOKS: usize = 500;
 
 /// Why there is no result of a photo.
@@ -50,7 +50,7 @@ pub struct Waiting<'a> {
     progress: &'a mut dyn WaitProgress,
     /// With their place in the submission.
     pending: VecDeque<(usize, Watched)>,
-    parked_look: Duration,
+    next_parked_check: Duration,
     /// What was said last of who takes photos in.
     problem: Option<String>,
 }
@@ -68,7 +68,7 @@ impl<'a> Waiting<'a> {
             since,
             progress,
             pending: watched.into_iter().enumerate().collect(),
-            parked_look: stack.clock().ticks() + stack.poll_intervals().parked,
+            next_parked_check: stack.clock().ticks() + stack.poll_intervals().parked,
             problem: None,
         }
     }
@@ -81,13 +81,13 @@ impl<'a> Waiting<'a> {
         let clock = self.stack.clock();
         let start = clock.ticks();
         // At once: without it a wait for nothing looks like a wait.
-        self.look_at_takers().await?;
+        self.check_consumers().await?;
         while !self.pending.is_empty() && clock.ticks() - start < timeout {
             let before = self.pending.len();
-            self.look().await?;
-            if clock.ticks() >= self.parked_look {
-                self.look_at_parked().await?;
-                self.look_at_takers().await?;
+            self.read_records().await?;
+            if clock.ticks() >= self.next_parked_check {
+                self.check_parked().await?;
+                self.check_consumers().await?;
             }
             if self.pending.len() == before {
                 clock.sleep(self.stack.poll_intervals().results).await;
@@ -100,7 +100,7 @@ impl<'a> Waiting<'a> {
         Ok(clock.ticks() - start)
     }
 
-    async fn look(&mut self) -> Result<(), Failure> {
+    async fn read_records(&mut self) -> Result<(), Failure> {
         let records = self.stack.records()?;
         for _ in 0..self.pending.len().min(LOOKS) {
             let Some((at, mut watched)) = self.pending.pop_front() else {
@@ -119,7 +119,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// Says when nothing takes photos in, once for each cause.
-    async fn look_at_takers(&mut self) -> Result<(), Failure> {
+    async fn check_consumers(&mut self) -> Result<(), Failure> {
         let problem = self.stack.consumer_problem().await;
         if let Some(why) = &problem
             && self.problem != problem
@@ -130,7 +130,7 @@ impl<'a> Waiting<'a> {
         Ok(())
     }
 
-    async fn look_at_parked(&mut self) -> Result<(), Failure> {
+    async fn check_parked(&mut self) -> Result<(), Failure> {
         let start = self.stack.clock().ticks();
         let mut reasons: HashMap<String, String> = HashMap::new();
         let since = self.since - self.stack.poll_intervals().clock_slack;
@@ -164,9 +164,10 @@ impl<'a> Waiting<'a> {
                 None => self.pending.push_back((at, watched)),
             }
         }
-        // Many parked messages make a long look: it takes a tenth of the time at most.
+        // Many parked messages make a long check: it takes a tenth of the time at most.
         let took = self.stack.clock().ticks() - start;
-        self.parked_look = self.stack.clock().ticks() + self.stack.poll_intervals().parked.max(took * 10);
+        self.next_parked_check =
+            self.stack.clock().ticks() + self.stack.poll_intervals().parked.max(took * 10);
         Ok(())
     }
 }

@@ -18,8 +18,11 @@ fn idle() -> GpuLane {
     }
 }
 
-const fn cost(look: Option<Duration>, time_left: Duration) -> InlineCost {
-    InlineCost { look, time_left }
+const fn cost(segmentation: Option<Duration>, time_left: Duration) -> InlineCost {
+    InlineCost {
+        segmentation,
+        time_left,
+    }
 }
 
 fn ask(burst: u64, gpu: Option<GpuLane>, cost: InlineCost, deadline: Option<u64>) -> Routed {

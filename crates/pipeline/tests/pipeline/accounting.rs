@@ -1,12 +1,13 @@
 //! What counts as an attempt at a photo, and what does not: hosts, stores, engines, crashes, invocations.
 
 use crate::support;
-use crate::support::{ATTEMPTS, DRAIN_BUDGET, Fetch, World, delivery, processor, queue, request, run_tasks};
+use crate::support::{
+    ATTEMPTS, Bench, DRAIN_BUDGET, Fetch, World, delivery, processor, queue, request, run_tasks,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use walkaround_conformance::ManualClock;
 use walkaround_domain::attempts::{STARTS_ALONE_MAX, STARTS_TOGETHER_MAX};
 use walkaround_domain::{FailureCode, Inspection, Phase};
 use walkaround_pipeline::consumer::{Disposition, Handler};
@@ -20,21 +21,7 @@ const GREY: Fetch = Fetch::Picture(120);
 /// The engine fails on it, and on nothing else.
 const WHITE: Fetch = Fetch::Picture(support::WHITE);
 
-struct Bench {
-    world: Arc<World>,
-    clock: Arc<ManualClock>,
-}
-
 impl Bench {
-    fn new(fetches: &[Fetch]) -> Self {
-        let bench = Self {
-            world: Arc::default(),
-            clock: Arc::new(ManualClock::new()),
-        };
-        bench.world.photo("one", fetches);
-        bench
-    }
-
     /// A process of its own handles the n-th delivery.
     async fn deliver(&self, n: u32) -> Disposition {
         let worker = self.worker();
@@ -187,7 +174,7 @@ async fn a_photo_on_which_a_healthy_engine_fails_is_final_with_its_own_failure()
 #[tokio::test]
 async fn a_sick_engine_gives_photos_back_without_an_attempt_and_ends_its_process() {
     let bench = Bench::new(&[GREY]);
-    bench.world.engine_sick.store(true, Ordering::SeqCst);
+    bench.world.engine_unhealthy.store(true, Ordering::SeqCst);
     let (processor, monitor) = processor(&bench.world, &bench.clock);
     let (worker, (_stopper, never)) = (Segmentation { processor }, shutdown_signal());
     for n in 1..=3 {
@@ -196,7 +183,7 @@ async fn a_sick_engine_gives_photos_back_without_an_attempt_and_ends_its_process
     }
     assert!(monitor.is_sick());
     assert_eq!(bench.world.inspection("one").map_or(0, |i| i.attempts), 0);
-    bench.world.engine_sick.store(false, Ordering::SeqCst);
+    bench.world.engine_unhealthy.store(false, Ordering::SeqCst);
     assert_eq!(bench.deliver(4).await, Disposition::Ack);
     assert_eq!(bench.inspection().attempts, 1);
 }

@@ -128,7 +128,7 @@ async fn a_photo_that_fails_while_the_self_test_passes_is_at_fault_alone() {
 #[tokio::test]
 async fn an_unhealthy_engine_fails_no_photo_and_ends_the_process_after_a_few_batches() {
     let bench = Bench::new(Compute::Pool(1), 3);
-    bench.world.engine_sick.store(true, Ordering::SeqCst);
+    bench.world.engine_unhealthy.store(true, Ordering::SeqCst);
     for round in 1..=ENGINE_FAILURES_MAX {
         assert!(!bench.monitor.signal().is_set());
         let answers = bench.screen([SUSPECT, CLEAN, NO_VEHICLE]).await;
@@ -149,9 +149,9 @@ async fn an_unhealthy_engine_fails_no_photo_and_ends_the_process_after_a_few_bat
 async fn single_failures_between_successful_runs_do_not_end_the_process() {
     let bench = Bench::new(Compute::Inline, 1);
     for _ in 0..10 {
-        bench.world.engine_sick.store(true, Ordering::SeqCst);
+        bench.world.engine_unhealthy.store(true, Ordering::SeqCst);
         assert!(matches!(bench.screen_one(CLEAN).await, Err(RunError::Engine(_))));
-        bench.world.engine_sick.store(false, Ordering::SeqCst);
+        bench.world.engine_unhealthy.store(false, Ordering::SeqCst);
         assert!(bench.screen_one(CLEAN).await.is_ok());
     }
     assert!(!bench.monitor.is_sick());
@@ -168,7 +168,7 @@ async fn the_self_test_finds_an_unhealthy_engine_and_segmentation_is_measured_on
         assert_eq!(bench.inspector.measure_segment().await.unwrap(), Duration::ZERO);
         bench.world.segmenters_fail.store(true, Ordering::SeqCst);
         assert!(bench.inspector.measure_segment().await.is_err());
-        bench.world.engine_sick.store(true, Ordering::SeqCst);
+        bench.world.engine_unhealthy.store(true, Ordering::SeqCst);
         assert!(matches!(bench.inspector.probe().await, Err(RunError::Engine(_))));
     }
 }
@@ -265,7 +265,7 @@ async fn no_picture_is_made_where_none_is_wanted_and_photos_keep_the_inspector_t
     active.replace(Inspector::new(
         Box::new(TestEngine::new(&bench.world)),
         InspectorSettings {
-            look: InspectionSettings {
+            inspection: InspectionSettings {
                 overlay: None,
                 ..InspectionSettings::default()
             },

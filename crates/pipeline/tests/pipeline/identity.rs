@@ -1,36 +1,16 @@
 //! Which inspection a request is for.
 
-use crate::support::{CLEAN, Fetch, World, delivery, processor, request};
-use std::sync::Arc;
+use crate::support::{Bench, CLEAN, Fetch, delivery, request};
 use std::time::Duration;
-use walkaround_conformance::ManualClock;
 use walkaround_domain::identity::Difference;
 use walkaround_domain::{InspectionRequest, Phase, PhotoRef};
 use walkaround_pipeline::consumer::{Disposition, Handler};
-use walkaround_pipeline::processor::{Attempt, PhotoRequest, ProcessingError, RequestProcessor};
+use walkaround_pipeline::processor::{Attempt, PhotoRequest, ProcessingError};
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::PortErrorKind;
 
-struct Bench {
-    world: Arc<World>,
-    clock: Arc<ManualClock>,
-}
-
 impl Bench {
-    fn new(fetches: &[Fetch]) -> Self {
-        let bench = Self {
-            world: Arc::default(),
-            clock: Arc::new(ManualClock::new()),
-        };
-        bench.world.photo("one", fetches);
-        bench
-    }
-
-    fn processor(&self) -> RequestProcessor {
-        processor(&self.world, &self.clock).0
-    }
-
     async fn inspect(&self) {
         let worker = Segmentation {
             processor: self.processor(),

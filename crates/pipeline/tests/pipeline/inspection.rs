@@ -57,7 +57,7 @@ fn screening_decides_whether_a_photo_is_segmented() {
             "{:?}",
             result.reasons
         );
-        world.engine_sick.store(true, Ordering::SeqCst);
+        world.engine_unhealthy.store(true, Ordering::SeqCst);
         assert_eq!(inspect(&case.bytes, &mut engine, &with).is_err(), case.runs > 0);
     }
 }

@@ -1,38 +1,16 @@
 //! What becomes of a message, by what happens to its photo: the worker and the steps that it shares with triage.
 
-use crate::support::{ATTEMPTS, CLEAN, DAMAGED, Fetch, NO_VEHICLE, World, delivery, processor, request};
-use std::sync::Arc;
+use crate::support::{ATTEMPTS, Bench, CLEAN, DAMAGED, Fetch, NO_VEHICLE, World, delivery, request};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use walkaround_conformance::ManualClock;
 use walkaround_domain::{FailureCode, InspectionRequest, Phase, PhotoRef, Verdict};
 use walkaround_messages::request_json;
 use walkaround_pipeline::consumer::{Disposition, Handler};
-use walkaround_pipeline::processor::RequestProcessor;
 use walkaround_pipeline::segmentation::Segmentation;
 use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::{Delivery, PARKED_FROM, PARKED_REASON, PortErrorKind};
 
-struct Bench {
-    world: Arc<World>,
-    clock: Arc<ManualClock>,
-}
-
 impl Bench {
-    fn new(fetches: &[Fetch]) -> Self {
-        let bench = Self {
-            world: Arc::default(),
-            clock: Arc::new(ManualClock::new()),
-        };
-        bench.world.photo("one", fetches);
-        bench.world.photo("two", fetches);
-        bench
-    }
-
-    fn processor(&self) -> RequestProcessor {
-        processor(&self.world, &self.clock).0
-    }
-
     async fn handle(&self, delivery: &Delivery) -> Disposition {
         let worker = Segmentation {
             processor: self.processor(),

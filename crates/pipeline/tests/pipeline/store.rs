@@ -53,6 +53,13 @@ async fn write_second(
     Ok(store.advance(second, event, NOW).await?.entry)
 }
 
+fn assert_bytes_differ<T: std::fmt::Debug>(lost: &Result<T, InspectionStoreError>) {
+    assert!(
+        matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
+        "{lost:?}"
+    );
+}
+
 #[tokio::test]
 async fn another_photo_under_the_id_is_found_when_the_write_loses() {
     for event in [to_gpu(), DONE] {
@@ -88,10 +95,7 @@ async fn other_bytes_are_found_when_the_write_loses() {
     for event in [to_gpu(), DONE] {
         let lost = write_second(fresh("a.jpg", None, 1), fresh("a.jpg", None, 2), &event).await;
         let lost = lost.map(|entry| entry.inspection.photo_history);
-        assert!(
-            matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
-            "{lost:?}"
-        );
+        assert_bytes_differ(&lost);
     }
 }
 
@@ -117,10 +121,7 @@ async fn later_bytes_replace_earlier_ones_until_the_inspection_is_final() {
     late.inspection.photo_history.photo_sha256 = Some([2; 32]);
     late.fetched = Some([1; 32]);
     let lost = store.advance(late, &DONE, NOW).await;
-    assert!(
-        matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
-        "{lost:?}"
-    );
+    assert_bytes_differ(&lost);
 }
 
 #[tokio::test]
@@ -134,10 +135,7 @@ async fn an_attempt_that_began_before_other_bytes_were_stored_does_not_replace_t
         .await
         .unwrap();
     let lost = store.advance(slow, &DONE, NOW).await;
-    assert!(
-        matches!(lost, Err(InspectionStoreError::Differs(Difference::Bytes))),
-        "{lost:?}"
-    );
+    assert_bytes_differ(&lost);
 }
 
 #[tokio::test]

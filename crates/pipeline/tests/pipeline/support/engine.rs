@@ -59,7 +59,7 @@ impl TestEngine {
 
     fn fail_if(&self, fails: bool) -> Result<(), EngineError> {
         self.world.engine_runs.fetch_add(1, Ordering::SeqCst);
-        match fails || self.world.engine_sick.load(Ordering::SeqCst) {
+        match fails || self.world.engine_unhealthy.load(Ordering::SeqCst) {
             true => Err(EngineError::Run {
                 network: "gate".into(),
                 cause: "CUDA failure 719".into(),

@@ -84,7 +84,7 @@ pub(crate) struct World {
     pub(crate) state_is_read_only: AtomicBool,
     pub(crate) blobs_away: AtomicBool,
     pub(crate) blobs_too_large: AtomicBool,
-    pub(crate) engine_sick: AtomicBool,
+    pub(crate) engine_unhealthy: AtomicBool,
     pub(crate) segmenters_fail: AtomicBool,
     pub(crate) topic_away: AtomicBool,
     pub(crate) queue_away: AtomicBool,
@@ -152,6 +152,29 @@ pub(crate) fn delivery(name: &str, receive_count: u32, clock: &ManualClock) -> D
         attributes: BTreeMap::new(),
         receive_count,
         sent_at: clock.now(),
+    }
+}
+
+/// A world with the photos `one` and `two`, which are fetched alike, and its clock.
+pub(crate) struct Bench {
+    pub(crate) world: Arc<World>,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+impl Bench {
+    pub(crate) fn new(fetches: &[Fetch]) -> Self {
+        let bench = Self {
+            world: Arc::default(),
+            clock: Arc::new(ManualClock::new()),
+        };
+        bench.world.photo("one", fetches);
+        bench.world.photo("two", fetches);
+        bench
+    }
+
+    /// What one process handles requests with.
+    pub(crate) fn processor(&self) -> RequestProcessor {
+        processor(&self.world, &self.clock).0
     }
 }
 

@@ -24,10 +24,10 @@ const AT: UnitRect = UnitRect {
 
 /// Answers as configured, and keeps what it was asked.
 struct Fake {
-    look: Screening,
+    screening: Screening,
     classes: Vec<ClassSpec>,
     quality: QualityPolicy,
-    first_looks: usize,
+    screenings: usize,
     segmented: Vec<UnitRect>,
 }
 
@@ -46,7 +46,7 @@ impl Fake {
             },
         };
         Self {
-            look: Screening {
+            screening: Screening {
                 vehicle,
                 gate,
                 suspect,
@@ -58,7 +58,7 @@ impl Fake {
                 luma_max: 255.0,
                 clipped_max: 1.0,
             },
-            first_looks: 0,
+            screenings: 0,
             segmented: Vec::new(),
         }
     }
@@ -81,8 +81,8 @@ impl Engine for Fake {
         64
     }
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
-        self.first_looks += photos.len();
-        Ok(vec![self.look; photos.len()])
+        self.screenings += photos.len();
+        Ok(vec![self.screening; photos.len()])
     }
     fn segment(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         self.segmented.extend(photos.iter().map(|p| p.1));
@@ -100,7 +100,7 @@ impl Engine for Fake {
     }
 }
 
-fn look(engine: &mut Fake, bytes: &[u8]) -> PhotoResult {
+fn inspected(engine: &mut Fake, bytes: &[u8]) -> PhotoResult {
     let settings = InspectionSettings::default();
     let quality = engine.quality;
     let with = Preparation {
@@ -127,33 +127,33 @@ fn found() -> Vehicle {
 #[test]
 fn a_suspect_photo_is_segmented_where_its_vehicle_is() {
     let mut engine = Fake::new(found(), Some(0.8), true);
-    let looked = look(&mut engine, &photo());
-    assert_eq!((looked.verdict, looked.findings.len()), (Verdict::Damaged, 1));
-    assert_eq!((engine.first_looks, engine.segmented), (1, vec![AT]));
+    let result = inspected(&mut engine, &photo());
+    assert_eq!((result.verdict, result.findings.len()), (Verdict::Damaged, 1));
+    assert_eq!((engine.screenings, engine.segmented), (1, vec![AT]));
 }
 
 #[test]
 fn a_clean_gate_stops_before_the_segmenters() {
     let mut engine = Fake::new(found(), Some(0.2), false);
-    let looked = look(&mut engine, &photo());
-    assert_eq!((looked.verdict, looked.findings.len()), (Verdict::Clean, 0));
-    assert_eq!((engine.first_looks, engine.segmented.len()), (1, 0));
+    let result = inspected(&mut engine, &photo());
+    assert_eq!((result.verdict, result.findings.len()), (Verdict::Clean, 0));
+    assert_eq!((engine.screenings, engine.segmented.len()), (1, 0));
 }
 
 #[test]
 fn a_photo_without_a_vehicle_stops_before_the_segmenters() {
     let mut engine = Fake::new(Vehicle::Absent, None, false);
-    let looked = look(&mut engine, &photo());
-    assert_eq!(looked.verdict, Verdict::Unusable);
-    assert_eq!(looked.reasons[0].code.as_str(), "no_vehicle");
-    assert_eq!((engine.first_looks, engine.segmented.len()), (1, 0));
+    let result = inspected(&mut engine, &photo());
+    assert_eq!(result.verdict, Verdict::Unusable);
+    assert_eq!(result.reasons[0].code.as_str(), "no_vehicle");
+    assert_eq!((engine.screenings, engine.segmented.len()), (1, 0));
 }
 
 #[test]
 fn without_gate_and_locator_the_whole_photo_is_segmented() {
     let mut engine = Fake::new(Vehicle::NotAsked, None, true);
-    let looked = look(&mut engine, &photo());
-    assert_eq!(looked.findings[0].area_px, 960 * 640);
+    let result = inspected(&mut engine, &photo());
+    assert_eq!(result.findings[0].area_px, 960 * 640);
     assert_eq!(engine.segmented, [UnitRect::WHOLE]);
 }
 
@@ -161,18 +161,18 @@ fn without_gate_and_locator_the_whole_photo_is_segmented() {
 fn bad_quality_stops_before_every_network() {
     let mut engine = Fake::new(found(), Some(0.8), true);
     engine.quality.luma_max = 1.0;
-    let looked = look(&mut engine, &photo());
-    assert_eq!(looked.verdict, Verdict::Unusable);
-    assert_eq!(looked.reasons[0].code.as_str(), "too_bright");
-    assert_eq!((engine.first_looks, engine.segmented.len()), (0, 0));
+    let result = inspected(&mut engine, &photo());
+    assert_eq!(result.verdict, Verdict::Unusable);
+    assert_eq!(result.reasons[0].code.as_str(), "too_bright");
+    assert_eq!((engine.screenings, engine.segmented.len()), (0, 0));
 }
 
 #[test]
 fn what_cannot_be_decoded_stops_before_every_network() {
     let mut engine = Fake::new(found(), Some(0.8), true);
     let bytes = photo();
-    let looked = look(&mut engine, &bytes[..bytes.len() / 2]);
-    assert_eq!(looked.verdict, Verdict::Unusable);
-    assert_eq!(looked.reasons[0].code.as_str(), "cut_short");
-    assert_eq!((engine.first_looks, engine.segmented.len()), (0, 0));
+    let result = inspected(&mut engine, &bytes[..bytes.len() / 2]);
+    assert_eq!(result.verdict, Verdict::Unusable);
+    assert_eq!(result.reasons[0].code.as_str(), "cut_short");
+    assert_eq!((engine.screenings, engine.segmented.len()), (0, 0));
 }
