@@ -1,11 +1,11 @@
 //! The shape of signatures: no tuple parameter, and at most six parameters.
 //!
 //! What travels together is a struct with a name. Coordinates of one numeric type (`(x, y): (f32, f32)`) may stay a
-//! tuple. The check reads the syntax of every `.rs` file of the checkout, so a type alias of a tuple is not seen.
+//! tuple; other numbers that are taken apart in the signature may not. The check reads the syntax of every `.rs` file of the checkout, so a type alias of a tuple is not seen.
 
 use std::path::Path;
 use syn::visit::Visit;
-use syn::{FnArg, Signature, Type};
+use syn::{FnArg, Pat, PatType, Signature, Type};
 use walkaround_tests::places::{root, rust_files};
 
 /// Most parameters of a function, the receiver not counted (clippy.toml has the same number).
@@ -13,6 +13,12 @@ const PARAMETERS_MAX: usize = 6;
 
 const NUMBERS: &[&str] = &[
     "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64",
+];
+
+/// Names of coordinates, sizes and ends of a span.
+const COORDINATES: &[&str] = &[
+    "x", "y", "w", "h", "px", "py", "dx", "dy", "half_x", "half_y", "width", "height", "across", "away",
+    "from", "to",
 ];
 
 #[test]
@@ -32,6 +38,7 @@ fn the_check_finds_faults_and_leaves_coordinates() {
         Path::new("a.rs"),
         "fn a((x, y): (f32, f32), (w, h): &(u32, u32)) {}
          fn b((x, y): (f32, u32)) {}
+         fn h((live, wanted): (u32, u32)) {}
          struct S;
          impl S { fn c(&self, of: &(&str, &str)) {} }
          trait T { fn d(&self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8); fn e(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8); }
@@ -39,6 +46,7 @@ fn the_check_finds_faults_and_leaves_coordinates() {
     );
     let expected = [
         "a.rs: b: a tuple parameter",
+        "a.rs: h: a tuple parameter",
         "a.rs: c: a tuple parameter",
         "a.rs: e: 7 parameters",
         "a.rs: g: a tuple parameter",
@@ -65,15 +73,17 @@ impl<'ast> Visit<'ast> for Finder<'_> {
     fn visit_signature(&mut self, signature: &'ast Signature) {
         let place = format!("{}: {}", self.file.display(), signature.ident);
         let typed = signature.inputs.iter().filter_map(|input| match input {
-            FnArg::Typed(typed) => Some(&*typed.ty),
+            FnArg::Typed(typed) => Some(typed),
             FnArg::Receiver(_) => None,
         });
-        let types: Vec<&Type> = typed.collect();
-        for _ in types.iter().filter(|ty| is_mixed_tuple(ty)) {
+        let parameters: Vec<&PatType> = typed.collect();
+        let is_fault = |of: &&&PatType| is_mixed_tuple(&of.ty) || !names_coordinates(&of.pat);
+        for _ in parameters.iter().filter(is_fault) {
             self.faults.push(format!("{place}: a tuple parameter"));
         }
-        if types.len() > PARAMETERS_MAX {
-            self.faults.push(format!("{place}: {} parameters", types.len()));
+        if parameters.len() > PARAMETERS_MAX {
+            self.faults
+                .push(format!("{place}: {} parameters", parameters.len()));
         }
         syn::visit::visit_signature(self, signature);
     }
@@ -89,6 +99,15 @@ fn is_mixed_tuple(ty: &Type) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a pattern that takes a tuple apart gives its parts the names of coordinates.
+fn names_coordinates(pattern: &Pat) -> bool {
+    let Pat::Tuple(tuple) = pattern else { return true };
+    tuple.elems.iter().all(|part| match part {
+        Pat::Ident(part) => COORDINATES.contains(&part.ident.to_string().as_str()),
+        _ => true,
+    })
 }
 
 fn number(ty: &Type) -> Option<String> {

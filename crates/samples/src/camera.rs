@@ -25,7 +25,7 @@ pub(crate) fn develop(spec: &SampleSpec, mut light: Vec<Rgb>) -> RgbImage {
     if spec.kind == Kind::Blurred {
         let radius = (spec.width as f32 * rng.range(0.006, 0.01)).max(2.0) as usize;
         let long = radius + (spec.width as f32 * rng.range(0.004, 0.014)) as usize;
-        light = out_of_focus(&light, spec, (radius, long));
+        light = out_of_focus(&light, spec, radius, long);
     }
     let table = tone_table();
     let (width, height) = (spec.width as usize, spec.height as usize);
@@ -82,7 +82,7 @@ fn grain(seed: u32, x: i32, y: i32) -> [f32; 4] {
 }
 
 /// Defocus in all directions, then a shake along the rows.
-fn out_of_focus(light: &[Rgb], spec: &SampleSpec, (radius, long): (usize, usize)) -> Vec<Rgb> {
+fn out_of_focus(light: &[Rgb], spec: &SampleSpec, radius: usize, long: usize) -> Vec<Rgb> {
     let (width, height) = (spec.width as usize, spec.height as usize);
     let soft = blur::boxed(light, width, height, radius);
     let soft = blur::boxed(&soft, width, height, radius);

@@ -272,12 +272,12 @@ fn seams(scene: &Scene, point: PlanePoint, mut colour: Rgb) -> Rgb {
         let open = gap.map_or(0.0, |gap| gap.opening(along));
         let ends = smooth(seam.from - 0.004, seam.from, along) * smooth(seam.to + 0.004, seam.to, along);
         let side = gap.map_or(1.0, |gap| gap.side);
-        colour = seam_at(point, colour, (across * side, open), ends);
+        colour = seam_at(point, colour, across * side, open, ends);
     }
     colour
 }
 
-fn seam_at(point: PlanePoint, colour: Rgb, (across, open): (f32, f32), ends: f32) -> Rgb {
+fn seam_at(point: PlanePoint, colour: Rgb, across: f32, open: f32, ends: f32) -> Rgb {
     let half = 0.0021 + open * 0.5;
     let inside = smooth(half + point.pixel * 0.7, half - point.pixel * 0.7, across.abs()) * ends;
     // The rounded edge of the metal: one side looks up, the other down.

@@ -128,7 +128,7 @@ impl Scuff {
             let (px, py, scale) = scene.view.picture(x, y);
             let ragged = 0.85 + 0.3 * noise(stroke.seed ^ 2, along * 60.0, 0.5);
             let radius = stroke.width * scale * (0.35 + 0.75 * force) * ragged;
-            scars.disc(scene, (px, py, radius), (force, stroke.core));
+            scars.disc(scene, (px, py), radius, force, stroke.core);
             scars.reach(scene, (px, py), (0.011 * scale).max(2.0));
         }
     }
@@ -201,7 +201,7 @@ impl Scars {
     }
 
     /// A soft disc of bared edge, with a dark core inside when deep.
-    fn disc(&mut self, scene: &Scene, (px, py, radius): (f32, f32, f32), (force, core): (f32, f32)) {
+    fn disc(&mut self, scene: &Scene, (px, py): (f32, f32), radius: f32, force: f32, core: f32) {
         let thin = (radius / 0.7).min(1.0);
         around(scene, (px, py), radius + 1.0, |index, far| {
             let edge = (radius + 0.5 - far).clamp(0.0, 1.0) * force * thin;

@@ -249,7 +249,11 @@ impl Settings {
         if settings.stall_exit <= settings.photo_timeout {
             return Err(SettingsError::new(
                 "WALKAROUND_STALL_EXIT_S",
-                "is not over WALKAROUND_PHOTO_TIMEOUT_S",
+                format!(
+                    "is {} s: it must be more than WALKAROUND_PHOTO_TIMEOUT_S, {} s, for which one photo may be waited for",
+                    settings.stall_exit.as_secs_f64(),
+                    settings.photo_timeout.as_secs_f64()
+                ),
             ));
         }
         Ok(settings)
@@ -325,7 +329,11 @@ mod tests {
             ("WALKAROUND_ATTEMPTS", "21", "1 to 20"),
             ("WALKAROUND_PHOTO_HTTP", "maybe", "true or false"),
             ("WALKAROUND_WORKERS_MIN", "3", "WALKAROUND_WORKERS_MAX"),
-            ("WALKAROUND_STALL_EXIT_S", "30", "WALKAROUND_PHOTO_TIMEOUT_S"),
+            (
+                "WALKAROUND_STALL_EXIT_S",
+                "30",
+                "more than WALKAROUND_PHOTO_TIMEOUT_S, 30 s",
+            ),
         ];
         for (name, value, words) in cases {
             let error = Settings::from_lookup(&|n| (n == name).then(|| value.to_owned()))

@@ -88,7 +88,7 @@ impl Function {
         let tick = tick?;
         let backlog = tick.backlog.waiting + tick.backlog.in_flight;
         self.metrics
-            .fleet(backlog, tick.backlog.oldest_age, (tick.live, tick.desired));
+            .fleet(backlog, tick.backlog.oldest_age, tick.live, tick.desired);
         self.metrics.lane(start_failures(&tick), tick.taken_back);
         info!(
             backlog,

@@ -68,7 +68,7 @@ impl Metrics {
     }
 
     /// What the scaler saw: photos waiting and in flight, age of the oldest, workers there are and should be.
-    pub fn fleet(&self, backlog: u64, oldest_age: Option<Duration>, (live, desired): (u32, u32)) {
+    pub fn fleet(&self, backlog: u64, oldest_age: Option<Duration>, live: u32, desired: u32) {
         gauge!("Backlog").set(backlog as f64);
         gauge!("LiveWorkers").set(f64::from(live));
         gauge!("DesiredWorkers").set(f64::from(desired));

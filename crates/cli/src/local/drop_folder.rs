@@ -105,7 +105,7 @@ impl DropFolder {
         let root = stack.local.root();
         if holds_photos_of(folder, root) || holds_photos_of(root, folder) {
             return Err(Failure::usage(format!(
-                "the drop folder {} and the root {} lie in each other: name another one of the two",
+                "of the drop folder {} and the root {} one lies in the other: name another folder for one of them",
                 folder.display(),
                 root.display()
             )));
