@@ -43,7 +43,7 @@ LOAD = {
     "triage_s": Given(
         0.45, "s", "billed time of triage a photo, fetching and storing included (two photos at once in 3,008 MiB)"
     ),
-    "inline_s": Given(1.2, "s", "more billed time for an inline look"),
+    "inline_s": Given(1.2, "s", "more billed time for an inline segmentation"),
     "batch": Given(3, "photos", "photos an invocation of triage gets"),
     "gpu_rate": Given(10, "photos/s", "one GPU worker (WorkerRate); not measured: there was no GPU"),
     "gpu_busy": Given(

@@ -26,7 +26,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 
-# Bounds: seconds for the smoke test's record, and between two looks.
+# Bounds: seconds for the smoke test's record, and between two checks.
 SMOKE_S=${WALKAROUND_SMOKE_S:-600}
 SMOKE_LOOK_S=${WALKAROUND_SMOKE_LOOK_S:-5}
 STACKS=(storage gpu pipeline operations)

@@ -219,7 +219,7 @@ def settings(emulator: Emulator, outputs: dict[str, str]) -> dict[str, str]:
         "WALKAROUND_JOB_QUEUE": "walkaround-workers",
         "WALKAROUND_JOB_DEFINITION": "walkaround-worker",
         "WALKAROUND_ALERT_SECRET": "arn:aws:secretsmanager:eu-central-1:000000000000:secret:none",
-        # No inline look is quick enough: what is suspected goes to the GPU lane.
+        # No inline segmentation is quick enough: what is suspected goes to the GPU lane.
         "WALKAROUND_INLINE_DRAIN_S": "0",
         "WALKAROUND_COLD_START_S": "1",
     }

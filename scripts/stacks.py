@@ -31,7 +31,7 @@ WORK = ROOT / "out" / "deploy"
 # CloudFormation may take 36 hours for one resource (timeoutInMinutes of a resource type is 2,160 at most), and as long
 # to undo it: an operation that is not over after this long is not waited for.
 STACK_WAIT_S = 73 * 3600
-# Seconds between two looks at a stack.
+# Seconds between two checks of a stack.
 STACK_POLL_S = float(os.environ.get("WALKAROUND_STACK_POLL_S", "10"))
 # Looks in a row that may fail (throttling, a network that is away) before waiting ends.
 POLL_FAILURES_MAX = 30

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// Between two looks at a condition.
+/// Between two checks of a condition.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A process of the program; killed when it is dropped.

@@ -31,7 +31,7 @@ const WAITING_MAX: usize = 64;
 const INVOCATION: Duration = Duration::from_secs(60);
 /// Beyond the deadline an answer still counts for this long: a loaded machine is no fault of the function.
 const GRACE: Duration = Duration::from_secs(30);
-/// Between two looks whether the process lives.
+/// Between two checks whether the process lives.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Lines of its log that a failure shows.
 const LOG_LINES_SHOWN: usize = 60;

@@ -11,7 +11,7 @@ const KILLS: usize = 10;
 const BOUND: Duration = Duration::from_secs(60);
 
 /// What is expected of photo `i`: dark ones end in triage; ones whose deadline has passed are segmented inline;
-/// the others go to the workers, as no inline look is quick enough for `INLINE_DRAIN_S=0`.
+/// the others go to the workers, as no inline segmentation is quick enough for `INLINE_DRAIN_S=0`.
 fn requests() -> Vec<InspectionRequest> {
     let one = |i: usize| InspectionRequest {
         deadline: (i % 4 == 1).then_some(Timestamp(1)),

@@ -15,10 +15,10 @@ const NUMBERS: &[&str] = &[
     "u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize", "f32", "f64",
 ];
 
-/// Names of coordinates, sizes and ends of a span.
+/// Names of coordinates (also around a centre), sizes and ends of a span.
 const COORDINATES: &[&str] = &[
     "x", "y", "w", "h", "px", "py", "dx", "dy", "half_x", "half_y", "width", "height", "across", "away",
-    "from", "to",
+    "far", "radius", "rim", "from", "to",
 ];
 
 #[test]

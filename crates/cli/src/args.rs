@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Look at photos: verdicts, findings and marked pictures
+    /// Inspect photos: verdicts, findings and marked pictures
     Inspect(InspectArgs),
     /// Score a bundle on photos whose damage is known
     Evaluate(EvaluateArgs),

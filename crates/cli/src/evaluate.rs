@@ -95,7 +95,7 @@ fn score_photos(args: &EvaluateArgs, engines: &Engines, photos: &mut PhotoSet) -
                 results.failed = true;
                 let line = format!("walkaround: {}: {}", outcome.photo.display(), with_causes(error));
                 bar.suspend(|| print_notice(&line))?;
-                skipped.add("could not be looked at", &outcome.photo);
+                skipped.add("could not be inspected", &outcome.photo);
                 return Ok(());
             }
         };

@@ -10,11 +10,11 @@ use walkaround_settings::Settings;
 /// How often a stack may be asked, and how far.
 #[derive(Debug, Clone, Copy)]
 pub struct PollIntervals {
-    /// Between two looks for results that found nothing new.
+    /// Between two checks for results that found nothing new.
     pub results: Duration,
-    /// Between two looks at parked messages.
+    /// Between two checks of parked messages.
     pub parked: Duration,
-    /// Between two looks of `status --watch`.
+    /// Between two checks of `status --watch`.
     pub status: Duration,
     /// Most records that one listing reads.
     pub records_max: usize,

@@ -19,7 +19,7 @@ pub trait TimeDriver: Send + Sync {
     /// How long a receive waits for messages that should be there (zero where sent means visible).
     fn patience(&self) -> Duration;
 
-    /// A short moment between two looks at something that others bring about; the adapter's clock need not
+    /// A short moment between two checks of something that others bring about; the adapter's clock need not
     /// move.
     async fn pause(&self);
 }

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const STARTS_MAX: usize = 3;
 /// Longest wait for the first answer: Python compiles some hundred files the first time.
 const READY_MAX: Duration = Duration::from_secs(60);
-/// Between two looks whether it answers.
+/// Between two checks whether it answers.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How much of the log a failure shows.
 const LOG_SHOWN_BYTES: usize = 4000;

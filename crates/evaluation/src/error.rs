@@ -182,7 +182,7 @@ mod tests {
             (
                 EvaluationError::NothingScored(vec![
                     SkippedPhotos {
-                        reason: "could not be looked at".to_owned(),
+                        reason: "could not be inspected".to_owned(),
                         photos: 2,
                         examples: vec![],
                     },
@@ -193,7 +193,7 @@ mod tests {
                     },
                 ]),
                 ErrorKind::Usage,
-                "no photo could be scored: 2 could not be looked at; 1 annotated at another size than the photo has",
+                "no photo could be scored: 2 could not be inspected; 1 annotated at another size than the photo has",
             ),
             (
                 EvaluationError::Json(json),

@@ -88,7 +88,7 @@ fn out_of_focus(light: &[Rgb], spec: &SampleSpec, radius: usize, long: usize) ->
     let soft = blur::boxed(&soft, width, height, radius);
     let mut out = soft.clone();
     for y in 0..height {
-        blur::line(&soft, &mut out, (y * width, 1, width), long);
+        blur::line(&soft, &mut out, blur::Line::row(y, width), long);
     }
     out
 }

@@ -44,7 +44,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_BUNDLE_POLL_S",
         "60",
-        "seconds between two looks for a newly activated bundle; 0 for never",
+        "seconds between two checks for a newly activated bundle; 0 for never",
     ),
     doc(
         "WALKAROUND_ONNXRUNTIME",
@@ -60,7 +60,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_TRIAGE_JOBS",
         "0",
-        "photos that triage looks at at once; 0 for one a core",
+        "photos that triage inspects at a time; 0 for one a core",
     ),
     doc(
         "WALKAROUND_TRIAGE_PROCESSES",
@@ -120,12 +120,12 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_INLINE_DRAIN_S",
         "20",
-        "a burst that inline looks would need longer for goes to the GPU lane",
+        "a burst that inline segmentation would need longer for goes to the GPU lane",
     ),
     doc(
         "WALKAROUND_SCALE_EVERY_S",
         "2",
-        "seconds between two looks of the scaler",
+        "seconds between two passes of the scaler",
     ),
     doc(
         "WALKAROUND_START_GRACE_S",

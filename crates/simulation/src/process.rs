@@ -22,7 +22,7 @@ const SLACK: Duration = Duration::from_millis(20);
 const LAST_BEAT: Duration = Duration::from_secs(5);
 /// A stall is noticed between two receives, and these may be slow.
 const STUCK_SLACK: Duration = Duration::from_secs(240);
-/// Time between two looks at whether a process is stuck.
+/// Time between two checks of whether a process is stuck.
 const STUCK_LOOK: Duration = Duration::from_secs(15);
 
 /// How a process ended.

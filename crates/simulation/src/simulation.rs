@@ -265,7 +265,7 @@ fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Res
         (Phase::Failed { code, .. }, Err(wanted)) if *code == wanted => true,
         (Phase::Failed { code, .. }, _) if is_trouble(*code) => {
             context.count(CoverageEvent::FailedByTrouble);
-            // Two looks of a flaky photo fail by themselves; a few deliveries given back use up the rest.
+            // Two attempts at a flaky photo fail by themselves; a few deliveries given back use up the rest.
             !context.plan.calm || matches!(photo.kind, Kind::Flaky | Kind::Wobbly)
         }
         _ => false,

@@ -174,7 +174,7 @@ fn planted_causes_on_aws_are_named() {
     let (code, found) = findings(&names, &[]);
     let (level, what, _) = &found["gpu lane"];
     assert!(
-        code == 0 && level == "warn" && what.contains("no scaler has looked"),
+        code == 0 && level == "warn" && what.contains("no scaler has run yet"),
         "{found:#?}"
     );
     runtime.block_on(leave_lane_state(&aws, TABLE, 0));

@@ -223,7 +223,10 @@ fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode
         }
         Activated::NothingBefore => return Err(anyhow!("{name} has no version before the active one").into()),
         Activated::Raced => {
-            return Err(anyhow!("somebody else activated a version of {name} just now: look with `walkaround bundle list {name}`").into());
+            return Err(anyhow!(
+                "somebody else activated a version of {name} just now: see `walkaround bundle list {name}`"
+            )
+            .into());
         }
     };
     match args.format {

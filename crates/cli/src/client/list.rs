@@ -90,8 +90,7 @@ async fn newest(
             return Ok(kept);
         }
         if seen >= records_max {
-            let line =
-                format!("walkaround: there are more: only the first {seen} inspections were looked through");
+            let line = format!("walkaround: there are more: only the first {seen} inspections were read");
             print_notice(line)?;
             return Ok(kept);
         }

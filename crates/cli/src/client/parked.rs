@@ -58,7 +58,7 @@ async fn list(args: &ParkedArgs, stack: &dyn StackClient) -> Result<ExitCode, Fa
         print_line(format!("{} parked", counted(messages, "message")))?;
     }
     if unseen > 0 {
-        let line = format!("walkaround: a sample: about {unseen} more that this look did not reach");
+        let line = format!("walkaround: a sample: about {unseen} more that were not read this time");
         print_notice(line)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -172,7 +172,9 @@ fn left(sent: &Redriven) -> Option<String> {
     if !sent.missing.is_empty() {
         let ids = sent.missing.join(", ");
         parts.push(if sent.more {
-            format!("not among the parked messages that were looked at: {ids}; once more looks at others")
+            format!(
+                "not among the parked messages that were read: {ids}; the same command again reads others"
+            )
         } else {
             format!("not parked: {ids}")
         });

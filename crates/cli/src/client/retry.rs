@@ -144,7 +144,7 @@ fn line(summary: &ReopenSummary, args: &RetryArgs) -> String {
     }
     if args.ids.is_empty() && args.day.is_none() {
         text.push_str(&format!(
-            " (accepted in the last {DAYS_MAX} days; --day looks at any)"
+            " (accepted in the last {DAYS_MAX} days; --day takes any)"
         ));
     }
     text

@@ -152,7 +152,7 @@ fn looked(lines: &mut Lines, o: &Outcome) {
         "reused from",
         reused.map(|id| format!("inspection {id}: same photo, same bundle, no networks ran")),
     );
-    lines.add("looked by", &o.worker);
+    lines.add("inspected by", &o.worker);
     let timings: Vec<String> = o
         .timings_ms
         .iter()

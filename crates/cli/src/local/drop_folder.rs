@@ -27,7 +27,7 @@ use walkaround_messages::request_json;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, OutMessage, Queue};
 
-/// Time between two looks.
+/// Time between two checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A file that failed is left alone for so long.
 const FAILED_WAIT: Duration = Duration::from_secs(60);

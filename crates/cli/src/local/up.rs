@@ -189,7 +189,7 @@ fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
 
 async fn tick(scaler: &Scaler) {
     if let Some(error) = scaler.tick().await.map_or_else(Some, |tick| tick.failed) {
-        warn!(%error, "the scaler's look failed");
+        warn!(%error, "scaling failed, trying again");
     }
 }
 

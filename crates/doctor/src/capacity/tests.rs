@@ -26,7 +26,7 @@ fn queue(environment: EnvironmentHealth) -> JobQueueHealth {
     }
 }
 
-fn needs((vcpus, memory_mib, gpus): (u32, u32, u32)) -> WorkerNeeds {
+fn needs(vcpus: u32, memory_mib: u32, gpus: u32) -> WorkerNeeds {
     WorkerNeeds {
         image: "worker:1.2.3".to_owned(),
         vcpus,
@@ -47,12 +47,12 @@ fn job(waited_s: u64, reason: Option<&str>) -> WorkerJob {
 #[test]
 fn a_queue_in_order_has_nothing_to_tell() {
     let mut found = queue_and_environments(&queue(spot()));
-    found.push(definition(Some(&needs((4, 14_000, 1))), &[spot()]));
+    found.push(definition(Some(&needs(4, 14_000, 1)), &[spot()]));
     found.push(waiting(&[], NOW));
     assert!(found.iter().all(|f| f.level == Level::Ok), "{found:?}");
     assert_eq!(definition(None, &[spot()]).level, Level::Fail);
     // Environments that could not be asked for: nothing speaks against it.
-    assert_eq!(definition(Some(&needs((4, 14_000, 1))), &[]).level, Level::Ok);
+    assert_eq!(definition(Some(&needs(4, 14_000, 1)), &[]).level, Level::Ok);
 }
 
 #[test]
@@ -111,12 +111,16 @@ fn what_a_worker_asks_for_is_compared_with_the_instance_types() {
             None,
         ),
     ];
-    for (asked, environment, words) in cases {
-        let found = definition(Some(&needs(asked)), &[environment]);
+    for ((vcpus, memory_mib, gpus), environment, words) in cases {
+        let found = definition(Some(&needs(vcpus, memory_mib, gpus)), &[environment]);
         match words {
             None => assert_eq!(found.level, Level::Ok, "{found:?}"),
             Some(words) => {
-                assert_eq!(found.level, Level::Fail, "{asked:?}: {found:?}");
+                assert_eq!(
+                    found.level,
+                    Level::Fail,
+                    "{vcpus} vCPUs, {memory_mib} MiB: {found:?}"
+                );
                 assert!(found.what.contains(words), "{words}: {found:?}");
             }
         }

@@ -11,8 +11,23 @@ struct Table<'a> {
     column_step: usize,
 }
 
-/// Where a column is: table, and first column in it.
-type Place = (usize, usize);
+/// Where a column is.
+#[derive(Clone, Copy)]
+struct Place {
+    table: usize,
+    /// The first of its columns there.
+    column: usize,
+}
+
+impl Place {
+    /// The column so many after this one.
+    const fn after(self, columns: usize) -> Self {
+        Self {
+            column: self.column + columns,
+            ..self
+        }
+    }
+}
 
 /// All tables of one view, and where in them each column is.
 pub(super) struct Rows<'a> {
@@ -48,7 +63,11 @@ impl<'a> Rows<'a> {
             tables.push(table);
             let mut first = 0;
             for column in &spec.columns {
-                columns.push((*column, (at, first)));
+                let place = Place {
+                    table: at,
+                    column: first,
+                };
+                columns.push((*column, place));
                 first += width(column);
             }
         }
@@ -76,9 +95,9 @@ impl<'a> Rows<'a> {
             .map(|(_, place)| *place)
     }
 
-    fn at(&self, row: usize, (table, column): Place) -> f32 {
-        let table = &self.tables[table];
-        table.values[row * table.row_step + column * table.column_step]
+    fn at(&self, row: usize, place: Place) -> f32 {
+        let table = &self.tables[place.table];
+        table.values[row * table.row_step + place.column * table.column_step]
     }
 
     fn value(&self, row: usize, column: Column) -> Option<f32> {
@@ -88,7 +107,7 @@ impl<'a> Rows<'a> {
     /// The number of the class column with the highest value in each row; 0 where there are no class columns.
     pub(super) fn best(&self) -> Result<Vec<usize>, String> {
         let mut best = vec![0usize; self.count];
-        let Some((table, first)) = self.place(Column::Classes) else {
+        let Some(Place { table, column: first }) = self.place(Column::Classes) else {
             return Ok(best);
         };
         let table = &self.tables[table];
@@ -124,17 +143,15 @@ impl<'a> Rows<'a> {
             Activation::None => x,
             Activation::Sigmoid | Activation::Softmax => sigmoid(x),
         };
-        let class = self
-            .place(Column::Classes)
-            .map(|(table, first)| match self.activation {
-                Activation::Softmax => {
-                    let value = |c: usize| self.at(row, (table, first + c));
-                    let all = (0..self.competing.len()).map(value);
-                    let top = all.clone().fold(f32::NEG_INFINITY, f32::max);
-                    (value(best) - top).exp() / all.map(|v| (v - top).exp()).sum::<f32>()
-                }
-                _ => logistic(self.at(row, (table, first + best))),
-            });
+        let class = self.place(Column::Classes).map(|place| match self.activation {
+            Activation::Softmax => {
+                let value = |c: usize| self.at(row, place.after(c));
+                let all = (0..self.competing.len()).map(value);
+                let top = all.clone().fold(f32::NEG_INFINITY, f32::max);
+                (value(best) - top).exp() / all.map(|v| (v - top).exp()).sum::<f32>()
+            }
+            _ => logistic(self.at(row, place.after(best))),
+        });
         let one = |column| self.value(row, column).map(logistic);
         let parts = [class, one(Column::Score), one(Column::Object)];
         if parts.iter().all(Option::is_none) {
@@ -177,8 +194,8 @@ impl<'a> Rows<'a> {
     pub(super) fn coefficients(&self, row: usize) -> Vec<f32> {
         match self.place(Column::Coefficients) {
             None => Vec::new(),
-            Some((table, first)) => (0..self.coefficients)
-                .map(|c| self.at(row, (table, first + c)))
+            Some(place) => (0..self.coefficients)
+                .map(|c| self.at(row, place.after(c)))
                 .collect(),
         }
     }

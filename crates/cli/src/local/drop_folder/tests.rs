@@ -114,7 +114,7 @@ async fn a_file_that_is_written_slowly_is_taken_once_and_whole() {
     bench.write("a.jpg", &photo[..1000]);
     let mut taken = 0;
     for part in photo[1000..].chunks(1000) {
-        // Slower than two looks, faster than the least age.
+        // Slower than two checks, faster than the least age.
         taken += bench.looks(4).await;
         bench.append("a.jpg", part);
     }
