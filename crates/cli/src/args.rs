@@ -4,7 +4,7 @@ mod bundle;
 mod client;
 
 pub(crate) use bundle::{
-    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs,
+    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs,
 };
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Draw sample photos whose damage is known
     Samples(SamplesArgs),
-    /// Bundles of networks: check one, and the registry that running systems take theirs from
+    /// Bundles of networks: make one, check one, and the registry that running systems take theirs from
     Bundle(BundleArgs),
     /// Run the whole pipeline on this machine: triage, workers, results
     Up(UpArgs),

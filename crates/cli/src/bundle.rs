@@ -1,6 +1,8 @@
-//! `walkaround bundle`: checking a bundle, and the registry that running systems take theirs from.
+//! `walkaround bundle`: making and checking a bundle, and the registry that running systems take theirs from.
 
 mod check;
+mod init;
+mod picture;
 mod registry;
 
 use crate::args::{BundleArgs, BundleCommand};
@@ -9,6 +11,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
     match &args.command {
+        BundleCommand::Init(options) => init::run(options),
         BundleCommand::Check(options) => check::run(options),
         BundleCommand::Push(options) => registry::push(options),
         BundleCommand::List(options) => registry::list(options),

@@ -165,7 +165,7 @@ pub fn hex_sha256(bytes: &[u8]) -> String {
     walkaround_domain::hex(&Sha256::digest(bytes))
 }
 
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
     let io = |source| BundleError::Io {
         path: path.to_path_buf(),
         source,

@@ -15,6 +15,7 @@
 
 pub mod bundle;
 mod class_maps;
+pub mod draft;
 pub mod engine;
 mod error;
 mod instances;

@@ -19,7 +19,7 @@ use memory::Places;
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::{IoBinding, Session};
 use ort::value::Outlet;
-use outputs::Wide;
+pub(crate) use outputs::Wide;
 use std::sync::Arc;
 use walkaround_domain::UnitRect;
 use walkaround_vision::tensor::{TensorData, prepare};
@@ -198,7 +198,7 @@ const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_pa
 const NO_FOLDER: &str = "/dev/null/none";
 
 /// A session of a graph with its files of weights.
-fn session(
+pub(crate) fn session(
     runtime: &Runtime,
     device: ActiveDevice,
     threads: usize,

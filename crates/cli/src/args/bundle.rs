@@ -12,6 +12,8 @@ pub(crate) struct BundleArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BundleCommand {
+    /// Write a bundle for ONNX files as they were exported: recognises the family, marks what it had to assume
+    Init(InitArgs),
     /// Check a bundle: digests, tensors, self-test
     Check(CheckArgs),
     /// Check a bundle, self-test included, and upload it under name and version of its manifest; versions never change
@@ -45,9 +47,43 @@ pub(crate) struct CheckArgs {
     pub bundle: PathBuf,
     #[command(flatten)]
     pub run: RunArgs,
-    /// Print the [self_test] block that this picture gives, ready for bundle.toml
+    /// Show what each network says of this picture, whatever the gates say
     #[arg(long, value_name = "PICTURE")]
+    pub picture: Option<PathBuf>,
+    /// Print the [self_test] block that this picture gives, ready for bundle.toml
+    #[arg(long, value_name = "PICTURE", conflicts_with = "picture")]
     pub measure: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InitArgs {
+    /// ONNX files: a classifier becomes a gate, anything else a segmenter
+    #[arg(value_name = "MODEL.onnx")]
+    pub models: Vec<PathBuf>,
+    /// A detector or classifier that decides which photos the segmenters see
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub gate: Vec<PathBuf>,
+    /// A detector that finds the vehicle
+    #[arg(long, value_name = "MODEL.onnx")]
+    pub locator: Option<PathBuf>,
+    /// Folder of the bundle [default: the name of the first file without `.onnx`]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Name of the bundle [default: that of the folder]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Classes from number 0 on, `background` for what is not wanted; of one file among several: `MODEL.onnx=A,B,C`
+    #[arg(long, value_name = "A,B,C")]
+    pub classes: Vec<String>,
+    /// Input size, for a network that takes any; of one file among several: `MODEL.onnx=640x640`
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    pub size: Vec<String>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Printed::Table)]
+    pub format: Printed,
+    /// ONNX Runtime shared library
+    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// Which registry: a bucket of S3.

@@ -23,6 +23,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(picture) = &args.measure {
         return print_measured(&mut engine, picture, &mut out);
     }
+    if let Some(picture) = &args.picture {
+        return super::picture::print(&mut engine, picture);
+    }
     let manifest = bundle.manifest();
     writeln!(
         out,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use walkaround_domain::UnitRect;
 
 /// One output tensor, widened to 32-bit floats.
-pub(super) struct Wide<'a> {
+pub(crate) struct Wide<'a> {
     shape: Vec<usize>,
     values: Cow<'a, [f32]>,
 }
@@ -14,7 +14,7 @@ pub(super) struct Wide<'a> {
 impl<'a> Wide<'a> {
     /// # Errors
     /// When the output is no tensor of numbers.
-    pub(super) fn of(output: &'a DynValue) -> Result<Self, String> {
+    pub(crate) fn of(output: &'a DynValue) -> Result<Self, String> {
         let text = |e: ort::Error| e.to_string();
         let ValueType::Tensor { ty, .. } = output.dtype() else {
             return Err("the output is no tensor".into());
@@ -41,6 +41,11 @@ impl<'a> Wide<'a> {
             shape: shape.iter().map(|&d| usize::try_from(d).unwrap_or(0)).collect(),
             values,
         })
+    }
+
+    /// Its axes and values.
+    pub(crate) fn into_parts(self) -> (Vec<usize>, Vec<f32>) {
+        (self.shape, self.values.into_owned())
     }
 
     pub(super) fn rank(&self) -> usize {
