@@ -6,6 +6,7 @@
 pub mod cloud;
 pub mod cloudformation;
 mod code;
+pub mod families;
 pub mod files;
 pub mod function_stack;
 pub mod lane;

@@ -4,7 +4,8 @@ mod bundle;
 mod client;
 
 pub(crate) use bundle::{
-    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs,
+    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs,
+    RollbackArgs,
 };
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{

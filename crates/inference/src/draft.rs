@@ -5,6 +5,7 @@
 
 mod classes;
 mod graph;
+mod hugging_face;
 mod key;
 mod maps;
 mod metadata;
@@ -100,6 +101,7 @@ pub fn draft(runtime: &Runtime, name: &str, models: &[ModelFile]) -> Result<Draf
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    rename(&mut networks);
     let order = |role: Role| match role {
         Role::Locator => 0,
         Role::Gate => 1,
@@ -110,7 +112,9 @@ pub fn draft(runtime: &Runtime, name: &str, models: &[ModelFile]) -> Result<Draf
         return Err(DraftError::Bundle(format!(
             "{} can say whether there is damage and not where; a bundle needs a segmenter or a detector, too: name its \
              file beside it",
-            networks.first().map_or("nothing named", |(graph, _)| &graph.file.name)
+            networks
+                .first()
+                .map_or("nothing named", |(graph, _)| &graph.file.name)
         )));
     }
     let (manifest, assumptions) = writing::write(name, &networks);
@@ -178,14 +182,36 @@ fn recognised(graph: &Graph, model: &ModelFile) -> Result<NetworkDraft, String> 
     ))
 }
 
+/// Gives graphs that came from several folders under one name (`best.onnx`) names of their own.
+fn rename(networks: &mut [(Graph, NetworkDraft)]) {
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (graph, draft) in networks {
+        let file = &mut graph.file;
+        let stem = file.name.trim_end_matches(".onnx").to_owned();
+        let mut number = 1;
+        while taken.get(&file.name).is_some_and(|digest| *digest != file.sha256) {
+            let role = draft.role.as_str();
+            file.name = match number {
+                1 => format!("{stem}-{role}.onnx"),
+                n => format!("{stem}-{role}-{n}.onnx"),
+            };
+            number += 1;
+        }
+        taken.insert(file.name.clone(), file.sha256.clone());
+    }
+}
+
 /// Every file once. Two of one name have to be the same.
 fn files(networks: &[(Graph, NetworkDraft)]) -> Result<Vec<BundleFile>, DraftError> {
     let mut files: BTreeMap<&str, &BundleFile> = BTreeMap::new();
-    for file in networks.iter().flat_map(|(graph, _)| std::iter::once(&graph.file).chain(&graph.file.data)) {
+    for file in networks
+        .iter()
+        .flat_map(|(graph, _)| std::iter::once(&graph.file).chain(&graph.file.data))
+    {
         let known = files.insert(&file.name, file);
         if known.is_some_and(|known| known.sha256 != file.sha256) {
             return Err(DraftError::Bundle(format!(
-                "two files are named `{}`: export one under another name",
+                "two files of weights are named `{}`: export one graph under another name, or with external_data=False",
                 file.name
             )));
         }

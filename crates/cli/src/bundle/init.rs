@@ -16,7 +16,9 @@ use walkaround_inference::{Device, EngineOptions, OnnxEngine, Role, VerifiedBund
 pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
     let models = models(args)?;
     let Some(first) = models.first() else {
-        return Err(Failure::usage("no ONNX file named: walkaround bundle init MODEL.onnx"));
+        return Err(Failure::usage(
+            "no ONNX file named: walkaround bundle init MODEL.onnx",
+        ));
     };
     let out = match &args.out {
         Some(out) => out.clone(),
@@ -72,16 +74,25 @@ fn models(args: &InitArgs) -> Result<Vec<ModelFile>, Failure> {
             let is_empty = names.iter().any(String::is_empty);
             (!is_empty).then_some(names)
         };
-        each(&mut models, "--classes", "scratch,dent", text, &classes, &|model, classes| {
-            model.classes = Some(classes);
-        })?;
+        each(
+            &mut models,
+            "--classes",
+            "scratch,dent",
+            text,
+            &classes,
+            &|model, classes| {
+                model.classes = Some(classes);
+            },
+        )?;
     }
     for text in &args.size {
         let size = |text: &str| {
             let (width, height) = text.split_once('x')?;
             Some([width.parse().ok()?, height.parse().ok()?]).filter(|size: &[u32; 2]| !size.contains(&0))
         };
-        each(&mut models, "--size", "640x640", text, &size, &|model, size| model.size = Some(size))?;
+        each(&mut models, "--size", "640x640", text, &size, &|model, size| {
+            model.size = Some(size)
+        })?;
     }
     Ok(models)
 }
@@ -99,8 +110,8 @@ fn each<T: Clone>(
         Some((file, value)) => (Some(Path::new(file)), value),
         None => (None, text),
     };
-    let value =
-        parse(value).ok_or_else(|| Failure::usage(format!("{option} {text}: expected {option} {example}")))?;
+    let value = parse(value)
+        .ok_or_else(|| Failure::usage(format!("{option} {text}: expected {option} {example}")))?;
     let mut given = 0;
     for model in models {
         let is_it = |file: &Path| model.path == file || model.path.file_name() == file.file_name();
@@ -110,7 +121,9 @@ fn each<T: Clone>(
         }
     }
     if given == 0 {
-        return Err(Failure::usage(format!("{option} {text}: no such file among those named")));
+        return Err(Failure::usage(format!(
+            "{option} {text}: no such file among those named"
+        )));
     }
     Ok(())
 }
@@ -139,13 +152,20 @@ fn print(out: &Path, draft: &Draft) -> anyhow::Result<()> {
     let mut networks = plain_table();
     networks.set_header(["file", "role", "recognised as"]);
     for network in &draft.networks {
-        networks.add_row([cell(&network.file), cell(network.role.as_str()), cell(&network.family)]);
+        networks.add_row([
+            cell(&network.file),
+            cell(network.role.as_str()),
+            cell(&network.family),
+        ]);
     }
     print_table(networks)?;
     let folder = out.display();
-    print_line(format_args!("\nwrote {}", out.join(MANIFEST_FILE).display()))?;
+    print_line("")?;
+    print_line(format_args!("wrote {}", out.join(MANIFEST_FILE).display()))?;
     if !draft.assumptions.is_empty() {
-        print_line("\nassumed, and marked so in the file; compare with the training:\n")?;
+        print_line("")?;
+        print_line("assumed, and marked so in the file; compare with the training:")?;
+        print_line("")?;
         let mut table = plain_table();
         table.set_header(["line", "key", "value", "why"]);
         for assumption in &draft.assumptions {
@@ -158,12 +178,27 @@ fn print(out: &Path, draft: &Draft) -> anyhow::Result<()> {
         }
         print_table(table)?;
     }
-    print_line(format_args!(
-        "\nnext, with a photo whose damage you know:\n  \
-         walkaround bundle check {folder} --picture PHOTO        what each network says of it\n  \
-         walkaround inspect PHOTO --bundle {folder} --out marked  the marked picture\n  \
-         walkaround bundle check {folder} --measure PHOTO        a self-test for the manifest"
-    ))?;
+    print_line("")?;
+    print_line("next, with a photo whose damage you know:")?;
+    let mut next = plain_table();
+    next.set_header(["command", "shows"]);
+    for (command, shows) in [
+        (
+            format!("walkaround bundle check {folder} --picture PHOTO"),
+            "what each network says of it",
+        ),
+        (
+            format!("walkaround inspect PHOTO --bundle {folder} --out marked"),
+            "the marked picture",
+        ),
+        (
+            format!("walkaround bundle check {folder} --measure PHOTO"),
+            "a self-test for the manifest",
+        ),
+    ] {
+        next.add_row([cell(command), cell(shows)]);
+    }
+    print_table(next)?;
     Ok(())
 }
 

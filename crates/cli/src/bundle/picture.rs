@@ -75,14 +75,23 @@ fn print_findings(findings: &[Finding]) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = plain_table();
-    table.set_header(["finding", "class", "probability", "x, y, size", "share of the photo"]);
+    table.set_header([
+        "finding",
+        "class",
+        "probability",
+        "x, y, size",
+        "share of the photo",
+    ]);
     for (at, finding) in findings.iter().enumerate() {
         let bbox = &finding.bbox;
         table.add_row([
             cell(at + 1),
             cell(&finding.class),
             cell(format!("{:.4}", finding.probability)),
-            cell(format!("{}, {}, {} x {}", bbox.x, bbox.y, bbox.width, bbox.height)),
+            cell(format!(
+                "{}, {}, {} x {}",
+                bbox.x, bbox.y, bbox.width, bbox.height
+            )),
             cell(format!("{:.3} %", 100.0 * finding.area_share)),
         ]);
     }

@@ -8,11 +8,31 @@ const NAME_MAX: usize = 64;
 const NOTHING: &[&str] = &["background", "_background_", "bg", "none", "no_object", "nothing"];
 /// What classifiers call a photo without damage.
 const CLEAN: &[&str] = &[
-    "clean", "good", "intact", "negative", "no_damage", "nodamage", "non_damage", "normal", "not_damaged", "ok",
-    "undamaged", "whole",
+    "clean",
+    "good",
+    "intact",
+    "negative",
+    "no_damage",
+    "nodamage",
+    "non_damage",
+    "normal",
+    "not_damaged",
+    "ok",
+    "undamaged",
+    "whole",
 ];
 /// What detectors call a vehicle.
-const VEHICLES: &[&str] = &["automobile", "bus", "car", "motorcycle", "pickup", "suv", "truck", "van", "vehicle"];
+const VEHICLES: &[&str] = &[
+    "automobile",
+    "bus",
+    "car",
+    "motorcycle",
+    "pickup",
+    "suv",
+    "truck",
+    "van",
+    "vehicle",
+];
 
 /// Classes of one network, in its order.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +66,8 @@ impl Names {
         if self.assumed.is_none() && damaged.len() < self.names.len() && !damaged.is_empty() {
             return (damaged, None);
         }
-        let why = "the first class is taken for `no damage`: the numbers of those that mean damage".to_owned();
+        let why =
+            "the first class is taken for `no damage`: the numbers of those that mean damage".to_owned();
         ((1..self.names.len()).collect(), Some(why))
     }
 
@@ -56,8 +77,8 @@ impl Names {
     }
 }
 
-/// The names of a network's classes. `count` is how many it has, where that is known; `spare` says that the last may be
-/// nothing without being named; `background` that the first is nothing where no names are known.
+/// The names of a network's classes. `count` is how many it has, where that is known; `spare` allows the last to be
+/// nothing without a name; `background` that the first is nothing where no names are known.
 ///
 /// # Errors
 /// When there are none, or another number of them.
@@ -68,7 +89,7 @@ pub(super) fn names(
     spare: bool,
     background: bool,
 ) -> Result<Names, String> {
-    let known = given.or(graph.ultralytics.as_ref().map(|u| u.names.as_slice()));
+    let known = given.or(graph.names());
     match (known, count) {
         (Some(known), Some(count)) if spare && known.len() + 1 == count => {
             let mut names = unique(known);
@@ -91,7 +112,6 @@ pub(super) fn names(
         (None, Some(count)) => {
             let name = |at: usize| match at {
                 0 if background => String::new(),
-                at if spare && at + 1 == count => String::new(),
                 at => format!("class_{at}"),
             };
             Ok(Names {
@@ -168,7 +188,10 @@ mod tests {
         assert_eq!(of(&["dent", "No_Damage"], None).damaged(), (vec![0], None));
         let (numbers, why) = of(&["a", "b", "c"], None).damaged();
         assert!(numbers == [1, 2] && why.is_some());
-        assert_eq!(of(&["person", "car", "dog", "truck"], None).vehicles(), (vec![1, 3], None));
+        assert_eq!(
+            of(&["person", "car", "dog", "truck"], None).vehicles(),
+            (vec![1, 3], None)
+        );
         let (numbers, why) = of(&["front", "", "rear"], None).vehicles();
         assert!(numbers == [0, 2] && why.is_some());
     }

@@ -1,5 +1,6 @@
 //! A graph as ONNX Runtime sees it, and what it gives for drawn pictures.
 
+use super::hugging_face::HuggingFace;
 use super::metadata::{Ultralytics, ultralytics};
 use super::onnx_file::{Ending, OnnxFile};
 use crate::bundle::{BundleFile, NETWORK_BYTES_MAX, hex_sha256, read};
@@ -34,6 +35,8 @@ pub(super) struct Graph {
     pub unread: Vec<(String, String)>,
     /// What an Ultralytics export says of itself.
     pub ultralytics: Option<Ultralytics>,
+    /// What Hugging Face's exporters left beside it.
+    pub hugging_face: HuggingFace,
 }
 
 /// The input for the picture.
@@ -80,7 +83,10 @@ impl Output {
 
     /// Whether the values along an axis add up to 1 everywhere.
     pub(super) fn adds_up(&self, axis: usize) -> bool {
-        let (count, inner) = (self.axis(axis), self.shape.iter().skip(axis + 1).product::<usize>());
+        let (count, inner) = (
+            self.axis(axis),
+            self.shape.iter().skip(axis + 1).product::<usize>(),
+        );
         if count < 2 || inner == 0 || self.values.is_empty() {
             return false;
         }
@@ -94,6 +100,12 @@ impl Output {
 }
 
 impl Graph {
+    /// Names of its classes, as the exporter left them.
+    pub(super) fn names(&self) -> Option<&[String]> {
+        let written = self.ultralytics.as_ref().map(|u| &u.names);
+        written.or(self.hugging_face.names.as_ref()).map(Vec::as_slice)
+    }
+
     /// Loads a graph and runs it. `size` is width and height, for a graph that leaves them free.
     ///
     /// # Errors
@@ -112,7 +124,9 @@ impl Graph {
         let outputs = probe(&mut session, &picture, &constants, &onnx)?;
         let is_read = |name: &str| outputs.iter().any(|output| output.name == name);
         let others = session.outputs().iter().filter(|o| !is_read(o.name()));
-        let unread = others.map(|o| (o.name().to_owned(), o.dtype().to_string())).collect();
+        let unread = others
+            .map(|o| (o.name().to_owned(), o.dtype().to_string()))
+            .collect();
         Ok(Self {
             file,
             picture,
@@ -120,6 +134,7 @@ impl Graph {
             outputs,
             unread,
             ultralytics,
+            hugging_face: HuggingFace::beside(path)?,
         })
     }
 }
@@ -210,7 +225,9 @@ fn picture(inputs: &[Outlet], size: Option<[u32; 2]>) -> Result<Picture, String>
     };
     let side = |declared: i64, asked: Option<u32>| u32::try_from(declared).ok().filter(|&d| d > 0).or(asked);
     let (Some(width), Some(height)) = (side(w, size.map(|s| s[0])), side(h, size.map(|s| s[1]))) else {
-        return Err("it takes pictures of any size; say which size it was trained with: --size 640x640".into());
+        return Err(
+            "it takes pictures of any size; say which size it was trained with: --size 640x640".into(),
+        );
     };
     let sides = match layout {
         Layout::Nchw => [3, height as usize, width as usize],
@@ -254,7 +271,12 @@ fn probe(
     constants: &[(String, Vec<i64>)],
     onnx: &OnnxFile,
 ) -> Result<Vec<Output>, String> {
-    let text = |e: ort::Error| format!("it does not run on a drawn picture: {}", first_line(&e.to_string()));
+    let text = |e: ort::Error| {
+        format!(
+            "it does not run on a drawn picture: {}",
+            first_line(&e.to_string())
+        )
+    };
     let inputs: BTreeMap<String, TensorElementType> = session
         .inputs()
         .iter()
@@ -263,10 +285,16 @@ fn probe(
     let names: Vec<String> = session.outputs().iter().map(|o| o.name().to_owned()).collect();
     let mut outputs: Vec<Output> = Vec::new();
     for which in 0..PICTURES {
-        let mut given: Vec<(String, SessionInputValue<'_>)> =
-            vec![(picture.tensor.clone(), drawn(picture, which).map_err(text)?.into())];
+        let mut given: Vec<(String, SessionInputValue<'_>)> = vec![(
+            picture.tensor.clone(),
+            drawn(picture, which).map_err(text)?.into(),
+        )];
         for (name, values) in constants {
-            let batch = picture.shape.first().copied().filter(|_| picture.shape.len() == 4);
+            let batch = picture
+                .shape
+                .first()
+                .copied()
+                .filter(|_| picture.shape.len() == 4);
             let value = constant(values, batch.unwrap_or(1), inputs.get(name)).map_err(text)?;
             given.push((name.clone(), value.into()));
         }
@@ -306,7 +334,13 @@ fn probe(
 
 fn is_whole(dtype: &ValueType) -> bool {
     use TensorElementType::{Int32, Int64, Uint8};
-    matches!(dtype, ValueType::Tensor { ty: Int64 | Int32 | Uint8, .. })
+    matches!(
+        dtype,
+        ValueType::Tensor {
+            ty: Int64 | Int32 | Uint8,
+            ..
+        }
+    )
 }
 
 /// A drawn picture: a slope, a checked pattern, or plain grey; floats from 0 to 1.

@@ -61,8 +61,19 @@ pub(super) struct NetworkDraft {
     pub masks: Vec<Key>,
     /// Classes that it finds, in its order; empty where it is not wanted. Of segmenters only.
     pub classes: Vec<String>,
-    /// Whether objects are outlined one by one, for which the mask grid has to be fine.
-    pub outlines: bool,
+    /// How masks of its classes are made.
+    pub masking: Masking,
+}
+
+/// What decides where a mask is, from the weakest need to the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Masking {
+    /// Nothing is cut: boxes, or the best class of each place.
+    None,
+    /// Objects are outlined one by one, cut where the family cuts them: the grid has to be fine.
+    Outlines,
+    /// Probabilities are cut at a threshold that somebody has to choose.
+    Cut,
 }
 
 impl NetworkDraft {
@@ -75,7 +86,7 @@ impl NetworkDraft {
             rows: Vec::new(),
             masks: Vec::new(),
             classes: Vec::new(),
-            outlines: false,
+            masking: Masking::Cut,
         }
     }
 }
@@ -97,7 +108,11 @@ pub(super) fn imagenet(why: &str) -> Vec<Key> {
 
 pub(super) fn strings<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> Value {
     let words = words.into_iter();
-    Value::Array(words.map(|word| Value::String(word.as_ref().to_owned())).collect())
+    Value::Array(
+        words
+            .map(|word| Value::String(word.as_ref().to_owned()))
+            .collect(),
+    )
 }
 
 pub(super) fn numbers(values: impl IntoIterator<Item = usize>) -> Value {

@@ -2,7 +2,7 @@
 
 use super::classes::{Names, names};
 use super::graph::{Graph, Output};
-use super::key::{Key, NetworkDraft, imagenet, numbers, strings, to_one};
+use super::key::{Key, Masking, NetworkDraft, imagenet, numbers, strings, to_one};
 use super::onnx_file::Ending;
 use crate::manifest::Role;
 use walkaround_vision::tensor::{Element, Layout};
@@ -37,6 +37,7 @@ pub(super) fn map(
             let mut draft = NetworkDraft::new("a map of class numbers", role);
             draft.output = vec![tensor, Key::known("form", "classes"), channels(&names)];
             draft.classes = names.names;
+            draft.masking = Masking::None;
             draft
         }
         (false, Role::Locator) => {
@@ -74,14 +75,20 @@ fn channels(names: &Names) -> Key {
 }
 
 fn threshold(value: f64) -> Key {
-    Key::assumed("threshold", value, "choose it on your photos: `walkaround evaluate`")
+    Key::assumed(
+        "threshold",
+        value,
+        "choose it on your photos: `walkaround evaluate`",
+    )
 }
 
 /// What is still to be applied to scores that are independent of each other.
 fn activation(output: &Output, channels: usize) -> Option<Key> {
     match output.ending {
         Ending::Sigmoid | Ending::Softmax => None,
-        Ending::Unknown if !output.is_within_one() && channels == 1 => Some(Key::known("activation", "sigmoid")),
+        Ending::Unknown if !output.is_within_one() && channels == 1 => {
+            Some(Key::known("activation", "sigmoid"))
+        }
         Ending::Unknown if !output.is_within_one() => Some(Key::assumed(
             "activation",
             "softmax",
@@ -107,7 +114,11 @@ fn scores(
         Layout::Nchw => 1,
         Layout::Nhwc => 3,
     };
-    let count = if output.shape.len() == 3 { 1 } else { output.axis(axis) };
+    let count = if output.shape.len() == 3 {
+        1
+    } else {
+        output.axis(axis)
+    };
     let is_shared = count > 1
         && match output.ending {
             Ending::Sigmoid => false,
@@ -133,6 +144,7 @@ fn scores(
     if is_shared {
         let why = (!output.is_within_one()).then(|| "leave it out with `sigmoid`".to_owned());
         draft.output.push(Key::maybe("decide", "argmax", why));
+        draft.masking = Masking::None;
     }
     draft.classes = names.names;
     Ok(draft)
@@ -154,7 +166,11 @@ pub(super) fn classifier(
     if role != Role::Gate {
         return Err("a classifier says whether there is damage, not where: it can be a gate only".into());
     }
-    let count = if output.shape.len() == 1 { 1 } else { output.axis(1) };
+    let count = if output.shape.len() == 1 {
+        1
+    } else {
+        output.axis(1)
+    };
     let mut draft = NetworkDraft::new(format!("a classifier of {count}"), role);
     draft.output = vec![Key::known("tensor", output.name.clone())];
     let shares = output.ending == Ending::Softmax || output.adds_up(1);
@@ -185,6 +201,9 @@ pub(super) fn classifier(
 /// How pixels become samples, where the family does not say.
 fn pixels(graph: &Graph) -> Vec<Key> {
     let picture = &graph.picture;
+    if let Some(pixels) = &graph.hugging_face.pixels {
+        return pixels.clone();
+    }
     let mut keys = Vec::new();
     if picture.tensor == "pixel_values" {
         // Hugging Face's image processors resize with Pillow.

@@ -102,7 +102,10 @@ mod tests {
     fn names_of_classes_as_exports_write_them() {
         for (text, expected) in [
             ("{0: 'scratch', 1: 'dent'}", Some(vec!["scratch", "dent"])),
-            (r#"{0: "driver's door", 1: 'a, b: c'}"#, Some(vec!["driver's door", "a, b: c"])),
+            (
+                r#"{0: "driver's door", 1: 'a, b: c'}"#,
+                Some(vec!["driver's door", "a, b: c"]),
+            ),
             (r#"{"0": "x", "1": "y"}"#, Some(vec!["x", "y"])),
             ("['car', 'van',]", Some(vec!["car", "van"])),
             (r"{0: 'it\'s'}", Some(vec!["it's"])),

@@ -2,7 +2,7 @@
 
 use super::classes::{Names, names};
 use super::graph::{Graph, Output};
-use super::key::{Key, NetworkDraft, imagenet, numbers, strings, to_one};
+use super::key::{Key, Masking, NetworkDraft, imagenet, numbers, strings, to_one};
 use super::onnx_file::Ending;
 use crate::manifest::Role;
 
@@ -74,7 +74,9 @@ impl Objects {
         let has_classes = self.rows.iter().any(|(_, columns)| columns.contains(&"classes"));
         if role == Role::Segmenter {
             let channels = strings(&self.names.names);
-            draft.output.push(Key::maybe("channels", channels, self.names.assumed.clone()));
+            draft
+                .output
+                .push(Key::maybe("channels", channels, self.names.assumed.clone()));
         } else {
             let (positive, why) = match role {
                 Role::Locator => self.names.vehicles(),
@@ -90,7 +92,11 @@ impl Objects {
         draft.output.push(self.threshold);
         if role == Role::Segmenter {
             draft.output.extend(self.segmenter);
-            draft.outlines = !self.masks.is_empty();
+            draft.masking = if self.masks.is_empty() {
+                Masking::None
+            } else {
+                Masking::Outlines
+            };
             draft.masks = self.masks;
             draft.classes = self.names.names;
             if let Some(unread) = graph.unread.first() {
@@ -100,14 +106,18 @@ impl Objects {
                 ));
             }
         } else {
-            draft.rows = self.rows.iter().map(|(tensor, columns)| {
-                let columns = columns.iter().flat_map(|&column| match column {
-                    // Of no use without masks.
-                    "coefficients" => vec![""; self.coefficients],
-                    column => vec![column],
-                });
-                Key::known(tensor, strings(columns))
-            }).collect();
+            draft.rows = self
+                .rows
+                .iter()
+                .map(|(tensor, columns)| {
+                    let columns = columns.iter().flat_map(|&column| match column {
+                        // Of no use without masks.
+                        "coefficients" => vec![""; self.coefficients],
+                        column => vec![column],
+                    });
+                    Key::known(tensor, strings(columns))
+                })
+                .collect();
         }
         draft.output.extend(self.unit);
         Ok(draft)
@@ -137,7 +147,7 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
     let cells: usize = STRIDES.iter().map(|s| (width / s) * (height / s)).sum();
     let (first, last) = (rows.axis(1), rows.axis(2));
     let is_ultralytics = graph.ultralytics.is_some();
-    let known = given.or(graph.ultralytics.as_ref().map(|u| u.names.as_slice()));
+    let known = given.or(graph.names());
     let column = |count: usize| {
         let head: Vec<&'static str> = match count {
             4 => [&BOX_BY_CENTRE[..], &["classes"]].concat(),
@@ -151,7 +161,10 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         ("end to end", column(6), None)
     } else if last == cells && first > 4 + coefficients {
         ("raw head", column(4), Some(first - 4 - coefficients))
-    } else if first == cells && last > 4 + coefficients && known.is_none_or(|k| k.len() + 4 + coefficients == last) {
+    } else if first == cells
+        && last > 4 + coefficients
+        && known.is_none_or(|k| k.len() + 4 + coefficients == last)
+    {
         ("raw head, rows first", column(4), Some(last - 4 - coefficients))
     } else if (first == ANCHORS * cells || first == cells) && last > 5 + coefficients {
         ("YOLOv5 or YOLOX head", column(5), Some(last - 5 - coefficients))
@@ -167,11 +180,16 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         return Ok(None);
     };
     let names = names(graph, given, count, false, false)?;
-    let why = (!is_ultralytics).then_some("as Ultralytics prepares pictures; compare with the training's own");
+    let why =
+        (!is_ultralytics).then_some("as Ultralytics prepares pictures; compare with the training's own");
     let mut segmenter = Vec::new();
     if count.is_some() {
         let overlap = "the graph does not suppress doubles; this is Ultralytics' own limit";
-        segmenter.push(Key::maybe("overlap", YOLO_OVERLAP, why.map(|_| overlap.to_owned())));
+        segmenter.push(Key::maybe(
+            "overlap",
+            YOLO_OVERLAP,
+            why.map(|_| overlap.to_owned()),
+        ));
     }
     let masks = prototypes.map_or_else(Vec::new, |output| {
         vec![
@@ -183,15 +201,24 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         family: format!(
             "YOLO ({}{head}){}",
             if is_ultralytics { "Ultralytics, " } else { "" },
-            if masks.is_empty() { ", boxes only" } else { " with masks" }
+            if masks.is_empty() {
+                ", boxes only"
+            } else {
+                " with masks"
+            }
         ),
         pixels: letterboxed(why),
         names,
         rows: vec![(rows.name.clone(), columns)],
         masks,
         coefficients,
-        activation: why.map(|why| Key::assumed("activation", "none", format!("scores are probabilities, {why}"))),
-        threshold: Key::assumed("threshold", YOLO_THRESHOLD, format!("Ultralytics' own default; {CHOOSE}")),
+        activation: why
+            .map(|why| Key::assumed("activation", "none", format!("scores are probabilities, {why}"))),
+        threshold: Key::assumed(
+            "threshold",
+            YOLO_THRESHOLD,
+            format!("Ultralytics' own default; {CHOOSE}"),
+        ),
         segmenter,
         unit: None,
     }))
@@ -212,10 +239,16 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
     let masks = floats(graph).find(|o| o.shape.len() == 4 && o.axis(1) == boxes.axis(1));
     // RF-DETR names them so, and its last class is nothing.
     let is_rf = boxes.name == "dets" || masks.is_some();
-    let names = names(graph, given, Some(scores.last()), true, false)?;
+    let mut names = names(graph, given, Some(scores.last()), true, false)?;
+    if is_rf && names.assumed.is_some() {
+        names.names.pop();
+        names.names.push(String::new());
+    }
     let is_hugging_face = graph.picture.tensor == "pixel_values";
     let mut pixels = Vec::new();
-    if is_rf {
+    if let Some(known) = &graph.hugging_face.pixels {
+        pixels.extend(known.clone());
+    } else if is_rf {
         pixels.push(Key::assumed("filter", "linear", "as RF-DETR resizes"));
         pixels.extend(imagenet("as RF-DETR normalises"));
     } else {
@@ -230,10 +263,20 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
     }
     let is_share = boxes.high <= SHARE_MAX;
     let columns = if is_share { BOX_BY_CENTRE } else { BOX_BY_CORNERS };
+    // One class a query, the last of them nothing (https://huggingface.co/docs/transformers/model_doc/detr).
+    let kind = graph.hugging_face.model_type.as_deref();
+    let is_first_detr = matches!(kind, Some("detr" | "table-transformer" | "yolos"));
     let raw = !scores.is_within_one() && scores.ending == Ending::Unknown;
     let activation = raw.then(|| {
-        let other = "of DETR itself it is `softmax`, with per_row = \"best\"";
-        Key::assumed("activation", "sigmoid", other)
+        if is_first_detr {
+            return Key::known("activation", "softmax");
+        }
+        let other = "of DETR itself it is `softmax`, with per_row = \"best\"".to_owned();
+        Key::maybe(
+            "activation",
+            "sigmoid",
+            (!is_rf && kind.is_none()).then_some(other),
+        )
     });
     let masks = masks.map_or_else(Vec::new, |output| {
         let logits = !output.is_within_one() && output.ending == Ending::Unknown;
@@ -244,7 +287,11 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
     Ok(Some(Objects {
         family: format!(
             "DETR and its kin (queries){}",
-            if masks.is_empty() { ", boxes only" } else { " with masks" }
+            if masks.is_empty() {
+                ", boxes only"
+            } else {
+                " with masks"
+            }
         ),
         pixels,
         names,
@@ -256,7 +303,7 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         coefficients: 0,
         activation,
         threshold: Key::assumed("threshold", 0.5, CHOOSE),
-        segmenter: vec![Key::known("per_row", "each")],
+        segmenter: vec![Key::known("per_row", if is_first_detr { "best" } else { "each" })],
         unit: is_share.then(|| Key::known("unit", "share")),
     }))
 }
@@ -303,7 +350,11 @@ fn listed(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, St
         keys
     } else {
         let why = "torchvision normalises in the graph; Detectron2 wants channels = \"bgr\" and scale = 1.0";
-        let mut keys = vec![Key::assumed("filter", "interpolate", "as torchvision's detectors resize")];
+        let mut keys = vec![Key::assumed(
+            "filter",
+            "interpolate",
+            "as torchvision's detectors resize",
+        )];
         keys.extend(to_one(Some(why)));
         keys
     };

@@ -12,7 +12,6 @@ const STEPS_MAX: usize = 16;
 /// Operators that move values about and leave them as they are.
 const MOVING: &[&str] = &[
     "Cast",
-    "Concat",
     "Identity",
     "Reshape",
     "Slice",
@@ -100,7 +99,9 @@ impl OnnxFile {
         weights(&graph, &mut data);
         let made = graph.node.iter().flat_map(|node| {
             let maker = (node.op_type.clone(), node.input.first().cloned());
-            node.output.iter().map(move |output| (output.clone(), maker.clone()))
+            node.output
+                .iter()
+                .map(move |output| (output.clone(), maker.clone()))
         });
         Ok(Self {
             data: data.into_iter().collect(),
@@ -127,7 +128,12 @@ impl OnnxFile {
 fn weights(graph: &Graph, into: &mut BTreeSet<String>) {
     let attributes = || graph.node.iter().flat_map(|node| &node.attribute);
     let constants = attributes().filter_map(|attribute| attribute.t.as_ref());
-    for entry in graph.initializer.iter().chain(constants).flat_map(|t| &t.external_data) {
+    for entry in graph
+        .initializer
+        .iter()
+        .chain(constants)
+        .flat_map(|t| &t.external_data)
+    {
         if entry.key == "location" {
             into.insert(entry.value.clone());
         }

@@ -2,7 +2,7 @@
 
 use super::Assumption;
 use super::graph::Graph;
-use super::key::{Key, NetworkDraft};
+use super::key::{Key, Masking, NetworkDraft};
 use crate::manifest::Role;
 use toml::{Table, Value};
 use walkaround_vision::tensor::{Element, Layout};
@@ -10,8 +10,8 @@ use walkaround_vision::tensor::{Element, Layout};
 /// Colours of overlays that people who do not see all colours can tell apart, then lighter ones
 /// (Okabe and Ito, <https://jfly.uni-koeln.de/color/>).
 const COLOURS: [&str; 12] = [
-    "#e69f00", "#56b4e9", "#d55e00", "#009e73", "#f0e442", "#cc79a7", "#0072b2", "#999999", "#a6761d", "#66c2a5",
-    "#e7298a", "#7570b3",
+    "#e69f00", "#56b4e9", "#d55e00", "#009e73", "#f0e442", "#cc79a7", "#0072b2", "#999999", "#a6761d",
+    "#66c2a5", "#e7298a", "#7570b3",
 ];
 /// Mask grid of classes whose objects are outlined one by one: on it an outline agrees with the family's own.
 const GRID: i64 = 2048;
@@ -55,7 +55,10 @@ impl Text {
 
 /// A key as TOML spells it: tensors may have any name.
 fn bare(name: &str) -> String {
-    let is_bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let is_bare = !name.is_empty()
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     if is_bare {
         name.to_owned()
     } else {
@@ -66,11 +69,21 @@ fn bare(name: &str) -> String {
 /// The manifest of these networks, in the order locator, gates, segmenters.
 pub(super) fn write(name: &str, networks: &[(Graph, NetworkDraft)]) -> (String, Vec<Assumption>) {
     let mut text = Text::default();
-    let files: Vec<&str> = networks.iter().map(|(graph, _)| graph.file.name.as_str()).collect();
-    text.line(format!("# Written by `walkaround bundle init` from {}.", files.join(", ")));
-    text.line("# Each value marked ASSUMED is a guess: compare it with the training, then take the mark away.");
+    let files: Vec<&str> = networks
+        .iter()
+        .map(|(graph, _)| graph.file.name.as_str())
+        .collect();
+    text.line(format!(
+        "# Written by `walkaround bundle init` from {}.",
+        files.join(", ")
+    ));
+    text.line(
+        "# Each value marked ASSUMED is a guess: compare it with the training, then take the mark away.",
+    );
     let families: Vec<&str> = networks.iter().map(|(_, draft)| draft.family.as_str()).collect();
-    let licenses = networks.iter().filter_map(|(graph, _)| graph.ultralytics.as_ref()?.license.clone());
+    let licenses = networks
+        .iter()
+        .filter_map(|(graph, _)| graph.ultralytics.as_ref()?.license.clone());
     text.key(&Key::known("format", i64::from(crate::manifest::FORMAT)));
     text.key(&Key::known("name", name));
     text.key(&Key::known("version", "1"));
@@ -78,20 +91,19 @@ pub(super) fn write(name: &str, networks: &[(Graph, NetworkDraft)]) -> (String, 
     if let Some(license) = licenses.into_iter().next() {
         text.key(&Key::known("license", license));
     }
-    for (at, (class, outlines)) in classes(networks).into_iter().enumerate() {
+    for (at, (class, masking)) in classes(networks).into_iter().enumerate() {
         text.line("\n[[classes]]");
         text.key(&Key::known("name", class));
         text.key(&Key::known("colour", COLOURS[at % COLOURS.len()]));
         text.line("[classes.mask]");
-        if outlines {
-            text.key(&Key::known("threshold", CUT));
-            text.key(&Key::known("grid", GRID));
-        } else {
-            text.key(&Key::assumed(
+        match masking {
+            Masking::None => text.key(&Key::known("threshold", CUT)),
+            Masking::Outlines => text.keys(&[Key::known("threshold", CUT), Key::known("grid", GRID)]),
+            Masking::Cut => text.key(&Key::assumed(
                 "threshold",
                 CUT,
                 "where masks are cut; choose it on your photos: `walkaround evaluate`",
-            ));
+            )),
         }
     }
     let mut names: Vec<String> = Vec::new();
@@ -110,14 +122,14 @@ pub(super) fn write(name: &str, networks: &[(Graph, NetworkDraft)]) -> (String, 
     (out, assumptions)
 }
 
-/// Classes of all segmenters, and whether objects of theirs are outlined.
-fn classes(networks: &[(Graph, NetworkDraft)]) -> Vec<(String, bool)> {
-    let mut classes: Vec<(String, bool)> = Vec::new();
+/// Classes of all segmenters, and how their masks are made.
+fn classes(networks: &[(Graph, NetworkDraft)]) -> Vec<(String, Masking)> {
+    let mut classes: Vec<(String, Masking)> = Vec::new();
     for (_, draft) in networks.iter().filter(|(_, draft)| draft.role == Role::Segmenter) {
         for class in draft.classes.iter().filter(|class| !class.is_empty()) {
             match classes.iter_mut().find(|(name, _)| name == class) {
-                Some((_, outlines)) => *outlines |= draft.outlines,
-                None => classes.push((class.clone(), draft.outlines)),
+                Some((_, masking)) => *masking = draft.masking.max(*masking),
+                None => classes.push((class.clone(), draft.masking)),
             }
         }
     }

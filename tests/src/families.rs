@@ -1,0 +1,150 @@
+//! Real exports beside the answers of their families: photos, expected objects, and how far the engine's are from them.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use serde_json::Value;
+use std::path::Path;
+use walkaround_domain::{Finding, Size, UnitRect};
+use walkaround_inference::{Engine, OnnxEngine};
+use walkaround_vision::decode::{Decoded, Limits, decode};
+use walkaround_vision::findings::{Segmentation, findings};
+use walkaround_vision::rle::{from_string, iou};
+
+/// Least agreement of a mask with the family's own.
+pub const IOU_MIN: f64 = 0.99;
+/// Largest distance of a score from the family's own.
+pub const SCORE_MAX: f32 = 1e-3;
+/// Largest distance of an edge of a box, in pixels of the photo.
+pub const EDGE_MAX: f32 = 1.0;
+
+/// One photo with what the family itself says of it.
+pub struct Photo {
+    /// File name.
+    pub name: String,
+    /// Whole and upright.
+    pub decoded: Decoded,
+    /// Objects of the family: class, score, box, mask.
+    pub expected: Vec<Value>,
+    /// Class number and mask, of families that give maps.
+    pub class_masks: Value,
+}
+
+impl Photo {
+    /// The photos of a `reference.json`.
+    pub fn all(lab: &Path, reference: &Path) -> Vec<Self> {
+        let text = std::fs::read(reference).unwrap();
+        let reference: Value = serde_json::from_slice(&text).unwrap();
+        let one = |photo: &Value| {
+            let name = photo["file"].as_str().unwrap().to_owned();
+            let bytes = std::fs::read(lab.join("photos").join(&name)).unwrap();
+            Self {
+                decoded: decode(&bytes, &Limits::default(), u32::MAX).unwrap(),
+                expected: photo["instances"].as_array().cloned().unwrap_or_default(),
+                class_masks: photo["class_masks"].clone(),
+                name,
+            }
+        };
+        reference["photos"].as_array().unwrap().iter().map(one).collect()
+    }
+}
+
+/// The worst of all instances of a family.
+#[derive(Debug)]
+pub struct Worst {
+    /// How many there were.
+    pub instances: usize,
+    /// Largest distance of a score.
+    pub score: f32,
+    /// Largest distance of an edge, in pixels of the photo.
+    pub edge: f32,
+    /// Least agreement of a mask.
+    pub iou: f64,
+}
+
+impl Default for Worst {
+    fn default() -> Self {
+        Self {
+            instances: 0,
+            score: 0.0,
+            edge: 0.0,
+            iou: 1.0,
+        }
+    }
+}
+
+impl Worst {
+    /// Whether all are as near as they have to be.
+    pub fn is_near(&self) -> bool {
+        self.iou >= IOU_MIN && self.score <= SCORE_MAX && self.edge <= EDGE_MAX
+    }
+}
+
+/// The largest distance between edges, in pixels of the photo; expected edges outside of it count as its own.
+pub fn distance(found: &UnitRect, expected: &Value, size: Size) -> f32 {
+    let (width, height) = (size.width as f32, size.height as f32);
+    let found = [
+        found.x0 * width,
+        found.y0 * height,
+        found.x1 * width,
+        found.y1 * height,
+    ];
+    let ends = [width, height, width, height];
+    let edges = expected.as_array().unwrap().iter().zip(ends);
+    let expected = edges.map(|(edge, end)| (edge.as_f64().unwrap() as f32).clamp(0.0, end));
+    found
+        .iter()
+        .zip(expected)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
+}
+
+/// Each expected instance has its own found one, and there are no others.
+fn compare(worst: &mut Worst, photo: &Photo, found: &Segmentation, results: &[Finding]) {
+    let size = photo.decoded.original;
+    let mut left: Vec<_> = found.instances.iter().collect();
+    assert_eq!(left.len(), photo.expected.len(), "{}", photo.name);
+    assert_eq!(
+        results.len(),
+        photo.expected.len(),
+        "{}: one finding each",
+        photo.name
+    );
+    for expected in &photo.expected {
+        let class = expected["class"].as_u64().unwrap() as usize;
+        let apart = |rect: &UnitRect| distance(rect, &expected["box"], size);
+        let nearest = left
+            .iter()
+            .enumerate()
+            .filter(|(_, instance)| instance.class == class)
+            .min_by(|a, b| apart(&a.1.bbox).total_cmp(&apart(&b.1.bbox)));
+        let (at, _) = nearest.unwrap_or_else(|| panic!("{}: no instance of class {class}", photo.name));
+        let instance = left.swap_remove(at);
+        let score = expected["score"].as_f64().unwrap() as f32;
+        worst.instances += 1;
+        worst.edge = worst.edge.max(apart(&instance.bbox));
+        worst.score = worst.score.max((instance.score - score).abs());
+        if let Some(counts) = expected["mask"]["counts"].as_str() {
+            let mask = from_string(size, counts).unwrap();
+            let same = results
+                .iter()
+                .filter(|f| (f.probability - instance.score).abs() < 1e-6);
+            let best = same.map(|f| iou(&f.rle, &mask).unwrap()).fold(0.0, f64::max);
+            worst.iou = worst.iou.min(best);
+        } else {
+            assert!(results.iter().all(|f| !f.outlined && f.polygons.is_empty()));
+        }
+    }
+}
+
+/// Runs so many photos in one call.
+pub fn run(engine: &mut OnnxEngine, photos: &[Photo], worst: &mut Worst) {
+    let views: Vec<_> = photos
+        .iter()
+        .map(|p| (&p.decoded.pixels, UnitRect::WHOLE))
+        .collect();
+    let segmentations = engine.segment(&views).unwrap();
+    for (photo, found) in photos.iter().zip(&segmentations) {
+        let results = findings(found, engine.classes(), photo.decoded.original, false);
+        compare(worst, photo, found, &results);
+    }
+}
