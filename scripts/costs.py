@@ -49,8 +49,8 @@ LOAD = {
     "gpu_busy": Given(
         0.40,
         "of its hours",
-        "share of its time that an instance spends working, for a lane that is busy all day; cold starts, idle exit and "
-        "the scale-down delay take the rest. With bursts, instance hours are 3 to 20 times those in the bill",
+        "share of its time that an instance spends working, for a lane that is busy all day; cold starts, idle exit "
+        "and the scale-down delay take the rest. With bursts, instance hours are 3 to 20 times those in the bill",
     ),
     "spot": Given(0.90, "of GPU hours", "share that Spot serves"),
     "result_mb": Given(0.35, "MB", "report and overlay of a suspect photo"),
@@ -79,9 +79,7 @@ PRICES = {
     "s3_gb": Given(0.0245, "USD per GB-month", "S3, standard storage"),
     "write_unit": Given(0.7625 / MILLION, "USD", "DynamoDB, a write unit on demand (1 KB)"),
     "read_unit": Given(0.1525 / MILLION, "USD", "DynamoDB, a read unit on demand"),
-    "table_gb": Given(
-        0.306, "USD per GB-month", "DynamoDB, storage; backups by point-in-time recovery come on top"
-    ),
+    "table_gb": Given(0.306, "USD per GB-month", "DynamoDB, storage; backups by point-in-time recovery come on top"),
     "pitr_gb": Given(0.24, "USD per GB-month", "DynamoDB, point-in-time recovery"),
     "spot_hour": Given(0.26, "USD per hour", "g4dn.xlarge on Spot, moves with the market"),
     "ondemand_hour": Given(0.658, "USD per hour", "g4dn.xlarge on demand"),
@@ -93,7 +91,7 @@ PRICES = {
     "ip_hour": Given(0.005, "USD per hour", "public IPv4 address of an instance (Network=Public)"),
     "sns_call": Given(0.50 / MILLION, "USD", "SNS, a published event; deliveries to SQS are free"),
     "log_gb": Given(0.63, "USD per GB", "CloudWatch Logs, ingestion"),
-    "firehose_gb": Given(0.031 + 0.01, "USD per GB", "Firehose to S3, including a year of storage of the compressed logs"),
+    "firehose_gb": Given(0.031 + 0.01, "USD per GB", "Firehose to S3, with a year of storage of the compressed logs"),
     "metric": Given(0.30, "USD per month", "CloudWatch, a custom metric"),
     "alarm": Given(0.10, "USD per month", "CloudWatch, a metric that an alarm watches"),
     "dashboard": Given(3.0, "USD per month", "CloudWatch, a dashboard"),
