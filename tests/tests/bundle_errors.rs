@@ -94,12 +94,12 @@ fn a_class_that_is_none() {
     refused_when(
         "channels = [\"scratch\"]",
         "channels = [\"scrach\"]",
-        &["scratch_unet", "`scrach` is no class"],
+        &["scratch_unet", "`scrach` is not a class of the bundle"],
     );
     refused_when(
         "wear = 0.0128",
         "waer = 0.0128",
-        &["self_test", "`waer` is no class"],
+        &["self_test", "`waer` is not a class of the bundle"],
     );
 }
 

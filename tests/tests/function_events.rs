@@ -201,9 +201,10 @@ fn notifier_does_with_each_sample_what_the_table_says() {
         titles,
         [
             ":red_circle: A worker failed: the bundle cannot be used",
-            ":red_circle: A worker failed: its engine is sick, it failed on a picture that is known to be good",
-            ":red_circle: A worker failed: it did not start: the machine's NVIDIA driver is older than the image's CUDA asks for",
-            ":red_circle: No worker can start: AWS has no such machine free",
+            ":red_circle: A worker failed: its engine is faulty: it failed on a picture that is known to be good",
+            ":red_circle: A worker failed: it did not start: the machine's NVIDIA driver is older than the image's \
+             CUDA requires",
+            ":red_circle: No worker can start: AWS has no such instance available",
             ":red_circle: Alarm walkaround-segmentation-age",
             ":large_green_circle: Resolved: walkaround-segmentation-age",
             ":red_circle: Alarm walkaround-table-throttles",

@@ -66,7 +66,7 @@ fn a_folder_off_a_nas_is_looked_at_and_what_is_left_out_is_named() {
     assert_eq!(ran.reports().len(), 4, "{ran:?}");
     for words in [
         "left out 2 files and folders that a NAS or an operating system made: ",
-        "left out 1 file that is no picture: ",
+        "left out 1 file that is not a picture: ",
         "left out 1 link that leads nowhere: ",
         "left out 1 FIFO, socket or device: ",
     ] {

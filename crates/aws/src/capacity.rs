@@ -151,7 +151,7 @@ impl GpuCapacity for BatchCapacity {
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let terminate = self.client.terminate_job().job_id(id).reason(reason);
         let Err(error) = terminate.send().await else {
-            info!(worker = id, "asked to end");
+            info!(worker = id, "worker asked to exit");
             return Ok(());
         };
         let error = port_error(at, &format!("job {id}"), &error);

@@ -173,7 +173,7 @@ impl Health {
             .attributes()
             .and_then(|a| a.get(&QueueAttributeName::QueueArn));
         arn.cloned().ok_or_else(|| {
-            let detail = format!("{queue_url}: the service gave no ARN");
+            let detail = format!("{queue_url}: the service returned no ARN");
             at.error(PortErrorKind::Unavailable, detail)
         })
     }

@@ -218,7 +218,7 @@ fn count(
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
-        let detail = format!("the service gave no {}", name.as_str());
+        let detail = format!("the service returned no {}", name.as_str());
         at.error(PortErrorKind::Unavailable, detail)
     })
 }

@@ -62,7 +62,7 @@ impl SpotWatch {
                     let notice = crate::fault::one_line(notice.as_ref());
                     warn!(
                         notice,
-                        "spot notice: this instance is taken back in about two minutes"
+                        "spot notice: this instance will be reclaimed in about two minutes"
                     );
                     return format!("spot notice {notice}");
                 }

@@ -35,13 +35,13 @@ pub fn end(outcome: Result<ExitCode, Failure>) -> ! {
 pub fn end_within(time: Duration, code: ExitCode) {
     let wait = move || {
         thread::sleep(time);
-        error!(?time, "the shutdown is overdue, the process ends without it");
+        error!(?time, "the shutdown is overdue, the process exits without it");
         end_with(code)
     };
     let spawned: std::io::Result<thread::JoinHandle<()>> =
         thread::Builder::new().name("exit".into()).spawn(wait);
     if let Err(error) = spawned {
-        error!(%error, "no thread for the shutdown's deadline");
+        error!(%error, "cannot start the thread that enforces the shutdown's deadline");
     }
 }
 
@@ -72,14 +72,14 @@ pub fn end_when_stalled(consumer: Watched, code: ExitCode) {
         }
         error!(
             ?limit,
-            "nothing was finished and the consumer did not end, the process ends without it"
+            "nothing was finished and the consumer did not end, the process exits without it"
         );
         end_with(code)
     };
     let spawned: std::io::Result<thread::JoinHandle<()>> =
         thread::Builder::new().name("stall".into()).spawn(watch);
     if let Err(error) = spawned {
-        error!(%error, "no thread to watch for stalls");
+        error!(%error, "cannot start the thread that watches for stalls");
     }
 }
 

@@ -115,10 +115,7 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
         Failure::usage(format!("cannot open `{name}`: {why}"))
     };
     let kind = std::fs::metadata(path).map_err(|e| match std::fs::read_link(path) {
-        Ok(target) => cannot(&format_args!(
-            "a link to `{}`, which leads nowhere",
-            target.display()
-        )),
+        Ok(target) => cannot(&format_args!("a broken link to `{}`", target.display())),
         Err(_) => cannot(&e),
     })?;
     if kind.is_dir() {

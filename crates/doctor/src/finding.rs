@@ -58,11 +58,11 @@ impl CheckResult {
         let fix = match error.kind {
             PortErrorKind::NotFound => missing.to_owned(),
             PortErrorKind::Denied => {
-                "use credentials that may do what the line names, or allow it to these".to_owned()
+                "use credentials with the permission that the line names, or grant it to these".to_owned()
             }
-            PortErrorKind::Throttled => "AWS throttles: look again in a minute".to_owned(),
+            PortErrorKind::Throttled => "AWS throttles: run doctor again in a minute".to_owned(),
             PortErrorKind::Unavailable => {
-                "check network, region, endpoint and credentials, then look again".to_owned()
+                "check network, region, endpoint and credentials, then run doctor again".to_owned()
             }
             PortErrorKind::Corrupt | PortErrorKind::Invalid | PortErrorKind::TooLarge => missing.to_owned(),
         };

@@ -23,7 +23,7 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
     let process = process(running);
     match up_problem(running, now) {
         Some(error) => CheckResult::fail(check, format!("{process} {error}"), fix(running)),
-        None => CheckResult::ok(check, format!("{process} runs and gets on")),
+        None => CheckResult::ok(check, format!("{process} runs and makes progress")),
     }
 }
 

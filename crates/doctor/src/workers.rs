@@ -132,7 +132,10 @@ fn signs_of_life(facts: &WorkerFacts) -> CheckResult {
         let waiting = usize::try_from(facts.waiting).unwrap_or(usize::MAX);
         return CheckResult::fail(
             check,
-            format!("{} for the GPU lane, and no worker", counted(waiting, "message")),
+            format!(
+                "{} for the GPU lane, but no worker runs",
+                counted(waiting, "message")
+            ),
             facts.starter,
         );
     }
@@ -184,7 +187,7 @@ fn ends(facts: &WorkerFacts) -> CheckResult {
     let Some(last) = failed.first() else {
         return CheckResult::ok(
             check,
-            "the last worker that ended did so as it should, or none has",
+            "the last worker that ended did so normally, or none has ended",
         );
     };
     let what = &last.what;

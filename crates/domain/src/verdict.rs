@@ -134,7 +134,7 @@ pub fn judge(reasons: &mut Vec<Reason>, evidence: Evidence) -> Verdict {
     match evidence.gate {
         Some(gate) if evidence.segmented && gate >= GATE_SURE => {
             let detail = format!(
-                "the gate is {:.0} % sure of damage and no damaged region was found: needs a person",
+                "the gate is {:.0} % sure of damage, but no damaged region was found: a person has to decide",
                 (gate * 100.0).floor()
             );
             reasons.push(Reason::new(ReasonCode::DamageNotLocated, detail));

@@ -41,7 +41,7 @@ impl Files {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || read_below(&roots, &path, bytes_max))
             .await
-            .unwrap_or_else(|_| Err(FetchError::Unreachable("reading a file was cut short".into())))
+            .unwrap_or_else(|_| Err(FetchError::Unreachable("reading the file was interrupted".into())))
     }
 }
 
@@ -117,7 +117,7 @@ fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
 /// what is there.
 fn below_a_root(roots: &[Root], path: &Path) -> Result<PathBuf, &'static str> {
     let Some(first) = roots.first() else {
-        return Err("no folder is allowed for photos from files");
+        return Err("no folder is allowed for photos: WALKAROUND_PHOTO_ROOTS is empty");
     };
     if path.components().any(|part| part == Component::ParentDir) {
         return Err("'..' is not allowed in paths");
@@ -162,7 +162,7 @@ fn io_fault(shown: &str, error: &io::Error) -> FetchError {
             FetchError::NotFound(format!("{shown}: there is no such file"))
         }
         // A NUL character in the path.
-        ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: no file has such a name")),
+        ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: not a possible file name")),
         // Somebody gives the right yet, as somebody mounts what is away.
         ErrorKind::PermissionDenied => {
             FetchError::Unreachable(format!("{shown}: this process may not read it"))

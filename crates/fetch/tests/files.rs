@@ -75,7 +75,7 @@ async fn without_roots_every_file_is_forbidden() {
     assert!(matches!(error, FetchError::Forbidden(_)));
     let words = error.to_string();
     assert!(
-        words.ends_with(": no folder is allowed for photos from files"),
+        words.ends_with(": no folder is allowed for photos: WALKAROUND_PHOTO_ROOTS is empty"),
         "{words}"
     );
 }

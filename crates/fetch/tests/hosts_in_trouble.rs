@@ -21,9 +21,9 @@ async fn slow_and_broken_answers_may_be_tried_again() {
     let client = fetcher(settings, Script::loopback());
     let partial = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
     for (reply, problem) in [
-        (Reply::Hold(partial.into()), "no whole answer within 300ms"),
-        (Reply::Hold(String::new()), "no whole answer within 300ms"),
-        (Reply::Close(partial.into()), "the answer broke off"),
+        (Reply::Hold(partial.into()), "no complete answer within 300ms"),
+        (Reply::Hold(String::new()), "no complete answer within 300ms"),
+        (Reply::Close(partial.into()), "the answer was cut off"),
         (Reply::Close("SSH-2.0-x\r\n".into()), "the request failed"),
     ] {
         server.on("/?sig=s3cret", reply);

@@ -158,7 +158,7 @@ fn candidates(
         }
         if !(-PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK).contains(&score) {
             return Err(format!(
-                "a score is {score}, no probability: does the output need activation = \"sigmoid\"?"
+                "a score is {score}, not a probability: does the output need activation = \"sigmoid\"?"
             ));
         }
         if score < threshold {

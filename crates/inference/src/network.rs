@@ -219,7 +219,8 @@ fn session(
     builder.commit_from_memory(&file.bytes).map_err(|error| {
         let line = text(error);
         if line.to_ascii_lowercase().contains("external") {
-            return "its weights are in files of their own; name each under data, as the graph does, with its digest".into();
+            return "its weights are in separate files; list each under data, with the graph's name for it and its \
+                    digest".into();
         }
         line
     })

@@ -237,7 +237,7 @@ impl OnnxEngine {
                 let (p, threshold) = match &head {
                     Head::Gate { positive, threshold } => (gate(&raw[0], activation, positive)?, *threshold),
                     Head::Instances(form) => (best_score(raw, form, size)?, form.threshold),
-                    _ => return Err("the network is no gate".into()),
+                    _ => return Err("the network is not a gate".into()),
                 };
                 let look = &mut looks[present[v]];
                 look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
@@ -309,7 +309,7 @@ impl OnnxEngine {
             found[i] = match &head {
                 Head::Locator { form, threshold } => vehicle(&raw[0], *form, activation, *threshold, input)?,
                 Head::Instances(form) => best_vehicle(raw, form, input)?,
-                _ => return Err("the network is no locator".into()),
+                _ => return Err("the network is not a locator".into()),
             };
             Ok(())
         })?;

@@ -28,9 +28,9 @@ pub(crate) fn changed(at: &BlobAddress) -> Fault {
 pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>, bucket: &Path) -> Fault {
     match row {
         None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
-        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is gone")),
+        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is missing")),
         Some(_) => {
-            let detail = format!("{at}: the folder {} is away", bucket.display());
+            let detail = format!("{at}: the folder {} is missing", bucket.display());
             Fault::Port(PortErrorKind::Unavailable, detail)
         }
     }
@@ -131,9 +131,7 @@ pub(crate) fn copy_checked(
     let print = File::create_new(&beside).and_then(|mut to| copy(&mut source, &mut to));
     let result = match print {
         Ok(print) if print.sha256 == *expect => fs::rename(&beside, into).map_err(Fault::from),
-        Ok(_) => Err(Fault::corrupt(format!(
-            "{name}: not the digest that was asked for"
-        ))),
+        Ok(_) => Err(Fault::corrupt(format!("{name}: not the requested digest"))),
         Err(error) => Err(error.into()),
     };
     if result.is_err() {

@@ -88,7 +88,7 @@ fn describe(path: &str, complaint: &str) -> Unreadable {
     } else if let Some((_, expected)) = complaint.rsplit_once(", expected ") {
         format!("expected {}", expected.trim_start_matches("struct "))
     } else {
-        "not what the schema says".to_owned()
+        "it does not match the schema".to_owned()
     };
     if path == "." {
         Unreadable::new(said)

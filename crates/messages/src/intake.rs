@@ -106,7 +106,7 @@ fn from_json(value: Value) -> Result<Vec<Intake>, Unreadable> {
     if value.get("photo").is_some() {
         return one(request(value)?);
     }
-    Err(Unreadable::new(format!("JSON of no known form, {FORMS}")))
+    Err(Unreadable::new(format!("JSON of an unknown form, {FORMS}")))
 }
 
 fn request(mut value: Value) -> Result<v1::InspectPhoto, Unreadable> {

@@ -168,7 +168,7 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(Reason::new(
             ReasonCode::Unreadable,
-            "the decoder gave up on this file",
+            "the decoder panicked on this file",
         ))
     })
 }

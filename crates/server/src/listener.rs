@@ -33,7 +33,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, mut stop: Shutdow
             () = stop.wait() => break,
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
-                    warn!(%error, "an http connection ended badly");
+                    warn!(%error, "an http connection failed");
                 }
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {

@@ -172,7 +172,7 @@ fn check_size(size: Size, limits: &Limits) -> Result<(), Reason> {
     }
     if short < limits.side_min {
         let limit = limits.side_min;
-        let detail = format!("{width} x {height} pixels; at least {limit} a side are needed");
+        let detail = format!("{width} x {height} pixels; at least {limit} per side are needed");
         return Err(Reason::new(ReasonCode::TooSmall, detail));
     }
     Ok(())

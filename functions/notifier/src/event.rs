@@ -23,7 +23,7 @@ pub(crate) fn notifications(event: &Value) -> Vec<Notification> {
             .take(RECORDS_MAX)
             .map(|record| topic::notification(&record["Sns"]))
             .collect(),
-        _ => vec![Notification::Ignore("of no known kind")],
+        _ => vec![Notification::Ignore("of an unknown kind")],
     };
     found.into_iter().map(Notification::tidy).collect()
 }
@@ -42,7 +42,7 @@ mod tests {
         ] {
             assert_eq!(
                 notifications(&event),
-                [Notification::Ignore("of no known kind")],
+                [Notification::Ignore("of an unknown kind")],
                 "{event}"
             );
         }

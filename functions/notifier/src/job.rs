@@ -82,7 +82,8 @@ fn blocked(job: &Value) -> Cause {
         ),
         title: format!("No worker can start: {meaning}"),
         what: format!(
-            "Job {} at the head of queue {queue_name} cannot start, and none behind it. AWS Batch says: {reason}",
+            "Job {} at the head of queue {queue_name} cannot start, and neither can the jobs behind it. AWS Batch \
+             says: {reason}",
             text("jobName")
         ),
         link: Arn::parse(text("jobArn"))

@@ -124,7 +124,7 @@ impl Function {
     async fn end_sick(&self, deliveries: Vec<Delivery>) -> ! {
         error!(
             messages = deliveries.len(),
-            "the engine is sick: the process ends, the batch goes back"
+            "the engine is faulty: the process exits, the batch is returned"
         );
         self.invocation.refuse(deliveries).await;
         self.metrics.flush();

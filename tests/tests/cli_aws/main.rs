@@ -342,7 +342,7 @@ fn what_is_missing_is_one_clear_line() {
             "WALKAROUND_STACK",
             &["parked", "--stack", "aws", "--root", "x"],
             2,
-            "--root goes with --stack local",
+            "--root works only with --stack local",
         ),
     ];
     for (without, arguments, code, words) in cases {

@@ -311,7 +311,7 @@ impl DynamoRecords {
                 return Ok(count);
             }
         }
-        let detail = format!("a day of more records than {COUNT_QUERIES_MAX} queries count");
+        let detail = format!("the day has more records than {COUNT_QUERIES_MAX} queries can count");
         Err(at.error(PortErrorKind::Invalid, detail))
     }
 }

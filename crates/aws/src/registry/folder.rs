@@ -29,7 +29,8 @@ pub(super) async fn files_of(folder: &Path, at: PortCall) -> Result<Vec<String>,
         }
         check_file(&name, at)?;
         if !meta.is_file() {
-            let detail = format!("{name}: a link or no regular file: put the file itself into the folder");
+            let detail =
+                format!("{name}: a link, or not a regular file; put the file itself into the folder");
             return Err(invalid(detail));
         }
         if meta.len() > FILE_BYTES_MAX {

@@ -59,7 +59,7 @@ pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
             () = stop.wait() => return,
             pruned = stack.local.prune(&keep, pass) => match pruned {
                 Ok(all) => report(&all),
-                Err(error) => warn!(%error, "old things could not be removed"),
+                Err(error) => warn!(%error, "old data could not be removed"),
             },
         }
         tokio::select! {
@@ -73,13 +73,7 @@ pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
 fn report(all: &[Pruned]) {
     for pruned in all.iter().filter(|pruned| pruned.items > 0) {
         let (kind, items, more) = (&pruned.kind, pruned.items, pruned.more);
-        info!(
-            kind,
-            items,
-            bytes = pruned.bytes,
-            more,
-            "removed what was kept long enough"
-        );
+        info!(kind, items, bytes = pruned.bytes, more, "old data removed");
     }
 }
 

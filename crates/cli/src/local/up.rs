@@ -78,7 +78,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
-    info!(root = %stack.local.root().display(), bundle = engines.label(), "up");
+    info!(root = %stack.local.root().display(), bundle = engines.label(), "the stack is up");
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
     let code = parts.until_end(ending).await;
@@ -96,7 +96,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (left, ()) = tokio::join!(workers, parts.rest());
     let left = left?;
     if left > 0 {
-        warn!(left, "workers that did not end in time");
+        warn!(left, "workers did not end in time");
     }
     // Held to the end: another `up` would take over workers that are ending.
     drop(lock);

@@ -232,7 +232,7 @@ mod tests {
                 "left out 6 files and folders that a NAS or an operating system made: #recycle, $RECYCLE.BIN, ._a.jpg, \
                  @eaDir, Thumbs.db, …",
                 "left out 1 hidden file or folder: .hidden",
-                "left out 2 files that are no pictures: clip.mov, notes.txt",
+                "left out 2 files that are not pictures: clip.mov, notes.txt",
                 "left out 2 links that lead nowhere: broken-too, broken.jpg",
                 "left out 2 FIFOs, sockets and devices: pipe, pipe.jpg",
             ]

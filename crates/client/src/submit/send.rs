@@ -154,7 +154,7 @@ impl Sender<'_> {
             let fate = match answers.next() {
                 Some(Ok(())) => Fate::Sent(watched),
                 Some(Err(PortError { detail, .. })) => Fate::Failed(detail),
-                None => Fate::Failed("the queue gave no answer".to_owned()),
+                None => Fate::Failed("the queue did not answer".to_owned()),
             };
             self.told(&request, fate, sent)?;
         }
@@ -169,7 +169,7 @@ impl Sender<'_> {
             .collect();
         let mut requests = Vec::with_capacity(all.len());
         for one in all {
-            requests.push(one.await.context("taking a photo in panicked")?);
+            requests.push(one.await.context("submitting a photo panicked")?);
         }
         Ok(requests)
     }

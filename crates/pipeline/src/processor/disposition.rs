@@ -70,7 +70,8 @@ impl RequestProcessor {
                     return self.park(delivery, &reason).await;
                 }
                 let deliveries = delivery.receive_count;
-                warn!(inspection = %id, deliveries, detail, "a store or a host is out of reach, trying again later");
+                warn!(inspection = %id, deliveries, detail, "a store or a host cannot be reached, trying again \
+                                                             later");
                 self.give_back(self.retry.delay(deliveries, &self.jitter))
             }
         }
@@ -127,10 +128,12 @@ impl RequestProcessor {
         let deliveries = delivery.receive_count;
         let id = &request.id;
         if self.settler.clock.now().since(delivery.sent_at) >= COMPARE_AGE_MAX {
-            warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with what was found before");
+            warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with \
+                                                                               the stored result");
             return self.fail(request, delivery, PhotoFailure { code, detail }).await;
         }
-        warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo cannot be compared with what was found before, trying again later");
+        warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo cannot be compared with the \
+                                                                           stored result, trying again later");
         Ok(self.give_back(self.attempt_delay(code, deliveries)))
     }
 
@@ -152,7 +155,8 @@ impl RequestProcessor {
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
-            info!(inspection = %entry.inspection.request.id, "its photo can no longer be compared: the stored result stands");
+            info!(inspection = %entry.inspection.request.id, "its photo can no longer be compared: the stored \
+                                                              result is kept");
             let entry = self.join(entry, &request, Some(delivery.sent_at)).await?;
             self.settler.publish(entry).await?;
             return Ok(Disposition::Ack);

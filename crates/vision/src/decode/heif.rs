@@ -103,11 +103,11 @@ fn reason(error: &Error) -> Reason {
         Error::Container(ContainerError::UnexpectedEof)
         | Error::Hevc(heifer::heifer_hevc_dec::Error::UnexpectedEof) => cut_short(),
         Error::Unsupported(what) => unsupported(format_args!(
-            "a kind of HEIC that is not read here ({})",
+            "a kind of HEIC that is not supported ({})",
             what.split_whitespace().collect::<Vec<_>>().join(" ")
         )),
         Error::Hevc(heifer::heifer_hevc_dec::Error::Unimplemented(what)) => {
-            unsupported(format_args!("a kind of HEIC that is not read here ({what})"))
+            unsupported(format_args!("a kind of HEIC that is not supported ({what})"))
         }
         other => {
             let text = other.to_string();

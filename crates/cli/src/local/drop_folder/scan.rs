@@ -107,7 +107,7 @@ impl Scan {
         let new = self.said.iter().filter(|line| !before.contains(line));
         let new: Vec<String> = new.cloned().collect();
         for line in &new {
-            info!(left_out = line, "in the drop folder");
+            info!(left_out = line, "files left out of the drop folder");
         }
         new
     }

@@ -267,8 +267,8 @@ async fn content_decides_and_what_is_left_out_is_named() {
     assert_eq!(bench.looks(6).await, 2);
     assert!(bench.path("accepted/without-suffix").exists());
     let said = [
-        "left out 2 files that are no pictures: half.part, notes",
-        "left out 1 link (none is followed here): linked",
+        "left out 2 files that are not pictures: half.part, notes",
+        "left out 1 link (links are not followed here): linked",
         "left out 1 empty file: empty.jpg",
     ];
     assert_eq!(bench.drop.scan.said(), said);
