@@ -1,5 +1,5 @@
 //! A bundle that cannot be used: one line that names the cause, from `bundle check` and from `inspect` alike,
-//! and nothing looked at.
+//! and nothing inspected.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn refused(bundle: &Path, words: &[&str]) {
         }
         assert!(
             !ran.stdout.contains("\"verdict\""),
-            "nothing was looked at: {}",
+            "nothing was inspected: {}",
             ran.stdout
         );
     }

@@ -42,7 +42,7 @@ pub struct EventSource {
     pub function: String,
     /// `Enabled`, `Disabled`, `Creating`, ...
     pub state: String,
-    /// How the last look at the queue went, where Lambda says.
+    /// Result of the last poll of the queue, where Lambda reports one.
     pub last_result: Option<String>,
 }
 

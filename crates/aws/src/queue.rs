@@ -35,7 +35,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue with this URL. Does not look whether there is one.
+    /// The queue with this URL. Does not check whether it exists.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         let url = url.into();
         Self { client, url }

@@ -44,7 +44,7 @@ pub async fn signed_in(connection: &Connection, config: SdkConfig) -> Result<Sdk
     let named = connection.profile.clone().or_else(|| variable("AWS_PROFILE"));
     if let Some(name) = &named
         && !profiles.has(name)
-        // With keys in the environment a profile of the environment is not looked at.
+        // With keys in the environment, a profile named in the environment is ignored.
         && (connection.profile.is_some() || !has_keys)
     {
         return Err(NotSignedIn::Settings(profiles.unknown(name)));

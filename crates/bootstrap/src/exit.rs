@@ -20,7 +20,7 @@ use walkaround_ports::Clock;
 pub const EXIT_SLACK: Duration = Duration::from_secs(3);
 /// A consumer ends a stall by itself; this long after it should have, the process is ended from outside of it.
 const STALL_SLACK: Duration = Duration::from_secs(60);
-/// How often a consumer's progress is looked at from outside of it.
+/// How often a consumer's progress is checked from outside.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// How long flushing standard output may take: whoever reads it may have stopped.
 const FLUSH_MAX: Duration = Duration::from_secs(1);

@@ -52,7 +52,7 @@ pub struct StackChoice {
 pub enum IfMissing {
     /// It makes a local one.
     Create,
-    /// It only looks.
+    /// It only reads.
     Fail,
 }
 

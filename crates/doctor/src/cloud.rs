@@ -195,7 +195,7 @@ async fn active_bundle(stack: &AwsStack) -> Vec<CheckResult> {
     let (verified, loaded) = bundle::verified(&folder);
     let mut results = vec![verified];
     let Some(loaded) = loaded else { return results };
-    // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
+    // This machine is not the one that inspects photos: its lack of a library proves nothing.
     match bundle::library(stack.settings.onnxruntime.as_deref(), Device::Cpu).1 {
         Some((runtime, device)) => results.push(bundle::self_test(&loaded, &runtime, device)),
         None => results.push(CheckResult::warn(

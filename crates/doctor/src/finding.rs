@@ -8,7 +8,7 @@ use walkaround_ports::{PortError, PortErrorKind};
 pub enum Level {
     /// Nothing is wrong.
     Ok,
-    /// It runs, and somebody should look.
+    /// It runs, but somebody should check it.
     Warn,
     /// It does not run for this.
     Fail,
@@ -17,7 +17,7 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckResult {
-    /// What was looked at.
+    /// What was checked.
     pub check: String,
     /// How bad it is.
     pub level: Level,

@@ -225,16 +225,16 @@ mod tests {
     async fn a_folder_of_blobs_that_cannot_be_written_is_named() {
         let root = tempfile::tempdir().unwrap();
         let stack = LocalClient(Stack::open(Some(root.path())).unwrap());
-        let look = async || folders(&stack).await;
-        assert_eq!(look().await.level, Level::Ok, "{:?}", look().await);
+        let check = async || folders(&stack).await;
+        assert_eq!(check().await.level, Level::Ok, "{:?}", check().await);
         let results = root.path().join("blobs").join(&stack.settings().results_bucket);
         fs::write(&results, "a file").unwrap();
-        let found = look().await;
+        let found = check().await;
         assert_eq!(found.level, Level::Fail);
         assert!(
             found
                 .what
-                .contains(&format!("{} is no folder", results.display())),
+                .contains(&format!("{} is not a folder", results.display())),
             "{found:?}"
         );
         fs::remove_file(&results).unwrap();
@@ -242,13 +242,13 @@ mod tests {
         let photo = root.path().join("a.jpg");
         let photos = stack.0.photo_store();
         photos.take_in_bytes(&photo, b"a photo").await.unwrap();
-        assert_eq!(look().await.level, Level::Ok);
+        assert_eq!(check().await.level, Level::Ok);
         fs::rename(
             root.path().join("blobs").join(&photos.bucket),
             root.path().join("elsewhere"),
         )
         .unwrap();
-        assert!(look().await.what.contains("is away"), "{:?}", look().await);
+        assert!(check().await.what.contains("is missing"), "{:?}", check().await);
     }
 
     #[test]

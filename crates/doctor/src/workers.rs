@@ -297,7 +297,7 @@ mod tests {
             (three(Some(1)), Level::Fail, "code 1"),
             (three(Some(2)), Level::Fail, "a setting"),
             (three(Some(69)), Level::Fail, "device"),
-            (three(Some(70)), Level::Fail, "its engine is sick"),
+            (three(Some(70)), Level::Fail, "its engine is faulty"),
             (three(Some(75)), Level::Fail, "stalled"),
             (three(Some(78)), Level::Fail, "bundle"),
             (three(Some(139)), Level::Fail, "crashed"),

@@ -39,7 +39,7 @@ pub struct FindingSummary {
     pub bbox: PixelBox,
 }
 
-/// What looking at the photo gave.
+/// The result of an inspection.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
     /// Why, when unusable.
@@ -128,7 +128,7 @@ pub struct Inspection {
     /// When its event was published.
     pub published_at: Option<Timestamp>,
     /// Attempts at this photo in this round, a successful one included. Deliveries that ended in a crash, a stop, a
-    /// throttle, trouble of a store or a sick engine are none.
+    /// throttle, a store failure or a faulty engine do not count.
     pub attempts: u32,
     /// Failures, crashes and rounds before.
     pub history: AttemptHistory,

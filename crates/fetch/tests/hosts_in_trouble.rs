@@ -51,12 +51,12 @@ async fn a_page_or_nothing_in_a_photos_place_may_be_a_photo_later() {
         (
             "text/html; charset=utf-8",
             "\n<!doctype html><p>Sign in",
-            "answered with a page, no photo",
+            "answered with a page, not a photo",
         ),
         (
             "application/problem+json",
             "{\"error\": 1}",
-            "answered with JSON, no photo",
+            "answered with JSON, not a photo",
         ),
     ] {
         server.on("/", reply(kind, body));

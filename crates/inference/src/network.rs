@@ -193,7 +193,7 @@ impl Network {
     }
 }
 
-/// Where ONNX Runtime looks for files of weights that it was not given, and a folder that cannot exist.
+/// Where ONNX Runtime searches for files of weights that it was not given, and a folder that cannot exist.
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 const NO_FOLDER: &str = "/dev/null/none";
 

@@ -24,7 +24,7 @@ pub(crate) fn changed(at: &BlobAddress) -> Fault {
     Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
 }
 
-/// Why there is no file. A folder that is away (moved, or on a disk that is not there) may come back.
+/// Why there is no file. A missing folder (moved, or on a disk that is not mounted) may come back.
 pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>, bucket: &Path) -> Fault {
     match row {
         None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),

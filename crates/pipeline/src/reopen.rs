@@ -15,7 +15,7 @@ use walkaround_ports::{
 
 /// Most inspections of one pass.
 pub const REOPEN_MAX: usize = 10_000;
-/// Most records that one pass looks through for what it is asked for.
+/// Largest number of records that one pass searches.
 pub const LOOKED_THROUGH_MAX: usize = 50_000;
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;

@@ -17,7 +17,7 @@ pub struct QueuePair {
 /// All ports but capacity, which only a scaler has, and the clock.
 #[derive(Clone)]
 pub struct StackPorts {
-    /// Photos to be looked at first.
+    /// Photos that wait for triage.
     pub intake: QueuePair,
     /// Photos of the GPU lane.
     pub segmentation: QueuePair,

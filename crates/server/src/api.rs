@@ -39,7 +39,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// The index to look in; none for the latest.
+    /// The index to search; none for the latest.
     fn index(self) -> Result<Option<RecordQuery>, Refusal> {
         let given = [&self.vehicle_id, &self.reservation_id, &self.verdict, &self.day];
         if given.into_iter().flatten().any(String::is_empty) {

@@ -1,4 +1,4 @@
-//! The HTTP server: inspections to look at, health, and metrics for Prometheus.
+//! The HTTP server: inspections, health, and metrics for Prometheus.
 //!
 //! It only reads, takes no request bodies, and has no authentication: it listens on loopback unless configured
 //! otherwise. On loopback it answers to loopback names only, so that a web page cannot reach it under a name

@@ -42,7 +42,7 @@ pub struct Outcome {
     pub time: Duration,
 }
 
-/// How often the world looks whether it has drained.
+/// How often the world checks whether it has drained.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Photos of a lane that does not come have ended so long after the trouble.
 const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -274,7 +274,7 @@ fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Res
         let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
         return Err((Invariant::J6, detail));
     }
-    // A store that is away is another cause of a second look.
+    // An unavailable store is another cause of a second inspection.
     if !context.plan.calm || context.plan.store_away.is_some() {
         return Ok(());
     }
@@ -282,9 +282,9 @@ fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Res
     let beside = submission.photos.iter().filter(|other| other.id != *id);
     let beside: u32 = beside.map(|other| facts.cuts(&other.id, "triage")).sum();
     for (role, beside) in [("triage", 0), ("worker", beside)] {
-        let (looks, cuts) = (facts.looks(photo.number, role), facts.cuts(id, role) + beside);
-        if photo.looks_are_counted() && looks > 1 + cuts {
-            let detail = format!("{id}: {looks} looks in a {role}, cut off {cuts} times");
+        let (inspected, cuts) = (facts.inspected(photo.number, role), facts.cuts(id, role) + beside);
+        if photo.inspections_are_counted() && inspected > 1 + cuts {
+            let detail = format!("{id}: inspected {inspected} times in a {role}, cut off {cuts} times");
             return Err((Invariant::T2, detail));
         }
     }

@@ -3,7 +3,7 @@
 //! The content decides the format, never the file's name (module `sniff`). Every limit is checked from the
 //! header, before any pixel is allocated. JPEG is decoded scaled down inside libjpeg-turbo (DCT scaling), other
 //! formats through `image` and shrunk afterwards. The EXIF orientation is applied last, when few pixels are
-//! left; nothing else of the EXIF block is looked at, the position least of all. What cannot be used comes
+//! left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
 //! back as a [`Reason`]: a value for the record, not an error.
 
 mod containers;

@@ -204,7 +204,7 @@ mod tests {
             (json!(1), "job/workers/1", "log", "last lines"),
             (json!(2), "job/workers/2", "setting", "variable"),
             (json!(69), "job/workers/69", "device", "GPU"),
-            (json!(70), "job/workers/70", "engine is sick", "another machine"),
+            (json!(70), "job/workers/70", "engine is faulty", "another machine"),
             (json!(75), "job/workers/75", "stalled", "status"),
             (json!(78), "job/workers/78", "bundle", "rollback"),
             (json!(137), "job/workers/137", "killed", "memory"),

@@ -59,7 +59,7 @@ pub(super) async fn fits(path: PathBuf, file: FileEntry) -> bool {
         length.is_ok_and(|length| length == file.bytes)
             && std::fs::read(&path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == file.sha256)
     };
-    // One that could not be looked at is downloaded again.
+    // A file that could not be checked is downloaded again.
     tokio::task::spawn_blocking(look).await.unwrap_or(false)
 }
 

@@ -23,7 +23,7 @@ use walkaround_vision::overlay::OverlayStyle;
 /// Decoding memory of all threads together, in bytes.
 const DECODE_BYTES_MAX: u64 = 384 << 20;
 
-/// How photos are looked at.
+/// How photos are inspected.
 pub(crate) struct WorkOptions {
     /// Threads; none for one a core.
     pub jobs: Option<usize>,

@@ -33,9 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FAILED_WAIT: Duration = Duration::from_secs(60);
 /// A file that ends too early waits so many times as long as others, for whoever still writes it.
 const CUT_WAITS: u32 = 12;
-/// How long a taken file is looked at for changes.
+/// How long a taken file is watched for changes.
 const WATCHED_AFTER: Duration = Duration::from_secs(600);
-/// Most taken files that are looked at for changes.
+/// Largest number of taken files that are watched for changes.
 const WATCHED_MAX: usize = 10_000;
 /// Most files of one name in a folder of taken ones.
 const SAME_NAME_MAX: u32 = 100_000;
@@ -48,7 +48,7 @@ pub(crate) struct DropFolder {
     /// How long nothing of a file must have changed.
     settle: Duration,
     scan: Scan,
-    /// Taken lately: where each is now, how it was when it was read, and until when it is looked at.
+    /// Taken lately: where each is now, how it was when it was read, and until when it is watched.
     taken: VecDeque<Taken>,
 }
 
@@ -130,7 +130,7 @@ impl DropFolder {
     pub(crate) async fn watch(mut self, mut stop: ShutdownSignal) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
-            self.look(&stop).await;
+            self.check(&stop).await;
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
@@ -140,9 +140,9 @@ impl DropFolder {
     }
 
     /// One look at everything; how many photos were taken.
-    async fn look(&mut self, stop: &ShutdownSignal) -> usize {
+    async fn check(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
-        self.scan.look(&self.folder, now);
+        self.scan.scan(&self.folder, now);
         self.scan.say_left_out(now, self.settle);
         let mut taken = 0;
         for file in self.scan.settled(now, self.settle) {

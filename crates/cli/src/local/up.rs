@@ -48,7 +48,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
     let builder = stack.builder()?;
-    // A sick engine ends everything as a stop does: whoever started this program starts it again.
+    // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);

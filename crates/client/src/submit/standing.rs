@@ -70,7 +70,7 @@ pub(crate) async fn standing(
 }
 
 /// Whether it failed before its photo's bytes were seen: there is nothing that another fetch could be compared with, and
-/// only `retry` looks again.
+/// only `retry` inspects it again.
 fn is_failed_unseen(inspection: &Inspection) -> bool {
     matches!(inspection.phase, Phase::Failed { .. }) && inspection.photo_history.photo_sha256.is_none()
 }

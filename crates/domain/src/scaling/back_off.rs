@@ -101,7 +101,7 @@ pub fn back_off(
     });
     let sick = recent.iter().filter(|e| e.end == WorkerEnd::SickEngine).count();
     let worked = ready.iter().filter(|w| w.has_worked).count();
-    // A sick engine may be one card of many: it counts when most workers end so.
+    // A faulty engine may be one card of many: it counts when most workers end so.
     let most_sick = sick >= policy.sick_min as usize && 2 * sick > recent.len() + worked;
     let mut bad: Vec<Timestamp> = recent
         .iter()

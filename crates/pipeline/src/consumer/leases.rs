@@ -151,7 +151,7 @@ impl Acks {
                             Ok(AckOutcome::Gone) => {}
                             Ok(AckOutcome::Stale) => debug!("a settled message may be delivered again"),
                             Err(error) => {
-                                warn!(%error, "acknowledging failed: the message will be delivered again")
+                                warn!(%error, "acknowledging failed: the message will be delivered again");
                             }
                         }
                     }

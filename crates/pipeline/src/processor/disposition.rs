@@ -12,8 +12,8 @@ use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest};
 use walkaround_messages::{has_base_id, own_id};
 use walkaround_ports::Delivery;
 
-/// After this a photo that its host does not give for comparison is taken for the one that was looked at: six attempts at a
-/// fresh photo take about five hours.
+/// After this, a photo that its host does not return for comparison counts as the one that was inspected: six
+/// attempts at a fresh photo take about five hours.
 const COMPARE_AGE_MAX: Duration = Duration::from_secs(6 * 3600);
 
 /// Messages that are older than this when a store is out of reach are parked, with the reason, before their queue drops
@@ -116,7 +116,7 @@ impl RequestProcessor {
         }
     }
 
-    /// Of a photo that was to be compared with what was looked at before. That is final and counts no attempts, and
+    /// For a photo that was to be compared with an earlier inspection. That one is final and counts no attempts, and
     /// deliveries say nothing about them, so time decides: about as long as a fresh photo's attempts take.
     async fn not_compared(
         &self,
