@@ -7,15 +7,13 @@
 //! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
 //! | --- | --- | --- |
 //! | 0 | asked to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
-//! | 1 | something failed that may work elsewhere or later | retries |
+//! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: fix the job definition |
 //! | 69 | the requested device or the ONNX Runtime library is missing | fails: wrong image, instance type or driver |
-//! | 70 | the engine fails on every picture, including its own test picture | retries, on whichever machine it finds
-//! |
-//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | retries, on whichever machine it finds |
+//! | 70 | the engine fails on every picture, including its own test picture | tries again, on whichever machine it finds |
+//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whichever machine it finds |
 //! | 78 | the bundle is missing, broken, or fails its self-test | fails: activate another version |
-//! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is retried,
-//! the rest fails |
+//! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is tried again, the rest fails |
 
 mod bundle;
 mod exit;

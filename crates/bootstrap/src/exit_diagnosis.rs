@@ -27,7 +27,7 @@ pub struct ExitDiagnosis {
     pub first_step: &'static str,
 }
 
-/// What an end means. The reason goes first: who is told to end exits with 0 or is killed.
+/// What an end means. The reason goes first: a worker that is asked to end exits with 0 or is killed.
 pub fn diagnose(exit: Option<i32>, reason: &str) -> ExitDiagnosis {
     let by_reason = by_reason(reason).map(|(kind, told)| (kind.to_owned(), told));
     let (kind, (meaning, first_step)) = by_reason.unwrap_or_else(|| {

@@ -27,7 +27,8 @@ use walkaround_bootstrap::Failure;
 /// Longest list on standard input, in bytes.
 const LIST_BYTES_MAX: u64 = 512 << 20;
 
-/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is told.
+/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is
+/// reported.
 ///
 /// # Errors
 /// Usage: something that is not there or no photo, no photos at all, too many.

@@ -8,9 +8,9 @@ use walkaround_client::StackClient;
 use walkaround_client::format::{counted, duration};
 use walkaround_ports::{Depth, QueueName};
 
-/// A message that waits longer than this is told.
+/// A message that waits longer than this is reported.
 const AGE_MAX: Duration = Duration::from_secs(10 * 60);
-/// Reasons of parked messages that are told.
+/// Reasons of parked messages that are reported.
 const REASONS_MAX: usize = 3;
 
 /// What is seen of a queue.

@@ -27,6 +27,6 @@ pub struct StackPorts {
     pub blobs: Arc<dyn Blobs>,
     /// Small documents that programs leave for each other, the state of the GPU lane among them.
     pub state: Arc<dyn StateStore>,
-    /// Who is told.
+    /// Where events go.
     pub publisher: Arc<dyn Publisher>,
 }

@@ -108,7 +108,7 @@ impl Facts {
             .is_some_and(|(told, id)| told.contains_key(&id))
     }
 
-    /// Whether a final inspection of the photo answers the request for its own purpose, and was told.
+    /// Whether a final inspection of the photo answers the request for its own purpose, and was published.
     pub(crate) fn answered(&self, asked: &InspectionRequest) -> Option<&Inspection> {
         let mut answers = self
             .records

@@ -195,7 +195,7 @@ async fn drain(context: &Context, queues: &Queues) {
     }
 }
 
-/// Everything ends when it is told to.
+/// Everything ends when it is asked to.
 async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()>) {
     let by = context.ticks() + CLOSE_MAX;
     let ended = tokio::time::timeout(CLOSE_MAX, async { while slots.join_next().await.is_some() {} }).await;

@@ -1,7 +1,7 @@
 //! What an event means for people: one cause each, or a reason why it is not sent.
 //!
-//! Pure: an event in, causes out. [`notifications`] tells the kinds of events apart; `job`, `topic` and `dead_letter` know
-//! one each.
+//! Pure: an event in, causes out. [`notifications`] distinguishes the kinds of events; `job`, `topic` and
+//! `dead_letter` know one each.
 
 use crate::cause::Notification;
 use crate::{dead_letter, job, topic};

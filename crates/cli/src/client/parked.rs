@@ -13,7 +13,7 @@ use walkaround_client::{IfMissing, StackClient, requested_photos};
 use walkaround_messages::rfc3339;
 use walkaround_ports::{ParkedMessage, Redrive, Redriven};
 
-/// SQS moves a message that was delivered too often by itself, and tells nobody why.
+/// SQS itself moves a message that was delivered too often, and does not say why.
 const NO_REASON: &str = "unknown: delivered too often; the logs say why";
 
 pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {

@@ -126,7 +126,7 @@ impl DropFolder {
         })
     }
 
-    /// Looks until told to stop.
+    /// Scans until asked to stop.
     pub(crate) async fn watch(mut self, mut stop: ShutdownSignal) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {

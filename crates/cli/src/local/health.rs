@@ -41,7 +41,7 @@ impl Health {
         }
     }
 
-    /// Reports for other processes until told to stop.
+    /// Reports for other processes until asked to stop.
     pub(crate) async fn report_until(self, lock: Arc<UpLock>, every: Duration, mut stop: ShutdownSignal) {
         while !stop.is_set() {
             if let Err(error) = lock.report(&self.report()) {

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &PruneArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes once a day until told to stop; a pass is bounded, and what it left is for the next day.
+/// Removes once a day until asked to stop; a pass is bounded, and the rest is left for the next day.
 pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
     let keep = retention(&stack.settings);
     let pass = PrunePass {

@@ -198,7 +198,7 @@ fn workers_budget(drain_budget: Duration) -> Duration {
     drain_budget + WORKER_SLACK + WORKER_SLACK
 }
 
-/// Scales until told to stop. `_scaling` is dropped then, which is how others know.
+/// Scales until asked to stop. `_scaling` is dropped then, which tells the others.
 async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scaling: oneshot::Sender<()>) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {

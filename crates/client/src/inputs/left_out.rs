@@ -82,7 +82,7 @@ impl LeftOut {
         })
     }
 
-    /// Tells the lines.
+    /// Reports the lines.
     pub fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
         self.lines().try_for_each(|line| notice(&line))
     }

@@ -90,7 +90,7 @@ impl Sender<'_> {
     /// Sends them all.
     ///
     /// # Errors
-    /// Queue, table or store do not answer. What is wrong with one photo is told and counted.
+    /// Queue, table or store do not answer. A problem with one photo is reported and counted.
     pub async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
         // A slow rate goes out evenly, not ten at a time.
         let batch = self.rate.map_or(BATCH, |rate| (rate as usize).clamp(1, BATCH));
@@ -186,7 +186,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Counts and tells what became of a photo.
+    /// Counts and reports the outcome of a photo.
     fn told(&self, request: &InspectionRequest, fate: Fate, sent: &mut Sent) -> Result<(), Failure> {
         let outcome = match &fate {
             Fate::Sent(watched) => SendOutcome::Sent(&watched.id),

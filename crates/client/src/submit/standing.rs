@@ -20,7 +20,7 @@ pub struct Watched {
     /// Whether the caller gave the id.
     pub id_given: bool,
     /// What the inspection had been compared with before this request was sent, where only a comparison of bytes
-    /// tells whether it is the one that the request means.
+    /// says whether it is the one that the request means.
     seen: Option<Timestamp>,
 }
 
@@ -89,7 +89,7 @@ fn own(watched: &Watched, difference: &Difference) -> Option<InspectionId> {
 }
 
 impl Watched {
-    /// What tells this request from another one that is watched under the same id.
+    /// What distinguishes this request from another one that is watched under the same id.
     pub(crate) fn key(&self) -> String {
         identity::Part::Purpose(Purpose::of(&self.request)).text(&self.id)
     }

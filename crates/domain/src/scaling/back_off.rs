@@ -10,7 +10,7 @@ use std::time::Duration;
 /// What the end of a worker says of the next one's chances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerEnd {
-    /// Idle, drained, told to end, its machine reclaimed, or at its time limit.
+    /// Idle, drained, asked to end, its machine reclaimed, or at its time limit.
     Expected,
     /// Its exit code says that no worker can run like this: usage, no device, configuration.
     CannotStart,

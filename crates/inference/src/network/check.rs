@@ -95,7 +95,7 @@ pub(super) fn check_outputs(spec: &mut NetworkSpec, outputs: &[Outlet]) -> Resul
     }
 }
 
-/// Types and ranks of an instance form's tensors; their sizes are often free, and the first run tells.
+/// Types and ranks of an instance form's tensors; their sizes are often free, and the first run shows them.
 fn check_instances(form: &InstanceForm, outputs: &[Outlet]) -> Result<bool, String> {
     let mut single = false;
     for name in form.tensors() {
@@ -245,7 +245,7 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
     let (ty, shape) = find("output", name, outputs)?;
     check_type(spec, name, *ty)?;
     if shape.is_empty() {
-        // The graph does not declare a shape: the first run (the self-test) tells.
+        // The graph does not declare a shape: the first run (the self-test) shows it.
         return Ok(());
     }
     let wrong = |expected: &str| Err(format!("output `{name}` is {shape:?}, expected {expected}"));

@@ -25,7 +25,7 @@ const DEPTH_MAX: usize = 32;
 /// remembered.
 const PHOTOS_MAX: usize = 100_000;
 
-/// Everything that tells one state of a file from another.
+/// Everything that distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileState {
     pub(super) bytes: u64,

@@ -1,4 +1,4 @@
-//! The drop folder over a real stack in a temporary folder, with a clock that moves when it is told to.
+//! The drop folder over a real stack in a temporary folder, with a clock that moves when the test says so.
 
 use super::*;
 use std::io::Write;
