@@ -318,7 +318,7 @@ impl Facts {
     pub(crate) fn count_inspection(&mut self, photo: usize, role: &'static str) -> u32 {
         let count = self.inspected.entry((photo, role)).or_default();
         *count += 1;
-        *looks
+        *count
     }
 
     pub(crate) fn inspected(&self, photo: usize, role: &'static str) -> u32 {
