@@ -79,7 +79,7 @@ fn one_sick_worker_of_two_fails_no_photo_of_300_and_ends_with_its_own_code() {
         );
         assert_eq!(
             inspection.attempts, 1,
-            "{id}: an attempt was counted for a sick engine"
+            "{id}: an attempt was counted for a faulty engine"
         );
     }
     assert_eq!(stack.parked(), []);

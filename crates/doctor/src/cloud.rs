@@ -315,11 +315,11 @@ mod tests {
         let problem = "PROBLEM: Function call failed";
         let cases = [
             (vec![], Level::Fail, "no function"),
-            (vec![source("Enabled", Some("OK"))], Level::Ok, "triage takes"),
+            (vec![source("Enabled", Some("OK"))], Level::Ok, "triage reads"),
             (
                 vec![source("Disabled", None), source("Enabled", None)],
                 Level::Ok,
-                "triage takes",
+                "triage reads",
             ),
             (vec![source("Disabled", None)], Level::Fail, "disabled"),
             (vec![source("Creating", None)], Level::Warn, "creating"),

@@ -256,7 +256,7 @@ mod tests {
             (
                 facts(vec![], &[], 3),
                 Level::Fail,
-                "3 messages for the GPU lane, and no worker",
+                "3 messages for the GPU lane, but no worker runs",
             ),
             (facts(vec![], &[("by hand", 5)], 3), Level::Ok, "1 running"),
             (facts(vec![running(500)], &[("w", 59)], 3), Level::Ok, "1 running"),
@@ -356,7 +356,7 @@ mod tests {
             (
                 three(Some(143), "stopped by hand"),
                 Level::Fail,
-                "told to end (stopped by hand)",
+                "asked to end (stopped by hand)",
             ),
             (
                 three(Some(137), "Job attempt duration exceeded timeout"),

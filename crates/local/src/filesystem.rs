@@ -218,7 +218,7 @@ mod tests {
             (Missing::Exclusion, Some("does not keep others out")),
             (Missing::RecordLocks, Some("parts of files")),
             (Missing::Moves, Some("without replacing")),
-            (Missing::MovesThatKeep, Some("replaces what is there")),
+            (Missing::MovesThatKeep, Some("replaces an existing file")),
         ];
         for (missing, said) in cases {
             let lack = lacking_on(&Broken(missing, Cell::default()), folder.path()).unwrap();

@@ -208,7 +208,7 @@ mod tests {
             (json!(75), "job/workers/75", "stalled", "status"),
             (json!(78), "job/workers/78", "bundle", "rollback"),
             (json!(137), "job/workers/137", "killed", "memory"),
-            (json!(99), "job/workers/99", "no known meaning", "log"),
+            (json!(99), "job/workers/99", "unknown exit code", "log"),
             (Value::Null, "job/workers/none", "not start", "doctor"),
         ];
         for (exit, key, title, first) in cases {
@@ -236,7 +236,7 @@ mod tests {
                 "job/workers/timeout",
                 "longer",
             ),
-            (json!(0), "ended by hand", "job/workers/0", "told to end"),
+            (json!(0), "ended by hand", "job/workers/0", "asked to end"),
             (
                 json!(137),
                 "OutOfMemoryError: Container killed due to memory usage",

@@ -222,10 +222,10 @@ mod tests {
             (
                 "AWS/DynamoDB",
                 "WriteThrottleEvents",
-                "DynamoDB refuses",
+                "DynamoDB throttles",
                 "capacity",
             ),
-            ("AWS/Lambda", "Duration", "nearly as long as they may", "memory"),
+            ("AWS/Lambda", "Duration", "nearly as long as their time-out", "memory"),
             ("AWS/Lambda", "Throttles", "concurrency", "TriageConcurrency"),
             ("AWS/Lambda", "Errors", "A function fails", "log"),
             (

@@ -119,7 +119,7 @@ fn a_lane_without_a_scaler_is_named_where_photos_wait_for_it() {
     local.send(SEGMENTATION, None);
     let (level, what, fix) = lane();
     assert!(
-        level == "warn" && what.contains("its scaler ran last") && fix.contains("walkaround up"),
+        level == "warn" && what.contains("its scaler last ran") && fix.contains("walkaround up"),
         "{what}: {fix}"
     );
 }
@@ -193,7 +193,7 @@ fn a_taken_port_is_named() {
     fails(
         &local.names.with("WALKAROUND_LISTEN", &address),
         "HTTP address",
-        "taken by another program",
+        "used by another program",
     );
     other.join().unwrap();
 }

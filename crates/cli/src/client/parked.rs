@@ -202,7 +202,7 @@ mod tests {
         sent.refused = vec![refusal("a"), refusal("b")];
         let line = left(&sent).unwrap();
         assert!(
-            line.contains("did not take them: a and 1 more: a bad character"),
+            line.contains("did not accept them: a and 1 more: a bad character"),
             "{line}"
         );
         assert!(!line.contains("not parked"), "{line}");

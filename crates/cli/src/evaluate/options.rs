@@ -110,7 +110,7 @@ mod tests {
         };
         assert_eq!(
             line(EvaluationError::NoAnnotations { folder: "a".into() }),
-            "no annotations found: there is no _annotations.coco.json in `a`; name one with --annotations"
+            "no annotations found: no _annotations.coco.json in `a`; name one with --annotations"
         );
         assert_eq!(
             line(EvaluationError::UnknownCategory {
