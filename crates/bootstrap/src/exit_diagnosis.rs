@@ -127,7 +127,10 @@ fn by_code(exit: Option<i32>) -> Told {
     };
     match u8::try_from(code).unwrap_or(u8::MAX) {
         0 => ("it was asked to end", "see who ended it: the reason says who"),
-        1 => ("it exited with an error", "the last lines of its log say why"),
+        1 => (
+            "it failed, and its log says why",
+            "the last lines of its log say why",
+        ),
         2 => (
             "a setting or the command line is wrong",
             "its log names the variable; correct it where the worker's environment is set",

@@ -157,7 +157,9 @@ mod tests {
         let unknown = judged(9, 0, None);
         assert_eq!(unknown.level, Level::Warn);
         assert!(
-            unknown.what.contains("how long they have waited is not known yet"),
+            unknown
+                .what
+                .contains("how long they have waited is not known yet"),
             "{unknown:?}"
         );
         let stuck = judged(9, 0, Some(601));

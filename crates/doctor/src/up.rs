@@ -86,7 +86,7 @@ mod tests {
         let cases = [
             (None, 0, Level::Ok, "does not run"),
             (None, 2, Level::Fail, "2 messages wait"),
-            (Some(starting), 2, Level::Ok, "gets on"),
+            (Some(starting), 2, Level::Ok, "makes progress"),
             (Some(stopped), 0, Level::Fail, "process 4711 is stopped"),
             (Some(running(2, 100)), 2, Level::Ok, "process 4711 runs"),
             (

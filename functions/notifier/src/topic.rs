@@ -225,7 +225,12 @@ mod tests {
                 "DynamoDB throttles",
                 "capacity",
             ),
-            ("AWS/Lambda", "Duration", "nearly as long as their time-out", "memory"),
+            (
+                "AWS/Lambda",
+                "Duration",
+                "nearly as long as their time-out",
+                "memory",
+            ),
             ("AWS/Lambda", "Throttles", "concurrency", "TriageConcurrency"),
             ("AWS/Lambda", "Errors", "A function fails", "log"),
             (

@@ -208,7 +208,10 @@ mod tests {
         let long = to_item(&record("x".repeat(RECORD_BYTES_MAX + 1)), 1, "t", None).unwrap_err();
         assert!(long.contains("1048577 bytes, at most 1048576"), "{long}");
         let dense = to_item(&record(noise(RECORD_BYTES_MAX)), 1, "t", None).unwrap_err();
-        assert!(dense.ends_with("when compressed, expected at most 358400"), "{dense}");
+        assert!(
+            dense.ends_with("when compressed, expected at most 358400"),
+            "{dense}"
+        );
     }
 
     #[test]

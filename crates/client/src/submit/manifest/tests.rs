@@ -400,7 +400,7 @@ const CAUSES: [(&str, &str, &str); 12] = [
     (
         "a.jsonl",
         "\"photos/front left.jpg\"\n7\n",
-        "a.jsonl, line 2: JSON of no known form",
+        "a.jsonl, line 2: JSON of an unknown form",
     ),
 ];
 
