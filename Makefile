@@ -1,24 +1,24 @@
-# Everything a contributor does, by name: `make help`. Each target sets up what it needs; a second run of it
+# Everything that a contributor does, by name: `make help`. Each target sets up what it needs; a second run
 # finds everything in place and does no set-up work.
 
 # Results go here; `make clean` removes only the default.
 OUT ?= out
-# The model bundle that looks at photos.
+# The model bundle that inspects photos.
 BUNDLE ?= bundles/demo
 # Your own photos, for demo and evaluate.
 PHOTOS ?=
-# For images, deploy and rollback: the version, and where it goes. For images: cuda or cpu, and the bases.
+# For images, deploy and rollback: the version and the stage. For images: cuda or cpu, and the base images.
 TAG ?=
 STAGE ?=
 DEVICE ?=
 BASE ?=
 BUILD_BASE ?=
-# For simulate: how many worlds, or the seed of one.
+# For simulate: the number of worlds, or the seed of a single one.
 SEEDS ?= 10000
 SEED ?=
-# For evaluate: undamaged photos (a folder `undamaged` beside PHOTOS is taken by itself when PHOTOS ends in
-# `damaged`), and flags such as --map THEIRS=OURS. By default what the public set that the demonstration bundle is
-# measured on calls its classes; names that a set does not have do no harm.
+# For evaluate: undamaged photos (by default a folder `undamaged` beside PHOTOS, if PHOTOS ends in
+# `damaged`), and flags such as --map THEIRS=OURS (by default, for the demonstration bundle, the class names of the public
+# set on which it is measured; names that a set does not have do no harm).
 UNDAMAGED ?= $(wildcard $(patsubst %/damaged,%/undamaged,$(filter %/damaged,$(PHOTOS:/=))))
 EVALUATE_FLAGS ?= $(if $(filter bundles/demo,$(BUNDLE:/=)),--map-file bundles/demo/bilgi.map.toml)
 
@@ -28,9 +28,9 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench evaluate invoke simulate clean build-ready tools-ready all-ready
 
-# Where scripts/setup.sh puts the library; name your own to use another one.
+# Where scripts/setup.sh puts the library; set the variable to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
-# Real photos that some tests look at in addition, where this checkout has them beside it.
+# Real photos that some tests inspect in addition, where this checkout has them beside it.
 ifneq ($(wildcard ../shared/data/photos),)
 export WALKAROUND_PHOTOS ?= $(abspath ../shared/data/photos)
 endif
@@ -47,7 +47,7 @@ help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@printf '\nVariables: PHOTOS=folder of your own photos, BUNDLE=%s, OUT=%s\n' '$(BUNDLE)' '$(OUT)'
 
-setup: all-ready ## Install what the other targets need into .tools/ (each target does its own part by itself)
+setup: all-ready ## Install what the other targets need into .tools/ (each target does its own part automatically)
 	@echo "setup: everything is in place"
 
 build-ready:
@@ -69,7 +69,7 @@ lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources
 	python3 scripts/check_tree.py
 	scripts/lint-shell.sh
 
-# The runner whose closing lines count the most tests comes last.
+# The runner with the most tests comes last, so that its summary ends the output.
 test: all-ready ## Run every test: Python, documentation examples, then the workspace
 	python3 -m unittest discover --start-directory scripts/tests
 	PYTHONPATH=.tools/cfn-lint python3 -m unittest discover --start-directory infra/tests
@@ -83,7 +83,7 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --locked --lib --bins --tests; \
 	fi
 
-demo: build-ready ## Drawn photos through the whole pipeline, scored; or your own: make demo PHOTOS=folder
+demo: build-ready ## Run drawn photos through the whole pipeline and score them; or your own photos: make demo PHOTOS=folder
 	cargo build --release --locked --package walkaround-cli --bin walkaround
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
@@ -94,28 +94,28 @@ images: ## Build the container images of functions and worker: make images TAG=v
 test-images: build-ready ## Build both images on a Debian base made here, and run them (root on Debian; not part of test)
 	@scripts/test-images.sh
 
-# Pushing a bundle checks it, with the program of this checkout.
+# A bundle is checked before it is pushed, with the program of this checkout.
 deploy: $(if $(FIRST_BUNDLE),build-ready) ## Deploy to AWS (docs/operations.md): make deploy STAGE=stage TAG=v1.2.3 [YES=1] [FIRST_BUNDLE=bundles/demo]
 	@scripts/deploy.sh '$(STAGE)' '$(TAG)' $(if $(YES),--yes) $(if $(FIRST_BUNDLE),--bundle '$(FIRST_BUNDLE)') \
 		$(if $(filter none,$(ALERTS)),--no-alerts)
 
-bootstrap: ## Make what a stage needs before its first deployment, as an administrator: make bootstrap STAGE=stage [YES=1]
+bootstrap: ## Create what a stage needs before its first deployment, as an administrator: make bootstrap STAGE=stage [YES=1]
 	@scripts/stacks.py bootstrap '$(STAGE)' $(if $(YES),--yes)
 
-reimport: ## Take in what a deleted stack kept (buckets, table, queues, repositories): make reimport STAGE=stage [YES=1]
+reimport: ## Re-import what a deleted stack kept (buckets, table, queues, repositories): make reimport STAGE=stage [YES=1]
 	@scripts/stacks.py reimport '$(STAGE)' $(if $(YES),--yes)
 
 teardown: ## Delete a stage's stacks, and with DATA=delete its data: make teardown STAGE=stage [DATA=delete] [BOOTSTRAP=delete] [YES=prefix]
 	@scripts/stacks.py teardown '$(STAGE)' $(if $(filter delete,$(DATA)),--data) \
 		$(if $(filter delete,$(BOOTSTRAP)),--bootstrap) $(if $(YES),--yes '$(YES)')
 
-rollback: ## Go back to a version on AWS whose images are there: make rollback STAGE=stage TAG=v1.2.2 [YES=1]
+rollback: ## Roll back to a version whose images are still in the repositories: make rollback STAGE=stage TAG=v1.2.2 [YES=1]
 	@scripts/deploy.sh --rollback '$(STAGE)' '$(TAG)' $(if $(YES),--yes)
 
 samples: build-ready ## Draw sample photos with known damage into OUT/samples
 	$(WALKAROUND) samples '$(OUT)/samples' --count 12
 
-bench: build-ready ## Measure speed: the cost of each step, and throughput beside bare ONNX Runtime
+bench: build-ready ## Measure speed: the cost of each step, and throughput relative to bare ONNX Runtime
 	cargo build --release --locked --package walkaround-cli --bin walkaround
 	WALKAROUND_BIN="$${CARGO_TARGET_DIR:-$$PWD/target}/release/walkaround" cargo bench --locked --package walkaround-benches
 
@@ -130,7 +130,7 @@ invoke: build-ready ## Run the functions behind cargo lambda against an emulator
 	@scripts/setup.sh build emulators lambda
 	@scripts/invoke.sh
 
-simulate: build-ready ## Run the pipeline in simulated worlds full of faults: make simulate SEEDS=10000, or one again: SEED=7
+simulate: build-ready ## Run the pipeline in simulated worlds full of faults: make simulate SEEDS=10000, or one of them again: SEED=7
 	cargo run --release --quiet --locked --package walkaround-simulation --bin simulate -- $(if $(SEED),--seed $(SEED),$(SEEDS))
 
 clean: ## Remove everything built or installed here: target/, .tools/, out/

@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
     if finds:
         return 1
     compared = f"photos compared with {photo_folder}" if photo_folder.is_dir() else "no photos to compare with"
-    print(f"check_tree: nothing that must not be committed; {compared}")
+    print(f"check_tree: found nothing that must not be committed; {compared}")
     return 0
 
 

@@ -2,7 +2,7 @@
 """What Walkaround costs on AWS a month, for 80,000 and 800,000 photos a day.
 
 `costs.py` prints the tables; `costs.py --write docs/operations.md` puts them between the markers there, and
-scripts/tests/test_costs.py holds the page to them. Everything that goes in is an assumption and is printed: prices are
+scripts/tests/test_costs.py holds the page to them. Every input is an assumption and is printed: prices are
 what AWS listed, to the knowledge of whoever wrote them down on PRICES_OF; nothing here has been billed.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-PRICES_OF = "22 November 2026, from memory, to be compared with the price pages before a budget is made of it"
+PRICES_OF = "22 November 2026, from memory; compare them with the price pages before making a budget"
 REGION = "eu-central-1 (Frankfurt), US dollars, on demand, without free tier, discounts or tax"
 DAYS = 30.4
 FLEETS = (80_000, 800_000)
@@ -41,64 +41,62 @@ LOAD = {
         0.80, "of the suspects", "share that comes in bursts and goes to the GPU lane; the rest is segmented inline"
     ),
     "triage_s": Given(
-        0.45, "s", "billed time of triage a photo, fetching and storing included (two photos at once in 3,008 MiB)"
+        0.45, "s", "billed time of triage per photo, fetching and storing included (two photos at once in 3,008 MiB)"
     ),
-    "inline_s": Given(1.2, "s", "more billed time for an inline segmentation"),
-    "batch": Given(3, "photos", "photos an invocation of triage gets"),
-    "gpu_rate": Given(10, "photos/s", "one GPU worker (WorkerRate); not measured: there was no GPU"),
+    "inline_s": Given(1.2, "s", "additional billed time for an inline segmentation"),
+    "batch": Given(3, "photos", "photos per invocation of triage"),
+    "gpu_rate": Given(10, "photos/s", "rate of one GPU worker (WorkerRate); not measured: there was no GPU"),
     "gpu_busy": Given(
         0.40,
         "of its hours",
-        "share of an instance's time that it works, for a lane that is busy all day; cold starts, idle exit and the "
-        "scale-down delay are the rest. Bursts make the hours of an instance 3 to 20 times those below",
+        "share of its time that an instance spends working, for a lane that is busy all day; cold starts, idle exit "
+        "and the scale-down delay take the rest. With bursts, instance hours are 3 to 20 times those in the bill",
     ),
     "spot": Given(0.90, "of GPU hours", "share that Spot serves"),
-    "result_mb": Given(0.35, "MB", "report and marked picture of a suspect photo"),
+    "result_mb": Given(0.35, "MB", "report and overlay of a suspect photo"),
     "result_days": Given(730, "days", "how long results are kept (ResultDays of production)"),
-    "record_kb": Given(3, "KB", "record in the table, one write unit a KB"),
+    "record_kb": Given(3, "KB", "record in the table, one write unit per KB"),
     "writes": Given(
-        2.2, "writes", "record writes a photo (the final one and `published_at`; one more for those of the GPU lane)"
+        2.2, "writes", "record writes per photo (the final one and `published_at`; one more for those of the GPU lane)"
     ),
-    "log_kb": Given(1.5, "KB", "log lines and embedded metrics a photo"),
+    "log_kb": Given(1.5, "KB", "log lines and embedded metrics per photo"),
     "metrics": Given(80, "metrics", "custom metrics in CloudWatch"),
     "alarms": Given(
         42,
         "metrics",
-        "metrics that the 19 alarms of infra/ watch; the query for failed photos goes over twelve at most",
+        "metrics that the 19 alarms of infra/ watch; the query for failed photos covers at most twelve",
     ),
     "record_days": Given(730, "days", "how long records are kept (RecordDays of production)"),
 }
 
-# What AWS asks for.
+# What AWS charges.
 PRICES = {
-    "lambda_gb_s": Given(0.0000166667, "USD a GB-s", "Lambda, x86"),
+    "lambda_gb_s": Given(0.0000166667, "USD per GB-s", "Lambda, x86"),
     "lambda_call": Given(0.20 / MILLION, "USD", "Lambda, a call"),
     "sqs_call": Given(0.40 / MILLION, "USD", "SQS, a request"),
     "s3_put": Given(5.4 / MILLION, "USD", "S3, a PUT"),
     "s3_get": Given(0.43 / MILLION, "USD", "S3, a GET"),
-    "s3_gb": Given(0.0245, "USD a GB-month", "S3, standard storage"),
-    "write_unit": Given(0.7625 / MILLION, "USD", "DynamoDB, a write unit on demand (a KB)"),
+    "s3_gb": Given(0.0245, "USD per GB-month", "S3, standard storage"),
+    "write_unit": Given(0.7625 / MILLION, "USD", "DynamoDB, a write unit on demand (1 KB)"),
     "read_unit": Given(0.1525 / MILLION, "USD", "DynamoDB, a read unit on demand"),
-    "table_gb": Given(
-        0.306, "USD a GB-month", "DynamoDB, storage; backups by point-in-time recovery cost 0.24 beside it"
-    ),
-    "pitr_gb": Given(0.24, "USD a GB-month", "DynamoDB, point-in-time recovery"),
-    "spot_hour": Given(0.26, "USD an hour", "g4dn.xlarge on Spot, moves with the market"),
-    "ondemand_hour": Given(0.658, "USD an hour", "g4dn.xlarge on demand"),
-    "disk_gb_hour": Given(0.0952 / 730, "USD a GB-hour", "EBS gp3, 60 GB an instance"),
+    "table_gb": Given(0.306, "USD per GB-month", "DynamoDB, storage; backups by point-in-time recovery come on top"),
+    "pitr_gb": Given(0.24, "USD per GB-month", "DynamoDB, point-in-time recovery"),
+    "spot_hour": Given(0.26, "USD per hour", "g4dn.xlarge on Spot, moves with the market"),
+    "ondemand_hour": Given(0.658, "USD per hour", "g4dn.xlarge on demand"),
+    "disk_gb_hour": Given(0.0952 / 730, "USD per GB-hour", "EBS gp3, 60 GB per instance"),
     "disk_mibs_hour": Given(
-        0.048 / 730, "USD a MiB/s and hour", "EBS gp3, throughput beyond the 125 MiB/s that are included"
+        0.048 / 730, "USD per MiB/s and hour", "EBS gp3, throughput beyond the 125 MiB/s that are included"
     ),
-    "endpoint_hour": Given(0.012, "USD an hour", "an interface endpoint in one zone (Network=Endpoints)"),
-    "ip_hour": Given(0.005, "USD an hour", "public IPv4 address of an instance (Network=Public)"),
+    "endpoint_hour": Given(0.012, "USD per hour", "an interface endpoint in one zone (Network=Endpoints)"),
+    "ip_hour": Given(0.005, "USD per hour", "public IPv4 address of an instance (Network=Public)"),
     "sns_call": Given(0.50 / MILLION, "USD", "SNS, a published event; deliveries to SQS are free"),
-    "log_gb": Given(0.63, "USD a GB", "CloudWatch Logs, taken in"),
-    "firehose_gb": Given(0.031 + 0.01, "USD a GB", "Firehose to S3, storage of a year of compressed logs rounded in"),
-    "metric": Given(0.30, "USD a month", "CloudWatch, a custom metric"),
-    "alarm": Given(0.10, "USD a month", "CloudWatch, a metric that an alarm watches"),
-    "dashboard": Given(3.0, "USD a month", "CloudWatch, a dashboard"),
+    "log_gb": Given(0.63, "USD per GB", "CloudWatch Logs, ingestion"),
+    "firehose_gb": Given(0.031 + 0.01, "USD per GB", "Firehose to S3, with a year of storage of the compressed logs"),
+    "metric": Given(0.30, "USD per month", "CloudWatch, a custom metric"),
+    "alarm": Given(0.10, "USD per month", "CloudWatch, a metric that an alarm watches"),
+    "dashboard": Given(3.0, "USD per month", "CloudWatch, a dashboard"),
     "trace": Given(5.0 / MILLION, "USD", "X-Ray, a recorded trace"),
-    "registry_gb": Given(0.10, "USD a GB-month", "ECR, ten versions of both images: 25 GB"),
+    "registry_gb": Given(0.10, "USD per GB-month", "ECR, ten versions of both images: 25 GB"),
 }
 
 LAMBDA_GB = 3008 / 1024
@@ -109,7 +107,7 @@ DISK_MIBS = 500 - 125
 ENDPOINTS = 8 * 3
 TRACED_SHARE = 0.05
 REGISTRY_GB = 25
-# Looks of the scaler a month, at 256 MiB and 0.3 s.
+# Runs of the scaler a month, at 256 MiB and 0.3 s.
 SCALER_GB_S = 60 * 24 * DAYS * 0.25 * 0.3
 
 
@@ -155,7 +153,7 @@ def table(photos: float) -> float:
 
 
 def results(photos: float) -> float:
-    # A report for each photo, a marked picture for each suspect one; kept until ResultDays, steady state.
+    # A report for each photo, an overlay for each suspect one; kept until ResultDays, steady state.
     puts = photos * (1 + load("suspects")) * price("s3_put")
     gets = photos * (1 + load("suspects") * load("gpu_share")) * price("s3_get")
     stored = photos / DAYS * load("suspects") * load("result_mb") / 1000 * load("result_days") * price("s3_gb")
@@ -197,7 +195,7 @@ def figure(value: float) -> str:
 def bill() -> list[str]:
     months = [fleet * DAYS for fleet in FLEETS]
     lines = [
-        "| USD a month | " + " | ".join(f"{fleet:,} photos a day" for fleet in FLEETS) + " |",
+        "| USD per month | " + " | ".join(f"{fleet:,} photos per day" for fleet in FLEETS) + " |",
         "| --- | " + " | ".join("---:" for _ in FLEETS) + " |",
     ]
     for name, cost in PARTS:
@@ -208,9 +206,9 @@ def bill() -> list[str]:
     lines.append("| a thousand photos | " + " | ".join(f"{value:.3f}" for value in each) + " |")
     lines.append("| GPU instance hours | " + " | ".join(money(gpu_hours(photos)) for photos in months) + " |")
     kept = [photos / DAYS * load("photo_mb") / 1000 * 30 * price("s3_gb") for photos in months]
-    lines.append("| *beside it:* each 30 days that photos are kept | " + " | ".join(money(k) for k in kept) + " |")
+    lines.append("| *in addition:* each 30 days that photos are kept | " + " | ".join(money(k) for k in kept) + " |")
     endpoints = ENDPOINTS * price("endpoint_hour") * 24 * DAYS
-    lines.append("| *beside it:* Network=Endpoints | " + " | ".join(money(endpoints) for _ in months) + " |")
+    lines.append("| *in addition:* Network=Endpoints | " + " | ".join(money(endpoints) for _ in months) + " |")
     return lines
 
 
@@ -228,7 +226,7 @@ def page() -> str:
 
 
 def between(text: str) -> str:
-    """What stands between the markers of a page."""
+    """The text between the markers of a page."""
     return text.split(BEGIN, 1)[1].split(END, 1)[0].strip("\n")
 
 

@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Deploys a version to a stage of AWS, or goes back to one. Usage:
+# Deploys a version to a stage on AWS, or rolls back to one. Usage:
 #
-#   deploy.sh STAGE TAG [OPTIONS]             build, push, deploy, smoke test; back to what ran before if that fails
-#   deploy.sh --rollback STAGE TAG [OPTIONS]  back to a version whose images are there: nothing is built
+#   deploy.sh STAGE TAG [OPTIONS]             build, push, deploy, smoke test; rolls back if that fails
+#   deploy.sh --rollback STAGE TAG [OPTIONS]  rolls back to a version whose images exist: builds nothing
 #
 #   STAGE             stage or production (infra/parameters/STAGE.json)
 #   TAG               vX.Y.Z; for stage vX.Y.Z-something too
 #   --yes             executes the change sets without asking
 #   --bundle FOLDER   where no bundle is active yet (a first deployment), pushes and activates this one
 #   --engine NAME     docker, podman or buildah
-#   --no-alerts       deploys production although nobody would be told when something breaks
+#   --no-alerts       deploys production although nobody would be notified of failures
 #
 # Order: refusals; templates validated; images built and pushed; then stack by stack (storage, gpu, pipeline,
 # operations; each takes outputs of those before it) a change set, shown, confirmed, executed, awaited; then one photo
-# is put and its record awaited. A run that broke off is started again as it was: images that it pushed are taken.
-# A roll-back goes the other way round, as CloudFormation deletes no output that another stack takes, and leaves
-# storage alone: it holds data, and its changes only add. It begins when every stack is in a final state, not before.
+# is put and its record awaited. An interrupted run is started again with the same command: it reuses the images that
+# it pushed. A roll-back goes in reverse order, as CloudFormation deletes no output that another stack imports, and
+# leaves storage alone: it holds data, and its changes only add. It begins when every stack is in a final state, not
+# before.
 #
-# Needs the stack PREFIX-bootstrap (make bootstrap): repositories, and the role that CloudFormation acts by.
+# Needs the stack PREFIX-bootstrap (make bootstrap): repositories, and the role that CloudFormation uses.
 #
 # Exit code 0: deployed. 1: failed, and what was changed is rolled back where there was something before. 2: refused,
 # nothing was changed.
@@ -28,7 +29,7 @@ cd "$ROOT"
 
 # Bounds: seconds for the smoke test's record, and between two checks.
 SMOKE_S=${WALKAROUND_SMOKE_S:-600}
-SMOKE_LOOK_S=${WALKAROUND_SMOKE_LOOK_S:-5}
+SMOKE_POLL_S=${WALKAROUND_SMOKE_POLL_S:-5}
 STACKS=(storage gpu pipeline operations)
 WORK=out/deploy
 # The picture that the demonstration bundle tests itself on: drawn, so it may go anywhere.
@@ -52,7 +53,7 @@ while [ $# -gt 0 ]; do
         *)
             if [ -z "$stage" ]; then stage=$1
             elif [ -z "$tag" ]; then tag=$1
-            else refuse "one stage and one tag, not also \`$1\`"; fi ;;
+            else refuse "expected one stage and one tag, but got also \`$1\`"; fi ;;
     esac
     shift
 done
@@ -64,30 +65,30 @@ check_words() {
         *) refuse "no such stage: \`$stage\` (stage, production)" ;;
     esac
     [ -n "$tag" ] || refuse "name a version: TAG=v1.2.3"
-    [ "$tag" != latest ] || refuse "\`latest\` is never deployed: it names nothing that one could go back to"
+    [ "$tag" != latest ] || refuse "\`latest\` is never deployed: it names no version that a roll-back could return to"
     local version='^v[0-9]+\.[0-9]+\.[0-9]+'
     if [ "$stage" = production ]; then
         [[ "$tag" =~ $version$ ]] || refuse "production takes vX.Y.Z, not \`$tag\`"
     else
         [[ "$tag" =~ $version(-[0-9A-Za-z.-]{1,64})?$ ]] || refuse "a version is vX.Y.Z or vX.Y.Z-something, not \`$tag\`"
     fi
-    [ -n "$yes" ] || [ -t 0 ] || refuse "nobody is here to confirm the change sets: --yes confirms them"
+    [ -n "$yes" ] || [ -t 0 ] || refuse "there is no terminal to confirm the change sets at: --yes confirms them"
 }
 
 # --- git
 
 check_tree() {
-    [ -z "$(git status --porcelain)" ] || refuse "the tree is dirty: commit first, or what runs is in no commit"
+    [ -z "$(git status --porcelain)" ] || refuse "the tree has uncommitted changes: commit them first, so that what runs is in a commit"
     local tagged main
     tagged=$(git rev-parse --verify --quiet "refs/tags/$tag^{commit}" || true)
     if [ -n "$tagged" ]; then
-        [ "$tagged" = "$revision" ] || refuse "tag $tag exists and is another commit: check it out, or take the next version"
+        [ "$tagged" = "$revision" ] || refuse "tag $tag exists and names another commit: check it out, or use the next version"
     elif [ "$stage" = production ]; then
-        refuse "no tag $tag: production deploys what is tagged (git tag --sign $tag)"
+        refuse "no tag $tag: production deploys only tagged versions (git tag --sign $tag)"
     fi
     [ "$stage" = production ] || return 0
     main=$(git rev-parse --verify --quiet refs/remotes/origin/main || git rev-parse --verify --quiet refs/heads/main) \
-        || refuse "no branch main here, which production deploys from"
+        || refuse "no branch main here, from which production is deployed"
     git merge-base --is-ancestor "$revision" "$main" || refuse "tag $tag is not on main: merge it first"
 }
 
@@ -104,7 +105,7 @@ take_templates() {
             mkdir -p "$WORK/$tag"
             git archive "refs/tags/$tag" infra | tar -x -C "$WORK/$tag"
         else
-            say "$tag is no tag of this repository: its images run with the templates of this checkout"
+            say "$tag is not a tag of this repository: its images run with the templates of this checkout"
         fi
     fi
     [ -f "$templates/parameters/$stage.json" ] || refuse "no $templates/parameters/$stage.json"
@@ -142,7 +143,7 @@ PYTHON
 check_receiver() {
     [ "$stage" = production ] && [ -n "$alerts" ] || return 0
     [ -n "$(parameter pipeline AlertSecretArn)$(parameter operations AlarmEmail)" ] \
-        || refuse "nobody would be told when production breaks: set AlertSecretArn of pipeline or AlarmEmail of operations" \
+        || refuse "nobody would be notified when production fails: set AlertSecretArn of pipeline or AlarmEmail of operations" \
             "in $templates/parameters/$stage.json (--no-alerts, make deploy ALERTS=none, deploys without)"
 }
 
@@ -151,7 +152,7 @@ check_receiver() {
 # In `acts_by` the role of CloudFormation, in `boundary` the most that the roles of programs may do.
 take_bootstrap() {
     local status
-    status=$(stack_status bootstrap) || refuse "whether there is $prefix-bootstrap cannot be known (see above)"
+    status=$(stack_status bootstrap) || refuse "cannot find out whether $prefix-bootstrap exists (see above)"
     case "$status" in
         CREATE_COMPLETE | UPDATE_COMPLETE | UPDATE_ROLLBACK_COMPLETE | IMPORT_COMPLETE) ;;
         '' | None) refuse "there is no $prefix-bootstrap, with repositories and roles: make bootstrap STAGE=$stage" ;;
@@ -164,8 +165,8 @@ take_bootstrap() {
 # Names that a deleted stack kept, and that a new one would be refused.
 check_kept() {
     local kept
-    kept=$(scripts/stacks.py kept "$stage") || refuse "what an earlier $prefix-storage kept cannot be known (see above)"
-    [ -z "$kept" ] || refuse "an earlier stack kept ${kept//$'\n'/, }: make reimport STAGE=$stage takes them in again"
+    kept=$(scripts/stacks.py kept "$stage") || refuse "cannot find out what an earlier $prefix-storage kept (see above)"
+    [ -z "$kept" ] || refuse "an earlier stack kept ${kept//$'\n'/, }: make reimport STAGE=$stage imports them"
 }
 
 # Three availability zones where the region gives the account three.
@@ -184,7 +185,7 @@ image() { printf '%s/%s/%s:%s\n' "$registry" "$prefix" "$1" "$2"; }
 # never move, so a version that does not have this commit's tag too is another commit's.
 built_from() { printf '%s.g%s\n' "$tag" "${revision:0:12}"; }
 
-# find_image NAME TAG: its digest in `found`, or nothing. That AWS does not say is not that there is none.
+# find_image NAME TAG: its digest in `found`, or nothing. An error of AWS does not mean that there is none.
 find_image() {
     local error
     # Apart: what the AWS CLI remarks beside an answer is no digest.
@@ -197,7 +198,7 @@ find_image() {
     case "$error" in
         *ImageNotFoundException*) ;;
         *RepositoryNotFoundException*) refuse "there is no repository $prefix/$1: make bootstrap STAGE=$stage" ;;
-        *) refuse "AWS does not say whether $prefix/$1:$2 is there: ${error##*$'\n'}" ;;
+        *) refuse "AWS does not say whether $prefix/$1:$2 exists: ${error##*$'\n'}" ;;
     esac
 }
 
@@ -208,14 +209,14 @@ check_images() {
         find_image "$name" "$tag"
         released=$found
         if [ "$mode" = rollback ]; then
-            [ -n "$released" ] || refuse "there is no image $prefix/$name:$tag to go back to"
+            [ -n "$released" ] || refuse "there is no image $prefix/$name:$tag to roll back to"
             continue
         fi
         find_image "$name" "$(built_from)"
         if [ -z "$released" ] && [ -z "$found" ]; then to_push+=("$name")
         elif [ -z "$released" ]; then to_name+=("$name")
         elif [ "$released" != "$found" ]; then
-            refuse "image $prefix/$name:$tag exists and is of another commit: take the next version; make rollback goes" \
+            refuse "image $prefix/$name:$tag exists and was built from another commit: use the next version; make rollback goes" \
                 "back to an old one"
         fi
     done
@@ -225,7 +226,7 @@ push_images() {
     local name
     for name in "${to_name[@]}"; do name_image "$name"; done
     if [ ${#to_push[@]} -eq 0 ]; then
-        say "the images of $tag were pushed from this commit before: taking those"
+        say "the images of $tag were pushed from this commit before: reusing them"
         return 0
     fi
     [ -n "$engine" ] || engine=$(scripts/images.sh --which)
@@ -258,7 +259,7 @@ stack_status() {
         --output text 2>&1); then
         printf '%s\n' "$answer"
     elif [[ "$answer" != *"does not exist"* ]]; then
-        warn "AWS does not say how $prefix-$1 is: ${answer##*$'\n'}"
+        warn "AWS does not report the state of $prefix-$1: ${answer##*$'\n'}"
         return 1
     fi
 }
@@ -278,7 +279,7 @@ remember() {
     previous=''
     for stack in "${STACKS[@]:1}"; do
         rm -f "$WORK/$stack.previous.yaml" "$WORK/$stack.previous.json"
-        status=$(stack_status "$stack") || refuse "what runs now cannot be remembered (see above)"
+        status=$(stack_status "$stack") || refuse "cannot find out what runs now (see above)"
         case "$status" in '' | None | REVIEW_IN_PROGRESS) continue ;; esac
         aws cloudformation get-template --stack-name "$prefix-$stack" --template-stage Original \
             --query TemplateBody --output text >"$WORK/$stack.previous.yaml"
@@ -290,7 +291,7 @@ remember() {
             previous=${previous##*:}
         fi
     done
-    [ -z "$previous" ] || say "what runs now is $previous"
+    [ -z "$previous" ] || say "the running version is $previous"
 }
 
 validate() {
@@ -317,11 +318,12 @@ change() {
         '' | None | REVIEW_IN_PROGRESS) kind=CREATE ;;
         ROLLBACK_COMPLETE) delete_failed "$name" || return 1; kind=CREATE ;;
         ROLLBACK_FAILED | DELETE_FAILED | CREATE_FAILED)
-            warn "$name is in $status: look at its events, delete it (docs/operations.md), deploy again"; return 1 ;;
+            warn "$name is in $status: read its events, delete it (docs/operations.md), deploy again"; return 1 ;;
         UPDATE_ROLLBACK_FAILED)
-            warn "$name is in $status: look at its events, then aws cloudformation continue-update-rollback --stack-name $name"
+            warn "$name is in $status: read its events, then run aws cloudformation continue-update-rollback --stack-name $name"
             return 1 ;;
-        *_IN_PROGRESS) warn "$name is in $status: somebody else is at it"; return 1 ;;
+        *_IN_PROGRESS) warn "$name is in $status: somebody else is changing it; wait, then start this deployment
+        *again"; return 1 ;;
     esac
     change_set=$(printf 'walkaround-%s-%s' "${tag//[^0-9A-Za-z]/-}" "$(date -u +%Y%m%dT%H%M%SZ)")
     aws cloudformation create-change-set --stack-name "$name" --change-set-name "$change_set" \
@@ -338,9 +340,9 @@ change() {
                 aws cloudformation delete-change-set --stack-name "$name" --change-set-name "$change_set" || return 1
                 say "$name: nothing to change"; return 0 ;;
         esac
-        warn "$name: the change set cannot be made: $reason"; return 1
+        warn "$name: the change set cannot be created: $reason"; return 1
     fi
-    say "$name: this would change"
+    say "$name: these resources would change"
     aws cloudformation describe-change-set --stack-name "$name" --change-set-name "$change_set" --output table \
         --query 'Changes[].ResourceChange.[Action,LogicalResourceId,ResourceType,Replacement]' || return 1
     if ! confirm "$name"; then
@@ -361,10 +363,10 @@ await() {
         1) ;;
         *)
             unsettled=$1
-            warn "$1: CloudFormation may still be at it. Wait until it is over, then start this deployment again"
+            warn "$1: CloudFormation may still be working. Wait until it has finished, then start this deployment again"
             return 1 ;;
     esac
-    warn "$1: failed, and CloudFormation undid it; its events:"
+    warn "$1: failed, and CloudFormation rolled it back; its events:"
     aws cloudformation describe-stack-events --stack-name "$1" --max-items 20 --output table \
         --query "StackEvents[?ends_with(ResourceStatus, '_FAILED')].[LogicalResourceId,ResourceStatusReason]" >&2 || true
     return 1
@@ -372,9 +374,9 @@ await() {
 
 # delete_failed STACK: of a creation that failed nothing is left but the name, which the next one needs.
 delete_failed() {
-    say "$1: an earlier creation failed and left an empty stack: deleting that"
+    say "$1: an earlier creation failed and left an empty stack: deleting it"
     aws cloudformation delete-stack --stack-name "$1" --role-arn "$acts_by" || return 1
-    scripts/stacks.py await "$1" delete || { warn "$1 cannot be deleted: look at its events"; return 1; }
+    scripts/stacks.py await "$1" delete || { warn "$1 cannot be deleted: read its events"; return 1; }
 }
 
 # Those that a roll-back changes, the last first.
@@ -448,9 +450,9 @@ smoke() {
             --query 'Item.phase.S' --output text) || return 1
         case "$phase" in
             done) say "smoke test: done"; return 0 ;;
-            failed) warn "smoke test: the photo's record says failed: walkaround show $id --stack aws"; return 1 ;;
+            failed) warn "smoke test: the photo's record says failed; see walkaround show $id --stack aws"; return 1 ;;
         esac
-        sleep "$SMOKE_LOOK_S"
+        sleep "$SMOKE_POLL_S"
     done
     warn "smoke test: no final record within $SMOKE_S s (last seen: ${phase:-nothing}); first thing to try: walkaround doctor --stack aws"
     return 1
@@ -493,23 +495,23 @@ deploy_all() {
 go_back() {
     local stack stacks
     if [ -z "$previous" ]; then
-        warn "there is no version before $tag to go back to; what was deployed stays, to be looked at"
+        warn "there is no version before $tag to roll back to; what was deployed stays, so that it can be examined"
         return 0
     fi
     if [ -n "$unsettled" ]; then
-        warn "nothing goes back: $unsettled is in no final state yet"
+        warn "nothing is rolled back: $unsettled is not in a final state yet"
         return 1
     fi
-    say "going back to $previous"
+    say "rolling back to $previous"
     # One decision, made by the failure: nobody is asked again.
     yes=yes
     mapfile -t stacks < <(backwards)
     for stack in "${stacks[@]}"; do
         [ -f "$WORK/$stack.previous.yaml" ] || continue
         change "$stack" "$WORK/$stack.previous.yaml" "$WORK/$stack.previous.json" \
-            || { warn "going back failed at $stack: look at it by hand (docs/operations.md, Roll-back)"; return 1; }
+            || { warn "the roll-back failed at $stack: finish it by hand (docs/operations.md, Roll-back)"; return 1; }
     done
-    if smoke; then say "$previous runs again"; else warn "the smoke test fails with $previous, too: it is not the version"; fi
+    if smoke; then say "$previous runs again"; else warn "the smoke test also fails with $previous: the new version is not the cause"; fi
 }
 
 roll_back() {
@@ -540,7 +542,7 @@ take_bootstrap
 check_images
 if [ "$mode" = rollback ]; then
     count_zones
-    say "$prefix in $region of account $account: back to $tag"
+    say "$prefix in $region of account $account: rolling back to $tag"
     roll_back || { warn "the roll-back to $tag failed"; exit 1; }
     say "$tag runs in $stage"
     exit 0

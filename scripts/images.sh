@@ -45,13 +45,13 @@ find_engine() {
     if command -v docker >/dev/null && docker info >/dev/null 2>&1; then echo docker
     elif command -v podman >/dev/null; then echo podman
     elif command -v buildah >/dev/null; then echo buildah
-    else die "no docker, podman or buildah that works here: install one"; fi
+    else die "no working docker, podman or buildah: install one"; fi
 }
 [ -n "$engine" ] || engine=$(find_engine)
 if [ -n "$which" ]; then echo "$engine"; exit 0; fi
 case "$device" in cuda | cpu) ;; *) die "no such device: $device (cuda, cpu)" ;; esac
 [ -n "$tag" ] || tag=$(git describe --tags --always --dirty)
-[ "$tag" != latest ] || die "\`latest\` names nothing: give a version with --tag"
+[ "$tag" != latest ] || die "\`latest\` names no version: give one with --tag"
 [[ "$tag" =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || die "\`$tag\` cannot be the tag of an image"
 
 # Lambda takes no image with attestations beside it, which buildx adds unasked.

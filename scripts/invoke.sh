@@ -38,10 +38,10 @@ stack_pid=$!
 exec 3>"$work/in"
 for ((i = 0; i < STACK_S * 10; i++)); do
     [ ! -f "$work/env" ] || break
-    kill -0 "$stack_pid" 2>/dev/null || die "the stack ended before it stood (see above)"
+    kill -0 "$stack_pid" 2>/dev/null || die "the stack ended before it was ready (see above)"
     sleep 0.1
 done
-[ -f "$work/env" ] || die "the stack does not stand after $STACK_S s"
+[ -f "$work/env" ] || die "the stack is not ready after $STACK_S s"
 
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 # A process group of its own, so that the functions end with it.
@@ -65,7 +65,7 @@ while read -r name function expected; do
     answer=$(cargo lambda invoke "$function" --invoke-port "$port" --invoke-address 127.0.0.1 \
         --data-file "events/$name.json" </dev/null) || die "events/$name.json: the function answered with an error"
     printf '%s\n' "$answer"
-    same "$answer" "$expected" || die "events/$name.json: another answer than events/README.md says: $expected"
+    same "$answer" "$expected" || die "events/$name.json: the answer differs from events/README.md, which says: $expected"
     count=$((count + 1))
 done < <(sed -n 's/^| \[.\([a-z0-9-]*\).\][^|]*| \([a-z]*\) |.*| .\({.*}\). |$/\1 \2 \3/p' events/README.md)
 [ "$count" -gt 0 ] || die "events/README.md names no event"

@@ -360,7 +360,7 @@ def main() -> int:
         except TroubleError as trouble:
             print(f"test-images: {trouble}", file=sys.stderr)
             return 1
-    print("test-images: both images do what they are for")
+    print("test-images: both images work")
     return 0
 
 

@@ -109,13 +109,13 @@ take_libraries() {
     stamp=$(digest "$pins" "$ARCH")
     if fits "$place" "$stamp"; then
         (cd "$place" && sha256sum --check --status libonnxruntime.so.sha256 2>/dev/null) && return 0
-        say "the ONNX Runtime library is not what was unpacked: taking it again"
+        say "the ONNX Runtime library has changed since it was unpacked: unpacking it again"
     fi
-    say "taking the ONNX Runtime library out of its wheel: $(named "$pins")"
+    say "unpacking the ONNX Runtime library from its wheel: $(named "$pins")"
     making=$(work_dir "$(basename "$place")")
     pip download --no-deps --only-binary :all: --require-hashes --requirement "$pins" \
         --implementation cp --python-version 311 --abi cp311 --platform "manylinux_2_28_$ARCH" \
-        --dest "$making/wheel" || die "the wheel of $(named "$pins") cannot be had (see the line above)"
+        --dest "$making/wheel" || die "the wheel of $(named "$pins") cannot be downloaded (see the line above)"
     wheel=("$making"/wheel/*.whl)
     python3 -m zipfile --extract "${wheel[0]}" "$making/unpacked"
     mkdir "$making/place"
@@ -166,7 +166,7 @@ ensure_python() {
     making=$(work_dir "$1")
     pip install --only-binary :all: --no-compile --no-warn-script-location --no-warn-conflicts \
         --target "$making" \
-        --requirement "$pins" || die "the packages of ${pins#"$ROOT"/} cannot be had (see the line above)"
+        --requirement "$pins" || die "the packages of ${pins#"$ROOT"/} cannot be downloaded (see the line above)"
     put "$place" "$stamp" "$making"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Stacks of a stage beside its deployments: bootstrap, teardown, and taking in again what a deleted stack left.
+"""Stacks of a stage apart from its deployments: bootstrap, teardown, and re-import of what a deleted stack left.
 
-    stacks.py bootstrap STAGE [--yes]                  make or update PREFIX-bootstrap (infra/bootstrap.yaml)
+    stacks.py bootstrap STAGE [--yes]                  create or update PREFIX-bootstrap (infra/bootstrap.yaml)
     stacks.py reimport STAGE [--yes]                   import retained buckets, table, queues and repositories
     stacks.py teardown STAGE [--data] [--bootstrap] [--yes PREFIX]
                                                        delete the stacks; --data deletes what they leave, too
@@ -29,20 +29,20 @@ INFRA = ROOT / "infra"
 WORK = ROOT / "out" / "deploy"
 
 # CloudFormation may take 36 hours for one resource (timeoutInMinutes of a resource type is 2,160 at most), and as long
-# to undo it: an operation that is not over after this long is not waited for.
+# to undo it: after this long, an operation is not waited for any more.
 STACK_WAIT_S = 73 * 3600
 # Seconds between two checks of a stack.
 STACK_POLL_S = float(os.environ.get("WALKAROUND_STACK_POLL_S", "10"))
-# Looks in a row that may fail (throttling, a network that is away) before waiting ends.
+# Checks in a row that may fail (throttling, a network outage) before waiting ends.
 POLL_FAILURES_MAX = 30
-# Looks at a change set that is being made: ten minutes by default.
+# Checks of a change set that is being created: ten minutes by default.
 CHANGE_SET_POLLS_MAX = 60
-# Objects of one page, which is also the most that DeleteObjects takes, and the pages of one bucket.
+# Objects of one page, which is also the most that DeleteObjects accepts, and the pages of one bucket.
 PAGE_OBJECTS = 1000
 PAGES_MAX = 1_000_000
 
 SUCCEEDED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
-# Stacks in the order in which they are deleted: an export that another stack imports cannot go.
+# Stacks in the order in which they are deleted: an export that another stack imports cannot be deleted.
 BACKWARDS = ("operations", "pipeline", "gpu", "storage")
 # Types that are imported: the property with the name, and what CloudFormation identifies them by.
 IMPORTED = {
@@ -79,7 +79,7 @@ class AwsError(Exception):
 
 
 def aws(*arguments: str) -> dict:
-    """The answer to a call; nothing where the call answers nothing."""
+    """The answer to a call; an empty one if the call has no answer."""
     ran = subprocess.run(["aws", *arguments, "--output", "json"], capture_output=True, text=True)
     if ran.returncode != 0:
         raise AwsError(" ".join(arguments[:2]), ran.stderr or ran.stdout)
@@ -87,13 +87,13 @@ def aws(*arguments: str) -> dict:
 
 
 def present(missing: tuple[str, ...], *arguments: str) -> dict | None:
-    """The answer, or nothing where AWS says that there is none; any other error is no absence."""
+    """The answer, or nothing where AWS says that there is none; any other error does not mean that."""
     try:
         return aws(*arguments)
     except AwsError as error:
         if any(word in error.text for word in missing):
             return None
-        raise RefusedError(f"AWS does not say whether it is there: {error}") from error
+        raise RefusedError(f"AWS does not say whether it exists: {error}") from error
 
 
 def say(text: str) -> None:
@@ -238,7 +238,7 @@ def await_stack(name: str, operation: str) -> bool | None:
 def finish(name: str, operation: str) -> None:
     done = await_stack(name, operation)
     if done is None:
-        raise FailedError(f"{name}: the {operation} may still run; look at it, then start this again")
+        raise FailedError(f"{name}: the {operation} may still run; check the stack, then start this again")
     if not done:
         raise FailedError(
             f"{name}: the {operation} failed: aws cloudformation describe-stack-events --stack-name {name}"
@@ -251,7 +251,7 @@ def delete_stack(name: str) -> None:
 
 
 def change_set(name: str, kind: str, template: Path, parameters: dict[str, str], *more: str) -> bool:
-    """Makes and executes a change set. False where there is nothing to change."""
+    """Creates and executes a change set. False if there is nothing to change."""
     change = f"walkaround-{kind.lower()}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     pairs = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
     given = WORK / f"{name}.parameters.json"
@@ -267,21 +267,21 @@ def change_set(name: str, kind: str, template: Path, parameters: dict[str, str],
             if "didn't contain changes" in reason or "No updates are to be performed" in reason:
                 aws("cloudformation", "delete-change-set", *which)
                 return False
-            raise FailedError(f"{name}: the change set cannot be made: {reason}")
+            raise FailedError(f"{name}: the change set cannot be created: {reason}")
         if made["Status"] == "CREATE_COMPLETE":
             aws("cloudformation", "execute-change-set", *which)
             finish(name, kind.lower())
             return True
         time.sleep(STACK_POLL_S)
-    raise FailedError(f"{name}: the change set {change} is not made: look at it in the console")
+    raise FailedError(f"{name}: the change set {change} is still not created: check it in the console")
 
 
 def confirmed(question: str, wanted: str, given: str | None) -> None:
     """Refuses unless the wanted word was given, or is typed."""
     if given is None and sys.stdin.isatty():
-        given = input(f"stacks: {question} Type {wanted} to go on: ").strip()
+        given = input(f"stacks: {question} Type {wanted} to continue: ").strip()
     if given != wanted:
-        raise RefusedError(f"not confirmed: {wanted} was to be given")
+        raise RefusedError(f"not confirmed: expected {wanted}")
 
 
 # --- bootstrap
@@ -294,11 +294,11 @@ def bootstrap(stage: Stage, yes: bool) -> None:
         raise RefusedError(f"{', '.join(map(str, left))} exist without {name}: make reimport STAGE={stage.name} first")
     was = status(name)
     if was and was.endswith("_IN_PROGRESS") and was != "REVIEW_IN_PROGRESS":
-        raise RefusedError(f"{name} is in {was}: wait until it is over")
+        raise RefusedError(f"{name} is in {was}: wait until that is over")
     values = {**stage.parameters.get("bootstrap", {}), **singletons(stage, name, was)}
     for key, value in values.items():
         say(f"{name}: {key}={value}")
-    confirmed(f"Make or update {name} in {stage.region} of account {stage.account}?", "yes", "yes" if yes else None)
+    confirmed(f"Create or update {name} in {stage.region} of account {stage.account}?", "yes", "yes" if yes else None)
     if was == "ROLLBACK_COMPLETE":
         delete_stack(name)
         was = None
@@ -351,7 +351,7 @@ def reimport(stage: Stage, yes: bool) -> None:
             say(f"{name}: nothing to import")
             continue
         for one in left:
-            say(f"{name} would take in {one}")
+            say(f"{name} would import {one}")
         confirmed(f"Import these into {name}?", "yes", "yes" if yes else None)
         if status(name) == "ROLLBACK_COMPLETE":
             delete_stack(name)
@@ -371,7 +371,7 @@ def reimport(stage: Stage, yes: bool) -> None:
         given = {key: value for key, value in stage.parameters.get(stack, {}).items() if key in known}
         change_set(name, "IMPORT", template, given, "--resources-to-import", f"file://{resources}")
         then = f"make {'bootstrap' if stack == 'bootstrap' else 'deploy'} STAGE={stage.name}"
-        say(f"{name}: imported; {then} makes the rest")
+        say(f"{name}: imported; {then} creates the rest")
 
 
 def identifier(kept: Kept) -> str:

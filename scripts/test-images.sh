@@ -30,7 +30,7 @@ if ! podman image exists "$base"; then
     # The dollar is for apt.
     # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)
-    [ -n "$mirror" ] || die "apt knows no mirror"
+    [ -n "$mirror" ] || die "apt has no mirror configured"
     say "making $base"
     debootstrap --variant=minbase --include=ca-certificates "$codename" "$work/base" "$mirror" >"$work/debootstrap.log" \
         || { tail -n 5 "$work/debootstrap.log" >&2; die "debootstrap failed"; }

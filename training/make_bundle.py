@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("network", type=Path, help="ONNX network with the outputs `masks` and `gate`")
     parser.add_argument("out", type=Path, help="bundle folder to write, such as bundles/demo")
     parser.add_argument("--version", default="2026.11.0", help="version of the bundle")
-    parser.add_argument("--tolerance", type=float, default=0.06, help="of the self-test, absolute")
+    parser.add_argument("--tolerance", type=float, default=0.06, help="tolerance of the self-test, absolute")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     split(arguments.network, arguments.out)

@@ -73,7 +73,7 @@ def main() -> None:
     """Read both forms of the network and write the narrowed one."""
     parser = make_parser(__doc__)
     parser.add_argument("whole", type=Path, help="the fp32 ONNX network")
-    parser.add_argument("quantised", type=Path, help="the same as static QDQ int8, a scale per channel")
+    parser.add_argument("quantised", type=Path, help="the same network as static QDQ int8, with one scale per channel")
     parser.add_argument("out", type=Path, help="ONNX network to write")
     given = parser.parse_args()
     model = onnx.load(given.quantised)

@@ -1,6 +1,6 @@
 """Build the training arrays: photos shrunk to 320 px, label maps, and an index that says what each is for.
 
-Splits are those of the source sets. A training photo that looks like a validation or test photo is dropped,
+Splits are those of the source sets. A training photo that resembles a validation or test photo is dropped,
 and the photos of the Bilgi set that look copied from CarDD (their names tell) are never trained on.
 
 Writes to the work folder: `photos.npy` (uint8 [n, 320, 320, 3], RGB), `labels.npy` (uint8 [n, 320, 320], see

@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="checkpoint of train.py")
     parser.add_argument("--work", type=Path, required=True, help="folder of prepare.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument("--threads", type=int, default=2, help="of torch (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)

@@ -117,7 +117,7 @@ def main() -> None:
     """Refit the gate, write the network as fp32 and int8."""
     parser = make_parser(__doc__)
     parser.add_argument("network", type=Path, help="fp32 ONNX network of finetune_drawn.py")
-    parser.add_argument("--start", type=Path, required=True, help="fp32 ONNX network that started from")
+    parser.add_argument("--start", type=Path, required=True, help="fp32 ONNX network given to finetune_drawn.py")
     parser.add_argument("--drawn", type=Path, required=True, help="folder of `walkaround samples`")
     parser.add_argument("--damaged", type=Path, required=True, help="folder of photos of damaged cars")
     parser.add_argument("--undamaged", type=Path, required=True, help="folder of photos of undamaged cars")

@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of prepare.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
     parser.add_argument("--seconds", type=float, default=2580, help="how long to train (default 2580)")
-    parser.add_argument("--processes", type=int, default=2, help="of one thread each (default 2)")
+    parser.add_argument("--processes", type=int, default=2, help="processes, each with one thread (default 2)")
     parser.add_argument("--port", type=int, default=29617, help="local port of the rendezvous")
     given = parser.parse_args()
     run = Run(given.work, given.out, given.seconds, given.processes, given.port)

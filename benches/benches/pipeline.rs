@@ -177,7 +177,7 @@ async fn memory(runtime: &Runtime, photo: &[u8], photos: u64) -> anyhow::Result<
     Ok(())
 }
 
-/// A closed GPU lane: everything is looked at inline.
+/// A closed GPU lane: everything is segmented inline.
 fn closed_lane() -> LaneMonitorSettings {
     LaneMonitorSettings {
         workers_max: 0,

@@ -1,5 +1,5 @@
 output "storage" {
-  description = "Buckets, table, topic and queues: what docs/operations.md sets WALKAROUND_* from"
+  description = "Buckets, table, topic and queues: the values of the WALKAROUND_* variables (docs/operations.md)"
   value       = aws_cloudformation_stack.storage.outputs
 }
 
@@ -9,7 +9,7 @@ output "gpu" {
 }
 
 output "pipeline" {
-  description = "Functions, topic of alarms, and what the client commands need to know of them"
+  description = "Functions, topic of alarms, and the values that the client commands need"
   value       = aws_cloudformation_stack.pipeline.outputs
 }
 

@@ -1,7 +1,7 @@
-# Defaults are those of the templates, but for what is written beside them.
+# Defaults are those of the templates, except where a description gives another value.
 
 variable "prefix" {
-  description = "What all names begin with; one for each stage"
+  description = "Prefix of all names; one for each stage"
   type        = string
   default     = "walkaround-stage"
 }
@@ -12,18 +12,18 @@ variable "functions_image_uri" {
 }
 
 variable "worker_image_uri" {
-  description = "Image of the worker with its tag or digest; not used without gpu_lane, then any image with a tag will do"
+  description = "Image of the worker with its tag or digest; not used without gpu_lane, where any image with a tag will do"
   type        = string
 }
 
 variable "cloudformation_role_arn" {
-  description = "Role that CloudFormation acts by: CloudFormationRoleArn of infra/bootstrap.yaml; null for the caller's own rights"
+  description = "Role that CloudFormation uses: CloudFormationRoleArn of infra/bootstrap.yaml; null for the caller's own permissions"
   type        = string
   default     = null
 }
 
 variable "boundary_arn" {
-  description = "Permissions boundary of the programs' roles: BoundaryArn of infra/bootstrap.yaml; its CloudFormation role insists on it"
+  description = "Permissions boundary of the programs' roles: BoundaryArn of infra/bootstrap.yaml; its CloudFormation role requires it"
   type        = string
   default     = ""
 }
@@ -37,7 +37,7 @@ variable "key_arn" {
 # Photos and storage
 
 variable "existing_photos_bucket" {
-  description = "Bucket that photos already land in; empty for a new one"
+  description = "Existing bucket that holds the photos; empty for a new one"
   type        = string
   default     = ""
 }
@@ -61,7 +61,7 @@ variable "photo_hosts" {
 }
 
 variable "photo_header_secret_arn" {
-  description = "Secret with the header that a photo host wants"
+  description = "Secret with the header that a photo host requires"
   type        = string
   default     = ""
 }
@@ -123,13 +123,13 @@ variable "bundle_name" {
 }
 
 variable "triage_concurrency" {
-  description = "Most invocations of triage at once (here 10)"
+  description = "Largest number of invocations of triage at once (here 10)"
   type        = number
   default     = 10
 }
 
 variable "reserved_concurrency" {
-  description = "Concurrency set aside for each of scaler and notifier; 0 for none"
+  description = "Concurrency reserved for the scaler, and as much for the notifier; 0 for none"
   type        = number
   default     = 0
 }
@@ -155,25 +155,25 @@ variable "zones" {
 }
 
 variable "workers_min" {
-  description = "Fewest workers; they stay up without work"
+  description = "Smallest number of workers; they stay up without work"
   type        = number
   default     = 0
 }
 
 variable "workers_max" {
-  description = "Most workers (here 2)"
+  description = "Largest number of workers (here 2)"
   type        = number
   default     = 2
 }
 
 variable "max_vcpus" {
-  description = "Most vCPUs of each environment: eight for each worker (here 16)"
+  description = "Largest number of vCPUs of each environment: eight for each worker (here 16)"
   type        = number
   default     = 16
 }
 
 variable "machine_image_refresh" {
-  description = "Any other value brings the newest machine image"
+  description = "Any change of the value brings the newest machine image"
   type        = string
   default     = "2026-11"
 }
@@ -187,13 +187,13 @@ variable "alert_secret_arn" {
 }
 
 variable "alarm_email" {
-  description = "Address that receives alarms too; empty for none"
+  description = "Address that also receives alarms; empty for none"
   type        = string
   default     = ""
 }
 
 variable "budget_usd" {
-  description = "US dollars a month; 0 for no budget (here 200)"
+  description = "US dollars per month; 0 for no budget (here 200)"
   type        = number
   default     = 200
 }

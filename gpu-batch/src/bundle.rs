@@ -50,7 +50,7 @@ impl BundleWatch {
                 Ok(()) => {}
                 Err(failure) => warn!(
                     why = %failure,
-                    "the active version of the bundle is not taken up; the old one stays in use"
+                    "the active version of the bundle cannot be loaded; the old one stays in use"
                 ),
             }
         }
@@ -95,6 +95,6 @@ impl BundleWatch {
             builder.inspector(&engines, 1)
         });
         made.await
-            .map_err(|error| anyhow::anyhow!("making its sessions: {error}"))?
+            .map_err(|error| anyhow::anyhow!("creating its sessions: {error}"))?
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! It takes the active version of its bundle (fetched and checked at start), works through the segmentation
 //! queue, hot-reloads a newly activated version between photos once that has passed its self-test, and ends on SIGTERM,
-//! on a Spot notice, when there is nothing to do, when it stalls, or when its engine is sick.
+//! on a Spot notice, when there is nothing to do, when it stalls, or when its engine is faulty.
 //!
 //! | exit code | meaning | what AWS Batch does (`evaluateOnExit` of infra/gpu.yaml) |
 //! | --- | --- | --- |
 //! | 0 | asked to stop, nothing to do for `WALKAROUND_IDLE_EXIT_S`, or its job's time-out is near | the job has succeeded; the scaler starts others when they are needed |
 //! | 1 | something failed that may work elsewhere or later | tries again |
 //! | 2 | a setting is wrong or missing | fails: fix the job definition |
-//! | 69 | the device that was asked for is not there, or no ONNX Runtime library | fails: wrong image, instance type or driver |
-//! | 70 | the engine fails on every picture, its own too | tries again, on whatever machine it finds |
-//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whatever machine it finds |
+//! | 69 | the requested device or the ONNX Runtime library is missing | fails: wrong image, instance type or driver |
+//! | 70 | the engine fails on every picture, including its own test picture | tries again, on whichever machine it finds |
+//! | 75 | nothing finished for `WALKAROUND_STALL_EXIT_S` | tries again, on whichever machine it finds |
 //! | 78 | the bundle is missing, broken, or fails its self-test | fails: activate another version |
 //! | 137 | killed: out of memory, or the host was taken back before the drain ended | a reclaimed host is tried again, the rest fails |
 

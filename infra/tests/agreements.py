@@ -126,12 +126,12 @@ def metrics(templates: Templates) -> Iterator[str]:
             yield f"{name}: tells nobody"
 
 
-# Seconds that a parked message is hidden for by whoever looks at it, which an alarm must outlast.
+# Seconds for which a parked message is hidden by whoever reads it, which an alarm must outlast.
 PARKED_HIDDEN_S = 300
 
 
 def thresholds(templates: Templates) -> Iterator[str]:
-    """Alarms fit what they watch: time-outs, cold starts, and messages that are looked at."""
+    """Alarms fit what they watch: time-outs, cold starts, and messages that are being read."""
     alarms = dict(resources(templates, "AWS::CloudWatch::Alarm"))
     functions = {text(f["FunctionName"]): f for _, f in resources(templates, "AWS::Lambda::Function")}
     near = {}

@@ -155,7 +155,7 @@ class Deployment(unittest.TestCase):
             "PATH": f"{self.home / 'bin'}:{os.environ['PATH']}",
             "HOME": str(self.home),
             "AWS_REGION": "eu-central-1",
-            "WALKAROUND_SMOKE_LOOK_S": "0",
+            "WALKAROUND_SMOKE_POLL_S": "0",
             "WALKAROUND_STACK_POLL_S": "0",
             **more.pop("environment", {}),
         }
@@ -229,11 +229,11 @@ class Deployment(unittest.TestCase):
 
     def test_a_dirty_tree(self) -> None:
         world = [rule("git status --porcelain", out=" M src/lib.rs")]
-        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "the tree is dirty")
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "uncommitted changes")
 
     def test_a_tag_of_another_commit(self) -> None:
         world = [rule("git rev-parse", "refs/tags/v1.1.0", out=OTHER)]
-        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "is another commit")
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "names another commit")
 
     def test_production_without_the_tag(self) -> None:
         self.assert_refused(self.run_script("production", "v1.1.0", "--yes"), "no tag v1.1.0")
@@ -255,14 +255,14 @@ class Deployment(unittest.TestCase):
     def test_silence_about_a_stack_is_no_absence(self) -> None:
         error = "An error occurred (AccessDenied)"
         world = [rule("describe-stacks", "walkaround-stage-gpu", "StackStatus", error=error, code=254)]
-        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "cannot be remembered")
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "cannot find out what runs now")
 
     def test_an_invalid_template(self) -> None:
         world = [rule("validate-template", "gpu.yaml", code=254)]
         self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=world), "gpu.yaml is not valid")
 
     def test_nobody_to_confirm(self) -> None:
-        self.assert_refused(self.run_script("stage", "v1.1.0"), "nobody is here to confirm")
+        self.assert_refused(self.run_script("stage", "v1.1.0"), "there is no terminal to confirm")
 
     def test_nobody_signed_in(self) -> None:
         world = [rule("aws sts", code=253)]
@@ -482,12 +482,12 @@ class Deployment(unittest.TestCase):
     def test_silence_about_what_was_kept_is_no_absence(self) -> None:
         shutil.copy(ROOT / "infra/storage.yaml", self.tree / "infra/storage.yaml")
         silent = rule("head-bucket", error="An error occurred (403) when calling HeadBucket: Forbidden", code=254)
-        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=[*FIRST, silent]), "cannot be known")
+        self.assert_refused(self.run_script("stage", "v1.1.0", "--yes", world=[*FIRST, silent]), "cannot find out what")
 
     def test_production_without_anybody_to_tell_is_refused(self) -> None:
         world = [rule("git rev-parse", "refs/tags/v1.1.0", out=HEAD)]
         answer = self.run_script("production", "v1.1.0", "--yes", world=world)
-        self.assert_refused(answer, "nobody would be told when production breaks")
+        self.assert_refused(answer, "nobody would be notified when production fails")
         answer = self.run_script("production", "v1.1.0", "--yes", "--no-alerts", world=world)
         self.assertEqual(answer.returncode, 0, answer.stdout)
 
@@ -559,13 +559,13 @@ class Deployment(unittest.TestCase):
         ours = f"imageTag=v1.1.0.g{HEAD[:12]}"
         world = [rule("describe-images", ours, out="sha256:1"), rule("describe-images", out="sha256:2")]
         answer = self.run_script("stage", "v1.1.0", "--yes", world=world)
-        self.assert_refused(answer, "functions:v1.1.0 exists and is of another commit")
+        self.assert_refused(answer, "functions:v1.1.0 exists and was built from another commit")
 
     # back
 
     def assert_went_back(self, answer: subprocess.CompletedProcess, forth: list[str]) -> None:
         self.assertEqual(answer.returncode, 1, answer.stdout)
-        self.assertIn("going back to v1.0.0", answer.stdout)
+        self.assertIn("rolling back to v1.0.0", answer.stdout)
         back = [(stack, f"out/deploy/{stack}.previous.yaml") for stack in BACKWARDS]
         self.assertEqual(self.change_sets(), [(stack, f"infra/{stack}.yaml") for stack in forth] + back)
         self.assertEqual(self.executed()[-3:], BACKWARDS)
@@ -582,7 +582,7 @@ class Deployment(unittest.TestCase):
         answer = self.run_script("stage", "v1.1.0", "--yes", world=world, environment={"WALKAROUND_SMOKE_S": "1"})
         self.assert_went_back(answer, ["storage", "gpu", "pipeline", "operations"])
         self.assertIn("no final record within 1 s", answer.stdout)
-        self.assertIn("it is not the version", answer.stdout)
+        self.assertIn("the new version is not the cause", answer.stdout)
 
     def test_a_stack_that_fails_rolls_back(self) -> None:
         # However long it takes: whether it failed, the stack's own state says.
@@ -600,8 +600,8 @@ class Deployment(unittest.TestCase):
         silent = rule("describe-stacks --stack-name walkaround-stage-gpu --output json", error="ExpiredToken", code=254)
         answer = self.run_script("stage", "v1.1.0", "--yes", world=[silent])
         self.assertEqual(answer.returncode, 1, answer.stdout)
-        self.assertIn("walkaround-stage-gpu: CloudFormation may still be at it", answer.stdout)
-        self.assertIn("nothing goes back", answer.stdout)
+        self.assertIn("walkaround-stage-gpu: CloudFormation may still be working", answer.stdout)
+        self.assertIn("nothing is rolled back", answer.stdout)
         self.assertEqual(self.executed(), ["storage", "gpu"])
 
     def test_a_state_that_cannot_be_read_for_a_while_is_read_again(self) -> None:

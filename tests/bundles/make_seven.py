@@ -4,7 +4,7 @@
 
 The world it sees: a bright background, a vehicle of dark colour (every channel under 160), marks on it.
 
-| network | looks at | says |
+| network | sees | says |
 | --- | --- | --- |
 | locator | photo, 128x128 letterbox | box around pixels whose highest channel is under 160 |
 | gate | vehicle, 128x128 | damaged when any pixel is red, green or blue by a margin over 0.25 |

@@ -1,4 +1,4 @@
-//! The local stack under test: a root of its own, `up` and `worker` as real processes, and a look from
+//! The local stack under test: a root of its own, `up` and `worker` as real processes, and a view from
 //! outside at what they left: queues, records, blobs, events, processes.
 
 use crate::places;

@@ -23,7 +23,7 @@ struct Inner {
     share: f64,
     jitter: Mutex<fastrand::Rng>,
     client: reqwest::Client,
-    /// A bucket that is away.
+    /// An unavailable bucket.
     away: Mutex<Option<String>>,
     throttled: AtomicU64,
     passed: AtomicU64,

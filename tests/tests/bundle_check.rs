@@ -100,7 +100,7 @@ fn cuda_with_a_library_for_the_processor_is_an_error() {
             line.contains("device cuda is not available") && line.contains("without CUDA"),
             "{line}"
         );
-        assert_eq!(ran.stdout, "", "nothing was looked at on another device");
+        assert_eq!(ran.stdout, "", "nothing was inspected on another device");
     }
 }
 

@@ -1,5 +1,5 @@
 //! A bundle that cannot be used: one line that names the cause, from `bundle check` and from `inspect` alike,
-//! and nothing looked at.
+//! and nothing inspected.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -18,7 +18,7 @@ fn refused(bundle: &Path, words: &[&str]) {
         }
         assert!(
             !ran.stdout.contains("\"verdict\""),
-            "nothing was looked at: {}",
+            "nothing was inspected: {}",
             ran.stdout
         );
     }
@@ -94,12 +94,12 @@ fn a_class_that_is_none() {
     refused_when(
         "channels = [\"scratch\"]",
         "channels = [\"scrach\"]",
-        &["scratch_unet", "`scrach` is no class"],
+        &["scratch_unet", "`scrach` is not a class of the bundle"],
     );
     refused_when(
         "wear = 0.0128",
         "waer = 0.0128",
-        &["self_test", "`waer` is no class"],
+        &["self_test", "`waer` is not a class of the bundle"],
     );
 }
 

@@ -47,15 +47,15 @@ type Answer = (Screening, Vec<ProbabilityMap>);
 
 fn answers(engine: &mut OnnxEngine, photos: &[RgbImage]) -> Vec<Answer> {
     let references: Vec<&RgbImage> = photos.iter().collect();
-    let looks = engine.screen(&references).unwrap();
+    let screenings = engine.screen(&references).unwrap();
     let pairs: Vec<(&RgbImage, UnitRect)> = photos
         .iter()
-        .zip(&looks)
+        .zip(&screenings)
         .map(|(p, l)| (p, l.vehicle.region()))
         .collect();
     let maps = engine.segment(&pairs).unwrap();
-    assert_eq!((looks.len(), maps.len()), (photos.len(), photos.len()));
-    looks
+    assert_eq!((screenings.len(), maps.len()), (photos.len(), photos.len()));
+    screenings
         .into_iter()
         .zip(maps.into_iter().map(|of| of.maps))
         .collect()
@@ -200,7 +200,7 @@ fn files_of_segmenters_are_fetched_once_and_only_when_they_are_needed() {
     let fetched = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&fetched);
     let fetch = Arc::new(move || {
-        // The first time S3 is away.
+        // the first time S3 is unavailable.
         match count.fetch_add(1, Ordering::SeqCst) {
             0 => Err(std::io::Error::other("not reachable")),
             _ => Ok(()),

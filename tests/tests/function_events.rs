@@ -201,13 +201,14 @@ fn notifier_does_with_each_sample_what_the_table_says() {
         titles,
         [
             ":red_circle: A worker failed: the bundle cannot be used",
-            ":red_circle: A worker failed: its engine is sick, it failed on a picture that is known to be good",
-            ":red_circle: A worker failed: it did not start: the machine's NVIDIA driver is older than the image's CUDA asks for",
-            ":red_circle: No worker can start: AWS has no such machine free",
+            ":red_circle: A worker failed: its engine is faulty: it failed on a picture that is known to be good",
+            ":red_circle: A worker failed: it did not start: the machine's NVIDIA driver is older than the image's \
+             CUDA requires",
+            ":red_circle: No worker can start: AWS has no such instance available",
             ":red_circle: Alarm walkaround-segmentation-age",
             ":large_green_circle: Resolved: walkaround-segmentation-age",
             ":red_circle: Alarm walkaround-table-throttles",
-            ":red_circle: Function walkaround-notifier gave up an event",
+            ":red_circle: Function walkaround-notifier gave up on an event",
             ":red_circle: Messages were parked",
             ":large_yellow_circle: Budget walkaround",
         ]
@@ -272,9 +273,11 @@ fn a_webhook_that_fails_is_tried_again_then_logged_and_the_next_event_tells() {
 
     let alarm = event("alarm");
     stack.slack.answer_with(&[500; 4]);
-    let error = notifier.invoke(&alarm).expect_err("the event should come again");
+    let error = notifier
+        .invoke(&alarm)
+        .expect_err("the event is to be delivered again");
     assert!(
-        error.to_string().contains("this event should come again"),
+        error.to_string().contains("this event is to be delivered again"),
         "{error}"
     );
     assert_eq!(stack.slack.take_messages().len(), 4);

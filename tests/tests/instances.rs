@@ -171,7 +171,7 @@ fn a_missing_or_changed_file_of_weights_is_one_clear_line() {
     let line = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(1), "{line}");
     assert!(
-        line.contains("network `int64`: its weights are in files"),
+        line.contains("network `int64`: its weights are in separate files"),
         "{line}"
     );
 }

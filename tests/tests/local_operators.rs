@@ -1,4 +1,4 @@
-//! What an operator of the local stack does to it: `retry`, `prune`, and looking at what strangers wrote.
+//! What an operator of the local stack does to it: `retry`, `prune`, and reading what strangers wrote.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 

@@ -109,8 +109,8 @@ fn unreadable() -> Vec<(String, &'static str)> {
         (String::new(), "empty"),
         ("  \n".into(), "empty"),
         (long.body, "expected at most 262144"),
-        ("{\"photos\":[]}".into(), "no known form"),
-        ("[1,2,3]".into(), "no known form"),
+        ("{\"photos\":[]}".into(), "unknown form"),
+        ("[1,2,3]".into(), "unknown form"),
         (later, "version"),
     ]
 }

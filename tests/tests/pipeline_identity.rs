@@ -280,7 +280,7 @@ fn a_file_that_changed_under_its_path_is_looked_at_again() {
         all_published(all, 2) && all.iter().any(|i| i.photo_history.other_bytes.is_some())
     });
     let (before, after): (Vec<_>, Vec<_>) = all.iter().partition(|i| i.request.id == first.request.id);
-    assert!(is_done(&before[0].phase, "clean"), "what was looked at stands");
+    assert!(is_done(&before[0].phase, "clean"), "the stored result is kept");
     assert!(is_done(&after[0].phase, "damaged"));
     assert_eq!(
         before[0].photo_history.other_bytes.as_ref(),

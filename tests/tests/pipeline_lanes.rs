@@ -79,7 +79,7 @@ fn a_segmenter_that_is_gone_starts_a_few_workers_and_photos_are_looked_at_inline
     assert!(died.count() >= 1, "{jobs:?}");
     assert!(jobs.len() <= 3, "the first volley alone, and no second: {jobs:?}");
     // While the next worker is tried, the lane looks as if it came: what it gave back stays here all the same.
-    check_done_inline(&stack, &["fail at their start", "the GPU lane gave it back"]);
+    check_done_inline(&stack, &["fail at their start", "the GPU lane returned it"]);
     up.terminate();
     assert_eq!(up.exit_code(BOUND), 0, "{}", up.log());
 }

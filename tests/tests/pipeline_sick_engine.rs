@@ -61,7 +61,7 @@ fn one_sick_worker_of_two_fails_no_photo_of_300_and_ends_with_its_own_code() {
     assert!(proxy.sick_process().is_some());
     let told = stack.output(&["doctor", "--format", "json"]);
     assert!(
-        told.contains("code 70: its engine is sick"),
+        told.contains("code 70: its engine is faulty"),
         "doctor does not name it:\n{told}"
     );
 
@@ -79,7 +79,7 @@ fn one_sick_worker_of_two_fails_no_photo_of_300_and_ends_with_its_own_code() {
         );
         assert_eq!(
             inspection.attempts, 1,
-            "{id}: an attempt was counted for a sick engine"
+            "{id}: an attempt was counted for a faulty engine"
         );
     }
     assert_eq!(stack.parked(), []);

@@ -1,4 +1,4 @@
-//! A store that is away for long: nothing becomes final meanwhile, and everything is done once it is back.
+//! An unavailable store for long: nothing becomes final meanwhile, and everything is done once it is back.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use walkaround_tests::stack::{damaged, ids, is_done, request, tail, until};
 
 const PHOTOS: usize = 20;
 const BOUND: Duration = Duration::from_secs(120);
-/// Returns of messages while the store is away: far more than attempts for all of them together.
+/// Returns of messages while the store is unavailable: far more than attempts for all of them together.
 const RETURNS: usize = 200;
 
 /// Results cannot be written while a file stands where their folder has to be.
@@ -47,7 +47,7 @@ fn results_that_cannot_be_stored_for_long_use_up_no_attempt_and_every_photo_ends
     let away = Away::new(&results);
     let mut up = stack.start(&["up"], "up");
     stack.submit(&requests);
-    let returns = || up.log().matches("a store or a host is out of reach").count();
+    let returns = || up.log().matches("a store or a host cannot be reached").count();
     assert!(
         until(BOUND, || returns() >= RETURNS),
         "{} returns\n{}",

@@ -206,14 +206,14 @@ fn submit_that_waits_says_at_once_when_no_up_takes_photos_in() {
     let arguments = ["submit", &photo, "--wait", "--timeout", "1"];
     let mut submit = stack.start(&arguments, "submit");
     assert_eq!(submit.exit_code(BOUND), 1, "{}", submit.log());
-    let words = "nothing takes photos in: no `walkaround up` runs on";
+    let words = "photos are not being processed: no `walkaround up` runs on";
     assert!(submit.log().contains(words), "{}", submit.log());
 
     let mut up = stack.start(&["up"], "up");
     wait_for(&up, " up ");
     let mut submit = stack.start(&arguments, "second");
     submit.exit_code(BOUND);
-    assert!(!submit.log().contains("nothing takes"), "{}", submit.log());
+    assert!(!submit.log().contains("not being processed"), "{}", submit.log());
     up.terminate();
     assert_eq!(up.exit_code(BOUND), 0, "{}", up.log());
 }

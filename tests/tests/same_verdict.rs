@@ -31,7 +31,7 @@ const BOUND: Duration = Duration::from_secs(600);
 /// The bundle, as the stack of the tests wants it named.
 const BUNDLE: &str = "../../bundles/demo";
 
-/// By name of the photo: all of its report that must not depend on the way it was looked at.
+/// By name of the photo: all of its report that must not depend on the way it was inspected.
 type Essence = BTreeMap<String, Value>;
 
 #[test]
@@ -61,7 +61,7 @@ fn every_way_of_looking_says_the_same_of_a_photo() {
         ];
         assert_same("worker", &plain, &piped(&photos, &gpu, Lane::Gpu));
     }
-    eprintln!("{} photos, each looked at in seven ways", plain.len());
+    eprintln!("{} photos, each inspected in seven ways", plain.len());
 }
 
 /// Photos in a folder of their own, by file name.

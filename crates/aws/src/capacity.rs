@@ -12,8 +12,8 @@
 //!
 //! **Starting** tags the job with the prefix, which rights to end jobs can ask for: a job's ARN is known to nobody
 //! beforehand, and its definition's tags do not become its own. It is not idempotent on Batch, so a submission whose
-//! answer is lost is never sent again: the next look at the fleet shows what became of it. Only throttling, which says
-//! that nothing happened, is tried again. (Batch asks for `batch:TagResource` on queue and definition beside
+//! answer is lost is never sent again: the next listing of the fleet shows what became of it. Only throttling, which
+//! says that nothing happened, is tried again. (Batch asks for `batch:TagResource` on queue and definition beside
 //! `batch:SubmitJob`.)
 //!
 //! **Ending** is `TerminateJob` in every state: it cancels what has not begun. `CancelJob` does nothing to a job
@@ -151,11 +151,11 @@ impl GpuCapacity for BatchCapacity {
         let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
         let terminate = self.client.terminate_job().job_id(id).reason(reason);
         let Err(error) = terminate.send().await else {
-            info!(worker = id, "asked to end");
+            info!(worker = id, "worker asked to exit");
             return Ok(());
         };
         let error = port_error(at, &format!("job {id}"), &error);
-        // It may have ended by itself since it was looked at.
+        // It may have ended on its own since it was read.
         let over = error.kind == PortErrorKind::Invalid && self.find(at, id).await?.is_none_or(|f| f.ends());
         if over { Ok(()) } else { Err(error) }
     }

@@ -42,7 +42,7 @@ pub struct EventSource {
     pub function: String,
     /// `Enabled`, `Disabled`, `Creating`, ...
     pub state: String,
-    /// How the last look at the queue went, where Lambda says.
+    /// Result of the last poll of the queue, where Lambda reports one.
     pub last_result: Option<String>,
 }
 
@@ -173,7 +173,7 @@ impl Health {
             .attributes()
             .and_then(|a| a.get(&QueueAttributeName::QueueArn));
         arn.cloned().ok_or_else(|| {
-            let detail = format!("{queue_url}: the service gave no ARN");
+            let detail = format!("{queue_url}: the service returned no ARN");
             at.error(PortErrorKind::Unavailable, detail)
         })
     }

@@ -1,10 +1,10 @@
-//! Dead letters for people: looking at them, and sending them back.
+//! Dead letters for people: listing them, and sending them back.
 //!
-//! SQS has no way to list messages. A look receives them with a lease, which hides them from another look, and gives
-//! them back at its end; what is beyond [`PARKED_SAMPLE_MAX`] is not seen. Sending back is receive, send and delete, ten
-//! at a time, on every service alike. (Not SQS's own message move task: it moves all or none, and what it moves keeps the
-//! reason for which it was parked.) A crash in between leaves a message in both queues, which is harmless: the same photo
-//! is the same inspection.
+//! SQS has no way to list messages. A listing receives them with a lease, which hides them from another listing, and
+//! gives them back at its end; what is beyond [`PARKED_SAMPLE_MAX`] is not seen. Sending back is receive, send and
+//! delete, ten at a time, on every service alike. (Not SQS's own message move task: it moves all or none, and what it
+//! moves keeps the reason for which it was parked.) A crash in between leaves a message in both queues, which is
+//! harmless: the same photo is the same inspection.
 
 use crate::SqsQueue;
 use aws_sdk_sqs::Client;
@@ -13,9 +13,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use walkaround_ports::{Delivery, OutMessage, PortError, Queue, Receipt, redriven};
 
-/// Most dead letters of one look.
+/// Largest number of dead letters that one listing reads.
 pub const PARKED_SAMPLE_MAX: usize = 500;
-/// Most messages that are looked at to find the ones to send back.
+/// Largest number of messages that are read to find those to send back.
 pub const PARKED_SEARCH_MAX: usize = 5_000;
 /// Most messages of one sending back of all.
 const SEND_BACK_MAX: usize = 100_000;
@@ -23,7 +23,7 @@ const SEND_BACK_MAX: usize = 100_000;
 const COUNT_SLACK: usize = 100;
 /// After this many refusals the cause has to be fixed first.
 const REFUSED_MAX: usize = 100;
-/// How long a dead letter is hidden while others are looked at: several times what the longest search takes, so that
+/// How long a dead letter is hidden while others are read: several times what the longest search takes, so that
 /// nothing is seen twice. Whoever interrupts one has to wait for as long.
 const LEASE: Duration = Duration::from_secs(5 * 60);
 /// A receive that finds nothing for this long has asked all of SQS.
@@ -101,7 +101,8 @@ impl DeadLetters {
         }
     }
 
-    /// At most [`PARKED_SAMPLE_MAX`] dead letters, in no order. Those that somebody else looks at are not among them.
+    /// At most [`PARKED_SAMPLE_MAX`] dead letters, in no order. Those that somebody else is reading are not among
+    /// them.
     ///
     /// # Errors
     /// As SQS.

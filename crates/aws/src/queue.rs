@@ -35,7 +35,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue with this URL. Does not look whether there is one.
+    /// The queue with this URL. Does not check whether it exists.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
         let url = url.into();
         Self { client, url }
@@ -218,7 +218,7 @@ fn count(
 ) -> Result<u64, PortError> {
     let number = counts.get(name).and_then(|text| text.parse().ok());
     number.ok_or_else(|| {
-        let detail = format!("the service gave no {}", name.as_str());
+        let detail = format!("the service returned no {}", name.as_str());
         at.error(PortErrorKind::Unavailable, detail)
     })
 }

@@ -162,7 +162,7 @@ impl Records for DynamoRecords {
         };
         let id = text_of(&item, "result").and_then(|id| InspectionId::new(id).ok());
         id.map(Some)
-            .ok_or_else(|| self.corrupt(at, "a kept result without its inspection"))
+            .ok_or_else(|| self.corrupt(at, "a stored result that names no inspection"))
     }
 
     /// One write of a small item: one write unit, no index.

@@ -189,11 +189,12 @@ impl BundleRegistry {
             return Err(corrupt("too large"));
         }
         let etag = found.e_tag().unwrap_or_default().to_owned();
-        let body = found
-            .body
-            .collect()
-            .await
-            .map_err(|_| AT.error(PortErrorKind::Unavailable, format!("{at}: the answer broke off")))?;
+        let body = found.body.collect().await.map_err(|_| {
+            AT.error(
+                PortErrorKind::Unavailable,
+                format!("{at}: the answer was cut off"),
+            )
+        })?;
         let text = String::from_utf8(body.to_vec()).map_err(|_| corrupt("not UTF-8 text"))?;
         let active = Active::parse(&text).ok_or_else(|| corrupt("not a document of this registry"))?;
         Ok(Some((active, etag)))
@@ -352,7 +353,10 @@ impl BundleRegistry {
         let id = BundleId::new(name, &active.version);
         let text = self.files_text(id, AT).await?.unwrap_or_default();
         if <[u8; 32]>::from(Sha256::digest(text.as_bytes())) != active.files_sha256 {
-            let detail = format!("{FILES} of {name} {} is not what was activated", active.version);
+            let detail = format!(
+                "{FILES} of {name} {} differs from the one that was activated",
+                active.version
+            );
             return Err(AT.error(PortErrorKind::Corrupt, detail));
         }
         let files = parse_files(&text, name, AT)?;

@@ -44,7 +44,7 @@ pub async fn signed_in(connection: &Connection, config: SdkConfig) -> Result<Sdk
     let named = connection.profile.clone().or_else(|| variable("AWS_PROFILE"));
     if let Some(name) = &named
         && !profiles.has(name)
-        // With keys in the environment a profile of the environment is not looked at.
+        // With keys in the environment, a profile named in the environment is ignored.
         && (connection.profile.is_some() || !has_keys)
     {
         return Err(NotSignedIn::Settings(profiles.unknown(name)));
@@ -112,7 +112,8 @@ impl ProvideCredentials for First {
 async fn reachable(endpoint: &str) -> Result<(), String> {
     let wrong = |why: &str| {
         format!(
-            "nothing answers at the AWS endpoint {endpoint}: {why}; correct --endpoint-url or AWS_ENDPOINT_URL, or start what should be there"
+            "nothing answers at the AWS endpoint {endpoint}: {why}; correct --endpoint-url or AWS_ENDPOINT_URL, or \
+             start the service that should answer there"
         )
     };
     let (scheme, rest) = endpoint.split_once("://").ok_or_else(|| wrong("not a URL"))?;
@@ -129,7 +130,7 @@ async fn reachable(endpoint: &str) -> Result<(), String> {
     match timeout(CONNECT_MAX, TcpStream::connect(address)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(wrong(&one_line(&error.to_string()))),
-        Err(_) => Err(wrong("no connection in time")),
+        Err(_) => Err(wrong("the connection timed out")),
     }
 }
 
@@ -194,12 +195,12 @@ impl Profiles {
     fn unknown(&self, name: &str) -> String {
         let known: Vec<&str> = self.settings.keys().map(String::as_str).collect();
         let known = match known.len() {
-            0 => "there is none at all".to_owned(),
+            0 => "there are no profiles".to_owned(),
             n if n > PROFILES_SHOWN_MAX => format!("there are {} …", known[..PROFILES_SHOWN_MAX].join(", ")),
             _ => format!("there are {}", known.join(", ")),
         };
         format!(
-            "no AWS profile `{name}` in {}: {known}; correct --profile or AWS_PROFILE, or make it: \
+            "no AWS profile `{name}` in {}: {known}; correct --profile or AWS_PROFILE, or create it: \
              `aws configure sso --profile {name}` or `aws configure --profile {name}`",
             self.files.join(" or ")
         )
@@ -214,7 +215,9 @@ impl Profiles {
         } else if has("credential_process") {
             format!("run the credential_process of profile `{profile}` by hand: it has to print credentials")
         } else if has("role_arn") {
-            format!("see whether the role may be taken: `aws sts get-caller-identity --profile {profile}`")
+            format!(
+                "check whether the role may be assumed: `aws sts get-caller-identity --profile {profile}`"
+            )
         } else {
             format!(
                 "sign in (`aws sso login`), or give keys: `aws configure --profile {profile}`, or AWS_ACCESS_KEY_ID and \

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 use walkaround_ports::Clock;
 
-/// AWS recommends a look every 5 s.
+/// AWS recommends a check every 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Looks that fail before the first answer: then this is no EC2 instance, or its metadata are closed to us. Once it has
 /// answered, the watch never ends.
@@ -62,7 +62,7 @@ impl SpotWatch {
                     let notice = crate::fault::one_line(notice.as_ref());
                     warn!(
                         notice,
-                        "spot notice: this instance is taken back in about two minutes"
+                        "spot notice: this instance will be reclaimed in about two minutes"
                     );
                     return format!("spot notice {notice}");
                 }

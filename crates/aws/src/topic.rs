@@ -27,7 +27,7 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
-    /// The topic with this ARN. Does not look whether there is one.
+    /// The topic with this ARN. Does not check whether it exists.
     pub fn new(client: Client, arn: impl Into<String>) -> Self {
         let arn = arn.into();
         Self { client, arn }

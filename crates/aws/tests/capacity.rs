@@ -19,7 +19,7 @@ use walkaround_conformance::{Capabilities, CapacityUnderTest, RealTime, capacity
 use walkaround_emulators::{ACCOUNT, Moto, REGION};
 use walkaround_ports::{GpuCapacity, PortErrorKind, SystemClock, WorkerJobState};
 
-/// moto looks whether the service role is there; the SDK for IAM would be a crate of its own for one call.
+/// moto checks whether the service role exists; the SDK for IAM would be a crate of its own for one call.
 async fn make_role(endpoint: &str) -> String {
     let address = endpoint.trim_start_matches("http://");
     let body = "Action=CreateRole&Version=2010-05-08&RoleName=batch&AssumeRolePolicyDocument=%7B%7D";

@@ -244,7 +244,7 @@ async fn a_submission_whose_answer_is_lost_is_not_sent_again() {
     let error = capacity.start(1).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Unavailable);
     assert_eq!(batch.calls("submitjob").len(), 1);
-    // The next look shows what became of it.
+    // The next listing shows what became of it.
     assert_eq!(capacity.fleet().await.unwrap().len(), 1);
 }
 

@@ -12,11 +12,11 @@ use walkaround_conformance::ManualClock;
 
 const NOTICE: &str = r#"{"action": "terminate", "time": "2026-11-22T20:02:00Z"}"#;
 
-/// Answers one look after the other: not yet, trouble four times, then the notice. IMDSv2: a token first.
-async fn service(looks: Arc<AtomicUsize>) -> String {
+/// Answers one check after the other: not yet, errors four times, then the notice. IMDSv2: a token first.
+async fn service(checks: Arc<AtomicUsize>) -> String {
     let token = || async { ([("x-aws-ec2-metadata-token-ttl-seconds", "21600")], "token") };
     let notice = move || async move {
-        match looks.fetch_add(1, Ordering::SeqCst) {
+        match checks.fetch_add(1, Ordering::SeqCst) {
             0 => (StatusCode::NOT_FOUND, ""),
             1..=4 => (StatusCode::INTERNAL_SERVER_ERROR, ""),
             _ => (StatusCode::OK, NOTICE),
@@ -33,9 +33,9 @@ async fn service(looks: Arc<AtomicUsize>) -> String {
 
 #[tokio::test]
 async fn trouble_after_the_first_answer_does_not_end_the_watch() {
-    let looks = Arc::new(AtomicUsize::new(0));
+    let checks = Arc::new(AtomicUsize::new(0));
     let clock = Arc::new(ManualClock::new());
-    let watch = SpotWatch::at(&service(Arc::clone(&looks)).await, clock.clone()).expect("a URI");
+    let watch = SpotWatch::at(&service(Arc::clone(&checks)).await, clock.clone()).expect("a URI");
     let watching = tokio::spawn(watch.notice());
     while !watching.is_finished() {
         clock.advance(Duration::from_secs(5));
@@ -43,7 +43,7 @@ async fn trouble_after_the_first_answer_does_not_end_the_watch() {
     }
     let said = watching.await.expect("no panic");
     assert!(said.contains("terminate"), "{said}");
-    assert_eq!(looks.load(Ordering::SeqCst), 6);
+    assert_eq!(checks.load(Ordering::SeqCst), 6);
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ async fn blobs_under_test(aws: &Aws) -> BlobsUnderTest {
     }
 }
 
-/// A queue that is subscribed to the topic, read whenever somebody looks.
+/// A queue that is subscribed to the topic, read whenever a test asks.
 struct Subscriber {
     queue: SqsQueue,
     seen: Mutex<Vec<OutEvent>>,

@@ -9,7 +9,7 @@
 pub enum Blocked {
     /// The account's quota of instances.
     Quota,
-    /// AWS has no such machine free.
+    /// AWS has no such instance available.
     Capacity,
     /// The environments' maximum of vCPUs.
     MaxVcpus,
@@ -101,12 +101,12 @@ impl Blocked {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Quota => "the account's quota of instances is reached",
-            Self::Capacity => "AWS has no such machine free",
+            Self::Capacity => "AWS has no such instance available",
             Self::MaxVcpus => "a worker asks for more than the environments' maximum of vCPUs",
             Self::NeedsTooMuch => {
                 "a worker asks for more vCPUs, memory or GPUs than any allowed instance type has"
             }
-            Self::Instances => "the instance types cannot be had like this",
+            Self::Instances => "the instance types are not available in this configuration",
             Self::Role => "the service role lacks a permission",
             Self::NoEnvironment => "no environment is valid and enabled",
             Self::Image => "the worker's image cannot be pulled: missing in the registry, or not allowed",
@@ -119,12 +119,17 @@ impl Blocked {
             Self::Quota => "ask for more in Service Quotas (EC2, G and VT instances, on-demand and Spot)",
             Self::Capacity => "wait, or allow more instance types and availability zones",
             Self::MaxVcpus => "raise the maximum vCPUs of the compute environments",
-            Self::NeedsTooMuch => "lower what the job definition asks for, or allow larger instance types",
+            Self::NeedsTooMuch => {
+                "lower the requirements of the job definition, or allow larger instance types"
+            }
             Self::Instances => "choose instance types that the zones and the machine image support",
-            Self::Role => "give it what the reason names, or use the service-linked role of Batch",
-            Self::NoEnvironment => "correct the environments, which `walkaround doctor` names",
+            Self::Role => {
+                "grant it the permission that the reason names, or use the service-linked role of Batch"
+            }
+            Self::NoEnvironment => "correct the environments that `walkaround doctor` names",
             Self::Image => {
-                "push the image that the job definition names, and check the execution role and the way to ECR"
+                "push the image that the job definition names, and check the execution role and the network path to \
+                 ECR"
             }
         }
     }

@@ -151,7 +151,7 @@ impl PipelineBuilder {
         Inspector::with_engines(engines, settings, Arc::clone(&self.clock))
     }
 
-    /// All that looking at the photos of a queue's messages needs. `worker` is who looks, for the record.
+    /// All that is needed to inspect the photos of a queue's messages. `worker` is who inspects, for the record.
     ///
     /// # Errors
     /// Usage: what may be fetched is set wrongly.

@@ -20,7 +20,7 @@ use walkaround_ports::Clock;
 pub const EXIT_SLACK: Duration = Duration::from_secs(3);
 /// A consumer ends a stall by itself; this long after it should have, the process is ended from outside of it.
 const STALL_SLACK: Duration = Duration::from_secs(60);
-/// How often a consumer's progress is looked at from outside of it.
+/// How often a consumer's progress is checked from outside.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// How long flushing standard output may take: whoever reads it may have stopped.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -35,13 +35,13 @@ pub fn end(outcome: Result<ExitCode, Failure>) -> ! {
 pub fn end_within(time: Duration, code: ExitCode) {
     let wait = move || {
         thread::sleep(time);
-        error!(?time, "the shutdown is overdue, the process ends without it");
+        error!(?time, "the shutdown is overdue, the process exits without it");
         end_with(code)
     };
     let spawned: std::io::Result<thread::JoinHandle<()>> =
         thread::Builder::new().name("exit".into()).spawn(wait);
     if let Err(error) = spawned {
-        error!(%error, "no thread for the shutdown's deadline");
+        error!(%error, "cannot start the thread that enforces the shutdown's deadline");
     }
 }
 
@@ -72,14 +72,14 @@ pub fn end_when_stalled(consumer: Watched, code: ExitCode) {
         }
         error!(
             ?limit,
-            "nothing was finished and the consumer did not end, the process ends without it"
+            "nothing was finished and the consumer did not end, the process exits without it"
         );
         end_with(code)
     };
     let spawned: std::io::Result<thread::JoinHandle<()>> =
         thread::Builder::new().name("stall".into()).spawn(watch);
     if let Err(error) = spawned {
-        error!(%error, "no thread to watch for stalls");
+        error!(%error, "cannot start the thread that watches for stalls");
     }
 }
 

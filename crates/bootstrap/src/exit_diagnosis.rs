@@ -27,7 +27,7 @@ pub struct ExitDiagnosis {
     pub first_step: &'static str,
 }
 
-/// What an end means. The reason goes first: who is told to end exits with 0 or is killed.
+/// What an end means. The reason goes first: a worker that is asked to end exits with 0 or is killed.
 pub fn diagnose(exit: Option<i32>, reason: &str) -> ExitDiagnosis {
     let by_reason = by_reason(reason).map(|(kind, told)| (kind.to_owned(), told));
     let (kind, (meaning, first_step)) = by_reason.unwrap_or_else(|| {
@@ -70,8 +70,8 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
             "silent",
             (
                 "it sent no heartbeat, and the scaler ended it",
-                "it hung, or could not write its heartbeat: its log ends where; WALKAROUND_START_GRACE_S has to be \
-                 longer than its networks take to load",
+                "it hung, or could not write its heartbeat: the end of its log shows where; WALKAROUND_START_GRACE_S \
+                 must be longer than its networks take to load",
             ),
         )),
         EndCause::OutOfMemory => Some((
@@ -85,23 +85,24 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
             "timeout",
             (
                 "it ran longer than its job definition allows",
-                "a worker ends itself before (WALKAROUND_JOB_TIMEOUT_S): this one hung, or was not told of the time-out; its \
-                 log ends where",
+                "a worker with WALKAROUND_JOB_TIMEOUT_S exits before that: this one hung, or the setting was \
+                 missing; the end of its log shows where",
             ),
         )),
         EndCause::DriverTooOld => Some((
             "driver",
             (
-                "it did not start: the machine's NVIDIA driver is older than the image's CUDA asks for",
-                "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy: a newer machine image; or \
-                 build the worker's image on an older CUDA base",
+                "it did not start: the machine's NVIDIA driver is older than the image's CUDA requires",
+                "set MachineImageRefresh of infra/gpu.yaml to another value, and deploy, for a newer machine image; \
+                 or build the worker's image on an older CUDA base",
             ),
         )),
         EndCause::ContainerNotStarted => Some((
             "container",
             (
-                "its container could not be started, most often as the machine's NVIDIA driver is too old for its CUDA",
-                "the reason says what the container runtime refused; where it is the driver (580 or newer for CUDA 13), \
+                "its container could not be started, most often because the machine's NVIDIA driver is too old for \
+                 its CUDA",
+                "the reason says what the container runtime refused; if it is the driver (580 or newer for CUDA 13), \
                  set MachineImageRefresh of infra/gpu.yaml to another value, and deploy",
             ),
         )),
@@ -110,7 +111,7 @@ fn by_reason(reason: &str) -> Option<(&'static str, Told)> {
             (
                 "its image could not be pulled",
                 "push the image that the job definition names, and check the execution role, the repository and the \
-                 way to ECR",
+                 network path to ECR",
             ),
         )),
         EndCause::Stopping | EndCause::StarterGone | EndCause::Adopted | EndCause::InstanceLost => None,
@@ -121,13 +122,13 @@ fn by_code(exit: Option<i32>) -> Told {
     let Some(code) = exit else {
         return (
             "it did not start, or left no exit code",
-            "the reason says why; where it ran at all, its log says more",
+            "the reason says why; if it ran at all, its log says more",
         );
     };
     match u8::try_from(code).unwrap_or(u8::MAX) {
-        0 => ("it was told to end", "see who ended it: the reason names them"),
+        0 => ("it was asked to end", "see who ended it: the reason says who"),
         1 => (
-            "it gave up, as its log tells",
+            "it failed, and its log says why",
             "the last lines of its log say why",
         ),
         2 => (
@@ -135,19 +136,19 @@ fn by_code(exit: Option<i32>) -> Told {
             "its log names the variable; correct it where the worker's environment is set",
         ),
         EXIT_DEVICE => (
-            "the device or the ONNX Runtime library is not there",
+            "the device or the ONNX Runtime library is missing",
             "its log says what is missing: check WALKAROUND_DEVICE, the GPU instances and their image type, the driver \
              and the image's ONNX Runtime",
         ),
         EXIT_ENGINE => (
-            "its engine is sick, it failed on a picture that is known to be good",
-            "messages went back unharmed and AWS Batch tries another machine; if it comes again, its log has the error of \
-             ONNX Runtime or CUDA: a broken GPU, a driver that does not fit, or a full GPU memory",
+            "its engine is faulty: it failed on a picture that is known to be good",
+            "messages went back unharmed and AWS Batch tries another machine; if it recurs, its log has the error of \
+             ONNX Runtime or CUDA: a broken GPU, an unsuitable driver, or full GPU memory",
         ),
         EXIT_STALLED => (
             "it stalled, nothing finished for WALKAROUND_STALL_EXIT_S",
-            "look at the last inspection in its log, for the photo or the store that it waited for; `walkaround status` \
-             shows whether others get on",
+            "the last inspection in its log shows which photo or store it waited for; `walkaround status` shows \
+             whether other workers make progress",
         ),
         EXIT_BUNDLE => (
             "the bundle cannot be used",
@@ -155,19 +156,20 @@ fn by_code(exit: Option<i32>) -> Told {
         ),
         132 | 134 | 135 | 136 | 139 => (
             "it crashed",
-            "its log ends where; keep the photo of the last inspection in it; the image's ONNX Runtime has to fit \
-             driver and processor",
+            "the end of its log shows where; keep the photo of the last inspection in it; the image's ONNX Runtime \
+             must match driver and processor",
         ),
         137 => (
             "it was killed",
-            "most often for its memory: compare the job's with WALKAROUND_DECODE_MIB and the size of the bundle",
+            "most often because of its memory: compare the job's memory with WALKAROUND_DECODE_MIB and the size of \
+             the bundle",
         ),
         143 => (
-            "it was told to end",
-            "see who told it: the scaler says so in its log, with the reason",
+            "it was asked to end",
+            "see who asked it: the scaler logs that, with the reason",
         ),
         _ => (
-            "it ended with a code of no known meaning",
+            "it ended with an unknown exit code",
             "the last lines of its log say why",
         ),
     }

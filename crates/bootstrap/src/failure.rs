@@ -23,7 +23,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
-/// The line that is told.
+/// The line that is printed.
 impl Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -72,7 +72,7 @@ fn is_unread(failure: &Failure) -> bool {
     io.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// The exit code of an outcome; a failure is told first.
+/// The exit code of an outcome; a failure is printed first.
 pub fn exit_code(outcome: Result<ExitCode, Failure>) -> ExitCode {
     let failure = match outcome {
         Ok(code) => return code,

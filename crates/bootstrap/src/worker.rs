@@ -21,7 +21,7 @@ use walkaround_settings::Settings;
 
 /// What a worker is built from, besides the [`PipelineBuilder`].
 pub struct WorkerParts {
-    /// Its name: the capacity's id, so that its heartbeats can be told from others'.
+    /// Its name: the capacity's id, so that its heartbeats can be distinguished from others'.
     pub worker: String,
     /// `cpu` or `cuda`.
     pub device: String,

@@ -26,27 +26,27 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Inspect photos: verdicts, findings and marked pictures
+    /// Inspect photos: verdicts, findings and overlays
     Inspect(InspectArgs),
     /// Score a bundle on photos whose damage is known
     Evaluate(EvaluateArgs),
     /// Draw sample photos whose damage is known
     Samples(SamplesArgs),
-    /// Bundles of networks: make one, check one, and the registry that running systems take theirs from
+    /// Make or check a bundle of networks, or manage the registry that running systems load bundles from
     Bundle(BundleArgs),
     /// Run the whole pipeline on this machine: triage, workers, results
     Up(UpArgs),
-    /// Run one worker of the GPU lane (`up` starts these by itself)
+    /// Run one worker of the GPU lane (`up` starts these itself)
     Worker(WorkerArgs),
-    /// Answer over HTTP from a stack: inspections, health, metrics (`up` does so for its own)
+    /// Serve inspections, health and metrics of a stack over HTTP (`up` does so for its own stack)
     Serve(ServeArgs),
-    /// Hand photos to the pipeline
+    /// Submit photos to the pipeline
     Submit(SubmitArgs),
-    /// How the pipeline stands: queues, workers, results
+    /// Show the state of the pipeline: queues, workers, results
     Status(StatusArgs),
     /// List inspections, newest first
     List(ListArgs),
-    /// Everything that is known of one inspection
+    /// Show everything that is known of one inspection
     Show(ShowArgs),
     /// List parked messages and why they were parked
     Parked(ParkedArgs),
@@ -54,9 +54,9 @@ pub(crate) enum Command {
     Redrive(RedriveArgs),
     /// Try failed inspections again
     Retry(RetryArgs),
-    /// Remove what is older than the local stack keeps it (`up` does so once a day)
+    /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
-    /// Why is it not running? A line a check, with the cause and what to do
+    /// Find out why a stack is not running: one line per check, with the cause and what to do
     Doctor(DoctorArgs),
 }
 
@@ -65,17 +65,17 @@ pub(crate) struct UpArgs {
     /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Watch this folder for photos
+    /// Watch this folder, and the folders below it, for photos
     #[arg(long, value_name = "DIR")]
     pub drop: Option<PathBuf>,
-    /// Address of the HTTP surface; empty for none [default: WALKAROUND_LISTEN, or 127.0.0.1:8377]
+    /// Address of the HTTP server; empty for none [default: WALKAROUND_LISTEN, or 127.0.0.1:8377]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     #[command(flatten)]
     pub engine: StackEngineArgs,
 }
 
-/// Which bundle a stack uses and where its networks run: in place of what the settings say.
+/// Which bundle a stack uses and where its networks run, instead of what the settings say.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct StackEngineArgs {
     /// Bundle folder [default: WALKAROUND_BUNDLE, or bundles/demo]
@@ -109,7 +109,7 @@ pub(crate) struct WorkerArgs {
     /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// Name in heartbeats and on records
+    /// Name of the worker in heartbeats and on records [default: worker-pid-PID]
     #[arg(long, env = "WALKAROUND_WORKER")]
     pub name: Option<String>,
     #[command(flatten)]
@@ -140,18 +140,18 @@ pub(crate) struct EngineArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct InspectArgs {
-    /// Photos and folders of photos; `-` reads a list of paths from standard input, one a line
+    /// Photos and folders of photos; `-` reads a list of paths from standard input, one per line
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Write documents, marked pictures and a gallery into this folder
+    /// Write reports, overlays and a gallery into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// What is printed
+    /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,
-    /// Photos looked at at the same time [default: number of cores]
+    /// Photos inspected at the same time [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// Also report the classes that the bundle reports only on request
@@ -163,7 +163,7 @@ pub(crate) struct InspectArgs {
 pub(crate) enum Format {
     /// A table for people
     Table,
-    /// One JSON document a line and photo
+    /// One JSON document per photo, one per line
     Json,
     /// One COCO document with all findings as run-length codes
     Coco,
@@ -177,13 +177,13 @@ pub(crate) struct EvaluateArgs {
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// COCO annotations of the one PATH, when they are not in `_annotations.coco.json` inside it
+    /// COCO annotations of the only PATH, if they are not in `_annotations.coco.json` inside it
     #[arg(long, value_name = "FILE")]
     pub annotations: Option<PathBuf>,
-    /// A category of the annotations and the class of the bundle that it is; without it, equal names match
+    /// Assign a category of the annotations to a class of the bundle [default: equal names match]
     #[arg(long, value_name = "THEIRS=OURS")]
     pub map: Vec<String>,
-    /// A category whose regions are left out of every score
+    /// Leave the regions of this category out of every score
     #[arg(long, value_name = "CATEGORY")]
     pub ignore: Vec<String>,
     /// TOML file with `[map]` and `ignore` [default: map.toml beside the annotations, if there is one]
@@ -195,10 +195,10 @@ pub(crate) struct EvaluateArgs {
     /// Folder for report.json, index.html and its pictures
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// What is printed
+    /// What to print
     #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
     pub format: ReportFormat,
-    /// Photos looked at at the same time [default: number of cores]
+    /// Photos inspected at the same time [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
 }
@@ -216,7 +216,7 @@ pub(crate) struct SamplesArgs {
     /// Folder to write into
     #[arg(value_name = "DIR")]
     pub out: PathBuf,
-    /// How many
+    /// Number of samples
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: u32,
     /// Seed: the same seed draws the same pictures

@@ -53,7 +53,10 @@ fn document(found: &CheckResult) -> serde_json::Value {
 fn summary(findings: &[CheckResult]) -> String {
     let count = |level| findings.iter().filter(|f| f.level == level).count();
     match (count(Level::Fail), count(Level::Warn)) {
-        (0, 0) => format!("nothing found in {} checks", findings.len()),
-        (fails, warns) => format!("{fails} failed, {warns} to look at, of {} checks", findings.len()),
+        (0, 0) => format!("no problem found in {} checks", findings.len()),
+        (fails, warns) => format!(
+            "{fails} failed, {warns} with a warning, of {} checks",
+            findings.len()
+        ),
     }
 }

@@ -66,7 +66,7 @@ fn parse() -> Result<Args, ExitCode> {
 }
 
 /// The error with everything that it quotes from the command line as [`printable`] text. Before it is rendered: after
-/// that, a line end of a value cannot be told from one of the message.
+/// that, a line end in a value cannot be distinguished from one of the message.
 fn with_printable_values(mut error: clap::Error) -> clap::Error {
     let shown = |text: &str| printable(text).into_owned();
     let context: Vec<_> = error

@@ -27,7 +27,8 @@ use walkaround_bootstrap::Failure;
 /// Longest list on standard input, in bytes.
 const LIST_BYTES_MAX: u64 = 512 << 20;
 
-/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is told.
+/// All photos in order: files as named, folders by name, `-` as the lines of standard input. What is left out is
+/// reported.
 ///
 /// # Errors
 /// Usage: something that is not there or no photo, no photos at all, too many.
@@ -115,10 +116,7 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
         Failure::usage(format!("cannot open `{name}`: {why}"))
     };
     let kind = std::fs::metadata(path).map_err(|e| match std::fs::read_link(path) {
-        Ok(target) => cannot(&format_args!(
-            "a link to `{}`, which leads nowhere",
-            target.display()
-        )),
+        Ok(target) => cannot(&format_args!("a broken link to `{}`", target.display())),
         Err(_) => cannot(&e),
     })?;
     if kind.is_dir() {

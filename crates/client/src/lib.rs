@@ -52,7 +52,7 @@ pub struct StackChoice {
 pub enum IfMissing {
     /// It makes a local one.
     Create,
-    /// It only looks.
+    /// It only reads.
     Fail,
 }
 
@@ -89,13 +89,13 @@ impl StackChoice {
             (None, None) => Settings::from_env().map_err(Failure::usage)?.stack,
         };
         if kind == StackKind::Aws && self.root.is_some() {
-            return Err(Failure::usage("--root goes with --stack local"));
+            return Err(Failure::usage("--root works only with --stack local"));
         }
         if kind == StackKind::Local
             && let Some(option) = self.first_given()
         {
             return Err(Failure::usage(format!(
-                "{option} goes with --stack aws (or WALKAROUND_STACK=aws)"
+                "{option} works only with --stack aws (or WALKAROUND_STACK=aws)"
             )));
         }
         Ok(kind)

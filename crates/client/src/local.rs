@@ -70,7 +70,7 @@ impl StackClient for LocalClient {
         // A lock that cannot be read says nothing.
         match self.0.local.running_up().ok()? {
             None => Some(format!(
-                "no `walkaround up` runs on {root}: start one, and they are inspected"
+                "no `walkaround up` runs on {root}: start one, and the photos are inspected"
             )),
             Some(running) => {
                 let error = up_problem(&running, self.0.clock.now())?;

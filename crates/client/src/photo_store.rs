@@ -49,7 +49,7 @@ impl PhotoStore {
     }
 
     /// Fills in what the store says of an object's bytes, where the request does not: its version, or else its ETag
-    /// and size. Whether anything was filled in; what may not be looked at stays as it is.
+    /// and size. Returns whether anything was filled in; an object that may not be read stays as it is.
     ///
     /// # Errors
     /// One line: the store is out of reach.

@@ -104,7 +104,7 @@ fn utf_32(bytes: &[u8], unit: fn([u8; 4]) -> u32) -> Result<String, String> {
         .ok_or_else(|| "damaged UTF-32; save it as UTF-8".to_owned())
 }
 
-/// UTF-8; a line that is none is read as Windows-1252, which Excel writes where it is told "CSV" alone.
+/// UTF-8; a line that is none is read as Windows-1252, which Excel writes for plain "CSV".
 fn utf_8_or_1252(bytes: &[u8]) -> Result<(Cow<'_, str>, Option<usize>), String> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok((Cow::Borrowed(text), None));

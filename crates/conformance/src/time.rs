@@ -24,7 +24,7 @@ pub trait TimeDriver: Send + Sync {
     async fn pause(&self);
 }
 
-/// A clock that moves when it is told to. 2026-11-22T00:00:00Z at first.
+/// A clock that moves when the test says so. 2026-11-22T00:00:00Z at first.
 #[derive(Debug)]
 pub struct ManualClock {
     ticks: watch::Sender<Duration>,

@@ -6,8 +6,7 @@ use walkaround_bootstrap::library::start;
 use walkaround_inference::{ActiveDevice, Device, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 
 /// What to do about a bundle that cannot be used.
-const FIX: &str =
-    "restore the bundle's files, or name another with WALKAROUND_BUNDLE; `walkaround bundle check` shows all";
+const FIX: &str = "restore the bundle's files, or name another bundle with WALKAROUND_BUNDLE; `walkaround bundle check` shows all";
 
 /// Verifies the bundle in a folder, without running it.
 pub(super) fn verified(folder: &Path) -> (CheckResult, Option<VerifiedBundle>) {

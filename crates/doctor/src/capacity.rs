@@ -58,7 +58,7 @@ fn job_queue(queue: &JobQueueHealth) -> CheckResult {
     if !queue.enabled {
         return CheckResult::fail(
             check,
-            "disabled: no job of it starts",
+            "disabled: none of its jobs starts",
             "enable it (UpdateJobQueue --state ENABLED)",
         );
     }
@@ -127,7 +127,7 @@ pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[Environmen
     let Some(needs) = needs else {
         return CheckResult::fail(
             check,
-            "there is no active one of this name",
+            "no active job definition has this name",
             "set WALKAROUND_JOB_DEFINITION to the deployed one, or deploy the GPU capacity's stack",
         );
     };
@@ -147,10 +147,10 @@ pub(super) fn definition(needs: Option<&WorkerNeeds>, environments: &[Environmen
     CheckResult::fail(
         check,
         format!(
-            "asks for {asks}, and no environment gives that: {}",
+            "asks for {asks}, which no environment provides: {}",
             why.join("; ")
         ),
-        "lower what the job definition asks for, or allow larger instance types or more vCPUs",
+        "lower the requirements of the job definition, or allow larger instance types or more vCPUs",
     )
 }
 
@@ -219,8 +219,8 @@ pub(super) fn waiting(jobs: &[WorkerJob], now: Timestamp) -> CheckResult {
     CheckResult::fail(
         check,
         format!("{count} stuck, the longest for {}{reason}", duration(longest)),
-        "the lines above name the cause; else the quota of G and VT instances in Service Quotas, the subnets' way to \
-         ECS and ECR, and the instance role",
+        "the lines above name the cause; if not, check the quota of G and VT instances in Service Quotas, the \
+         subnets' route to ECS and ECR, and the instance role",
     )
 }
 

@@ -18,9 +18,9 @@ use walkaround_settings::aws::{
     INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, SEGMENTATION_QUEUE, TABLE,
 };
 
-const TAKERS: &str = "look at the triage function: its event source, its log, its concurrency";
-const WORKER_TAKERS: &str = "look at the lines on workers and Batch below";
-const STARTER: &str = "the scaler starts and ends workers every minute: look at its log and its schedule";
+const TAKERS: &str = "check the triage function: its event source, its log, its concurrency";
+const WORKER_TAKERS: &str = "see the lines on workers and Batch below";
+const STARTER: &str = "the scaler starts and ends workers every minute: check its log and its schedule";
 /// Time between two ticks of the scaler: the rate of `ScalerRule` in infra/pipeline.yaml.
 const SCALER_TICK: Duration = Duration::from_secs(60);
 const DEPLOY: &str = "set the variable to the value that the deployed stack gives, or deploy it";
@@ -33,9 +33,9 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
             let (check, fix) = match failure {
                 Failure::Usage(_) => (
                     "settings",
-                    "correct what the line names; README lists the settings",
+                    "correct what the line names; docs/settings.md lists the settings",
                 ),
-                _ => ("credentials", "do what the line says, then look again"),
+                _ => ("credentials", "do what the line says, then run doctor again"),
             };
             return Ok(vec![CheckResult::fail(check, failure.to_string(), fix)]);
         }
@@ -153,8 +153,8 @@ fn triage(sources: &[EventSource]) -> CheckResult {
     let Some(source) = sources.iter().find(|s| s.state == "Enabled").or(sources.first()) else {
         return CheckResult::fail(
             check,
-            "no function takes messages from the intake queue",
-            "deploy the pipeline's stack: it makes the event source",
+            "no function reads the intake queue",
+            "deploy the pipeline's stack: it creates the event source",
         );
     };
     let name = &source.function;
@@ -167,11 +167,11 @@ fn triage(sources: &[EventSource]) -> CheckResult {
         );
     }
     match source.state.as_str() {
-        "Enabled" => CheckResult::ok(check, format!("{name} takes messages from the intake queue")),
+        "Enabled" => CheckResult::ok(check, format!("{name} reads the intake queue")),
         "Creating" | "Enabling" | "Updating" => CheckResult::warn(
             check,
             format!("the event source of {name} is {}", source.state.to_lowercase()),
-            "wait a minute and look again",
+            "wait a minute, then run doctor again",
         ),
         other => CheckResult::fail(
             check,
@@ -188,14 +188,14 @@ async fn active_bundle(stack: &AwsStack) -> Vec<CheckResult> {
     let folder = match stack.bundle().await {
         Ok((folder, _)) => folder,
         Err(failure) => {
-            let fix = "`walkaround bundle list` shows what is there; push and activate a version";
+            let fix = "`walkaround bundle list` lists the versions; push and activate a version";
             return vec![CheckResult::fail("bundle", failure.to_string(), fix)];
         }
     };
     let (verified, loaded) = bundle::verified(&folder);
     let mut results = vec![verified];
     let Some(loaded) = loaded else { return results };
-    // The machine that asks is not the one that looks at photos: its lack of a library proves nothing.
+    // This machine is not the one that inspects photos: its lack of a library proves nothing.
     match bundle::library(stack.settings.onnxruntime.as_deref(), Device::Cpu).1 {
         Some((runtime, device)) => results.push(bundle::self_test(&loaded, &runtime, device)),
         None => results.push(CheckResult::warn(
@@ -276,7 +276,7 @@ async fn alarms(stack: &AwsStack, health: &Health) -> CheckResult {
         // Alarms tell of trouble, they are none.
         Err(error) => CheckResult::warn(
             "alarms",
-            format!("cannot be asked: {}", error.detail),
+            format!("cannot be read: {}", error.detail),
             "use credentials that may call cloudwatch:DescribeAlarms",
         ),
     }
@@ -293,7 +293,7 @@ fn judge_alarms(raised: &[Alarm], prefix: &str) -> CheckResult {
     CheckResult::fail(
         "alarms",
         format!("raised: {}", each.join("; ")),
-        "docs/operations.md says of each alarm what to try first",
+        "docs/operations.md says what to try first for each alarm",
     )
 }
 
@@ -315,11 +315,11 @@ mod tests {
         let problem = "PROBLEM: Function call failed";
         let cases = [
             (vec![], Level::Fail, "no function"),
-            (vec![source("Enabled", Some("OK"))], Level::Ok, "triage takes"),
+            (vec![source("Enabled", Some("OK"))], Level::Ok, "triage reads"),
             (
                 vec![source("Disabled", None), source("Enabled", None)],
                 Level::Ok,
-                "triage takes",
+                "triage reads",
             ),
             (vec![source("Disabled", None)], Level::Fail, "disabled"),
             (vec![source("Creating", None)], Level::Warn, "creating"),

@@ -8,7 +8,7 @@ use walkaround_ports::{PortError, PortErrorKind};
 pub enum Level {
     /// Nothing is wrong.
     Ok,
-    /// It runs, and somebody should look.
+    /// It runs, but somebody should check it.
     Warn,
     /// It does not run for this.
     Fail,
@@ -17,7 +17,7 @@ pub enum Level {
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckResult {
-    /// What was looked at.
+    /// What was checked.
     pub check: String,
     /// How bad it is.
     pub level: Level,
@@ -58,11 +58,11 @@ impl CheckResult {
         let fix = match error.kind {
             PortErrorKind::NotFound => missing.to_owned(),
             PortErrorKind::Denied => {
-                "use credentials that may do what the line names, or allow it to these".to_owned()
+                "use credentials with the permission that the line names, or grant it to these".to_owned()
             }
-            PortErrorKind::Throttled => "AWS throttles: look again in a minute".to_owned(),
+            PortErrorKind::Throttled => "AWS throttles: run doctor again in a minute".to_owned(),
             PortErrorKind::Unavailable => {
-                "check network, region, endpoint and credentials, then look again".to_owned()
+                "check network, region, endpoint and credentials, then run doctor again".to_owned()
             }
             PortErrorKind::Corrupt | PortErrorKind::Invalid | PortErrorKind::TooLarge => missing.to_owned(),
         };

@@ -44,7 +44,7 @@ pub(super) async fn check(stack: &dyn StackClient, bounds: LaneBounds) -> Result
         Err(unreadable) => {
             return Ok(CheckResult::fail(
                 CHECK,
-                format!("what its scaler left cannot be read: {unreadable}"),
+                format!("the scaler's lane state cannot be read: {unreadable}"),
                 bounds.scaler,
             ));
         }
@@ -58,11 +58,11 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Check
     };
     if !state.is_fresh(now, bounds.tick) {
         let age = match now.since(state.at) {
-            age if age.is_zero() => "a moment that is still to come".to_owned(),
+            age if age.is_zero() => "at a time in the future".to_owned(),
             age => format!("{} ago", duration(age)),
         };
         return bounds.without_scaler(format!(
-            "its scaler ran last {age}: triage takes the lane as unknown"
+            "its scaler last ran {age}: triage treats the lane as unknown"
         ));
     }
     // The rate plays no part in an outage.
@@ -73,12 +73,13 @@ fn judge(state: Option<&LaneState>, now: Timestamp, bounds: LaneBounds) -> Check
         Some(outage @ LaneOutage::StartsFail { .. }) => CheckResult::fail(
             CHECK,
             format!("{}; photos are segmented inline meanwhile", in_words(&outage)),
-            "the line on worker exits tells why; correct that, and the next try opens the lane",
+            "the line on worker exits says why; fix that, and the next try opens the lane",
         ),
         Some(outage @ LaneOutage::DoesNotCome { .. }) => CheckResult::fail(
             CHECK,
             format!("{}; photos are segmented inline meanwhile", in_words(&outage)),
-            "see why workers do not start or do not get ready: the lines on jobs and workers, and the workers' logs",
+            "the lines on jobs and workers, and the workers' logs, say why workers do not start or do not become \
+             ready",
         ),
     }
 }

@@ -14,14 +14,14 @@ use walkaround_local::{INTAKE, RunningUp, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
 use walkaround_settings::{Settings, SettingsError};
 
-const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
+const TAKERS: &str = "start `walkaround up`; if it runs, its log says what fails in triage and workers";
 const STARTER: &str =
-    "start `walkaround up`: it takes its workers over or ends them, and starts what the lane needs";
+    "start `walkaround up`: it adopts or ends its workers, and starts those that the lane needs";
 
-const KEEPER: &str = "`walkaround up` runs: it ends a worker without a heartbeat and starts what the lane needs; where it \
-                      does not, its log and the lines on GPU lane and worker exits tell why";
-const SCALER_HANGS: &str = "`walkaround up` runs, and its scaler does not get on: its log says why; end it and start it \
-                            again, nothing is lost";
+const KEEPER: &str = "`walkaround up` runs: it ends workers without a heartbeat and starts those that the lane \
+                      needs; if it does not, its log and the lines on GPU lane and worker exits say why";
+const SCALER_HANGS: &str = "`walkaround up` runs, but its scaler makes no progress: its log says why; end it and \
+                            start it again, nothing is lost";
 const UP_FIRST: &str = "the line on up says what to do first";
 
 /// What to do about workers, and about a scaler that does not tick: who starts them may run already.
@@ -50,11 +50,11 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
             return Ok(vec![CheckResult::fail(
                 "settings",
                 error.to_string(),
-                "correct the variable; README lists what each may be",
+                "correct the variable; docs/settings.md lists all of them",
             )]);
         }
     };
-    let mut results = vec![CheckResult::ok("settings", "each value can be read")];
+    let mut results = vec![CheckResult::ok("settings", "all values are valid")];
     let (verified, loaded) = bundle::verified(&settings.bundle);
     results.push(verified);
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
@@ -89,7 +89,7 @@ fn root(root: &Path) -> Result<Stack, CheckResult> {
         return Err(CheckResult::fail(
             "root",
             format!("no stack in `{}`", root.display()),
-            "start `walkaround up`, which makes one, or name another folder with --root or WALKAROUND_ROOT",
+            "start `walkaround up`, which creates one, or name another folder with --root or WALKAROUND_ROOT",
         ));
     }
     Stack::open(Some(root)).map_err(|failure| {
@@ -135,8 +135,8 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => CheckResult::warn(
             "up",
-            format!("cannot be seen: {error}"),
-            "let this user read the root and all that is in it",
+            format!("cannot be checked: {error}"),
+            "let this user read the root and everything in it",
         ),
     });
     match stack.operations().jobs().await.map_err(Failure::of_port) {
@@ -170,8 +170,8 @@ async fn folders(stack: &LocalClient) -> CheckResult {
     CheckResult::fail(
         check,
         troubles.join("; "),
-        "move away what lies in a folder's place, put back a folder that is away, and let this user write it; \
-         photos that wait are then tried again",
+        "remove what lies in a folder's place, restore a missing folder, and let this user write to it; waiting \
+         photos are then tried again",
     )
 }
 
@@ -189,9 +189,9 @@ async fn hidden(stack: &LocalClient) -> CheckResult {
         hidden => CheckResult::warn(
             "clock",
             format!(
-                "{hidden} messages are hidden too far ahead: the clock was ahead when they were sent or leased"
+                "{hidden} messages are hidden for too long: the clock was ahead when they were sent or leased"
             ),
-            "start `walkaround up`: who receives corrects them; keep the clock right (NTP)",
+            "start `walkaround up`, which corrects them as it receives; keep the clock synchronised (NTP)",
         ),
     }
 }
@@ -202,9 +202,9 @@ fn broken(check: String, failure: &Failure) -> CheckResult {
         Some(PortErrorKind::Corrupt) => {
             "the database is damaged: stop `walkaround up`, move the root away, and submit again"
         }
-        Some(PortErrorKind::Denied) => "let this user read and write the root and all that is in it",
+        Some(PortErrorKind::Denied) => "let this user read and write the root and everything in it",
         Some(PortErrorKind::Unavailable | PortErrorKind::Throttled) => {
-            "look again: the database is busy, or its disk full or failing (`df`, the system's log)"
+            "run doctor again: the database is busy, or its disk is full or failing (`df`, the system's log)"
         }
         Some(PortErrorKind::NotFound | PortErrorKind::Invalid | PortErrorKind::TooLarge) | None => {
             "fix what the line names, or name another folder with --root or WALKAROUND_ROOT"
@@ -225,16 +225,16 @@ mod tests {
     async fn a_folder_of_blobs_that_cannot_be_written_is_named() {
         let root = tempfile::tempdir().unwrap();
         let stack = LocalClient(Stack::open(Some(root.path())).unwrap());
-        let look = async || folders(&stack).await;
-        assert_eq!(look().await.level, Level::Ok, "{:?}", look().await);
+        let check = async || folders(&stack).await;
+        assert_eq!(check().await.level, Level::Ok, "{:?}", check().await);
         let results = root.path().join("blobs").join(&stack.settings().results_bucket);
         fs::write(&results, "a file").unwrap();
-        let found = look().await;
+        let found = check().await;
         assert_eq!(found.level, Level::Fail);
         assert!(
             found
                 .what
-                .contains(&format!("{} is no folder", results.display())),
+                .contains(&format!("{} is not a folder", results.display())),
             "{found:?}"
         );
         fs::remove_file(&results).unwrap();
@@ -242,13 +242,13 @@ mod tests {
         let photo = root.path().join("a.jpg");
         let photos = stack.0.photo_store();
         photos.take_in_bytes(&photo, b"a photo").await.unwrap();
-        assert_eq!(look().await.level, Level::Ok);
+        assert_eq!(check().await.level, Level::Ok);
         fs::rename(
             root.path().join("blobs").join(&photos.bucket),
             root.path().join("elsewhere"),
         )
         .unwrap();
-        assert!(look().await.what.contains("is away"), "{:?}", look().await);
+        assert!(check().await.what.contains("is missing"), "{:?}", check().await);
     }
 
     #[test]

@@ -77,20 +77,20 @@ pub(super) fn listening(is: &Listening, address: &str, running: Option<&RunningU
             let runs = format!("`walkaround up` ({}) runs", process(up));
             return CheckResult::ok(
                 check,
-                format!("{runs}, and listens elsewhere than on {address}, or not yet"),
+                format!("{runs}, but does not listen on {address}, or not yet"),
             );
         }
         _ => {}
     }
     match is {
-        Listening::NotAsked => CheckResult::ok(check, "none asked for"),
+        Listening::NotAsked => CheckResult::ok(check, "none configured"),
         Listening::Up { healthy: true } => {
             CheckResult::ok(check, format!("`walkaround up` answers on {address}"))
         }
         Listening::Up { healthy: false } => CheckResult::fail(
             check,
-            format!("`walkaround up` answers on {address} that its database does not"),
-            "look at its log; the lines on root and database tell more",
+            format!("`walkaround up` answers on {address}, but its database does not"),
+            "read its log; the lines on root and database say more",
         ),
         Listening::Nobody => CheckResult::warn(
             check,
@@ -99,12 +99,12 @@ pub(super) fn listening(is: &Listening, address: &str, running: Option<&RunningU
         ),
         Listening::Other | Listening::Silent => CheckResult::fail(
             check,
-            format!("{address} is taken by another program: `walkaround up` cannot start"),
+            format!("{address} is used by another program: `walkaround up` cannot start"),
             "stop that program, or set WALKAROUND_LISTEN to another address",
         ),
         Listening::Impossible(why) => CheckResult::fail(
             check,
-            format!("nobody can listen on {address}: {why}"),
+            format!("no program can listen on {address}: {why}"),
             "set WALKAROUND_LISTEN to host:port of this machine, as in 127.0.0.1:8377",
         ),
     }

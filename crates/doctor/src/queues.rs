@@ -8,9 +8,9 @@ use walkaround_client::StackClient;
 use walkaround_client::format::{counted, duration};
 use walkaround_ports::{Depth, QueueName};
 
-/// A message that waits longer than this is told.
+/// A message that waits longer than this is reported.
 const AGE_MAX: Duration = Duration::from_secs(10 * 60);
-/// Reasons of parked messages that are told.
+/// Reasons of parked messages that are reported.
 const REASONS_MAX: usize = 3;
 
 /// What is seen of a queue.
@@ -71,10 +71,10 @@ pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<CheckResult> {
         None if depth.oldest_age.is_none() && depth.ready > 0 && depth.leased == 0 => CheckResult::warn(
             check,
             match &facts.age_unknown {
-                Some(why) => format!("{state}; for how long is not known: {why}"),
-                None => format!("{state}; for how long is not known yet"),
+                Some(why) => format!("{state}; how long they have waited is unknown: {why}"),
+                None => format!("{state}; how long they have waited is not known yet"),
             },
-            format!("look again in a minute; if they still wait, {takers}"),
+            format!("run doctor again in a minute; if they still wait, {takers}"),
         ),
         None => CheckResult::ok(check, state),
         Some(age) if depth.leased == 0 => CheckResult::fail(
@@ -88,7 +88,8 @@ pub(super) fn queue(facts: &QueueFacts, takers: &str) -> Vec<CheckResult> {
         Some(age) => CheckResult::warn(
             check,
             format!("{state}, the oldest for {}: a backlog", duration(age)),
-            "`walkaround status --watch` shows whether it shrinks; else more workers (WALKAROUND_WORKERS_MAX)",
+            "`walkaround status --watch` shows whether it shrinks; if not, allow more workers \
+             (WALKAROUND_WORKERS_MAX)",
         ),
     }];
     let check = format!("{name} parked");
@@ -156,7 +157,9 @@ mod tests {
         let unknown = judged(9, 0, None);
         assert_eq!(unknown.level, Level::Warn);
         assert!(
-            unknown.what.contains("for how long is not known yet"),
+            unknown
+                .what
+                .contains("how long they have waited is not known yet"),
             "{unknown:?}"
         );
         let stuck = judged(9, 0, Some(601));

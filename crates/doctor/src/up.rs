@@ -23,7 +23,7 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
     let process = process(running);
     match up_problem(running, now) {
         Some(error) => CheckResult::fail(check, format!("{process} {error}"), fix(running)),
-        None => CheckResult::ok(check, format!("{process} runs and gets on")),
+        None => CheckResult::ok(check, format!("{process} runs and makes progress")),
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
         let cases = [
             (None, 0, Level::Ok, "does not run"),
             (None, 2, Level::Fail, "2 messages wait"),
-            (Some(starting), 2, Level::Ok, "gets on"),
+            (Some(starting), 2, Level::Ok, "makes progress"),
             (Some(stopped), 0, Level::Fail, "process 4711 is stopped"),
             (Some(running(2, 100)), 2, Level::Ok, "process 4711 runs"),
             (

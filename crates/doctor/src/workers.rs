@@ -132,7 +132,10 @@ fn signs_of_life(facts: &WorkerFacts) -> CheckResult {
         let waiting = usize::try_from(facts.waiting).unwrap_or(usize::MAX);
         return CheckResult::fail(
             check,
-            format!("{} for the GPU lane, and no worker", counted(waiting, "message")),
+            format!(
+                "{} for the GPU lane, but no worker runs",
+                counted(waiting, "message")
+            ),
             facts.starter,
         );
     }
@@ -184,7 +187,7 @@ fn ends(facts: &WorkerFacts) -> CheckResult {
     let Some(last) = failed.first() else {
         return CheckResult::ok(
             check,
-            "the last worker that ended did so as it should, or none has",
+            "the last worker that ended did so normally, or none has ended",
         );
     };
     let what = &last.what;
@@ -253,7 +256,7 @@ mod tests {
             (
                 facts(vec![], &[], 3),
                 Level::Fail,
-                "3 messages for the GPU lane, and no worker",
+                "3 messages for the GPU lane, but no worker runs",
             ),
             (facts(vec![], &[("by hand", 5)], 3), Level::Ok, "1 running"),
             (facts(vec![running(500)], &[("w", 59)], 3), Level::Ok, "1 running"),
@@ -294,7 +297,7 @@ mod tests {
             (three(Some(1)), Level::Fail, "code 1"),
             (three(Some(2)), Level::Fail, "a setting"),
             (three(Some(69)), Level::Fail, "device"),
-            (three(Some(70)), Level::Fail, "its engine is sick"),
+            (three(Some(70)), Level::Fail, "its engine is faulty"),
             (three(Some(75)), Level::Fail, "stalled"),
             (three(Some(78)), Level::Fail, "bundle"),
             (three(Some(139)), Level::Fail, "crashed"),
@@ -353,7 +356,7 @@ mod tests {
             (
                 three(Some(143), "stopped by hand"),
                 Level::Fail,
-                "told to end (stopped by hand)",
+                "asked to end (stopped by hand)",
             ),
             (
                 three(Some(137), "Job attempt duration exceeded timeout"),

@@ -1,4 +1,4 @@
-//! Whether an engine is sick, as far as one can tell from its runs.
+//! Whether an engine is faulty, as far as its runs show.
 //!
 //! A network that fails on a photo says nothing about who is at fault. So the engine is asked again with a picture of
 //! its own, a known-good one: if that passes, the photo is at fault; if not, the engine is.
@@ -16,7 +16,7 @@ pub struct EngineHealth {
 impl EngineHealth {
     /// A network ran, on a photo or on the engine's own picture.
     pub const fn succeeded(&mut self) {
-        // Sick once is sick: the process is about to end, and a single success must not call it off.
+        // Once faulty, always faulty: the process is about to end, and a single success must not call it off.
         if !self.is_sick() {
             self.failures = 0;
         }

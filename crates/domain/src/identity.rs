@@ -106,10 +106,10 @@ impl<'a> Purpose<'a> {
     }
 }
 
-/// What tells an inspection of its own from the one that has the base id.
+/// What distinguishes a separate inspection from the one that has the base id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// Another purpose. The whole of it counts: what the other inspection is told later does not change the id.
+    /// Another purpose. The whole of it counts: what the other inspection learns later does not change the id.
     Purpose(Purpose<'a>),
     /// Other bytes, by their SHA-256.
     Bytes(&'a [u8; 32]),

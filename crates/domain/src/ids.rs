@@ -19,7 +19,8 @@ impl fmt::Display for InvalidInspectionId {
         let shown: String = self.0.chars().take(40).collect();
         write!(
             f,
-            "`{}` is no inspection id: 1 to {INSPECTION_ID_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
+            "`{}` is not an inspection id: expected 1 to {INSPECTION_ID_MAX} letters, digits, `.`, `_` or `-`, not \
+             starting with `.`",
             shown.escape_default()
         )
     }

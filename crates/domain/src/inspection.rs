@@ -50,7 +50,7 @@ pub enum FailureCode {
     PhotoTooLarge,
     /// The networks failed on this photo in every attempt, and worked on another picture right after.
     EngineFailed,
-    /// The store refuses the results for good: too large, malformed. A store that is away is never a failure.
+    /// The store refuses the results for good: too large, malformed. An unavailable store is never a failure.
     StoreFailed,
     /// The process died each time that it worked on this photo alone.
     ProcessDied,
@@ -99,12 +99,12 @@ pub enum Phase {
         /// In words, for the record.
         reason: String,
     },
-    /// Final: looked at.
+    /// Final: the photo was inspected.
     Done {
         /// The verdict.
         verdict: Verdict,
     },
-    /// Final: could not be looked at.
+    /// Final: the photo could not be inspected.
     Failed {
         /// Why, for machines.
         code: FailureCode,
@@ -140,12 +140,12 @@ pub enum Event {
         /// Why, in words.
         reason: String,
     },
-    /// It was looked at.
+    /// The photo was inspected.
     Complete {
         /// The verdict.
         verdict: Verdict,
     },
-    /// It cannot be looked at.
+    /// The photo cannot be inspected.
     Fail {
         /// Why, for machines.
         code: FailureCode,

@@ -61,7 +61,7 @@ pub struct GpuLane {
     pub starting: u32,
     /// For how long a worker has been wanted while none runs.
     pub awaited_for: Option<Duration>,
-    /// Photos that wait for the lane or are being looked at in it.
+    /// Photos that wait for the lane or are being inspected in it.
     pub backlog: u64,
     /// Photos a second of one worker; measured, or the policy's guess until it is.
     pub rate_per_worker: f64,

@@ -40,7 +40,7 @@ impl PhotoRef {
         }
     }
 
-    /// The same photo as it may be kept and told: a URL without its query and fragment, which often carry a
+    /// The same photo as it may be stored and published: a URL without its query and fragment, which often carry a
     /// signature.
     #[must_use]
     pub fn without_query(&self) -> Self {

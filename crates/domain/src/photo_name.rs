@@ -7,7 +7,7 @@ const PICTURES: [&str; 17] = [
     "heic", "heif", "avif",
 ];
 
-/// Suffixes of what lies beside photos and is no picture. In a bucket the name is all that a listing tells: a key with
+/// Suffixes of what lies beside photos and is no picture. In a bucket the name is all that a listing has: a key with
 /// another suffix, or none, is taken, and its content decides.
 const OTHERS: [&str; 56] = [
     "7z", "aae", "ai", "avi", "bak", "bz2", "cr2", "cr3", "csv", "db", "dng", "doc", "docx", "gz", "htm",

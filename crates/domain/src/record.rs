@@ -39,7 +39,7 @@ pub struct FindingSummary {
     pub bbox: PixelBox,
 }
 
-/// What looking at the photo gave.
+/// The result of an inspection.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
     /// Why, when unusable.
@@ -100,7 +100,7 @@ pub struct AttemptHistory {
 pub struct PhotoHistory {
     /// SHA-256 of the photo's bytes as they were fetched first; the outcome's stands for it once there is one.
     pub photo_sha256: Option<[u8; 32]>,
-    /// When the latest request was sent whose bytes were compared with these, where only a digest tells them apart.
+    /// When the latest request was sent whose bytes were compared with these, where only a digest distinguishes them.
     pub compared_at: Option<Timestamp>,
     /// The inspection of the other bytes that such a comparison found last.
     pub other_bytes: Option<InspectionId>,
@@ -128,7 +128,7 @@ pub struct Inspection {
     /// When its event was published.
     pub published_at: Option<Timestamp>,
     /// Attempts at this photo in this round, a successful one included. Deliveries that ended in a crash, a stop, a
-    /// throttle, trouble of a store or a sick engine are none.
+    /// throttle, a store failure or a faulty engine do not count.
     pub attempts: u32,
     /// Failures, crashes and rounds before.
     pub history: AttemptHistory,
@@ -230,7 +230,7 @@ impl Inspection {
         (self.routed_at, self.finished_at, self.published_at) = (None, None, None);
     }
 
-    /// Stable id of the event that tells of the final phase; none before it. Each round of attempts has its own, so
+    /// Stable id of the event that reports the final phase; none before it. Each round of attempts has its own, so
     /// that receivers which drop duplicates hear of both, and so has each completion.
     pub fn event_id(&self) -> Option<String> {
         let mut id = format!("{}.{}", self.request.id, self.phase.as_str());

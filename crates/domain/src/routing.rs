@@ -83,7 +83,7 @@ pub fn route(load: &Load, cost: InlineCost, deadline: Option<Duration>, policy: 
 /// The lane of a photo that the GPU lane gave back: inline, if that fits. It is not sent there a second time while it
 /// can be segmented here, whatever the state of the lane is by now.
 pub fn route_given_back(cost: InlineCost, policy: &RoutingPolicy) -> Option<Routed> {
-    fits(cost, policy).map(|_| inline("the GPU lane gave it back".into()))
+    fits(cost, policy).map(|_| inline("the GPU lane returned it".into()))
 }
 
 /// The time of one inline segmentation, where it fits the time left.
@@ -102,10 +102,7 @@ pub fn in_words(outage: &LaneOutage) -> String {
             secs(*next_try)
         ),
         LaneOutage::DoesNotCome { waited } => {
-            format!(
-                "no GPU worker runs {} after its start was asked for",
-                secs(*waited)
-            )
+            format!("no GPU worker runs {} after one was asked for", secs(*waited))
         }
     }
 }
@@ -128,7 +125,7 @@ fn cannot_inline(cost: InlineCost, outage: Option<LaneOutage>) -> String {
     let why = match cost.segmentation {
         None => "no inline segmenter here".to_owned(),
         Some(segmentation) => format!(
-            "{} of CPU do not fit the {} left here",
+            "{} of CPU do not fit into the {} left here",
             secs(segmentation),
             secs(cost.time_left)
         ),
@@ -210,7 +207,7 @@ fn cold(waiting: u64, segmentation: Duration, gpu: &GpuLane, policy: &RoutingPol
             "burst of {waiting}: cheaper on a GPU even with its start"
         ))
     } else {
-        inline(format!("{waiting} waiting do not pay for starting a GPU"))
+        inline(format!("{waiting} waiting do not justify starting a GPU"))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The outcome of looking at a photo.
+/// The outcome of an inspection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// Inspected, no damage found.
@@ -116,7 +116,7 @@ pub const GATE_SURE: f32 = 0.95;
 pub struct Evidence {
     /// Highest P(damage) over the gates; none when no gate was asked.
     pub gate: Option<f32>,
-    /// The segmenters looked at the photo.
+    /// The segmenters ran on the photo.
     pub segmented: bool,
     /// Regions that they found.
     pub findings: usize,
@@ -134,7 +134,7 @@ pub fn judge(reasons: &mut Vec<Reason>, evidence: Evidence) -> Verdict {
     match evidence.gate {
         Some(gate) if evidence.segmented && gate >= GATE_SURE => {
             let detail = format!(
-                "the gate is {:.0} % sure of damage and no damaged region was found: needs a person",
+                "the gate is {:.0} % sure of damage, but no damaged region was found: a person has to decide",
                 (gate * 100.0).floor()
             );
             reasons.push(Reason::new(ReasonCode::DamageNotLocated, detail));

@@ -223,7 +223,7 @@ fn describe(row: Row, classes: &[ClassSpec]) -> (String, &'static str) {
         ),
         Row::GateIgnored => (
             "any damage, gate ignored".to_owned(),
-            "the same as the row above if the gate stopped no photo: the difference is what the gate does",
+            "the same as the row above if the gate stopped no photo: the difference is the effect of the gate",
         ),
         Row::Class(class) if classes[class].name == ANY_DAMAGE => (
             format!("class {ANY_DAMAGE}"),

@@ -24,7 +24,7 @@ pub enum EvaluationError {
     NoFolder(PathBuf),
     /// None of the folders has annotations.
     #[error(
-        "no annotations found: there is no {ANNOTATIONS_FILE} in `{}`; name the annotation file",
+        "no annotations found: no {ANNOTATIONS_FILE} in `{}`; name the annotation file",
         folder.display()
     )]
     NoAnnotations {
@@ -150,10 +150,10 @@ pub enum Unscorable {
     #[error(transparent)]
     Mask(#[from] RleError),
     /// The mask of a finding does not fit the photo.
-    #[error("its findings do not fit it: {0}")]
+    #[error("its findings do not match its size: {0}")]
     FindingMask(RleError),
     /// A finding is of a class that the bundle does not have.
-    #[error("its findings do not fit the bundle, which has no class `{0}`")]
+    #[error("its findings do not match the bundle, which has no class `{0}`")]
     FindingClass(String),
 }
 

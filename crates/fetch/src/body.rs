@@ -44,9 +44,10 @@ pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Resul
             .unwrap_or(Err(Undecodable::Broken))
             .map_err(|why| match why {
                 Undecodable::TooLarge => too_large(url, bytes_max),
-                Undecodable::Broken => {
-                    FetchError::Unreachable(format!("{}: its compressed body is broken or cut", shown(url)))
-                }
+                Undecodable::Broken => FetchError::Unreachable(format!(
+                    "{}: its compressed body is damaged or truncated",
+                    shown(url)
+                )),
             })?
     };
     if let Some(what) = no_photo(content_type.as_ref(), &bytes) {
@@ -68,8 +69,8 @@ fn no_photo(content_type: Option<&HeaderValue>, bytes: &[u8]) -> Option<&'static
     let kind = content_type?.to_str().ok()?.trim_start().to_ascii_lowercase();
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace())?;
     match first {
-        b'<' if kind.starts_with("text/html") || kind.contains("xml") => Some("a page, no photo"),
-        b'{' | b'[' if kind.contains("json") => Some("JSON, no photo"),
+        b'<' if kind.starts_with("text/html") || kind.contains("xml") => Some("a page, not a photo"),
+        b'{' | b'[' if kind.contains("json") => Some("JSON, not a photo"),
         _ => None,
     }
 }

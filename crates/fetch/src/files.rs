@@ -41,7 +41,7 @@ impl Files {
         let path = path.to_owned();
         tokio::task::spawn_blocking(move || read_below(&roots, &path, bytes_max))
             .await
-            .unwrap_or_else(|_| Err(FetchError::Unreachable("reading a file was cut short".into())))
+            .unwrap_or_else(|_| Err(FetchError::Unreachable("reading the file was interrupted".into())))
     }
 }
 
@@ -95,7 +95,7 @@ fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
         .find(|root| wanted.starts_with(root));
     let is_away = |folder: &&Path| match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
-        // A file in a folder's place is no folder that is away.
+        // A file in a folder's place is not a missing folder.
         Err(error) => error.kind() != ErrorKind::NotADirectory,
     };
     let above = wanted
@@ -113,11 +113,11 @@ fn absent(roots: &[Root], wanted: &Path, detail: String) -> FetchError {
     }
 }
 
-/// The absolute path, judged as text only: nothing outside the roots is even looked at, so that no answer shows
+/// The absolute path, judged as text only: nothing outside the roots is even opened, so that no answer shows
 /// what is there.
 fn below_a_root(roots: &[Root], path: &Path) -> Result<PathBuf, &'static str> {
     let Some(first) = roots.first() else {
-        return Err("no folder is allowed for photos from files");
+        return Err("no folder is allowed for photos: WALKAROUND_PHOTO_ROOTS is empty");
     };
     if path.components().any(|part| part == Component::ParentDir) {
         return Err("'..' is not allowed in paths");
@@ -162,8 +162,8 @@ fn io_fault(shown: &str, error: &io::Error) -> FetchError {
             FetchError::NotFound(format!("{shown}: there is no such file"))
         }
         // A NUL character in the path.
-        ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: no file has such a name")),
-        // Somebody gives the right yet, as somebody mounts what is away.
+        ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: not a possible file name")),
+        // Somebody gives the right yet, as somebody mounts a missing disk.
         ErrorKind::PermissionDenied => {
             FetchError::Unreachable(format!("{shown}: this process may not read it"))
         }

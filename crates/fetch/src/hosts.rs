@@ -133,7 +133,7 @@ impl Header {
         let host = one_line(&header.host);
         let rule = Rule::parse(&header.host)?;
         let NameRule::Exact(name) = &rule.name else {
-            return Err(format!("'{host}': a header goes to one exact host"));
+            return Err(format!("'{host}': a header needs one exact host"));
         };
         let is_listed = rules
             .iter()

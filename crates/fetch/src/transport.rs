@@ -17,9 +17,9 @@ pub(crate) fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
         cause = error.source();
     }
     let what = match error {
-        error if error.is_timeout() => "no connection in time",
+        error if error.is_timeout() => "the connection timed out",
         error if error.is_connect() => "no connection",
-        error if error.is_body() || error.is_decode() => "the answer broke off",
+        error if error.is_body() || error.is_decode() => "the answer was cut off",
         _ => "the request failed",
     };
     FetchError::Unreachable(format!("{url}: {what} ({})", innermost(error)))

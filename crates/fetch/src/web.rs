@@ -98,7 +98,7 @@ impl Web {
         let outcome = match timeout(self.total_timeout, Box::pin(self.whole(url, bytes_max))).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                let unreachable = format!("{first}: no whole answer within {:?}", self.total_timeout);
+                let unreachable = format!("{first}: no complete answer within {:?}", self.total_timeout);
                 Err(FetchError::Unreachable(unreachable))
             }
         };
@@ -119,7 +119,7 @@ impl Web {
             before = Some(body.bytes);
         }
         let words = format!(
-            "{}: the answer has no length and broke off, each time elsewhere",
+            "{}: the answer has no length and was cut off at a different place each time",
             shown(&url)
         );
         Err(FetchError::Unreachable(words))
@@ -151,7 +151,7 @@ impl Web {
             .map_err(|why| FetchError::Forbidden(format!("{}: {why}", shown(url))))?;
         let Some(client) = &self.client else {
             return Err(FetchError::Forbidden(format!(
-                "{}: no host is allowed",
+                "{}: no host is allowed, WALKAROUND_PHOTO_HOSTS is empty",
                 shown(url)
             )));
         };
@@ -228,7 +228,12 @@ fn client(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Clien
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .build()
-        .map_err(|error| FetchSettingsError::new("hosts", format!("no https client: {}", innermost(&error))))
+        .map_err(|error| {
+            FetchSettingsError::new(
+                "hosts",
+                format!("cannot create an https client: {}", innermost(&error)),
+            )
+        })
 }
 
 /// Where a redirect leads, or nothing when the answer is no redirect.
@@ -239,7 +244,7 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchE
     }
     let answered = |what: &str| FetchError::NotFound(format!("{}: answered {status} {what}", shown(url)));
     let Some(location) = response.headers().get(LOCATION) else {
-        return Err(answered("without saying where to"));
+        return Err(answered("without a location"));
     };
     if location.len() > URL_CHARS_MAX {
         return Err(answered("with a location that is too long"));
@@ -247,7 +252,7 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchE
     let target = url.join(&ascii(location.as_bytes()));
     target
         .map(Some)
-        .map_err(|_| answered("with a location that is no URL"))
+        .map_err(|_| answered("with a location that is not a URL"))
 }
 
 /// Servers write letters beyond ASCII as they are, in UTF-8 or another encoding; in a URL each of their bytes is an escape.

@@ -75,7 +75,7 @@ async fn without_roots_every_file_is_forbidden() {
     assert!(matches!(error, FetchError::Forbidden(_)));
     let words = error.to_string();
     assert!(
-        words.ends_with(": no folder is allowed for photos from files"),
+        words.ends_with(": no folder is allowed for photos: WALKAROUND_PHOTO_ROOTS is empty"),
         "{words}"
     );
 }
@@ -220,7 +220,7 @@ async fn a_root_that_is_not_mounted_is_trouble_of_the_host_and_not_of_the_photo(
         matches!(of(&missing).await, FetchError::NotFound(_)),
         "the root is there"
     );
-    // A folder below it, mounted by itself, is away.
+    // A folder below it, a mount of its own, is missing.
     let nas = PhotoRef::File("nas/day/photo.jpg".to_owned());
     for folder in ["nas/day", "nas"] {
         match of(&nas).await {

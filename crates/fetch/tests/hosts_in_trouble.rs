@@ -21,9 +21,9 @@ async fn slow_and_broken_answers_may_be_tried_again() {
     let client = fetcher(settings, Script::loopback());
     let partial = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
     for (reply, problem) in [
-        (Reply::Hold(partial.into()), "no whole answer within 300ms"),
-        (Reply::Hold(String::new()), "no whole answer within 300ms"),
-        (Reply::Close(partial.into()), "the answer broke off"),
+        (Reply::Hold(partial.into()), "no complete answer within 300ms"),
+        (Reply::Hold(String::new()), "no complete answer within 300ms"),
+        (Reply::Close(partial.into()), "the answer was cut off"),
         (Reply::Close("SSH-2.0-x\r\n".into()), "the request failed"),
     ] {
         server.on("/?sig=s3cret", reply);
@@ -51,12 +51,12 @@ async fn a_page_or_nothing_in_a_photos_place_may_be_a_photo_later() {
         (
             "text/html; charset=utf-8",
             "\n<!doctype html><p>Sign in",
-            "answered with a page, no photo",
+            "answered with a page, not a photo",
         ),
         (
             "application/problem+json",
             "{\"error\": 1}",
-            "answered with JSON, no photo",
+            "answered with JSON, not a photo",
         ),
     ] {
         server.on("/", reply(kind, body));

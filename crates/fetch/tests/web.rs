@@ -292,8 +292,8 @@ async fn a_location_in_raw_letters_is_followed() {
         b"photo"
     );
     for (reply, words) in [
-        (answer("302 Found", ""), "without saying where to"),
-        (redirect("http://[bad/"), "with a location that is no URL"),
+        (answer("302 Found", ""), "without a location"),
+        (redirect("http://[bad/"), "with a location that is not a URL"),
     ] {
         server.on("/wrong", reply);
         let error = get(&client, &server.url("a.test", "/wrong")).await.unwrap_err();

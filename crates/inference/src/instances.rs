@@ -15,7 +15,7 @@ use walkaround_vision::mask::ProbabilityMap;
 
 /// Most objects of one view; of more, those with the best scores are kept. Ultralytics' `max_det`.
 pub(crate) const INSTANCES_MAX: usize = 300;
-/// Most rows above the threshold that suppression looks at, the best. Ultralytics' `max_nms`.
+/// Largest number of rows above the threshold that suppression compares, the best. Ultralytics' `max_nms`.
 const CANDIDATES_MAX: usize = 30_000;
 /// Most mask values that the objects of one view keep, all together: 160 MB.
 const MASK_VALUES_MAX: usize = 40_000_000;
@@ -158,7 +158,7 @@ fn candidates(
         }
         if !(-PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK).contains(&score) {
             return Err(format!(
-                "a score is {score}, no probability: does the output need activation = \"sigmoid\"?"
+                "a score is {score}, not a probability: does the output need activation = \"sigmoid\"?"
             ));
         }
         if score < threshold {
@@ -240,7 +240,7 @@ fn clipped(rect: UnitRect) -> UnitRect {
 }
 
 /// Cells of a grid of `side` cells that a span (shares of the grid) touches, and one more on either side: what
-/// interpolation inside the span looks at.
+/// interpolation inside the span reads.
 fn cells(from: f32, to: f32, side: usize) -> (usize, usize) {
     let first = (from * side as f32).floor() - 1.0;
     let last = (to * side as f32).ceil() + 1.0;

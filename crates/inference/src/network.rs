@@ -193,7 +193,7 @@ impl Network {
     }
 }
 
-/// Where ONNX Runtime looks for files of weights that it was not given, and a folder that cannot exist.
+/// Where ONNX Runtime searches for files of weights that it was not given, and a folder that cannot exist.
 const WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
 const NO_FOLDER: &str = "/dev/null/none";
 
@@ -219,7 +219,8 @@ pub(crate) fn session(
     builder.commit_from_memory(&file.bytes).map_err(|error| {
         let line = text(error);
         if line.to_ascii_lowercase().contains("external") {
-            return "its weights are in files of their own; name each under data, as the graph does, with its digest".into();
+            return "its weights are in separate files; list each under data, with the graph's name for it and its \
+                    digest".into();
         }
         line
     })

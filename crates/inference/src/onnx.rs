@@ -211,7 +211,7 @@ impl OnnxEngine {
     /// Locator and gates.
     fn run_gates(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         let vehicles = self.locate(photos)?;
-        let mut looks: Vec<Screening> = vehicles
+        let mut screenings: Vec<Screening> = vehicles
             .iter()
             .map(|&vehicle| Screening {
                 vehicle,
@@ -237,16 +237,16 @@ impl OnnxEngine {
                 let (p, threshold) = match &head {
                     Head::Gate { positive, threshold } => (gate(&raw[0], activation, positive)?, *threshold),
                     Head::Instances(form) => (best_score(raw, form, size)?, form.threshold),
-                    _ => return Err("the network is no gate".into()),
+                    _ => return Err("the network is not a gate".into()),
                 };
-                let look = &mut looks[present[v]];
-                look.gate = Some(look.gate.map_or(p, |best: f32| best.max(p)));
+                let screening = &mut screenings[present[v]];
+                screening.gate = Some(screening.gate.map_or(p, |best: f32| best.max(p)));
                 // Any gate may raise suspicion; all must agree that a photo is clean.
-                look.suspect = p >= threshold || (k > 0 && look.suspect);
+                screening.suspect = p >= threshold || (k > 0 && screening.suspect);
                 Ok(())
             })?;
         }
-        Ok(looks)
+        Ok(screenings)
     }
 
     /// Segmenters.
@@ -309,7 +309,7 @@ impl OnnxEngine {
             found[i] = match &head {
                 Head::Locator { form, threshold } => vehicle(&raw[0], *form, activation, *threshold, input)?,
                 Head::Instances(form) => best_vehicle(raw, form, input)?,
-                _ => return Err("the network is no locator".into()),
+                _ => return Err("the network is not a locator".into()),
             };
             Ok(())
         })?;

@@ -33,7 +33,7 @@ impl FromStr for Device {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
             "auto" => Ok(Self::Auto),
-            other => Err(format!("`{other}` is no device: cpu, cuda or auto")),
+            other => Err(format!("`{other}` is not a device, expected cpu, cuda or auto")),
         }
     }
 }

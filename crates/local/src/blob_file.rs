@@ -24,13 +24,13 @@ pub(crate) fn changed(at: &BlobAddress) -> Fault {
     Fault::corrupt(format!("{at}: the stored bytes are not those that were written"))
 }
 
-/// Why there is no file. A folder that is away (moved, or on a disk that is not there) may come back.
+/// Why there is no file. A missing folder (moved, or on a disk that is not mounted) may come back.
 pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>, bucket: &Path) -> Fault {
     match row {
         None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
-        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is gone")),
+        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is missing")),
         Some(_) => {
-            let detail = format!("{at}: the folder {} is away", bucket.display());
+            let detail = format!("{at}: the folder {} is missing", bucket.display());
             Fault::Port(PortErrorKind::Unavailable, detail)
         }
     }
@@ -131,9 +131,7 @@ pub(crate) fn copy_checked(
     let print = File::create_new(&beside).and_then(|mut to| copy(&mut source, &mut to));
     let result = match print {
         Ok(print) if print.sha256 == *expect => fs::rename(&beside, into).map_err(Fault::from),
-        Ok(_) => Err(Fault::corrupt(format!(
-            "{name}: not the digest that was asked for"
-        ))),
+        Ok(_) => Err(Fault::corrupt(format!("{name}: not the requested digest"))),
         Err(error) => Err(error.into()),
     };
     if result.is_err() {

@@ -43,7 +43,7 @@ pub(crate) fn check_bucket(bucket: &str) -> Result<(), Fault> {
     }
     let shown: String = bucket.chars().take(BUCKET_BYTES_MAX).collect();
     Err(Fault::invalid(format!(
-        "`{}` is no bucket name",
+        "`{}` is not a valid bucket name",
         shown.escape_default()
     )))
 }

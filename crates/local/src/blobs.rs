@@ -237,7 +237,7 @@ impl LocalBlobs {
         match self.list(&any, None, 1).await?.is_empty() {
             true => Ok(()),
             false => {
-                let detail = format!("{at}: the folder {} is away", folder.display());
+                let detail = format!("{at}: the folder {} is missing", folder.display());
                 Err(call.error(PortErrorKind::Unavailable, detail))
             }
         }
@@ -318,7 +318,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, PortError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => answer.map_err(|fault| fault.at(at)),
-        Err(_) => Err(at.error(PortErrorKind::Unavailable, "the file work was cut short")),
+        Err(_) => Err(at.error(PortErrorKind::Unavailable, "the file operation was interrupted")),
     }
 }
 

@@ -25,10 +25,7 @@ impl LocalStack {
         if self.blobs().list(&any, None, 1).await?.is_empty() {
             return Ok(unfit(&all));
         }
-        let detail = format!(
-            "{} is away, and blobs are named that were in it",
-            folder.display()
-        );
+        let detail = format!("{} is missing, but blobs were stored in it", folder.display());
         Ok(Some(detail))
     }
 }
@@ -36,7 +33,7 @@ impl LocalStack {
 fn unfit(folder: &Path) -> Option<String> {
     let shown = folder.display();
     if !folder.is_dir() {
-        return Some(format!("{shown} is no folder"));
+        return Some(format!("{shown} is not a folder"));
     }
     let error = access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK).err()?;
     let error = std::io::Error::from(error);

@@ -93,7 +93,7 @@ impl LocalStack {
     pub async fn capacity(&self, options: WorkerOptions) -> Result<LocalCapacity, PortError> {
         let at = PortCall::new("capacity", "open");
         if options.command.is_empty() {
-            return Err(at.error(PortErrorKind::Invalid, "no command to start workers by"));
+            return Err(at.error(PortErrorKind::Invalid, "no command to start workers with"));
         }
         let capacity = LocalCapacity {
             inner: Arc::new(Inner {
@@ -419,5 +419,5 @@ async fn blocking<T: Send + 'static>(
 ) -> std::io::Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|_| Err(std::io::Error::other("the file work was cut short")))
+        .unwrap_or_else(|_| Err(std::io::Error::other("the file operation was interrupted")))
 }

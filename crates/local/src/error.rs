@@ -17,7 +17,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The folder is on a filesystem where processes cannot share a database and files safely.
-    #[error("{}: its filesystem will not do ({lack}): choose a folder on a local disk", root.display())]
+    #[error("{}: its filesystem cannot be used ({lack}); choose a folder on a local disk", root.display())]
     UnfitFilesystem {
         /// The root.
         root: PathBuf,
@@ -25,7 +25,7 @@ pub enum OpenError {
         lack: String,
     },
     /// Processes of another machine have the root open.
-    #[error("{} is open on another machine: all processes of a root run on one", root.display())]
+    #[error("{} is open on another machine: all processes of a root must run on one", root.display())]
     OtherMachine {
         /// The root.
         root: PathBuf,

@@ -79,7 +79,7 @@ fn locks(filesystem: &dyn Filesystem, path: &Path) -> io::Result<Option<String>>
     match filesystem.try_lock(&second) {
         Ok(false) => {}
         Ok(true) => return Ok(Some("a lock does not keep others out".to_owned())),
-        Err(error) => return unable("a lock that is held cannot be asked for", error),
+        Err(error) => return unable("a lock that is held cannot be queried", error),
     }
     drop(first);
     match filesystem.try_lock(&second) {
@@ -107,11 +107,11 @@ fn renames(filesystem: &dyn Filesystem, [one, other, target]: [&Path; 3]) -> io:
     }
     match filesystem.move_new(other, target) {
         Ok(false) => {}
-        Ok(true) => return Ok(Some("a move replaces what is there".to_owned())),
+        Ok(true) => return Ok(Some("a move replaces an existing file".to_owned())),
         Err(error) => return unable(error),
     }
     if fs::read(target)? != b"one" {
-        return Ok(Some("a move replaces what is there".to_owned()));
+        return Ok(Some("a move replaces an existing file".to_owned()));
     }
     fs::write(other, "other")?;
     Ok(match fs::rename(other, target) {
@@ -218,7 +218,7 @@ mod tests {
             (Missing::Exclusion, Some("does not keep others out")),
             (Missing::RecordLocks, Some("parts of files")),
             (Missing::Moves, Some("without replacing")),
-            (Missing::MovesThatKeep, Some("replaces what is there")),
+            (Missing::MovesThatKeep, Some("replaces an existing file")),
         ];
         for (missing, said) in cases {
             let lack = lacking_on(&Broken(missing, Cell::default()), folder.path()).unwrap();

@@ -15,7 +15,7 @@ use tracing::warn;
 use walkaround_domain::Timestamp;
 use walkaround_ports::{PortCall, PortError};
 
-/// Time between two checks of one process at one queue. The index has all that a look reads.
+/// Time between two checks of one process at one queue. The index has all that a check reads.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 const AHEAD: &str = "queue = ?1 AND visible_at > ?2 AND hidden_at > ?2";

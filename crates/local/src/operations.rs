@@ -33,7 +33,7 @@ impl Operations for LocalStack {
         if let Some(after) = after.filter(|after| after.parse::<u64>().is_err()) {
             return Err(invalid(
                 "parked",
-                format!("`{after}` is no cursor of parked messages"),
+                format!("`{after}` is not a cursor of parked messages"),
             ));
         }
         let page = LocalStack::parked(self, dead_letters(queue), after, PARKED_PAGE_MAX).await?;
@@ -61,7 +61,7 @@ impl Operations for LocalStack {
                 if let Some(id) = ids.iter().find(|id| id.parse::<u32>().is_err()) {
                     return Err(invalid(
                         "redrive",
-                        format!("`{id}` is no number that `parked` shows"),
+                        format!("`{id}` is not an id that `parked` shows"),
                     ));
                 }
                 for id in ids {

@@ -97,14 +97,14 @@ impl LocalStack {
             })
             .collect();
         if sources.is_empty() {
-            let detail = format!("`{dead_letters}` is no dead-letter queue");
+            let detail = format!("`{dead_letters}` is not a dead-letter queue");
             return Err(Fault::invalid(detail).at(at));
         }
         let id = match which {
             Redrive::All => None,
             Redrive::One(id) => Some(
                 id.parse::<i64>()
-                    .map_err(|_| Fault::invalid(format!("`{id}` is no message id")).at(at))?,
+                    .map_err(|_| Fault::invalid(format!("`{id}` is not a message id")).at(at))?,
             ),
         };
         let now = self.inner.clock.now();

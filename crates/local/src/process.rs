@@ -62,7 +62,7 @@ impl ProcessId {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return Ok(false);
         };
-        // The descriptor pins the process before it is looked at: a pid that is used again is never hit.
+        // The descriptor pins the process before it is checked: a reused pid is never signalled.
         let sent = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
             Ok(process) if self.is_alive() => rustix::process::pidfd_send_signal(&process, signal),
             Ok(_) => return Ok(false),

@@ -38,7 +38,7 @@ pub(crate) fn not_json(error: &serde_json::Error) -> Unreadable {
     ))
 }
 
-/// Reads a message of the schema from JSON. The version is looked at first: a later one may mean
+/// Reads a message of the schema from JSON. The version is checked first: a later one may mean
 /// anything by its other fields.
 pub(crate) fn from_value<T: DeserializeOwned>(mut value: Value) -> Result<T, Unreadable> {
     if let Some(version) = value.get("version") {
@@ -88,7 +88,7 @@ fn describe(path: &str, complaint: &str) -> Unreadable {
     } else if let Some((_, expected)) = complaint.rsplit_once(", expected ") {
         format!("expected {}", expected.trim_start_matches("struct "))
     } else {
-        "not what the schema says".to_owned()
+        "it does not match the schema".to_owned()
     };
     if path == "." {
         Unreadable::new(said)

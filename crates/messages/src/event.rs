@@ -1,4 +1,4 @@
-//! The event that tells the back office of a final inspection.
+//! The event that reports a final inspection to the back office.
 
 use crate::document::{VERSION, check_version, from_text, to_text};
 use crate::{Unreadable, v1};
@@ -12,7 +12,7 @@ pub const SMOKE_FOLDER: &str = "walkaround-smoke/";
 /// An event, ready to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishedEvent {
-    /// Stable: the same final inspection has the same id, however often it is told.
+    /// Stable: the same final inspection has the same id, however often it is published.
     pub id: String,
     /// The document, `InspectionFinished` in JSON; the same text for the same record.
     pub body: String,
@@ -28,7 +28,7 @@ pub fn finished_event(inspection: &Inspection) -> Option<FinishedEvent> {
     let id = inspection.event_id()?;
     let kind = format!("inspection.{}", inspection.phase.as_str());
     let mut told = v1::Inspection::from(inspection);
-    // Told again after a crash, the event must read the same: whether it was told before is not part of it.
+    // Published again after a crash, the event must read the same: whether it was published before is not part of it.
     told.published_at = None;
     // Nor is what later requests were compared with; only a completion makes another event.
     let completions = inspection.photo_history.completions;
@@ -74,7 +74,7 @@ fn attributes(inspection: &Inspection, kind: String) -> BTreeMap<String, String>
     all
 }
 
-/// Reads an event: its id and the inspection that it tells of.
+/// Reads an event: its id and the inspection that it reports.
 ///
 /// # Errors
 /// When it is no event, or one of a version that is not known here.

@@ -59,7 +59,7 @@ pub struct HeartbeatDocument {
     pub photos_done: u32,
     /// Photos that failed for good since the start.
     pub photos_failed: u32,
-    /// Photos settled a second, over the last minute.
+    /// Photos settled per second, over the last minute.
     pub photos_per_second: f64,
     /// Resident memory.
     pub memory_bytes: u64,

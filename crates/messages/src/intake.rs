@@ -1,7 +1,7 @@
 //! What may arrive on the intake queue: requests as JSON or protobuf, and S3 events, straight or wrapped by
 //! EventBridge, SNS, or both.
 //!
-//! The outermost form is told by the fields it must have, each wrapper is taken off once, and every request
+//! The outermost form is recognised by the fields it must have, each wrapper is taken off once, and every request
 //! passes the same bounds whichever way it came.
 
 mod bounds;
@@ -106,7 +106,7 @@ fn from_json(value: Value) -> Result<Vec<Intake>, Unreadable> {
     if value.get("photo").is_some() {
         return one(request(value)?);
     }
-    Err(Unreadable::new(format!("JSON of no known form, {FORMS}")))
+    Err(Unreadable::new(format!("JSON of an unknown form, {FORMS}")))
 }
 
 fn request(mut value: Value) -> Result<v1::InspectPhoto, Unreadable> {

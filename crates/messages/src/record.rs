@@ -318,7 +318,7 @@ fn missing(field: &str) -> Unreadable {
 }
 
 fn known<T>(field: &str, word: &str, parse: impl Fn(&str) -> Option<T>) -> Result<T, Unreadable> {
-    parse(word).ok_or_else(|| Unreadable::new(format!("{field}: a word that is not known here")))
+    parse(word).ok_or_else(|| Unreadable::new(format!("{field}: an unknown value")))
 }
 
 fn optional_digest(field: &str, text: Option<String>) -> Result<Option<[u8; 32]>, Unreadable> {
@@ -327,7 +327,7 @@ fn optional_digest(field: &str, text: Option<String>) -> Result<Option<[u8; 32]>
 
 fn optional_id(field: &str, text: Option<String>) -> Result<Option<InspectionId>, Unreadable> {
     let read =
-        |text| InspectionId::new(text).map_err(|_| Unreadable::new(format!("{field}: no inspection id")));
+        |text| InspectionId::new(text).map_err(|_| Unreadable::new(format!("{field}: not an inspection id")));
     text.map(read).transpose()
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use walkaround_domain::identity;
 use walkaround_domain::{InspectionId, InspectionRequest, Occasion, PhotoRef, Timestamp};
 
-/// Name of the attribute that tells protobuf from JSON.
+/// Name of the attribute that distinguishes protobuf from JSON.
 pub const CONTENT_TYPE: &str = "content-type";
 
 /// Value of [`CONTENT_TYPE`] of a request as base64 of protobuf.

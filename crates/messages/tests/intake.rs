@@ -242,7 +242,7 @@ fn an_empty_object_asks_for_nothing_whichever_way_its_event_comes() {
         why(&json!({"Records": [marker]}).to_string()),
         NoPhoto::FolderMarker
     );
-    // The photo itself comes next, and one whose size nobody says is looked at.
+    // The photo itself comes next, and one without a size is inspected.
     assert_eq!(requests(&event("s3fs/x.jpg")).len(), 1);
     let mut unsaid = record("s3fs/x.jpg");
     unsaid["s3"]["object"]
@@ -319,8 +319,8 @@ fn what_cannot_be_read_says_what_was_expected() {
         (String::new(), "an empty body, expected a request"),
         (" \n".into(), "an empty body"),
         ("hello".into(), "not JSON: line 1, column 1; expected a request"),
-        ("[]".into(), "JSON of no known form, expected a request"),
-        ("{\"photos\": 1}".into(), "JSON of no known form"),
+        ("[]".into(), "JSON of an unknown form, expected a request"),
+        ("{\"photos\": 1}".into(), "JSON of an unknown form"),
         (long, "a body of 307213 bytes, expected at most 262144"),
         (json!({"Records": 5}).to_string(), "Records: expected a list"),
         (
@@ -335,10 +335,10 @@ fn what_cannot_be_read_says_what_was_expected() {
             event_bridge("k").replace("aws.s3", "me"),
             "source: expected aws.s3",
         ),
-        (sns("{}"), "in the SNS notification: JSON of no known form"),
+        (sns("{}"), "in the SNS notification: JSON of an unknown form"),
         (
             sns(&sns(&event("k"))),
-            "in the SNS notification: JSON of no known form",
+            "in the SNS notification: JSON of an unknown form",
         ),
         (event(""), "Records[0]: photo.s3.key: empty"),
     ] {

@@ -168,7 +168,7 @@ fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, 
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(Reason::new(
             ReasonCode::Unreadable,
-            "the decoder gave up on this file",
+            "the decoder panicked on this file",
         ))
     })
 }
@@ -184,7 +184,7 @@ pub fn conclude(
     all_classes: bool,
 ) -> PhotoResult {
     let mut reasons = photo.reasons.clone();
-    if screening.is_some_and(|look| look.vehicle == Vehicle::Absent) {
+    if screening.is_some_and(|screened| screened.vehicle == Vehicle::Absent) {
         reasons.push(Reason::new(ReasonCode::NoVehicle, "no vehicle in the photo"));
     }
     let found = if reasons.is_empty() {
@@ -193,8 +193,8 @@ pub fn conclude(
         Vec::new()
     };
     let evidence = Evidence {
-        gate: screening.and_then(|look| look.gate),
-        segmented: screening.is_some_and(|look| look.suspect),
+        gate: screening.and_then(|screened| screened.gate),
+        segmented: screening.is_some_and(|screened| screened.suspect),
         findings: found.len(),
     };
     let verdict = judge(&mut reasons, evidence);

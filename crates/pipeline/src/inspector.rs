@@ -259,7 +259,7 @@ impl Inspector {
     /// The verdict with its report and marked picture. `name` is the photo's, for the report.
     ///
     /// # Errors
-    /// When the marked picture cannot be encoded.
+    /// When the overlay cannot be encoded.
     pub async fn finish(&self, photo: PhotoInProgress, name: String) -> Result<EncodedResult, String> {
         let (settings, bundle) = (self.settings.inspection.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));

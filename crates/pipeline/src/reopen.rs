@@ -15,7 +15,7 @@ use walkaround_ports::{
 
 /// Most inspections of one pass.
 pub const REOPEN_MAX: usize = 10_000;
-/// Most records that one pass looks through for what it is asked for.
+/// Largest number of records that one pass searches.
 pub const LOOKED_THROUGH_MAX: usize = 50_000;
 /// Messages of one call (SQS takes ten).
 const BATCH: usize = 10;
@@ -258,7 +258,7 @@ impl Reopener {
             let what = match answers.next() {
                 Some(Ok(())) => self.open(entry, sent_at, url).await,
                 Some(Err(error)) => Reopened::Error(error.to_string()),
-                None => Reopened::Error("the queue gave no answer".to_owned()),
+                None => Reopened::Error("the queue did not answer".to_owned()),
             };
             under.say(ReopenedOne { what, ..one })?;
         }
@@ -287,7 +287,7 @@ impl Reopener {
             Ok(Some(Err(error))) | Err(error) => Reopened::Error(format!(
                 "it is open, but its message may have come too early and could not be sent again ({error}): submit the photo again"
             )),
-            Ok(None) => Reopened::Error("the queue gave no answer".to_owned()),
+            Ok(None) => Reopened::Error("the queue did not answer".to_owned()),
         }
     }
 }
@@ -334,7 +334,7 @@ fn refusal(entry: &VersionedInspection, pass: &ReopenPass) -> Option<Reopened> {
     match &pass.url {
         Some(url) => {
             let other = PhotoRef::Url(url.clone()).without_query() != request.photo;
-            let why = format!("the URL given is not that of its photo, {}", request.photo);
+            let why = format!("the given URL is not that of its photo, {}", request.photo);
             other.then_some(Reopened::Cannot(why))
         }
         // A record's URL has no query. Where the id is that of the bare URL, the request had none either.

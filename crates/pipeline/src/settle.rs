@@ -189,7 +189,7 @@ impl Settler {
                 PutOutcome::Conflict => {}
             }
         }
-        let detail = format!("other bytes stand under the digest of {name} of {id}");
+        let detail = format!("other bytes are stored under the digest of {name} of {id}");
         Err(PortError::new(
             PortCall::new("blobs", "put_if_absent"),
             PortErrorKind::Corrupt,

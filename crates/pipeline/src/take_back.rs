@@ -102,7 +102,7 @@ impl TakeBack<'_> {
 
     async fn release(&self, receipt: &Receipt, delay: Duration) {
         if let Err(error) = self.segmentation.release(receipt, delay).await {
-            warn!(%error, "a message could not be released, its lease will end");
+            warn!(%error, "a message could not be released; it is delivered again when its lease ends");
         }
     }
 }

@@ -75,7 +75,7 @@ async fn measured(inspector: &Inspector) -> Option<Duration> {
             Some(time)
         }
         Err(error) => {
-            error!(%error, "no segmentation in this process: all suspect photos go to the GPU lane");
+            error!(%error, "no segmentation in this process, all suspect photos go to the GPU lane");
             None
         }
     }
@@ -309,7 +309,7 @@ impl Triage {
             }
             Some(Err(error)) => Err(error.into()),
             None => Err(ProcessingError::StoreUnavailable(
-                "the queue gave no answer".into(),
+                "the queue did not answer".into(),
             )),
         }
     }

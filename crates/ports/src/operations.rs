@@ -56,7 +56,7 @@ pub struct ParkedPage {
     pub messages: Vec<ParkedMessage>,
     /// Where the next page starts; none after the last.
     pub next: Option<String>,
-    /// About how many more there are that cannot be looked at.
+    /// Estimate of how many more messages there are that could not be read.
     pub unseen: u64,
 }
 
@@ -78,7 +78,7 @@ pub struct Redriven {
     pub missing: Vec<String>,
     /// Messages that their queue did not take, which are still parked.
     pub refused: Vec<RefusedMessage>,
-    /// A bound was reached before all were looked at.
+    /// A bound was reached before all were read.
     pub more: bool,
 }
 
@@ -153,7 +153,8 @@ pub trait Operations: Send + Sync {
     /// Worker jobs, those that ended lately too.
     async fn jobs(&self) -> Result<Vec<WorkerJob>, PortError>;
 
-    /// The records accepted last, newest first, at most `max`. A stack that has only an index by day looks back a week.
+    /// The records accepted last, newest first, at most `max`. A stack that has only an index by day reads the last
+    /// week.
     async fn latest(&self, max: usize) -> Result<Vec<StoredRecord>, PortError>;
 
     /// Events published since the stack was made, where it counts them; one that was published twice counts twice.

@@ -14,7 +14,8 @@ pub const PARKED_REASON: &str = "parked_reason";
 /// Attribute of a parked message: the queue it came from.
 pub const PARKED_FROM: &str = "parked_from";
 
-/// Attribute of a message that was parked and sent back to its queue: it looks new, but may have been dealt with in part.
+/// Attribute of a message that was parked and sent back to its queue: it looks new, but may have been processed in
+/// part.
 pub const REDRIVEN: &str = "redriven";
 /// Most attributes of a message (SQS).
 pub const ATTRIBUTES_MAX: usize = 10;

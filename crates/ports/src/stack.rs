@@ -17,7 +17,7 @@ pub struct QueuePair {
 /// All ports but capacity, which only a scaler has, and the clock.
 #[derive(Clone)]
 pub struct StackPorts {
-    /// Photos to be looked at first.
+    /// Photos that wait for triage.
     pub intake: QueuePair,
     /// Photos of the GPU lane.
     pub segmentation: QueuePair,
@@ -27,6 +27,6 @@ pub struct StackPorts {
     pub blobs: Arc<dyn Blobs>,
     /// Small documents that programs leave for each other, the state of the GPU lane among them.
     pub state: Arc<dyn StateStore>,
-    /// Who is told.
+    /// Where events go.
     pub publisher: Arc<dyn Publisher>,
 }

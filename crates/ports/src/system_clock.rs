@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use walkaround_domain::Timestamp;
 
-/// Time as the operating system tells it; sleeps on the tokio timer.
+/// Time as the operating system reports it; sleeps on the tokio timer.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
     start: Instant,

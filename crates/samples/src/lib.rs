@@ -9,7 +9,7 @@
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "pixel arithmetic goes to and fro between whole and broken numbers"
+    reason = "pixel arithmetic converts between integers and floats"
 )]
 
 mod backdrop;

@@ -47,8 +47,8 @@ impl From<PortError> for Refusal {
         }
         warn!(%error, "cannot answer a request");
         match error.kind {
-            PortErrorKind::NotFound => Self::not_found("it is gone"),
-            PortErrorKind::Corrupt => Self::broken("what is stored is damaged; the log says more"),
+            PortErrorKind::NotFound => Self::not_found("it no longer exists"),
+            PortErrorKind::Corrupt => Self::broken("the stored data is damaged; the log says more"),
             _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer"),
         }
     }

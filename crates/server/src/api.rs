@@ -39,7 +39,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// The index to look in; none for the latest.
+    /// The index to search; none for the latest.
     fn index(self) -> Result<Option<RecordQuery>, Refusal> {
         let given = [&self.vehicle_id, &self.reservation_id, &self.verdict, &self.day];
         if given.into_iter().flatten().any(String::is_empty) {
@@ -57,7 +57,7 @@ impl Listing {
         }
         match (self.vehicle_id, self.reservation_id, self.verdict, self.day) {
             (None, None, None, None) if self.after.is_some() => Err(Refusal::bad(
-                "after: goes with a filter only; the latest have one page",
+                "after: needs a filter; without one there is only one page",
             )),
             (None, None, None, None) => Ok(None),
             (Some(vehicle), None, None, None) => Ok(Some(RecordQuery::Vehicle(vehicle))),
@@ -164,10 +164,12 @@ async fn blob(
     let blob = inspection
         .outcome
         .and_then(which)
-        .ok_or_else(|| Refusal::not_found("this inspection has none"))?;
+        .ok_or_else(|| Refusal::not_found("nothing of this kind is stored for this inspection"))?;
     if blob.bytes > BLOB_BYTES_MAX {
         let limit = BLOB_BYTES_MAX >> 20;
-        return Err(Refusal::broken(format!("larger than the limit of {limit} MiB")));
+        return Err(Refusal::broken(format!(
+            "it is larger than the limit of {limit} MiB"
+        )));
     }
     let at = BlobAddress {
         bucket: blob.bucket,

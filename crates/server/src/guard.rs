@@ -31,7 +31,9 @@ pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next
         Some(refusal) => close(refusal.into_response()),
         None => match tokio::time::timeout(ANSWER_MAX, next.run(request)).await {
             Ok(response) => response,
-            Err(_) => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response(),
+            Err(_) => {
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the request took too long").into_response()
+            }
         },
     };
     forbid(response.headers_mut());
@@ -60,11 +62,11 @@ fn word(method: &Method) -> &'static str {
 
 fn refused(site: &Site, request: &Request) -> Option<Refusal> {
     if site.loopback_only && !asks_loopback(request.headers(), request.uri()) {
-        let line = "asked under a name that is not this machine's loopback (Host header)";
+        let line = "the Host header does not name this machine's loopback address";
         return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line));
     }
     has_body(request.headers())
-        .then(|| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "no request bodies are taken"))
+        .then(|| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request bodies are not accepted"))
 }
 
 /// Whether exactly one `Host` is given, it is a loopback name or address, and so is the one in the address

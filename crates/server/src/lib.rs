@@ -1,4 +1,4 @@
-//! The HTTP server: inspections to look at, health, and metrics for Prometheus.
+//! The HTTP server: inspections, health, and metrics for Prometheus.
 //!
 //! It only reads, takes no request bodies, and has no authentication: it listens on loopback unless configured
 //! otherwise. On loopback it answers to loopback names only, so that a web page cannot reach it under a name
@@ -70,7 +70,7 @@ pub async fn run(listener: TcpListener, router: Router, shutdown: ShutdownSignal
 pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
     TcpListener::bind(address).await.map_err(|error| {
         let why = match error.kind() {
-            ErrorKind::AddrInUse => "it is taken by another program".to_owned(),
+            ErrorKind::AddrInUse => "it is used by another program".to_owned(),
             ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
             ErrorKind::PermissionDenied => "not permitted".to_owned(),
             _ => format!("expected host:port, as in 127.0.0.1:8600 ({error})"),
@@ -91,7 +91,9 @@ pub fn router(site: Site) -> Router {
         .route("/api/inspections/{id}/overlay", get(api::overlay))
         .route("/api/inspections/{id}/report", get(api::report))
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such path") })
-        .method_not_allowed_fallback(|| async { Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET") })
+        .method_not_allowed_fallback(|| async {
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed")
+        })
         .layer(from_fn_with_state(Arc::clone(&site), guard::around))
         .with_state(site)
 }

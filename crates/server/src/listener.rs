@@ -24,7 +24,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(5);
 /// Pause after a failed accept: out of file descriptors, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Answers until told to stop, and then until the last answer is out.
+/// Answers until asked to stop, and then until the last answer is out.
 pub(super) async fn run(listener: TcpListener, router: Router, mut stop: ShutdownSignal) {
     let mut connections = JoinSet::new();
     loop {
@@ -33,7 +33,7 @@ pub(super) async fn run(listener: TcpListener, router: Router, mut stop: Shutdow
             () = stop.wait() => break,
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
-                    warn!(%error, "an http connection ended badly");
+                    warn!(%error, "an http connection failed");
                 }
             }
             accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {

@@ -24,7 +24,7 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, R
     workers(&site, &mut out).await?;
     records(&site, &mut out).await?;
     if let Some(published) = site.operations.events_published().await? {
-        let help = "Events published since the stack was made; one that was published twice counts twice.";
+        let help = "Events published since the stack was created; one that was published twice counts twice.";
         out.family("walkaround_events_published_total", Kind::Counter, help)
             .sample(&[], published as f64);
     }
@@ -66,7 +66,7 @@ async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 
 async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     let jobs = site.operations.jobs().await?;
-    let help = "Worker processes or jobs that are not over.";
+    let help = "Worker processes or jobs that have not ended.";
     out.family("walkaround_worker_jobs", Kind::Gauge, help);
     for (word, state) in [
         ("starting", WorkerJobState::Starting),
@@ -77,7 +77,7 @@ async fn workers(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     }
     lane(site, out).await?;
     let live = live_workers(site, &jobs).await?;
-    let help = "Workers that sent a heartbeat lately, by what they are at.";
+    let help = "Workers that sent a heartbeat recently, by state.";
     out.family("walkaround_workers", Kind::Gauge, help);
     for state in WorkerState::ALL {
         let count = live.iter().filter(|beat| beat.state == state).count();
@@ -126,7 +126,7 @@ fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
     let gauges: [(&'static str, &str, Figure); 3] = [
         (
             "walkaround_worker_photos_per_second",
-            "Photos settled a second, over the last minute.",
+            "Photos settled per second, over the last minute.",
             |beat| beat.photos_per_second,
         ),
         (
@@ -166,8 +166,8 @@ fn each_worker(live: &[HeartbeatDocument], out: &mut Exposition) {
 async fn records(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
     let counts = site.operations.inspection_counts().await?;
     let help = match &counts.day {
-        None => "Inspections by where they stand; the verdict is empty unless done.",
-        Some(_) => "Inspections accepted today (UTC) by where they stand; the verdict is empty unless done.",
+        None => "Inspections by phase; the verdict is empty unless done.",
+        Some(_) => "Inspections accepted today (UTC) by phase; the verdict is empty unless done.",
     };
     out.family("walkaround_inspections", Kind::Gauge, help);
     for (phase, verdict) in [("accepted", ""), ("routed", "")].into_iter().chain(finals()) {

@@ -242,7 +242,7 @@ impl Settings {
         if settings.workers_min > settings.workers_max {
             return Err(SettingsError::new(
                 "WALKAROUND_WORKERS_MIN",
-                "is over WALKAROUND_WORKERS_MAX",
+                "is greater than WALKAROUND_WORKERS_MAX",
             ));
         }
         // While all photos in flight wait for a slow host nothing finishes, and that is no stall.
@@ -250,7 +250,7 @@ impl Settings {
             return Err(SettingsError::new(
                 "WALKAROUND_STALL_EXIT_S",
                 format!(
-                    "is {} s: it must be more than WALKAROUND_PHOTO_TIMEOUT_S, {} s, for which one photo may be waited for",
+                    "is {} s: it must be more than WALKAROUND_PHOTO_TIMEOUT_S, {} s, the longest wait for one photo",
                     settings.stall_exit.as_secs_f64(),
                     settings.photo_timeout.as_secs_f64()
                 ),
@@ -268,7 +268,7 @@ fn all_are_text(variables: impl Iterator<Item = (OsString, OsString)>) -> Result
         if name.starts_with(PREFIX) && value.to_str().is_none() {
             return Err(SettingsError::new(
                 name.into_owned(),
-                "is not UTF-8; give a value or a path whose letters are UTF-8",
+                "is not UTF-8; give a value that is UTF-8",
             ));
         }
     }

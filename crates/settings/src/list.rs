@@ -39,7 +39,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_BUNDLE_CACHE",
         "",
-        "folder that bundles of a registry are kept in; empty for the system's temporary folder",
+        "folder for bundles loaded from a registry; empty for the system's temporary folder",
     ),
     doc(
         "WALKAROUND_BUNDLE_POLL_S",
@@ -49,7 +49,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ONNXRUNTIME",
         "",
-        "ONNX Runtime library; found beside the program when empty",
+        "ONNX Runtime library; if empty, it is searched for beside the program and in .tools/onnxruntime",
     ),
     doc(
         "WALKAROUND_DEVICE",
@@ -60,17 +60,17 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_TRIAGE_JOBS",
         "0",
-        "photos that triage inspects at a time; 0 for one a core",
+        "photos that triage inspects at a time; 0 for one per core",
     ),
     doc(
         "WALKAROUND_TRIAGE_PROCESSES",
         "1",
-        "processes of triage that may run at once; on Lambda its highest concurrency",
+        "triage processes that may run at once; on Lambda the maximum concurrency of triage",
     ),
     doc(
         "WALKAROUND_LANE_CACHE_S",
         "2",
-        "seconds that triage uses a reading of queues and workers for",
+        "seconds for which triage uses a reading of queues and workers",
     ),
     doc(
         "WALKAROUND_TRIAGE_IN_FLIGHT",
@@ -85,7 +85,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_BATCH_PHOTOS",
         "4",
-        "most photos of one batch for the networks, up to 16",
+        "largest number of photos in one batch for the networks, up to 16",
     ),
     doc(
         "WALKAROUND_BATCH_WAIT_MS",
@@ -95,17 +95,17 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_WORKERS_MIN",
         "0",
-        "fewest workers of the GPU lane; they stay up without work",
+        "smallest number of workers of the GPU lane; they stay up without work",
     ),
     doc(
         "WALKAROUND_WORKERS_MAX",
         "2",
-        "most workers of the GPU lane; 0 closes it",
+        "largest number of workers of the GPU lane; 0 closes the lane",
     ),
     doc(
         "WALKAROUND_WORKER_RATE",
         "5",
-        "photos a second of one worker, until it is measured",
+        "photos per second of one worker, until the rate is measured",
     ),
     doc(
         "WALKAROUND_COLD_START_S",
@@ -120,7 +120,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_INLINE_DRAIN_S",
         "20",
-        "a burst that inline segmentation would need longer for goes to the GPU lane",
+        "longest time in seconds that inline segmentation may need for a burst; a longer one goes to the GPU lane",
     ),
     doc(
         "WALKAROUND_SCALE_EVERY_S",
@@ -135,43 +135,43 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_LEASE_S",
         "60",
-        "seconds of a lease; extended every third of it",
+        "seconds of a lease; it is extended each time a third of them has passed",
     ),
     doc(
         "WALKAROUND_IDLE_EXIT_S",
         "60",
-        "a worker without work for this long exits, but for WALKAROUND_WORKERS_MIN of them; 0 for never",
+        "seconds without work after which a worker exits, except for WALKAROUND_WORKERS_MIN of them; 0 for never",
     ),
     doc(
         "WALKAROUND_STALL_EXIT_S",
         "300",
-        "a worker that finishes nothing for this long exits with code 75; more than `WALKAROUND_PHOTO_TIMEOUT_S`",
+        "seconds without a finished photo after which a worker exits with code 75; must be greater than `WALKAROUND_PHOTO_TIMEOUT_S`",
     ),
     doc(
         "WALKAROUND_DRAIN_BUDGET_S",
         "25",
-        "seconds for the work in flight after SIGTERM",
+        "seconds that a process has after SIGTERM to finish the work in flight",
     ),
     doc(
         "WALKAROUND_JOB_TIMEOUT_S",
         "0",
-        "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it ends with 0 before; 0 for none",
+        "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it exits with code 0 before that; 0 for none",
     ),
     doc("WALKAROUND_HEARTBEAT_S", "15", "seconds between two heartbeats"),
     doc(
         "WALKAROUND_ATTEMPTS",
         "6",
-        "attempts at a photo, 1 to 20, before it is recorded as failed; trouble with stores, crashes and stops are none",
+        "attempts at a photo, 1 to 20, before it is recorded as failed; failures of stores, crashes and stops do not count",
     ),
     doc(
         "WALKAROUND_RETRY_FIRST_S",
         "5",
-        "delay after the first failure; doubles each time, jittered; six times as long where a photo's host fails",
+        "seconds of delay after the first failure; the delay doubles each time, with jitter; it is six times as long if a photo's host fails",
     ),
     doc(
         "WALKAROUND_HOST_RETRY_MAX_S",
         "10800",
-        "longest delay before a photo's host is asked again, up to 10 hours; the delay grows sixfold each time",
+        "longest delay in seconds before a photo's host is asked again, up to 10 hours; the delay grows sixfold each time",
     ),
     doc("WALKAROUND_PHOTO_MIB", "64", "largest photo in MiB"),
     doc(
@@ -187,13 +187,13 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_PHOTO_HOSTS",
         "",
-        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all below, `host:port` for a port other than 80 and 443",
+        "hosts that photos may be fetched from, separated by `,`; `*.example.com` for all hosts below it, `host:port` for a port other than 80 and 443",
     ),
     doc("WALKAROUND_PHOTO_HTTP", "false", "also fetch over plain http"),
     doc(
         "WALKAROUND_PHOTO_PRIVATE",
         "false",
-        "also fetch from private and loopback addresses; for labs",
+        "also fetch from private and loopback addresses; for test set-ups only",
     ),
     doc(
         "WALKAROUND_PHOTO_TIMEOUT_S",
@@ -203,7 +203,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_PHOTO_HEADER",
         "",
-        "secret header for a host: `host header: value`",
+        "secret header for a host, as `host header: value`",
     ),
     doc(
         "WALKAROUND_DROP_FOLDER",
@@ -213,28 +213,28 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_DROP_SETTLE_S",
         "5",
-        "seconds that nothing of a dropped file must have changed before it is taken; one that ends too early waits twelve times as long",
+        "seconds that a dropped file must stay unchanged before it is taken; a file that is cut short waits twelve times as long",
     ),
     doc(
         "WALKAROUND_LISTEN",
         "127.0.0.1:8377",
-        "address of the HTTP surface; empty for none",
+        "address of the HTTP server; empty for none",
     ),
-    doc("WALKAROUND_OVERLAY", "true", "store marked pictures"),
+    doc("WALKAROUND_OVERLAY", "true", "store overlays"),
     doc(
         "WALKAROUND_DECODE_MIB",
         "384",
-        "memory in MiB that all decoding together may take",
+        "memory in MiB for all decoding together",
     ),
     doc(
         "WALKAROUND_PHOTOS_BUCKET",
         "photos",
-        "bucket that submitted photos are put in",
+        "bucket for submitted photos",
     ),
     doc(
         "WALKAROUND_RESULTS_BUCKET",
         "results",
-        "bucket of reports and marked pictures",
+        "bucket for reports and overlays",
     ),
     doc(
         "WALKAROUND_STACK",
@@ -258,17 +258,17 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_RECORD_DAYS",
         "0",
-        "days that a record is kept after its last change; on the local stack a final one, and events; 0 for ever",
+        "days that a record is kept after its last change (on the local stack: final records, and events); 0 for ever",
     ),
     doc(
         "WALKAROUND_PHOTO_DAYS",
         "0",
-        "local: days that photos are kept in the stack after they were put there last; 0 for ever (on AWS: `PhotoDays`)",
+        "local: days that photos are kept in the stack after they were last put there; 0 for ever (on AWS: `PhotoDays`)",
     ),
     doc(
         "WALKAROUND_RESULT_DAYS",
         "0",
-        "local: days that reports and marked pictures are kept; 0 for ever (on AWS: `ResultDays`)",
+        "local: days that reports and overlays are kept; 0 for ever (on AWS: `ResultDays`)",
     ),
     doc(
         "WALKAROUND_DEAD_LETTER_DAYS",
@@ -278,7 +278,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_DURABILITY",
         "process",
-        "local: what an accepted request survives: process (the death of any process) or power (a loss of power too; each write waits for the disk)",
+        "local: what an accepted request survives: `process` (the death of any process) or `power` (also a power failure; each write waits for the disk)",
     ),
     doc(TOPIC, "", "aws: ARN of the topic that events are published to"),
     doc(JOB_QUEUE, "", "aws: AWS Batch job queue of the workers"),
@@ -286,12 +286,12 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         JOB_PREFIX,
         "walkaround-worker",
-        "aws: what names of worker jobs begin with; distinguishes the fleets of two stages",
+        "aws: prefix of the names of worker jobs; distinguishes the fleets of two stages",
     ),
     doc(
         PHOTO_HEADER_SECRET,
         "",
-        "aws: secret that holds WALKAROUND_PHOTO_HEADER's value",
+        "aws: secret that holds the value of WALKAROUND_PHOTO_HEADER",
     ),
     doc(
         ALERT_SECRET,
@@ -301,7 +301,7 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_ALERT_WINDOW_S",
         "900",
-        "aws: seconds within which one cause is sent once",
+        "aws: seconds within which an alert about one cause is sent only once",
     ),
     doc(
         "WALKAROUND_TRIAGE_STORAGE_MIB",

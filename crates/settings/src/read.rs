@@ -60,7 +60,7 @@ impl Reader<'_> {
         let found = allowed.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<&str> = allowed.iter().map(|(word, _)| *word).collect();
-            SettingsError::new(name, format!("is none of {}", words.join(", ")))
+            SettingsError::new(name, format!("is not one of {}", words.join(", ")))
         })
     }
 
@@ -81,7 +81,7 @@ impl Reader<'_> {
         let text = self.text(name)?.unwrap_or_default();
         let value: T = text
             .parse()
-            .map_err(|_| SettingsError::new(name, format!("is no whole number from {min} to {max}")))?;
+            .map_err(|_| SettingsError::new(name, format!("is not a whole number from {min} to {max}")))?;
         if value < min || value > max {
             return Err(SettingsError::new(name, format!("is outside {min} to {max}")));
         }
@@ -95,7 +95,7 @@ impl Reader<'_> {
             Ok(value) if value >= min && value <= max => Ok(value),
             _ => Err(SettingsError::new(
                 name,
-                format!("is no number from {min} to {max}"),
+                format!("is not a number from {min} to {max}"),
             )),
         }
     }

@@ -6,11 +6,12 @@ use walkaround_settings::SETTINGS;
 
 const INTRODUCTION: &str = "# Settings
 
-Every program reads its settings from the environment, once, at start. A bad value is one line that names the variable,
-and exit code 2. Empty counts as not set. Settings whose meaning begins with *aws:* are used on AWS only; there the
-templates in `infra/` set them, but for `WALKAROUND_HEARTBEAT_FILE`: AWS Batch asks for no health check.
+Every program reads its settings from the environment, once, at start. For a bad value it prints one line that names the
+variable, and exits with code 2. An empty value means none, not the default. Settings whose meaning begins with *aws:* are
+used on AWS only; there the templates in `infra/` set them, except `WALKAROUND_HEARTBEAT_FILE`, as AWS Batch runs no health
+check. Those that begin with *local:* are used on the local stack only.
 
-This page is made from `crates/settings/src/list.rs`; a test holds it to that.
+This page is generated from `crates/settings/src/list.rs`; a test compares the two.
 
 | variable | default | meaning |
 | --- | --- | --- |
@@ -24,8 +25,10 @@ fn the_page_of_settings_is_true() {
             "" => String::new(),
             default => format!("`{default}`"),
         };
-        let meaning = setting.meaning.strip_prefix("aws: ");
-        let meaning = meaning.map_or_else(|| setting.meaning.to_owned(), |rest| format!("*aws:* {rest}"));
+        let meaning = match setting.meaning.split_once(": ") {
+            Some((stack @ ("aws" | "local"), rest)) => format!("*{stack}:* {rest}"),
+            _ => setting.meaning.to_owned(),
+        };
         writeln!(
             page,
             "| `{}` | {default} | {} |",

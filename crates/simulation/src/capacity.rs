@@ -19,7 +19,7 @@ use walkaround_ports::{
 
 /// Most workers of one start.
 const START_MAX: u32 = 100;
-/// Over jobs are still told of for this long.
+/// Ended jobs are still listed for this long.
 const TOLD_FOR: Duration = Duration::from_secs(900);
 /// Starts of workers that die there: the first ones until the first has died, then one in so long. A clock that jumps
 /// lets a few more through.

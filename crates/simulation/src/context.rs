@@ -92,7 +92,7 @@ impl Context {
         self.ticks() < self.plan.faults_until
     }
 
-    /// Whether this port's store is away.
+    /// Whether this port's store is unavailable.
     pub(crate) fn is_away(&self, port: &str) -> bool {
         let now = self.ticks();
         let away = |(from, long)| now >= from && now < from + long;

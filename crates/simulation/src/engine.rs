@@ -51,7 +51,7 @@ const CELLS: usize = 4;
 /// First pixel of the picture that the pipeline asks an engine with about its health; no photo begins so.
 const OWN_PICTURE: [u8; 3] = [128; 3];
 /// Looks that fail before a flaky photo passes.
-const FLAKY_LOOKS: u32 = 2;
+const FLAKY_RUNS: u32 = 2;
 
 impl SimEngine {
     fn fails(&self, cause: &str) -> EngineError {
@@ -62,12 +62,12 @@ impl SimEngine {
         }
     }
 
-    /// Fails where the engine is sick. True for its own picture: nothing is to be read off that.
+    /// Fails if the engine is faulty. True for its own test picture: then the failure says nothing about the photo.
     fn is_own(&self, picture: &RgbImage) -> Result<bool, EngineError> {
         let own = picture.get_pixel(0, 0).0 == OWN_PICTURE;
         let passes = own && self.context.plant == Some(InjectedFault::ProbeAlwaysPasses);
         if self.sick && self.context.troubled() && !passes {
-            return Err(self.fails("the device is sick"));
+            return Err(self.fails("the device is faulty"));
         }
         Ok(own)
     }
@@ -81,12 +81,13 @@ impl SimEngine {
             });
         }
         let (kind, number) = identify(picture);
-        let flaky = kind == Kind::Flaky && self.context.facts().looked(number, "flaky") <= FLAKY_LOOKS;
+        let flaky =
+            kind == Kind::Flaky && self.context.facts().count_inspection(number, "flaky") <= FLAKY_RUNS;
         if kind == Kind::FailsFirst || flaky {
             return Err(self.fails("the gate fails on this photo"));
         }
         if self.role == "triage" {
-            self.context.facts().looked(number, "triage");
+            self.context.facts().count_inspection(number, "triage");
         }
         let vehicle = if kind == Kind::NoVehicle {
             Vehicle::Absent
@@ -116,7 +117,7 @@ impl SimEngine {
             CoverageEvent::LookGpu
         });
         if self.role == "worker" {
-            self.context.facts().looked(number, "worker");
+            self.context.facts().count_inspection(number, "worker");
         }
         let damaged = matches!(kind, Kind::Damaged | Kind::Flaky);
         let mut values = vec![0.0; CELLS * CELLS];

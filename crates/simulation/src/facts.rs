@@ -51,7 +51,7 @@ pub(crate) struct Facts {
     /// Bodies of parked messages, and inspections that they ask for.
     parked: BTreeMap<String, Vec<InspectionId>>,
     /// Looks at each photo: how often a process took it up, and how often that was cut off.
-    looks: BTreeMap<(usize, &'static str), u32>,
+    inspected: BTreeMap<(usize, &'static str), u32>,
     cuts: BTreeMap<(InspectionId, &'static str), u32>,
     /// Inspections that were taken back from the GPU lane.
     taken_back: BTreeSet<InspectionId>,
@@ -108,7 +108,7 @@ impl Facts {
             .is_some_and(|(told, id)| told.contains_key(&id))
     }
 
-    /// Whether a final inspection of the photo answers the request for its own purpose, and was told.
+    /// Whether a final inspection of the photo answers the request for its own purpose, and was published.
     pub(crate) fn answered(&self, asked: &InspectionRequest) -> Option<&Inspection> {
         let mut answers = self
             .records
@@ -141,7 +141,7 @@ impl Facts {
             return Ok(answers.len() > 1);
         }
         let detail = format!(
-            "{}: the bytes that its request meant were not looked at",
+            "{}: the bytes that its request meant were not inspected",
             photo.id
         );
         Err((Invariant::I3, detail))
@@ -265,7 +265,7 @@ impl Facts {
         match place {
             Place::Intake if message.attributes.contains_key(TAKEN_BACK_ATTRIBUTE) => {
                 for id in ids {
-                    // Triage looks once more, and has to end it or to send it on again.
+                    // Triage inspects it once more, and has to settle it or send it on again.
                     self.cut(&id, "triage");
                     self.sent_on.remove(&id);
                     self.taken_back.insert(id);
@@ -314,15 +314,15 @@ impl Facts {
         Ok(())
     }
 
-    /// A process looks at a photo. The answer is how often it was looked at in this role, this time included.
-    pub(crate) fn looked(&mut self, photo: usize, role: &'static str) -> u32 {
-        let looks = self.looks.entry((photo, role)).or_default();
-        *looks += 1;
-        *looks
+    /// A process inspects a photo. Returns how often it was inspected in this role, this time included.
+    pub(crate) fn count_inspection(&mut self, photo: usize, role: &'static str) -> u32 {
+        let count = self.inspected.entry((photo, role)).or_default();
+        *count += 1;
+        *count
     }
 
-    pub(crate) fn looks(&self, photo: usize, role: &'static str) -> u32 {
-        self.looks.get(&(photo, role)).copied().unwrap_or(0)
+    pub(crate) fn inspected(&self, photo: usize, role: &'static str) -> u32 {
+        self.inspected.get(&(photo, role)).copied().unwrap_or(0)
     }
 
     /// A heartbeat of a worker arrived.

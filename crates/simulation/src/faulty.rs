@@ -134,7 +134,7 @@ impl Process {
         ))
     }
 
-    /// The error of a call to a store that is away.
+    /// The error of a call to an unavailable store.
     async fn away(&self, port: &'static str, operation: &'static str) -> PortError {
         self.context.count(CoverageEvent::StoreAway);
         self.pass(Duration::from_millis(10)).await;

@@ -23,9 +23,9 @@ pub enum InjectedFault {
     LaneNeverLate,
     /// Workers that die at their start are started again at once.
     NoBackOff,
-    /// An engine that is sick works on its own picture.
+    /// A faulty engine works on its own picture.
     ProbeAlwaysPasses,
-    /// A store that is away says that it will never take what it was given.
+    /// An unavailable store says that it will never take what it was given.
     StoreTroubleIsFinal,
     /// A consumer whose work never ends goes on.
     StallIgnored,

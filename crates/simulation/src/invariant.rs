@@ -15,15 +15,15 @@ pub enum Invariant {
     J5,
     /// The outcome is that of the photo.
     J6,
-    /// A sick engine makes no photo fail.
+    /// A faulty engine makes no photo fail.
     E1,
-    /// A store that is away makes no photo fail.
+    /// An unavailable store makes no photo fail.
     A1,
     /// An id is of one photo and one purpose: what a record says of them is completed, never changed.
     I1,
     /// Every request is answered for its own purpose, by an inspection of its photo.
     I2,
-    /// The bytes that a request means are looked at: those that its photo had when it was sent, or later ones.
+    /// The bytes that a request means are inspected: those that its photo had when it was sent, or later ones.
     I3,
     /// Bounds hold: messages in flight, sizes of batches.
     Q1,
@@ -31,7 +31,7 @@ pub enum Invariant {
     S1,
     /// A stop ends the process within its budget.
     T1,
-    /// Because of a stop, only photos in flight past the budget are looked at again.
+    /// Because of a stop, only photos in flight past the budget are inspected again.
     T2,
     /// A process that has work and finishes nothing ends by itself, whatever its device does.
     T3,

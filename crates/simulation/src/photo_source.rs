@@ -35,7 +35,7 @@ impl PhotoSource for SimPhotos {
             Kind::Unreachable => Err(FetchError::Unreachable("no answer".into())),
             Kind::Unreadable => Ok(b"this is no picture".to_vec()),
             Kind::Empty => Ok(Vec::new()),
-            Kind::Wobbly if self.context.facts().looked(number, "fetch") % 2 == 1 => {
+            Kind::Wobbly if self.context.facts().count_inspection(number, "fetch") % 2 == 1 => {
                 Err(FetchError::Unreachable("no answer this time".into()))
             }
             Kind::Wobbly => Ok(DRAWN[&Kind::Clean][number].clone()),

@@ -128,7 +128,7 @@ pub(crate) fn identify(picture: &RgbImage) -> (Kind, usize) {
     let kind = Kind::DRAWN
         .into_iter()
         .find(|kind| *kind as u8 == picture.get_pixel(0, 0).0[0])
-        .expect("only drawn photos are looked at");
+        .expect("only drawn photos are inspected");
     (kind, usize::from(picture.get_pixel(1, 0).0[0]))
 }
 
@@ -155,7 +155,7 @@ pub(crate) struct Photo {
     pub(crate) id_is_shared: bool,
     /// Whether it has other bytes before or after.
     pub(crate) changes: bool,
-    /// Submitted once, and not together with one that has to come back: a second look has another cause.
+    /// Submitted once, and not together with one that has to come back: a second inspection has another cause.
     pub(crate) once: bool,
 }
 
@@ -168,8 +168,8 @@ impl Photo {
         }
     }
 
-    /// Whether one look is one look: flaky and failing ones are looked at again by design.
-    pub(crate) fn looks_are_counted(&self) -> bool {
+    /// Whether its inspections can be counted: flaky and failing photos are inspected again by design.
+    pub(crate) fn inspections_are_counted(&self) -> bool {
         self.once && matches!(self.kind, Kind::Clean | Kind::Suspect | Kind::Damaged)
     }
 }

@@ -107,7 +107,7 @@ async fn live(
     judge(process, ending, told);
     if matches!(ending, ProcessExit::Exited(_)) {
         stopper.stop();
-        // Late or never: the next look at the fleet tells that the worker is gone.
+        // Late or never: the next listing of the fleet shows that the worker is gone.
         let _ = tokio::time::timeout(LAST_BEAT, beats.join_next()).await;
     }
     ending

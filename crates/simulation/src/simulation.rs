@@ -42,7 +42,7 @@ pub struct Outcome {
     pub time: Duration,
 }
 
-/// How often the world looks whether it has drained.
+/// How often the world checks whether it has drained.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Photos of a lane that does not come have ended so long after the trouble.
 const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -195,7 +195,7 @@ async fn drain(context: &Context, queues: &Queues) {
     }
 }
 
-/// Everything ends when it is told to.
+/// Everything ends when it is asked to.
 async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()>) {
     let by = context.ticks() + CLOSE_MAX;
     let ended = tokio::time::timeout(CLOSE_MAX, async { while slots.join_next().await.is_some() {} }).await;
@@ -274,7 +274,7 @@ fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Res
         let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
         return Err((Invariant::J6, detail));
     }
-    // A store that is away is another cause of a second look.
+    // An unavailable store is another cause of a second inspection.
     if !context.plan.calm || context.plan.store_away.is_some() {
         return Ok(());
     }
@@ -282,9 +282,9 @@ fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Res
     let beside = submission.photos.iter().filter(|other| other.id != *id);
     let beside: u32 = beside.map(|other| facts.cuts(&other.id, "triage")).sum();
     for (role, beside) in [("triage", 0), ("worker", beside)] {
-        let (looks, cuts) = (facts.looks(photo.number, role), facts.cuts(id, role) + beside);
-        if photo.looks_are_counted() && looks > 1 + cuts {
-            let detail = format!("{id}: {looks} looks in a {role}, cut off {cuts} times");
+        let (inspected, cuts) = (facts.inspected(photo.number, role), facts.cuts(id, role) + beside);
+        if photo.inspections_are_counted() && inspected > 1 + cuts {
+            let detail = format!("{id}: inspected {inspected} times in a {role}, cut off {cuts} times");
             return Err((Invariant::T2, detail));
         }
     }

@@ -35,7 +35,7 @@ use walkaround_vision::overlay::OverlayStyle;
 
 /// A worker without work ends after this.
 const IDLE_EXIT: Duration = Duration::from_secs(30);
-/// Photos a second that a worker is taken for until it has told.
+/// Assumed rate of a worker, in photos per second, until it has reported one.
 const RATE_GUESS: f64 = 0.2;
 /// From asking for a worker to its first photo, as triage reckons.
 const COLD_START: Duration = Duration::from_secs(30);

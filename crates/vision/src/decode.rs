@@ -3,7 +3,7 @@
 //! The content decides the format, never the file's name (module `sniff`). Every limit is checked from the
 //! header, before any pixel is allocated. JPEG is decoded scaled down inside libjpeg-turbo (DCT scaling), other
 //! formats through `image` and shrunk afterwards. The EXIF orientation is applied last, when few pixels are
-//! left; nothing else of the EXIF block is looked at, the position least of all. What cannot be used comes
+//! left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
 //! back as a [`Reason`]: a value for the record, not an error.
 
 mod containers;
@@ -172,7 +172,7 @@ fn check_size(size: Size, limits: &Limits) -> Result<(), Reason> {
     }
     if short < limits.side_min {
         let limit = limits.side_min;
-        let detail = format!("{width} x {height} pixels; at least {limit} a side are needed");
+        let detail = format!("{width} x {height} pixels; at least {limit} per side are needed");
         return Err(Reason::new(ReasonCode::TooSmall, detail));
     }
     Ok(())

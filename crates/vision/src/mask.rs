@@ -78,7 +78,7 @@ pub fn class_mask(maps: &[&ProbabilityMap], policy: &MaskPolicy, canvas: &Canvas
     if !above_threshold || window.is_empty() {
         return None;
     }
-    // Dilation reaches one radius out, and the erosion that follows looks one radius further.
+    // Dilation reaches one radius out, and the erosion that follows reads one radius further.
     let field = sample(maps, canvas, window.grow(2 * radius, canvas));
     let mask = if low < policy.threshold {
         hysteresis(&field, low, policy.threshold)

@@ -96,7 +96,7 @@ impl QualityPolicy {
                 let (share, limit) = (share * 100.0, self.clipped_max * 100.0);
                 found(
                     ReasonCode::Clipped,
-                    format!("{share:.0} % of the pixels are {end}; at most {limit:.0} % may be"),
+                    format!("{share:.0} % of the pixels are {end}; the limit is {limit:.0} %"),
                 );
             }
         }

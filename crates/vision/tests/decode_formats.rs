@@ -291,7 +291,7 @@ fn limits_hold_before_anything_is_decoded() {
         detail(&one, &limits),
         (
             ReasonCode::TooSmall,
-            "1 x 1 pixels; at least 64 a side are needed".into()
+            "1 x 1 pixels; at least 64 per side are needed".into()
         )
     );
     let strip = jpeg(&RgbImage::new(1600, 3), BASELINE);

@@ -1,6 +1,6 @@
 //! JPEG files as phones, cameras and converters write them, against the standard or beside it: the picture is whole, so
-//! it is looked at. What Pillow's strict load decodes to the last pixel is the yardstick. Each kind stands beside files
-//! with the same oddity that do lack a part: those stay unusable.
+//! it is inspected. What Pillow's strict load decodes to the last pixel is the yardstick. Each kind stands beside
+//! files with the same oddity that do lack a part: those stay unusable.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
 mod support_decode;

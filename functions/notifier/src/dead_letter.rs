@@ -1,5 +1,5 @@
-//! Messages of a dead-letter queue, as an event source hands them over: how many in which queue. What they say is not
-//! looked at.
+//! Messages of a dead-letter queue, as an event source hands them over: how many in which queue. Their bodies are not
+//! read.
 
 use crate::arn::Arn;
 use crate::cause::{Cause, Notification, Severity};

@@ -1,7 +1,7 @@
 //! What an event means for people: one cause each, or a reason why it is not sent.
 //!
-//! Pure: an event in, causes out. [`notifications`] tells the kinds of events apart; `job`, `topic` and `dead_letter` know
-//! one each.
+//! Pure: an event in, causes out. [`notifications`] distinguishes the kinds of events; `job`, `topic` and
+//! `dead_letter` know one each.
 
 use crate::cause::Notification;
 use crate::{dead_letter, job, topic};
@@ -23,7 +23,7 @@ pub(crate) fn notifications(event: &Value) -> Vec<Notification> {
             .take(RECORDS_MAX)
             .map(|record| topic::notification(&record["Sns"]))
             .collect(),
-        _ => vec![Notification::Ignore("of no known kind")],
+        _ => vec![Notification::Ignore("of an unknown kind")],
     };
     found.into_iter().map(Notification::tidy).collect()
 }
@@ -42,7 +42,7 @@ mod tests {
         ] {
             assert_eq!(
                 notifications(&event),
-                [Notification::Ignore("of no known kind")],
+                [Notification::Ignore("of an unknown kind")],
                 "{event}"
             );
         }

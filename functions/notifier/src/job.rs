@@ -82,7 +82,8 @@ fn blocked(job: &Value) -> Cause {
         ),
         title: format!("No worker can start: {meaning}"),
         what: format!(
-            "Job {} at the head of queue {queue_name} cannot start, and none behind it. AWS Batch says: {reason}",
+            "Job {} at the head of queue {queue_name} cannot start, and neither can the jobs behind it. AWS Batch \
+             says: {reason}",
             text("jobName")
         ),
         link: Arn::parse(text("jobArn"))
@@ -203,11 +204,11 @@ mod tests {
             (json!(1), "job/workers/1", "log", "last lines"),
             (json!(2), "job/workers/2", "setting", "variable"),
             (json!(69), "job/workers/69", "device", "GPU"),
-            (json!(70), "job/workers/70", "engine is sick", "another machine"),
+            (json!(70), "job/workers/70", "engine is faulty", "another machine"),
             (json!(75), "job/workers/75", "stalled", "status"),
             (json!(78), "job/workers/78", "bundle", "rollback"),
             (json!(137), "job/workers/137", "killed", "memory"),
-            (json!(99), "job/workers/99", "no known meaning", "log"),
+            (json!(99), "job/workers/99", "unknown exit code", "log"),
             (Value::Null, "job/workers/none", "not start", "doctor"),
         ];
         for (exit, key, title, first) in cases {
@@ -235,7 +236,7 @@ mod tests {
                 "job/workers/timeout",
                 "longer",
             ),
-            (json!(0), "ended by hand", "job/workers/0", "told to end"),
+            (json!(0), "ended by hand", "job/workers/0", "asked to end"),
             (
                 json!(137),
                 "OutOfMemoryError: Container killed due to memory usage",

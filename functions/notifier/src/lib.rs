@@ -126,7 +126,7 @@ impl Function {
             return Ok(tally.answer(Some(kept)));
         }
         if tally.try_again {
-            return Err("the webhook cannot be reached: this event should come again".into());
+            return Err("the webhook cannot be reached: this event is to be delivered again".into());
         }
         Ok(tally.answer(None))
     }
@@ -173,7 +173,7 @@ impl Function {
             }
             Ok(_) => {}
             // Better twice than never.
-            Err(error) => warn!(%error, "whether this was sent before is not known"),
+            Err(error) => warn!(%error, "cannot tell whether this was sent before"),
         }
         let sent = self.send(cause, time).await;
         self.metrics.alert(match sent {
@@ -211,7 +211,7 @@ impl Function {
         match self.state.read(&told_item(of)).await {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            Err(error) => warn!(%error, "whether the beginning was sent is not known"),
+            Err(error) => warn!(%error, "cannot tell whether the beginning was sent"),
         }
         let outcome = self.raise(cause, attempt).await;
         if outcome == Outcome::Sent {
@@ -254,7 +254,7 @@ impl Function {
 
     async fn remember(&self, item: &str, body: &str, keep_for: Duration) {
         if let Err(error) = self.state.write(item, body, keep_for).await {
-            warn!(%error, "what was sent cannot be remembered");
+            warn!(%error, "the sent message cannot be recorded");
         }
     }
 

@@ -144,7 +144,7 @@ fn kind_of(error: &reqwest::Error) -> &'static str {
     } else if error.is_connect() {
         "the webhook's host is not reachable"
     } else {
-        "the webhook broke off"
+        "the webhook's answer was cut off"
     }
 }
 

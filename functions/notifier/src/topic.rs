@@ -49,7 +49,7 @@ fn of_alarm(alarm: &Value, topic: &str) -> Notification {
                 title: format!("Resolved: {name}"),
                 what: text("NewStateReason").to_owned(),
                 link,
-                first_step: "Nothing: it is over.".to_owned(),
+                first_step: "Nothing; the alarm is over.".to_owned(),
                 severity: Severity::Resolved,
                 ends: false,
             },
@@ -81,12 +81,14 @@ fn described<'a>(description: &'a str, trigger: &Value) -> (&'a str, &'a str) {
 fn watched(namespace: &str, metric: &str) -> Option<(&'static str, &'static str)> {
     Some(match (namespace, metric) {
         ("AWS/DynamoDB", "ThrottledRequests" | "ReadThrottleEvents" | "WriteThrottleEvents") => (
-            "DynamoDB refuses calls for their rate: messages go back and photos take longer, none is lost.",
+            "DynamoDB throttles calls: messages are returned to their queue and photos take longer, but none is \
+             lost.",
             "Compare the table's consumed capacity with its limits (on demand: 40,000 units by default, 1,000 writes a \
-             second a partition); lower WALKAROUND_TRIAGE_IN_FLIGHT or the rate of submitting until it passes.",
+             second a partition); lower WALKAROUND_TRIAGE_IN_FLIGHT or the rate of submitting until this is over.",
         ),
         ("AWS/Lambda", "Duration") => (
-            "Invocations take nearly as long as they may: those that take longer are ended, and their photos come again.",
+            "Invocations take nearly as long as their time-out: those that exceed it are ended, and their photos are \
+             delivered again.",
             "Find the slow stage on the dashboard (StageTime); give the function more memory or time, or lower \
              WALKAROUND_PHOTO_TIMEOUT_S and WALKAROUND_INLINE_DRAIN_S.",
         ),
@@ -103,16 +105,17 @@ fn watched(namespace: &str, metric: &str) -> Option<(&'static str, &'static str)
         ),
         ("AWS/SNS", "NumberOfNotificationsFailed" | "NumberOfNotificationsFailedToRedriveToDlq") => (
             "SNS could not deliver events of results to a subscriber.",
-            "Look at the subscriptions of the topic: a queue that is gone, a policy that does not allow the topic, an \
-             endpoint that does not answer. `walkaround list` has every result all the same.",
+            "Check the subscriptions of the topic: a deleted queue, a policy that does not allow the topic, an \
+             endpoint that does not answer. `walkaround list` still has every result.",
         ),
         ("AWS/SNS", "NumberOfNotificationsRedrivenToDlq") => (
-            "Events of results lie in a subscription's dead-letter queue.",
-            "Repair the subscriber, then redrive that queue: events have stable ids, so that two are harmless.",
+            "Events of results are in a subscription's dead-letter queue.",
+            "Fix the subscriber, then redrive that queue: events have stable ids, so duplicates are harmless.",
         ),
         ("AWS/Events", "FailedInvocations" | "InvocationsFailedToBeSentToDlq" | "InvocationsSentToDlq") => (
             "EventBridge could not deliver an event: a photo's, a schedule's or a failed job's.",
-            "Look at the rule's target and its permission; photo events that failed lie in the intake's dead-letter queue: \
+            "Check the rule's target and its permission; photo events that were not delivered are in the intake's \
+             dead-letter queue: \
              walkaround parked --stack aws, then walkaround redrive --stack aws.",
         ),
         _ => return None,
@@ -132,15 +135,16 @@ fn of_function(failed: &Value) -> Cause {
         .unwrap_or("no error message");
     Cause {
         key: format!("function/{name}/{condition}"),
-        title: format!("Function {name} gave up an event"),
+        title: format!("Function {name} gave up on an event"),
         what: format!(
             "{condition} after {} invocations: {error}",
             context["approximateInvokeCount"].as_u64().unwrap_or(1)
         ),
         link: Arn::parse(arn).map_or_else(String::new, |arn| arn.function(name)),
-        first_step: "Read the function's log at that time. If it is the notifier, its webhook is most often gone: correct \
-                     the secret that AlertSecretArn names."
-            .to_owned(),
+        first_step:
+            "Read the function's log at that time. If it is the notifier, its webhook was most probably \
+                     deleted: correct the secret that AlertSecretArn names."
+                .to_owned(),
         severity: Severity::Fault,
         ends: false,
     }
@@ -169,8 +173,8 @@ fn of_budget(message: &str) -> Cause {
         what: format!("{kind} cost {amount} is over the threshold ({threshold}) of a budget of {budgeted}."),
         link: BUDGETS.to_owned(),
         first_step:
-            "Compare photos and GPU hours with the cost table of docs/operations.md; WALKAROUND_WORKERS_MAX \
-                     bounds the GPU lane."
+            "Compare photos and GPU hours with the cost table of docs/operations.md; WALKAROUND_WORKERS_MAX limits \
+             the GPU lane."
                 .to_owned(),
         severity: Severity::Warning,
         ends: false,
@@ -188,7 +192,7 @@ fn of_note(subject: &str, topic: &str) -> Cause {
     Cause {
         key: format!("note/{name}/{subject}"),
         title: format!("A note on {name}"),
-        what: format!("Of no known kind: {subject}"),
+        what: format!("A message of an unknown kind: {subject}"),
         link: arn.map_or_else(String::new, |arn| arn.topic(topic)),
         first_step: "See who publishes to this topic.".to_owned(),
         severity: Severity::Warning,
@@ -218,10 +222,15 @@ mod tests {
             (
                 "AWS/DynamoDB",
                 "WriteThrottleEvents",
-                "DynamoDB refuses",
+                "DynamoDB throttles",
                 "capacity",
             ),
-            ("AWS/Lambda", "Duration", "nearly as long as they may", "memory"),
+            (
+                "AWS/Lambda",
+                "Duration",
+                "nearly as long as their time-out",
+                "memory",
+            ),
             ("AWS/Lambda", "Throttles", "concurrency", "TriageConcurrency"),
             ("AWS/Lambda", "Errors", "A function fails", "log"),
             (

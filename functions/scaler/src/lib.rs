@@ -83,7 +83,7 @@ impl Function {
         let tick = self.scaler.tick().await;
         // Freed also after a failed pass; a lock that cannot be freed ends by itself.
         if let Err(error) = self.lock.release(&hold).await {
-            warn!(%error, "the lock could not be freed, it ends by itself");
+            warn!(%error, "the lock could not be released; it expires on its own");
         }
         let tick = tick?;
         let backlog = tick.backlog.waiting + tick.backlog.in_flight;

@@ -1,4 +1,4 @@
-//! A batch of SQS as Lambda hands it over, and how much of it is looked at at once.
+//! A batch of SQS as Lambda hands it over, and how much of it is processed at once.
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use std::collections::BTreeMap;

@@ -119,12 +119,12 @@ impl Function {
         response
     }
 
-    /// Ends a process whose engine is sick, so that Lambda starts another one. It was asked for once more: an answer
-    /// cannot be followed by an end, as the process is frozen behind it. The batch goes back at once.
+    /// Ends a process whose engine is faulty, so that Lambda starts another one. It was asked for once more: an
+    /// answer cannot be followed by an end, as the process is frozen behind it. The batch goes back at once.
     async fn end_sick(&self, deliveries: Vec<Delivery>) -> ! {
         error!(
             messages = deliveries.len(),
-            "the engine is sick: the process ends, the batch goes back"
+            "the engine is faulty: the process exits, the batch is returned"
         );
         self.invocation.refuse(deliveries).await;
         self.metrics.flush();

@@ -278,7 +278,7 @@ fn parked_messages_are_shown_and_go_back() {
     let table = names.run(&["parked", "--queue", "intake"]).succeeded().stdout;
     assert!(
         table.contains("3 messages parked") && table.contains("not a request"),
-        "a look hides nothing from the next: {table}"
+        "a listing hides nothing from the next: {table}"
     );
 
     let id = first["message_id"].as_str().unwrap();
@@ -336,13 +336,13 @@ fn what_is_missing_is_one_clear_line() {
             "WALKAROUND_STACK",
             &["parked", "--profile", "x"],
             2,
-            "--profile goes with --stack aws",
+            "--profile works only with --stack aws",
         ),
         (
             "WALKAROUND_STACK",
             &["parked", "--stack", "aws", "--root", "x"],
             2,
-            "--root goes with --stack local",
+            "--root works only with --stack local",
         ),
     ];
     for (without, arguments, code, words) in cases {

@@ -52,7 +52,7 @@ fn photos_of_files_lists_and_prefixes_are_sent() {
     assert!(by_path.one_line(2).contains("--by-path"), "{by_path:?}");
 }
 
-/// What is sent again is not looked at again, and its result is waited for at once.
+/// What is sent again is not inspected again, and its result is waited for at once.
 #[test]
 fn photos_whose_results_are_there_are_already_known() {
     let bench = Bench::new();

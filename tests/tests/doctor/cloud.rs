@@ -221,7 +221,7 @@ fn planted_causes_on_aws_are_named() {
     fails(
         &names.with("WALKAROUND_JOB_DEFINITION", "nothing"),
         "job definition",
-        "no active one",
+        "no active job definition",
     );
     // One broken part hides no other.
     for (variable, still) in [

@@ -98,7 +98,7 @@ fn a_sound_stack_has_nothing_to_tell() {
         assert!(found.contains_key(check), "no check {check}: {found:#?}");
     }
     let table = local.names.run(&["doctor"]).succeeded().stdout;
-    assert!(table.contains("nothing found in"), "{table}");
+    assert!(table.contains("no problem found in"), "{table}");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_lane_without_a_scaler_is_named_where_photos_wait_for_it() {
     local.send(SEGMENTATION, None);
     let (level, what, fix) = lane();
     assert!(
-        level == "warn" && what.contains("its scaler ran last") && fix.contains("walkaround up"),
+        level == "warn" && what.contains("its scaler last ran") && fix.contains("walkaround up"),
         "{what}: {fix}"
     );
 }
@@ -193,7 +193,7 @@ fn a_taken_port_is_named() {
     fails(
         &local.names.with("WALKAROUND_LISTEN", &address),
         "HTTP address",
-        "taken by another program",
+        "used by another program",
     );
     other.join().unwrap();
 }
@@ -205,7 +205,7 @@ fn workers_that_crash_are_silent_or_missing_are_named() {
     fails(
         &local.names,
         "workers",
-        "1 message for the GPU lane, and no worker",
+        "1 message for the GPU lane, but no worker runs",
     );
 
     let capacity = local.workers("exit 78", 3);

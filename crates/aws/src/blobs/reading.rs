@@ -47,7 +47,7 @@ impl Reading<'_> {
     }
 
     fn other_bytes(&self) -> PortError {
-        self.error(PortErrorKind::Corrupt, "its bytes are not those of its SHA-256")
+        self.error(PortErrorKind::Corrupt, "its bytes do not match its SHA-256")
     }
 
     /// Begins the answer, and refuses one that is announced as too large.
@@ -79,9 +79,9 @@ impl Reading<'_> {
                 Ok(Some(piece))
             }
             Some(Err(error)) if names_checksum(&error) => {
-                Err(self.error(PortErrorKind::Corrupt, "its bytes are not those of its checksum"))
+                Err(self.error(PortErrorKind::Corrupt, "its bytes do not match its checksum"))
             }
-            Some(Err(_)) => Err(self.error(PortErrorKind::Unavailable, "the answer broke off")),
+            Some(Err(_)) => Err(self.error(PortErrorKind::Unavailable, "the answer was cut off")),
         }
     }
 }
@@ -156,10 +156,7 @@ pub(super) async fn to_file(
         Ok(<[u8; 32]>::from(hasher.finalize()))
     };
     if in_time(&reading, FILE_MAX, copy).await? != *expect_sha256 {
-        return Err(reading.error(
-            PortErrorKind::Corrupt,
-            "its SHA-256 is not the one that was asked for",
-        ));
+        return Err(reading.error(PortErrorKind::Corrupt, "its SHA-256 is not the requested one"));
     }
     let (target, folder) = (into.to_owned(), folder.to_owned());
     let place = move || {

@@ -90,7 +90,12 @@ impl<T> Answers<T> {
 
     pub(super) fn finish(self) -> Vec<Result<T, PortError>> {
         let at = self.at;
-        let unanswered = || Err(at.error(PortErrorKind::Unavailable, "the service did not answer for it"));
+        let unanswered = || {
+            Err(at.error(
+                PortErrorKind::Unavailable,
+                "the service returned no result for it",
+            ))
+        };
         self.slots
             .into_iter()
             .map(|slot| slot.unwrap_or_else(unanswered))

@@ -50,7 +50,7 @@ fn fault_of(message: &OutMessage) -> Option<String> {
         return Some(format!("{count} attributes: at most {ATTRIBUTES_MAX}"));
     }
     if !is_text(&message.body) {
-        return Some("the body has a character that SQS does not carry".to_owned());
+        return Some("the body has a character that SQS does not accept".to_owned());
     }
     for (name, value) in own_attributes(message) {
         if !is_attribute_name(name) {
@@ -61,7 +61,7 @@ fn fault_of(message: &OutMessage) -> Option<String> {
         }
         if value.is_empty() || !is_text(value) {
             return Some(format!(
-                "the attribute `{name}` is empty or has a character that SQS does not carry"
+                "the attribute `{name}` is empty or has a character that SQS does not accept"
             ));
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn entry(place: usize, message: OutMessage) -> SendMessageBatchReques
                     .message_system_attributes(MessageSystemAttributeNameForSends::AwsTraceHeader, header);
             } else {
                 // SQS would refuse the batch, and no message is worth less than its trace.
-                tracing::debug!("a trace header that is none was left out");
+                tracing::debug!("a malformed trace header was left out");
             }
             continue;
         }

@@ -30,7 +30,7 @@ const PHASES: [&str; 4] = ["accepted", "routed", "done", "failed"];
 
 const AT: PortCall = PortCall::new("records", "list");
 
-/// Where a query looks.
+/// Where a query searches.
 struct Place {
     index: IndexDefinition,
     partitions: Vec<String>,
@@ -182,7 +182,7 @@ impl DynamoRecords {
         Ok((found, at))
     }
 
-    /// Sort keys of one partition, and the last that was looked at where there may be more.
+    /// Sort keys of one partition, and the last that was read, where there may be more.
     async fn query_keys(
         &self,
         place: &Place,
@@ -311,7 +311,7 @@ impl DynamoRecords {
                 return Ok(count);
             }
         }
-        let detail = format!("a day of more records than {COUNT_QUERIES_MAX} queries count");
+        let detail = format!("the day has more records than {COUNT_QUERIES_MAX} queries can count");
         Err(at.error(PortErrorKind::Invalid, detail))
     }
 }

@@ -136,10 +136,10 @@ fn pack(body: &str) -> Result<(&'static str, AttributeValue), String> {
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let packed = encoder.write_all(body.as_bytes()).and_then(|()| encoder.finish());
-    let packed = packed.map_err(|e| format!("a body that cannot be packed: {e}"))?;
+    let packed = packed.map_err(|e| format!("the body cannot be compressed: {e}"))?;
     if packed.len() > STORED_BYTES_MAX {
         return Err(format!(
-            "a body of {} bytes, packed, at most {STORED_BYTES_MAX}",
+            "a body of {} bytes when compressed, expected at most {STORED_BYTES_MAX}",
             packed.len()
         ));
     }
@@ -158,8 +158,8 @@ fn unpack(item: &Item) -> Result<String, String> {
     let read = unpacked.read_to_string(&mut body);
     match read {
         Ok(bytes) if bytes <= RECORD_BYTES_MAX => Ok(body),
-        Ok(_) => Err(format!("a packed body of more than {RECORD_BYTES_MAX} bytes")),
-        Err(_) => Err("a packed body that cannot be read".to_owned()),
+        Ok(_) => Err(format!("a compressed body of more than {RECORD_BYTES_MAX} bytes")),
+        Err(_) => Err("a compressed body that cannot be read".to_owned()),
     }
 }
 
@@ -208,7 +208,10 @@ mod tests {
         let long = to_item(&record("x".repeat(RECORD_BYTES_MAX + 1)), 1, "t", None).unwrap_err();
         assert!(long.contains("1048577 bytes, at most 1048576"), "{long}");
         let dense = to_item(&record(noise(RECORD_BYTES_MAX)), 1, "t", None).unwrap_err();
-        assert!(dense.ends_with("packed, at most 358400"), "{dense}");
+        assert!(
+            dense.ends_with("when compressed, expected at most 358400"),
+            "{dense}"
+        );
     }
 
     #[test]

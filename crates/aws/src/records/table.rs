@@ -98,7 +98,7 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), PortError> 
     let wait = client.wait_until_table_exists().table_name(name);
     wait.wait(CREATE_WAIT_MAX).await.map_err(|_| {
         let detail = format!(
-            "{what}: not there {} s after its creation",
+            "{what}: it does not exist {} s after its creation",
             CREATE_WAIT_MAX.as_secs()
         );
         at.error(PortErrorKind::Unavailable, detail)

@@ -104,7 +104,8 @@ pub(super) fn check_word(word: &str, at: PortCall) -> Result<(), PortError> {
         return Ok(());
     }
     let detail = format!(
-        "`{}` is no name of a bundle or version: 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` or `-`, not starting with `.`",
+        "`{}` is not a valid name of a bundle or version: expected 1 to {NAME_BYTES_MAX} letters, digits, `.`, `_` \
+         or `-`, not starting with `.`",
         word.chars().take(80).collect::<String>().escape_default()
     );
     Err(at.error(PortErrorKind::Invalid, detail))
@@ -115,7 +116,10 @@ pub(super) fn check_file(name: &str, at: PortCall) -> Result<(), PortError> {
     if plain(name) && name != FILES {
         return Ok(());
     }
-    let detail = format!("`{}`: no name for a file of a bundle", name.escape_default());
+    let detail = format!(
+        "`{}`: not a valid name for a file of a bundle",
+        name.escape_default()
+    );
     Err(at.error(PortErrorKind::Invalid, detail))
 }
 

@@ -29,7 +29,8 @@ pub(super) async fn files_of(folder: &Path, at: PortCall) -> Result<Vec<String>,
         }
         check_file(&name, at)?;
         if !meta.is_file() {
-            let detail = format!("{name}: a link or no regular file: put the file itself into the folder");
+            let detail =
+                format!("{name}: a link, or not a regular file; put the file itself into the folder");
             return Err(invalid(detail));
         }
         if meta.len() > FILE_BYTES_MAX {
@@ -58,7 +59,7 @@ pub(super) async fn fits(path: PathBuf, file: FileEntry) -> bool {
         length.is_ok_and(|length| length == file.bytes)
             && std::fs::read(&path).is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == file.sha256)
     };
-    // One that could not be looked at is downloaded again.
+    // A file that could not be checked is downloaded again.
     tokio::task::spawn_blocking(look).await.unwrap_or(false)
 }
 

@@ -185,7 +185,7 @@ impl Inner {
     fn list(&mut self, request: &Value) -> Value {
         let after = request["filters"][0]["values"][0].as_str();
         let after: Option<u64> = after.map(|text| text.parse().unwrap());
-        // With a filter, the status is not looked at.
+        // With a filter, the status is ignored.
         let status = request["jobStatus"].as_str().unwrap_or("RUNNING");
         let fits = |job: &&Value| match after {
             Some(moment) => job["createdAt"].as_u64().unwrap() > moment,

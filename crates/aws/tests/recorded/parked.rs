@@ -48,7 +48,7 @@ async fn a_message_that_its_queue_refuses_is_told_and_stays() {
         "ReceiveMessage",
         "SendMessageBatch",
         "DeleteMessageBatch",
-        // The refused one can be looked at again at once.
+        // The refused one can be read again at once.
         "ChangeMessageVisibility",
     ];
     assert_eq!(calls(&asked), all);

@@ -17,7 +17,7 @@
 //! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
 //! | `TakenBack` | count | photos of a GPU lane that does not come, sent back to be routed again |
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
-//! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was told already |
+//! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was sent already |
 //!
 //! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
 

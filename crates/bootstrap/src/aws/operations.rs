@@ -66,7 +66,7 @@ impl AwsStack {
 
 #[async_trait]
 impl Operations for AwsStack {
-    /// A sample: SQS has no list, so that what is looked at is leased for a while.
+    /// A sample: SQS has no list, so that the messages that are read are leased for a while.
     async fn parked(&self, queue: QueueName, _: Option<&str>) -> Result<ParkedPage, PortError> {
         let sample = self.dead_letters(queue)?.sample().await?;
         let there = self.parked_count(queue).await?;

@@ -136,7 +136,7 @@ impl AwsStack {
         ))
     }
 
-    /// What the parts of the pipeline are made from; metrics are told where there are some.
+    /// What the parts of the pipeline are made from; telemetry goes to the metrics, if there are any.
     ///
     /// # Errors
     /// As [`AwsStack::ports`].

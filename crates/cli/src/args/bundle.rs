@@ -16,16 +16,16 @@ pub(crate) enum BundleCommand {
     Init(InitArgs),
     /// Check a bundle: digests, tensors, self-test
     Check(CheckArgs),
-    /// Check a bundle, self-test included, and upload it under name and version of its manifest; versions never change
+    /// Check a bundle and its self-test, and upload it under the name and version in its manifest; versions never change
     // Whoever gives a --version here means the bundle's: that must not print the program's and do nothing.
     #[command(disable_version_flag = true)]
     Push(PushArgs),
-    /// List bundles, or the versions of one
+    /// List bundles, or the versions of one bundle
     List(ListBundlesArgs),
-    /// Make a version the one that functions and workers take up
+    /// Make a version the active one, which functions and workers load
     #[command(disable_version_flag = true)]
     Activate(ActivateArgs),
-    /// Make the version before the active one the active one again
+    /// Activate the version before the active one again
     Rollback(RollbackArgs),
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct CheckArgs {
     /// Show what each network says of this picture, whatever the gates say
     #[arg(long, value_name = "PICTURE")]
     pub picture: Option<PathBuf>,
-    /// Print the [self_test] block that this picture gives, ready for bundle.toml
+    /// Print the [self_test] block of this picture, ready for bundle.toml
     #[arg(long, value_name = "PICTURE", conflicts_with = "picture")]
     pub measure: Option<PathBuf>,
 }
@@ -89,13 +89,13 @@ pub(crate) struct InitArgs {
 /// Which registry: a bucket of S3.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct RegistryArgs {
-    /// Bucket of the registry [default: that of WALKAROUND_BUNDLE, where it is s3://BUCKET/NAME]
+    /// Bucket of the registry [default: the bucket in WALKAROUND_BUNDLE, if it is s3://BUCKET/NAME]
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
-    /// Only aws: registries are on S3
+    /// Which stack; only aws, as registries are on S3
     #[arg(long, value_enum)]
     pub stack: Option<StackName>,
-    /// What is printed
+    /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
     #[command(flatten)]
@@ -130,7 +130,7 @@ pub(crate) struct ActivateArgs {
     /// Version
     #[arg(value_name = "VERSION")]
     pub version: String,
-    /// Activate it even where it does not fit into the functions' disk
+    /// Activate the version even if it does not fit on the functions' disk
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use walkaround_settings::StackKind;
 pub(crate) enum Printed {
     /// A table for people
     Table,
-    /// JSON documents, one a line
+    /// JSON documents, one per line
     Json,
 }
 
@@ -22,35 +22,35 @@ pub(crate) enum Printed {
 pub(crate) enum WireArg {
     /// JSON
     Json,
-    /// base64 of protobuf, with a content-type attribute
+    /// Protobuf in base64, with a content-type attribute
     Protobuf,
 }
 
-/// When in a rental.
+/// At which end of a rental.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OccasionArg {
-    /// The customer takes the vehicle over
+    /// The customer picks the vehicle up
     #[value(alias = "pick_up")]
     PickUp,
-    /// The customer gives it back
+    /// The customer returns it
     Return,
 }
 
 /// A queue that messages are parked from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum QueueArg {
-    /// Photos to be looked at first
+    /// Photos that wait for triage
     Intake,
     /// Photos of the GPU lane
     Segmentation,
 }
 
-/// Which stack is talked to.
+/// Which stack a command talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StackName {
     /// The local one, on this machine
     Local,
-    /// The one on AWS that the settings name
+    /// The one on AWS whose resources the settings name
     Aws,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Connecting {
     /// AWS region
     #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
-    /// Endpoint of all services: an emulator
+    /// Endpoint of all services, for an emulator
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<String>,
 }
@@ -77,7 +77,7 @@ pub(crate) struct StackArgs {
     /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// What is printed
+    /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
     #[command(flatten)]
@@ -87,34 +87,34 @@ pub(crate) struct StackArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SubmitArgs {
     /// Photos, folders of photos, lists and manifests (CSV, TSV, JSON, plain text), s3://BUCKET/PREFIX/, https:// URLs; `-`
-    /// reads a list of these from standard input, one a line
+    /// reads a list of these from standard input, one per line
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Wait until every photo has its result, and print the results
+    /// Wait until every photo has a result, and print the results
     #[arg(long)]
     pub wait: bool,
-    /// Longest wait
+    /// Longest wait in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, requires = "wait", value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
-    /// Most photos a second [default: no limit]
+    /// Largest number of photos per second [default: no limit]
     #[arg(long, value_name = "PER_SECOND", value_parser = per_second)]
     pub rate: Option<f64>,
-    /// Name local photos by their absolute path instead of copying them into the stack; the path has to be
-    /// below WALKAROUND_PHOTO_ROOTS of the stack
+    /// Name local photos by their absolute path instead of copying them into the stack; the path must be
+    /// below one of the WALKAROUND_PHOTO_ROOTS of the stack
     #[arg(long)]
     pub by_path: bool,
-    /// How requests are written
+    /// How to write requests
     #[arg(long = "as", value_enum, default_value_t = WireArg::Json)]
     pub wire: WireArg,
     #[command(flatten)]
     pub about: AboutArgs,
 }
 
-/// What is said of every photo that does not say it itself.
+/// Facts about every photo for which a manifest does not give them.
 #[derive(Debug, ClapArgs)]
-#[command(next_help_heading = "Said of every photo, where a manifest does not say it")]
+#[command(next_help_heading = "For every photo for which a manifest does not say otherwise")]
 pub(crate) struct AboutArgs {
     /// Vehicle
     #[arg(long, value_name = "ID")]
@@ -122,16 +122,16 @@ pub(crate) struct AboutArgs {
     /// Reservation
     #[arg(long, value_name = "ID")]
     pub reservation_id: Option<String>,
-    /// When in a rental
+    /// End of the rental at which the photos were taken
     #[arg(long, value_enum)]
     pub occasion: Option<OccasionArg>,
     /// Side of the vehicle
     #[arg(long, value_name = "NAME")]
     pub viewpoint: Option<String>,
-    /// When the answer is wanted: RFC 3339, or from now (90s, 5m, 2h, 1d)
+    /// When the result is wanted: RFC 3339, or a time from now (90s, 5m, 2h, 1d)
     #[arg(long, value_name = "WHEN")]
     pub deadline: Option<String>,
-    /// Anything that should stand on the record; may be given several times
+    /// Anything that should be kept on the record; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     pub labels: Vec<(String, String)>,
 }
@@ -140,7 +140,7 @@ pub(crate) struct AboutArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Look again every second (on AWS every five), until Ctrl-C
+    /// Refresh every second (on AWS every five), until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }
@@ -149,7 +149,7 @@ pub(crate) struct StatusArgs {
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Where to listen [default: `WALKAROUND_LISTEN`, or 127.0.0.1:8600]
+    /// Where to listen [default: WALKAROUND_LISTEN, or 127.0.0.1:8377; if that is set but empty, 127.0.0.1:8600]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
 }
@@ -167,28 +167,28 @@ pub(crate) struct ListArgs {
     /// Photos of a vehicle
     #[arg(long, value_name = "ID", conflicts_with_all = ["reservation", "verdict", "day"])]
     pub vehicle: Option<String>,
-    /// Photos of a reservation, by walkaround
+    /// Photos of a reservation, grouped by walkaround
     #[arg(long, value_name = "ID", conflicts_with_all = ["verdict", "day"])]
     pub reservation: Option<String>,
-    /// Photos with a verdict (clean, damaged, unusable) of a day
+    /// Photos with a verdict (clean, damaged, unusable), of one day
     #[arg(long, requires = "day", value_parser = verdict)]
     pub verdict: Option<Verdict>,
     /// Photos accepted on a day (UTC, 2026-11-22)
     #[arg(long, value_parser = day)]
     pub day: Option<String>,
-    /// Most photos that are printed
+    /// Largest number of photos to print
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ShowArgs {
-    /// Inspection
+    /// Id of the inspection
     #[arg(value_name = "ID", value_parser = inspection_id)]
     pub id: InspectionId,
     #[command(flatten)]
     pub stack: StackArgs,
-    /// On AWS, also print signed URLs of report and marked picture; whoever has one can read it for 15 minutes
+    /// On AWS, also print signed URLs of report and overlay; whoever has such a URL can read them for 15 minutes
     #[arg(long)]
     pub links: bool,
 }
@@ -197,7 +197,7 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ParkedArgs {
     #[command(flatten)]
     pub stack: StackArgs,
-    /// Only messages parked from this queue [default: both]
+    /// Only messages parked from this queue [default: both queues]
     #[arg(long, value_enum)]
     pub queue: Option<QueueArg>,
 }
@@ -205,13 +205,13 @@ pub(crate) struct ParkedArgs {
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).args(["all", "ids"]))]
 pub(crate) struct RedriveArgs {
-    /// Messages, by the id that `parked` shows
+    /// Ids of messages, as `parked` shows them
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// All of them
+    /// Send back all parked messages
     #[arg(long)]
     pub all: bool,
-    /// Only messages parked from this queue [default: both]
+    /// Only messages parked from this queue [default: both queues]
     #[arg(long, value_enum)]
     pub queue: Option<QueueArg>,
     #[command(flatten)]
@@ -221,13 +221,13 @@ pub(crate) struct RedriveArgs {
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "failed", "code", "day", "bundle"]))]
 pub(crate) struct RetryArgs {
-    /// Failed inspections
+    /// Ids of failed inspections
     #[arg(value_name = "ID", value_parser = inspection_id, conflicts_with_all = ["failed", "code", "day", "bundle"])]
     pub ids: Vec<InspectionId>,
-    /// All failed ones [of the last 30 days, or of --day]
+    /// All failed inspections of the last 30 days, or of --day
     #[arg(long)]
     pub failed: bool,
-    /// Those that failed as this: engine_failed, photo_unreachable, ...
+    /// Those that failed with this code: engine_failed, photo_unreachable, ...
     #[arg(long, value_parser = failure_code)]
     pub code: Option<FailureCode>,
     /// Those that were accepted on a day (UTC, 2026-11-22)
@@ -236,13 +236,13 @@ pub(crate) struct RetryArgs {
     /// Those that failed while this bundle was in use
     #[arg(long, value_name = "NAME")]
     pub bundle: Option<String>,
-    /// The URL of the one inspection's photo, where it is signed: records keep URLs without their query
+    /// Signed URL of the photo, for a single inspection: records keep URLs without their query
     #[arg(long, requires = "ids")]
     pub url: Option<String>,
-    /// Most inspections of this run; the same command once more goes on
+    /// Largest number of inspections in this run; run the same command again to continue
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     pub limit: u16,
-    /// Only say what would be done
+    /// Only list what would be done
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
@@ -254,10 +254,10 @@ pub(crate) struct PruneArgs {
     /// Folder of the stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
-    /// What is printed
+    /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
-    /// Only say what would be removed
+    /// Only list what would be removed
     #[arg(long)]
     pub dry_run: bool,
 }

@@ -75,7 +75,7 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
     })?;
     let (word, text) = match pushed {
         Pushed::New => ("new", "pushed"),
-        Pushed::AlreadyThere => ("already_there", "was there already"),
+        Pushed::AlreadyThere => ("already_there", "was already there"),
         Pushed::Other => {
             let why = format!(
                 "{name} {version} is in {bucket} with other files, and versions never change: change `version` in bundle.toml"
@@ -86,7 +86,7 @@ pub(super) fn push(args: &PushArgs) -> Result<ExitCode, Failure> {
     match args.registry.format {
         Printed::Json => print_document(json!({"name": name, "version": version, "state": word}))?,
         Printed::Table => print_line(format!(
-            "{name} {version} {text}; `walkaround bundle activate {name} {version}` takes it into use"
+            "{name} {version} {text}; `walkaround bundle activate {name} {version}` activates it"
         ))?,
     }
     Ok(ExitCode::SUCCESS)
@@ -186,7 +186,8 @@ fn refusal(id: BundleId<'_>, bytes: u64, before: u64, disk: u64) -> Option<Strin
     (bytes.saturating_add(before) > disk).then(|| {
         let mib = |bytes: u64| bytes.div_ceil(1 << 20);
         format!(
-            "{name} {version} has {} MiB, and the active version {} MiB: together over the {} MiB of the triage \
+            "{name} {version} has {} MiB, and the active version {} MiB: together they exceed the {} MiB of the \
+             triage \
              function's disk; raise TriageStorageMiB of the pipeline stack and WALKAROUND_TRIAGE_STORAGE_MIB here, or \
              use --force",
             mib(bytes),
@@ -212,13 +213,12 @@ fn tell(name: &str, outcome: &Activated, args: &RegistryArgs) -> Result<ExitCode
     let (active, text) = match outcome {
         Activated::Done(active) => (
             active,
-            "is active now; workers take it up within WALKAROUND_BUNDLE_POLL_S, functions when they next start",
+            "is now active; workers load it within WALKAROUND_BUNDLE_POLL_S, functions when they next start",
         ),
-        Activated::Already(active) => (active, "was active already"),
+        Activated::Already(active) => (active, "was already active"),
         Activated::NoSuchVersion => {
-            let why = format!(
-                "{name} has no such version: `walkaround bundle list {name}` shows those that are there"
-            );
+            let why =
+                format!("{name} has no such version: `walkaround bundle list {name}` lists its versions");
             return Err(anyhow!(why).into());
         }
         Activated::NothingBefore => return Err(anyhow!("{name} has no version before the active one").into()),

@@ -13,8 +13,8 @@ use walkaround_client::{IfMissing, StackClient, requested_photos};
 use walkaround_messages::rfc3339;
 use walkaround_ports::{ParkedMessage, Redrive, Redriven};
 
-/// SQS moves a message that was delivered too often by itself, and tells nobody why.
-const NO_REASON: &str = "not known: delivered too often, the logs tell why";
+/// SQS itself moves a message that was delivered too often, and does not say why.
+const NO_REASON: &str = "unknown: delivered too often; the logs say why";
 
 pub(crate) fn run(args: &ParkedArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -58,7 +58,8 @@ async fn list(args: &ParkedArgs, stack: &dyn StackClient) -> Result<ExitCode, Fa
         print_line(format!("{} parked", counted(messages, "message")))?;
     }
     if unseen > 0 {
-        let line = format!("walkaround: a sample: about {unseen} more that were not read this time");
+        let line =
+            format!("walkaround: this is a sample: about {unseen} more messages were not read this time");
         print_notice(line)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -135,7 +136,7 @@ async fn send_back(args: &RedriveArgs, stack: &dyn StackClient) -> Result<ExitCo
         Printed::Table => {
             let moved = usize::try_from(sent.moved).unwrap_or(usize::MAX);
             let more = if args.all && sent.more {
-                "; there may be more: once more goes on"
+                "; there may be more: run the same command again to continue"
             } else {
                 ""
             };
@@ -165,7 +166,7 @@ fn left(sent: &Redriven) -> Option<String> {
             n => format!(" and {} more", n - 1),
         };
         parts.push(format!(
-            "still parked, as the queue did not take them: {}{others}: {}",
+            "still parked, because the queue did not accept them: {}{others}: {}",
             first.id, first.why
         ));
     }
@@ -173,7 +174,7 @@ fn left(sent: &Redriven) -> Option<String> {
         let ids = sent.missing.join(", ");
         parts.push(if sent.more {
             format!(
-                "not among the parked messages that were read: {ids}; the same command again reads others"
+                "not among the parked messages that were read: {ids}; run the same command again to read others"
             )
         } else {
             format!("not parked: {ids}")
@@ -201,7 +202,7 @@ mod tests {
         sent.refused = vec![refusal("a"), refusal("b")];
         let line = left(&sent).unwrap();
         assert!(
-            line.contains("did not take them: a and 1 more: a bad character"),
+            line.contains("did not accept them: a and 1 more: a bad character"),
             "{line}"
         );
         assert!(!line.contains("not parked"), "{line}");

@@ -25,7 +25,7 @@ const DAYS_MAX: u32 = 30;
 
 pub(crate) fn run(args: &RetryArgs) -> Result<ExitCode, Failure> {
     if args.url.is_some() && args.ids.len() != 1 {
-        return Err(Failure::usage("--url goes with one inspection"));
+        return Err(Failure::usage("--url works only with one inspection"));
     }
     runtime()?.block_on(async {
         let stack = open(&args.stack, IfMissing::Fail).await?;
@@ -134,17 +134,17 @@ fn line(summary: &ReopenSummary, args: &RetryArgs) -> String {
     };
     let mut text = format!("{} {done}", counted(summary.opened, "inspection"));
     if summary.left > 0 {
-        text.push_str(&format!(", {} left as they are", summary.left));
+        text.push_str(&format!(", {} left unchanged", summary.left));
     }
     if summary.errors > 0 {
         text.push_str(&format!(", {} NOT REACHED", summary.errors));
     }
     if summary.more {
-        text.push_str("; there are more: the same command once more goes on");
+        text.push_str("; there are more: run the same command again to continue");
     }
     if args.ids.is_empty() && args.day.is_none() {
         text.push_str(&format!(
-            " (accepted in the last {DAYS_MAX} days; --day takes any)"
+            " (accepted in the last {DAYS_MAX} days; --day selects any day)"
         ));
     }
     text

@@ -181,7 +181,7 @@ fn times(lines: &mut Lines, i: &Inspection) {
     lines.add("accepted", clock_time(i.accepted_at));
     let after = |at: Timestamp| {
         let took = duration(at.since(i.accepted_at));
-        format!("{} ({took} after)", clock_time(at))
+        format!("{} ({took} later)", clock_time(at))
     };
     lines.maybe("routed", i.routed_at.map(after));
     lines.maybe("finished", i.finished_at.map(after));
@@ -190,6 +190,6 @@ fn times(lines: &mut Lines, i: &Inspection) {
     let other = i.photo_history.other_bytes.as_ref();
     lines.maybe(
         "changed",
-        other.map(|id| format!("the photo had other bytes later: inspection {id}")),
+        other.map(|id| format!("the photo later had other bytes: inspection {id}")),
     );
 }

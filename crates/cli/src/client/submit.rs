@@ -33,7 +33,7 @@ pub(crate) fn run(args: &SubmitArgs) -> Result<ExitCode, Failure> {
         let stack = open(&args.stack, IfMissing::Create).await?;
         if args.by_path && stack.name() != "local" {
             return Err(Failure::usage(
-                "--by-path goes with --stack local: AWS reads no files of this machine",
+                "--by-path works only with --stack local: AWS cannot read files of this machine",
             ));
         }
         plan.list_prefixes(&*stack, words).await?;

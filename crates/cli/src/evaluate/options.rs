@@ -23,7 +23,7 @@ pub(crate) fn collect(args: &EvaluateArgs, classes: &[ClassSpec]) -> Result<Phot
 fn photo_set_options(args: &EvaluateArgs) -> Result<PhotoSetOptions, Failure> {
     if args.annotations.is_some() && args.paths.len() != 1 {
         return Err(Failure::usage(
-            "--annotations goes with one PATH; name folders of undamaged photos with --undamaged",
+            "--annotations needs exactly one PATH; name folders of undamaged photos with --undamaged",
         ));
     }
     let annotated = args.paths.iter().map(|folder| AnnotatedFolder {
@@ -69,7 +69,7 @@ pub(crate) fn failure(error: EvaluationError) -> Failure {
 fn with_flags(error: &EvaluationError) -> String {
     match error {
         EvaluationError::NoAnnotations { folder } => format!(
-            "no annotations found: there is no {ANNOTATIONS_FILE} in `{}`; name one with --annotations",
+            "no annotations found: no {ANNOTATIONS_FILE} in `{}`; name one with --annotations",
             folder.display()
         ),
         // Flags have the names of the options.
@@ -110,7 +110,7 @@ mod tests {
         };
         assert_eq!(
             line(EvaluationError::NoAnnotations { folder: "a".into() }),
-            "no annotations found: there is no _annotations.coco.json in `a`; name one with --annotations"
+            "no annotations found: no _annotations.coco.json in `a`; name one with --annotations"
         );
         assert_eq!(
             line(EvaluationError::UnknownCategory {

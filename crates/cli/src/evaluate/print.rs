@@ -33,7 +33,7 @@ pub(crate) fn tables(evaluation: &Evaluation, page: &Path) -> anyhow::Result<()>
     writeln!(out, "{table}")?;
     writeln!(
         out,
-        "IoU of a damaged photo, mean: {}",
+        "mean IoU of a damaged photo: {}",
         with_interval(evaluation.mean_photo_iou)
     )?;
     let gate = &evaluation.gate;

@@ -113,7 +113,7 @@ impl Gallery {
         if left_out > 0 {
             let _ = write!(
                 description,
-                " · {left_out} photos more are not shown here; their documents lie beside"
+                " · {left_out} more photos are not shown here; their documents are in the same folder"
             );
         }
         PAGE.replace("{{title}}", &text(&self.title))

@@ -97,7 +97,7 @@ impl Printer {
                 }
                 writeln!(out, "{}", self.table)?;
                 if self.rows_left_out > 0 {
-                    writeln!(out, "… and {} photos more", self.rows_left_out)?;
+                    writeln!(out, "… and {} more photos", self.rows_left_out)?;
                 }
                 writeln!(out, "{}", printable(&self.summary()))?;
                 if let Some(path) = &self.gallery {

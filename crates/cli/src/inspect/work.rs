@@ -23,7 +23,7 @@ use walkaround_vision::overlay::OverlayStyle;
 /// Decoding memory of all threads together, in bytes.
 const DECODE_BYTES_MAX: u64 = 384 << 20;
 
-/// How photos are looked at.
+/// How photos are inspected.
 pub(crate) struct WorkOptions {
     /// Threads; none for one a core.
     pub jobs: Option<usize>,
@@ -180,7 +180,7 @@ impl Shared<'_> {
     }
 
     /// # Errors
-    /// The file cannot be read, a network fails, or the marked picture cannot be encoded.
+    /// The file cannot be read, a network fails, or the overlay cannot be encoded.
     fn inspect(&self, engine: &mut OnnxEngine, photo: &Path) -> anyhow::Result<Outcome> {
         let outcome = |report, overlay, suspect| Outcome {
             photo: photo.to_path_buf(),
@@ -214,8 +214,7 @@ impl Shared<'_> {
             memory: &self.memory,
             ticks: &ticks,
         };
-        let overlay =
-            inspection::render(&mut result, &rendering).context("the marked picture cannot be encoded")?;
+        let overlay = inspection::render(&mut result, &rendering).context("the overlay cannot be encoded")?;
         let report = report(engine, photo, &result, Some(&bytes), start);
         let suspect = result.screening.map(|screening| screening.suspect);
         Ok(outcome(report, overlay, suspect))

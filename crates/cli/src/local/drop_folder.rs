@@ -33,9 +33,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FAILED_WAIT: Duration = Duration::from_secs(60);
 /// A file that ends too early waits so many times as long as others, for whoever still writes it.
 const CUT_WAITS: u32 = 12;
-/// How long a taken file is looked at for changes.
+/// How long a taken file is watched for changes.
 const WATCHED_AFTER: Duration = Duration::from_secs(600);
-/// Most taken files that are looked at for changes.
+/// Largest number of taken files that are watched for changes.
 const WATCHED_MAX: usize = 10_000;
 /// Most files of one name in a folder of taken ones.
 const SAME_NAME_MAX: u32 = 100_000;
@@ -48,7 +48,7 @@ pub(crate) struct DropFolder {
     /// How long nothing of a file must have changed.
     settle: Duration,
     scan: Scan,
-    /// Taken lately: where each is now, how it was when it was read, and until when it is looked at.
+    /// Taken lately: where each is now, how it was when it was read, and until when it is watched.
     taken: VecDeque<Taken>,
 }
 
@@ -105,7 +105,8 @@ impl DropFolder {
         let root = stack.local.root();
         if holds_photos_of(folder, root) || holds_photos_of(root, folder) {
             return Err(Failure::usage(format!(
-                "of the drop folder {} and the root {} one lies in the other: name another folder for one of them",
+                "the drop folder {} and the root {} overlap, as one lies in the other; name another folder for one \
+                 of them",
                 folder.display(),
                 root.display()
             )));
@@ -125,11 +126,11 @@ impl DropFolder {
         })
     }
 
-    /// Looks until told to stop.
+    /// Scans until asked to stop.
     pub(crate) async fn watch(mut self, mut stop: ShutdownSignal) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
-            self.look(&stop).await;
+            self.check(&stop).await;
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
@@ -139,9 +140,9 @@ impl DropFolder {
     }
 
     /// One look at everything; how many photos were taken.
-    async fn look(&mut self, stop: &ShutdownSignal) -> usize {
+    async fn check(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
-        self.scan.look(&self.folder, now);
+        self.scan.scan(&self.folder, now);
         self.scan.say_left_out(now, self.settle);
         let mut taken = 0;
         for file in self.scan.settled(now, self.settle) {
@@ -152,7 +153,7 @@ impl DropFolder {
                 Ok(Fate::Taken) => taken += 1,
                 Ok(Fate::Refused | Fate::Later) => {}
                 Err(error) => {
-                    warn!(file = %file.display(), error = with_causes(&error), "not taken, trying again");
+                    warn!(file = %file.display(), error = with_causes(&error), "file not taken, trying again");
                     self.scan.leave(&file, now + FAILED_WAIT);
                 }
             }
@@ -163,7 +164,7 @@ impl DropFolder {
 
     async fn take(&mut self, file: &Path) -> anyhow::Result<Fate> {
         if file.metadata()?.len() > self.photos.bytes_max {
-            warn!(file = %file.display(), "over the size limit, moved to refused/");
+            warn!(file = %file.display(), "file over the size limit, moved to refused/");
             self.put_away(file, REFUSED)?;
             return Ok(Fate::Refused);
         }
@@ -179,7 +180,8 @@ impl DropFolder {
         }
         self.submit(file, &bytes).await?;
         if FileState::of_path(file)? != state {
-            warn!(file = %file.display(), "it changed while it was taken: taken again when it is whole");
+            warn!(file = %file.display(), "the file changed while it was taken: it is taken again when it is \
+                                           complete");
             return Ok(Fate::Later);
         }
         let path = self.put_away(file, ACCEPTED)?;
@@ -222,9 +224,9 @@ impl DropFolder {
         match self.intake.send(vec![message]).await?.pop() {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(error.into()),
-            None => return Err(anyhow!("the queue gave no answer")),
+            None => return Err(anyhow!("the queue did not answer")),
         }
-        info!(file = %file.display(), inspection = %request.id, "taken from the drop folder");
+        info!(file = %file.display(), inspection = %request.id, "photo taken from the drop folder");
         Ok(())
     }
 
@@ -249,7 +251,8 @@ impl DropFolder {
                     Ok(Again::Changes) => {}
                     Ok(Again::Cut) => taken.cut = true,
                     Err(error) => {
-                        warn!(file = %taken.path.display(), error = with_causes(&error), "not taken again");
+                        warn!(file = %taken.path.display(), error = with_causes(&error), "the changed file was not \
+                                                                                          taken");
                         taken.since = now + FAILED_WAIT;
                     }
                 }

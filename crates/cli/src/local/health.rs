@@ -41,11 +41,11 @@ impl Health {
         }
     }
 
-    /// Reports for other processes until told to stop.
+    /// Reports for other processes until asked to stop.
     pub(crate) async fn report_until(self, lock: Arc<UpLock>, every: Duration, mut stop: ShutdownSignal) {
         while !stop.is_set() {
             if let Err(error) = lock.report(&self.report()) {
-                warn!(%error, "cannot write down how triage gets on");
+                warn!(%error, "the progress of triage cannot be stored");
             }
             tokio::select! {
                 biased;

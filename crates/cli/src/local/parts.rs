@@ -36,7 +36,7 @@ impl Parts {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             part.await;
-            (!stop.is_set()).then(|| format!("{name} ended by itself"))
+            (!stop.is_set()).then(|| format!("{name} ended unexpectedly"))
         });
     }
 
@@ -56,7 +56,7 @@ impl Parts {
                 Exit::Stalled => {
                     Some("triage stalled, nothing finished for WALKAROUND_STALL_EXIT_S".to_owned())
                 }
-                exit => Some(format!("triage ended by itself ({exit:?})")),
+                exit => Some(format!("triage ended unexpectedly ({exit:?})")),
             }
         });
     }
@@ -75,7 +75,7 @@ impl Parts {
                 }
             }
         };
-        error!("{fault}: up ends");
+        error!("{fault}: up exits");
         // It is dropped where the signal has come meanwhile.
         let _ = ending.send(fault);
         stop.wait().await;
@@ -92,7 +92,7 @@ impl Parts {
             }
         };
         if tokio::time::timeout(self.budget + REST_MAX, all).await.is_err() {
-            warn!("parts of up that did not end in time");
+            warn!("parts of up did not end in time");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &PruneArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes once a day until told to stop; a pass is bounded, and what it left is for the next day.
+/// Removes once a day until asked to stop; a pass is bounded, and the rest is left for the next day.
 pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
     let keep = retention(&stack.settings);
     let pass = PrunePass {
@@ -59,7 +59,7 @@ pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
             () = stop.wait() => return,
             pruned = stack.local.prune(&keep, pass) => match pruned {
                 Ok(all) => report(&all),
-                Err(error) => warn!(%error, "old things could not be removed"),
+                Err(error) => warn!(%error, "old data could not be removed"),
             },
         }
         tokio::select! {
@@ -73,13 +73,7 @@ pub(crate) async fn daily(stack: Stack, mut stop: ShutdownSignal) {
 fn report(all: &[Pruned]) {
     for pruned in all.iter().filter(|pruned| pruned.items > 0) {
         let (kind, items, more) = (&pruned.kind, pruned.items, pruned.more);
-        info!(
-            kind,
-            items,
-            bytes = pruned.bytes,
-            more,
-            "removed what was kept long enough"
-        );
+        info!(kind, items, bytes = pruned.bytes, more, "old data removed");
     }
 }
 

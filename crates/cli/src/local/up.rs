@@ -48,7 +48,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
     let builder = stack.builder()?;
-    // A sick engine ends everything as a stop does: whoever started this program starts it again.
+    // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
@@ -78,7 +78,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
-    info!(root = %stack.local.root().display(), bundle = engines.label(), "up");
+    info!(root = %stack.local.root().display(), bundle = engines.label(), "the stack is up");
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
     let code = parts.until_end(ending).await;
@@ -96,7 +96,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (left, ()) = tokio::join!(workers, parts.rest());
     let left = left?;
     if left > 0 {
-        warn!(left, "workers that did not end in time");
+        warn!(left, "workers did not end in time");
     }
     // Held to the end: another `up` would take over workers that are ending.
     drop(lock);
@@ -198,7 +198,7 @@ fn workers_budget(drain_budget: Duration) -> Duration {
     drain_budget + WORKER_SLACK + WORKER_SLACK
 }
 
-/// Scales until told to stop. `_scaling` is dropped then, which is how others know.
+/// Scales until asked to stop. `_scaling` is dropped then, which tells the others.
 async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scaling: oneshot::Sender<()>) {
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {

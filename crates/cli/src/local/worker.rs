@@ -1,8 +1,8 @@
 //! `walkaround worker`: one worker of the GPU lane.
 //!
 //! Exit codes: 0 asked to stop, idle for long enough, or about to be ended by its time-out; 1 it failed; 2 a setting is
-//! wrong; 70 its engine is sick (fails on its own picture too), start another one, elsewhere if that does not help; 75 it
-//! stalled (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
+//! wrong; 70 its engine is faulty (it also fails on its own test picture), start another one, elsewhere if that does
+//! not help; 75 it stalled (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
 
 use crate::args::WorkerArgs;
 use crate::failure::Failure;

@@ -40,16 +40,19 @@ impl Why {
                 "files and folders that a NAS or an operating system made",
             ),
             Self::Hidden => ("hidden file or folder", "hidden files and folders"),
-            Self::NoPicture => ("file that is no picture", "files that are no pictures"),
-            Self::BrokenLink => ("link that leads nowhere", "links that lead nowhere"),
+            Self::NoPicture => ("file that is not a picture", "files that are not pictures"),
+            Self::BrokenLink => ("broken link", "broken links"),
             Self::LinkToTaken => (
-                "link to what is taken under its own name",
-                "links to what is taken under its own name",
+                "link to a photo that is taken under its own name",
+                "links to photos that are taken under their own names",
             ),
             Self::Special => ("FIFO, socket or device", "FIFOs, sockets and devices"),
-            Self::Unreadable => ("that cannot be read", "that cannot be read"),
-            Self::TooDeep => ("folder too deep below", "folders too deep below"),
-            Self::Link => ("link (none is followed here)", "links (none is followed here)"),
+            Self::Unreadable => ("unreadable file or folder", "unreadable files and folders"),
+            Self::TooDeep => ("folder nested too deeply", "folders nested too deeply"),
+            Self::Link => (
+                "link (links are not followed here)",
+                "links (links are not followed here)",
+            ),
             Self::Empty => ("empty file", "empty files"),
         }
     }
@@ -79,7 +82,7 @@ impl LeftOut {
         })
     }
 
-    /// Tells the lines.
+    /// Reports the lines.
     pub fn tell(&self, notice: Notice<'_>) -> std::io::Result<()> {
         self.lines().try_for_each(|line| notice(&line))
     }

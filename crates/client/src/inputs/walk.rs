@@ -232,8 +232,8 @@ mod tests {
                 "left out 6 files and folders that a NAS or an operating system made: #recycle, $RECYCLE.BIN, ._a.jpg, \
                  @eaDir, Thumbs.db, …",
                 "left out 1 hidden file or folder: .hidden",
-                "left out 2 files that are no pictures: clip.mov, notes.txt",
-                "left out 2 links that lead nowhere: broken-too, broken.jpg",
+                "left out 2 files that are not pictures: clip.mov, notes.txt",
+                "left out 2 broken links: broken-too, broken.jpg",
                 "left out 2 FIFOs, sockets and devices: pipe, pipe.jpg",
             ]
         );
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(
             left_out,
             [
-                "left out 4 links to what is taken under its own name: a-alias.jpg, an-alias, linked-again, linked/round"
+                "left out 4 links to photos that are taken under their own names: a-alias.jpg, an-alias, linked-again, linked/round"
             ]
         );
     }

@@ -1,4 +1,4 @@
-//! What a run has sent already. The stack may not have looked at it yet, so its records do not tell.
+//! What a run has sent already. The stack may not have processed it yet, so its records do not show it.
 
 use super::standing::Watched;
 use std::collections::{HashMap, HashSet};

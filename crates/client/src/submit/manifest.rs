@@ -105,7 +105,7 @@ fn items(text: &Text, reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
     }
 }
 
-/// By the content where it tells, else by the name.
+/// By the content if that decides, else by the name.
 fn form(text: &Text, file: &Path) -> Form {
     let extension = file
         .extension()

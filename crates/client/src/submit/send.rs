@@ -90,7 +90,7 @@ impl Sender<'_> {
     /// Sends them all.
     ///
     /// # Errors
-    /// Queue, table or store do not answer. What is wrong with one photo is told and counted.
+    /// Queue, table or store do not answer. A problem with one photo is reported and counted.
     pub async fn run(&self, items: Vec<Item>) -> Result<Sent, Failure> {
         // A slow rate goes out evenly, not ten at a time.
         let batch = self.rate.map_or(BATCH, |rate| (rate as usize).clamp(1, BATCH));
@@ -154,7 +154,7 @@ impl Sender<'_> {
             let fate = match answers.next() {
                 Some(Ok(())) => Fate::Sent(watched),
                 Some(Err(PortError { detail, .. })) => Fate::Failed(detail),
-                None => Fate::Failed("the queue gave no answer".to_owned()),
+                None => Fate::Failed("the queue did not answer".to_owned()),
             };
             self.told(&request, fate, sent)?;
         }
@@ -169,7 +169,7 @@ impl Sender<'_> {
             .collect();
         let mut requests = Vec::with_capacity(all.len());
         for one in all {
-            requests.push(one.await.context("taking a photo in panicked")?);
+            requests.push(one.await.context("submitting a photo panicked")?);
         }
         Ok(requests)
     }
@@ -186,7 +186,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Counts and tells what became of a photo.
+    /// Counts and reports the outcome of a photo.
     fn told(&self, request: &InspectionRequest, fate: Fate, sent: &mut Sent) -> Result<(), Failure> {
         let outcome = match &fate {
             Fate::Sent(watched) => SendOutcome::Sent(&watched.id),

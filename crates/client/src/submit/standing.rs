@@ -20,7 +20,7 @@ pub struct Watched {
     /// Whether the caller gave the id.
     pub id_given: bool,
     /// What the inspection had been compared with before this request was sent, where only a comparison of bytes
-    /// tells whether it is the one that the request means.
+    /// says whether it is the one that the request means.
     seen: Option<Timestamp>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) async fn standing(
 }
 
 /// Whether it failed before its photo's bytes were seen: there is nothing that another fetch could be compared with, and
-/// only `retry` looks again.
+/// only `retry` inspects it again.
 fn is_failed_unseen(inspection: &Inspection) -> bool {
     matches!(inspection.phase, Phase::Failed { .. }) && inspection.photo_history.photo_sha256.is_none()
 }
@@ -89,7 +89,7 @@ fn own(watched: &Watched, difference: &Difference) -> Option<InspectionId> {
 }
 
 impl Watched {
-    /// What tells this request from another one that is watched under the same id.
+    /// What distinguishes this request from another one that is watched under the same id.
     pub(crate) fn key(&self) -> String {
         identity::Part::Purpose(Purpose::of(&self.request)).text(&self.id)
     }

@@ -9,7 +9,7 @@ use walkaround_domain::{Inspection, Timestamp};
 use walkaround_ports::{QueueName, StoredRecord};
 
 /// Records read in one round.
-const LOOKS: usize = 500;
+const READS_PER_ROUND: usize = 500;
 
 /// Why there is no result of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl<'a> Waiting<'a> {
 
     async fn read_records(&mut self) -> Result<(), Failure> {
         let records = self.stack.records()?;
-        for _ in 0..self.pending.len().min(LOOKS) {
+        for _ in 0..self.pending.len().min(READS_PER_ROUND) {
             let Some((at, mut watched)) = self.pending.pop_front() else {
                 break;
             };
@@ -118,7 +118,7 @@ impl<'a> Waiting<'a> {
         Ok(())
     }
 
-    /// Says when nothing takes photos in, once for each cause.
+    /// Reports when no consumer reads the intake queue, once for each cause.
     async fn check_consumers(&mut self) -> Result<(), Failure> {
         let problem = self.stack.consumer_problem().await;
         if let Some(why) = &problem

@@ -129,7 +129,7 @@ async fn taken_over(t: &QueueUnderTest) -> Result<(Delivery, Delivery), crate::s
 
 pub(super) async fn ack_of_a_stale_receipt_deletes_nothing(t: QueueUnderTest) -> Outcome {
     let (first, second) = taken_over(&t).await?;
-    // The answer is not looked at: some services cannot tell.
+    // The answer is not checked: some services cannot tell.
     t.queue.ack(&[first.receipt]).await?.remove(0)?;
     t.time.pass(t.time.unit() * 5).await;
     let third = t.take_one(t.lease()).await?;

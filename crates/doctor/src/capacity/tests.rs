@@ -193,7 +193,7 @@ fn jobs_that_wait_are_stuck_when_batch_says_so_or_after_a_while() {
                 Some("CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - Service cannot fulfill"),
             )],
             Level::Fail,
-            "no such machine free",
+            "no such instance available",
         ),
         (
             vec![job(

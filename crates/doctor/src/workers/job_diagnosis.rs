@@ -1,4 +1,4 @@
-//! Which ends of workers are failures, and in what words they are told.
+//! Which ends of workers are failures, and the words in which they are reported.
 
 use crate::capacity::batch_problem;
 use walkaround_bootstrap::exit_diagnosis::diagnose as diagnose_exit;
@@ -14,7 +14,7 @@ pub(super) struct JobDiagnosis {
 
 /// What a failed end means; none for one that is as it should be, or that somebody wanted.
 pub(super) fn diagnose(exit: Option<i32>, reason: &str) -> Option<JobDiagnosis> {
-    // Who is told to end may still do it with 0; that the scaler had to is a failure whatever the code.
+    // A worker that is asked to end may still exit with 0; that the scaler had to ask is a failure whatever the code.
     let cause = EndCause::of(reason);
     let silent = cause == Some(EndCause::Unresponsive);
     if exit == Some(0) && !silent {

@@ -1,6 +1,6 @@
 //! TIFF and BigTIFF: the directories, and the strips or tiles that each names (TIFF 6.0, section 2).
 
-/// Directories that are looked at, at most: a file may name one twice.
+/// Largest number of directories that are read: a file may name one twice.
 const DIRECTORIES_MAX: usize = 64;
 
 const STRIP_OFFSETS: u64 = 273;

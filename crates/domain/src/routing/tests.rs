@@ -69,13 +69,13 @@ fn table_of_cases() {
             "a trickle stays inline",
             ask(1, Some(idle()), fits, None),
             Lane::Inline,
-            "do not pay",
+            "do not justify",
         ),
         (
             "a few more, too",
             ask(50, Some(idle()), fits, None),
             Lane::Inline,
-            "do not pay",
+            "do not justify",
         ),
         (
             "a burst starts a GPU",
@@ -153,7 +153,7 @@ fn table_of_cases() {
             "a lane that does not come is not chosen, deadline or not",
             ask(20_000, Some(absent), fits, None),
             Lane::Inline,
-            "no GPU worker runs 600 s after its start",
+            "no GPU worker runs 600 s after one",
         ),
         (
             "a lane whose workers die at start is not chosen",

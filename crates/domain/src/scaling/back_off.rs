@@ -10,7 +10,7 @@ use std::time::Duration;
 /// What the end of a worker says of the next one's chances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerEnd {
-    /// Idle, drained, told to end, its machine reclaimed, or at its time limit.
+    /// Idle, drained, asked to end, its machine reclaimed, or at its time limit.
     Expected,
     /// Its exit code says that no worker can run like this: usage, no device, configuration.
     CannotStart,
@@ -101,7 +101,7 @@ pub fn back_off(
     });
     let sick = recent.iter().filter(|e| e.end == WorkerEnd::SickEngine).count();
     let worked = ready.iter().filter(|w| w.has_worked).count();
-    // A sick engine may be one card of many: it counts when most workers end so.
+    // A faulty engine may be one card of many: it counts when most workers end so.
     let most_sick = sick >= policy.sick_min as usize && 2 * sick > recent.len() + worked;
     let mut bad: Vec<Timestamp> = recent
         .iter()

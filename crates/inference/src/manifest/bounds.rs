@@ -15,7 +15,7 @@ pub(super) fn count(what: &str, n: usize, max: usize) -> Result<(), String> {
 pub(super) fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for name in names {
-        ensure(seen.insert(name), || format!("{what} `{name}` stands twice"))?;
+        ensure(seen.insert(name), || format!("{what} `{name}` is given twice"))?;
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ fn class(raw: raw::Class) -> Result<ClassSpec, String> {
         .transpose()
         .map_err(at)?;
     ensure(hysteresis.is_none_or(|h| h <= threshold), || {
-        at("mask.hysteresis is over mask.threshold".into())
+        at("mask.hysteresis is greater than mask.threshold".into())
     })?;
     ensure((0.0..=0.1).contains(&raw.mask.closing), || {
         at("mask.closing: expected 0 to 0.1".into())
@@ -184,7 +184,8 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
         (Head::Instances(form), None) => form.tensors(),
         (Head::Instances(_), Some(_)) => {
             return Err(
-                "output: tensor does not belong to instances: their tensors stand in rows and masks".into(),
+                "output: tensor does not belong to instances: their tensors are named in rows and masks"
+                    .into(),
             );
         }
         (_, Some(tensor)) => vec![tensor],
@@ -214,7 +215,7 @@ fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<N
 
 fn file_name(name: &str) -> Result<(), String> {
     ensure(is_name(name), || {
-        format!("file `{name}`: a plain file name in the bundle folder")
+        format!("file `{name}`: expected a plain file name in the bundle folder")
     })
 }
 
@@ -338,7 +339,7 @@ fn roles(networks: &[NetworkSpec]) -> Result<(), String> {
 
 fn self_test(raw: raw::SelfTest, class: &dyn Fn(&str) -> Option<usize>) -> Result<SelfTestSpec, String> {
     ensure(is_name(&raw.picture), || {
-        "self_test.picture: a plain file name in the bundle folder".into()
+        "self_test.picture: expected a plain file name in the bundle folder".into()
     })?;
     ensure(raw.tolerance > 0.0 && raw.tolerance <= 0.5, || {
         "self_test.tolerance: expected more than 0, at most 0.5".into()
@@ -348,7 +349,12 @@ fn self_test(raw: raw::SelfTest, class: &dyn Fn(&str) -> Option<usize>) -> Resul
         .classes
         .iter()
         .map(|(name, mean)| {
-            let index = class(name).ok_or_else(|| format!("self_test.classes: `{name}` is no class"))?;
+            let index = class(name).ok_or_else(|| {
+                format!(
+                    "self_test.classes: `{name}` is not a class of the \
+                                                           bundle"
+                )
+            })?;
             Ok((index, share("self_test.classes", *mean)?))
         })
         .collect::<Result<Vec<_>, String>>()?;

@@ -82,7 +82,7 @@ fn locator(raw: &raw::Output) -> Result<Head, String> {
         raw::Form::Boxes => LocatorForm::Boxes,
         raw::Form::Map => LocatorForm::Map,
         raw::Form::Classes | raw::Form::Instances => {
-            return Err("a locator's form is boxes, map or instances".into());
+            return Err("a locator's form must be boxes, map or instances".into());
         }
     };
     Ok(Head::Locator {
@@ -93,7 +93,7 @@ fn locator(raw: &raw::Output) -> Result<Head, String> {
 
 fn gate(raw: &raw::Output) -> Result<Head, String> {
     ensure(raw.form.is_none(), || {
-        "a gate's form is instances, or none for probabilities of channels".into()
+        "a gate's form must be instances; leave it out for probabilities of channels".into()
     })?;
     only(raw, &["threshold", "positive"])?;
     let positive = raw
@@ -111,12 +111,12 @@ fn gate(raw: &raw::Output) -> Result<Head, String> {
 fn maps(raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<Head, String> {
     only(raw, &["channels", "layout", "decide", "form"])?;
     ensure(!matches!(raw.form, Some(raw::Form::Boxes)), || {
-        "a segmenter's form is map, classes or instances".into()
+        "a segmenter's form must be map, classes or instances".into()
     })?;
     let channels = channels(raw, class)?;
     let argmax = raw.decide == Some(raw::Decide::Argmax);
     ensure(!argmax || channels.len() > 1, || {
-        "decide = \"argmax\" is between several channels".into()
+        "decide = \"argmax\" needs several channels".into()
     })?;
     Ok(Head::Segmenter {
         channels,
@@ -140,11 +140,11 @@ fn channels(raw: &raw::Output, class: &dyn Fn(&str) -> Option<usize>) -> Result<
             "" => Ok(None),
             name => class(name)
                 .map(Some)
-                .ok_or_else(|| format!("channel `{name}` is no class")),
+                .ok_or_else(|| format!("channel `{name}` is not a class of the bundle")),
         })
         .collect::<Result<Vec<_>, _>>()?;
     ensure(channels.iter().any(Option::is_some), || {
-        "channels name no class".into()
+        "channels names no class".into()
     })?;
     Ok(channels)
 }
@@ -154,7 +154,7 @@ fn positive_classes(raw: &raw::Output) -> Result<Vec<Option<usize>>, String> {
     let positive = raw
         .positive
         .as_ref()
-        .ok_or("positive is missing: class numbers that are wanted")?;
+        .ok_or("positive is missing: the wanted class numbers")?;
     let most = *positive.iter().max().ok_or("positive is empty")?;
     ensure(most < CLASS_NUMBERS_MAX, || {
         format!(
@@ -185,7 +185,7 @@ fn instances(raw: &raw::Output, purpose: Role, channels: Vec<Option<usize>>) -> 
             let columns = columns
                 .iter()
                 .map(|word| {
-                    Column::parse(word).ok_or_else(|| format!("rows.{tensor}: `{word}` is no column"))
+                    Column::parse(word).ok_or_else(|| format!("rows.{tensor}: `{word}` is not a column"))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             ensure(!columns.is_empty(), || format!("rows.{tensor} names no column"))?;
@@ -213,7 +213,7 @@ fn instances(raw: &raw::Output, purpose: Role, channels: Vec<Option<usize>>) -> 
     form.check()?;
     ensure(
         purpose == Role::Segmenter || raw.class_count.is_some() || !form.has(Column::Classes),
-        || "class_count is missing: how many columns `classes` are".into(),
+        || "class_count is missing: the number of columns of `classes`".into(),
     )?;
     Ok(form)
 }
@@ -221,7 +221,7 @@ fn instances(raw: &raw::Output, purpose: Role, channels: Vec<Option<usize>>) -> 
 fn masks(raw: &raw::Masks) -> Result<MaskForm, String> {
     let activation = activation(raw.activation);
     ensure(activation != Activation::Softmax, || {
-        "masks.activation is none or sigmoid".into()
+        "masks.activation must be none or sigmoid".into()
     })?;
     Ok(MaskForm {
         tensor: raw.tensor.clone(),

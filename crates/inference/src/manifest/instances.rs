@@ -145,7 +145,7 @@ impl InstanceForm {
         let mut seen = std::collections::HashSet::new();
         for column in self.rows.iter().flat_map(|r| &r.columns) {
             if *column != Column::Ignored && !seen.insert(*column) {
-                return Err(format!("rows: {column:?} stands twice").to_lowercase());
+                return Err(format!("rows: {column:?} is given twice").to_lowercase());
             }
         }
         use Column::{Class, Classes, Coefficients, Cx, Cy, H, Object, Score, W, X0, X1, Y0, Y1};

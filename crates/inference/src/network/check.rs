@@ -16,7 +16,7 @@ pub(super) fn find<'a>(
     })?;
     match outlet.dtype() {
         ValueType::Tensor { ty, shape, .. } => Ok((ty, shape)),
-        other => Err(format!("{what} `{wanted}` is no tensor but {other}")),
+        other => Err(format!("{what} `{wanted}` is not a tensor but {other}")),
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) fn check_input(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Batch
     let given = |name: &str| name == spec.input_tensor || spec.constants.iter().any(|(c, _)| c == name);
     if let Some(other) = inputs.iter().find(|input| !given(input.name())) {
         return Err(format!(
-            "the graph has another input, `{}`: give it under input.constants",
+            "the graph has another input, `{}`: list it under input.constants",
             other.name()
         ));
     }
@@ -95,16 +95,14 @@ pub(super) fn check_outputs(spec: &mut NetworkSpec, outputs: &[Outlet]) -> Resul
     }
 }
 
-/// Types and ranks of an instance form's tensors; their sizes are often free, and the first run tells.
+/// Types and ranks of an instance form's tensors; their sizes are often free, and the first run shows them.
 fn check_instances(form: &InstanceForm, outputs: &[Outlet]) -> Result<bool, String> {
     let mut single = false;
     for name in form.tensors() {
         let (ty, shape) = find("output", &name, outputs)?;
         use TensorElementType::{Float16, Float32, Int32, Int64, Uint8};
         if !matches!(ty, Float16 | Float32 | Int32 | Int64 | Uint8) {
-            return Err(format!(
-                "output `{name}` is {ty:?}, expected floats or whole numbers"
-            ));
+            return Err(format!("output `{name}` is {ty:?}, expected floats or integers"));
         }
         let rows = form.rows.iter().find(|rows| rows.tensor == name);
         // A shape that is not declared has no axes here.
@@ -208,7 +206,9 @@ pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<V
             let (ty, shape) = find("input", name, inputs)?;
             use TensorElementType::{Float32, Int32, Int64};
             if !matches!(ty, Float32 | Int32 | Int64) {
-                return Err(format!("input `{name}` takes {ty:?}, which no constant can be"));
+                return Err(format!(
+                    "input `{name}` takes {ty:?}, which a constant cannot have"
+                ));
             }
             let length = shape.last().copied().unwrap_or(-1);
             if !matches!(shape.len(), 1 | 2) || (length >= 0 && length != values.len() as i64) {
@@ -235,7 +235,7 @@ fn check_type(spec: &NetworkSpec, name: &str, ty: TensorElementType) -> Result<(
         Float32 | Float16 => Ok(()),
         Int64 | Int32 | Uint8 if is_numbers => Ok(()),
         Int64 | Int32 | Uint8 if spec.role() == Role::Segmenter => Err(format!(
-            "output `{name}` is {ty:?}: if it holds class numbers, say form = \"classes\""
+            "output `{name}` is {ty:?}: if it holds class numbers, set form = \"classes\""
         )),
         _ => Err(format!("output `{name}` is {ty:?}, expected Float32 or Float16")),
     }
@@ -245,7 +245,7 @@ fn check_output(spec: &NetworkSpec, name: &str, outputs: &[Outlet]) -> Result<()
     let (ty, shape) = find("output", name, outputs)?;
     check_type(spec, name, *ty)?;
     if shape.is_empty() {
-        // The graph does not declare a shape: the first run (the self-test) tells.
+        // The graph does not declare a shape: the first run (the self-test) shows it.
         return Ok(());
     }
     let wrong = |expected: &str| Err(format!("output `{name}` is {shape:?}, expected {expected}"));

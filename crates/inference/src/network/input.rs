@@ -16,7 +16,7 @@ pub(crate) struct View<'a> {
     pub region: UnitRect,
 }
 
-/// The input tensor of all networks of an engine that want to see the same: while one photo is looked at,
+/// The input tensor of all networks of an engine that need the same: while one photo is inspected,
 /// what was prepared for one of them serves the next.
 pub(crate) struct Input {
     pub(crate) spec: InputSpec,

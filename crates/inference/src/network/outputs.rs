@@ -17,7 +17,7 @@ impl<'a> Wide<'a> {
     pub(crate) fn of(output: &'a DynValue) -> Result<Self, String> {
         let text = |e: ort::Error| e.to_string();
         let ValueType::Tensor { ty, .. } = output.dtype() else {
-            return Err("the output is no tensor".into());
+            return Err("the output is not a tensor".into());
         };
         macro_rules! widened {
             ($element:ty, $widen:expr) => {{

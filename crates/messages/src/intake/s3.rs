@@ -102,7 +102,7 @@ fn created_object(
     })
 }
 
-/// Why an object is no photo, as far as its event tells.
+/// Why an object is not a photo, as far as its event shows.
 fn no_photo(key: &str, is_empty: bool) -> Option<NoPhoto> {
     if key.starts_with(SUBMITTED_PREFIX) {
         return Some(NoPhoto::Submitted);

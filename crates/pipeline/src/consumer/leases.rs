@@ -150,12 +150,14 @@ impl Acks {
                         match answer {
                             Ok(AckOutcome::Gone) => {}
                             Ok(AckOutcome::Stale) => debug!("a settled message may be delivered again"),
-                            Err(error) => warn!(%error, "acknowledging failed: the message comes back"),
+                            Err(error) => {
+                                warn!(%error, "acknowledging failed: the message will be delivered again");
+                            }
                         }
                     }
                 }
                 // Not retried: a redelivered message finds its record final and is acknowledged then.
-                Err(error) => warn!(%error, "acknowledging failed: the messages come back"),
+                Err(error) => warn!(%error, "acknowledging failed: the messages will be delivered again"),
             }
             batch.clear();
         }

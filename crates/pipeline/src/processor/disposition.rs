@@ -12,8 +12,8 @@ use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest};
 use walkaround_messages::{has_base_id, own_id};
 use walkaround_ports::Delivery;
 
-/// After this a photo that its host does not give for comparison is taken for the one that was looked at: six attempts at a
-/// fresh photo take about five hours.
+/// After this, a photo that its host does not return for comparison counts as the one that was inspected: six
+/// attempts at a fresh photo take about five hours.
 const COMPARE_AGE_MAX: Duration = Duration::from_secs(6 * 3600);
 
 /// Messages that are older than this when a store is out of reach are parked, with the reason, before their queue drops
@@ -70,7 +70,8 @@ impl RequestProcessor {
                     return self.park(delivery, &reason).await;
                 }
                 let deliveries = delivery.receive_count;
-                warn!(inspection = %id, deliveries, detail, "a store or a host is out of reach, trying again later");
+                warn!(inspection = %id, deliveries, detail, "a store or a host cannot be reached, trying again \
+                                                             later");
                 self.give_back(self.retry.delay(deliveries, &self.jitter))
             }
         }
@@ -115,7 +116,7 @@ impl RequestProcessor {
         }
     }
 
-    /// Of a photo that was to be compared with what was looked at before. That is final and counts no attempts, and
+    /// For a photo that was to be compared with an earlier inspection. That one is final and counts no attempts, and
     /// deliveries say nothing about them, so time decides: about as long as a fresh photo's attempts take.
     async fn not_compared(
         &self,
@@ -127,10 +128,12 @@ impl RequestProcessor {
         let deliveries = delivery.receive_count;
         let id = &request.id;
         if self.settler.clock.now().since(delivery.sent_at) >= COMPARE_AGE_MAX {
-            warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with what was found before");
+            warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo could not be compared with \
+                                                                               the stored result");
             return self.fail(request, delivery, PhotoFailure { code, detail }).await;
         }
-        warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo cannot be compared with what was found before, trying again later");
+        warn!(inspection = %id, deliveries, code = code.as_str(), detail, "its photo cannot be compared with the \
+                                                                           stored result, trying again later");
         Ok(self.give_back(self.attempt_delay(code, deliveries)))
     }
 
@@ -152,7 +155,8 @@ impl RequestProcessor {
             resumed => resumed?,
         };
         if entry.inspection.phase.is_final() {
-            info!(inspection = %entry.inspection.request.id, "its photo can no longer be compared: the stored result stands");
+            info!(inspection = %entry.inspection.request.id, "its photo can no longer be compared: the stored \
+                                                              result is kept");
             let entry = self.join(entry, &request, Some(delivery.sent_at)).await?;
             self.settler.publish(entry).await?;
             return Ok(Disposition::Ack);

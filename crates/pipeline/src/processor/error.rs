@@ -79,8 +79,8 @@ impl ProcessingError {
         match self {
             Self::Retryable(failure) | Self::Permanent(failure) => &failure.detail,
             Self::StoreUnavailable(detail) | Self::EngineUnhealthy(detail) => detail,
-            Self::IdConflict(_) => "the id stands for something else",
-            Self::ShuttingDown | Self::Interrupted => "this process is to stop",
+            Self::IdConflict(_) => "the id belongs to another photo or purpose",
+            Self::ShuttingDown | Self::Interrupted => "this process is stopping",
         }
     }
 }

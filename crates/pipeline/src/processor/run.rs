@@ -39,8 +39,9 @@ impl RequestProcessor {
             }
             StartPlan::GiveUp => {
                 let starts = history.unfinished_starts_alone;
-                let detail =
-                    format!("{starts} processes that worked on this photo alone died or lost their device");
+                let detail = format!(
+                    "{starts} processes died or lost their device while they worked on this photo alone"
+                );
                 Err(ProcessingError::permanent(FailureCode::ProcessDied, detail))
             }
         }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     };
     match done {
         Some(Ok(true)) => ExitCode::SUCCESS,
-        // An error means that nobody reads what is told.
+        // An error means that nobody reads the output.
         Some(Ok(false) | Err(_)) => ExitCode::FAILURE,
         None => {
             let _ = writeln!(std::io::stderr(), "{USAGE}");

@@ -4,7 +4,7 @@
 //! number: BYTE, LONG, signed ones, even a fraction; what is meant is clear, and so it counts.
 
 const ORIENTATION: u16 = 0x0112;
-/// Entries of the first directory that are looked at; cameras write about twenty.
+/// Entries of the first directory that are read; cameras write about twenty.
 const ENTRIES_MAX: usize = 1000;
 
 /// The orientation, 1 to 8, of an EXIF block that begins with its TIFF header. None where there is none, or one

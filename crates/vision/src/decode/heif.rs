@@ -1,8 +1,8 @@
 //! HEIC and other HEIF pictures coded with HEVC, as phones store them (ISO/IEC 23008-12), through `heifer`.
 //!
-//! The container's own turn (`irot`, `imir`) and crop (`clap`) are applied and EXIF's orientation is not: it says the same
-//! once more (23008-12, A.2.1). Depth maps and gain maps are auxiliary pictures and are not looked at. Wide colours (Display P3)
-//! come out as sRGB.
+//! The container's own rotation (`irot`, `imir`) and crop (`clap`) are applied and EXIF's orientation is not: it
+//! repeats the rotation (23008-12, A.2.1). Depth maps and gain maps are auxiliary pictures and are ignored. Wide
+//! colours (Display P3) come out as sRGB.
 
 use super::other::{flatten, shrink, shrink_factor, shrunk_size};
 use super::{cut_short, unreadable, unsupported};
@@ -103,11 +103,11 @@ fn reason(error: &Error) -> Reason {
         Error::Container(ContainerError::UnexpectedEof)
         | Error::Hevc(heifer::heifer_hevc_dec::Error::UnexpectedEof) => cut_short(),
         Error::Unsupported(what) => unsupported(format_args!(
-            "a kind of HEIC that is not read here ({})",
+            "a kind of HEIC that is not supported ({})",
             what.split_whitespace().collect::<Vec<_>>().join(" ")
         )),
         Error::Hevc(heifer::heifer_hevc_dec::Error::Unimplemented(what)) => {
-            unsupported(format_args!("a kind of HEIC that is not read here ({what})"))
+            unsupported(format_args!("a kind of HEIC that is not supported ({what})"))
         }
         other => {
             let text = other.to_string();

@@ -175,7 +175,9 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Marks, Reason> {
         _ => return Err(unsupported("a hierarchical JPEG")),
     }
     if precision != 8 {
-        return Err(unsupported(format_args!("a JPEG with {precision} bits a sample")));
+        return Err(unsupported(format_args!(
+            "a JPEG with {precision} bits per sample"
+        )));
     }
     if !matches!(count, 1 | 3 | 4) {
         return Err(unsupported(format_args!("a JPEG with {count} colour components")));

@@ -201,10 +201,10 @@ fn reason(error: &ImageError, format: Format) -> Reason {
     match error {
         ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => cut_short(),
         ImageError::Unsupported(_) if format == Format::Tiff => unsupported(
-            "a TIFF of a kind that is not read here (palette, YCbCr or another uncommon colour or compression)",
+            "a kind of TIFF that is not supported (palette, YCbCr or another uncommon colour or compression)",
         ),
         ImageError::Unsupported(error) => {
-            unsupported(format_args!("a kind of {name} that is not read here ({error})"))
+            unsupported(format_args!("a kind of {name} that is not supported ({error})"))
         }
         ImageError::Limits(_) => Reason::new(
             ReasonCode::TooLarge,

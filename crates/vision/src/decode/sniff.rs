@@ -129,7 +129,7 @@ fn by_signature(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// ISO base media files (HEIC, AVIF, MP4 ...) say what they are in their `ftyp` box: a major brand and, behind
-/// the version, compatible ones. `mif1` and `msf1` only mean "some picture", so the others are looked at too.
+/// the version, compatible ones. `mif1` and `msf1` only mean "some picture", so the others are read too.
 fn by_brand(bytes: &[u8]) -> Option<&'static str> {
     if !at(bytes, 4, b"ftyp") {
         return None;

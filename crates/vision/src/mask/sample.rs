@@ -44,7 +44,7 @@ fn add_map(map: &ProbabilityMap, canvas: &Canvas, field: &mut Field) {
     let (Some(first), Some(last)) = (columns.first(), columns.last()) else {
         return;
     };
-    // Only the map columns that are looked at are blended from row to row.
+    // Only the map columns that are needed are blended from row to row.
     let (from, to) = (first.low, last.high + 1);
     let mut blended = vec![0.0f32; to - from];
     for row in &rows {

@@ -20,7 +20,7 @@ const PIECE: f32 = 16.0;
 /// Steps a pixel in which distances to the outline are kept (a byte reaches 7.9 pixels).
 const DISTANCE_STEPS: f32 = 32.0;
 
-/// Pixels that are looked at together where most are empty.
+/// Pixels that are tested together where most are empty.
 const PART: usize = 16;
 
 /// How much of an edge is cut off at a corner to smooth it, at most, in canvas pixels: takes the steps of the

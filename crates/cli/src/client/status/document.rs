@@ -1,4 +1,4 @@
-//! What `status` tells, as a document.
+//! What `status` reports, as a document.
 
 use crate::client::table::queues;
 use crate::failure::Failure;

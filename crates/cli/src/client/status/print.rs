@@ -49,7 +49,7 @@ pub(super) fn page(status: &Status, terminal: bool) -> String {
         text.push_str(&format!("last hour    {hour} done, {failed} failed\n"));
     }
     if let Some(mean) = done.per_minute_today {
-        text.push_str(&format!("a minute     {mean:.1} done, mean of today\n"));
+        text.push_str(&format!("per minute   {mean:.1} done, mean of today\n"));
     }
     let span = if status.day.is_some() { "today" } else { "so far" };
     text.push_str(&format!("{span:<12} {}", so_far(status)));

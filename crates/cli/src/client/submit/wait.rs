@@ -126,7 +126,7 @@ impl WaitProgress for Results {
     }
 
     fn consumer_problem(&mut self, why: &str) -> io::Result<()> {
-        let line = format!("walkaround: nothing takes photos in: {why}");
+        let line = format!("walkaround: photos are not being processed: {why}");
         self.bar.suspend(|| print_notice(line))
     }
 }

@@ -21,10 +21,11 @@ pub(super) const ACCEPTED: &str = "accepted";
 pub(super) const REFUSED: &str = "refused";
 /// Deepest folder below the drop folder.
 const DEPTH_MAX: usize = 32;
-/// Most photos that are looked at at once; the others when these are taken. As many others are remembered.
+/// Largest number of photos that are watched at once; the others follow when these are taken. As many others are
+/// remembered.
 const PHOTOS_MAX: usize = 100_000;
 
-/// Everything that tells one state of a file from another.
+/// Everything that distinguishes one state of a file from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileState {
     pub(super) bytes: u64,
@@ -55,8 +56,8 @@ struct Seen {
     since: Duration,
     /// It is left alone until then.
     not_before: Duration,
-    /// Number of the look that saw it last.
-    look: u64,
+    /// Number of the scan that saw it last.
+    scan: u64,
 }
 
 /// A file whose name says nothing, and what its first bytes were.
@@ -64,35 +65,35 @@ struct Seen {
 struct Stranger {
     state: FileState,
     is_picture: bool,
-    look: u64,
+    scan: u64,
 }
 
-/// All looks so far.
+/// State over all scans so far.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     seen: BTreeMap<PathBuf, Seen>,
     strangers: BTreeMap<PathBuf, Stranger>,
-    looks: u64,
-    /// The drop folder, and the time, at this look.
+    scans: u64,
+    /// The drop folder, and the time, at this scan.
     top: PathBuf,
     now: Duration,
-    /// At the last look, since when it is so, and the lines of it that stand in the log.
+    /// At the last scan, since when it is so, and those of its lines that are in the log.
     left_out: LeftOut,
     left_out_since: Duration,
     said: Vec<String>,
 }
 
 impl Scan {
-    /// Looks at everything below the folder, whatever lies beside the photos. What cannot be read is left out, and the
-    /// rest is looked at.
-    pub(super) fn look(&mut self, folder: &Path, now: Duration) {
-        self.looks += 1;
+    /// Scans everything below the folder, whatever lies beside the photos. What cannot be read is left out, and the
+    /// rest is scanned.
+    pub(super) fn scan(&mut self, folder: &Path, now: Duration) {
+        self.scans += 1;
         let before = std::mem::take(&mut self.left_out);
         (self.top, self.now) = (folder.to_path_buf(), now);
         self.walk(folder, DEPTH_MAX);
-        let look = self.looks;
-        self.seen.retain(|_, seen| seen.look == look);
-        self.strangers.retain(|_, stranger| stranger.look == look);
+        let scan = self.scans;
+        self.seen.retain(|_, seen| seen.scan == scan);
+        self.strangers.retain(|_, stranger| stranger.scan == scan);
         if self.left_out != before {
             self.left_out_since = now;
         }
@@ -107,7 +108,7 @@ impl Scan {
         let new = self.said.iter().filter(|line| !before.contains(line));
         let new: Vec<String> = new.cloned().collect();
         for line in &new {
-            info!(left_out = line, "in the drop folder");
+            info!(left_out = line, "files left out of the drop folder");
         }
         new
     }
@@ -123,7 +124,7 @@ impl Scan {
         let Ok(mut entries) = entries else {
             return self.leave_out(Why::Unreadable, folder);
         };
-        // The names that are said are the same at each look.
+        // The names that are logged are the same at each scan.
         entries.sort_by_key(DirEntry::file_name);
         for entry in entries {
             let name = entry.file_name();
@@ -173,9 +174,9 @@ impl Scan {
 
     /// By the first bytes of a file, which are read once for each state of it.
     fn is_picture(&mut self, path: &Path, state: FileState) -> bool {
-        let look = self.looks;
+        let scan = self.scans;
         if let Some(known) = self.strangers.get_mut(path).filter(|known| known.state == state) {
-            known.look = look;
+            known.scan = scan;
             return known.is_picture;
         }
         if self.strangers.len() == PHOTOS_MAX && !self.strangers.contains_key(path) {
@@ -185,22 +186,22 @@ impl Scan {
         let stranger = Stranger {
             state,
             is_picture,
-            look,
+            scan,
         };
         self.strangers.insert(path.to_path_buf(), stranger);
         is_picture
     }
 
     fn saw(&mut self, path: &Path, state: FileState) {
-        let (look, now) = (self.looks, self.now);
+        let (scan, now) = (self.scans, self.now);
         if let Some(seen) = self.seen.get_mut(path).filter(|seen| seen.state == state) {
-            seen.look = look;
+            seen.scan = scan;
         } else if self.seen.len() < PHOTOS_MAX || self.seen.contains_key(path) {
             let seen = Seen {
                 state,
                 since: now,
                 not_before: Duration::ZERO,
-                look,
+                scan,
             };
             self.seen.insert(path.to_path_buf(), seen);
         }

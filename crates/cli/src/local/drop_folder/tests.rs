@@ -1,4 +1,4 @@
-//! The drop folder over a real stack in a temporary folder, with a clock that moves when it is told to.
+//! The drop folder over a real stack in a temporary folder, with a clock that moves when the test says so.
 
 use super::*;
 use std::io::Write;
@@ -57,16 +57,16 @@ impl Bench {
         file.write_all(bytes).unwrap();
     }
 
-    async fn look(&mut self) -> usize {
-        self.drop.look(&self.stop.1).await
+    async fn check(&mut self) -> usize {
+        self.drop.check(&self.stop.1).await
     }
 
     /// Looks once a second for so long; how many were taken.
-    async fn looks(&mut self, seconds: u64) -> usize {
-        let mut taken = self.look().await;
+    async fn scans(&mut self, seconds: u64) -> usize {
+        let mut taken = self.check().await;
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            taken += self.look().await;
+            taken += self.check().await;
         }
         taken
     }
@@ -115,11 +115,11 @@ async fn a_file_that_is_written_slowly_is_taken_once_and_whole() {
     let mut taken = 0;
     for part in photo[1000..].chunks(1000) {
         // Slower than two checks, faster than the least age.
-        taken += bench.looks(4).await;
+        taken += bench.scans(4).await;
         bench.append("a.jpg", part);
     }
     assert_eq!(taken, 0, "taken while it was written");
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     let sent = bench.sent().await;
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].1, photo);
@@ -133,17 +133,17 @@ async fn a_cut_file_waits_for_another_look_and_is_taken_as_it_is_in_the_end() {
     let photo = jpeg("pixels");
     // Its writer pauses for longer than the least age.
     bench.write("a.jpg", &photo[..photo.len() - 4]);
-    assert_eq!(bench.looks(20).await, 0);
+    assert_eq!(bench.scans(20).await, 0);
     bench.append("a.jpg", &photo[photo.len() - 4..]);
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     assert_eq!(bench.sent().await[0].1, photo);
     // Some cameras write no end.
     bench.write("b.jpg", &photo[..photo.len() - 2]);
-    assert_eq!(bench.looks(59).await, 0);
-    assert_eq!(bench.looks(2).await, 1);
-    // An empty file is no photo yet, and never one that was looked at.
+    assert_eq!(bench.scans(59).await, 0);
+    assert_eq!(bench.scans(2).await, 1);
+    // An empty file is no photo yet, and never one that was checked.
     bench.write("c.jpg", b"");
-    assert_eq!(bench.looks(200).await, 0);
+    assert_eq!(bench.scans(200).await, 0);
     assert!(bench.path("c.jpg").exists());
 }
 
@@ -165,9 +165,9 @@ async fn a_pause_in_the_middle_of_a_picture_of_any_kind_is_waited_for() {
         let photo = photo.into_inner();
         let (first, rest) = photo.split_at(photo.len() / 2);
         bench.write(name, first);
-        assert_eq!(bench.looks(20).await, 0, "{name}");
+        assert_eq!(bench.scans(20).await, 0, "{name}");
         bench.append(name, rest);
-        assert_eq!(bench.looks(6).await, 1, "{name}");
+        assert_eq!(bench.scans(6).await, 1, "{name}");
         assert_eq!(bench.sent().await[0].1, photo, "{name}");
     }
 }
@@ -182,9 +182,9 @@ async fn what_is_written_to_a_file_after_it_was_taken_is_taken_too() {
         .append(true)
         .open(bench.path("a.jpg"))
         .unwrap();
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     writer.write_all(b"the rest").unwrap();
-    bench.looks(7).await;
+    bench.scans(7).await;
     let sent = bench.sent().await;
     let whole = fs::read(bench.path("accepted/a.jpg")).unwrap();
     assert_eq!(
@@ -192,13 +192,13 @@ async fn what_is_written_to_a_file_after_it_was_taken_is_taken_too() {
         [&photo, &whole]
     );
     assert_ne!(sent[0].0.id, sent[1].0.id, "other bytes are another inspection");
-    bench.looks(20).await;
+    bench.scans(20).await;
     assert!(bench.sent().await.is_empty(), "once each");
     // What it is now lacks its end: as long is waited as for any other.
     writer.set_len(6).unwrap();
-    bench.looks(59).await;
+    bench.scans(59).await;
     assert!(bench.sent().await.is_empty(), "its writer may be at work");
-    bench.looks(7).await;
+    bench.scans(7).await;
     assert_eq!(bench.sent().await.len(), 1);
 }
 
@@ -211,7 +211,7 @@ async fn every_photo_is_found_whatever_lies_beside_it() {
     for n in 0..20 {
         bench.write(&format!("photo-{n}.jpg"), &jpeg(&format!("{n}")));
     }
-    assert_eq!(bench.looks(6).await, 20);
+    assert_eq!(bench.scans(6).await, 20);
     assert_eq!(bench.sent().await.len(), 20);
 }
 
@@ -227,7 +227,7 @@ async fn photos_in_folders_below_are_taken_and_keep_their_folders() {
     ] {
         bench.write(name, &jpeg(name));
     }
-    assert_eq!(bench.looks(6).await, 3);
+    assert_eq!(bench.scans(6).await, 3);
     for name in ["r-7/front/a.jpg", "r-7/back/a.jpg", "r-7/accepted/b.jpg"] {
         assert_eq!(fs::read(bench.path("accepted").join(name)).unwrap(), jpeg(name));
     }
@@ -242,7 +242,7 @@ async fn what_a_nas_puts_beside_photos_stays_and_is_named_once() {
     bench.write("r-7/a.jpg", &jpeg("a"));
     bench.write("r-7/._a.jpg", &jpeg("a"));
     bench.write("r-7/.hidden.jpg", &jpeg("a"));
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     assert!(bench.path("r-7/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg").exists());
     let said = [
         "left out 6 files and folders that a NAS or an operating system made: r-7/#recycle, r-7/$RECYCLE.BIN, \
@@ -250,7 +250,7 @@ async fn what_a_nas_puts_beside_photos_stays_and_is_named_once() {
         "left out 1 hidden file or folder: r-7/.hidden.jpg",
     ];
     assert_eq!(bench.drop.scan.said(), said);
-    bench.looks(20).await;
+    bench.scans(20).await;
     let (now, settle) = (bench.clock.ticks(), bench.drop.settle);
     assert!(bench.drop.scan.say_left_out(now, settle).is_empty(), "said again");
 }
@@ -264,18 +264,18 @@ async fn content_decides_and_what_is_left_out_is_named() {
     bench.write("half.part", &jpeg("c"));
     bench.write("empty.jpg", b"");
     std::os::unix::fs::symlink(bench.home.path(), bench.path("linked")).unwrap();
-    assert_eq!(bench.looks(6).await, 2);
+    assert_eq!(bench.scans(6).await, 2);
     assert!(bench.path("accepted/without-suffix").exists());
     let said = [
-        "left out 2 files that are no pictures: half.part, notes",
-        "left out 1 link (none is followed here): linked",
+        "left out 2 files that are not pictures: half.part, notes",
+        "left out 1 link (links are not followed here): linked",
         "left out 1 empty file: empty.jpg",
     ];
     assert_eq!(bench.drop.scan.said(), said);
     // What comes to be a picture is taken.
     bench.append("empty.jpg", &jpeg("d"));
     bench.write("notes", &jpeg("e"));
-    assert_eq!(bench.looks(6).await, 2);
+    assert_eq!(bench.scans(6).await, 2);
 }
 
 #[tokio::test]
@@ -283,7 +283,7 @@ async fn two_files_of_one_name_are_both_kept() {
     let mut bench = Bench::new();
     for content in ["first", "second", "third"] {
         bench.write("IMG_0001.jpg", &jpeg(content));
-        assert_eq!(bench.looks(6).await, 1);
+        assert_eq!(bench.scans(6).await, 1);
     }
     for (name, content) in [
         ("IMG_0001", "first"),
@@ -299,7 +299,7 @@ async fn two_files_of_one_name_are_both_kept() {
 async fn a_name_with_a_line_end_makes_a_request_that_is_taken() {
     let mut bench = Bench::new();
     bench.write("a\nERROR forged\u{1b}[2J.jpg", &jpeg("x"));
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     let sent = bench.sent().await;
     assert!(
         sent[0].0.photo.to_string().ends_with("/a_ERROR forged_[2J.jpg"),

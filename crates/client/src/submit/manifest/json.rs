@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, reading: Reading<'_>) -> Result<Vec<Item>, Failur
                 _ => Err(bad_line(
                     reading.file,
                     at.line(),
-                    "not JSON: more behind the array",
+                    "not JSON: more text after the array",
                 )),
             };
         }
@@ -84,13 +84,13 @@ impl<'a> Cursor<'a> {
         let mut values = Deserializer::from_str(self.rest()).into_iter();
         let value = match values.next() {
             Some(Ok(value)) => value,
-            Some(Err(error)) if error.is_eof() => return Err("not JSON: it ends in the middle".to_owned()),
+            Some(Err(error)) if error.is_eof() => return Err("not JSON: it ends too early".to_owned()),
             Some(Err(error)) => {
                 let words = error.to_string();
                 let words = words.split(" at line ").next().unwrap_or_default();
                 return Err(format!("not JSON: {words}"));
             }
-            None => return Err("not JSON: it ends in the middle".to_owned()),
+            None => return Err("not JSON: it ends too early".to_owned()),
         };
         self.at += values.byte_offset();
         Ok(value)
@@ -132,7 +132,7 @@ fn requests(body: &str, reading: Reading<'_>) -> Result<Vec<Item>, String> {
     let mut items = Vec::new();
     for intake in parse_intake(body, &BTreeMap::new()).map_err(|e| e.reason)? {
         let Intake::Inspect(request) = intake else {
-            return Err("no request for a photo".to_owned());
+            return Err("not a request for a photo".to_owned());
         };
         let photo = request.photo.clone();
         let mut one = Item {

@@ -189,7 +189,7 @@ fn the_first_wrong_json_line_is_named() {
         (r#"{"photo": {}}"#, "list, line 2: photo: expected one of"),
         (
             r#"{"Event": "s3:TestEvent"}"#,
-            "list, line 2: no request for a photo",
+            "list, line 2: not a request for a photo",
         ),
         (
             r#"{"version": 2, "photo": {"url": "https://x"}}"#,
@@ -390,7 +390,7 @@ const CAUSES: [(&str, &str, &str); 12] = [
     (
         "a.json",
         "[{\"photo\":\"photos/front left.jpg\"},\n{\"photo\":",
-        "a.json, line 2: not JSON: it ends in the middle",
+        "a.json, line 2: not JSON: it ends too early",
     ),
     (
         "a.json",
@@ -400,7 +400,7 @@ const CAUSES: [(&str, &str, &str); 12] = [
     (
         "a.jsonl",
         "\"photos/front left.jpg\"\n7\n",
-        "a.jsonl, line 2: JSON of no known form",
+        "a.jsonl, line 2: JSON of an unknown form",
     ),
 ];
 

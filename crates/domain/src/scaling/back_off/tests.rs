@@ -46,7 +46,7 @@ fn sick_engines_count_when_most_workers_end_so() {
     };
     assert!(
         judge(&some, &[idle]).is_some(),
-        "a sick worker has heartbeats, too"
+        "a faulty worker has heartbeats, too"
     );
     let works = ReadyWorker {
         ready_at: T0 - MINUTE * 60,
