@@ -68,6 +68,8 @@ fn damaged_jpegs_hold_up() {
     hold_up("arithmetic", &jpeg(&picture, ARITHMETIC));
     hold_up("cmyk", include_bytes!("data/cmyk.jpg"));
     hold_up("restart", include_bytes!("data/restart.jpg"));
+    let plain = jpeg(&picture, BASELINE);
+    hold_up("two pictures", &multi_picture(&plain, &[&plain]));
 }
 
 #[test]

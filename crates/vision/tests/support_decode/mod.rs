@@ -261,3 +261,32 @@ pub(crate) fn assert_shows(bytes: &[u8], expected: &RgbImage, tolerance: f64) {
     let difference = difference(&decoded.pixels, expected);
     assert!(difference <= tolerance, "differs by {difference}");
 }
+
+/// A multi-picture file (CIPA DC-007): the index stands in the first picture, the others behind its end.
+pub(crate) fn multi_picture(first: &[u8], others: &[&[u8]]) -> Vec<u8> {
+    let count = 1 + others.len();
+    // Name, header, one directory of one entry, and what that names.
+    let index_bytes = 4 + 8 + 2 + 12 + 4 + 16 * count;
+    let first_bytes = first.len() + 4 + index_bytes;
+    let mut index = b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x02\0\x07".to_vec();
+    let number = |value: usize| (value as u32).to_be_bytes();
+    for value in [16 * count, 26, 0] {
+        index.extend(number(value));
+    }
+    let mut at = first_bytes;
+    for (i, bytes) in std::iter::once(first_bytes)
+        .chain(others.iter().map(|other| other.len()))
+        .enumerate()
+    {
+        // Offsets count from the header behind `MPF`, the ninth byte of the segment behind SOI.
+        let offset = if i == 0 { 0 } else { at - 10 };
+        for value in [0, bytes, offset, 0] {
+            index.extend(number(value));
+        }
+        at += if i == 0 { 0 } else { bytes };
+    }
+    assert_eq!(index.len(), index_bytes);
+    let mut file = with_segment(first, 0xe2, &index);
+    file.extend(others.concat());
+    file
+}
