@@ -12,6 +12,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
+use super::colours::{PROFILE_BYTES_MAX, Profile};
 use super::orientation::swaps_sides;
 use super::{Format, Limits, containers, cut_short, exif, unreadable, unsupported};
 
@@ -25,6 +26,8 @@ pub(super) struct Picture<'a> {
     animated: bool,
     /// Bytes of a copy of the file that was put right; 0 for none.
     repaired_bytes: u64,
+    /// The colour profile of a TIFF.
+    tiff_profile: Option<Vec<u8>>,
     /// Size as stored.
     pub(super) size: Size,
     /// EXIF orientation, 1 to 8.
@@ -37,6 +40,7 @@ impl<'a> Picture<'a> {
         let mut orientation = None;
         let mut animated = false;
         let mut repaired_bytes = 0;
+        let mut tiff_profile = None;
         let input = Cursor::new(bytes);
         let mut decoder: Box<dyn ImageDecoder + 'a> = match format {
             Format::WebP => {
@@ -52,6 +56,9 @@ impl<'a> Picture<'a> {
             Format::Tiff => {
                 // EXIF is a TIFF structure, so a TIFF reads like it.
                 orientation = exif::orientation(bytes);
+                // Of one that is too long, as much as shows it.
+                tiff_profile = exif::tiff_profile(bytes)
+                    .map(|profile| profile[..profile.len().min(PROFILE_BYTES_MAX + 1)].to_vec());
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
             Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
@@ -76,6 +83,7 @@ impl<'a> Picture<'a> {
             format,
             animated,
             repaired_bytes,
+            tiff_profile,
         })
     }
 
@@ -111,13 +119,14 @@ impl<'a> Picture<'a> {
         self.repaired_bytes + own + inside.max(converted).max(shrinking) + turned
     }
 
-    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`.
-    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<RgbImage, Reason> {
+    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`; and the colour profile.
+    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<(RgbImage, Profile), Reason> {
         let Self {
             mut decoder,
             format,
             size,
             repaired_bytes,
+            tiff_profile,
             ..
         } = self;
         // PNG takes its limits when it is opened; its rows were counted there.
@@ -128,6 +137,11 @@ impl<'a> Picture<'a> {
                 .set_limits(bounds)
                 .map_err(|error| reason(&error, format))?;
         }
+        // A profile that cannot be read is no reason to refuse the pixels. TIFF's decoder would take 32 times its length.
+        let profile = match format {
+            Format::Tiff => Profile::found(tiff_profile),
+            _ => decoder.icc_profile().map_or(Profile::Broken, Profile::found),
+        };
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| match repaired_bytes {
             0 => reason(&error, format),
             // The file ends somewhere; where pixels are missing, that is why.
@@ -135,11 +149,12 @@ impl<'a> Picture<'a> {
         })?;
         let pixels = flatten(picture);
         let factor = shrink_factor(size, long_side_min);
-        if factor == 1 {
-            Ok(pixels)
+        let pixels = if factor == 1 {
+            pixels
         } else {
-            shrink(&pixels, shrunk_size(size, factor))
-        }
+            shrink(&pixels, shrunk_size(size, factor))?
+        };
+        Ok((pixels, profile))
     }
 }
 

@@ -85,6 +85,14 @@ pub(crate) fn heic_turned(heic: &[u8], quarters: u8) -> Vec<u8> {
     bytes
 }
 
+/// The same HEIC, mirrored (`imir`): axis 0 exchanges top and bottom. As [`heic_turned`].
+pub(crate) fn heic_mirrored(heic: &[u8], axis: u8) -> Vec<u8> {
+    let mut bytes = heic_turned(heic, axis);
+    let at = bytes.windows(4).position(|name| name == b"irot").unwrap();
+    bytes[at..at + 4].copy_from_slice(b"imir");
+    bytes
+}
+
 /// How a JPEG is coded.
 #[derive(Clone, Copy)]
 pub(crate) struct Coding {
@@ -202,8 +210,13 @@ pub(crate) fn tiff_turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
 
 /// As [`tiff_turned`], with a NewSubfileType (1: a thumbnail).
 pub(crate) fn tiff(picture: &RgbImage, orientation: u8, kind: u32) -> Vec<u8> {
+    tiff_with(picture, orientation, kind, &[])
+}
+
+/// As [`tiff`], with a colour profile, if it is not empty.
+pub(crate) fn tiff_with(picture: &RgbImage, orientation: u8, kind: u32, profile: &[u8]) -> Vec<u8> {
     let length = picture.as_raw().len() as u32;
-    let entries: [(u16, u16, u32, u32); 11] = [
+    let mut entries: Vec<(u16, u16, u32, u32)> = vec![
         (254, 4, 1, kind),
         (256, 4, 1, picture.width()),
         (257, 4, 1, picture.height()),
@@ -216,10 +229,14 @@ pub(crate) fn tiff(picture: &RgbImage, orientation: u8, kind: u32) -> Vec<u8> {
         (278, 4, 1, picture.height()),
         (279, 4, 1, length),
     ];
+    if !profile.is_empty() {
+        entries.push((34675, 7, profile.len() as u32, 8 + length + 6));
+    }
     let mut bytes = b"II*\0".to_vec();
-    bytes.extend((8 + length + 6).to_le_bytes());
+    bytes.extend((8 + length + 6 + profile.len() as u32).to_le_bytes());
     bytes.extend(picture.as_raw());
     bytes.extend([8, 0, 8, 0, 8, 0]);
+    bytes.extend(profile);
     bytes.extend((entries.len() as u16).to_le_bytes());
     for (tag, kind, count, value) in entries {
         bytes.extend(tag.to_le_bytes());
