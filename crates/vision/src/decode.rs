@@ -62,7 +62,7 @@ pub struct Decoded {
 }
 
 /// Whether these first bytes of a file are those of a picture: of one that is read here, or of a kind that is not, such
-/// as AVIF. Camera raw files and videos are none.
+/// as JPEG XL. Camera raw files and videos are none.
 pub fn is_picture(start: &[u8]) -> bool {
     sniff::is_picture(start)
 }
@@ -120,8 +120,8 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Hea
             (marks.size, marks.orientation, Source::Jpeg(marks))
         }
         #[cfg(feature = "heic")]
-        Format::Heic => {
-            let picture = heif::Picture::open(bytes)?;
+        Format::Heic | Format::Avif => {
+            let picture = heif::Picture::open(bytes, format)?;
             (picture.size, 1, Source::Heif(picture))
         }
         _ => {

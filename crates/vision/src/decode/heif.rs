@@ -1,11 +1,15 @@
-//! HEIC and other HEIF pictures coded with HEVC, as phones store them (ISO/IEC 23008-12), through `heifer`.
+//! HEIC and other HEIF pictures coded with HEVC, as phones store them (ISO/IEC 23008-12), through `heifer`; and AVIF, which
+//! has the same container.
 //!
 //! The container's own turn (`irot`, `imir`) and crop (`clap`) are applied and EXIF's orientation is not: it says the same
 //! once more (23008-12, A.2.1). Depth maps and gain maps are auxiliary pictures and are not looked at.
 //!
 //! What phones write, a picture or a grid of them, is decoded piece by piece and shrunk at once (module `pieces`). What is
-//! rarer (transparency, a crop, overlays) is put together by `heifer`, at full size.
+//! rarer (transparency, a crop, overlays) is put together by `heifer`, at full size; in AVIF, transparency is not looked at, and
+//! a crop or an overlay is refused.
 
+#[cfg(feature = "avif")]
+mod av1;
 mod container;
 mod pieces;
 mod shrink;
@@ -13,7 +17,7 @@ mod shrink;
 use super::colours::Profile;
 use super::orientation;
 use super::other::{flatten, shrink, shrink_factor, shrunk_size};
-use super::{cut_short, unreadable, unsupported};
+use super::{Format, cut_short, unreadable, unsupported};
 use container::{Layout, Turn};
 use heifer::heifer_isobmff::{Error as ContainerError, HeifFile};
 use heifer::{Error, Options, decode_rgba8};
@@ -28,6 +32,7 @@ const PADDING_MAX: u64 = 64;
 
 /// A picture whose header has been read.
 pub(super) struct Picture<'a> {
+    format: Format,
     bytes: &'a [u8],
     file: HeifFile<'a>,
     layout: Layout,
@@ -37,10 +42,11 @@ pub(super) struct Picture<'a> {
 
 impl<'a> Picture<'a> {
     /// Reads the boxes.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let file = HeifFile::parse(bytes).map_err(|error| reason(&error.into()))?;
-        let layout = Layout::read(&file).map_err(|error| reason(&error))?;
+    pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
+        let file = HeifFile::parse(bytes).map_err(|error| reason(&error.into(), format))?;
+        let layout = Layout::read(&file).map_err(|error| reason(&error, format))?;
         Ok(Self {
+            format,
             bytes,
             size: layout.upright(),
             file,
@@ -63,12 +69,12 @@ impl<'a> Picture<'a> {
     /// the colour profile.
     pub(super) fn decode(self, long_side_min: u32) -> Result<(RgbImage, Profile), Reason> {
         let factor = shrink_factor(self.size, long_side_min);
-        let profile = container::profile(&self.file).map_err(|error| reason(&error))?;
+        let profile = container::profile(&self.file).map_err(|error| reason(&error, self.format))?;
         let pixels = match &self.layout.pieces {
             Some(pieces) => {
                 let pixels = pieces
                     .decode(&self.file, factor)
-                    .map_err(|error| reason(&error))?;
+                    .map_err(|error| reason(&error, self.format))?;
                 self.layout.turns.iter().fold(pixels, turned)
             }
             None => self.put_together(factor)?,
@@ -83,12 +89,16 @@ impl<'a> Picture<'a> {
             // What the memory was counted for: a header may lie.
             max_pixels: padded(self.layout.coded),
         };
-        let picture = decode_rgba8(self.bytes, &options).map_err(|error| reason(&error))?;
+        let picture = decode_rgba8(self.bytes, &options).map_err(|error| reason(&error, self.format))?;
         let decoded = Size::new(picture.width, picture.height);
         if decoded != self.size {
             return Err(unreadable(format!(
-                "the HEIC data is damaged: {} × {} pixels, its header says {} × {}",
-                decoded.width, decoded.height, self.size.width, self.size.height
+                "the {} data is damaged: {} × {} pixels, its header says {} × {}",
+                self.format.name(),
+                decoded.width,
+                decoded.height,
+                self.size.width,
+                self.size.height
             )));
         }
         let pixels = if picture.has_alpha {
@@ -123,21 +133,22 @@ fn turned(pixels: RgbImage, turn: &Turn) -> RgbImage {
     orientation::apply(pixels, number)
 }
 
-fn reason(error: &Error) -> Reason {
+fn reason(error: &Error, format: Format) -> Reason {
+    let name = format.name();
     match error {
         Error::Container(ContainerError::UnexpectedEof)
         | Error::Hevc(heifer::heifer_hevc_dec::Error::UnexpectedEof) => cut_short(),
         Error::Unsupported(what) => unsupported(format_args!(
-            "a kind of HEIC that is not read here ({})",
+            "a kind of {name} that is not read here ({})",
             what.split_whitespace().collect::<Vec<_>>().join(" ")
         )),
         Error::Hevc(heifer::heifer_hevc_dec::Error::Unimplemented(what)) => {
-            unsupported(format_args!("a kind of HEIC that is not read here ({what})"))
+            unsupported(format_args!("a kind of {name} that is not read here ({what})"))
         }
         other => {
             let text = other.to_string();
             let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            unreadable(format!("the HEIC data is damaged: {line}"))
+            unreadable(format!("the {name} data is damaged: {line}"))
         }
     }
 }

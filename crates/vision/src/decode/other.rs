@@ -35,7 +35,7 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the header; `format` is anything but JPEG and HEIC.
+    /// Reads the header; `format` is anything but JPEG, HEIC and AVIF.
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
         let mut orientation = None;
         let mut animated = false;
@@ -62,7 +62,7 @@ impl<'a> Picture<'a> {
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
             Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
-            Format::Png | Format::Jpeg | Format::Heic => {
+            Format::Png | Format::Jpeg | Format::Heic | Format::Avif => {
                 let png = containers::png(bytes)?;
                 orientation = png.orientation;
                 if let Cow::Owned(copy) = &png.bytes {
@@ -92,7 +92,7 @@ impl<'a> Picture<'a> {
         let pixels = self.size.pixels();
         let own = self.decoder.total_bytes();
         let inside = match self.format {
-            Format::Jpeg | Format::Heic | Format::Png | Format::Bmp => 0,
+            Format::Jpeg | Format::Heic | Format::Avif | Format::Png | Format::Bmp => 0,
             // The frame before it is placed on the canvas.
             Format::Gif => 4 * pixels,
             // Planes or ARGB inside the decoder; an animation keeps a canvas as well.

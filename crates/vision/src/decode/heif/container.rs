@@ -91,11 +91,11 @@ fn size(file: &HeifFile<'_>, id: ItemId) -> Result<Option<Size>, Error> {
 
 /// One coded picture or a grid of them, without transparency.
 fn pieces(file: &HeifFile<'_>, id: ItemId, coded: Size) -> Result<Option<Pieces>, Error> {
-    if has_alpha(file, id)? {
+    if has_alpha(file, id)? && !is_av1(file, id)? {
         return Ok(None);
     }
     match &file.item(id)?.item_type.0 {
-        b"hvc1" => Pieces::new(vec![id], 1, coded, coded).map(Some),
+        kind if is_coded(kind) => Pieces::new(vec![id], 1, coded, coded).map(Some),
         b"grid" => {
             let grid = file.grid(id)?;
             let tiles = file.referenced_items(id, b"dimg");
@@ -130,9 +130,20 @@ fn is_plain(file: &HeifFile<'_>, id: ItemId) -> Result<bool, Error> {
             Property::CleanAperture { .. } | Property::Rotation(_) | Property::Mirror(_)
         )
     };
-    Ok(file.item(id)?.item_type.0 == *b"hvc1"
+    Ok(is_coded(&file.item(id)?.item_type.0)
         && !file.item_properties(id)?.any(changes)
-        && !has_alpha(file, id)?)
+        && (is_av1(file, id)? || !has_alpha(file, id)?))
+}
+
+/// Whether a kind of items holds a coded picture of a kind that is decoded here.
+fn is_coded(kind: &[u8; 4]) -> bool {
+    kind == b"hvc1" || (cfg!(feature = "avif") && kind == b"av01")
+}
+
+/// Whether a picture, or the first one of a grid, is coded with AV1: `heifer` knows the container alone.
+fn is_av1(file: &HeifFile<'_>, id: ItemId) -> Result<bool, Error> {
+    let first = file.referenced_items(id, b"dimg").first().copied().unwrap_or(id);
+    Ok(file.item(id)?.item_type.0 == *b"av01" || file.item(first)?.item_type.0 == *b"av01")
 }
 
 fn has_alpha(file: &HeifFile<'_>, id: ItemId) -> Result<bool, Error> {

@@ -79,7 +79,7 @@ impl Pieces {
             }
             let frames = items
                 .iter()
-                .map(|id| self.frame(file, *id))
+                .map(|id| self.frame(file, *id, factor))
                 .collect::<Result<Vec<_>, _>>()?;
             for y in 0..height {
                 for (column, (frame, colours)) in frames.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Pieces {
             let left = column * self.tile.width as usize;
             let width = (self.tile.width as usize).min(self.coded.width as usize - left);
             let height = self.tile.height.min(self.coded.height - top) as usize;
-            let (frame, colours) = self.frame(file, *id)?;
+            let (frame, colours) = self.frame(file, *id, 1)?;
             let mut rgba = vec![0; 4 * width * height];
             let mut rows: Vec<&mut [u8]> = rgba.chunks_exact_mut(4 * width).collect();
             frame_to_rgba_into(&frame, colours, &mut rows, width, height);
@@ -128,18 +128,14 @@ impl Pieces {
         Ok(())
     }
 
-    /// Decodes one tile.
-    fn frame(&self, file: &HeifFile<'_>, id: ItemId) -> Result<(Frame, ColorParams), Error> {
-        let options = DecodeOptions {
-            // What the memory and the time were counted for: a header may lie.
-            max_pixels: padded(self.tile),
-            ..DecodeOptions::default()
-        };
-        let frame = match decode_picture(&file.hevc_bitstream(id)?, options) {
-            Err(CodedError::Unimplemented(what)) if what.starts_with(TOO_LARGE) => {
-                return Err(Error::Invalid("a picture is larger than its header says"));
-            }
-            decoded => decoded?,
+    /// Decodes one tile, to be shrunk by `factor`.
+    fn frame(&self, file: &HeifFile<'_>, id: ItemId, factor: u32) -> Result<(Frame, ColorParams), Error> {
+        // What the memory and the time were counted for: a header may lie.
+        let pixels_max = padded(self.tile);
+        let frame = match &file.item(id)?.item_type.0 {
+            #[cfg(feature = "avif")]
+            b"av01" => super::av1::decode(file.item_data(id)?.into_owned(), pixels_max)?,
+            _ => hevc(file, id, pixels_max, factor)?,
         };
         if frame.widths[0] < self.tile.width || frame.heights[0] < self.tile.height {
             return Err(Error::Invalid("a picture is smaller than its header says"));
@@ -155,5 +151,21 @@ impl Pieces {
         });
         let colours = said.unwrap_or_else(|| ColorParams::from_frame(&frame));
         Ok((frame, colours))
+    }
+}
+
+/// Decodes a picture coded with HEVC. Where it is shrunk, without the filters that smooth the edges of its blocks: they
+/// change less than shrinking evens out, as nothing else is predicted from what they leave.
+fn hevc(file: &HeifFile<'_>, id: ItemId, pixels_max: u64, factor: u32) -> Result<Frame, Error> {
+    let options = DecodeOptions {
+        max_pixels: pixels_max,
+        skip_loop_filters: factor > 1,
+        ..DecodeOptions::default()
+    };
+    match decode_picture(&file.hevc_bitstream(id)?, options) {
+        Err(CodedError::Unimplemented(what)) if what.starts_with(TOO_LARGE) => {
+            Err(Error::Invalid("a picture is larger than its header says"))
+        }
+        decoded => Ok(decoded?),
     }
 }
