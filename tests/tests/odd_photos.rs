@@ -6,7 +6,7 @@
 use image::{DynamicImage, GenericImageView, ImageFormat};
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
-use walkaround_tests::files::{PngColour, encoded, jpeg, png, put};
+use walkaround_tests::files::{PngColour, encoded, heic, jpeg, multi_picture, png, put};
 use walkaround_tests::pictures::{MARKS, Mark, Scene, VEHICLE, vehicle_with};
 use walkaround_tests::places::{root, seven};
 use walkaround_tests::program;
@@ -77,11 +77,12 @@ fn small_odd_files() -> Vec<Odd> {
             90,
         )
     };
-    let options = heifer::EncodeOptions {
-        quality: 95,
-        max_threads: 1,
+    let heic = heic(&picture);
+    let (mpo, half_an_mpo) = {
+        let other = jpeg(&picture, 80);
+        let mpo = multi_picture(&whole, &other);
+        (mpo.clone(), mpo[..mpo.len() - other.len() / 2].to_vec())
     };
-    let heic = heifer::encode_rgb8(picture.width(), picture.height(), picture.as_raw(), &options).unwrap();
     let cut_heic = heic[..heic.len() / 2].to_vec();
     let mut files = truncated(&whole);
     files.extend([
@@ -111,17 +112,42 @@ fn small_odd_files() -> Vec<Odd> {
         ("trailing-bytes.jpg", trailing, "damaged"),
         ("no-extension", whole.clone(), "damaged"),
         ("folder.d", whole.clone(), "damaged"),
-        ("-dash 'quote\" \u{fc}\n.jpg", whole, "damaged"),
+        ("-dash 'quote\" \u{fc}\n.jpg", whole.clone(), "damaged"),
         ("iphone.heic", media_file(b"heic", b"mif1heic"), "unreadable"),
         ("heic-inside.jpg", heic, "damaged"),
         ("truncated.heic", cut_heic, "cut_short"),
+        // Its reader is a feature that is off by default.
         (
             "photo.avif",
             media_file(b"avif", b"avifmif1"),
-            "unsupported_format",
+            if cfg!(feature = "avif") {
+                "unreadable"
+            } else {
+                "unsupported_format"
+            },
+        ),
+        ("stereo.mpo", mpo.clone(), "damaged"),
+        ("mpo-inside.jpg", mpo, "damaged"),
+        ("half-of-the-second.mpo", half_an_mpo, "damaged"),
+        (
+            "profile-of-nothing.jpg",
+            with_profile(&whole, b"no profile"),
+            "damaged",
+        ),
+        (
+            "profile-of-zeros.jpg",
+            with_profile(&whole, &[0; 3000]),
+            "damaged",
         ),
     ]);
     files
+}
+
+/// A JPEG with a colour profile in one piece.
+fn with_profile(jpeg: &[u8], profile: &[u8]) -> Vec<u8> {
+    let body = [b"ICC_PROFILE\0\x01\x01", profile].concat();
+    let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+    [&jpeg[..2], b"\xff\xe2", &length, &body, &jpeg[2..]].concat()
 }
 
 /// The same JPEG, cut at several points.

@@ -13,6 +13,7 @@ use walkaround_vision::decode::{Format, Limits, decode, inspect_header};
 const DRAWN: &[u8] = include_bytes!("data/drawn.avif");
 const FULL_COLOUR: &[u8] = include_bytes!("data/full_colour.avif");
 const TEN_BITS: &[u8] = include_bytes!("data/ten_bits.avif");
+const TWELVE_BITS: &[u8] = include_bytes!("data/twelve_bits.avif");
 const ALPHA: &[u8] = include_bytes!("data/alpha.avif");
 const TURNED: &[u8] = include_bytes!("data/turned.avif");
 
@@ -23,6 +24,7 @@ fn avifs_show_the_picture() {
         ("4:2:0", DRAWN),
         ("4:4:4", FULL_COLOUR),
         ("10 bits", TEN_BITS),
+        ("12 bits, 4:2:2", TWELVE_BITS),
         ("with transparency, which is not looked at", ALPHA),
     ] {
         let decoded = whole(bytes).unwrap();
