@@ -63,7 +63,7 @@ pub fn multi_picture(first: &[u8], second: &[u8]) -> Vec<u8> {
         }
     }
     assert_eq!(bytes.len(), 2 + 4 + INDEX_BYTES);
-    [&bytes, rest, second].concat()
+    [&bytes[..], rest, second].concat()
 }
 
 /// A JPEG with an EXIF block that holds nothing but the orientation.

@@ -8,6 +8,10 @@ use re_rav1d::dav1d::{
 
 /// Decodes the first picture of `data`, which has at most `pixels_max`, into the form that HEVC's pictures have.
 pub(super) fn decode(data: Vec<u8>, pixels_max: u64) -> Result<Frame, Error> {
+    if data.is_empty() {
+        // `re_rav1d` would write about it to standard error.
+        return Err(Error::Invalid("it holds no picture"));
+    }
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
