@@ -33,15 +33,14 @@ fn files(picture: &RgbImage, profile: &[u8]) -> Vec<(&'static str, Vec<u8>, f64)
     with_profile(PngEncoder::new(&mut png), picture, profile);
     with_profile(WebPEncoder::new_lossless(&mut webp), picture, profile);
     let tiff = tiff_with(picture, 1, 0, profile);
-    let mut all = vec![
+    vec![
         ("JPEG", jpeg, 3.0),
         ("PNG", png, 1.0),
         ("WebP", webp, 1.0),
         ("TIFF", tiff, 1.0),
-    ];
-    #[cfg(feature = "heic")]
-    all.push(("HEIC", heic_with_profile(picture, profile), 1.5));
-    all
+        #[cfg(feature = "heic")]
+        ("HEIC", heic_with_profile(picture, profile), 1.5),
+    ]
 }
 
 #[cfg(feature = "heic")]
