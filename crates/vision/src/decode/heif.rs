@@ -22,13 +22,11 @@ use container::{Layout, Turn};
 use heifer::heifer_isobmff::{Error as ContainerError, HeifFile};
 use heifer::{Error, Options, decode_rgba8};
 use image::{DynamicImage, RgbImage, RgbaImage};
+use pieces::padded;
 use walkaround_domain::{Reason, Size};
 
 /// Working memory of `heifer` for each pixel: planes of 16 bits with half the colour, RGBA, and a turned copy of that.
 const BYTES_PER_PIXEL: u64 = 11;
-
-/// How far a coded picture may be larger than its header says, a side: it is padded to whole blocks.
-const PADDING_MAX: u64 = 64;
 
 /// A picture whose header has been read.
 pub(super) struct Picture<'a> {
@@ -113,11 +111,6 @@ impl<'a> Picture<'a> {
             factor => shrink(&pixels, shrunk_size(decoded, factor)),
         }
     }
-}
-
-/// Pixels of a coded picture of a size, padded.
-fn padded(size: Size) -> u64 {
-    (u64::from(size.width) + PADDING_MAX) * (u64::from(size.height) + PADDING_MAX)
 }
 
 fn turned(pixels: RgbImage, turn: &Turn) -> RgbImage {

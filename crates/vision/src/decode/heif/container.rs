@@ -1,7 +1,7 @@
 //! What the boxes of a HEIF file say of its primary picture.
 
-use super::Profile;
 use super::pieces::Pieces;
+use crate::decode::colours::Profile;
 use heifer::Error;
 use heifer::heifer_hevc_dec::nal::NalUnit;
 use heifer::heifer_hevc_dec::params::ParameterSets;

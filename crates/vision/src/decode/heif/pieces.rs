@@ -1,7 +1,6 @@
 //! A coded picture, or a grid of them: each is decoded by itself and shrunk at once, so that the whole picture is never
 //! held at full size.
 
-use super::padded;
 use super::shrink::{Planes, RowSums};
 use crate::decode::other::shrunk_size;
 use heifer::Error;
@@ -25,6 +24,14 @@ const TILE_SIDE_MIN: u32 = 64;
 
 /// How `heifer-hevc-dec` 0.3 says that a picture is over the limit given.
 const TOO_LARGE: &str = "picture larger than";
+
+/// How far a coded picture may be larger than its header says, a side: it is padded to whole blocks.
+const PADDING_MAX: u64 = 64;
+
+/// Pixels of a coded picture of a size, padded.
+pub(super) fn padded(size: Size) -> u64 {
+    (u64::from(size.width) + PADDING_MAX) * (u64::from(size.height) + PADDING_MAX)
+}
 
 /// Tiles of one size, row by row.
 pub(super) struct Pieces {
