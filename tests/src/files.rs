@@ -3,7 +3,7 @@
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, GenericImageView, ImageFormat, Rgb};
+use image::{DynamicImage, GenericImageView, ImageFormat, Rgb, RgbImage};
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,41 @@ pub fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         .write_to(&mut bytes, format)
         .expect("the format takes such pixels");
     bytes.into_inner()
+}
+
+/// A HEIC of good quality: over 512 pixels a side, a grid of tiles, as phones write it.
+///
+/// # Panics
+/// When the encoder fails, which in memory it does not.
+pub fn heic(picture: &RgbImage) -> Vec<u8> {
+    let options = heifer::EncodeOptions {
+        quality: 95,
+        max_threads: 1,
+    };
+    heifer::encode_rgb8(picture.width(), picture.height(), picture.as_raw(), &options)
+        .expect("a drawn picture can be encoded")
+}
+
+/// Two JPEGs in one file (CIPA DC-007): the index stands in the first, the second behind it.
+///
+/// # Panics
+/// When `first` is no JPEG.
+pub fn multi_picture(first: &[u8], second: &[u8]) -> Vec<u8> {
+    const INDEX_BYTES: usize = 4 + 8 + 2 + 12 + 4 + 2 * 16;
+    let (start, rest) = first.split_at(2);
+    assert_eq!(start, b"\xff\xd8", "a JPEG begins so");
+    let end_of_first = first.len() + 4 + INDEX_BYTES;
+    let mut bytes = [start, b"\xff\xe2\0", &[2 + INDEX_BYTES as u8]].concat();
+    // One directory of one entry: so many bytes of entries, behind it.
+    bytes.extend(b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x02\0\x07\0\0\0\x20\0\0\0\x1a\0\0\0\0");
+    // Offsets count from the tenth byte.
+    for (length, offset) in [(end_of_first, 0), (second.len(), end_of_first - 10)] {
+        for value in [0, length, offset, 0] {
+            bytes.extend(u32::try_from(value).expect("a short file").to_be_bytes());
+        }
+    }
+    assert_eq!(bytes.len(), 2 + 4 + INDEX_BYTES);
+    [&bytes[..], rest, second].concat()
 }
 
 /// A JPEG with an EXIF block that holds nothing but the orientation.

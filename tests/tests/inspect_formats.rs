@@ -2,8 +2,8 @@
 
 use image::{DynamicImage, ImageFormat, Rgba, RgbaImage};
 use std::path::PathBuf;
-use walkaround_tests::files::{encoded, jpeg, put};
-use walkaround_tests::pictures::{DENT, Mark, VEHICLE, agreement, vehicle_with};
+use walkaround_tests::files::{encoded, heic, jpeg, multi_picture, put};
+use walkaround_tests::pictures::{DENT, MARKS, Mark, VEHICLE, agreement, vehicle_with};
 use walkaround_tests::places::seven;
 use walkaround_tests::program;
 
@@ -16,6 +16,8 @@ fn every_format_and_depth_gives_the_same_findings() {
     // Grey pictures cannot show coloured damage: here only what colour formats share.
     let picture = DynamicImage::ImageRgb8(vehicle_with(&[DENT, Mark([30, 30, 220], [600, 200, 632, 440])]));
     let deep = DynamicImage::ImageRgb16(picture.to_rgb16());
+    // The other eye of a stereo camera, which is not looked at.
+    let other = vehicle_with(&MARKS);
     let files: Vec<PathBuf> = [
         ("rgb8.png", encoded(&picture, ImageFormat::Png)),
         ("rgb16.png", encoded(&deep, ImageFormat::Png)),
@@ -27,6 +29,11 @@ fn every_format_and_depth_gives_the_same_findings() {
         ("rgb16.tiff", encoded(&deep, ImageFormat::Tiff)),
         ("palette.gif", encoded(&picture, ImageFormat::Gif)),
         ("ycc.jpg", jpeg(&picture.to_rgb8(), 95)),
+        ("grid.heic", heic(&picture.to_rgb8())),
+        (
+            "two-pictures.mpo",
+            multi_picture(&jpeg(&picture.to_rgb8(), 95), &jpeg(&other, 95)),
+        ),
     ]
     .map(|(name, bytes)| put(folder.path(), name, &bytes))
     .into();

@@ -6,7 +6,7 @@
 use image::{DynamicImage, GenericImageView, ImageFormat};
 use nix::sys::resource::{UsageWho, getrusage};
 use std::path::{Path, PathBuf};
-use walkaround_tests::files::{PngColour, encoded, jpeg, png, put};
+use walkaround_tests::files::{PngColour, encoded, heic, jpeg, multi_picture, png, put};
 use walkaround_tests::pictures::{MARKS, Mark, Scene, VEHICLE, vehicle_with};
 use walkaround_tests::places::{root, seven};
 use walkaround_tests::program;
@@ -77,12 +77,6 @@ fn small_odd_files() -> Vec<Odd> {
             90,
         )
     };
-    let options = heifer::EncodeOptions {
-        quality: 95,
-        max_threads: 1,
-    };
-    let heic = heifer::encode_rgb8(picture.width(), picture.height(), picture.as_raw(), &options).unwrap();
-    let cut_heic = heic[..heic.len() / 2].to_vec();
     let mut files = truncated(&whole);
     files.extend([
         (
@@ -111,17 +105,50 @@ fn small_odd_files() -> Vec<Odd> {
         ("trailing-bytes.jpg", trailing, "damaged"),
         ("no-extension", whole.clone(), "damaged"),
         ("folder.d", whole.clone(), "damaged"),
-        ("-dash 'quote\" \u{fc}\n.jpg", whole, "damaged"),
+        ("-dash 'quote\" \u{fc}\n.jpg", whole.clone(), "damaged"),
+    ]);
+    files.extend(beside_the_first_picture(&whole, &picture));
+    files.extend(media_files(&picture));
+    files
+}
+
+/// HEIC and AVIF.
+fn media_files(picture: &image::RgbImage) -> Vec<Odd> {
+    let heic = heic(picture);
+    let half = heic[..heic.len() / 2].to_vec();
+    // Its reader is a feature that is off by default.
+    let empty_avif = if cfg!(feature = "avif") {
+        "unreadable"
+    } else {
+        "unsupported_format"
+    };
+    vec![
         ("iphone.heic", media_file(b"heic", b"mif1heic"), "unreadable"),
         ("heic-inside.jpg", heic, "damaged"),
-        ("truncated.heic", cut_heic, "cut_short"),
-        (
-            "photo.avif",
-            media_file(b"avif", b"avifmif1"),
-            "unsupported_format",
-        ),
-    ]);
-    files
+        ("truncated.heic", half, "cut_short"),
+        ("photo.avif", media_file(b"avif", b"avifmif1"), empty_avif),
+    ]
+}
+
+/// What stands beside the first picture of a JPEG: other pictures, and colour profiles that are none.
+fn beside_the_first_picture(whole: &[u8], picture: &image::RgbImage) -> Vec<Odd> {
+    let other = jpeg(picture, 80);
+    let mpo = multi_picture(whole, &other);
+    let half = mpo[..mpo.len() - other.len() / 2].to_vec();
+    vec![
+        ("stereo.mpo", mpo.clone(), "damaged"),
+        ("mpo-inside.jpg", mpo, "damaged"),
+        ("half-of-the-second.mpo", half, "damaged"),
+        ("no-profile.jpg", with_profile(whole, b"no profile"), "damaged"),
+        ("profile-of-zeros.jpg", with_profile(whole, &[0; 3000]), "damaged"),
+    ]
+}
+
+/// A JPEG with a colour profile in one piece.
+fn with_profile(jpeg: &[u8], profile: &[u8]) -> Vec<u8> {
+    let body = [b"ICC_PROFILE\0\x01\x01".as_slice(), profile].concat();
+    let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+    [&jpeg[..2], b"\xff\xe2", &length, &body, &jpeg[2..]].concat()
 }
 
 /// The same JPEG, cut at several points.

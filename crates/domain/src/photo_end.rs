@@ -2,6 +2,7 @@
 //!
 //! A hint to wait or to ask again, not a verdict: some writers leave the end out, or say a wrong length.
 
+mod jpeg;
 mod tiff;
 
 /// No picture of any kind is shorter.
@@ -16,7 +17,7 @@ pub fn ends_early(bytes: &[u8]) -> bool {
         _ if bytes.len() < PICTURE_BYTES_MIN => true,
         [b'B', b'M', ..] => bmp(bytes).is_none(),
         _ if ends_in_room(bytes) => true,
-        [0xFF, 0xD8, ..] => jpeg(bytes),
+        [0xFF, 0xD8, ..] => jpeg::ends_early(bytes),
         [0x89, b'P', b'N', b'G', ..] => png(bytes),
         [b'R', b'I', b'F', b'F', ..] => little(bytes, 4).is_none_or(|size| size + 8 > bytes.len()),
         [b'G', b'I', b'F', b'8', ..] => gif(bytes).is_none(),
@@ -34,33 +35,6 @@ fn ends_in_room(bytes: &[u8]) -> bool {
         && bytes[bytes.len() - ROOM_BYTES_MIN..]
             .iter()
             .all(|byte| *byte == 0)
-}
-
-/// Segments up to the first scan, and behind it the marker of the end (ITU T.81, B.1.1.2 and B.2.1). A thumbnail's end is
-/// inside a segment, so it is not taken for the picture's.
-fn jpeg(bytes: &[u8]) -> bool {
-    const SCAN: u8 = 0xDA;
-    let mut at = 2;
-    loop {
-        let (Some(0xFF), Some(&marker)) = (bytes.get(at), bytes.get(at + 1)) else {
-            // Not a frame that is known here, or cut between segments.
-            return at + 1 >= bytes.len();
-        };
-        if marker == 0xFF {
-            at += 1;
-            continue;
-        }
-        let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
-            return true;
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        at += 2 + length.max(2);
-        if marker == SCAN {
-            break;
-        }
-    }
-    let scan = bytes.get(at..).unwrap_or_default();
-    !scan.windows(2).any(|pair| pair == [0xFF, 0xD9])
 }
 
 /// Box by box to the end of the file (ISO/IEC 14496-12, 4.2); none where a box ends behind it, or where there is no media data

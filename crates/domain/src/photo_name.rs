@@ -1,7 +1,7 @@
 //! What the name of a file or key says of it, before a byte is read: names that pictures have, and names of files that
 //! systems put beside photos. Names only hint: what a file is, its content decides.
 
-/// Suffixes of pictures, those that are not read here (AVIF) included: the verdict then says what they are.
+/// Suffixes of pictures, one that not every build reads (AVIF) included: the verdict then says what they are.
 const PICTURES: [&str; 17] = [
     "jpg", "jpeg", "jpe", "jif", "jfif", "mpo", "png", "apng", "webp", "bmp", "dib", "tif", "tiff", "gif",
     "heic", "heif", "avif",

@@ -8,9 +8,10 @@ use crate::memory::MemoryBudget;
 use image::RgbImage;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::debug;
 use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
-use walkaround_vision::decode::{Decoded, Limits, decode, inspect_header};
+use walkaround_vision::decode::{Colours, Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::{Segmentation, findings};
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::overlay::{self, OverlayStyle};
@@ -146,6 +147,12 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
         let _share = with.memory.take(header.decode_bytes);
         guarded(|| decode(bytes, &with.settings.limits, long_side))?
     };
+    if decoded.colours == Colours::ProfileIgnored {
+        debug!(
+            format = decoded.format.as_str(),
+            "colour profile ignored, it is broken or of another kind than RGB"
+        );
+    }
     let decode_end = (with.ticks)();
     let quality = measure(&decoded.pixels);
     let reasons = with.quality.judge(&quality);

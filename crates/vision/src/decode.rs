@@ -2,10 +2,11 @@
 //!
 //! The content decides the format, never the file's name (module `sniff`). Every limit is checked from the
 //! header, before any pixel is allocated. JPEG is decoded scaled down inside libjpeg-turbo (DCT scaling), other
-//! formats through `image` and shrunk afterwards. The EXIF orientation is applied last, when few pixels are
-//! left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
+//! formats through `image` and shrunk afterwards. Other colours than sRGB are converted and the EXIF orientation is
+//! applied last, when few pixels are left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
 //! back as a [`Reason`]: a value for the record, not an error.
 
+mod colours;
 mod containers;
 mod exif;
 mod format;
@@ -13,6 +14,7 @@ mod format;
 mod heif;
 mod huffman;
 mod jpeg;
+mod jpeg_profile;
 mod limits;
 mod markers;
 mod orientation;
@@ -23,6 +25,7 @@ mod repair;
 mod sniff;
 mod warning;
 
+pub use colours::Colours;
 pub use format::Format;
 use image::RgbImage;
 pub use limits::Limits;
@@ -54,10 +57,12 @@ pub struct Decoded {
     pub original: Size,
     /// Format, from the content.
     pub format: Format,
+    /// What was done about the colours.
+    pub colours: Colours,
 }
 
 /// Whether these first bytes of a file are those of a picture: of one that is read here, or of a kind that is not, such
-/// as AVIF. Camera raw files and videos are none.
+/// as JPEG XL. Camera raw files and videos are none.
 pub fn is_picture(start: &[u8]) -> bool {
     sniff::is_picture(start)
 }
@@ -79,17 +84,22 @@ pub fn inspect_header(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Resu
 /// The reason why the photo cannot be used. A picture of which only a part could be decoded is refused.
 pub fn decode(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Decoded, Reason> {
     let (header, source) = open(bytes, limits, long_side_min)?;
-    let pixels = match source {
-        Source::Jpeg(marks) => jpeg::decode(bytes, &marks, long_side_min)?,
+    let (mut pixels, profile) = match source {
+        Source::Jpeg(marks) => {
+            let pixels = jpeg::decode(bytes, &marks, long_side_min)?;
+            (pixels, marks.profile.profile(bytes))
+        }
         #[cfg(feature = "heic")]
         Source::Heif(picture) => picture.decode(long_side_min)?,
         Source::Other(picture) => picture.decode(limits, long_side_min)?,
     };
+    let colours = profile.apply(&mut pixels);
     let pixels = orientation::apply(pixels, header.orientation);
     Ok(Decoded {
         pixels,
         original: header.upright,
         format: header.format,
+        colours,
     })
 }
 
@@ -110,8 +120,8 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Hea
             (marks.size, marks.orientation, Source::Jpeg(marks))
         }
         #[cfg(feature = "heic")]
-        Format::Heic => {
-            let picture = heif::Picture::open(bytes)?;
+        Format::Heic | Format::Avif => {
+            let picture = heif::Picture::open(bytes, format)?;
             (picture.size, 1, Source::Heif(picture))
         }
         _ => {

@@ -68,6 +68,8 @@ fn damaged_jpegs_hold_up() {
     hold_up("arithmetic", &jpeg(&picture, ARITHMETIC));
     hold_up("cmyk", include_bytes!("data/cmyk.jpg"));
     hold_up("restart", include_bytes!("data/restart.jpg"));
+    let plain = jpeg(&picture, BASELINE);
+    hold_up("two pictures", &multi_picture(&plain, &[&plain]));
 }
 
 #[test]
@@ -103,4 +105,17 @@ fn damaged_tiffs_hold_up() {
 fn damaged_heics_hold_up() {
     hold_up("heic", &heic(&busy(96, 64), None));
     hold_up("heic with alpha", &heic(&busy(96, 64), Some(77)));
+    // Odd sides are cropped; over 512 pixels it is a grid.
+    hold_up("cropped heic", &heic(&busy(97, 65), None));
+    hold_up("grid heic", &heic(&busy(576, 64), None));
+}
+
+#[cfg(feature = "avif")]
+#[test]
+fn damaged_avifs_hold_up() {
+    hold_up("avif", include_bytes!("data/drawn.avif"));
+    hold_up("avif with full colours", include_bytes!("data/full_colour.avif"));
+    hold_up("avif of 10 bits", include_bytes!("data/ten_bits.avif"));
+    hold_up("avif of 12 bits", include_bytes!("data/twelve_bits.avif"));
+    hold_up("avif with alpha", include_bytes!("data/alpha.avif"));
 }

@@ -18,6 +18,33 @@ pub(super) fn ends_early(bytes: &[u8]) -> bool {
     file.is_whole().is_none()
 }
 
+/// What an entry of the first directory of such a structure holds. None where there is none, or it goes beyond the bytes.
+pub(super) fn bytes_of_first_directory(bytes: &[u8], tag: u64) -> Option<&[u8]> {
+    const ONE_BYTE_EACH: [u64; 3] = [1, 2, 7];
+    let file = File {
+        bytes,
+        little: match bytes.first_chunk()? {
+            b"II*\0" => true,
+            b"MM\0*" => false,
+            _ => return None,
+        },
+        big: false,
+    };
+    let directory = file.offset(4)?;
+    let count = usize::try_from(file.number(directory, 2)?).ok()?;
+    let first = directory.checked_add(2)?;
+    let entry = (0..count)
+        .map(|i| first.saturating_add(12 * i))
+        .find(|at| file.number(*at, 2) == Some(tag))?;
+    let kind = file.number(entry + 2, 2)?;
+    let length = usize::try_from(file.number(entry + 4, 4)?).ok()?;
+    if !ONE_BYTE_EACH.contains(&kind) || length <= 4 {
+        return None;
+    }
+    let at = file.offset(entry + 8)?;
+    bytes.get(at..at.checked_add(length)?)
+}
+
 struct File<'a> {
     bytes: &'a [u8],
     little: bool,

@@ -23,6 +23,20 @@ pub(super) fn orientation(exif: &[u8]) -> Option<u8> {
         .filter(|value| (1..=8).contains(value))
 }
 
+/// The colour profile of a TIFF (tag 34675, ICC.1:2022, B.3). None where there is none, or not all of it; BigTIFF is not
+/// looked at.
+pub(super) fn tiff_profile(bytes: &[u8]) -> Option<&[u8]> {
+    const PROFILE: u16 = 34675;
+    let tiff = Tiff::new(bytes)?;
+    let directory = usize::try_from(tiff.u32(4)?).ok()?;
+    let count = usize::from(tiff.u16(directory)?).min(ENTRIES_MAX);
+    let mut entries = (0..count).map(|i| directory.saturating_add(2 + 12 * i));
+    let entry = entries.find(|entry| tiff.u16(*entry) == Some(PROFILE))?;
+    let length = usize::try_from(tiff.u32(entry + 4)?).ok()?;
+    let at = usize::try_from(tiff.u32(entry + 8)?).ok()?;
+    bytes.get(at..at.checked_add(length)?)
+}
+
 struct Tiff<'a> {
     bytes: &'a [u8],
     little: bool,

@@ -17,6 +17,8 @@ pub enum Format {
     Gif,
     /// HEIC, and HEIF coded with HEVC: the primary picture.
     Heic,
+    /// AVIF: the primary picture.
+    Avif,
 }
 
 impl Format {
@@ -30,6 +32,7 @@ impl Format {
             Self::Tiff => "tiff",
             Self::Gif => "gif",
             Self::Heic => "heic",
+            Self::Avif => "avif",
         }
     }
 
@@ -43,6 +46,7 @@ impl Format {
             Self::Tiff => "TIFF",
             Self::Gif => "GIF",
             Self::Heic => "HEIC",
+            Self::Avif => "AVIF",
         }
     }
 }

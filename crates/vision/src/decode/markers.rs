@@ -4,6 +4,7 @@
 
 use walkaround_domain::{Reason, Size};
 
+use super::jpeg_profile::Pieces;
 use super::{cut_short, exif, unreadable, unsupported};
 
 /// Passes over the picture; encoders use about ten. Each costs a walk over all coefficients, however short.
@@ -19,6 +20,7 @@ pub(super) const DQT: u8 = 0xdb;
 pub(super) const DRI: u8 = 0xdd;
 pub(super) const APP0: u8 = 0xe0;
 const APP1: u8 = 0xe1;
+const APP2: u8 = 0xe2;
 pub(super) const APP14: u8 = 0xee;
 
 /// What the markers before the first scan say.
@@ -42,6 +44,8 @@ pub(super) struct Marks {
     pub(super) scan_at: usize,
     /// Bytes between segments that belong to none.
     pub(super) strays: bool,
+    /// The colour profile.
+    pub(super) profile: Pieces,
 }
 
 impl Marks {
@@ -142,6 +146,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Marks, Reason> {
     let mut frame = None;
     let mut orientation = None;
     let mut strays = false;
+    let mut profile = Pieces::default();
     loop {
         let segment = segments.next()?;
         strays |= segment.stray;
@@ -150,6 +155,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Marks, Reason> {
                 frame = Some(read_frame(segment.marker, segment.body)?);
             }
             APP1 if orientation.is_none() => orientation = read_orientation(segment.body),
+            APP2 => profile.add(segment.body, segment.at + 4),
             EOI => return Err(unreadable("a JPEG without a picture")),
             SOS => {
                 let mut marks = frame.ok_or_else(|| unreadable("a JPEG scan without a frame header"))?;
@@ -158,6 +164,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Marks, Reason> {
                 marks.orientation = orientation.unwrap_or(1);
                 marks.scan_at = segment.at;
                 marks.strays = strays;
+                marks.profile = profile;
                 return Ok(marks);
             }
             _ => {}
@@ -211,6 +218,7 @@ fn read_frame(marker: u8, body: &[u8]) -> Result<Marks, Reason> {
         interleaved: false,
         scan_at: 0,
         strays: false,
+        profile: Pieces::default(),
     })
 }
 

@@ -12,6 +12,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
+use super::colours::{PROFILE_BYTES_MAX, Profile};
 use super::orientation::swaps_sides;
 use super::{Format, Limits, containers, cut_short, exif, unreadable, unsupported};
 
@@ -25,6 +26,8 @@ pub(super) struct Picture<'a> {
     animated: bool,
     /// Bytes of a copy of the file that was put right; 0 for none.
     repaired_bytes: u64,
+    /// The colour profile of a TIFF.
+    tiff_profile: Option<Vec<u8>>,
     /// Size as stored.
     pub(super) size: Size,
     /// EXIF orientation, 1 to 8.
@@ -32,11 +35,12 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    /// Reads the header; `format` is anything but JPEG and HEIC.
+    /// Reads the header; `format` is anything but JPEG, HEIC and AVIF.
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
         let mut orientation = None;
         let mut animated = false;
         let mut repaired_bytes = 0;
+        let mut tiff_profile = None;
         let input = Cursor::new(bytes);
         let mut decoder: Box<dyn ImageDecoder + 'a> = match format {
             Format::WebP => {
@@ -52,10 +56,13 @@ impl<'a> Picture<'a> {
             Format::Tiff => {
                 // EXIF is a TIFF structure, so a TIFF reads like it.
                 orientation = exif::orientation(bytes);
+                // Of one that is too long, as much as shows it.
+                tiff_profile = exif::tiff_profile(bytes)
+                    .map(|profile| profile[..profile.len().min(PROFILE_BYTES_MAX + 1)].to_vec());
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
             Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
-            Format::Png | Format::Jpeg | Format::Heic => {
+            Format::Png | Format::Jpeg | Format::Heic | Format::Avif => {
                 let png = containers::png(bytes)?;
                 orientation = png.orientation;
                 if let Cow::Owned(copy) = &png.bytes {
@@ -76,6 +83,7 @@ impl<'a> Picture<'a> {
             format,
             animated,
             repaired_bytes,
+            tiff_profile,
         })
     }
 
@@ -84,7 +92,7 @@ impl<'a> Picture<'a> {
         let pixels = self.size.pixels();
         let own = self.decoder.total_bytes();
         let inside = match self.format {
-            Format::Jpeg | Format::Heic | Format::Png | Format::Bmp => 0,
+            Format::Jpeg | Format::Heic | Format::Avif | Format::Png | Format::Bmp => 0,
             // The frame before it is placed on the canvas.
             Format::Gif => 4 * pixels,
             // Planes or ARGB inside the decoder; an animation keeps a canvas as well.
@@ -111,13 +119,14 @@ impl<'a> Picture<'a> {
         self.repaired_bytes + own + inside.max(converted).max(shrinking) + turned
     }
 
-    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`.
-    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<RgbImage, Reason> {
+    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`; and the colour profile.
+    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<(RgbImage, Profile), Reason> {
         let Self {
             mut decoder,
             format,
             size,
             repaired_bytes,
+            tiff_profile,
             ..
         } = self;
         // PNG takes its limits when it is opened; its rows were counted there.
@@ -128,6 +137,11 @@ impl<'a> Picture<'a> {
                 .set_limits(bounds)
                 .map_err(|error| reason(&error, format))?;
         }
+        // A profile that cannot be read is no reason to refuse the pixels. TIFF's decoder would take 32 times its length.
+        let profile = match format {
+            Format::Tiff => Profile::found(tiff_profile),
+            _ => decoder.icc_profile().map_or(Profile::Broken, Profile::found),
+        };
         let picture = DynamicImage::from_decoder(decoder).map_err(|error| match repaired_bytes {
             0 => reason(&error, format),
             // The file ends somewhere; where pixels are missing, that is why.
@@ -135,11 +149,12 @@ impl<'a> Picture<'a> {
         })?;
         let pixels = flatten(picture);
         let factor = shrink_factor(size, long_side_min);
-        if factor == 1 {
-            Ok(pixels)
+        let pixels = if factor == 1 {
+            pixels
         } else {
-            shrink(&pixels, shrunk_size(size, factor))
-        }
+            shrink(&pixels, shrunk_size(size, factor))?
+        };
+        Ok((pixels, profile))
     }
 }
 

@@ -29,6 +29,7 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Reason> {
 }
 
 const HEIC: &str = "a HEIC picture";
+const AVIF: &str = "an AVIF picture";
 
 fn is_tiff(bytes: &[u8]) -> bool {
     const MAGIC: [&[u8]; 4] = [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
@@ -60,6 +61,10 @@ fn supported(bytes: &[u8]) -> Option<Format> {
     #[cfg(feature = "heic")]
     if by_brand(bytes) == Some(HEIC) {
         return Some(Format::Heic);
+    }
+    #[cfg(feature = "avif")]
+    if by_brand(bytes) == Some(AVIF) {
+        return Some(Format::Avif);
     }
     // Two letters are not much of a signature: the length of the header that follows must be a known one.
     const BMP_HEADERS: [u8; 7] = [12, 40, 52, 56, 64, 108, 124];
@@ -143,7 +148,7 @@ fn by_brand(bytes: &[u8]) -> Option<&'static str> {
         .map(|(_, brand)| brand);
     let what = brands.find_map(|brand| match brand {
         b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => Some(HEIC),
-        b"avif" | b"avis" => Some("an AVIF picture"),
+        b"avif" | b"avis" => Some(AVIF),
         b"crx " => Some("a camera raw file"),
         b"jxl " => Some("a JPEG XL picture"),
         b"qt  " | b"isom" | b"iso2" | b"mp41" | b"mp42" | b"avc1" | b"M4V " | b"3gp4" | b"3gp5" => {

@@ -85,6 +85,14 @@ pub(crate) fn heic_turned(heic: &[u8], quarters: u8) -> Vec<u8> {
     bytes
 }
 
+/// The same HEIC, mirrored (`imir`): axis 0 exchanges top and bottom. As [`heic_turned`].
+pub(crate) fn heic_mirrored(heic: &[u8], axis: u8) -> Vec<u8> {
+    let mut bytes = heic_turned(heic, axis);
+    let at = bytes.windows(4).position(|name| name == b"irot").unwrap();
+    bytes[at..at + 4].copy_from_slice(b"imir");
+    bytes
+}
+
 /// How a JPEG is coded.
 #[derive(Clone, Copy)]
 pub(crate) struct Coding {
@@ -202,8 +210,13 @@ pub(crate) fn tiff_turned(picture: &RgbImage, orientation: u8) -> Vec<u8> {
 
 /// As [`tiff_turned`], with a NewSubfileType (1: a thumbnail).
 pub(crate) fn tiff(picture: &RgbImage, orientation: u8, kind: u32) -> Vec<u8> {
+    tiff_with(picture, orientation, kind, &[])
+}
+
+/// As [`tiff`], with a colour profile, if it is not empty.
+pub(crate) fn tiff_with(picture: &RgbImage, orientation: u8, kind: u32, profile: &[u8]) -> Vec<u8> {
     let length = picture.as_raw().len() as u32;
-    let entries: [(u16, u16, u32, u32); 11] = [
+    let mut entries: Vec<(u16, u16, u32, u32)> = vec![
         (254, 4, 1, kind),
         (256, 4, 1, picture.width()),
         (257, 4, 1, picture.height()),
@@ -216,10 +229,14 @@ pub(crate) fn tiff(picture: &RgbImage, orientation: u8, kind: u32) -> Vec<u8> {
         (278, 4, 1, picture.height()),
         (279, 4, 1, length),
     ];
+    if !profile.is_empty() {
+        entries.push((34675, 7, profile.len() as u32, 8 + length + 6));
+    }
     let mut bytes = b"II*\0".to_vec();
-    bytes.extend((8 + length + 6).to_le_bytes());
+    bytes.extend((8 + length + 6 + profile.len() as u32).to_le_bytes());
     bytes.extend(picture.as_raw());
     bytes.extend([8, 0, 8, 0, 8, 0]);
+    bytes.extend(profile);
     bytes.extend((entries.len() as u16).to_le_bytes());
     for (tag, kind, count, value) in entries {
         bytes.extend(tag.to_le_bytes());
@@ -260,4 +277,33 @@ pub(crate) fn assert_shows(bytes: &[u8], expected: &RgbImage, tolerance: f64) {
     let decoded = whole(bytes).unwrap();
     let difference = difference(&decoded.pixels, expected);
     assert!(difference <= tolerance, "differs by {difference}");
+}
+
+/// A multi-picture file (CIPA DC-007): the index stands in the first picture, the others behind its end.
+pub(crate) fn multi_picture(first: &[u8], others: &[&[u8]]) -> Vec<u8> {
+    let count = 1 + others.len();
+    // Name, header, one directory of one entry, and what that names.
+    let index_bytes = 4 + 8 + 2 + 12 + 4 + 16 * count;
+    let first_bytes = first.len() + 4 + index_bytes;
+    let mut index = b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x02\0\x07".to_vec();
+    let number = |value: usize| (value as u32).to_be_bytes();
+    for value in [16 * count, 26, 0] {
+        index.extend(number(value));
+    }
+    let mut at = first_bytes;
+    for (i, bytes) in std::iter::once(first_bytes)
+        .chain(others.iter().map(|other| other.len()))
+        .enumerate()
+    {
+        // Offsets count from the header behind `MPF`, the ninth byte of the segment behind SOI.
+        let offset = if i == 0 { 0 } else { at - 10 };
+        for value in [0, bytes, offset, 0] {
+            index.extend(number(value));
+        }
+        at += if i == 0 { 0 } else { bytes };
+    }
+    assert_eq!(index.len(), index_bytes);
+    let mut file = with_segment(first, 0xe2, &index);
+    file.extend(others.concat());
+    file
 }

@@ -147,6 +147,55 @@ async fn a_cut_file_waits_for_another_look_and_is_taken_as_it_is_in_the_end() {
     assert!(bench.path("c.jpg").exists());
 }
 
+/// A JPEG whose index names a second picture behind the first (CIPA DC-007).
+fn two_pictures(first: &str, second: &str) -> (Vec<u8>, Vec<u8>) {
+    const INDEX_BYTES: usize = 4 + 8 + 2 + 12 + 4 + 2 * 16;
+    let second = jpeg(second);
+    let first = jpeg(first);
+    let end_of_first = first.len() + 4 + INDEX_BYTES;
+    let mut index = b"MPF\0MM\0*\0\0\0\x08\0\x01\xB0\x02\0\x07".to_vec();
+    // Bytes and place of the entries, the next directory, and the entries: offsets count from the tenth byte.
+    for number in [
+        32,
+        26,
+        0,
+        0,
+        end_of_first,
+        0,
+        0,
+        0,
+        second.len(),
+        end_of_first - 10,
+        0,
+    ] {
+        index.extend(u32::try_from(number).unwrap().to_be_bytes());
+    }
+    let segment = [&[0xFF, 0xE2, 0, 2 + INDEX_BYTES as u8], &index[..]].concat();
+    let first = [&first[..2], &segment, &first[2..]].concat();
+    assert_eq!((index.len(), first.len()), (INDEX_BYTES, end_of_first));
+    (first, second)
+}
+
+#[tokio::test]
+async fn a_file_of_two_pictures_is_not_whole_at_the_end_of_the_first() {
+    let mut bench = Bench::new();
+    let (first, second) = two_pictures("pixels", "the other eye's");
+    // Its writer pauses between the pictures, and in the second.
+    bench.write("a.mpo", &first);
+    assert_eq!(bench.looks(20).await, 0);
+    bench.append("a.mpo", &second[..10]);
+    assert_eq!(bench.looks(20).await, 0);
+    bench.append("a.mpo", &second[10..]);
+    assert_eq!(bench.looks(6).await, 1);
+    let sent = bench.sent().await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1, [&first[..], &second].concat());
+    // A tool that drops the second picture leaves the index.
+    bench.write("b.jpg", &two_pictures("first alone", "second").0);
+    assert_eq!(bench.looks(59).await, 0);
+    assert_eq!(bench.looks(2).await, 1);
+}
+
 #[tokio::test]
 async fn a_pause_in_the_middle_of_a_picture_of_any_kind_is_waited_for() {
     use image::ImageFormat;
