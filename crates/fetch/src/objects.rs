@@ -74,7 +74,9 @@ impl Objects {
             return Err(FetchError::Forbidden(forbidden));
         }
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            return Err(FetchError::NotFound(format!("{shown}: no object has such a key")));
+            return Err(FetchError::Malformed(format!(
+                "{shown}: no object has such a key"
+            )));
         }
         Ok(BlobAddress {
             bucket: bucket.to_owned(),
