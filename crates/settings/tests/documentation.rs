@@ -7,7 +7,8 @@ use walkaround_settings::SETTINGS;
 const INTRODUCTION: &str = "# Settings
 
 Every program reads its settings from the environment, once, at start. A bad value is one line that names the variable,
-and exit code 2. Empty counts as not set. Settings whose meaning begins with *aws:* are used on AWS only; there the
+and exit code 2. Empty counts as not set. A `WALKAROUND_*` variable that no program reads is ignored, with a warning at start
+that names the nearest setting. Settings whose meaning begins with *aws:* are used on AWS only; there the
 templates in `infra/` set them, but for `WALKAROUND_HEARTBEAT_FILE`: AWS Batch asks for no health check.
 
 This page is made from `crates/settings/src/list.rs`; a test holds it to that.
