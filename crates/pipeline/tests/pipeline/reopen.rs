@@ -2,19 +2,23 @@
 
 use async_trait::async_trait;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{
-    BundleId, Event, FailureCode, Inspection, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp,
-    Verdict,
+    BlobRef, BundleId, Event, FailureCode, Inspection, InspectionId, InspectionRequest, Outcome, Phase,
+    PhotoRef, Timestamp, Verdict,
 };
 use walkaround_messages::{Intake, derived_id, parse_intake, parse_record, record_body};
-use walkaround_pipeline::reopen::{ReopenPass, ReopenSummary, Reopened, Reopener, Which};
+use walkaround_pipeline::reopen::{
+    LeftWhy, Obstacle, Purpose, ReopenPass, ReopenSummary, Reopened, Reopener, Which,
+};
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
-    AckOutcome, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortCall, PortError,
-    PortErrorKind, Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
+    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome,
+    OutMessage, Page, PortCall, PortError, PortErrorKind, Precondition, PutOutcome, Queue, Receipt,
+    RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 const DAY: &str = "2026-11-22";
@@ -58,12 +62,15 @@ impl Records for Stack {
 
     /// Pages of two.
     async fn list(&self, query: &RecordQuery, after: Option<&str>, _: usize) -> Result<Page, PortError> {
-        let RecordQuery::FailedOnDay(day) = query else {
-            panic!("only failed ones are listed")
+        let (RecordQuery::FailedOnDay(day) | RecordQuery::Day(day)) = query else {
+            panic!("only days are listed")
         };
+        let phase = matches!(query, RecordQuery::FailedOnDay(_)).then_some("failed");
         let records = self.records.lock().unwrap();
         let mut fits = records.values().filter(|r| {
-            r.keys.phase == "failed" && r.keys.day == *day && after.is_none_or(|after| r.id.as_str() > after)
+            phase.is_none_or(|phase| r.keys.phase == phase)
+                && r.keys.day == *day
+                && after.is_none_or(|after| r.id.as_str() > after)
         });
         let page: Vec<StoredRecord> = fits.by_ref().take(2).cloned().collect();
         let next = page
@@ -125,6 +132,43 @@ impl Queue for Stack {
     }
 }
 
+/// Whether a blob is stored is in its key.
+#[async_trait]
+impl Blobs for Stack {
+    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
+        let meta = BlobMeta {
+            bytes: 9,
+            sha256: None,
+            etag: None,
+            version: None,
+        };
+        match at.key.as_str() {
+            "stored" => Ok(Some(meta)),
+            "lost" => Ok(None),
+            _ => Err(PortError::new(
+                AT,
+                PortErrorKind::Unavailable,
+                "the store is away",
+            )),
+        }
+    }
+    async fn get(&self, _: &BlobAddress, _: u64) -> Result<Vec<u8>, PortError> {
+        panic!("nothing is read")
+    }
+    async fn get_version(&self, _: &BlobAddress, _: &str, _: u64) -> Result<Vec<u8>, PortError> {
+        panic!("nothing is read")
+    }
+    async fn put_if_absent(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutOutcome, PortError> {
+        panic!("nothing is written")
+    }
+    async fn download(&self, _: &BlobAddress, _: &[u8; 32], _: &Path) -> Result<(), PortError> {
+        panic!("nothing is read")
+    }
+    async fn list(&self, _: &BlobAddress, _: Option<&str>, _: usize) -> Result<Vec<String>, PortError> {
+        panic!("nothing is listed")
+    }
+}
+
 fn asked(message: &OutMessage) -> InspectionRequest {
     match parse_intake(&message.body, &message.attributes).unwrap().pop() {
         Some(Intake::Inspect(request)) => request,
@@ -182,6 +226,7 @@ impl Stack {
 const ALL: ReopenPass = ReopenPass {
     limit: 1000,
     dry_run: false,
+    purpose: Purpose::Retry,
     url: None,
 };
 
@@ -217,6 +262,7 @@ async fn again(
     let reopener = Reopener {
         store: InspectionStore::new(records.clone()),
         records,
+        blobs: stack.clone(),
         intake: stack.clone(),
         clock: Arc::new(SharedClock(stack.clone())),
     };
@@ -268,7 +314,11 @@ async fn failed_ones_are_chosen_by_code_bundle_and_id() {
         assert_eq!(opened, expected, "{which:?}");
         assert!(results.iter().all(|(_, what)| *what == Reopened::Yes));
         assert_eq!(
-            (summary.opened, summary.left, summary.errors),
+            (
+                summary.opened,
+                summary.left.values().sum::<usize>(),
+                summary.errors
+            ),
             (expected.len(), 0, 0)
         );
         let sent: Vec<String> = stack
@@ -320,10 +370,15 @@ async fn what_cannot_be_retried_is_said_with_its_reason() {
     assert_eq!(said["unknown"], Reopened::Unknown);
     assert_eq!(said[bare.as_str()], Reopened::Yes, "its URL had no query");
     assert!(
-        matches!(&said["given"], Reopened::Cannot(why) if why.contains("--url")),
+        matches!(&said["given"], Reopened::Cannot(Obstacle::SignedUrl)),
         "{said:?}"
     );
-    assert_eq!((summary.opened, summary.left), (1, 4));
+    let left = BTreeMap::from([
+        (LeftWhy::NotFailed, 2),
+        (LeftWhy::Unknown, 1),
+        (LeftWhy::SignedUrl, 1),
+    ]);
+    assert_eq!((summary.opened, summary.left), (1, left));
     assert_eq!(stack.phase("given"), "failed");
     // Given again, it goes as it is given, and only if it is of that photo.
     for (url, opened) in [
@@ -344,6 +399,73 @@ async fn what_cannot_be_retried_is_said_with_its_reason() {
     );
     let body = stack.records.lock().unwrap()["given"].body.clone();
     assert!(!body.contains("signature"), "records have no query");
+}
+
+#[tokio::test]
+async fn only_a_result_that_the_store_has_lost_is_remade() {
+    let stack = Stack::default();
+    let add = |id: &str, report: &str, overlay: Option<&str>| {
+        let done = Event::Complete {
+            verdict: Verdict::Clean,
+        };
+        stack.add(file(id), Some(done), "");
+        let mut records = stack.records.lock().unwrap();
+        let record = records.get_mut(id).unwrap();
+        let mut inspection = parse_record(&record.body).unwrap();
+        let blob = |key: &str| BlobRef {
+            bucket: "results".to_owned(),
+            key: key.to_owned(),
+            sha256: [7; 32],
+            bytes: 9,
+            content_type: "application/json".to_owned(),
+        };
+        inspection.outcome = Some(Outcome {
+            report: Some(blob(report)),
+            overlay: overlay.map(blob),
+            ..Outcome::default()
+        });
+        record.body = record_body(&inspection);
+    };
+    add("whole", "stored", Some("stored"));
+    add("no-report", "lost", Some("stored"));
+    add("no-overlay", "stored", Some("lost"));
+    add("away", "away", None);
+    stack.add(file("failed"), fail(FailureCode::EngineFailed), "");
+    let remake = ReopenPass {
+        purpose: Purpose::Remake,
+        ..ALL
+    };
+    let named = ids(&["whole", "no-report", "away", "failed"]);
+    let (stack, results, summary) = run(stack, &named, &remake).await;
+    let said: BTreeMap<String, Reopened> = results.into_iter().collect();
+    assert_eq!(said["whole"], Reopened::Cannot(Obstacle::ResultStored));
+    assert_eq!(said["no-report"], Reopened::Yes);
+    assert_eq!(said["failed"], Reopened::NotFailed("failed"));
+    assert!(
+        matches!(&said["away"], Reopened::Error(why) if why.contains("away")),
+        "{said:?}"
+    );
+    assert_eq!((summary.opened, summary.errors), (1, 1));
+    let listed = Which::Done {
+        days: vec![DAY.to_owned()],
+    };
+    let (results, _) = again(&stack, &listed, &remake).await;
+    let said: Vec<&str> = results.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(said, ["away", "no-overlay"], "what is stored is not named");
+    for (id, phase) in [
+        ("whole", "done"),
+        ("away", "done"),
+        ("no-report", "accepted"),
+        ("no-overlay", "accepted"),
+    ] {
+        assert_eq!(stack.phase(id), phase, "{id}");
+    }
+    let body = stack.records.lock().unwrap()["no-report"].body.clone();
+    assert_eq!(
+        parse_record(&body).unwrap().history.reopened,
+        1,
+        "its event has an id of its own"
+    );
 }
 
 #[tokio::test]
