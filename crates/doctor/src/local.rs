@@ -12,7 +12,7 @@ use walkaround_client::{LocalClient, Stack, StackChoice, StackClient};
 use walkaround_domain::Timestamp;
 use walkaround_local::{INTAKE, RunningUp, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
-use walkaround_settings::{Settings, SettingsError};
+use walkaround_settings::{Settings, SettingsError, UnknownSetting};
 
 const TAKERS: &str = "start `walkaround up`; where it runs, its log tells what triage and workers fail at";
 const STARTER: &str =
@@ -55,6 +55,7 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     };
     let mut results = vec![CheckResult::ok("settings", "each value can be read")];
+    results.extend(unknown(walkaround_settings::unknown_settings()));
     let (verified, loaded) = bundle::verified(&settings.bundle);
     results.push(verified);
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
@@ -81,6 +82,18 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     }
     Ok(results)
+}
+
+/// Variables that are named like settings and are none.
+pub(super) fn unknown(variables: Vec<UnknownSetting>) -> Option<CheckResult> {
+    let names: Vec<String> = variables.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| {
+        CheckResult::warn(
+            "environment",
+            names.join("; "),
+            "correct the names, or take them out of the environment",
+        )
+    })
 }
 
 /// Opens the root, where there is one: looking makes none.
@@ -131,6 +144,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
     }
     results.push(hidden(stack).await);
     results.push(folders(stack).await);
+    results.extend(up::concerns(up));
     results.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => CheckResult::warn(
@@ -170,8 +184,9 @@ async fn folders(stack: &LocalClient) -> CheckResult {
     CheckResult::fail(
         check,
         troubles.join("; "),
-        "move away what lies in a folder's place, put back a folder that is away, and let this user write it; \
-         photos that wait are then tried again",
+        "move away what lies in a folder's place, mount or put back a folder that is away, free space on a full disk, and \
+         let this user write it; photos that wait are then tried again (docs/operations.md says what to do about results \
+         that are lost for good)",
     )
 }
 
