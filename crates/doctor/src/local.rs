@@ -71,6 +71,9 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         .and_then(|stack| stack.local.running_up().ok()?);
     let address = settings.listen.as_deref().unwrap_or_default();
     results.push(port::listening(&listening, address, running.as_ref()));
+    if running.is_none() {
+        results.extend(drop_folder(settings.drop_folder.as_deref()));
+    }
     match root {
         Err(finding) => results.push(finding),
         Ok(stack) => {
@@ -82,6 +85,19 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     }
     Ok(results)
+}
+
+/// A drop folder that `up` would refuse to start with.
+fn drop_folder(folder: Option<&Path>) -> Option<CheckResult> {
+    let folder = folder.filter(|folder| !folder.is_dir())?;
+    Some(CheckResult::fail(
+        "drop folder",
+        format!(
+            "{} is no folder, and `walkaround up` refuses to start",
+            folder.display()
+        ),
+        "make or mount it, or correct WALKAROUND_DROP_FOLDER",
+    ))
 }
 
 /// Variables that are named like settings and are none.
@@ -264,6 +280,17 @@ mod tests {
         )
         .unwrap();
         assert!(look().await.what.contains("is away"), "{:?}", look().await);
+    }
+
+    #[test]
+    fn a_drop_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(drop_folder(None), None);
+        assert_eq!(drop_folder(Some(folder.path())), None);
+        let misspelt = folder.path().join("dorp");
+        let found = drop_folder(Some(&misspelt)).unwrap();
+        assert_eq!(found.level, Level::Fail);
+        assert!(found.what.contains("dorp is no folder"), "{found:?}");
     }
 
     #[test]
