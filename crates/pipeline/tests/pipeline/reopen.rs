@@ -1,14 +1,15 @@
 //! Failed inspections opened again: which, in what order of writes, within what bounds.
 
+mod lost;
+
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{
-    BlobRef, BundleId, Event, FailureCode, Inspection, InspectionId, InspectionRequest, Outcome, Phase,
-    PhotoRef, Timestamp, Verdict,
+    BundleId, Event, FailureCode, Inspection, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp,
+    Verdict,
 };
 use walkaround_messages::{Intake, derived_id, parse_intake, parse_record, record_body};
 use walkaround_pipeline::reopen::{
@@ -16,9 +17,8 @@ use walkaround_pipeline::reopen::{
 };
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
-    AckOutcome, BlobAddress, BlobMeta, Blobs, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome,
-    OutMessage, Page, PortCall, PortError, PortErrorKind, Precondition, PutOutcome, Queue, Receipt,
-    RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
+    AckOutcome, Delivery, Depth, Heartbeat, IndexKeys, LeaseOutcome, OutMessage, Page, PortCall, PortError,
+    PortErrorKind, Precondition, Queue, Receipt, RecordQuery, Records, ResultKey, StoredRecord, WriteOutcome,
 };
 
 const DAY: &str = "2026-11-22";
@@ -129,43 +129,6 @@ impl Queue for Stack {
     }
     async fn depth(&self) -> Result<Depth, PortError> {
         panic!("not used here")
-    }
-}
-
-/// Whether a blob is stored is in its key.
-#[async_trait]
-impl Blobs for Stack {
-    async fn head(&self, at: &BlobAddress) -> Result<Option<BlobMeta>, PortError> {
-        let meta = BlobMeta {
-            bytes: 9,
-            sha256: None,
-            etag: None,
-            version: None,
-        };
-        match at.key.as_str() {
-            "stored" => Ok(Some(meta)),
-            "lost" => Ok(None),
-            _ => Err(PortError::new(
-                AT,
-                PortErrorKind::Unavailable,
-                "the store is away",
-            )),
-        }
-    }
-    async fn get(&self, _: &BlobAddress, _: u64) -> Result<Vec<u8>, PortError> {
-        panic!("nothing is read")
-    }
-    async fn get_version(&self, _: &BlobAddress, _: &str, _: u64) -> Result<Vec<u8>, PortError> {
-        panic!("nothing is read")
-    }
-    async fn put_if_absent(&self, _: &BlobAddress, _: &[u8], _: &str) -> Result<PutOutcome, PortError> {
-        panic!("nothing is written")
-    }
-    async fn download(&self, _: &BlobAddress, _: &[u8; 32], _: &Path) -> Result<(), PortError> {
-        panic!("nothing is read")
-    }
-    async fn list(&self, _: &BlobAddress, _: Option<&str>, _: usize) -> Result<Vec<String>, PortError> {
-        panic!("nothing is listed")
     }
 }
 
@@ -399,73 +362,6 @@ async fn what_cannot_be_retried_is_said_with_its_reason() {
     );
     let body = stack.records.lock().unwrap()["given"].body.clone();
     assert!(!body.contains("signature"), "records have no query");
-}
-
-#[tokio::test]
-async fn only_a_result_that_the_store_has_lost_is_remade() {
-    let stack = Stack::default();
-    let add = |id: &str, report: &str, overlay: Option<&str>| {
-        let done = Event::Complete {
-            verdict: Verdict::Clean,
-        };
-        stack.add(file(id), Some(done), "");
-        let mut records = stack.records.lock().unwrap();
-        let record = records.get_mut(id).unwrap();
-        let mut inspection = parse_record(&record.body).unwrap();
-        let blob = |key: &str| BlobRef {
-            bucket: "results".to_owned(),
-            key: key.to_owned(),
-            sha256: [7; 32],
-            bytes: 9,
-            content_type: "application/json".to_owned(),
-        };
-        inspection.outcome = Some(Outcome {
-            report: Some(blob(report)),
-            overlay: overlay.map(blob),
-            ..Outcome::default()
-        });
-        record.body = record_body(&inspection);
-    };
-    add("whole", "stored", Some("stored"));
-    add("no-report", "lost", Some("stored"));
-    add("no-overlay", "stored", Some("lost"));
-    add("away", "away", None);
-    stack.add(file("failed"), fail(FailureCode::EngineFailed), "");
-    let remake = ReopenPass {
-        purpose: Purpose::Remake,
-        ..ALL
-    };
-    let named = ids(&["whole", "no-report", "away", "failed"]);
-    let (stack, results, summary) = run(stack, &named, &remake).await;
-    let said: BTreeMap<String, Reopened> = results.into_iter().collect();
-    assert_eq!(said["whole"], Reopened::Cannot(Obstacle::ResultStored));
-    assert_eq!(said["no-report"], Reopened::Yes);
-    assert_eq!(said["failed"], Reopened::NotFailed("failed"));
-    assert!(
-        matches!(&said["away"], Reopened::Error(why) if why.contains("away")),
-        "{said:?}"
-    );
-    assert_eq!((summary.opened, summary.errors), (1, 1));
-    let listed = Which::Done {
-        days: vec![DAY.to_owned()],
-    };
-    let (results, _) = again(&stack, &listed, &remake).await;
-    let said: Vec<&str> = results.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(said, ["away", "no-overlay"], "what is stored is not named");
-    for (id, phase) in [
-        ("whole", "done"),
-        ("away", "done"),
-        ("no-report", "accepted"),
-        ("no-overlay", "accepted"),
-    ] {
-        assert_eq!(stack.phase(id), phase, "{id}");
-    }
-    let body = stack.records.lock().unwrap()["no-report"].body.clone();
-    assert_eq!(
-        parse_record(&body).unwrap().history.reopened,
-        1,
-        "its event has an id of its own"
-    );
 }
 
 #[tokio::test]
