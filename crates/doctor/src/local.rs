@@ -55,7 +55,7 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     };
     let mut results = vec![CheckResult::ok("settings", "each value can be read")];
-    results.extend(unknown(walkaround_settings::unknown_settings()));
+    results.extend(unknown(&walkaround_settings::unknown_settings()));
     let (verified, loaded) = bundle::verified(&settings.bundle);
     results.push(verified);
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
@@ -101,7 +101,7 @@ fn drop_folder(folder: Option<&Path>) -> Option<CheckResult> {
 }
 
 /// Variables that are named like settings and are none.
-pub(super) fn unknown(variables: Vec<UnknownSetting>) -> Option<CheckResult> {
+pub(super) fn unknown(variables: &[UnknownSetting]) -> Option<CheckResult> {
     let names: Vec<String> = variables.iter().map(ToString::to_string).collect();
     (!names.is_empty()).then(|| {
         CheckResult::warn(

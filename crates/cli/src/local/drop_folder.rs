@@ -150,8 +150,8 @@ impl DropFolder {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
             let why = self.away();
-            state.set(why.clone());
-            self.note_away(why);
+            self.note_away(why.as_deref());
+            state.set(why);
             if !self.is_away {
                 self.look(&stop).await;
             }
@@ -184,8 +184,8 @@ impl DropFolder {
     }
 
     /// Logs that the folder has gone away or is back.
-    fn note_away(&mut self, why: Option<String>) {
-        match (self.is_away, &why) {
+    fn note_away(&mut self, why: Option<&str>) {
+        match (self.is_away, why) {
             (false, Some(why)) => warn!(
                 why,
                 "the drop folder is away, its photos are taken when it is back"

@@ -57,13 +57,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
     let (triage, source) = triage_consumer(&builder, &engines).await?;
-    let health = Health {
-        progress: Arc::clone(&triage.progress),
-        clock: Arc::clone(&builder.clock),
-        stalled_after: stalled_after(&stack.settings),
-        source,
-        drop_folder: DropFolderState::default(),
-    };
+    let health = health_of(&triage, source, &stack.settings);
     let mut parts = Parts::new(stop.clone());
     let mut scaler = builder.scaler(Arc::<LocalCapacity>::clone(&capacity));
     scaler.forget().await?;
@@ -139,6 +133,17 @@ fn open(args: &UpArgs) -> Result<Stack, Failure> {
         stack.settings = Arc::new(settings);
     }
     Ok(stack)
+}
+
+/// The health of this triage, and of a drop folder that is still to be watched.
+fn health_of(triage: &Consumer, source: Arc<dyn PhotoSource>, settings: &Settings) -> Health {
+    Health {
+        progress: Arc::clone(&triage.progress),
+        clock: Arc::clone(&triage.clock),
+        stalled_after: stalled_after(settings),
+        source,
+        drop_folder: DropFolderState::default(),
+    }
 }
 
 /// Triage, and where it fetches photos from.

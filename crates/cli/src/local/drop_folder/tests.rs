@@ -134,7 +134,7 @@ async fn a_drop_folder_that_goes_away_is_said_and_taken_up_when_it_is_back() {
     fs::rename(bench.home.path().join("drop"), &elsewhere).unwrap();
     let why = bench.drop.away().unwrap();
     assert!(why.contains("drop is away"), "{why}");
-    bench.drop.note_away(Some(why));
+    bench.drop.note_away(Some(&why));
     fs::write(elsewhere.join("a.jpg"), jpeg("a")).unwrap();
     fs::rename(&elsewhere, bench.home.path().join("drop")).unwrap();
     assert_eq!(bench.drop.away(), None);
