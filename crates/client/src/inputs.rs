@@ -175,7 +175,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |below: &str| folder.path().join(below);
         std::fs::write(at("a.jpg"), "a photo").unwrap();
-        let words = |path: &Path| match expand(&[path.to_path_buf()], &mut |_| Ok(())) {
+        let words = |path: &Path| match expand(&[path.to_path_buf()], &|_| Ok(())) {
             Err(Failure::Usage(words)) => words,
             other => panic!("{other:?}"),
         };
