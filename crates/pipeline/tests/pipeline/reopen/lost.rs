@@ -42,15 +42,14 @@ impl Blobs for Stack {
     }
 }
 
-#[tokio::test]
-async fn only_a_result_that_the_store_has_lost_is_remade() {
-    let stack = Stack::default();
-    let add = |id: &str, report: &str, overlay: Option<&str>| {
+impl Stack {
+    /// A done inspection with a report and a marked picture under these keys.
+    fn add_done(&self, id: &str, report: &str, overlay: Option<&str>) {
         let done = Event::Complete {
             verdict: Verdict::Clean,
         };
-        stack.add(file(id), Some(done), "");
-        let mut records = stack.records.lock().unwrap();
+        self.add(file(id), Some(done), "");
+        let mut records = self.records.lock().unwrap();
         let record = records.get_mut(id).unwrap();
         let mut inspection = parse_record(&record.body).unwrap();
         let blob = |key: &str| BlobRef {
@@ -66,11 +65,16 @@ async fn only_a_result_that_the_store_has_lost_is_remade() {
             ..Outcome::default()
         });
         record.body = record_body(&inspection);
-    };
-    add("whole", "stored", Some("stored"));
-    add("no-report", "lost", Some("stored"));
-    add("no-overlay", "stored", Some("lost"));
-    add("away", "away", None);
+    }
+}
+
+#[tokio::test]
+async fn only_a_result_that_the_store_has_lost_is_remade() {
+    let stack = Stack::default();
+    stack.add_done("whole", "stored", Some("stored"));
+    stack.add_done("no-report", "lost", Some("stored"));
+    stack.add_done("no-overlay", "stored", Some("lost"));
+    stack.add_done("away", "away", None);
     stack.add(file("failed"), fail(FailureCode::EngineFailed), "");
     let remake = ReopenPass {
         purpose: Purpose::Remake,
