@@ -74,13 +74,13 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 	python3 -m unittest discover --start-directory scripts/tests
 	PYTHONPATH=.tools/cfn-lint python3 -m unittest discover --start-directory infra/tests
 	PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference
-	cargo test --workspace --locked --doc --quiet
+	cargo test --workspace --all-features --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		echo "cargo nextest run --workspace --locked"; \
-		cargo nextest run --workspace --locked; \
+		echo "cargo nextest run --workspace --all-features --locked"; \
+		cargo nextest run --workspace --all-features --locked; \
 	else \
-		echo "cargo-nextest does not run here, so: cargo test --workspace --locked --lib --bins --tests"; \
-		cargo test --workspace --locked --lib --bins --tests; \
+		echo "cargo-nextest does not run here, so: cargo test --workspace --all-features --locked --lib --bins --tests"; \
+		cargo test --workspace --all-features --locked --lib --bins --tests; \
 	fi
 
 demo: build-ready ## Run drawn photos through the whole pipeline and score them; or your own photos: make demo PHOTOS=folder

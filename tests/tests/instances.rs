@@ -253,7 +253,7 @@ fn drafted(bundle: &Path, how: &str) -> PathBuf {
         _ => None,
     };
     let graph = bundle.join("model.onnx");
-    let mut arguments = vec!["bundle".as_ref(), "init".as_ref(), graph.as_os_str()];
+    let mut arguments: Vec<&std::ffi::OsStr> = vec!["bundle".as_ref(), "init".as_ref(), graph.as_os_str()];
     arguments.extend(["--out".as_ref(), out.as_os_str()]);
     if let Some(classes) = &classes {
         arguments.extend(["--classes".as_ref(), classes.as_ref()]);

@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::time::Duration;
-use walkaround_domain::{Event, FailureCode, Inspection, InspectionRequest, Phase, Timestamp, Verdict};
+use walkaround_domain::{
+    Event, FailureCode, Inspection, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp, Verdict,
+};
 use walkaround_local::{INTAKE, INTAKE_DEAD};
 use walkaround_messages::record_body;
-use walkaround_ports::{Clock, IndexKeys, OutMessage, Precondition, StoredRecord, SystemClock};
+use walkaround_ports::{BlobAddress, Clock, IndexKeys, OutMessage, Precondition, StoredRecord, SystemClock};
 use walkaround_tests::program::{Program, Ran};
 use walkaround_tests::running::until;
 use walkaround_tests::stack::{TestStack, damaged, is_done, request};
@@ -123,6 +125,166 @@ fn a_failed_photo_that_is_there_by_now_is_retried_and_done() {
     let ran = run(&stack, &["retry", id]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("it is done"), "{ran:?}");
+}
+
+#[test]
+fn a_result_that_is_lost_is_made_again() {
+    let stack = walkaround_tests::stack!("trivial", &[("WORKERS_MAX", "0")]);
+    let (photo, bytes) = (request("lost.jpg"), damaged());
+    let id = photo.id.as_str();
+    stack.store([("lost.jpg".to_owned(), bytes.as_slice())]);
+    stack.submit(std::slice::from_ref(&photo));
+    let _up = stack.start(&["up"], "up");
+    let is_inspected = || {
+        stack
+            .inspections()
+            .get(id)
+            .is_some_and(|i| is_done(&i.phase, "damaged"))
+    };
+    assert!(until(BOUND, is_inspected), "{}", stack.logs());
+    let report = stack.inspections()[id].outcome.clone().unwrap().report.unwrap();
+    let at = BlobAddress {
+        bucket: report.bucket,
+        key: report.key,
+    };
+    let file = stack.local().blob_file(&at).unwrap();
+    let whole = run(&stack, &["retry", "--lost"]);
+    assert_eq!(whole.code, 0, "{whole:?}");
+    assert!(whole.stdout.contains("no lost result matches"), "{whole:?}");
+    std::fs::remove_file(&file).unwrap();
+    let ran = run(&stack, &["retry", "--lost"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("1 inspection tried again"), "{ran:?}");
+    let remade = || file.exists() && is_done(&stack.inspections()[id].phase, "damaged");
+    assert!(
+        until(BOUND, remade),
+        "{:?}\n{}",
+        stack.inspections()[id],
+        stack.logs()
+    );
+    assert_eq!(stack.inspections()[id].history.reopened, 1);
+}
+
+#[test]
+fn a_retry_that_leaves_everything_alone_says_why_and_fails() {
+    let stack = walkaround_tests::stack!("trivial", &[]);
+    let now = SystemClock::new().now();
+    let fail = Event::Fail {
+        code: FailureCode::PhotoForbidden,
+        detail: "answered 403".to_owned(),
+    };
+    for id in ["a", "b"] {
+        let signed = PhotoRef::Url(format!("https://cdn.example/{id}.jpg"));
+        let request = InspectionRequest::of(InspectionId::new(id).unwrap(), signed);
+        store(&stack, &request, &fail, now);
+    }
+    store(&stack, &request("clean.jpg"), &done(), now);
+    let clean = request("clean.jpg").id;
+    for (arguments, code, words) in [
+        (
+            &["retry", "--failed"][..],
+            1,
+            "0 inspections tried again, 2 left: the URL may have been signed",
+        ),
+        (
+            &["retry", "a", clean.as_str(), "nobody"],
+            1,
+            "1 left: not failed, nothing to do, 1 left: no such inspection",
+        ),
+        (
+            &["retry", "--day", "2020-01-01"],
+            0,
+            "0 inspections tried again: no failed inspection matches",
+        ),
+    ] {
+        let ran = run(&stack, arguments);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stdout.contains(words), "{ran:?}");
+        let ran = run(&stack, &[arguments, &["--format", "json"]].concat());
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+}
+
+/// A misspelt setting would be ignored, and its default be used.
+#[test]
+fn a_misspelt_setting_is_named_by_every_command_and_what_is_known_is_not() {
+    let stack = walkaround_tests::stack!("trivial", &[]);
+    let root = stack.local().root().display().to_string();
+    let warned = |arguments: &[&str], name: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_walkaround-under-test"))
+            .args([arguments, &["--root", &root]].concat())
+            .env(name, "3")
+            .output()
+            .unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        text.lines()
+            .filter(|line| line.contains(name))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    for command in ["status", "list", "parked", "prune", "doctor"] {
+        let lines = warned(&[command], "WALKAROUND_ATTEMPT");
+        assert_eq!(lines.len(), 1, "{command}: {lines:?}");
+        assert!(
+            lines[0].contains("did you mean WALKAROUND_ATTEMPTS?"),
+            "{lines:?}"
+        );
+        for known in ["WALKAROUND_PHOTOS", "WALKAROUND_LAB", "WALKAROUND_ATTEMPTS"] {
+            assert_eq!(warned(&[command], known), [""; 0], "{command}");
+        }
+    }
+}
+
+#[test]
+fn a_list_goes_on_behind_its_last_line() {
+    let stack = walkaround_tests::stack!("trivial", &[]);
+    let now = SystemClock::new().now();
+    let photos: Vec<InspectionRequest> = (0..5)
+        .map(|n| InspectionRequest {
+            vehicle_id: Some("car-7".to_owned()),
+            ..request(&format!("{n}.jpg"))
+        })
+        .collect();
+    for (n, photo) in photos.iter().enumerate() {
+        // Two were accepted at the same moment.
+        store(&stack, photo, &done(), now - Duration::from_secs(n as u64 / 2));
+    }
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let mut arguments = vec!["list", "--vehicle", "car-7", "--limit", "2", "--format", "json"];
+        arguments.extend(after.iter().flat_map(|id: &String| ["--after", id]));
+        let ran = run(&stack, &arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let page = documents(&ran);
+        let ids = page
+            .iter()
+            .map(|d| d["inspection_id"].as_str().unwrap().to_owned());
+        listed.extend(ids);
+        let last = listed.last().cloned().unwrap();
+        if ran.stderr.is_empty() {
+            break;
+        }
+        assert!(
+            ran.stderr.contains(&format!("there are more: --after {last}")),
+            "{ran:?}"
+        );
+        after = Some(last);
+    }
+    let mut all: Vec<String> = photos.iter().map(|photo| photo.id.to_string()).collect();
+    all.sort();
+    assert_eq!(listed.len(), all.len(), "each once: {listed:?}");
+    listed.sort();
+    assert_eq!(listed, all);
+    let latest = run(&stack, &["list", "--limit", "2"]);
+    assert!(latest.stderr.contains("there are more: --limit"), "{latest:?}");
+    let refused = run(&stack, &["list", "--after", &all[0]]);
+    assert!(refused.one_line(2).contains("--after goes with"), "{refused:?}");
+    let refused = run(&stack, &["list", "--vehicle", "car-7", "--after", "nobody"]);
+    assert!(
+        refused.one_line(2).contains("there is no such inspection"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -316,5 +316,7 @@ fn fetch_settings(s: &Settings) -> Result<FetchSettings, Failure> {
         headers,
         connect_timeout: FetchSettings::default().connect_timeout.min(s.photo_timeout),
         total_timeout: s.photo_timeout,
+        // Of both sides of the pipeline the one that holds fewer: its room must not be a single host's.
+        at_once: s.triage_in_flight.min(s.worker_in_flight),
     })
 }

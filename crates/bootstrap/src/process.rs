@@ -6,6 +6,7 @@ use anyhow::Context;
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
+use walkaround_settings::unknown_settings;
 
 /// Cores of this machine.
 pub fn cores() -> usize {
@@ -62,7 +63,7 @@ pub fn start_log() {
 }
 
 /// Logs to standard error as JSON, a line an event, for machines that gather logs: `WALKAROUND_LOG` filters as
-/// in [`start_log`]. The fields of the span around an event (`request_id`, `trace`) stand under `span`.
+/// in [`start_log`]. Variables that are named like settings and are none are its first lines. The fields of the span around an event (`request_id`, `trace`) stand under `span`.
 pub fn start_json_log() {
     let filter = EnvFilter::try_from_env("WALKAROUND_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let _ = tracing_subscriber::fmt()
@@ -73,6 +74,13 @@ pub fn start_json_log() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .try_init();
+    for unknown in unknown_settings() {
+        tracing::warn!(
+            variable = unknown.name,
+            nearest = unknown.nearest,
+            "no setting, ignored"
+        );
+    }
 }
 
 /// A signal that SIGTERM and Ctrl-C give.

@@ -23,6 +23,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use walkaround_bootstrap::terminal::{Text, printable};
 use walkaround_bootstrap::{exit, failure};
+use walkaround_settings::unknown_settings;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ! {
@@ -30,6 +31,13 @@ pub fn main() -> ! {
         Ok(args) => args,
         Err(code) => exit::end(Ok(code)),
     };
+    // `doctor` has them among its checks.
+    if !matches!(args.command, Command::Doctor(_)) {
+        for unknown in unknown_settings() {
+            // Nowhere is left to report that standard error is closed.
+            let _ = client::table::notice(&unknown.to_string());
+        }
+    }
     let outcome = match &args.command {
         Command::Inspect(options) => inspect::run(options),
         Command::Evaluate(options) => evaluate::run(options),

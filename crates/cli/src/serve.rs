@@ -40,6 +40,7 @@ pub(crate) fn site(stack: &dyn StackClient) -> Result<Site, Failure> {
         version: env!("CARGO_PKG_VERSION"),
         resident_bytes,
         stalled_for: None,
+        concerns: None,
         loopback_only: true,
     })
 }

@@ -136,6 +136,11 @@ impl StackClient for CloudClient {
 
     /// What Lambda says of the event sources of the queue; whoever may not ask, or reads the queue without Lambda, is not
     /// told anything.
+    /// Each triage function knows of its own hosts only, and logs them.
+    async fn concerns(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn consumer_problem(&self) -> Option<String> {
         let url = self.named().get(INTAKE_QUEUE)?;
         let sources = self.health.event_sources(url).await.ok()?;

@@ -19,7 +19,7 @@ pub use picture_name::{OVERLAY_SUFFIX, is_picture_name};
 pub(crate) use regular::is_regular;
 pub use regular::{open_regular, read_head};
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use walkaround_bootstrap::Failure;
@@ -117,7 +117,7 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
     };
     let kind = std::fs::metadata(path).map_err(|e| match std::fs::read_link(path) {
         Ok(target) => cannot(&format_args!("a broken link to `{}`", target.display())),
-        Err(_) => cannot(&e),
+        Err(_) => cannot(&why_missing(path, &e)),
     })?;
     if kind.is_dir() {
         walk::folder(path, found)?;
@@ -132,9 +132,67 @@ fn add(path: &Path, found: &mut Found) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why a path leads nowhere, with the part of it that is wrong.
+pub(crate) fn why_missing(path: &Path, error: &std::io::Error) -> String {
+    let above = || {
+        path.ancestors()
+            .skip(1)
+            .filter(|folder| !folder.as_os_str().is_empty())
+    };
+    match error.kind() {
+        ErrorKind::NotADirectory => {
+            let file = above().find(|part| part.symlink_metadata().is_ok() && !part.is_dir());
+            let file = file.map(|file| {
+                format!(
+                    "; `{}` is a file and has nothing below it, correct the path",
+                    file.display()
+                )
+            });
+            format!("{error}{}", file.unwrap_or_default())
+        }
+        ErrorKind::NotFound => {
+            let folder = above().take_while(|part| part.symlink_metadata().is_err()).last();
+            let folder = folder.map(|folder| {
+                format!(
+                    "; there is no folder `{}`, correct the path or mount it",
+                    folder.display()
+                )
+            });
+            format!("{error}{}", folder.unwrap_or_default())
+        }
+        _ => error.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_part_of_a_path_that_is_wrong_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |below: &str| folder.path().join(below);
+        std::fs::write(at("a.jpg"), "a photo").unwrap();
+        let words = |path: &Path| match expand(&[path.to_path_buf()], &|_| Ok(())) {
+            Err(Failure::Usage(words)) => words,
+            other => panic!("{other:?}"),
+        };
+        let below_a_file = words(&at("a.jpg/b.jpg"));
+        assert!(
+            below_a_file.contains(&format!("`{}` is a file", at("a.jpg").display())),
+            "{below_a_file}"
+        );
+        let no_folder = words(&at("none/deeper/b.jpg"));
+        assert!(
+            no_folder.contains(&format!("there is no folder `{}`", at("none").display())),
+            "{no_folder}"
+        );
+        let no_file = words(&at("b.jpg"));
+        assert!(
+            no_file.contains("No such file") && !no_file.contains("folder `"),
+            "{no_file}"
+        );
+    }
 
     #[test]
     fn a_name_that_is_no_utf_8_is_tried_as_it_is_first() {

@@ -22,7 +22,7 @@ pub use photo_store::PhotoStore;
 pub use records::{inspection, requested_photos};
 pub use stack::{EngineChoice, Stack};
 pub use stack_client::{PollIntervals, StackClient};
-pub use up_report::{stalled_after, up_problem};
+pub use up_report::{stalled_after, up_concerns, up_problem};
 
 use std::path::PathBuf;
 use walkaround_aws::Connection;

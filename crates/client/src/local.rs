@@ -1,8 +1,8 @@
 //! The local stack for its clients.
 
 use crate::Stack;
-use crate::up_problem;
 use crate::{PollIntervals, StackClient};
+use crate::{up_concerns, up_problem};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,12 @@ impl StackClient for LocalClient {
 
     fn operations(&self) -> Arc<dyn Operations> {
         Arc::new(self.0.local.clone())
+    }
+
+    async fn concerns(&self) -> Vec<String> {
+        // A lock that cannot be read says nothing.
+        let running = self.0.local.running_up().ok().flatten();
+        running.as_ref().map(up_concerns).unwrap_or_default()
     }
 
     async fn consumer_problem(&self) -> Option<String> {

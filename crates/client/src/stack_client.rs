@@ -54,4 +54,7 @@ pub trait StackClient: Send + Sync {
 
     /// Why nothing takes photos from the intake queue, as a clause; none where something does, or where it cannot be known.
     async fn consumer_problem(&self) -> Option<String>;
+
+    /// What those who read the intake queue cannot get at, a line each (a drop folder, photo hosts), as far as the stack knows.
+    async fn concerns(&self) -> Vec<String>;
 }

@@ -14,12 +14,26 @@ pub fn stalled_after(settings: &Settings) -> Duration {
     settings.stall_exit / 2
 }
 
+/// What a running `up` cannot get at, a line each: its drop folder, photo hosts. It gets on without.
+pub fn up_concerns(running: &RunningUp) -> Vec<String> {
+    let Some(report) = &running.report else {
+        return Vec::new();
+    };
+    let hosts = (!report.unresponsive_hosts.is_empty()).then(|| {
+        format!(
+            "photo hosts that do not answer: {}",
+            report.unresponsive_hosts.join(", ")
+        )
+    });
+    report.drop_folder.iter().cloned().chain(hosts).collect()
+}
+
 /// What is wrong with a running `up`, as a clause with it as the subject; none where it gets on, or has just begun.
 pub fn up_problem(running: &RunningUp, now: Timestamp) -> Option<String> {
     if running.is_stopped {
         return Some("is stopped (by a signal, a terminal or a debugger)".to_owned());
     }
-    let report = running.report?;
+    let report = running.report.as_ref()?;
     let silent = now.since(report.at);
     if silent > REPORT_AGE_MAX {
         return Some(format!("has reported nothing for {}: it hangs", duration(silent)));

@@ -42,6 +42,7 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
     };
     let health = client.health();
     let mut results = Vec::new();
+    results.extend(super::local::unknown(&walkaround_settings::unknown_settings()));
     match health.identity().await {
         Ok(who) => results.push(CheckResult::ok(
             "credentials",

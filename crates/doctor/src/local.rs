@@ -12,7 +12,7 @@ use walkaround_client::{LocalClient, Stack, StackChoice, StackClient};
 use walkaround_domain::Timestamp;
 use walkaround_local::{INTAKE, RunningUp, SEGMENTATION};
 use walkaround_ports::{PortErrorKind, QueueName};
-use walkaround_settings::{Settings, SettingsError};
+use walkaround_settings::{Settings, SettingsError, UnknownSetting};
 
 const TAKERS: &str = "start `walkaround up`; if it runs, its log says what fails in triage and workers";
 const STARTER: &str =
@@ -55,6 +55,7 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     };
     let mut results = vec![CheckResult::ok("settings", "all values are valid")];
+    results.extend(unknown(&walkaround_settings::unknown_settings()));
     let (verified, loaded) = bundle::verified(&settings.bundle);
     results.push(verified);
     let (library, running) = bundle::library(settings.onnxruntime.as_deref(), device(settings.device));
@@ -70,6 +71,9 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         .and_then(|stack| stack.local.running_up().ok()?);
     let address = settings.listen.as_deref().unwrap_or_default();
     results.push(port::listening(&listening, address, running.as_ref()));
+    if running.is_none() {
+        results.extend(drop_folder(settings.drop_folder.as_deref()));
+    }
     match root {
         Err(finding) => results.push(finding),
         Ok(stack) => {
@@ -81,6 +85,31 @@ pub(super) async fn checks(args: &StackChoice) -> Result<Vec<CheckResult>, Failu
         }
     }
     Ok(results)
+}
+
+/// A drop folder that `up` would refuse to start with.
+fn drop_folder(folder: Option<&Path>) -> Option<CheckResult> {
+    let folder = folder.filter(|folder| !folder.is_dir())?;
+    Some(CheckResult::fail(
+        "drop folder",
+        format!(
+            "{} is no folder, and `walkaround up` refuses to start",
+            folder.display()
+        ),
+        "make or mount it, or correct WALKAROUND_DROP_FOLDER",
+    ))
+}
+
+/// Variables that are named like settings and are none.
+pub(super) fn unknown(variables: &[UnknownSetting]) -> Option<CheckResult> {
+    let names: Vec<String> = variables.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| {
+        CheckResult::warn(
+            "environment",
+            names.join("; "),
+            "correct the names, or take them out of the environment",
+        )
+    })
 }
 
 /// Opens the root, where there is one: looking makes none.
@@ -131,6 +160,7 @@ async fn inside(stack: &LocalClient) -> Vec<CheckResult> {
     }
     results.push(hidden(stack).await);
     results.push(folders(stack).await);
+    results.extend(up::concerns(up));
     results.push(match running {
         Ok(running) => up::up(running.as_ref(), intake, stack.clock().now()),
         Err(error) => CheckResult::warn(
@@ -170,8 +200,9 @@ async fn folders(stack: &LocalClient) -> CheckResult {
     CheckResult::fail(
         check,
         troubles.join("; "),
-        "remove what lies in a folder's place, restore a missing folder, and let this user write to it; waiting \
-         photos are then tried again",
+        "remove what lies in a folder's place, mount or restore a missing folder, free space on a full disk, and \
+         let this user write to it; waiting photos are then tried again (docs/operations.md says what to do about results \
+         that are lost for good)",
     )
 }
 
@@ -249,6 +280,17 @@ mod tests {
         )
         .unwrap();
         assert!(check().await.what.contains("is missing"), "{:?}", check().await);
+    }
+
+    #[test]
+    fn a_drop_folder_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(drop_folder(None), None);
+        assert_eq!(drop_folder(Some(folder.path())), None);
+        let misspelt = folder.path().join("dorp");
+        let found = drop_folder(Some(&misspelt)).unwrap();
+        assert_eq!(found.level, Level::Fail);
+        assert!(found.what.contains("dorp is no folder"), "{found:?}");
     }
 
     #[test]

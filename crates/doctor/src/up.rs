@@ -27,6 +27,25 @@ pub(super) fn up(running: Option<&RunningUp>, waiting: u64, now: Timestamp) -> C
     }
 }
 
+/// What it cannot get at, as it reported last.
+pub(super) fn concerns(running: Option<&RunningUp>) -> Vec<CheckResult> {
+    let Some(report) = running.and_then(|running| running.report.as_ref()) else {
+        return Vec::new();
+    };
+    let folder = report.drop_folder.as_ref().map(|why| {
+        let fix = "mount it or put it back: its photos are taken as soon as it is there";
+        CheckResult::fail("drop folder", why.clone(), fix)
+    });
+    let hosts = (!report.unresponsive_hosts.is_empty()).then(|| {
+        CheckResult::warn(
+            "photo hosts",
+            format!("do not answer: {}", report.unresponsive_hosts.join(", ")),
+            "look at these hosts and the way to them (name look-up, firewall); their photos are tried again until then",
+        )
+    });
+    folder.into_iter().chain(hosts).collect()
+}
+
 /// A running `up`, in words.
 pub(super) fn process(running: &RunningUp) -> String {
     running
@@ -67,8 +86,25 @@ mod tests {
                 progressed_at: NOW - Duration::from_secs(progressed_s),
                 stalled_after: Duration::from_secs(150),
                 in_flight: 3,
+                drop_folder: None,
+                unresponsive_hosts: Vec::new(),
             }),
         }
+    }
+
+    #[test]
+    fn what_an_up_cannot_get_at_is_named() {
+        assert_eq!(concerns(Some(&running(2, 2))), []);
+        let mut running = running(2, 2);
+        if let Some(report) = &mut running.report {
+            report.drop_folder = Some("the drop folder /nas/in is away".to_owned());
+            report.unresponsive_hosts = vec!["a.example".to_owned(), "b.example:8443".to_owned()];
+        }
+        let found = concerns(Some(&running));
+        assert_eq!(found[0].level, Level::Fail);
+        assert!(found[0].what.contains("/nas/in"), "{found:?}");
+        assert_eq!(found[1].level, Level::Warn);
+        assert!(found[1].what.contains("a.example, b.example:8443"), "{found:?}");
     }
 
     #[test]

@@ -114,7 +114,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether nothing but [`Event::Reopen`] changes it any more.
+    /// Whether nothing but [`Event::Reopen`] and [`Event::Remake`] change it any more.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. })
     }
@@ -168,6 +168,8 @@ pub enum Event {
     GiveBack,
     /// An operator asks for another round of attempts at a failed inspection.
     Reopen,
+    /// An operator asks for another inspection of a photo whose stored result is lost.
+    Remake,
 }
 
 /// The outcome of a step.
@@ -206,8 +208,8 @@ impl Phase {
     /// is and counts in [`AttemptHistory`](crate::record::AttemptHistory); a final phase absorbs it.
     ///
     /// # Errors
-    /// [`IllegalTransition`] when a done inspection is said to have failed, or the reverse, and when a done one is
-    /// to be reopened.
+    /// [`IllegalTransition`] when a done inspection is said to have failed, or the reverse, when a done one is to be
+    /// reopened, and when the result of a failed one, which has none, is to be remade.
     pub fn step(&self, event: &Event) -> Result<Step, IllegalTransition> {
         match (self, event) {
             (Self::Accepted, Event::Route { lane, reason }) => Ok(Step::Advance(Self::Routed {
@@ -244,8 +246,16 @@ impl Phase {
                 Self::Done { .. } | Self::Failed { .. },
                 Event::AttemptFailed { .. } | Event::Start { .. } | Event::GiveBack,
             )
-            | (Self::Accepted | Self::Routed { .. }, Event::Reopen) => Ok(Step::AlreadyApplied),
-            (Self::Failed { .. }, Event::Reopen) => Ok(Step::Advance(Self::Accepted)),
+            | (Self::Accepted | Self::Routed { .. }, Event::Reopen | Event::Remake) => {
+                Ok(Step::AlreadyApplied)
+            }
+            (Self::Failed { .. }, Event::Reopen) | (Self::Done { .. }, Event::Remake) => {
+                Ok(Step::Advance(Self::Accepted))
+            }
+            (Self::Failed { .. }, Event::Remake) => Err(IllegalTransition {
+                from: "failed",
+                event: "be remade",
+            }),
             (Self::Done { .. }, Event::Reopen) => Err(IllegalTransition {
                 from: "done",
                 event: "be reopened",

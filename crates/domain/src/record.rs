@@ -202,7 +202,7 @@ impl Inspection {
                     history.unfinished_starts_alone.saturating_add(u32::from(*alone));
             }
             Event::GiveBack => next.forget_starts(),
-            Event::Reopen => next.begin_round(self),
+            Event::Reopen | Event::Remake => next.begin_round(self),
         }
         Ok((next != *self).then_some(next))
     }

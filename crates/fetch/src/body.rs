@@ -4,8 +4,8 @@
 use crate::transport::transport_fault;
 use crate::words::{one_line, shown};
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use reqwest::{Response, Version};
 use std::io::{self, Read};
 use url::Url;
 use walkaround_domain::photo_end::ends_early;
@@ -18,7 +18,7 @@ const ENCODINGS_MAX: usize = 2;
 pub(crate) struct Body {
     /// The photo, without its content encoding.
     pub(crate) bytes: Vec<u8>,
-    /// The answer had no length, and ends where the picture does not: it may have been cut on its way.
+    /// Nothing proves the end of the answer, and it ends where the picture does not: it may have been cut on its way.
     pub(crate) maybe_cut: bool,
 }
 
@@ -31,12 +31,15 @@ enum Encoding {
 /// Reads the body.
 pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Result<Body, FetchError> {
     let encodings = encodings(url, &response)?;
-    // Both define where the body ends; without them it ends where the connection does, cut or not.
-    let has_end = response.content_length().is_some() || response.headers().contains_key(TRANSFER_ENCODING);
+    // Each defines where the body ends (RFC 9112, section 6.3; RFC 9113, section 8.1); without them it ends where the
+    // connection does, cut or not.
+    let has_end = response.content_length().is_some()
+        || response.headers().contains_key(TRANSFER_ENCODING)
+        || response.version() >= Version::HTTP_2;
     let content_type = response.headers().get(CONTENT_TYPE).cloned();
     let raw = chunks(url, response, bytes_max).await?;
-    let bytes = if encodings.is_empty() {
-        raw
+    let Decoded { bytes, has_trailer } = if encodings.is_empty() {
+        Decoded::plain(raw)
     } else {
         let decode = move || decoded(raw, &encodings, bytes_max);
         let decoded = tokio::task::spawn_blocking(decode).await;
@@ -56,7 +59,7 @@ pub(crate) async fn read(url: &Url, response: Response, bytes_max: u64) -> Resul
             shown(url)
         )));
     }
-    let maybe_cut = !has_end && ends_early(&bytes);
+    let maybe_cut = !has_end && !has_trailer && ends_early(&bytes);
     Ok(Body { bytes, maybe_cut })
 }
 
@@ -110,8 +113,9 @@ fn encodings(url: &Url, response: &Response) -> Result<Vec<Encoding>, FetchError
                 "" | "identity" | "none" => {}
                 "gzip" | "x-gzip" => found.push(Encoding::Gzip),
                 "deflate" => found.push(Encoding::Deflate),
+                // The host's setting, which somebody can correct.
                 other => {
-                    return Err(FetchError::NotFound(format!(
+                    return Err(FetchError::Unreachable(format!(
                         "{}: answered with content-encoding `{}`, expected none, gzip or deflate",
                         shown(url),
                         one_line(other)
@@ -122,7 +126,7 @@ fn encodings(url: &Url, response: &Response) -> Result<Vec<Encoding>, FetchError
     }
     if found.len() > ENCODINGS_MAX {
         let words = format!("{}: more than {ENCODINGS_MAX} content encodings", shown(url));
-        return Err(FetchError::NotFound(words));
+        return Err(FetchError::Unreachable(words));
     }
     found.reverse();
     Ok(found)
@@ -134,21 +138,44 @@ enum Undecodable {
     Broken,
 }
 
-fn decoded(mut bytes: Vec<u8>, encodings: &[Encoding], bytes_max: u64) -> Result<Vec<u8>, Undecodable> {
-    for encoding in encodings {
-        bytes = match encoding {
+/// A body without its content encodings.
+#[derive(Debug, PartialEq, Eq)]
+struct Decoded {
+    bytes: Vec<u8>,
+    /// The outermost encoding has an end of its own, and it is there.
+    has_trailer: bool,
+}
+
+impl Decoded {
+    const fn plain(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            has_trailer: false,
+        }
+    }
+}
+
+fn decoded(raw: Vec<u8>, encodings: &[Encoding], bytes_max: u64) -> Result<Decoded, Undecodable> {
+    let mut body = Decoded::plain(raw);
+    for (depth, encoding) in encodings.iter().enumerate() {
+        let bytes = &body.bytes[..];
+        let inflated = match encoding {
             // Servers that label by a rule label pictures as compressed that are not.
-            Encoding::Gzip if !bytes.starts_with(b"\x1f\x8b") => bytes,
-            Encoding::Gzip => inflate(MultiGzDecoder::new(&bytes[..]), bytes_max)?,
+            Encoding::Gzip if !bytes.starts_with(b"\x1f\x8b") => continue,
+            Encoding::Gzip => inflate(MultiGzDecoder::new(bytes), bytes_max)?,
             // By the RFC deflate has a zlib header; some servers leave it out.
-            Encoding::Deflate if is_zlib(&bytes) => inflate(ZlibDecoder::new(&bytes[..]), bytes_max)?,
-            Encoding::Deflate => match inflate(DeflateDecoder::new(&bytes[..]), bytes_max) {
-                Err(Undecodable::Broken) if is_picture_start(&bytes) => bytes,
+            Encoding::Deflate if is_zlib(bytes) => inflate(ZlibDecoder::new(bytes), bytes_max)?,
+            Encoding::Deflate => match inflate(DeflateDecoder::new(bytes), bytes_max) {
+                Err(Undecodable::Broken) if is_picture_start(bytes) => continue,
                 outcome => outcome?,
             },
         };
+        body = Decoded {
+            bytes: inflated,
+            has_trailer: body.has_trailer || depth == 0,
+        };
     }
-    Ok(bytes)
+    Ok(body)
 }
 
 /// At most the limit comes out, however much is in it.
@@ -214,13 +241,15 @@ mod tests {
             (PHOTO.to_vec(), vec![Encoding::Deflate]),
         ];
         for (bytes, encodings) in cases {
-            let photo = decoded(bytes, &encodings, 1000);
-            assert_eq!(photo.as_deref(), Ok(PHOTO), "{encodings:?}");
+            let is_plain = bytes == PHOTO;
+            let photo = decoded(bytes, &encodings, 1000).unwrap();
+            assert_eq!(photo.bytes, PHOTO, "{encodings:?}");
+            assert_eq!(photo.has_trailer, !is_plain, "{encodings:?}");
         }
         let exactly = PHOTO.len() as u64;
         assert_eq!(
-            decoded(gzip(PHOTO), &[Encoding::Gzip], exactly).as_deref(),
-            Ok(PHOTO)
+            decoded(gzip(PHOTO), &[Encoding::Gzip], exactly).unwrap().bytes,
+            PHOTO
         );
         let one_less = decoded(gzip(PHOTO), &[Encoding::Gzip], exactly - 1);
         assert_eq!(one_less, Err(Undecodable::TooLarge));

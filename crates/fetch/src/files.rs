@@ -158,11 +158,13 @@ fn io_fault(shown: &str, error: &io::Error) -> FetchError {
         return FetchError::Forbidden(format!("{shown}: a symlink that cannot be followed"));
     }
     match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
             FetchError::NotFound(format!("{shown}: there is no such file"))
         }
-        // A NUL character in the path.
-        ErrorKind::InvalidInput => FetchError::NotFound(format!("{shown}: not a possible file name")),
+        // Too long a name, or a NUL character in the path.
+        ErrorKind::InvalidFilename | ErrorKind::InvalidInput => {
+            FetchError::Malformed(format!("{shown}: not a possible file name"))
+        }
         // Somebody gives the right yet, as somebody mounts a missing disk.
         ErrorKind::PermissionDenied => {
             FetchError::Unreachable(format!("{shown}: this process may not read it"))

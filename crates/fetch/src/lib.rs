@@ -82,4 +82,8 @@ impl PhotoSource for Fetcher {
             PhotoRef::File(path) => self.files.read(path, bytes_max).await,
         }
     }
+
+    fn unresponsive_hosts(&self) -> Vec<String> {
+        self.web.unresponsive_hosts()
+    }
 }

@@ -74,7 +74,7 @@ impl Objects {
             return Err(FetchError::Forbidden(forbidden));
         }
         if key.is_empty() || key.len() > KEY_BYTES_MAX {
-            return Err(FetchError::NotFound(format!("{shown}: not a possible key")));
+            return Err(FetchError::Malformed(format!("{shown}: not a possible key")));
         }
         Ok(BlobAddress {
             bucket: bucket.to_owned(),

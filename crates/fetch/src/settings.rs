@@ -27,6 +27,8 @@ pub struct FetchSettings {
     pub connect_timeout: Duration,
     /// Time for everything from the name look-up to the last byte, redirects included.
     pub total_timeout: Duration,
+    /// Photos that are fetched at a time, at most. A host that has not answered yet gets half of them.
+    pub at_once: usize,
 }
 
 impl Default for FetchSettings {
@@ -40,6 +42,7 @@ impl Default for FetchSettings {
             headers: Vec::new(),
             connect_timeout: Duration::from_secs(5),
             total_timeout: Duration::from_secs(30),
+            at_once: 16,
         }
     }
 }

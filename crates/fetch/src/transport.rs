@@ -12,7 +12,8 @@ pub(crate) fn transport_fault(url: &Url, error: &reqwest::Error) -> FetchError {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
         if let Some(refused) = error.downcast_ref::<RefusedAddress>() {
-            return FetchError::Forbidden(format!("{url}: {refused}"));
+            // What a name leads to changes, by mistake too.
+            return FetchError::Denied(format!("{url}: {refused}"));
         }
         cause = error.source();
     }

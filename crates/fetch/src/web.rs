@@ -7,7 +7,7 @@
 
 use crate::address;
 use crate::body::{self, Body};
-use crate::host_load::{HostLoads, TRIED_AT_ONCE};
+use crate::host_load::{HostLoads, NoRoom};
 use crate::hosts::Hosts;
 use crate::resolve::{GuardedResolver, Resolver};
 use crate::settings::{FetchSettings, FetchSettingsError};
@@ -25,8 +25,9 @@ use walkaround_ports::FetchError;
 /// Redirects of one photo, at most.
 pub const REDIRECTS_MAX: usize = 5;
 
-/// Times that a photo is asked for while its answers end early, at most.
-const ASKED_MAX: usize = 3;
+/// Times that a photo is asked for at once while its answers may be cut, at most. After that it is the host's failure, and
+/// the photo is tried again later like any other.
+const ASKED_MAX: usize = 2;
 
 /// Characters of a URL, at most. Longer ones are refused by most servers.
 const URL_CHARS_MAX: usize = 8 * 1024;
@@ -53,6 +54,9 @@ impl Web {
         settings: &FetchSettings,
         resolver: Arc<dyn Resolver>,
     ) -> Result<Self, FetchSettingsError> {
+        if settings.at_once == 0 {
+            return Err(FetchSettingsError::new("at_once", "must be at least 1"));
+        }
         for (field, time) in [
             ("connect_timeout", settings.connect_timeout),
             ("total_timeout", settings.total_timeout),
@@ -74,7 +78,7 @@ impl Web {
             allow_private: settings.allow_private,
             total_timeout: settings.total_timeout,
             silent_after: settings.connect_timeout.min(settings.total_timeout) / 2,
-            loads: HostLoads::default(),
+            loads: HostLoads::new(settings.at_once),
         })
     }
 
@@ -85,14 +89,19 @@ impl Web {
             return Err(FetchError::Forbidden(forbidden));
         }
         // The parser's words do not repeat the text, which may hold a secret.
-        let url = Url::parse(text).map_err(|error| FetchError::NotFound(format!("not a URL: {error}")))?;
+        let url = Url::parse(text).map_err(|error| FetchError::Malformed(format!("not a URL: {error}")))?;
         let first = shown(&url);
-        let Some(asked) = self.loads.ask(&url[Position::BeforeHost..Position::AfterPort]) else {
-            let busy = format!(
-                "{first}: its host does not answer, and {TRIED_AT_ONCE} photos of it are being tried"
-            );
-            return Err(FetchError::HostBusy(busy));
-        };
+        let host = &url[Position::BeforeHost..Position::AfterPort];
+        let asked = self.loads.ask(host).await.map_err(|why| {
+            FetchError::HostBusy(match why {
+                NoRoom::Unresponsive(tried) => {
+                    format!("{first}: its host does not answer, and {tried} photos of it are being tried")
+                }
+                NoRoom::Slow(waiting) => {
+                    format!("{first}: its host has not answered yet, and {waiting} photos of it are waiting")
+                }
+            })
+        })?;
         let begun = Instant::now();
         // Boxed: the state of a request is large, and most photos do not come this way.
         let outcome = match timeout(self.total_timeout, Box::pin(self.whole(url, bytes_max))).await {
@@ -107,28 +116,34 @@ impl Web {
         outcome
     }
 
-    /// The photo. Where an answer gives no length, one that was cut on its way looks like a whole one: a picture that ends
-    /// early is asked for again, and taken once the server gives the same bytes twice.
+    /// The photo. Where nothing proves the end of an answer, one that was cut on its way looks like a whole one, and a
+    /// proxy cuts at the same place each time: a picture that ends early there is not the photo.
     async fn whole(&self, url: Url, bytes_max: u64) -> Result<Vec<u8>, FetchError> {
-        let mut before: Option<Vec<u8>> = None;
+        let mut bytes = 0;
         for _ in 0..ASKED_MAX {
             let body = self.follow(url.clone(), bytes_max).await?;
-            if !body.maybe_cut || before.is_some_and(|bytes| bytes == body.bytes) {
+            if !body.maybe_cut {
                 return Ok(body.bytes);
             }
-            before = Some(body.bytes);
+            bytes = body.bytes.len();
         }
         let words = format!(
-            "{}: the answer has no length and was cut off at a different place each time",
+            "{}: the answer ends after {bytes} bytes, before its picture does, and has no length that says whether it was cut; \
+             let the host send content-length",
             shown(&url)
         );
         Err(FetchError::Unreachable(words))
     }
 
+    /// Hosts that have stopped answering.
+    pub(crate) fn unresponsive_hosts(&self) -> Vec<String> {
+        self.loads.unresponsive()
+    }
+
     async fn follow(&self, mut url: Url, bytes_max: u64) -> Result<Body, FetchError> {
         let mut redirects = 0;
         loop {
-            let response = self.ask(&url).await?;
+            let response = self.ask(&url, redirects > 0).await?;
             let Some(target) = redirect_target(&url, &response)? else {
                 if let Some(fault) = status_fault(&url, response.status()) {
                     return Err(fault);
@@ -137,18 +152,25 @@ impl Web {
             };
             redirects += 1;
             if redirects > REDIRECTS_MAX {
-                let forbidden = format!("{}: more than {REDIRECTS_MAX} redirects", shown(&url));
-                return Err(FetchError::Forbidden(forbidden));
+                let denied = format!("{}: more than {REDIRECTS_MAX} redirects", shown(&url));
+                return Err(FetchError::Denied(denied));
             }
             check_downgrade(&url, &target)?;
             url = target;
         }
     }
 
-    /// One hop: checks the URL, then asks.
-    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
-        self.check(url)
-            .map_err(|why| FetchError::Forbidden(format!("{}: {why}", shown(url))))?;
+    /// One hop: checks the URL, then asks. Where a host leads to is the host's to correct, so a redirect to what may not be
+    /// fetched is not final.
+    async fn ask(&self, url: &Url, is_redirect: bool) -> Result<Response, FetchError> {
+        self.check(url).map_err(|why| {
+            let why = format!("{}: {why}", shown(url));
+            if is_redirect {
+                FetchError::Denied(why)
+            } else {
+                FetchError::Forbidden(why)
+            }
+        })?;
         let Some(client) = &self.client else {
             return Err(FetchError::Forbidden(format!(
                 "{}: no host is allowed, WALKAROUND_PHOTO_HOSTS is empty",
@@ -266,21 +288,21 @@ fn ascii(location: &[u8]) -> String {
 
 fn check_downgrade(from: &Url, to: &Url) -> Result<(), FetchError> {
     if from.scheme() == "https" && to.scheme() != "https" {
-        let forbidden = format!("{}: redirects from https to {}", shown(from), shown(to));
-        return Err(FetchError::Forbidden(forbidden));
+        let denied = format!("{}: redirects from https to {}", shown(from), shown(to));
+        return Err(FetchError::Denied(denied));
     }
     Ok(())
 }
 
-/// What an answer without a photo means. 202 is a CDN that is still preparing the picture; 408, 425 and 429 ask
-/// for another try.
+/// What an answer without a photo means. None of them is final: an upload comes late (404, 410), a right is given or a
+/// signed URL renewed (401, 403), a host repaired. 202 is a CDN that is still preparing the picture; 408, 425 and 429 ask
+/// for another try. 413 speaks of the request, and says nothing of the photo's size.
 fn status_fault(url: &Url, status: StatusCode) -> Option<FetchError> {
     let words = format!("{}: answered {status}", shown(url));
     match status.as_u16() {
         200 | 203 => None,
-        401 | 402 | 403 | 407 | 451 => Some(FetchError::Forbidden(words)),
-        413 => Some(FetchError::TooLarge(words)),
-        202 | 408 | 425 | 429 | 500.. => Some(FetchError::Unreachable(words)),
+        401 | 402 | 403 | 407 | 451 => Some(FetchError::Denied(words)),
+        202 | 408 | 413 | 425 | 429 | 500.. => Some(FetchError::Unreachable(words)),
         _ => Some(FetchError::NotFound(words)),
     }
 }
@@ -300,7 +322,7 @@ mod tests {
         assert!(check_downgrade(&url("http://a.example/"), &url("http://b.example/")).is_ok());
         assert!(check_downgrade(&url("http://a.example/"), &secure).is_ok());
         let error = check_downgrade(&secure, &url("http://a.example/1?sig=s3cret")).unwrap_err();
-        assert!(matches!(&error, FetchError::Forbidden(_)));
+        assert!(matches!(&error, FetchError::Denied(_)));
         assert_eq!(
             error.to_string(),
             "https://a.example/1: redirects from https to http://a.example/1"

@@ -114,6 +114,43 @@ async fn a_host_that_does_not_answer_holds_two_photos_at_a_time_and_none_of_othe
     assert_eq!(refused_of_six("/good").await, 0);
 }
 
+/// It is nothing but new: three time-outs in a row are still to come.
+#[tokio::test]
+async fn a_host_that_hangs_from_the_start_leaves_half_of_the_room_to_others() {
+    const AT_ONCE: usize = 6;
+    let server = Server::start().await;
+    let settings = FetchSettings {
+        at_once: AT_ONCE,
+        ..lab(&server, &["a.test", "b.test"])
+    };
+    let client = Arc::new(fetcher(settings, Script::loopback()));
+    server.on("/dead", Reply::Hold(String::new()));
+    server.on("/good", answer("200 OK", "photo"));
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let (client, url) = (Arc::clone(&client), server.url("a.test", "/dead"));
+        asked.spawn(async move { get(&client, &url).await });
+    }
+    // The others hang for as long as their time-out, which this test does not wait for.
+    for _ in 0..AT_ONCE / 2 {
+        let outcome = asked.join_next().await.unwrap().unwrap();
+        assert!(matches!(outcome, Err(FetchError::HostBusy(_))), "{outcome:?}");
+    }
+    assert_eq!(asked.len(), AT_ONCE / 2);
+    let other = server.url("b.test", "/good");
+    assert_eq!(get(&client, &other).await.unwrap(), b"photo");
+    asked.abort_all();
+    while asked.join_next().await.is_some() {}
+    // A host that answers is asked for all of them.
+    for _ in 0..4 * AT_ONCE {
+        let (client, url) = (Arc::clone(&client), server.url("b.test", "/good"));
+        asked.spawn(async move { get(&client, &url).await });
+    }
+    for outcome in asked.join_all().await {
+        assert_eq!(outcome.unwrap(), b"photo");
+    }
+}
+
 #[tokio::test]
 async fn no_connection_and_no_name_may_be_tried_again() {
     let server = Server::start().await;

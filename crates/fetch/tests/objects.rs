@@ -71,8 +71,8 @@ async fn errors_of_the_port_keep_their_meaning() {
     for key in ["busy", "down", "corrupt", "refused"] {
         assert!(matches!(fetch(key).await, FetchError::Port(_)), "{key}");
     }
-    assert!(matches!(fetch("").await, FetchError::NotFound(_)));
-    assert!(matches!(fetch(&"k".repeat(1025)).await, FetchError::NotFound(_)));
+    assert!(matches!(fetch("").await, FetchError::Malformed(_)));
+    assert!(matches!(fetch(&"k".repeat(1025)).await, FetchError::Malformed(_)));
 }
 
 #[tokio::test]

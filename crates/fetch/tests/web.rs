@@ -96,11 +96,11 @@ async fn urls_are_refused_before_anything_is_asked() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_url_is_not_found_and_not_repeated() {
+async fn text_that_is_no_url_is_refused_and_not_repeated() {
     let server = Server::start().await;
     let fetcher = fetcher(lab(&server, &["photos.test"]), Script::loopback());
     let error = get(&fetcher, "http://[s3cret").await.unwrap_err();
-    assert!(matches!(error, FetchError::NotFound(_)), "{error:?}");
+    assert!(matches!(error, FetchError::Malformed(_)), "{error:?}");
     assert!(!error.to_string().contains("s3cret"));
     let long = server.url("photos.test", &"/a".repeat(5000));
     assert!(matches!(
@@ -117,7 +117,11 @@ async fn private_addresses_are_refused_after_resolution() {
         allow_private: false,
         ..lab(&server, &["photos.test", "127.0.0.1"])
     };
-    let words = forbidden(closed(), &server.url("photos.test", "/")).await;
+    // What a name leads to may be corrected yet; an address in the URL itself stays what it is.
+    let client = fetcher(closed(), Script::loopback());
+    let error = get(&client, &server.url("photos.test", "/")).await.unwrap_err();
+    assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
+    let words = error.to_string();
     assert!(
         words.ends_with("/: the name resolves to 127.0.0.1, a loopback address"),
         "{words}"
@@ -134,7 +138,7 @@ async fn private_addresses_are_refused_after_resolution() {
     ] {
         let fetcher = fetcher(closed(), Script::new(&[&[address]]));
         let error = get(&fetcher, &server.url("photos.test", "/")).await.unwrap_err();
-        assert!(matches!(error, FetchError::Forbidden(_)), "{address}: {error:?}");
+        assert!(matches!(error, FetchError::Denied(_)), "{address}: {error:?}");
     }
     assert!(server.seen().is_empty());
 }
@@ -147,7 +151,7 @@ async fn a_name_that_rebinds_is_refused_the_second_time() {
     let names = Script::new(&[&["127.0.0.1"], &["169.254.169.254"]]);
     let fetcher = fetcher(lab(&server, &["photos.test"]), names.clone());
     let error = get(&fetcher, &server.url("photos.test", "/1")).await.unwrap_err();
-    assert!(matches!(error, FetchError::Forbidden(_)), "{error:?}");
+    assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
     let words = error.to_string();
     assert!(
         words.ends_with("/2: the name resolves to 169.254.169.254, a link-local address"),
@@ -185,7 +189,10 @@ async fn redirects_are_followed_and_checked_like_the_first() {
     for (target, problem) in cases {
         server.on("/away", redirect(&target));
         let before = server.seen().len();
-        let words = forbidden(open(), &server.url("a.test", "/away")).await;
+        // Where a host leads to is the host's to correct: not final.
+        let error = get(&client, &server.url("a.test", "/away")).await.unwrap_err();
+        assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
+        let words = error.to_string();
         assert!(words.contains(problem) && !words.contains("s3cret"), "{words}");
         assert_eq!(server.seen().len(), before + 1, "{target}");
     }
@@ -201,7 +208,7 @@ async fn redirects_are_counted() {
     let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
     assert_eq!(get(&client, &server.url("a.test", "/1")).await.unwrap(), b"photo");
     let error = get(&client, &server.url("a.test", "/0")).await.unwrap_err();
-    assert!(matches!(error, FetchError::Forbidden(_)), "{error:?}");
+    assert!(matches!(error, FetchError::Denied(_)), "{error:?}");
 
     server.on("/nowhere", answer("302 Found", ""));
     let error = get(&client, &server.url("a.test", "/nowhere")).await.unwrap_err();
@@ -238,8 +245,10 @@ async fn answers_without_a_photo_say_what_to_do() {
     let server = Server::start().await;
     let client = fetcher(lab(&server, &["a.test"]), Script::loopback());
     let kind = |error: &FetchError| match error {
+        FetchError::Malformed(_) => "malformed",
         FetchError::NotFound(_) => "not found",
         FetchError::Forbidden(_) => "forbidden",
+        FetchError::Denied(_) => "denied",
         FetchError::TooLarge(_) => "too large",
         FetchError::Unreachable(_) | FetchError::HostBusy(_) => "unreachable",
         FetchError::Port(_) => "port",
@@ -250,9 +259,9 @@ async fn answers_without_a_photo_say_what_to_do() {
         ("400 Bad Request", "not found"),
         ("204 No Content", "not found"),
         ("304 Not Modified", "not found"),
-        ("401 Unauthorized", "forbidden"),
-        ("403 Forbidden", "forbidden"),
-        ("413 Payload Too Large", "too large"),
+        ("401 Unauthorized", "denied"),
+        ("403 Forbidden", "denied"),
+        ("413 Payload Too Large", "unreachable"),
         ("408 Request Timeout", "unreachable"),
         ("429 Too Many Requests", "unreachable"),
         ("500 Internal Server Error", "unreachable"),

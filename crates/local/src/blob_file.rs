@@ -1,5 +1,6 @@
 //! The file of a blob: read within bounds, put in place once, copied and checked; and why there is none.
 
+use crate::bucket_folder::{away, is_marked};
 use crate::error::Fault;
 use crate::files;
 use sha2::{Digest, Sha256};
@@ -28,11 +29,8 @@ pub(crate) fn changed(at: &BlobAddress) -> Fault {
 pub(crate) fn gone(at: &BlobAddress, row: Option<FileDigest>, bucket: &Path) -> Fault {
     match row {
         None => Fault::Port(PortErrorKind::NotFound, format!("{at}: no such blob")),
-        Some(_) if bucket.is_dir() => Fault::corrupt(format!("{at}: its file is missing")),
-        Some(_) => {
-            let detail = format!("{at}: the folder {} is missing", bucket.display());
-            Fault::Port(PortErrorKind::Unavailable, detail)
-        }
+        Some(_) if is_marked(bucket) => Fault::corrupt(format!("{at}: its file is missing")),
+        Some(_) => Fault::Port(PortErrorKind::Unavailable, format!("{at}: {}", away(bucket))),
     }
 }
 

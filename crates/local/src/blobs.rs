@@ -10,6 +10,7 @@ use crate::blob_file::{
     read_bounded, size_if_there,
 };
 use crate::blob_path::{blob_path, check_bucket};
+use crate::bucket_folder::{BucketState, away, is_marked, mark};
 use crate::db::Db;
 use crate::error::Fault;
 use crate::files;
@@ -26,6 +27,8 @@ use walkaround_domain::Timestamp;
 use walkaround_ports::{BlobAddress, BlobMeta, Blobs, Clock, PortCall, PortError, PortErrorKind, PutOutcome};
 
 const LIST_MAX: usize = 1000;
+/// Named blobs whose files are looked for in a bucket's folder without a marker.
+const LOOKED_FOR: u32 = 16;
 /// A blob that is put again counts as put now, for `prune`; noted at most this often. Far below the shortest time that
 /// blobs are kept, a day: what was put within it is never removed in between.
 const PUT_NOTED_EVERY: Duration = Duration::from_secs(12 * 3600);
@@ -57,6 +60,8 @@ impl Blobs for LocalBlobs {
             (None, None) => return Ok(None),
             (Some(_), None) => (self.digest_of(at, AT).await?, true),
             (Some(_), Some(_)) => return Err(changed(at).at(AT)),
+            // As on S3: lost is not there. An object whose folder is away is not lost.
+            (None, Some(_)) if is_marked(&self.bucket(at)) => return Ok(None),
             (None, row) => return Err(gone(at, row, &self.bucket(at)).at(AT)),
         };
         if new {
@@ -157,11 +162,15 @@ impl Blobs for LocalBlobs {
 impl LocalStack {
     /// The blobs.
     pub fn blobs(&self) -> Arc<dyn Blobs> {
-        Arc::new(LocalBlobs {
+        Arc::new(self.local_blobs())
+    }
+
+    pub(crate) fn local_blobs(&self) -> LocalBlobs {
+        LocalBlobs {
             root: self.inner.root.clone(),
             db: self.inner.db.clone(),
             clock: self.inner.clock.clone(),
-        })
+        }
     }
 
     /// The file of a blob, for people to open; whether it is there or not.
@@ -195,7 +204,7 @@ impl LocalBlobs {
         const AT: PortCall = PortCall::new("blobs", "put_if_absent");
         let path = self.path(at, AT)?;
         let row = self.row(at, AT).await?;
-        self.check_not_away(at, AT).await?;
+        self.make_bucket(at, AT).await?;
         let (root, name, bytes) = (self.root.clone(), at.clone(), Arc::clone(bytes));
         let (digest, there) = blocking(AT, move || {
             let digest = digest_of_bytes(&bytes);
@@ -223,21 +232,48 @@ impl LocalBlobs {
         }))
     }
 
-    /// A bucket has no folder before its first blob. One that had some and has no folder is away: made anew, it would be in
-    /// the way of the one that comes back.
-    async fn check_not_away(&self, at: &BlobAddress, call: PortCall) -> Result<(), PortError> {
-        let folder = self.root.join(files::BLOBS).join(&at.bucket);
-        if folder.symlink_metadata().is_ok() {
-            return Ok(());
+    /// What the folder of a bucket is. One from before there were markers gets its own, if files of its blobs are in it.
+    pub(crate) async fn bucket_state(&self, bucket: &str, call: PortCall) -> Result<BucketState, PortError> {
+        let blobs = self.root.join(files::BLOBS);
+        if is_marked(&blobs.join(bucket)) {
+            return Ok(BucketState::Here);
         }
-        let any = BlobAddress {
-            key: String::new(),
-            ..at.clone()
+        let name = bucket.to_owned();
+        let sql = "SELECT key FROM blobs WHERE bucket = ?1 LIMIT ?2";
+        let keys: Vec<Vec<u8>> = self
+            .db
+            .read(call, move |db| {
+                let mut statement = db.prepare_cached(sql)?;
+                let rows = statement.query_map(params![name, LOOKED_FOR], |row| row.get(0))?;
+                rows.map(|key| key.map_err(Fault::from)).collect()
+            })
+            .await?;
+        if keys.is_empty() {
+            return Ok(BucketState::New);
+        }
+        let is_there = |key: Vec<u8>| {
+            let at = BlobAddress {
+                bucket: bucket.to_owned(),
+                key: String::from_utf8(key).ok()?,
+            };
+            blobs.join(blob_path(&at).ok()?).symlink_metadata().ok()
         };
-        match self.list(&any, None, 1).await?.is_empty() {
-            true => Ok(()),
-            false => {
-                let detail = format!("{at}: the folder {} is missing", folder.display());
+        if keys.into_iter().find_map(is_there).is_none() {
+            return Ok(BucketState::Away);
+        }
+        mark(&blobs.join(bucket)).map_err(|error| Fault::from(error).at(call))?;
+        Ok(BucketState::Here)
+    }
+
+    /// Makes the folder of a bucket before its first blob. One that had some and has no folder is away: made anew, it would be
+    /// in the way of the one that comes back.
+    async fn make_bucket(&self, at: &BlobAddress, call: PortCall) -> Result<(), PortError> {
+        let folder = self.bucket(at);
+        match self.bucket_state(&at.bucket, call).await? {
+            BucketState::Here => Ok(()),
+            BucketState::New => blocking(call, move || Ok(mark(&folder)?)).await,
+            BucketState::Away => {
+                let detail = format!("{at}: {}", away(&folder));
                 Err(call.error(PortErrorKind::Unavailable, detail))
             }
         }

@@ -5,6 +5,7 @@
 //! time.
 
 use crate::blob_path::blob_path;
+use crate::bucket_folder::{BucketState, away};
 use crate::error::Fault;
 use crate::files;
 use crate::jobs;
@@ -16,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{BlobAddress, PortCall, PortError};
+use walkaround_ports::{BlobAddress, PortCall, PortError, PortErrorKind};
 
 /// Things removed in one transaction.
 const BATCH: u64 = 200;
@@ -121,6 +122,13 @@ impl LocalStack {
                 bytes: 0,
                 more: false,
             };
+            if let Kind::Blobs { bucket, folder, .. } = &kind
+                && kept.is_some()
+                && self.local_blobs().bucket_state(bucket, AT).await? == BucketState::Away
+            {
+                // Without its rows nobody would find its blobs again.
+                return Err(AT.error(PortErrorKind::Unavailable, away(&folder.join(bucket))));
+            }
             if kept.is_some() {
                 self.prune_kind(&mut pruned, &kind, pass).await?;
             }

@@ -22,6 +22,8 @@ const COLUMNS: &str = "id, version, updated_at, phase, verdict, day, vehicle_id,
 pub const FINISHES_KEPT: Duration = Duration::from_secs(7200);
 
 const HEARTBEATS_MAX: usize = 1000;
+/// Latest records of one call: a page, and one more that says whether there is another page.
+const RECENT_MAX: usize = RECORDS_PAGE_MAX + 1;
 
 /// Records in the database.
 pub(crate) struct LocalRecords {
@@ -171,7 +173,7 @@ impl LocalStack {
     /// # Errors
     /// Errors of the database.
     pub async fn recent_records(&self, max: usize) -> Result<Vec<StoredRecord>, PortError> {
-        let limit = i64::try_from(max.min(RECORDS_PAGE_MAX)).unwrap_or(1);
+        let limit = i64::try_from(max.min(RECENT_MAX)).unwrap_or(1);
         let sql = format!("SELECT {COLUMNS} FROM records ORDER BY rowid DESC LIMIT ?1");
         self.inner
             .db

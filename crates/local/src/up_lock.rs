@@ -23,7 +23,7 @@ const TRIES: u32 = 20;
 const TRY_EVERY: Duration = Duration::from_millis(25);
 
 /// How an `up` gets on, by its own account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpReport {
     /// When it was written.
     pub at: Timestamp,
@@ -33,6 +33,10 @@ pub struct UpReport {
     pub stalled_after: Duration,
     /// Photos in flight in triage.
     pub in_flight: u64,
+    /// Why nothing is taken from the drop folder; none while it is watched, or where there is none.
+    pub drop_folder: Option<String>,
+    /// Photo hosts that have stopped answering, as far as triage knows.
+    pub unresponsive_hosts: Vec<String>,
 }
 
 /// A running `up`, seen by another process.
@@ -126,6 +130,8 @@ impl UpLock {
             "progressed_at_ms": report.progressed_at.0,
             "stalled_after_ms": u64::try_from(report.stalled_after.as_millis()).unwrap_or(u64::MAX),
             "in_flight": report.in_flight,
+            "drop_folder": report.drop_folder,
+            "unresponsive_hosts": report.unresponsive_hosts,
         });
         // Beside and renamed, so that nobody reads half of it.
         let new = self.root.join(files::TMP).join(files::temporary_name());
@@ -154,6 +160,11 @@ fn holder(file: &mut File) -> Option<ProcessId> {
     ProcessId::parse(&text).filter(ProcessId::is_alive)
 }
 
+fn texts(document: &Value, name: &str) -> Vec<String> {
+    let texts = document.get(name).and_then(Value::as_array).into_iter().flatten();
+    texts.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// The report with the process that wrote it.
 fn read_report(root: &Path) -> io::Result<Option<(String, UpReport)>> {
     let text = match fs::read_to_string(root.join(REPORT)) {
@@ -169,6 +180,11 @@ fn read_report(root: &Path) -> io::Result<Option<(String, UpReport)>> {
             progressed_at: Timestamp(number("progressed_at_ms")?),
             stalled_after: Duration::from_millis(number("stalled_after_ms")?),
             in_flight: number("in_flight")?,
+            drop_folder: document
+                .get("drop_folder")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            unresponsive_hosts: texts(&document, "unresponsive_hosts"),
         };
         Some((document.get("process")?.as_str()?.to_owned(), report))
     };

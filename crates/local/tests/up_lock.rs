@@ -40,6 +40,8 @@ async fn a_report_is_seen_while_its_up_runs() {
         progressed_at: SystemClock::new().now() - Duration::from_secs(7),
         stalled_after: Duration::from_secs(150),
         in_flight: 3,
+        drop_folder: Some("the drop folder /nas/in is away".to_owned()),
+        unresponsive_hosts: vec!["photos.example".to_owned()],
     };
     lock.report(&report).unwrap();
     assert_eq!(other.running_up().unwrap().unwrap().report, Some(report));

@@ -1,16 +1,19 @@
-//! Failed inspections opened again, for another round of attempts.
+//! Failed inspections opened again, for another round of attempts; and done ones whose stored result is lost.
 //!
 //! Order of the two writes: the message goes out first, delayed, and then the record is opened. A crash between leaves a
 //! message that finds a failed record and changes nothing; the inspection is still failed, and is found again. Should the
 //! record be opened so late that the message may have been delivered before, the message is sent again: twice is harmless.
 
+mod obstacle;
+
 use crate::store::{Advanced, InspectionStore, InspectionStoreError, VersionedInspection, entry};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{Event, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef};
-use walkaround_messages::{derived_id, request_json};
+use walkaround_messages::request_json;
 use walkaround_ports::{
-    Clock, OutMessage, PortError, Queue, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord,
+    Blobs, Clock, OutMessage, PortError, Queue, RECORDS_PAGE_MAX, RecordQuery, Records, StoredRecord,
 };
 
 /// Most inspections of one pass.
@@ -38,6 +41,20 @@ pub enum Which {
         /// Only those that this bundle, by name, was in use for when they failed.
         bundle: Option<String>,
     },
+    /// Done ones that were accepted on these days (UTC). Goes with [`Purpose::Remake`].
+    Done {
+        /// As in [`RecordQuery::Day`].
+        days: Vec<String>,
+    },
+}
+
+/// What inspections are opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Another round of attempts at failed ones.
+    Retry,
+    /// Results of done ones that are lost: the record names a report or a marked picture that the store does not have.
+    Remake,
 }
 
 /// One pass.
@@ -47,6 +64,8 @@ pub struct ReopenPass {
     pub limit: usize,
     /// Only says what would be done.
     pub dry_run: bool,
+    /// What for.
+    pub purpose: Purpose,
     /// The URL of the photo of the one inspection that is asked for: records keep it without its query.
     pub url: Option<String>,
 }
@@ -58,14 +77,40 @@ pub enum Reopened {
     Yes,
     /// It would be.
     Would,
-    /// It did not fail: where it stands.
+    /// It did not fail, or has no result that could be lost: where it stands.
     NotFailed(&'static str),
     /// There is no such inspection.
     Unknown,
-    /// It cannot be tried again as it stands; why, and what to do.
-    Cannot(String),
+    /// It cannot be tried again as it stands.
+    Cannot(Obstacle),
     /// It could not be opened or sent now; nothing has changed, or it is harmless.
     Error(String),
+}
+
+/// Why a failed inspection cannot be tried again as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The URL that was given is not that of its photo, which is this.
+    OtherUrl(PhotoRef),
+    /// Its URL may have been signed, and records keep URLs without their query.
+    SignedUrl,
+    /// Its result is stored, so that nothing is to be remade.
+    ResultStored,
+}
+
+/// Why an inspection was left as it is, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeftWhy {
+    /// It did not fail; where a result is to be remade, it is not done.
+    NotFailed,
+    /// There is none of that id.
+    Unknown,
+    /// As [`Obstacle::OtherUrl`].
+    OtherUrl,
+    /// As [`Obstacle::SignedUrl`].
+    SignedUrl,
+    /// As [`Obstacle::ResultStored`].
+    ResultStored,
 }
 
 /// One inspection of a pass.
@@ -82,12 +127,12 @@ pub struct ReopenedOne {
 }
 
 /// The outcome of a pass.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReopenSummary {
     /// Opened, or would be.
     pub opened: usize,
-    /// Not opened: not failed, unknown, cannot.
-    pub left: usize,
+    /// Not opened, by reason.
+    pub left: BTreeMap<LeftWhy, usize>,
     /// Could not be opened now.
     pub errors: usize,
     /// A bound was reached: the same pass once more goes on.
@@ -114,6 +159,8 @@ pub struct Reopener {
     pub store: InspectionStore,
     /// The same as rows.
     pub records: Arc<dyn Records>,
+    /// Results.
+    pub blobs: Arc<dyn Blobs>,
     /// Where their messages go.
     pub intake: Arc<dyn Queue>,
     /// Time.
@@ -155,8 +202,17 @@ impl Reopener {
                 }
             }
             Which::Failed { days, code, bundle } => {
-                self.listed(&mut under, days, &|entry| fits(entry, *code, bundle.as_deref()))
-                    .await?;
+                let queries = days.iter().cloned().map(RecordQuery::FailedOnDay);
+                self.listed(&mut under, queries, &|entry| {
+                    fits(entry, *code, bundle.as_deref())
+                })
+                .await?;
+            }
+            Which::Done { days } => {
+                let queries = days.iter().cloned().map(RecordQuery::Day);
+                let is_done =
+                    |entry: &VersionedInspection| matches!(entry.inspection.phase, Phase::Done { .. });
+                self.listed(&mut under, queries, &is_done).await?;
             }
         }
         self.open_batch(&mut under).await?;
@@ -166,12 +222,11 @@ impl Reopener {
     async fn listed(
         &self,
         under: &mut Under<'_, '_>,
-        days: &[String],
+        queries: impl Iterator<Item = RecordQuery> + Send,
         fits: &(dyn Fn(&VersionedInspection) -> bool + Sync),
     ) -> Result<(), ReopenError> {
         let mut result = 0;
-        for day in days {
-            let query = RecordQuery::FailedOnDay(day.clone());
+        for query in queries {
             let mut after: Option<String> = None;
             loop {
                 let page = self
@@ -187,7 +242,10 @@ impl Reopener {
                             continue;
                         }
                     };
-                    if fits(&entry) && !self.one(under, &record.id, Some(entry)).await? {
+                    if !fits(&entry) || matches!(self.has_result(under.pass, &entry).await, Ok(true)) {
+                        continue;
+                    }
+                    if !self.one(under, &record.id, Some(entry)).await? {
                         return Ok(());
                     }
                 }
@@ -221,7 +279,7 @@ impl Reopener {
             })?;
             return Ok(true);
         };
-        if let Some(what) = refusal(&entry, under.pass) {
+        if let Some(what) = self.refusal(&entry, under.pass).await {
             under.say(of(&entry, what))?;
             return Ok(true);
         }
@@ -256,7 +314,7 @@ impl Reopener {
         for entry in batch {
             let one = of(&entry, Reopened::Yes);
             let what = match answers.next() {
-                Some(Ok(())) => self.open(entry, sent_at, url).await,
+                Some(Ok(())) => self.open(entry, sent_at, under.pass).await,
                 Some(Err(error)) => Reopened::Error(error.to_string()),
                 None => Reopened::Error("the queue did not answer".to_owned()),
             };
@@ -265,9 +323,13 @@ impl Reopener {
         Ok(())
     }
 
-    async fn open(&self, entry: VersionedInspection, sent_at: Duration, url: Option<&str>) -> Reopened {
-        let request = entry.inspection.request.clone();
-        match self.store.advance(entry, &Event::Reopen, self.clock.now()).await {
+    async fn open(&self, entry: VersionedInspection, sent_at: Duration, pass: &ReopenPass) -> Reopened {
+        let (request, url) = (entry.inspection.request.clone(), pass.url.as_deref());
+        let event = match pass.purpose {
+            Purpose::Retry => Event::Reopen,
+            Purpose::Remake => Event::Remake,
+        };
+        match self.store.advance(entry, &event, self.clock.now()).await {
             Ok(Advanced { changed: true, .. }) => {}
             Ok(Advanced { entry, .. }) => return Reopened::NotFailed(entry.inspection.phase.as_str()),
             Err(InspectionStoreError::Illegal(illegal)) => return Reopened::NotFailed(illegal.from),
@@ -296,10 +358,18 @@ impl Under<'_, '_> {
     fn say(&mut self, one: ReopenedOne) -> std::io::Result<()> {
         match &one.what {
             Reopened::Yes | Reopened::Would => self.summary.opened += 1,
-            Reopened::NotFailed(_) | Reopened::Unknown | Reopened::Cannot(_) => self.summary.left += 1,
+            Reopened::NotFailed(_) => self.left(LeftWhy::NotFailed),
+            Reopened::Unknown => self.left(LeftWhy::Unknown),
+            Reopened::Cannot(Obstacle::OtherUrl(_)) => self.left(LeftWhy::OtherUrl),
+            Reopened::Cannot(Obstacle::SignedUrl) => self.left(LeftWhy::SignedUrl),
+            Reopened::Cannot(Obstacle::ResultStored) => self.left(LeftWhy::ResultStored),
             Reopened::Error(_) => self.summary.errors += 1,
         }
         (self.report)(one)
+    }
+
+    fn left(&mut self, why: LeftWhy) {
+        *self.summary.left.entry(why).or_default() += 1;
     }
 }
 
@@ -322,29 +392,6 @@ fn of(entry: &VersionedInspection, what: Reopened) -> ReopenedOne {
         photo: Some(entry.inspection.request.photo.clone()),
         code,
         what,
-    }
-}
-
-/// Why an inspection is not opened; none when it can be.
-fn refusal(entry: &VersionedInspection, pass: &ReopenPass) -> Option<Reopened> {
-    let request = &entry.inspection.request;
-    if !matches!(entry.inspection.phase, Phase::Failed { .. }) {
-        return Some(Reopened::NotFailed(entry.inspection.phase.as_str()));
-    }
-    match &pass.url {
-        Some(url) => {
-            let other = PhotoRef::Url(url.clone()).without_query() != request.photo;
-            let why = format!("the given URL is not that of its photo, {}", request.photo);
-            other.then_some(Reopened::Cannot(why))
-        }
-        // A record's URL has no query. Where the id is that of the bare URL, the request had none either.
-        None if matches!(request.photo, PhotoRef::Url(_)) && derived_id(&request.photo) != request.id => {
-            Some(Reopened::Cannot(
-                "its URL may have been signed, and records keep URLs without their query: give it with --url"
-                    .to_owned(),
-            ))
-        }
-        None => None,
     }
 }
 

@@ -7,12 +7,18 @@ use walkaround_domain::PhotoRef;
 /// Why a photo could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// There is no such photo: final.
+    /// No photo can ever be there (no URL, a key that no object has): final.
+    #[error("{0}")]
+    Malformed(String),
+    /// There is no such photo now. An upload may be late, a copy not have arrived yet: try again later.
     #[error("{0}")]
     NotFound(String),
-    /// It may not be fetched (host, path or address outside what is allowed; access denied): final.
+    /// This deployment does not allow to fetch it (host, path or address outside of the settings): final.
     #[error("{0}")]
     Forbidden(String),
+    /// Its host refuses, or leads where nothing may be fetched. A right can be given yet: try again later.
+    #[error("{0}")]
+    Denied(String),
     /// It is larger than the limit: final.
     #[error("{0}")]
     TooLarge(String),
@@ -49,4 +55,7 @@ pub trait PhotoSource: Send + Sync {
 
     /// All bytes of a photo.
     async fn fetch(&self, photo: &PhotoRef, bytes_max: u64) -> Result<Vec<u8>, FetchError>;
+
+    /// Photo hosts that have stopped answering, as far as this process knows: only a few of their photos are tried at a time.
+    fn unresponsive_hosts(&self) -> Vec<String>;
 }

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 
 pub use axum::Router;
-pub use site::{Site, StalledFor};
+pub use site::{Concerns, ReadConcerns, Site, StalledFor};
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,8 @@ pub fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// Whether the work of this process makes progress, the records answer and results can be stored. That the process is
-/// there to answer says none of it.
+/// Whether the work of this process makes progress, the records answer, results can be stored and the drop folder is there.
+/// That the process is there to answer says none of it. Photo hosts that do not answer are named; the work goes on without.
 async fn health(State(site): State<Arc<Site>>) -> Response {
     if let Some(stalled) = site.stalled_for.as_ref().and_then(|stalled_for| stalled_for()) {
         let body = format!(r#"{{"status":"stalled","no_progress_s":{}}}"#, stalled.as_secs());
@@ -112,10 +112,15 @@ async fn health(State(site): State<Arc<Site>>) -> Response {
         },
         Err(error) => Some(error.to_string()),
     };
-    let Some(trouble) = trouble else {
-        return json(r#"{"status":"ok"}"#.to_owned()).into_response();
+    let concerns = site.concerns.as_ref().map(|read| read()).unwrap_or_default();
+    let Some(trouble) = trouble.or(concerns.drop_folder) else {
+        let mut body = serde_json::json!({"status": "ok"});
+        if !concerns.unresponsive_hosts.is_empty() {
+            body["unresponsive_hosts"] = concerns.unresponsive_hosts.into();
+        }
+        return json(body.to_string()).into_response();
     };
     warn!(trouble, "not healthy");
-    let body = json(r#"{"status":"unavailable"}"#.to_owned());
-    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
+    let body = serde_json::json!({"status": "unavailable", "reason": trouble});
+    (StatusCode::SERVICE_UNAVAILABLE, json(body.to_string())).into_response()
 }

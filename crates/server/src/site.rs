@@ -7,6 +7,18 @@ use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, Stat
 /// For how long the work of this process has made no progress; none while it does.
 pub type StalledFor = dyn Fn() -> Option<Duration> + Send + Sync;
 
+/// What the work of this process cannot get at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Concerns {
+    /// Why photos are not taken from the drop folder; none while they are, or where there is none.
+    pub drop_folder: Option<String>,
+    /// Photo hosts that have stopped answering.
+    pub unresponsive_hosts: Vec<String>,
+}
+
+/// What the work of this process cannot get at now.
+pub type ReadConcerns = dyn Fn() -> Concerns + Send + Sync;
+
 /// What the server answers from.
 #[derive(Clone)]
 pub struct Site {
@@ -32,6 +44,8 @@ pub struct Site {
     pub resident_bytes: fn() -> u64,
     /// Health of the work that this process does beside answering, where it does any.
     pub stalled_for: Option<Arc<StalledFor>>,
+    /// What that work cannot get at.
+    pub concerns: Option<Arc<ReadConcerns>>,
     /// Only loopback names are answered to.
     pub loopback_only: bool,
 }

@@ -14,14 +14,16 @@
 pub mod aws;
 mod list;
 mod read;
+mod unknown;
 
 pub use aws::AwsSettings;
-pub use list::{SETTINGS, SettingDoc};
+pub use list::{OTHER_NAMES, SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use unknown::{UnknownSetting, unknown_among, unknown_settings};
 
 /// What names of our variables begin with.
 const PREFIX: &str = "WALKAROUND_";

@@ -7,9 +7,10 @@ use walkaround_settings::SETTINGS;
 const INTRODUCTION: &str = "# Settings
 
 Every program reads its settings from the environment, once, at start. For a bad value it prints one line that names the
-variable, and exits with code 2. An empty value means none, not the default. Settings whose meaning begins with *aws:* are
-used on AWS only; there the templates in `infra/` set them, except `WALKAROUND_HEARTBEAT_FILE`, as AWS Batch runs no health
-check. Those that begin with *local:* are used on the local stack only.
+variable, and exits with code 2. An empty value means none, not the default. A `WALKAROUND_*` variable that no program reads
+is ignored, with a warning at start that names the nearest setting. Settings whose meaning begins with *aws:* are used on AWS
+only; there the templates in `infra/` set them, except `WALKAROUND_HEARTBEAT_FILE`, as AWS Batch runs no health check. Those
+that begin with *local:* are used on the local stack only.
 
 This page is generated from `crates/settings/src/list.rs`; a test compares the two.
 

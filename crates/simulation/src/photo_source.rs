@@ -21,6 +21,10 @@ impl PhotoSource for SimPhotos {
         Ok(None)
     }
 
+    fn unresponsive_hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn fetch(&self, photo: &PhotoRef, _bytes_max: u64) -> Result<Vec<u8>, FetchError> {
         let now = self.context.ticks();
         let there = self.photos.get(&photo.identity());

@@ -74,7 +74,7 @@ impl Kind {
     /// Whether its message has to be delivered several times.
     pub(crate) fn comes_back(self) -> bool {
         let fails = matches!(self, Self::FailsFirst | Self::FailsHeavy | Self::Flaky);
-        fails || matches!(self, Self::Unreachable | Self::Wobbly)
+        fails || matches!(self, Self::Unreachable | Self::Wobbly | Self::NotFound)
     }
 
     /// What must come of it: a verdict, or a failure.

@@ -26,7 +26,7 @@ use walkaround_ports::{
     BlobAddress, Clock, IndexKeys, Operations, Precondition, Publisher, Queue, QueueName, StoredRecord,
     SystemClock,
 };
-use walkaround_server::{Router, Site, router};
+use walkaround_server::{Concerns, Router, Site, router};
 use walkaround_settings::Settings;
 
 /// Without progress for longer, the work of the process counts as stalled.
@@ -149,6 +149,7 @@ impl Bench {
                 version: "0",
                 resident_bytes: || 1,
                 stalled_for: Some(stalled_for),
+                concerns: None,
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -184,6 +185,7 @@ impl Bench {
                 version: "0",
                 resident_bytes: || 1,
                 stalled_for: Some(stalled_for),
+                concerns: None,
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -200,6 +202,15 @@ impl Bench {
 
     pub(crate) fn router(&self) -> Router {
         router(self.site.clone())
+    }
+
+    /// The same, in a process whose work cannot get at something.
+    pub(crate) fn with_concerns(self, concerns: Concerns) -> Self {
+        let site = Site {
+            concerns: Some(Arc::new(move || concerns.clone())),
+            ..self.site.clone()
+        };
+        Self { site, ..self }
     }
 
     /// The same, listening beyond loopback.

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use walkaround_domain::Verdict;
 use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::Clock;
-use walkaround_server::{bind, run};
+use walkaround_server::{Concerns, bind, run};
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -37,6 +37,7 @@ pub(crate) const CASES: &[Case] = cases![
     what_is_not_there_is_not_found,
     damaged_records_are_named_not_passed_on,
     blobs_come_with_their_type_and_are_kept,
+    health_names_what_cannot_be_got_at,
     only_loopback_names_are_answered_on_loopback,
     only_gets_without_bodies,
     real_connections_are_answered_and_end_with_the_stop,
@@ -72,6 +73,24 @@ async fn health_follows_the_progress_of_triage(bench: Bench) {
     assert_eq!(body["no_progress_s"], 151);
     bench.progress.progressed(bench.health_clock.ticks());
     assert_eq!(bench.json("/healthz").await.0, 200);
+}
+
+async fn health_names_what_cannot_be_got_at(bench: Bench) {
+    let hosts = Concerns {
+        unresponsive_hosts: vec!["photos.example".to_owned()],
+        ..Concerns::default()
+    };
+    let bench = bench.with_concerns(hosts.clone());
+    let (status, body) = bench.json("/healthz").await;
+    assert_eq!((status, body["status"].as_str()), (200, Some("ok")));
+    assert_eq!(body["unresponsive_hosts"][0], "photos.example");
+    let bench = bench.with_concerns(Concerns {
+        drop_folder: Some("the drop folder /nas/in is away".to_owned()),
+        ..hosts
+    });
+    let (status, body) = bench.json("/healthz").await;
+    assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
+    assert_eq!(body["reason"], "the drop folder /nas/in is away");
 }
 
 async fn lists_by_each_index_and_page_by_page(bench: Bench) {

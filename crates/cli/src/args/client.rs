@@ -179,6 +179,9 @@ pub(crate) struct ListArgs {
     /// Largest number of photos to print
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
+    /// Continue after this inspection, the last one of the page before; with --vehicle or --day
+    #[arg(long, value_name = "ID", value_parser = inspection_id, conflicts_with = "reservation")]
+    pub after: Option<InspectionId>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -219,7 +222,7 @@ pub(crate) struct RedriveArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "failed", "code", "day", "bundle"]))]
+#[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "lost", "failed", "code", "day", "bundle"]))]
 pub(crate) struct RetryArgs {
     /// Ids of failed inspections
     #[arg(value_name = "ID", value_parser = inspection_id, conflicts_with_all = ["failed", "code", "day", "bundle"])]
@@ -227,6 +230,9 @@ pub(crate) struct RetryArgs {
     /// All failed inspections of the last 30 days, or of --day
     #[arg(long)]
     pub failed: bool,
+    /// Inspect again the photos of finished inspections whose stored report or overlay is lost
+    #[arg(long, conflicts_with_all = ["failed", "code", "bundle"])]
+    pub lost: bool,
     /// Those that failed with this code: engine_failed, photo_unreachable, ...
     #[arg(long, value_parser = failure_code)]
     pub code: Option<FailureCode>,

@@ -1,4 +1,4 @@
-//! `walkaround list`: inspections, newest first, or the photos of a reservation by walkaround.
+//! `walkaround list`: inspections, newest first, page by page, or the photos of a reservation by walkaround.
 
 use super::open;
 use super::table::{
@@ -7,12 +7,13 @@ use super::table::{
 };
 use crate::args::{ListArgs, Printed};
 use crate::failure::Failure;
+use std::cmp::Reverse;
 use std::process::ExitCode;
 use walkaround_bootstrap::process::runtime;
 use walkaround_client::format::{clock_time, counted};
 use walkaround_client::{IfMissing, StackClient, inspection};
 use walkaround_domain::walkaround::{Walkaround, group};
-use walkaround_domain::{Inspection, Verdict};
+use walkaround_domain::{Inspection, InspectionId, Timestamp, Verdict};
 use walkaround_ports::{RECORDS_PAGE_MAX, RecordQuery, StoredRecord};
 
 /// Most photos of a reservation that are grouped.
@@ -26,12 +27,24 @@ pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
     let wanted = if args.reservation.is_some() {
         RESERVATION_MAX
     } else {
-        limit
+        // One more, to know whether there is one.
+        limit + 1
     };
-    let entries = runtime()?.block_on(async {
+    if args.after.is_some() && query(args).is_none() {
+        return Err(Failure::usage("--after goes with --vehicle or --day"));
+    }
+    let mut entries = runtime()?.block_on(async {
         let stack = open(&args.stack, IfMissing::Fail).await?;
-        newest(&*stack, query(args).as_ref(), wanted).await
+        let after = match &args.after {
+            Some(id) => Some(place(&*stack, id).await?),
+            None => None,
+        };
+        newest(&*stack, query(args).as_ref(), Window { after, limit: wanted }).await
     })?;
+    let more = (args.reservation.is_none() && entries.len() > limit).then(|| {
+        entries.truncate(limit);
+        more(args, entries.last())
+    });
     match args.stack.format {
         Printed::Json => {
             for (record, _) in entries.iter().take(limit) {
@@ -41,7 +54,43 @@ pub(crate) fn run(args: &ListArgs) -> Result<ExitCode, Failure> {
         Printed::Table if args.reservation.is_some() => by_walkaround(&entries, limit)?,
         Printed::Table => flat(entries.iter().map(|(_, i)| i))?,
     }
+    if let Some(more) = more {
+        print_notice(more)?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How to see what comes behind a page.
+fn more(args: &ListArgs, last: Option<&Entry>) -> String {
+    match last.filter(|_| query(args).is_some()) {
+        Some((record, _)) => format!("walkaround: there are more: --after {}", record.id),
+        None => {
+            "walkaround: there are more: --limit up to 1000, or --day and --after for all of a day".to_owned()
+        }
+    }
+}
+
+/// Where an inspection stands in the order of a list: newest first.
+type Place = (Reverse<Timestamp>, InspectionId);
+
+fn place_of(inspection: &Inspection) -> Place {
+    (Reverse(inspection.accepted_at), inspection.request.id.clone())
+}
+
+async fn place(stack: &dyn StackClient, id: &InspectionId) -> Result<Place, Failure> {
+    match stack.records()?.read(id).await? {
+        Some(record) => Ok(place_of(&inspection(&record)?)),
+        None => Err(Failure::usage(format!(
+            "--after {id}: there is no such inspection, expected the last one of the page before"
+        ))),
+    }
+}
+
+/// The part of a list that is wanted.
+struct Window {
+    /// Only what comes behind this.
+    after: Option<Place>,
+    limit: usize,
 }
 
 fn query(args: &ListArgs) -> Option<RecordQuery> {
@@ -66,8 +115,9 @@ fn query(args: &ListArgs) -> Option<RecordQuery> {
 async fn newest(
     stack: &dyn StackClient,
     query: Option<&RecordQuery>,
-    limit: usize,
+    window: Window,
 ) -> Result<Vec<Entry>, Failure> {
+    let Window { after: behind, limit } = window;
     let Some(query) = query else {
         let records = stack.operations().latest(limit).await.map_err(Failure::of_port)?;
         return records.into_iter().map(read).collect();
@@ -80,9 +130,12 @@ async fn newest(
         let last_day = page.records.last().map(|r| r.keys.day.clone());
         seen += page.records.len();
         for record in page.records {
-            kept.push(read(record)?);
+            let entry = read(record)?;
+            if behind.as_ref().is_none_or(|behind| place_of(&entry.1) > *behind) {
+                kept.push(entry);
+            }
         }
-        kept.sort_by(|(_, a), (_, b)| (b.accepted_at, &a.request.id).cmp(&(a.accepted_at, &b.request.id)));
+        kept.sort_by_cached_key(|(_, inspection)| place_of(inspection));
         kept.truncate(limit);
         after = page.next;
         let oldest = kept.last().map(|(r, _)| r.keys.day.clone());

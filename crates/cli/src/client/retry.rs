@@ -15,7 +15,8 @@ use walkaround_client::format::counted;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_messages::utc_day;
 use walkaround_pipeline::reopen::{
-    ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener, Which,
+    LeftWhy, Obstacle, Purpose, ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener,
+    Which,
 };
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{Clock, QueueName};
@@ -38,12 +39,18 @@ async fn retry(args: &RetryArgs, stack: &dyn StackClient) -> Result<ExitCode, Fa
     let reopener = Reopener {
         store: InspectionStore::new(records.clone()),
         records,
+        blobs: stack.blobs(),
         intake: stack.queue(QueueName::Intake)?,
         clock: stack.clock(),
     };
     let pass = ReopenPass {
         limit: usize::from(args.limit),
         dry_run: args.dry_run,
+        purpose: if args.lost {
+            Purpose::Remake
+        } else {
+            Purpose::Retry
+        },
         url: args.url.clone(),
     };
     let mut table = table(&["inspection", "photo", "failed as", "outcome"]);
@@ -70,8 +77,16 @@ async fn retry(args: &RetryArgs, stack: &dyn StackClient) -> Result<ExitCode, Fa
         // Standard output has documents only.
         Printed::Json => print_notice(line)?,
     }
-    let bad = summary.errors > 0 || (!args.ids.is_empty() && summary.left > 0);
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if is_bad(&summary) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Whether an inspection that was to be tried again is not. Nothing found by a filter is no failure: nothing needed doing.
+fn is_bad(summary: &ReopenSummary) -> bool {
+    summary.errors > 0 || !summary.left.is_empty()
 }
 
 fn which(args: &RetryArgs, clock: &dyn Clock) -> Which {
@@ -79,11 +94,15 @@ fn which(args: &RetryArgs, clock: &dyn Clock) -> Which {
         return Which::Ids(args.ids.clone());
     }
     let day = |back: u32| utc_day(clock.now() - Duration::from_secs(86_400) * back);
+    let days = match &args.day {
+        Some(day) => vec![day.clone()],
+        None => (0..DAYS_MAX).map(day).collect(),
+    };
+    if args.lost {
+        return Which::Done { days };
+    }
     Which::Failed {
-        days: match &args.day {
-            Some(day) => vec![day.clone()],
-            None => (0..DAYS_MAX).map(day).collect(),
-        },
+        days,
         code: args.code,
         bundle: args.bundle.clone(),
     }
@@ -96,7 +115,16 @@ fn words(what: &Reopened) -> (&'static str, Option<String>) {
         Reopened::Would => ("would_reopen", None),
         Reopened::NotFailed(phase) => ("not_failed", Some(format!("it is {phase}"))),
         Reopened::Unknown => ("unknown", Some("there is no such inspection".to_owned())),
-        Reopened::Cannot(why) => ("cannot", Some(why.clone())),
+        Reopened::Cannot(Obstacle::OtherUrl(photo)) => {
+            let why = format!("the URL given is not that of its photo, {photo}");
+            ("cannot", Some(why))
+        }
+        Reopened::Cannot(Obstacle::ResultStored) => ("cannot", Some("its result is stored".to_owned())),
+        Reopened::Cannot(Obstacle::SignedUrl) => {
+            let why =
+                "its URL may have been signed, and records keep URLs without their query: give it with --url";
+            ("cannot", Some(why.to_owned()))
+        }
         Reopened::Error(why) => ("error", Some(why.clone())),
     }
 }
@@ -126,6 +154,20 @@ fn row(table: &mut Table, one: &ReopenedOne) {
     ]);
 }
 
+/// Why inspections were left as they are, and what to do.
+const fn left(why: LeftWhy, lost: bool) -> &'static str {
+    match why {
+        LeftWhy::NotFailed if lost => "not done, so that it has no result to lose",
+        LeftWhy::NotFailed => "not failed, nothing to do",
+        LeftWhy::ResultStored => "the result is stored, nothing to do",
+        LeftWhy::Unknown => "no such inspection, see `walkaround list`",
+        LeftWhy::OtherUrl => "the URL given is not that of the photo",
+        LeftWhy::SignedUrl => {
+            "the URL may have been signed and is not kept, give it with `retry ID --url URL`"
+        }
+    }
+}
+
 fn line(summary: &ReopenSummary, args: &RetryArgs) -> String {
     let done = if args.dry_run {
         "would be tried again"
@@ -133,8 +175,16 @@ fn line(summary: &ReopenSummary, args: &RetryArgs) -> String {
         "tried again"
     };
     let mut text = format!("{} {done}", counted(summary.opened, "inspection"));
-    if summary.left > 0 {
-        text.push_str(&format!(", {} left unchanged", summary.left));
+    if summary.opened == 0 && !is_bad(summary) {
+        let what = if args.lost {
+            "lost result"
+        } else {
+            "failed inspection"
+        };
+        text.push_str(&format!(": no {what} matches"));
+    }
+    for (why, count) in &summary.left {
+        text.push_str(&format!(", {count} left: {}", left(*why, args.lost)));
     }
     if summary.errors > 0 {
         text.push_str(&format!(", {} NOT REACHED", summary.errors));

@@ -10,12 +10,14 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+use super::health::DropFolderState;
 use crate::failure::{Failure, with_causes};
 use anyhow::{Context, anyhow};
 use scan::{ACCEPTED, FileState, REFUSED, Scan};
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +44,10 @@ const SAME_NAME_MAX: u32 = 100_000;
 
 pub(crate) struct DropFolder {
     folder: PathBuf,
+    /// Number of the file system that it was on when it was opened.
+    filesystem: u64,
+    /// At the last look.
+    is_away: bool,
     intake: Arc<dyn Queue>,
     photos: PhotoStore,
     clock: Arc<dyn Clock>,
@@ -100,8 +106,20 @@ fn holds_photos_of(outer: &Path, inner: &Path) -> bool {
 
 impl DropFolder {
     /// # Errors
-    /// The folder holds the stack's own root, or lies in it: the stack would take its own files for photos.
+    /// Usage: there is no such folder (a misspelt one would be made, and nobody would ever put a photo there), or it holds the
+    /// stack's own root or lies in it: the stack would take its own files for photos.
     pub(crate) fn open(folder: &Path, stack: &Stack) -> Result<Self, Failure> {
+        let filesystem = fs::metadata(folder)
+            .and_then(|meta| match meta.is_dir() {
+                true => Ok(meta.dev()),
+                false => Err(ErrorKind::NotADirectory.into()),
+            })
+            .map_err(|error| {
+                Failure::usage(format!(
+                    "the drop folder {}: {error}; make it, or correct --drop or WALKAROUND_DROP_FOLDER",
+                    folder.display()
+                ))
+            })?;
         let root = stack.local.root();
         if holds_photos_of(folder, root) || holds_photos_of(root, folder) {
             return Err(Failure::usage(format!(
@@ -117,6 +135,8 @@ impl DropFolder {
         }
         Ok(Self {
             folder: folder.to_path_buf(),
+            filesystem,
+            is_away: false,
             intake: stack.local.queue(INTAKE)?,
             photos: stack.photo_store(),
             clock: Arc::clone(&stack.clock),
@@ -126,17 +146,55 @@ impl DropFolder {
         })
     }
 
-    /// Scans until asked to stop.
-    pub(crate) async fn watch(mut self, mut stop: ShutdownSignal) {
+    /// Scans until asked to stop; `state` is why nothing is taken, while the folder is away.
+    pub(crate) async fn watch(mut self, state: DropFolderState, mut stop: ShutdownSignal) {
         info!(folder = %self.folder.display(), "watching for photos");
         while !stop.is_set() {
-            self.check(&stop).await;
+            let why = self.away();
+            self.note_away(why.as_deref());
+            state.set(why);
+            if !self.is_away {
+                self.check(&stop).await;
+            }
             tokio::select! {
                 biased;
                 () = stop.wait() => {}
                 () = self.clock.sleep(LOOK_EVERY) => {}
             }
         }
+    }
+
+    /// Why the folder cannot be watched: it is not there, cannot be read, or is the empty place of a file system that is not
+    /// mounted. Someone who empties the folder itself leaves it on its file system.
+    fn away(&mut self) -> Option<String> {
+        let folder = &self.folder;
+        let found = fs::read_dir(folder).and_then(|_| Ok(fs::metadata(folder)?.dev()));
+        match found {
+            Ok(filesystem) if filesystem == self.filesystem => None,
+            Ok(filesystem) if [ACCEPTED, REFUSED].iter().any(|kind| folder.join(kind).is_dir()) => {
+                // Mounted again.
+                self.filesystem = filesystem;
+                None
+            }
+            Ok(_) => Some(format!(
+                "the drop folder {} is away: another file system is in its place, without {ACCEPTED}/; is it mounted?",
+                folder.display()
+            )),
+            Err(error) => Some(format!("the drop folder {} is away: {error}", folder.display())),
+        }
+    }
+
+    /// Logs that the folder has gone away or is back.
+    fn note_away(&mut self, why: Option<&str>) {
+        match (self.is_away, why) {
+            (false, Some(why)) => warn!(
+                why,
+                "the drop folder is away, its photos are taken when it is back"
+            ),
+            (true, None) => info!(folder = %self.folder.display(), "the drop folder is back"),
+            _ => {}
+        }
+        self.is_away = why.is_some();
     }
 
     /// One look at everything; how many photos were taken.

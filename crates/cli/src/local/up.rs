@@ -4,7 +4,7 @@
 //! alive and not work. Whatever supervises it starts it again; nothing is lost.
 
 use super::drop_folder::DropFolder;
-use super::health::Health;
+use super::health::{DropFolderState, Health};
 use super::parts::Parts;
 use super::prune;
 use crate::args::UpArgs;
@@ -29,7 +29,7 @@ use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
-use walkaround_ports::{Clock, EndCause};
+use walkaround_ports::{Clock, EndCause, PhotoSource};
 use walkaround_server::{Site, serve};
 use walkaround_settings::Settings;
 
@@ -43,6 +43,10 @@ pub(crate) fn run(args: &UpArgs) -> Result<ExitCode, Failure> {
 
 async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let stack = open(args)?;
+    let drop_folder = args.drop.as_ref().or(stack.settings.drop_folder.as_ref());
+    let drop_folder = drop_folder
+        .map(|folder| DropFolder::open(folder, &stack))
+        .transpose()?;
     // Before anything of a root is touched that another `up` may run.
     let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
@@ -52,12 +56,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
-    let triage = triage_consumer(&builder, &engines).await?;
-    let health = Health {
-        progress: Arc::clone(&triage.progress),
-        clock: Arc::clone(&builder.clock),
-        stalled_after: stalled_after(&stack.settings),
-    };
+    let (triage, source) = triage_consumer(&builder, &engines).await?;
+    let health = health_of(&triage, source, &stack.settings);
     let mut parts = Parts::new(stop.clone());
     let mut scaler = builder.scaler(Arc::<LocalCapacity>::clone(&capacity));
     scaler.forget().await?;
@@ -66,11 +66,12 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (scaling, scaled) = oneshot::channel();
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
-    let drop_folder = args.drop.clone().or_else(|| stack.settings.drop_folder.clone());
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
-        let folder = DropFolder::open(&folder, &stack)?;
-        parts.add("the drop folder", folder.watch(stop.clone()));
+        parts.add(
+            "the drop folder",
+            folder.watch(health.drop_folder.clone(), stop.clone()),
+        );
     }
     if let Some(address) = &stack.settings.listen {
         let server = serve(address, site(&stack, health.clone())?, stop.clone());
@@ -106,6 +107,10 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
 /// What the HTTP server of an `up` answers from: its health is that of triage here.
 fn site(stack: &Stack, health: Health) -> Result<Site, Failure> {
     Ok(Site {
+        concerns: Some(Arc::new({
+            let health = health.clone();
+            move || health.concerns()
+        })),
         stalled_for: Some(Arc::new(move || health.stalled_for())),
         ..crate::serve::site(&LocalClient(stack.clone()))?
     })
@@ -130,10 +135,22 @@ fn open(args: &UpArgs) -> Result<Stack, Failure> {
     Ok(stack)
 }
 
+/// The health of this triage, and of a drop folder that is still to be watched.
+fn health_of(triage: &Consumer, source: Arc<dyn PhotoSource>, settings: &Settings) -> Health {
+    Health {
+        progress: Arc::clone(&triage.progress),
+        clock: Arc::clone(&triage.clock),
+        stalled_after: stalled_after(settings),
+        source,
+        drop_folder: DropFolderState::default(),
+    }
+}
+
+/// Triage, and where it fetches photos from.
 async fn triage_consumer(
     builder: &PipelineBuilder,
     engines: &crate::library::Engines,
-) -> Result<Consumer, Failure> {
+) -> Result<(Consumer, Arc<dyn PhotoSource>), Failure> {
     let s = &builder.settings;
     let jobs = builder.triage_jobs();
     let inspector = builder.inspector(engines, jobs)?;
@@ -150,13 +167,15 @@ async fn triage_consumer(
         end: InvocationDeadline::never(),
         progress: Arc::clone(&progress),
     })?;
-    Ok(Consumer {
+    let source = Arc::clone(&handler.processor.source);
+    let consumer = Consumer {
         queue: Arc::clone(&builder.ports.intake.queue),
         handler: Arc::new(handler),
         settings: builder.consumer_settings(s.triage_in_flight, None),
         clock: Arc::clone(&builder.clock),
         progress,
-    })
+    };
+    Ok((consumer, source))
 }
 
 /// Workers are this program's own `worker` command, with this stack's settings.

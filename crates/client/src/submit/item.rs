@@ -1,6 +1,6 @@
 //! One photo to be submitted: its request so far, and where the photo is.
 
-use crate::inputs::{FileNames, is_regular};
+use crate::inputs::{FileNames, is_regular, why_missing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -44,7 +44,7 @@ impl Item {
     /// Puts a local photo into the request.
     pub(crate) fn set_local(&mut self, path: &Path, by_path: bool) -> Result<(), String> {
         let cannot = |why: String| format!("cannot open `{}`: {why}", path.display());
-        let absolute = path.canonicalize().map_err(|e| cannot(e.to_string()))?;
+        let absolute = path.canonicalize().map_err(|e| cannot(why_missing(path, &e)))?;
         if !is_regular(&absolute) {
             return Err(cannot("not a regular file".to_owned()));
         }
@@ -72,6 +72,7 @@ impl Item {
 
     /// From `s3://bucket/key`, a URL, or a path.
     pub(crate) fn parse(text: &str, naming: Naming<'_>) -> Result<Self, String> {
+        check_address(text)?;
         if let Some((bucket, key)) = s3_parts(text) {
             return Ok(Self::of(PhotoRef::S3 {
                 bucket: bucket.to_owned(),
@@ -128,6 +129,45 @@ pub(crate) fn s3_parts(text: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('/').unwrap_or((rest, "")))
 }
 
+/// That an address names a place at all.
+pub(crate) fn check_address(text: &str) -> Result<(), String> {
+    if s3_parts(text).is_some_and(|(bucket, _)| bucket.is_empty()) {
+        return Err(format!(
+            "`{text}` names no bucket, expected s3://BUCKET/KEY, or s3://BUCKET/PREFIX/ for all below it"
+        ));
+    }
+    let host = text
+        .split_once("://")
+        .filter(|_| is_url(text))
+        .map(|(_, rest)| rest);
+    if host.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#', ':'])) {
+        return Err(format!("`{text}` names no host, expected https://HOST/PATH"));
+    }
+    Ok(())
+}
+
 pub(crate) fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_a_bucket_or_a_host() {
+        for (text, words) in [
+            ("s3://", "names no bucket"),
+            ("s3:///a.jpg", "names no bucket"),
+            ("http://", "names no host"),
+            ("https:///a.jpg", "names no host"),
+            ("https://?a", "names no host"),
+        ] {
+            let why = check_address(text).unwrap_err();
+            assert!(why.contains(words) && why.contains("expected"), "{why}");
+        }
+        for text in ["s3://b", "s3://b/k", "https://h", "http://h:1/a", "a.jpg"] {
+            assert_eq!(check_address(text), Ok(()), "{text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ mod table;
 
 use super::item::{Item, s3_parts};
 use crate::format::bad_line;
-use crate::inputs::{open_regular, read_head};
+use crate::inputs::{open_regular, read_head, why_missing};
 use crate::text::{Text, decode};
 pub(crate) use reading::Reading;
 use std::io::Read;
@@ -79,7 +79,10 @@ fn is_text(head: &[u8]) -> bool {
 /// Reads a manifest.
 pub(crate) fn read(reading: Reading<'_>) -> Result<Vec<Item>, Failure> {
     let whole = |why: &dyn std::fmt::Display| Failure::usage(format!("{}: {why}", reading.file.display()));
-    let cannot = |e: std::io::Error| Failure::usage(format!("cannot open `{}`: {e}", reading.file.display()));
+    let cannot = |e: std::io::Error| {
+        let why = why_missing(reading.file, &e);
+        Failure::usage(format!("cannot open `{}`: {why}", reading.file.display()))
+    };
     let mut bytes = Vec::new();
     let file = open_regular(reading.file).map_err(cannot)?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;

@@ -1,6 +1,6 @@
 //! From the words of the command line to a list of photos. Everything is read before anything is sent.
 
-use super::item::{About, Item, Naming, is_url, s3_parts};
+use super::item::{About, Item, Naming, check_address, is_url, s3_parts};
 use super::manifest::{self, Reading};
 use crate::inputs::{self, FileNames, LeftOut, Line, PHOTOS_MAX, Why};
 use crate::{Notice, StackClient};
@@ -87,6 +87,7 @@ impl Plan {
 
     fn word(&mut self, path: &Path, local: &mut Vec<PathBuf>, words: Words<'_>) -> Result<(), Failure> {
         let text = path.to_str().unwrap_or_default();
+        check_address(text).map_err(Failure::usage)?;
         if let Some((bucket, key)) = s3_parts(text) {
             self.prefixes.push(BlobAddress {
                 bucket: bucket.to_owned(),
@@ -158,7 +159,9 @@ impl Plan {
             }
             if self.items.len() == before {
                 left_out.tell(notice)?;
-                return Err(Failure::usage(format!("no photos at {prefix}")));
+                return Err(Failure::usage(format!(
+                    "no photos at {prefix}; check bucket and prefix, keys that end as no picture does are left out"
+                )));
             }
         }
         Ok(left_out.tell(notice)?)

@@ -109,7 +109,7 @@ impl RequestProcessor {
 
     fn attempt_delay(&self, code: FailureCode, attempt: u32) -> Duration {
         match code {
-            FailureCode::PhotoUnreachable | FailureCode::PhotoForbidden => {
+            FailureCode::PhotoUnreachable | FailureCode::PhotoForbidden | FailureCode::PhotoNotFound => {
                 self.retry.host_delay(attempt, &self.jitter)
             }
             _ => self.retry.delay(attempt, &self.jitter),

@@ -104,15 +104,19 @@ pub(super) fn store_error(error: InspectionStoreError) -> ProcessingError {
 
 pub(super) fn fetch_error(error: FetchError) -> ProcessingError {
     match error {
-        FetchError::NotFound(detail) => ProcessingError::permanent(FailureCode::PhotoNotFound, detail),
+        FetchError::Malformed(detail) => ProcessingError::permanent(FailureCode::PhotoNotFound, detail),
+        // An upload may be late. Final once its attempts, hours apart, are used up.
+        FetchError::NotFound(detail) => ProcessingError::retryable(FailureCode::PhotoNotFound, detail),
+        // By this deployment's own settings.
         FetchError::Forbidden(detail) => ProcessingError::permanent(FailureCode::PhotoForbidden, detail),
+        FetchError::Denied(detail) => ProcessingError::retryable(FailureCode::PhotoForbidden, detail),
         FetchError::TooLarge(detail) => ProcessingError::permanent(FailureCode::PhotoTooLarge, detail),
         FetchError::Unreachable(detail) => ProcessingError::retryable(FailureCode::PhotoUnreachable, detail),
         // Nothing was tried for this photo, so nothing is counted against it.
         FetchError::HostBusy(detail) => ProcessingError::StoreUnavailable(detail),
         FetchError::Port(error) => match error.kind {
             PortErrorKind::NotFound => {
-                ProcessingError::permanent(FailureCode::PhotoNotFound, error.to_string())
+                ProcessingError::retryable(FailureCode::PhotoNotFound, error.to_string())
             }
             // A permission may be given yet, and it is not the photo that lacks it.
             PortErrorKind::Denied => {

@@ -97,9 +97,14 @@ impl RequestProcessor {
         let known = match self.source.identify(&request.photo).await {
             Ok(Some(known)) => known,
             // A photo that is not available is recorded when it is fetched.
-            Ok(None) | Err(FetchError::NotFound(_) | FetchError::Forbidden(_) | FetchError::TooLarge(_)) => {
-                return Ok(());
-            }
+            Ok(None)
+            | Err(
+                FetchError::Malformed(_)
+                | FetchError::NotFound(_)
+                | FetchError::Forbidden(_)
+                | FetchError::Denied(_)
+                | FetchError::TooLarge(_),
+            ) => return Ok(()),
             Err(FetchError::Port(error)) if !error.kind.is_transient() => return Ok(()),
             Err(error) => return Err(ProcessingError::StoreUnavailable(error.to_string())),
         };

@@ -99,8 +99,15 @@ async fn a_contradiction_gets_an_id_of_its_own_only_where_the_id_was_derived_fro
 
 #[tokio::test]
 async fn a_failure_of_a_photo_that_has_a_result_changes_nothing() {
-    // The id is derived: the photo is fetched again to be compared with the stored result, and is gone by then.
-    for (fetch, disposition_is_ack) in [(Fetch::NotFound, true), (Fetch::Fails, false)] {
+    // The id is derived: the photo is fetched again to be compared with the stored result. One that is gone may be about to be
+    // replaced.
+    for (fetch, disposition_is_ack) in [
+        (Fetch::Malformed, true),
+        (Fetch::Forbidden, true),
+        (Fetch::NotFound, false),
+        (Fetch::Denied, false),
+        (Fetch::Fails, false),
+    ] {
         let bench = Bench::new(&[fetch]);
         let processor = bench.processor();
         let message = delivery("one", 1, &bench.clock);

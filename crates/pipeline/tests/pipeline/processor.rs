@@ -78,9 +78,19 @@ const CASES: &[PhotoCase] = &[
     done(Fetch::LargePicture(DAMAGED), Verdict::Damaged, "settled damaged"),
     done(Fetch::Garbage, Verdict::Unusable, "settled unusable"),
     failed_at_once(
+        Fetch::Malformed,
+        FailureCode::PhotoNotFound,
+        "failed photo_not_found",
+    ),
+    failed_after_all_attempts(
         Fetch::NotFound,
         FailureCode::PhotoNotFound,
         "failed photo_not_found",
+    ),
+    failed_after_all_attempts(
+        Fetch::Denied,
+        FailureCode::PhotoForbidden,
+        "failed photo_forbidden",
     ),
     failed_at_once(
         Fetch::Forbidden,
@@ -92,7 +102,7 @@ const CASES: &[PhotoCase] = &[
         FailureCode::PhotoTooLarge,
         "failed photo_too_large",
     ),
-    failed_at_once(
+    failed_after_all_attempts(
         Fetch::Port(PortErrorKind::NotFound),
         FailureCode::PhotoNotFound,
         "failed photo_not_found",

@@ -228,6 +228,10 @@ impl GpuCapacity for Faulty<dyn GpuCapacity> {
 
 #[async_trait]
 impl PhotoSource for Faulty<dyn PhotoSource> {
+    fn unresponsive_hosts(&self) -> Vec<String> {
+        self.port.unresponsive_hosts()
+    }
+
     async fn identify(&self, photo: &PhotoRef) -> Result<Option<KnownContent>, FetchError> {
         let identify = async { Ok(self.port.identify(photo).await) };
         match self.process.call("photos", "identify", photo, identify).await {

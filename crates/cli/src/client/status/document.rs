@@ -27,6 +27,8 @@ pub(super) struct Status {
     pub verdicts: BTreeMap<String, u64>,
     /// Failed inspections.
     pub failed: u64,
+    /// What triage cannot get at, a line each: the drop folder, photo hosts.
+    pub concerns: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +105,7 @@ pub(super) async fn read(stack: &dyn StackClient) -> Result<Status, Failure> {
             .into(),
         verdicts: by_verdict(&counts.standing),
         failed: standing("failed"),
+        concerns: stack.concerns().await,
         day: counts.day,
     })
 }

@@ -53,6 +53,9 @@ pub(super) fn page(status: &Status, terminal: bool) -> String {
     }
     let span = if status.day.is_some() { "today" } else { "so far" };
     text.push_str(&format!("{span:<12} {}", so_far(status)));
+    for concern in &status.concerns {
+        text.push_str(&format!("\n\n{}", printable(concern)));
+    }
     text
 }
 
@@ -75,6 +78,12 @@ pub(super) fn line(status: &Status) -> String {
             .map(|n| format!("{n} done in the last minute")),
     );
     parts.push(so_far(status));
+    parts.extend(
+        status
+            .concerns
+            .iter()
+            .map(|concern| printable(concern).into_owned()),
+    );
     parts.join(" · ")
 }
 

@@ -31,6 +31,7 @@ impl Bench {
             clock: clock.clone(),
         };
         let folder = home.path().join("drop");
+        fs::create_dir(&folder).unwrap();
         let drop = DropFolder::open(&folder, &stack).unwrap();
         assert_eq!(drop.settle, SETTLE, "the default of the setting");
         Self {
@@ -105,6 +106,51 @@ fn jpeg(content: &str) -> Vec<u8> {
     bytes.extend(content.as_bytes());
     bytes.extend(b"\xFF\xD9");
     bytes
+}
+
+#[tokio::test]
+async fn a_misspelt_drop_folder_is_refused_and_not_made() {
+    let bench = Bench::new();
+    let misspelt = bench.home.path().join("dorp");
+    let file = bench.path("a.jpg");
+    fs::write(&file, "a file").unwrap();
+    for (folder, words) in [(&misspelt, "No such file"), (&file, "not a directory")] {
+        let Err(Failure::Usage(refused)) = DropFolder::open(folder, &bench.stack) else {
+            panic!("{} is taken", folder.display());
+        };
+        assert!(
+            refused.contains(&folder.display().to_string()) && refused.contains(words),
+            "{refused}"
+        );
+    }
+    assert!(!misspelt.exists());
+}
+
+#[tokio::test]
+async fn a_drop_folder_that_goes_away_is_said_and_taken_up_when_it_is_back() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.drop.away(), None);
+    let elsewhere = bench.home.path().join("elsewhere");
+    fs::rename(bench.home.path().join("drop"), &elsewhere).unwrap();
+    let why = bench.drop.away().unwrap();
+    assert!(why.contains("drop is away"), "{why}");
+    bench.drop.note_away(Some(&why));
+    fs::write(elsewhere.join("a.jpg"), jpeg("a")).unwrap();
+    fs::rename(&elsewhere, bench.home.path().join("drop")).unwrap();
+    assert_eq!(bench.drop.away(), None);
+    bench.drop.note_away(None);
+    assert_eq!(bench.looks(SETTLE.as_secs() + 1).await, 1);
+    // Another file system in its place, as when a mount is lost: told from one that is mounted again by what it holds.
+    bench.drop.filesystem += 1;
+    assert_eq!(bench.drop.away(), None, "it has accepted/");
+    bench.drop.filesystem += 1;
+    for kind in [ACCEPTED, REFUSED] {
+        fs::remove_dir_all(bench.path(kind)).unwrap();
+    }
+    assert!(bench.drop.away().unwrap().contains("is it mounted?"));
+    // Emptied by somebody, it is the same folder.
+    bench.drop.filesystem = fs::metadata(bench.path("")).unwrap().dev();
+    assert_eq!(bench.drop.away(), None);
 }
 
 #[tokio::test]

@@ -49,8 +49,10 @@ pub(crate) enum Fetch {
     HostBusy,
     /// It never returns.
     Hangs,
+    Malformed,
     NotFound,
     Forbidden,
+    Denied,
     TooLarge,
     /// A store fails.
     Port(PortErrorKind),

@@ -33,6 +33,9 @@ impl PhotoSource for Stores {
         }
         Ok(self.0.known.lock().unwrap().clone())
     }
+    fn unresponsive_hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
     async fn fetch(&self, photo: &PhotoRef, _: u64) -> Result<Vec<u8>, FetchError> {
         let next = {
             let mut fetches = self.0.fetches.lock().unwrap();
@@ -60,6 +63,8 @@ fn fetched(fetch: Fetch) -> Result<Vec<u8>, FetchError> {
         Fetch::Fails => Err(FetchError::Unreachable("no answer".into())),
         Fetch::HostBusy => Err(FetchError::HostBusy("enough are being tried".into())),
         Fetch::NotFound => Err(FetchError::NotFound("no such photo".into())),
+        Fetch::Malformed => Err(FetchError::Malformed("no URL".into())),
+        Fetch::Denied => Err(FetchError::Denied("answered 403".into())),
         Fetch::Forbidden => Err(FetchError::Forbidden("not allowed".into())),
         Fetch::TooLarge => Err(FetchError::TooLarge("too large".into())),
         Fetch::Port(kind) => Err(PortError::new(call, kind, "as the test says").into()),
