@@ -10,6 +10,7 @@
 )]
 
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use walkaround_domain::UnitRect;
@@ -253,10 +254,10 @@ fn drafted(bundle: &Path, how: &str) -> PathBuf {
         _ => None,
     };
     let graph = bundle.join("model.onnx");
-    let mut arguments: Vec<&std::ffi::OsStr> = vec!["bundle".as_ref(), "init".as_ref(), graph.as_os_str()];
+    let mut arguments: Vec<&OsStr> = vec!["bundle".as_ref(), "init".as_ref(), graph.as_os_str()];
     arguments.extend(["--out".as_ref(), out.as_os_str()]);
     if let Some(classes) = &classes {
-        arguments.extend(["--classes".as_ref(), classes.as_ref()]);
+        arguments.extend([OsStr::new("--classes"), OsStr::new(classes)]);
     }
     let ran = walkaround_tests::program!().run(arguments);
     assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);

@@ -139,7 +139,7 @@ async fn a_drop_folder_that_goes_away_is_said_and_taken_up_when_it_is_back() {
     fs::rename(&elsewhere, bench.home.path().join("drop")).unwrap();
     assert_eq!(bench.drop.away(), None);
     bench.drop.note_away(None);
-    assert_eq!(bench.looks(SETTLE.as_secs() + 1).await, 1);
+    assert_eq!(bench.scans(SETTLE.as_secs() + 1).await, 1);
     // Another file system in its place, as when a mount is lost: told from one that is mounted again by what it holds.
     bench.drop.filesystem += 1;
     assert_eq!(bench.drop.away(), None, "it has accepted/");
@@ -228,18 +228,18 @@ async fn a_file_of_two_pictures_is_not_whole_at_the_end_of_the_first() {
     let (first, second) = two_pictures("pixels", "the other eye's");
     // Its writer pauses between the pictures, and in the second.
     bench.write("a.mpo", &first);
-    assert_eq!(bench.looks(20).await, 0);
+    assert_eq!(bench.scans(20).await, 0);
     bench.append("a.mpo", &second[..10]);
-    assert_eq!(bench.looks(20).await, 0);
+    assert_eq!(bench.scans(20).await, 0);
     bench.append("a.mpo", &second[10..]);
-    assert_eq!(bench.looks(6).await, 1);
+    assert_eq!(bench.scans(6).await, 1);
     let sent = bench.sent().await;
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].1, [&first[..], &second].concat());
     // A tool that drops the second picture leaves the index.
     bench.write("b.jpg", &two_pictures("first alone", "second").0);
-    assert_eq!(bench.looks(59).await, 0);
-    assert_eq!(bench.looks(2).await, 1);
+    assert_eq!(bench.scans(59).await, 0);
+    assert_eq!(bench.scans(2).await, 1);
 }
 
 #[tokio::test]
