@@ -279,7 +279,7 @@ mod tests {
             root.path().join("elsewhere"),
         )
         .unwrap();
-        assert!(check().await.what.contains("is missing"), "{:?}", check().await);
+        assert!(check().await.what.contains("is away"), "{:?}", check().await);
     }
 
     #[test]

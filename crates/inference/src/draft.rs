@@ -17,6 +17,7 @@ use crate::bundle::BundleFile;
 use crate::manifest::{Manifest, Role};
 use crate::runtime::Runtime;
 use graph::Graph;
+pub use key::Assumption;
 use key::NetworkDraft;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,19 +33,6 @@ pub struct ModelFile {
     pub classes: Option<Vec<String>>,
     /// Width and height of its input, in pixels, where the graph leaves them free.
     pub size: Option<[u32; 2]>,
-}
-
-/// A value of the draft that neither the graph nor its family fixes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assumption {
-    /// Line in the manifest, from 1.
-    pub line: usize,
-    /// Key.
-    pub key: String,
-    /// The value that was chosen.
-    pub value: String,
-    /// What it rests on, and what to compare it with.
-    pub why: String,
 }
 
 /// A network of the draft, for display.
@@ -123,12 +111,15 @@ pub fn draft(runtime: &Runtime, name: &str, models: &[ModelFile]) -> Result<Draf
     Ok(Draft {
         manifest,
         assumptions,
-        networks: networks.iter().map(drafted).collect(),
+        networks: networks
+            .iter()
+            .map(|(graph, draft)| drafted(graph, draft))
+            .collect(),
         files: files(&networks)?,
     })
 }
 
-fn drafted((graph, draft): &(Graph, NetworkDraft)) -> DraftedNetwork {
+fn drafted(graph: &Graph, draft: &NetworkDraft) -> DraftedNetwork {
     DraftedNetwork {
         file: graph.file.name.clone(),
         role: draft.role,

@@ -45,6 +45,19 @@ impl Key {
     }
 }
 
+/// A value of the draft that neither the graph nor its family fixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assumption {
+    /// Line in the manifest, from 1.
+    pub line: usize,
+    /// Key.
+    pub key: String,
+    /// The value that was chosen.
+    pub value: String,
+    /// What it rests on, and what to compare it with.
+    pub why: String,
+}
+
 /// One `[[networks]]` table, but for the file.
 #[derive(Debug)]
 pub(super) struct NetworkDraft {

@@ -1,8 +1,7 @@
 //! The text of a drafted manifest.
 
-use super::Assumption;
 use super::graph::Graph;
-use super::key::{Key, Masking, NetworkDraft};
+use super::key::{Assumption, Key, Masking, NetworkDraft};
 use crate::manifest::Role;
 use toml::{Table, Value};
 use walkaround_vision::tensor::{Element, Layout};
