@@ -268,7 +268,11 @@ fn drafted(bundle: &Path, how: &str) -> PathBuf {
         .split("score > ")
         .nth(1)
         .and_then(|rest| rest.split(';').next());
+    let sure = how.split("conf=").nth(1).and_then(|rest| rest.split(',').next());
     let edited = |line: &str| match line {
+        l if l.starts_with("threshold = 0.25 ") && l.contains("# ASSUMED") => {
+            format!("threshold = {}", sure.unwrap_or("0.25"))
+        }
         l if l.starts_with("threshold = 0.5 ") && l.contains("# ASSUMED") => {
             format!("threshold = {}", least.unwrap_or("0.3"))
         }

@@ -59,7 +59,10 @@ async fn addresses_that_cannot_be_listened_on_are_told_in_one_line() {
     let taken = bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let holder = bind(&taken.to_string()).await.unwrap();
     for (address, why) in [
-        (holder.local_addr().unwrap().to_string(), "taken"),
+        (
+            holder.local_addr().unwrap().to_string(),
+            "used by another program",
+        ),
         ("nonsense".to_owned(), "host:port"),
         ("127.0.0.1".to_owned(), "host:port"),
         ("127.0.0.1:99999".to_owned(), "host:port"),

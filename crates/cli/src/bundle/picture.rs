@@ -71,7 +71,8 @@ fn print_classes(engine: &OnnxEngine, found: &Segmentation) -> anyhow::Result<()
 
 fn print_findings(findings: &[Finding]) -> anyhow::Result<()> {
     if findings.is_empty() {
-        print_line("\nno findings")?;
+        print_line("")?;
+        print_line("no findings")?;
         return Ok(());
     }
     let mut table = plain_table();
