@@ -91,7 +91,7 @@ fn models(args: &InitArgs) -> Result<Vec<ModelFile>, Failure> {
             Some([width.parse().ok()?, height.parse().ok()?]).filter(|size: &[u32; 2]| !size.contains(&0))
         };
         each(&mut models, "--size", "640x640", text, &size, &|model, size| {
-            model.size = Some(size)
+            model.size = Some(size);
         })?;
     }
     Ok(models)

@@ -136,18 +136,24 @@ fn letterboxed(why: Option<&str>) -> Vec<Key> {
     keys
 }
 
-/// A YOLO: rows of one tensor, and prototypes of masks in another.
-fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, String> {
-    let Some(rows) = floats(graph).find(|o| o.shape.len() == 3 && o.axis(1) != o.axis(2)) else {
-        return Ok(None);
-    };
-    let prototypes = floats(graph).find(|o| o.shape.len() == 4);
-    let coefficients = prototypes.map_or(0, |o| o.axis(1));
+/// How the rows of a YOLO are laid out.
+struct YoloHead {
+    head: &'static str,
+    columns: Vec<&'static str>,
+    /// How many classes the columns tell.
+    count: Option<usize>,
+}
+
+/// The head by the shape of its rows; none where it is no YOLO.
+fn yolo_head(
+    graph: &Graph,
+    rows: &Output,
+    coefficients: usize,
+    known: Option<&[String]>,
+) -> Result<Option<YoloHead>, String> {
     let (width, height) = (graph.picture.width as usize, graph.picture.height as usize);
     let cells: usize = STRIDES.iter().map(|s| (width / s) * (height / s)).sum();
     let (first, last) = (rows.axis(1), rows.axis(2));
-    let is_ultralytics = graph.ultralytics.is_some();
-    let known = given.or(graph.names());
     let column = |count: usize| {
         let head: Vec<&'static str> = match count {
             4 => [&BOX_BY_CENTRE[..], &["classes"]].concat(),
@@ -168,7 +174,7 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         ("raw head, rows first", column(4), Some(last - 4 - coefficients))
     } else if (first == ANCHORS * cells || first == cells) && last > 5 + coefficients {
         ("YOLOv5 or YOLOX head", column(5), Some(last - 5 - coefficients))
-    } else if let (true, Some(known)) = (is_ultralytics, known) {
+    } else if let (true, Some(known)) = (graph.ultralytics.is_some(), known) {
         return Err(format!(
             "its output `{}` is {:?}, which fits no head of a YOLO with {} classes; export it again with today's \
              Ultralytics: `yolo export model=best.pt format=onnx`",
@@ -179,18 +185,26 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
     } else {
         return Ok(None);
     };
+    Ok(Some(YoloHead { head, columns, count }))
+}
+
+/// A YOLO: rows of one tensor, and prototypes of masks in another.
+fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, String> {
+    let Some(rows) = floats(graph).find(|o| o.shape.len() == 3 && o.axis(1) != o.axis(2)) else {
+        return Ok(None);
+    };
+    let prototypes = floats(graph).find(|o| o.shape.len() == 4);
+    let coefficients = prototypes.map_or(0, |o| o.axis(1));
+    let known = given.or(graph.names());
+    let is_ultralytics = graph.ultralytics.is_some();
+    let Some(YoloHead { head, columns, count }) = yolo_head(graph, rows, coefficients, known)? else {
+        return Ok(None);
+    };
     let names = names(graph, given, count, false, false)?;
     let why =
         (!is_ultralytics).then_some("as Ultralytics prepares pictures; compare with the training's own");
-    let mut segmenter = Vec::new();
-    if count.is_some() {
-        let overlap = "the graph does not suppress doubles; this is Ultralytics' own limit";
-        segmenter.push(Key::maybe(
-            "overlap",
-            YOLO_OVERLAP,
-            why.map(|_| overlap.to_owned()),
-        ));
-    }
+    let overlap = "the graph does not suppress doubles; this is Ultralytics' own limit";
+    let overlap = count.map(|_| Key::maybe("overlap", YOLO_OVERLAP, why.map(|_| overlap.to_owned())));
     let masks = prototypes.map_or_else(Vec::new, |output| {
         vec![
             Key::known("tensor", output.name.clone()),
@@ -219,9 +233,39 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
             YOLO_THRESHOLD,
             format!("Ultralytics' own default; {CHOOSE}"),
         ),
-        segmenter,
+        segmenter: overlap.into_iter().collect(),
         unit: None,
     }))
+}
+
+/// How a DETR's pixels become samples.
+fn detr_pixels(graph: &Graph, is_rf: bool) -> Vec<Key> {
+    let is_hugging_face = graph.picture.tensor == "pixel_values";
+    let mut pixels = Vec::new();
+    if let Some(known) = &graph.hugging_face.pixels {
+        pixels.extend(known.clone());
+    } else if is_rf {
+        pixels.push(Key::assumed("filter", "linear", "as RF-DETR resizes"));
+        pixels.extend(imagenet("as RF-DETR normalises"));
+    } else {
+        pixels.push(Key::maybe(
+            "filter",
+            "pillow",
+            (!is_hugging_face).then(|| "as RT-DETR resizes".to_owned()),
+        ));
+        pixels.extend(to_one(Some(
+            "as RT-DETR; DETR itself subtracts ImageNet's mean (see preprocessor_config.json)",
+        )));
+    }
+    pixels
+}
+
+/// Masks of queries, over all that the network sees.
+fn query_masks(output: &Output) -> Vec<Key> {
+    let logits = !output.is_within_one() && output.ending == Ending::Unknown;
+    let mut keys = vec![Key::known("tensor", output.name.clone())];
+    keys.extend(logits.then(|| Key::known("activation", "sigmoid")));
+    keys
 }
 
 /// DETR and its kin: boxes as shares, a score for each class.
@@ -244,23 +288,7 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         names.names.pop();
         names.names.push(String::new());
     }
-    let is_hugging_face = graph.picture.tensor == "pixel_values";
-    let mut pixels = Vec::new();
-    if let Some(known) = &graph.hugging_face.pixels {
-        pixels.extend(known.clone());
-    } else if is_rf {
-        pixels.push(Key::assumed("filter", "linear", "as RF-DETR resizes"));
-        pixels.extend(imagenet("as RF-DETR normalises"));
-    } else {
-        pixels.push(Key::maybe(
-            "filter",
-            "pillow",
-            (!is_hugging_face).then(|| "as RT-DETR resizes".to_owned()),
-        ));
-        pixels.extend(to_one(Some(
-            "as RT-DETR; DETR itself subtracts ImageNet's mean (see preprocessor_config.json)",
-        )));
-    }
+    let pixels = detr_pixels(graph, is_rf);
     let is_share = boxes.high <= SHARE_MAX;
     let columns = if is_share { BOX_BY_CENTRE } else { BOX_BY_CORNERS };
     // One class a query, the last of them nothing (https://huggingface.co/docs/transformers/model_doc/detr).
@@ -278,12 +306,7 @@ fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
             (!is_rf && kind.is_none()).then_some(other),
         )
     });
-    let masks = masks.map_or_else(Vec::new, |output| {
-        let logits = !output.is_within_one() && output.ending == Ending::Unknown;
-        let mut keys = vec![Key::known("tensor", output.name.clone())];
-        keys.extend(logits.then(|| Key::known("activation", "sigmoid")));
-        keys
-    });
+    let masks = masks.map_or_else(Vec::new, query_masks);
     Ok(Some(Objects {
         family: format!(
             "DETR and its kin (queries){}",
