@@ -81,9 +81,9 @@ pub(super) struct NetworkDraft {
 /// What decides where a mask is, from the weakest need to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Masking {
-    /// Nothing is cut: boxes, or the best class of each place.
+    /// There are none, only boxes.
     None,
-    /// Objects are outlined one by one, cut where the family cuts them: the grid has to be fine.
+    /// Cut where the family cuts them, or by the best class of each place: the grid has to be fine to agree with it.
     Outlines,
     /// Probabilities are cut at a threshold that somebody has to choose.
     Cut,

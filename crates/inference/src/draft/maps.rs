@@ -37,7 +37,7 @@ pub(super) fn map(
             let mut draft = NetworkDraft::new("a map of class numbers", role);
             draft.output = vec![tensor, Key::known("form", "classes"), channels(&names)];
             draft.classes = names.names;
-            draft.masking = Masking::None;
+            draft.masking = Masking::Outlines;
             draft
         }
         (false, Role::Locator) => {
@@ -144,7 +144,7 @@ fn scores(
     if is_shared {
         let why = (!output.is_within_one()).then(|| "leave it out with `sigmoid`".to_owned());
         draft.output.push(Key::maybe("decide", "argmax", why));
-        draft.masking = Masking::None;
+        draft.masking = Masking::Outlines;
     }
     draft.classes = names.names;
     Ok(draft)
