@@ -137,3 +137,45 @@ fn a_library_that_is_none_is_named() {
         assert!(line.contains("make setup"), "{line}");
     }
 }
+
+#[test]
+fn a_picture_that_is_not_there_is_usage() {
+    for option in ["--picture", "--measure"] {
+        let absent = demo().join("absent.jpg");
+        let ran = program!().run([
+            "bundle".as_ref(),
+            "check".as_ref(),
+            demo().as_os_str(),
+            option.as_ref(),
+            absent.as_os_str(),
+        ]);
+        let line = ran.one_line(2);
+        assert!(
+            line.contains("no picture") && line.contains("absent.jpg"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_picture_shows_what_each_network_says_whatever_the_gate_says() {
+    let picture = seven().join("self_test.png");
+    let ran = program!()
+        .run([
+            "bundle".as_ref(),
+            "check".as_ref(),
+            seven().as_os_str(),
+            "--picture".as_ref(),
+            picture.as_os_str(),
+        ])
+        .succeeded();
+    for shown in [
+        "locator: vehicle at",
+        "gates: P(damage)",
+        "highest probability",
+        "scratch",
+        "share of the photo",
+    ] {
+        assert!(ran.stdout.contains(shown), "no `{shown}`: {}", ran.stdout);
+    }
+}

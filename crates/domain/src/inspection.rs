@@ -114,7 +114,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether nothing but [`Event::Reopen`] and [`Event::Remake`] change it any more.
+    /// Whether only [`Event::Reopen`] and [`Event::Remake`] still change it.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Done { .. } | Self::Failed { .. })
     }

@@ -176,7 +176,7 @@ impl Queue for LocalQueue {
 }
 
 impl LocalQueue {
-    /// One look. An empty queue costs a read, not a transaction.
+    /// One attempt. An empty queue costs a read, not a transaction.
     async fn take(&self, max: usize, lease: Duration) -> Result<Vec<Delivery>, PortError> {
         const AT: PortCall = PortCall::new("queue", "receive");
         self.correct_hidden().await?;

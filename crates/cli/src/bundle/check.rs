@@ -16,6 +16,14 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if !folder.is_dir() {
         return Err(Failure::usage(format!("no bundle folder `{}`", folder.display())));
     }
+    if let Some(absent) = args
+        .picture
+        .iter()
+        .chain(&args.measure)
+        .find(|path| !path.is_file())
+    {
+        return Err(Failure::usage(format!("no picture `{}`", absent.display())));
+    }
     let bundle = VerifiedBundle::load(folder)?;
     let (runtime, device) = start(args.run.onnxruntime.as_deref(), args.run.device)?;
     let mut engine = OnnxEngine::new(&runtime, &bundle, EngineOptions { device, threads: 1 })?;

@@ -197,7 +197,7 @@ impl DropFolder {
         self.is_away = why.is_some();
     }
 
-    /// One look at everything; how many photos were taken.
+    /// Scans everything once; how many photos were taken.
     async fn check(&mut self, stop: &ShutdownSignal) -> usize {
         let now = self.clock.ticks();
         self.scan.scan(&self.folder, now);

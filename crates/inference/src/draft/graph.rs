@@ -4,7 +4,7 @@ use super::hugging_face::HuggingFace;
 use super::metadata::{Ultralytics, ultralytics};
 use super::onnx_file::{Ending, OnnxFile};
 use crate::bundle::{BundleFile, NETWORK_BYTES_MAX, hex_sha256, read};
-use crate::network::{Wide, session};
+use crate::network::{Constant, Wide, session};
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 use half::f16;
 use ort::session::{Session, SessionInputValue};
@@ -277,11 +277,13 @@ fn probe(
             first_line(&e.to_string())
         )
     };
-    let inputs: BTreeMap<String, TensorElementType> = session
-        .inputs()
-        .iter()
-        .filter_map(|input| Some((input.name().to_owned(), tensor(input)?.0)))
-        .collect();
+    let given = |(name, values): &(String, Vec<i64>)| Constant::of(name, values, session.inputs());
+    let constants = constants.iter().map(given).collect::<Result<Vec<_>, _>>()?;
+    let batch = if picture.shape.len() == 4 {
+        picture.shape[0]
+    } else {
+        1
+    };
     let names: Vec<String> = session.outputs().iter().map(|o| o.name().to_owned()).collect();
     let mut outputs: Vec<Output> = Vec::new();
     for which in 0..PICTURES {
@@ -289,14 +291,9 @@ fn probe(
             picture.tensor.clone(),
             drawn(picture, which).map_err(text)?.into(),
         )];
-        for (name, values) in constants {
-            let batch = picture
-                .shape
-                .first()
-                .copied()
-                .filter(|_| picture.shape.len() == 4);
-            let value = constant(values, batch.unwrap_or(1), inputs.get(name)).map_err(text)?;
-            given.push((name.clone(), value.into()));
+        for constant in &constants {
+            let value = constant.tensor(batch).map_err(text)?;
+            given.push((constant.name.clone(), value.into()));
         }
         let ran = session.run(given).map_err(text)?;
         for name in &names {
@@ -364,19 +361,5 @@ fn drawn(picture: &Picture, which: usize) -> ort::Result<DynTensor> {
             Tensor::from_array((shape, values))?.upcast()
         }
         Element::U8 => Tensor::from_array((shape, samples.collect::<Vec<u8>>()))?.upcast(),
-    })
-}
-
-fn constant(values: &[i64], batch: usize, element: Option<&TensorElementType>) -> ort::Result<DynTensor> {
-    let shape = vec![batch, values.len()];
-    let all = values.iter().copied().cycle().take(batch * values.len());
-    Ok(match element {
-        Some(TensorElementType::Float32) => {
-            Tensor::from_array((shape, all.map(|v| v as f32).collect::<Vec<_>>()))?.upcast()
-        }
-        Some(TensorElementType::Int32) => {
-            Tensor::from_array((shape, all.map(|v| v as i32).collect::<Vec<_>>()))?.upcast()
-        }
-        _ => Tensor::from_array((shape, all.collect::<Vec<_>>()))?.upcast(),
     })
 }

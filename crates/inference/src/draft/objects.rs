@@ -99,7 +99,10 @@ impl Objects {
             };
             draft.masks = self.masks;
             draft.classes = self.names.names;
-            if let Some(unread) = graph.unread.first() {
+            // What cannot be read may be the masks.
+            if draft.masks.is_empty()
+                && let Some(unread) = graph.unread.first()
+            {
                 return Err(format!(
                     "its output `{}` is {}, which is not read: cast it to uint8 or float32 in the export",
                     unread.0, unread.1

@@ -16,7 +16,7 @@ const COLOURS: [&str; 12] = [
 const GRID: i64 = 2048;
 /// What a mask is cut at.
 const CUT: f64 = 0.5;
-/// Longest name of the file and class in a comment, in characters.
+/// Column at which marks stand, in characters, where the line is not longer.
 const WIDTH: usize = 60;
 
 /// Lines, and which of them are guesses.
@@ -29,6 +29,12 @@ struct Text {
 impl Text {
     fn line(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());
+    }
+
+    /// The first line of a table, after an empty one.
+    fn title(&mut self, title: &str) {
+        self.line("");
+        self.line(title);
     }
 
     fn key(&mut self, key: &Key) {
@@ -91,7 +97,7 @@ pub(super) fn write(name: &str, networks: &[(Graph, NetworkDraft)]) -> (String, 
         text.key(&Key::known("license", license));
     }
     for (at, (class, masking)) in classes(networks).into_iter().enumerate() {
-        text.line("\n[[classes]]");
+        text.title("[[classes]]");
         text.key(&Key::known("name", class));
         text.key(&Key::known("colour", COLOURS[at % COLOURS.len()]));
         text.line("[classes.mask]");
@@ -111,14 +117,7 @@ pub(super) fn write(name: &str, networks: &[(Graph, NetworkDraft)]) -> (String, 
     }
     let mut out = text.lines.join("\n");
     out.push('\n');
-    // A line that starts a table has an empty one before it.
-    let shift = |line: usize| text.lines[..line].iter().filter(|l| l.starts_with('\n')).count();
-    let assumptions = text.assumptions.iter().map(|a| Assumption {
-        line: a.line + shift(a.line),
-        ..a.clone()
-    });
-    let assumptions = assumptions.collect();
-    (out, assumptions)
+    (out, text.assumptions)
 }
 
 /// Classes of all segmenters, and how their masks are made.
@@ -146,7 +145,7 @@ fn network(text: &mut Text, graph: &Graph, draft: &NetworkDraft, names: &mut Vec
     } else {
         name
     };
-    text.line("\n[[networks]]");
+    text.title("[[networks]]");
     text.key(&Key::known("name", name.clone()));
     names.push(name);
     text.key(&Key::known("role", draft.role.as_str()));

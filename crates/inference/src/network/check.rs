@@ -168,8 +168,8 @@ fn orient(form: &mut InstanceForm, outputs: &[Outlet]) -> Result<(), String> {
 }
 
 /// Another input of a graph, with the same values for every photo.
-pub(super) struct Constant {
-    pub(super) name: String,
+pub(crate) struct Constant {
+    pub(crate) name: String,
     element: TensorElementType,
     /// Whether its first axis is the batch.
     batched: bool,
@@ -177,8 +177,33 @@ pub(super) struct Constant {
 }
 
 impl Constant {
+    /// The input of that name with these values.
+    ///
+    /// # Errors
+    /// When the graph has none, or one that does not take them.
+    pub(crate) fn of(name: &str, values: &[i64], inputs: &[Outlet]) -> Result<Self, String> {
+        let (ty, shape) = find("input", name, inputs)?;
+        use TensorElementType::{Float32, Int32, Int64};
+        if !matches!(ty, Float32 | Int32 | Int64) {
+            return Err(format!("input `{name}` takes {ty:?}, which no constant can be"));
+        }
+        let length = shape.last().copied().unwrap_or(-1);
+        if !matches!(shape.len(), 1 | 2) || (length >= 0 && length != values.len() as i64) {
+            return Err(format!(
+                "input `{name}` is {shape:?}, the manifest gives {} values",
+                values.len()
+            ));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            element: *ty,
+            batched: shape.len() == 2,
+            values: values.to_vec(),
+        })
+    }
+
     /// The tensor for a batch.
-    pub(super) fn tensor(&self, bucket: usize) -> ort::Result<DynTensor> {
+    pub(crate) fn tensor(&self, bucket: usize) -> ort::Result<DynTensor> {
         let count = if self.batched { bucket } else { 1 };
         let all: Vec<i64> = std::iter::repeat_n(&self.values, count)
             .flatten()
@@ -200,30 +225,9 @@ impl Constant {
 }
 
 pub(super) fn check_constants(spec: &NetworkSpec, inputs: &[Outlet]) -> Result<Vec<Constant>, String> {
-    spec.constants
-        .iter()
-        .map(|(name, values)| {
-            let (ty, shape) = find("input", name, inputs)?;
-            use TensorElementType::{Float32, Int32, Int64};
-            if !matches!(ty, Float32 | Int32 | Int64) {
-                return Err(format!(
-                    "input `{name}` takes {ty:?}, which a constant cannot have"
-                ));
-            }
-            let length = shape.last().copied().unwrap_or(-1);
-            if !matches!(shape.len(), 1 | 2) || (length >= 0 && length != values.len() as i64) {
-                return Err(format!(
-                    "input `{name}` is {shape:?}, the manifest gives {} values",
-                    values.len()
-                ));
-            }
-            Ok(Constant {
-                name: name.clone(),
-                element: *ty,
-                batched: shape.len() == 2,
-                values: values.clone(),
-            })
-        })
+    let constants = spec.constants.iter();
+    constants
+        .map(|(name, values)| Constant::of(name, values, inputs))
         .collect()
 }
 

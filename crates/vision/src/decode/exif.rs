@@ -24,7 +24,7 @@ pub(super) fn orientation(exif: &[u8]) -> Option<u8> {
 }
 
 /// The colour profile of a TIFF (tag 34675, ICC.1:2022, B.3). None where there is none, or not all of it; BigTIFF is not
-/// looked at.
+/// read.
 pub(super) fn tiff_profile(bytes: &[u8]) -> Option<&[u8]> {
     const PROFILE: u16 = 34675;
     let tiff = Tiff::new(bytes)?;
