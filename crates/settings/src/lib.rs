@@ -17,13 +17,13 @@ mod read;
 mod unknown;
 
 pub use aws::AwsSettings;
-pub use list::{OTHER_NAMES, SETTINGS, SettingDoc};
+pub use list::{SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
-pub use unknown::{UnknownSetting, unknown_among, unknown_settings};
+pub use unknown::{OTHER_NAMES, UnknownSetting, unknown_among, unknown_settings};
 
 /// What names of our variables begin with.
 const PREFIX: &str = "WALKAROUND_";

@@ -24,31 +24,6 @@ const fn doc(name: &'static str, default: &'static str, meaning: &'static str) -
     }
 }
 
-/// Names that begin like a setting's and are none: what logs, processes of a stack, scripts, tests and benches read. Nobody is
-/// warned of them.
-pub const OTHER_NAMES: &[&str] = &[
-    // The log filter of every program, and a worker's name, which `up` gives it.
-    "WALKAROUND_LOG",
-    "WALKAROUND_WORKER",
-    // Scripts.
-    "WALKAROUND_INVOKE_PROFILE",
-    "WALKAROUND_SMOKE_LOOK_S",
-    "WALKAROUND_SMOKE_S",
-    "WALKAROUND_SPEED",
-    "WALKAROUND_STACK_POLL_S",
-    // Tests and benches.
-    "WALKAROUND_ALL_PHOTOS",
-    "WALKAROUND_BENCH_DRAIN_ONLY",
-    "WALKAROUND_BENCH_PHOTOS",
-    "WALKAROUND_BIN",
-    "WALKAROUND_EMULATOR_VICTIM",
-    "WALKAROUND_LAB",
-    "WALKAROUND_PHOTOS",
-    "WALKAROUND_RAPIDOCR",
-    "WALKAROUND_TEST_PROXIED",
-    "WALKAROUND_TEST_ROOT",
-];
-
 /// All settings of the pipeline.
 pub const SETTINGS: &[SettingDoc] = &[
     doc(

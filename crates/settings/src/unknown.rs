@@ -1,6 +1,6 @@
 //! Variables that are named like settings and are none: a misspelt name would be ignored, and the default be used.
 
-use crate::list::{OTHER_NAMES, SETTINGS};
+use crate::list::SETTINGS;
 use std::ffi::OsString;
 use std::fmt;
 
@@ -10,6 +10,30 @@ const CHANGES_MAX: usize = 4;
 const NAME_CHARS_MAX: usize = 80;
 /// Unknown variables that are named, at most.
 const UNKNOWN_MAX: usize = 20;
+
+/// Names that begin like a setting's and are none: what logs, processes of a stack, scripts, tests and benches read. Nobody is
+/// warned of them.
+pub const OTHER_NAMES: &[&str] = &[
+    // The log filter of every program, and a worker's name, which `up` gives it.
+    "WALKAROUND_LOG",
+    "WALKAROUND_WORKER",
+    // Scripts.
+    "WALKAROUND_INVOKE_PROFILE",
+    "WALKAROUND_SMOKE_POLL_S",
+    "WALKAROUND_SMOKE_S",
+    "WALKAROUND_STACK_POLL_S",
+    // Tests and benches.
+    "WALKAROUND_ALL_PHOTOS",
+    "WALKAROUND_BENCH_DRAIN_ONLY",
+    "WALKAROUND_BENCH_PHOTOS",
+    "WALKAROUND_BIN",
+    "WALKAROUND_EMULATOR_VICTIM",
+    "WALKAROUND_LAB",
+    "WALKAROUND_PHOTOS",
+    "WALKAROUND_RAPIDOCR",
+    "WALKAROUND_TEST_PROXIED",
+    "WALKAROUND_TEST_ROOT",
+];
 
 /// A variable of the environment that is named like a setting and is none. Its value is not kept: it may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]

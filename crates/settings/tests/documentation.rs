@@ -1,8 +1,9 @@
 //! `docs/settings.md` is what `SETTINGS` says. `UPDATE_DOCS=1 cargo test -p walkaround-settings` rewrites it.
 
 use std::fmt::Write;
+use std::fs;
 use std::path::Path;
-use walkaround_settings::SETTINGS;
+use walkaround_settings::{OTHER_NAMES, SETTINGS};
 
 const INTRODUCTION: &str = "# Settings
 
@@ -47,4 +48,33 @@ fn the_page_of_settings_is_true() {
         written == page,
         "docs/settings.md is old: UPDATE_DOCS=1 cargo test -p walkaround-settings"
     );
+}
+
+/// Whether a file below a folder has a word.
+fn is_named_below(folder: &Path, word: &str) -> bool {
+    let entries = fs::read_dir(folder).expect("a folder of the workspace");
+    entries.map(|entry| entry.expect("an entry").path()).any(|path| {
+        if path.is_dir() {
+            return is_named_below(&path, word);
+        }
+        fs::read(&path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(word))
+    })
+}
+
+#[test]
+fn names_that_are_no_settings_are_read_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let crates = fs::read_dir(root.join("crates")).expect("the crates");
+    let others = crates.map(|entry| entry.expect("a crate").path());
+    let own = root.join("crates/settings");
+    let folders: Vec<_> = others
+        .filter(|folder| *folder != own)
+        .chain(["scripts", "tests", "benches"].map(|folder| root.join(folder)))
+        .collect();
+    for name in OTHER_NAMES {
+        assert!(
+            folders.iter().any(|folder| is_named_below(folder, name)),
+            "{name} is read nowhere"
+        );
+    }
 }
