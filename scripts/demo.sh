@@ -42,7 +42,7 @@ if [ -n "$drawn" ]; then
 fi
 
 echo
-id=$("$program" list --limit 1 --format json | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["inspection_id"])')
+id=$("$program" list --limit 1000 --format json | python3 -c 'import json,sys; print(json.loads(sys.stdin.readline())["inspection_id"])')
 echo "one record: $program show $id --root $stack"
 "$program" show "$id"
 echo

@@ -134,8 +134,7 @@ pub fn judge(reasons: &mut Vec<Reason>, evidence: Evidence) -> Verdict {
     match evidence.gate {
         Some(gate) if evidence.segmented && gate >= GATE_SURE => {
             let detail = format!(
-                "the gate is {:.0} % sure of damage, but no damaged region was found: a person has to decide",
-                (gate * 100.0).floor()
+                "the gate is sure of damage ({gate:.2}), but no damaged region was found: a person has to decide"
             );
             reasons.push(Reason::new(ReasonCode::DamageNotLocated, detail));
             Verdict::Unusable
