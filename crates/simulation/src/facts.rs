@@ -117,6 +117,17 @@ impl Facts {
         answers.find(|i| self.is_told(i))
     }
 
+    /// Whether an event of a final inspection tells of the purpose of a request. Another request may have completed the
+    /// inspection since, and its event be still to come: it is that one's message that stands for it.
+    fn is_told_for(&self, inspection: &Inspection, asked: &InspectionRequest) -> bool {
+        let told = self.events.get(&inspection.request.id);
+        let bodies = told.into_iter().flat_map(BTreeMap::values);
+        let mut requests = bodies
+            .filter_map(|event| parse_event(&event.body).ok())
+            .map(|(_, told)| told.request);
+        inspection.phase.is_final() && requests.any(|told| Purpose::of(&told).covers(Purpose::of(asked)))
+    }
+
     pub(crate) fn is_parked_body(&self, body: &str) -> bool {
         self.parked.contains_key(body)
     }
@@ -303,7 +314,7 @@ impl Facts {
             let there = || self.records.values().filter(|i| answers(i, &asked));
             let sent_on = || there().any(|i| self.sent_on.contains(&i.request.id) && routed_to_gpu(i));
             let taken_back = || there().any(|i| self.taken_back.contains(&i.request.id));
-            let answered = self.answered(&asked).is_some() || self.is_parked(&asked.id);
+            let answered = there().any(|i| self.is_told_for(i, &asked)) || self.is_parked(&asked.id);
             let is_kept = answered || taken_back() || place == Place::Intake && sent_on();
             if !is_kept {
                 let id = &asked.id;

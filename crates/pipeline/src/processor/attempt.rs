@@ -54,12 +54,12 @@ impl<'a> Attempt<'a> {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
-    /// Whether its start is on the record.
+    /// Whether its start is on the record, or may be.
     pub(super) fn is_announced(&self) -> bool {
         self.announced.load(Ordering::Relaxed)
     }
 
-    /// Its start is on the record from now on.
+    /// Its start may be on the record from now on.
     pub(super) fn set_announced(&self) {
         self.announced.store(true, Ordering::Relaxed);
     }

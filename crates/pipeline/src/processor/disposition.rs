@@ -37,7 +37,7 @@ impl RequestProcessor {
             self.take_back(&request, attempt).await;
         }
         let outcome = match error {
-            ProcessingError::ShuttingDown | ProcessingError::Interrupted => {
+            ProcessingError::ShuttingDown | ProcessingError::Interrupted | ProcessingError::RecordChanged => {
                 return Disposition::Retry(Duration::ZERO);
             }
             ProcessingError::EngineUnhealthy(detail) => {

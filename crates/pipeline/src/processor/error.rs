@@ -33,6 +33,8 @@ pub enum ProcessingError {
     IdConflict(Difference),
     /// The engine fails on its self-test image as well. No attempt: another process may succeed.
     EngineUnhealthy(String),
+    /// Another message of the photo has moved its record meanwhile. No attempt: the next delivery goes by the record.
+    RecordChanged,
     /// This process is to stop, or its invocation is about to end.
     ShuttingDown,
     /// This process ends with the photo in the networks. Its announced start is kept, in case this photo hangs them.
@@ -80,6 +82,7 @@ impl ProcessingError {
             Self::Retryable(failure) | Self::Permanent(failure) => &failure.detail,
             Self::StoreUnavailable(detail) | Self::EngineUnhealthy(detail) => detail,
             Self::IdConflict(_) => "the id belongs to another photo or purpose",
+            Self::RecordChanged => "the record has changed meanwhile",
             Self::ShuttingDown | Self::Interrupted => "this process is stopping",
         }
     }

@@ -7,7 +7,7 @@ use crate::shutdown::ShutdownSignal;
 use crate::store::{InspectionStoreError, VersionedInspection};
 use std::time::Duration;
 use tracing::warn;
-use walkaround_domain::{Event, FailureCode, InspectionRequest, StartPlan};
+use walkaround_domain::{AttemptHistory, Event, FailureCode, InspectionRequest, StartPlan};
 
 impl RequestProcessor {
     /// Begins an attempt: announced on the record when the message was delivered before, and with nothing else in flight
@@ -37,14 +37,23 @@ impl RequestProcessor {
                     "earlier attempts crashed their process: the photo is processed alone");
                 Ok((self.announce(entry, attempt, true).await?, permit))
             }
-            StartPlan::GiveUp => {
-                let starts = history.unfinished_starts_alone;
-                let detail = format!(
-                    "{starts} processes died or lost their device while they worked on this photo alone"
-                );
-                Err(ProcessingError::permanent(FailureCode::ProcessDied, detail))
-            }
+            StartPlan::GiveUp => Err(self.give_up(&entry).await?),
         }
+    }
+
+    /// Why an inspection is given up whose every start alone was the end of its process. A start of the same photo in this
+    /// process, under another message, has not died: its end is waited for, and the record read again.
+    async fn give_up(&self, entry: &VersionedInspection) -> Result<ProcessingError, ProcessingError> {
+        let _alone = self.isolation.alone().await;
+        let current = self.settler.store.read(&entry.inspection.request.id).await?;
+        let history = current.map_or_else(AttemptHistory::default, |entry| entry.inspection.history);
+        if StartPlan::of(&history, true) != StartPlan::GiveUp {
+            return Ok(ProcessingError::RecordChanged);
+        }
+        let starts = history.unfinished_starts_alone;
+        let detail =
+            format!("{starts} processes died or lost their device while they worked on this photo alone");
+        Ok(ProcessingError::permanent(FailureCode::ProcessDied, detail))
     }
 
     async fn announce(
@@ -55,9 +64,9 @@ impl RequestProcessor {
     ) -> Result<VersionedInspection, ProcessingError> {
         let now = self.settler.clock.now();
         let start = Event::Start { alone };
-        let announced = self.settler.store.advance(entry, &start, now).await?;
+        // Before the write: it may be there though its answer never comes, or comes after this attempt was dropped.
         attempt.set_announced();
-        Ok(announced.entry)
+        Ok(self.settler.store.advance(entry, &start, now).await?.entry)
     }
 
     /// Withdraws an announced start: this process returns the photo to the queue without a crash.

@@ -79,6 +79,8 @@ pub(crate) struct World {
     pub(crate) recorded: Mutex<Vec<String>>,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) records_away: AtomicBool,
+    /// The next write of a record has its effect, and its answer never comes.
+    pub(crate) answer_is_lost: AtomicBool,
     pub(crate) results_away: AtomicBool,
     pub(crate) heartbeats_away: AtomicBool,
     pub(crate) heartbeats_hang: AtomicBool,
