@@ -105,7 +105,9 @@ fn score_photos(args: &EvaluateArgs, engines: &Engines, photos: &mut PhotoSet) -
         };
         match ScoredPhoto::new(inspected, label, classes) {
             Ok(scored) => results.add(scored)?,
-            Err(reason) => skipped.add(reason.to_string(), &outcome.photo),
+            Err(reason) => {
+                skipped.add_with(reason.to_string(), &outcome.photo, reason.annotation());
+            }
         }
         Ok(())
     })?;

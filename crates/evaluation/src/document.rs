@@ -5,6 +5,7 @@ use crate::figures::{BOOTSTRAP_SEED, Figure, Figures, LEVEL, MaskFigures, RESAMP
 use crate::ground_truth::Damage;
 use crate::mapping::ANY_DAMAGE;
 use crate::photo_set::{PhotoSet, SkippedPhotos};
+use crate::remarks::RemarkedAnnotations;
 use crate::score::{PhotoScore, Row};
 use serde::Serialize;
 use walkaround_messages::BundleDocument;
@@ -37,6 +38,8 @@ pub struct Evaluation {
     pub photos: PhotoNumbers,
     /// Photos left out, by reason.
     pub skipped: Vec<SkippedPhotos>,
+    /// Annotations that were not read as they are written, on photos that are scored or on none.
+    pub annotation_remarks: Vec<RemarkedAnnotations>,
     /// The categories of the annotations.
     pub categories: Vec<Category>,
     /// The table of scores.
@@ -141,6 +144,7 @@ impl Evaluation {
             description: bundle.description.clone(),
             photos: numbers(photos, scores),
             skipped: photos.skipped.by_reason(),
+            annotation_remarks: photos.remarks.by_kind(),
             categories: categories(photos),
             masks: rows(bundle.classes, scores, &figures),
             mean_photo_iou: figures.mean_iou,
@@ -282,7 +286,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Usage);
         assert_eq!(
             error.to_string(),
-            "no photo could be scored: 1 in the folder, but not in the annotations"
+            "no photo could be scored: 1 in the folder, but not in the annotations (such as a.jpg)"
         );
     }
 

@@ -1,6 +1,6 @@
 //! Why an evaluation cannot go on, and why one photo cannot be scored.
 
-use crate::fault::{AnnotationFault, MapFileFault};
+use crate::fault::{AnnotationFault, MapFileFault, OutlineFault};
 use crate::mapping::MappingOption;
 use crate::photo_set::{ANNOTATIONS_FILE, SkippedPhotos};
 use std::path::PathBuf;
@@ -102,7 +102,11 @@ impl EvaluationError {
 fn reasons(skipped: &[SkippedPhotos]) -> String {
     let reasons: Vec<String> = skipped
         .iter()
-        .map(|skipped| format!("{} {}", skipped.photos, skipped.reason))
+        .map(|skipped| {
+            let example = skipped.first_example();
+            let example = example.map_or_else(String::new, |it| format!(" (such as {it})"));
+            format!("{} {}{example}", skipped.photos, skipped.reason)
+        })
         .collect();
     reasons.join("; ")
 }
@@ -137,16 +141,18 @@ pub enum Unscorable {
     /// The annotations are of another size: they would be scored in the wrong place.
     #[error("annotated at another size than the photo has")]
     OtherSize,
-    /// An annotation has neither polygons nor a run-length code.
-    #[error("an annotation has no outline")]
-    NoOutline,
-    /// A polygon is no list of at least three points.
-    #[error("an outline is not a list of at least three points")]
-    BadOutline,
-    /// A run-length code of an annotation is of another size.
-    #[error("the size of a run-length code differs from the photo's")]
-    OtherCodeSize,
-    /// The mask of an annotation cannot be made.
+    /// The stated size is none.
+    #[error("annotated at a size that no photo has")]
+    InvalidSize,
+    /// An annotation gives no region, so that the photo may have more damage than is known.
+    #[error("{fault}")]
+    Annotation {
+        /// Its id.
+        annotation: String,
+        /// What is wrong with it.
+        fault: OutlineFault,
+    },
+    /// The masks of annotations cannot be joined.
     #[error(transparent)]
     Mask(#[from] RleError),
     /// The mask of a finding does not fit the photo.
@@ -155,6 +161,16 @@ pub enum Unscorable {
     /// A finding is of a class that the bundle does not have.
     #[error("its findings do not match the bundle, which has no class `{0}`")]
     FindingClass(String),
+}
+
+impl Unscorable {
+    /// The id of the annotation at fault, if it is one.
+    pub fn annotation(&self) -> Option<&str> {
+        match self {
+            Self::Annotation { annotation, .. } => Some(annotation),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,16 +200,18 @@ mod tests {
                     SkippedPhotos {
                         reason: "could not be inspected".to_owned(),
                         photos: 2,
-                        examples: vec![],
+                        ..SkippedPhotos::default()
                     },
                     SkippedPhotos {
                         reason: Unscorable::OtherSize.to_string(),
                         photos: 1,
-                        examples: vec![],
+                        examples: vec!["a.jpg".to_owned()],
+                        annotations: vec!["7".to_owned()],
                     },
                 ]),
                 ErrorKind::Usage,
-                "no photo could be scored: 2 could not be inspected; 1 annotated at another size than the photo has",
+                "no photo could be scored: 2 could not be inspected; \
+                 1 annotated at another size than the photo has (such as a.jpg, annotation 7)",
             ),
             (
                 EvaluationError::Json(json),

@@ -1,6 +1,8 @@
 //! What is truly damaged on one photo, as run-length codes in pixels of the upright original.
 
+use crate::coco::{StatedSize, looks_like_percent};
 use crate::error::Unscorable;
+use crate::fault::{OutlineFault, Unit};
 use crate::mapping::CountsAs;
 use crate::photo_set::Label;
 use walkaround_domain::{Rle, Size};
@@ -53,6 +55,12 @@ impl GroundTruth {
         };
         if let Label::Annotated { image, counts_as } = label {
             check_size(image.size, size)?;
+            if let Some(shape) = looks_like_percent(image, size) {
+                return Err(Unscorable::Annotation {
+                    annotation: shape.annotation.clone(),
+                    fault: OutlineFault::OtherUnit(Unit::Percent),
+                });
+            }
             for shape in &image.shapes {
                 let mask = shape.mask(size)?;
                 match counts_as[shape.category] {
@@ -94,13 +102,15 @@ impl GroundTruth {
 }
 
 /// Annotations of another size would be scored in the wrong place.
-fn check_size(stated: Option<Size>, upright: Size) -> Result<(), Unscorable> {
+fn check_size(stated: StatedSize, upright: Size) -> Result<(), Unscorable> {
     match stated {
-        Some(size) if size == Size::new(upright.height, upright.width) && size != upright => {
+        StatedSize::Missing => Ok(()),
+        StatedSize::Of(size) if size == upright => Ok(()),
+        StatedSize::Of(size) if size == Size::new(upright.height, upright.width) => {
             Err(Unscorable::OnItsSide)
         }
-        Some(size) if size != upright => Err(Unscorable::OtherSize),
-        _ => Ok(()),
+        StatedSize::Of(_) => Err(Unscorable::OtherSize),
+        StatedSize::Invalid => Err(Unscorable::InvalidSize),
     }
 }
 
@@ -138,15 +148,14 @@ mod tests {
     #[test]
     fn annotations_of_another_size_are_refused() {
         let upright = Size::new(4, 1);
-        assert_eq!(check_size(None, upright), Ok(()));
-        assert_eq!(check_size(Some(upright), upright), Ok(()));
-        assert_eq!(
-            check_size(Some(Size::new(1, 4)), upright),
-            Err(Unscorable::OnItsSide)
-        );
-        assert_eq!(
-            check_size(Some(Size::new(8, 2)), upright),
-            Err(Unscorable::OtherSize)
-        );
+        for (stated, result) in [
+            (StatedSize::Missing, Ok(())),
+            (StatedSize::Of(upright), Ok(())),
+            (StatedSize::Of(Size::new(1, 4)), Err(Unscorable::OnItsSide)),
+            (StatedSize::Of(Size::new(8, 2)), Err(Unscorable::OtherSize)),
+            (StatedSize::Invalid, Err(Unscorable::InvalidSize)),
+        ] {
+            assert_eq!(check_size(stated, upright), result);
+        }
     }
 }

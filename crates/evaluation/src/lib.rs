@@ -50,13 +50,14 @@ mod ground_truth;
 mod inspected_photo;
 mod mapping;
 mod photo_set;
+mod remarks;
 mod score;
 mod scored_photo;
 
-pub use coco::{Annotations, Image, Shape, read as read_annotations};
+pub use coco::{Annotations, Image, Shape, StatedSize, read as read_annotations};
 pub use document::{Category, EvaluatedBundle, Evaluation, GateFigures, Intervals, MaskRow, PhotoNumbers};
 pub use error::{CollectError, ErrorKind, EvaluationError, Unscorable};
-pub use fault::{AnnotationFault, MapFileFault};
+pub use fault::{AnnotationFault, MapFileFault, OutlineFault, Unit};
 pub use figures::{BOOTSTRAP_SEED, Figure, Figures, LEVEL, MaskFigures, RESAMPLES};
 pub use ground_truth::{AnnotatedMasks, Damage, GroundTruth};
 pub use inspected_photo::InspectedPhoto;
@@ -65,5 +66,6 @@ pub use photo_set::{
     ANNOTATIONS_FILE, AnnotatedFolder, CategoryUse, Label, PhotoFiles, PhotoSet, PhotoSetOptions, Skipped,
     SkippedPhotos,
 };
+pub use remarks::{Remark, RemarkedAnnotations, Remarks};
 pub use score::{Counts, PhotoScore, Row};
 pub use scored_photo::ScoredPhoto;

@@ -6,6 +6,7 @@ mod skipped;
 use crate::coco::{self, Annotations, Image};
 use crate::error::{CollectError, EvaluationError};
 use crate::mapping::{CountsAs, Mapping};
+use crate::remarks::Remarks;
 pub use options::{ANNOTATIONS_FILE, AnnotatedFolder, PhotoSetOptions};
 pub use skipped::{Skipped, SkippedPhotos};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -37,6 +38,8 @@ pub struct PhotoSet {
     pub labels: Vec<Label>,
     /// Photos left out.
     pub skipped: Skipped,
+    /// Annotations that were not read as they are written.
+    pub remarks: Remarks,
     /// How many annotations there are of each category.
     pub categories: BTreeMap<CategoryUse, usize>,
     /// Folders whose photos count as undamaged because they have no annotations.
@@ -150,6 +153,7 @@ impl<F: PhotoFiles> Collector<'_, F> {
     ) -> Result<(), CollectError<F::Error>> {
         let counts_as = self.count_categories(&annotations, mapping);
         let photos = &mut self.photos;
+        photos.remarks.join(annotations.remarks);
         let mut listed = HashSet::new();
         for image in annotations.images {
             let located = self.files.locate(folder, &image.file_name);

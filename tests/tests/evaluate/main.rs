@@ -1,5 +1,6 @@
 //! `evaluate` on drawn photos whose damage is known to the pixel, with the seven-network bundle.
 
+mod forms;
 mod told;
 
 use serde_json::{Value, json};

@@ -95,12 +95,27 @@ pub(crate) fn remarks(evaluation: &Evaluation) -> Vec<String> {
         ));
     }
     for skipped in &evaluation.skipped {
+        let example = skipped.first_example().unwrap_or_default();
         lines.push(format!(
-            "left out: {} photos {} (such as {})",
-            skipped.photos, skipped.reason, skipped.examples[0]
+            "left out: {} {} (such as {example})",
+            counted(skipped.photos, "photo"),
+            skipped.reason
+        ));
+    }
+    for remarked in &evaluation.annotation_remarks {
+        lines.push(format!(
+            "{} {} (such as {})",
+            counted(remarked.annotations, "annotation"),
+            remarked.remark,
+            remarked.examples[0]
         ));
     }
     lines
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// A figure with its interval.
