@@ -103,6 +103,8 @@ def detectors(out):
     queries = {"dets": like(0.5, 1, 10, 4), "labels": slope(-4, 4, 1, 10, 3), "masks": slope(-4, 4, 1, 10, 12, 12)}
     write(out / "rfdetr.onnx", one, queries)
     values = {"pixel_values": ([1, 3, 48, 48], "float32")}
+    masked = {"class_queries_logits": slope(-4, 4, 1, 10, 3), "masks_queries_logits": slope(-4, 4, 1, 10, 12, 12)}
+    write(out / "mask2former.onnx", values, masked)
     write(out / "hf_rtdetr.onnx", values, {"logits": slope(-4, 4, 1, 10, 2), "pred_boxes": like(0.5, 1, 10, 4)})
 
 
@@ -144,10 +146,38 @@ def refused(out):
     (out / "notes.onnx").write_text("not a graph", "utf-8")
 
 
+def baked(out):
+    """A graph that declares any batch, and fails with more than one photo: a size was baked into a Reshape.
+
+    The size is a result, so that the runtime does not see it before the first run.
+    """
+    constants = {
+        "bottom": np.array(-1e9, np.float32),
+        "size": np.array([1, 1, 32, 32], np.int64),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["input"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("ReduceMin", ["input"], ["darkest"], keepdims=0),
+        helper.make_node("Greater", ["darkest", "bottom"], ["above"]),
+        helper.make_node("Cast", ["above"], ["one"], to=TensorProto.INT64),
+        helper.make_node("Mul", ["size", "one"], ["baked"]),
+        helper.make_node("Reshape", ["mean", "baked"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["mask"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "export",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 3, 32, 32])],
+        [helper.make_tensor_value_info("mask", TensorProto.FLOAT, ["n", 1, 32, 32])],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), out / "baked.onnx")
+
+
 def main():
     """Writes all graphs."""
     out = Path(sys.argv[1])
-    for make in (yolos, detectors, maps, refused):
+    for make in (yolos, detectors, maps, refused, baked):
         make(out)
 
 

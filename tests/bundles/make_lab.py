@@ -199,6 +199,9 @@ def main():
         reference = json.loads((family / "reference.json").read_text("utf-8"))
         if (family / "model.onnx").is_file():
             bundle(out / family.name, networks, digest, (family / "model.onnx").read_bytes())
+            for beside in ("config.json", "preprocessor_config.json"):
+                if (family / beside).is_file():
+                    shutil.copy(family / beside, out / family.name)
         else:
             runs = np.load(family / "runs.npz")
             inputs = {name: shape for name, shape, _ in json.loads((family / "tensors.json").read_text())["inputs"]}

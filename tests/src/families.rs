@@ -8,6 +8,7 @@ use walkaround_domain::{Finding, Size, UnitRect};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_vision::decode::{Decoded, Limits, decode};
 use walkaround_vision::findings::{Segmentation, findings};
+use walkaround_vision::instance::Instance;
 use walkaround_vision::rle::{from_string, iou};
 
 /// Least agreement of a mask with the family's own.
@@ -111,17 +112,21 @@ fn compare(worst: &mut Worst, photo: &Photo, found: &Segmentation, results: &[Fi
     );
     for expected in &photo.expected {
         let class = expected["class"].as_u64().unwrap() as usize;
-        let apart = |rect: &UnitRect| distance(rect, &expected["box"], size);
+        let score = expected["score"].as_f64().unwrap() as f32;
+        let apart = |instance: &Instance| match &instance.bbox {
+            Some(rect) => distance(rect, &expected["box"], size),
+            // The box is that around the mask: told by the masks themselves, which are told apart by their scores.
+            None => (instance.score - score).abs(),
+        };
         let nearest = left
             .iter()
             .enumerate()
             .filter(|(_, instance)| instance.class == class)
-            .min_by(|a, b| apart(&a.1.bbox).total_cmp(&apart(&b.1.bbox)));
+            .min_by(|a, b| apart(a.1).total_cmp(&apart(b.1)));
         let (at, _) = nearest.unwrap_or_else(|| panic!("{}: no instance of class {class}", photo.name));
         let instance = left.swap_remove(at);
-        let score = expected["score"].as_f64().unwrap() as f32;
         worst.instances += 1;
-        worst.edge = worst.edge.max(apart(&instance.bbox));
+        worst.edge = worst.edge.max(apart(instance));
         worst.score = worst.score.max((instance.score - score).abs());
         if let Some(counts) = expected["mask"]["counts"].as_str() {
             let mask = from_string(size, counts).unwrap();

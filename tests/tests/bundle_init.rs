@@ -81,6 +81,10 @@ const CASES: &[Case] = &[
     ("hf_rtdetr.onnx", &[], &[
         r#"channels = ["class_0", "class_1"]"#, r#"pred_boxes = ["cx", "cy", "w", "h"]"#, r#"filter = "pillow""#,
     ], &["scale", "channels", "activation", "threshold"]),
+    ("mask2former.onnx", &["--classes", "scratch,dent"], &[
+        r#"channels = ["scratch", "dent", ""]"#, r#"class_queries_logits = ["classes"]"#, r#"activation = "softmax""#,
+        r#"per_row = "each""#, r#"tensor = "masks_queries_logits""#, "in_score = true",
+    ], &["filter", "scale", "mean", "std", "threshold"]),
     ("segformer.onnx", &["--classes", "background,scratch,dent"], &[
         r#"channels = ["", "scratch", "dent"]"#, r#"decide = "argmax""#, r#"activation = "softmax""#,
         r#"filter = "pillow""#,
@@ -276,6 +280,66 @@ fn what_is_there_is_not_written_over() {
     let line = other.one_line(1);
     assert!(line.contains("another file"), "{line}");
     assert_eq!(std::fs::read(bundle.join("yolo_detect.onnx")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_graph_that_fails_with_two_photos_is_one_line_and_nothing_of_the_runtimes_own() {
+    let folder = exports();
+    let (bundle, ran) = init(folder.path(), "baked.onnx", &["--classes", "scratch"]);
+    let written = ran.one_line(1);
+    assert!(written.contains("does not run as it is"), "{written}");
+    let checked = program!().run(["bundle".as_ref(), "check".as_ref(), bundle.as_os_str()]);
+    let line = checked.one_line(1);
+    for word in [
+        "network `baked`",
+        "Reshape",
+        "with two it does not",
+        "a batch of 1",
+    ] {
+        assert!(line.contains(word), "no `{word}` in: {line}");
+    }
+}
+
+/// The lines of `bundle check` that begin with a warning.
+fn warnings(bundle: &Path) -> Vec<String> {
+    let checked = program!().run(["bundle".as_ref(), "check".as_ref(), bundle.as_os_str()]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    let lines = checked
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("warning: "));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn objects_that_the_manifest_does_not_read_are_warned_of() {
+    let folder = exports();
+    let (bundle, ran) = init(folder.path(), "yolo_segment.onnx", &[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(warnings(&bundle), Vec::<String>::new());
+    // Without its masks: boxes only.
+    let file = bundle.join("bundle.toml");
+    let text = manifest(&bundle);
+    let (output, _) = text.split_once("[networks.output.masks]").unwrap();
+    let columns = format!("\"classes\"{}]", ", \"\"".repeat(32));
+    std::fs::write(&file, output.replace("\"classes\", \"coefficients\"]", &columns)).unwrap();
+    let told = warnings(&bundle);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("`output1`") && told[0].contains("boxes only"),
+        "{told:?}"
+    );
+    // Its prototypes as if they were maps of classes.
+    let (head, _) = text.split_once("form = \"instances\"").unwrap();
+    let channels = format!("[\"scratch\", \"broken_part\"{}]", ", \"\"".repeat(30));
+    let maps = format!("tensor = \"output1\"\nchannels = {channels}\n");
+    std::fs::write(&file, format!("{head}{maps}")).unwrap();
+    let told = warnings(&bundle);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("`output0`") && told[0].contains("rows of objects"),
+        "{told:?}"
+    );
 }
 
 #[test]

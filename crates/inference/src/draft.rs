@@ -9,8 +9,10 @@ mod hugging_face;
 mod key;
 mod maps;
 mod metadata;
+mod object_network;
 mod objects;
 mod onnx_file;
+mod queries;
 mod writing;
 
 use crate::bundle::BundleFile;

@@ -7,6 +7,7 @@ mod check;
 mod input;
 mod memory;
 mod outputs;
+mod unread;
 
 use crate::bundle::BundleFile;
 use crate::error::{BundleError, EngineError};
@@ -22,6 +23,7 @@ use ort::session::{IoBinding, Session};
 use ort::value::Outlet;
 pub(crate) use outputs::Wide;
 use std::sync::Arc;
+pub(crate) use unread::unread_objects;
 use walkaround_domain::UnitRect;
 use walkaround_vision::tensor::{TensorData, prepare};
 

@@ -5,10 +5,10 @@ use crate::class_maps::{best_of, class_map};
 use crate::engine::{Engine, Screening, Vehicle};
 use crate::error::{BundleError, EngineError};
 use crate::instances::{best_score, best_vehicle, instances};
-use crate::manifest::{Head, Manifest, Region, Role};
+use crate::manifest::{Head, Manifest, NetworkSpec, Region, Role};
 pub use crate::network::BATCH_BUCKETS;
-use crate::network::{Input, Network, View};
-use crate::outputs::{MapForm, gate, maps, vehicle};
+use crate::network::{Input, Network, View, unread_objects};
+use crate::outputs::{MapForm, Raw, gate, maps, vehicle};
 use crate::runtime::{ActiveDevice, Runtime};
 use crate::tiling::tiles;
 use image::RgbImage;
@@ -60,6 +60,10 @@ pub struct PreparedInput {
     /// The tensors, tile by tile, normalised and widened to 32 bits.
     pub values: Vec<f32>,
 }
+
+/// What a graph needs that runs with one photo and fails with two.
+const ONE_ONLY: &str = "with one photo it runs, with two it does not: export it with a batch that is free in the whole \
+                        graph, or with a batch of 1";
 
 /// Sessions of a verified bundle. One thread uses an engine at a time; make one for each thread.
 pub struct OnnxEngine {
@@ -149,6 +153,14 @@ impl OnnxEngine {
         .collect()
     }
 
+    /// Outputs that no manifest key names and that look like objects: a line for each, as a warning.
+    pub fn unread_objects(&self) -> Vec<String> {
+        let networks = self.segmenters.iter();
+        networks
+            .flat_map(|network| unread_objects(&network.spec, network.outlets().1))
+            .collect()
+    }
+
     /// What every network is given for a photo, whatever the gates say: a photo without a vehicle reaches the
     /// locator only.
     ///
@@ -184,22 +196,35 @@ impl OnnxEngine {
     /// # Errors
     /// [`EngineError::Run`] naming the network: its manifest or its export has to change.
     pub fn rehearse(&mut self) -> Result<(), EngineError> {
-        let picture = RgbImage::from_fn(256, 192, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
-        for photos in [1, 2] {
-            self.forget();
-            self.locate(&vec![&picture; photos])?;
-            for network in &mut self.gates {
-                let views: Vec<View<'_>> = std::iter::repeat_with(|| View {
-                    photo: &picture,
-                    region: UnitRect::WHOLE,
-                })
-                .take(photos)
-                .collect();
-                network.run(&mut self.inputs[network.input], &views, &mut |_, _| Ok(()))?;
-            }
-            self.run_segmenters(&vec![(&picture, UnitRect::WHOLE); photos])?;
-        }
+        let rehearsed = self.rehearse_with(1).and_then(|()| {
+            self.rehearse_with(2).map_err(|error| match error {
+                EngineError::Run { network, cause } => EngineError::Run {
+                    network,
+                    cause: format!("{cause} ({ONE_ONLY})"),
+                },
+                other => other,
+            })
+        });
         self.forget();
+        rehearsed
+    }
+
+    fn rehearse_with(&mut self, photos: usize) -> Result<(), EngineError> {
+        let picture = RgbImage::from_fn(256, 192, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+        self.forget();
+        self.locate(&vec![&picture; photos])?;
+        for network in &mut self.gates {
+            let whole = || View {
+                photo: &picture,
+                region: UnitRect::WHOLE,
+            };
+            let views: Vec<View<'_>> = std::iter::repeat_with(whole).take(photos).collect();
+            let spec = network.spec.clone();
+            network.run(&mut self.inputs[network.input], &views, &mut |_, raw| {
+                gate_score(&spec, raw).map(|_| ())
+            })?;
+        }
+        self.run_segmenters(&vec![(&picture, UnitRect::WHOLE); photos])?;
         Ok(())
     }
 
@@ -224,8 +249,7 @@ impl OnnxEngine {
             .filter(|&i| vehicles[i] != Vehicle::Absent)
             .collect();
         for (k, network) in self.gates.iter_mut().enumerate() {
-            let (head, activation) = (network.spec.head.clone(), network.spec.activation);
-            let size = network.spec.input.size;
+            let spec = network.spec.clone();
             let views: Vec<View<'_>> = present
                 .iter()
                 .map(|&i| View {
@@ -234,11 +258,7 @@ impl OnnxEngine {
                 })
                 .collect();
             network.run(&mut self.inputs[network.input], &views, &mut |v, raw| {
-                let (p, threshold) = match &head {
-                    Head::Gate { positive, threshold } => (gate(&raw[0], activation, positive)?, *threshold),
-                    Head::Instances(form) => (best_score(raw, form, size)?, form.threshold),
-                    _ => return Err("the network is not a gate".into()),
-                };
+                let GateScore { p, threshold } = gate_score(&spec, raw)?;
                 let screening = &mut screenings[present[v]];
                 screening.gate = Some(screening.gate.map_or(p, |best: f32| best.max(p)));
                 // Any gate may raise suspicion; all must agree that a photo is clean.
@@ -314,6 +334,28 @@ impl OnnxEngine {
             Ok(())
         })?;
         Ok(found)
+    }
+}
+
+/// What a gate says of one photo.
+struct GateScore {
+    /// P(damage).
+    p: f32,
+    /// From which the photo is suspect.
+    threshold: f32,
+}
+
+fn gate_score(spec: &NetworkSpec, raw: &[Raw<'_>]) -> Result<GateScore, String> {
+    match &spec.head {
+        Head::Gate { positive, threshold } => Ok(GateScore {
+            p: gate(&raw[0], spec.activation, positive)?,
+            threshold: *threshold,
+        }),
+        Head::Instances(form) => Ok(GateScore {
+            p: best_score(raw, form, spec.input.size)?,
+            threshold: form.threshold,
+        }),
+        _ => Err("the network is not a gate".into()),
     }
 }
 

@@ -6,12 +6,14 @@
 
 use crate::error::EngineError;
 use ort::ep::{CUDA, ExecutionProvider, ExecutionProviderDispatch};
+use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tracing::{debug, warn};
 
 /// The device asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,6 +76,14 @@ impl fmt::Debug for Runtime {
 /// ONNX Runtime allows one environment a process: the first `load` makes it, later ones share it.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
+/// The library's own lines go into the log, not to standard error. What fails is returned as an error as well.
+fn log(level: LogLevel, _category: &str, _id: &str, location: &str, message: &str) {
+    match level {
+        LogLevel::Verbose | LogLevel::Info => debug!(location, "ONNX Runtime: {message}"),
+        LogLevel::Warning | LogLevel::Error | LogLevel::Fatal => warn!(location, "ONNX Runtime: {message}"),
+    }
+}
+
 impl Runtime {
     /// Loads the ONNX Runtime shared library. Once loaded, later calls give the same library, whatever path
     /// they name: a process has one.
@@ -95,9 +105,10 @@ impl Runtime {
         let environment = builder
             .with_name("walkaround")
             .with_telemetry(false)
+            .with_logger(Arc::new(log))
             .build()
             .map_err(|e| error(e.to_string()))?;
-        environment.set_log_level(ort::logging::LogLevel::Error);
+        environment.set_log_level(LogLevel::Error);
         let runtime = Self {
             environment,
             library: path,

@@ -163,7 +163,7 @@ fn instances(class: usize, spec: &ClassSpec, all: &[Instance], canvas: &Canvas) 
                 area_px: area(&region, canvas),
                 region,
                 outlined: instance.mask.is_some(),
-                bbox: Some(nearest_pixels(instance.bbox, canvas.original())),
+                bbox: instance.bbox.map(|bbox| nearest_pixels(bbox, canvas.original())),
             })
         })
         .collect()

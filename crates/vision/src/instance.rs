@@ -12,8 +12,9 @@ pub struct Instance {
     pub class: usize,
     /// How sure the network is of it, 0 to 1.
     pub score: f32,
-    /// Its box in fractions of the upright photo, within it.
-    pub bbox: UnitRect,
+    /// Its box in fractions of the upright photo, within it; none where the network gives masks only, and the box is that
+    /// around the mask.
+    pub bbox: Option<UnitRect>,
     /// Its mask; none where the network gives boxes only.
     pub mask: Option<InstanceMask>,
 }
@@ -43,9 +44,9 @@ pub fn logit(probability: f32) -> f32 {
 /// The mask of one instance on the canvas: its mask above the policy's threshold, closed; its box where it has
 /// none. None when no pixel is left. Hysteresis and the least area are not applied here.
 pub fn instance_mask(instance: &Instance, policy: &MaskPolicy, canvas: &Canvas) -> Option<Patch> {
-    let boxed = box_window(instance.bbox, canvas);
+    let boxed = instance.bbox.map(|bbox| box_window(bbox, canvas));
     let Some(mask) = &instance.mask else {
-        return (!boxed.is_empty()).then(|| full(boxed));
+        return boxed.filter(|window| !window.is_empty()).map(full);
     };
     let snapped = mask.whole_pixels.then(|| ProbabilityMap {
         covers: to_whole_pixels(mask.grid.covers, canvas.original()),
@@ -58,7 +59,7 @@ pub fn instance_mask(instance: &Instance, policy: &MaskPolicy, canvas: &Canvas) 
         policy.threshold
     };
     let mut window = sample::window_above(grid, cut, canvas);
-    if mask.cropped {
+    if let (true, Some(boxed)) = (mask.cropped, boxed) {
         window = window.intersection(boxed);
     }
     if window.is_empty() {

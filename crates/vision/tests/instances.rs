@@ -40,7 +40,7 @@ fn object(bbox: UnitRect, rows: &[&str], logits: bool) -> Instance {
     Instance {
         class: 0,
         score: 0.7,
-        bbox,
+        bbox: Some(bbox),
         mask: Some(InstanceMask {
             grid: ProbabilityMap {
                 class: 0,
@@ -121,11 +121,23 @@ fn a_cropped_mask_ends_at_its_box_and_another_does_not() {
 }
 
 #[test]
+fn an_object_without_a_box_has_that_around_its_mask() {
+    let masked = Instance {
+        bbox: None,
+        ..object(UnitRect::WHOLE, &["....", ".##.", "....", "...."], true)
+    };
+    let got = found(vec![masked], PLAIN);
+    let bbox = got[0].bbox;
+    // Of 80 x 60 pixels: cells 1 and 2 of the second row, to where the interpolated logits are 0.
+    assert_eq!((bbox.x, bbox.y, bbox.width, bbox.height), (20, 15, 40, 15));
+}
+
+#[test]
 fn an_object_without_a_mask_is_a_box_and_says_so() {
     let boxed = Instance {
         class: 0,
         score: 0.4,
-        bbox: rect(0.1, 0.1, 0.3, 0.3),
+        bbox: Some(rect(0.1, 0.1, 0.3, 0.3)),
         mask: None,
     };
     let got = found(vec![boxed], PLAIN);

@@ -45,6 +45,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let classes: Vec<&str> = manifest.classes.iter().map(|c| c.name.as_str()).collect();
     writeln!(out, "classes: {}", classes.join(", "))?;
     engine.rehearse()?;
+    for line in engine.unread_objects() {
+        writeln!(out, "warning: {line} (docs/bundle.md, \"Instances\")")?;
+    }
     match engine.self_test(&bundle)? {
         None => writeln!(
             out,

@@ -1,9 +1,11 @@
-//! Objects one by one: YOLO, Mask R-CNN, DETR and what exports like them.
+//! Objects one by one: YOLO, lists as of Mask R-CNN, and queries as of DETR.
 
-use super::classes::{Names, names};
+use super::classes::names;
 use super::graph::{Graph, Output};
-use super::key::{Key, Masking, NetworkDraft, imagenet, numbers, strings, to_one};
+use super::key::{Key, NetworkDraft, imagenet, to_one};
+use super::object_network::{BOX_BY_CENTRE, BOX_BY_CORNERS, CHOOSE, Objects, floats};
 use super::onnx_file::Ending;
+use super::queries::{detr, mask_queries};
 use crate::manifest::Role;
 
 /// Strides of the grids that a YOLO predicts on.
@@ -14,17 +16,10 @@ const ANCHORS: usize = 3;
 const SUPPRESSED_ROWS_MAX: usize = 1000;
 /// Masks of a longer side are pasted over the picture already.
 const BOX_MASK_SIDE_MAX: usize = 64;
-/// Largest coordinate that is still a share of a side.
-const SHARE_MAX: f32 = 2.0;
-
 /// Intersection over union above which Ultralytics takes two boxes for one object.
 const YOLO_OVERLAP: f64 = 0.7;
 /// Least score that Ultralytics reports.
 const YOLO_THRESHOLD: f64 = 0.25;
-
-const BOX_BY_CORNERS: [&str; 4] = ["x0", "y0", "x1", "y1"];
-const BOX_BY_CENTRE: [&str; 4] = ["cx", "cy", "w", "h"];
-const CHOOSE: &str = "choose it on your photos: `walkaround evaluate`";
 
 /// A network that gives objects; none where no outputs look like them.
 ///
@@ -35,100 +30,14 @@ pub(super) fn objects(
     role: Role,
     given: Option<&[String]>,
 ) -> Result<Option<NetworkDraft>, String> {
-    let found = match yolo(graph, given)? {
-        Some(found) => Some(found),
-        None => match detr(graph, given)? {
-            Some(found) => Some(found),
-            None => listed(graph, given)?,
-        },
-    };
-    found.map(|found| found.into_draft(graph, role)).transpose()
-}
-
-/// What was recognised, before it is put to a use.
-struct Objects {
-    family: String,
-    pixels: Vec<Key>,
-    names: Names,
-    rows: Vec<(String, Vec<&'static str>)>,
-    masks: Vec<Key>,
-    /// Width of the column of that name.
-    coefficients: usize,
-    activation: Option<Key>,
-    threshold: Key,
-    /// Keys that only a segmenter has.
-    segmenter: Vec<Key>,
-    unit: Option<Key>,
-}
-
-impl Objects {
-    fn into_draft(self, graph: &Graph, role: Role) -> Result<NetworkDraft, String> {
-        let mut draft = NetworkDraft::new(self.family, role);
-        draft.pixels = self.pixels;
-        draft.output = vec![Key::known("form", "instances")];
-        draft.rows = self
-            .rows
-            .iter()
-            .map(|(tensor, columns)| Key::known(tensor, strings(columns)))
-            .collect();
-        let has_classes = self.rows.iter().any(|(_, columns)| columns.contains(&"classes"));
-        if role == Role::Segmenter {
-            let channels = strings(&self.names.names);
-            draft
-                .output
-                .push(Key::maybe("channels", channels, self.names.assumed.clone()));
-        } else {
-            let (positive, why) = match role {
-                Role::Locator => self.names.vehicles(),
-                _ => (self.names.wanted(), None),
-            };
-            draft.output.push(Key::maybe("positive", numbers(positive), why));
-            if has_classes {
-                let count = self.names.names.len() as i64;
-                draft.output.push(Key::known("class_count", count));
-            }
+    let mut found = None;
+    for recognise in [yolo, detr, listed, mask_queries] {
+        found = recognise(graph, given)?;
+        if found.is_some() {
+            break;
         }
-        draft.output.extend(self.activation);
-        draft.output.push(self.threshold);
-        if role == Role::Segmenter {
-            draft.output.extend(self.segmenter);
-            draft.masking = if self.masks.is_empty() {
-                Masking::None
-            } else {
-                Masking::Outlines
-            };
-            draft.masks = self.masks;
-            draft.classes = self.names.names;
-            // What cannot be read may be the masks.
-            if draft.masks.is_empty()
-                && let Some(unread) = graph.unread.first()
-            {
-                return Err(format!(
-                    "its output `{}` is {}, which is not read: cast it to uint8 or float32 in the export",
-                    unread.0, unread.1
-                ));
-            }
-        } else {
-            draft.rows = self
-                .rows
-                .iter()
-                .map(|(tensor, columns)| {
-                    let columns = columns.iter().flat_map(|&column| match column {
-                        // Of no use without masks.
-                        "coefficients" => vec![""; self.coefficients],
-                        column => vec![column],
-                    });
-                    Key::known(tensor, strings(columns))
-                })
-                .collect();
-        }
-        draft.output.extend(self.unit);
-        Ok(draft)
     }
-}
-
-fn floats(graph: &Graph) -> impl Iterator<Item = &Output> {
-    graph.outputs.iter().filter(|output| !output.whole)
+    found.map(|found| found.into_draft(graph, role)).transpose()
 }
 
 /// What Ultralytics does to a picture, and the YOLOs before it.
@@ -238,99 +147,6 @@ fn yolo(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, Stri
         ),
         segmenter: overlap.into_iter().collect(),
         unit: None,
-    }))
-}
-
-/// How a DETR's pixels become samples.
-fn detr_pixels(graph: &Graph, is_rf: bool) -> Vec<Key> {
-    let is_hugging_face = graph.picture.tensor == "pixel_values";
-    let mut pixels = Vec::new();
-    if let Some(known) = &graph.hugging_face.pixels {
-        pixels.extend(known.clone());
-    } else if is_rf {
-        pixels.push(Key::assumed("filter", "linear", "as RF-DETR resizes"));
-        pixels.extend(imagenet("as RF-DETR normalises"));
-    } else {
-        pixels.push(Key::maybe(
-            "filter",
-            "pillow",
-            (!is_hugging_face).then(|| "as RT-DETR resizes".to_owned()),
-        ));
-        pixels.extend(to_one(Some(
-            "as RT-DETR; DETR itself subtracts ImageNet's mean (see preprocessor_config.json)",
-        )));
-    }
-    pixels
-}
-
-/// Masks of queries, over all that the network sees.
-fn query_masks(output: &Output) -> Vec<Key> {
-    let logits = !output.is_within_one() && output.ending == Ending::Unknown;
-    let mut keys = vec![Key::known("tensor", output.name.clone())];
-    keys.extend(logits.then(|| Key::known("activation", "sigmoid")));
-    keys
-}
-
-/// DETR and its kin: boxes as shares, a score for each class.
-fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Objects>, String> {
-    let is_box = |o: &&Output| o.shape.len() == 3 && o.last() == 4;
-    let named = |o: &&Output| o.name.contains("box") || o.name.contains("det");
-    let boxes = floats(graph).filter(is_box);
-    let Some(boxes) = boxes.max_by_key(|o| named(o)) else {
-        return Ok(None);
-    };
-    let beside = |o: &&Output| o.shape.len() == 3 && o.axis(1) == boxes.axis(1) && o.name != boxes.name;
-    let Some(scores) = floats(graph).find(beside) else {
-        return Ok(None);
-    };
-    let masks = floats(graph).find(|o| o.shape.len() == 4 && o.axis(1) == boxes.axis(1));
-    // RF-DETR names them so, and its last class is nothing.
-    let is_rf = boxes.name == "dets" || masks.is_some();
-    let mut names = names(graph, given, Some(scores.last()), true, false)?;
-    if is_rf && names.assumed.is_some() {
-        names.names.pop();
-        names.names.push(String::new());
-    }
-    let pixels = detr_pixels(graph, is_rf);
-    let is_share = boxes.high <= SHARE_MAX;
-    let columns = if is_share { BOX_BY_CENTRE } else { BOX_BY_CORNERS };
-    // One class a query, the last of them nothing (https://huggingface.co/docs/transformers/model_doc/detr).
-    let kind = graph.hugging_face.model_type.as_deref();
-    let is_first_detr = matches!(kind, Some("detr" | "table-transformer" | "yolos"));
-    let raw = !scores.is_within_one() && scores.ending == Ending::Unknown;
-    let activation = raw.then(|| {
-        if is_first_detr {
-            return Key::known("activation", "softmax");
-        }
-        let other = "of DETR itself it is `softmax`, with per_row = \"best\"".to_owned();
-        Key::maybe(
-            "activation",
-            "sigmoid",
-            (!is_rf && kind.is_none()).then_some(other),
-        )
-    });
-    let masks = masks.map_or_else(Vec::new, query_masks);
-    Ok(Some(Objects {
-        family: format!(
-            "DETR and its kin (queries){}",
-            if masks.is_empty() {
-                ", boxes only"
-            } else {
-                " with masks"
-            }
-        ),
-        pixels,
-        names,
-        rows: vec![
-            (boxes.name.clone(), columns.to_vec()),
-            (scores.name.clone(), vec!["classes"]),
-        ],
-        masks,
-        coefficients: 0,
-        activation,
-        threshold: Key::assumed("threshold", 0.5, CHOOSE),
-        segmenter: vec![Key::known("per_row", if is_first_detr { "best" } else { "each" })],
-        unit: is_share.then(|| Key::known("unit", "share")),
     }))
 }
 

@@ -169,6 +169,13 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Whether the rows have boxes; else each object's is that around its mask.
+    pub(super) fn has_boxes(&self) -> bool {
+        [Column::X0, Column::Cx]
+            .into_iter()
+            .any(|column| self.place(column).is_some())
+    }
+
     /// Left, top, right, bottom, in the form's unit.
     pub(super) fn corners(&self, row: usize) -> Result<[f32; 4], String> {
         let all = |columns: [Column; 4]| -> Option<[f32; 4]> {

@@ -1,7 +1,7 @@
 //! Each family's tensors, small enough to be worked out by hand.
 
 use super::*;
-use crate::manifest::RowTensor;
+use crate::manifest::{Activation, MaskForm, MaskFrame, RowTensor};
 
 const INPUT: Size = Size::new(100, 100);
 
@@ -65,7 +65,7 @@ fn suppression_is_by_class_and_rows_may_lie_along_either_axis() {
     for (shape, values) in [([4, 6], by_row), ([6, 4], by_column)] {
         let got = instances(&[raw(&shape, &values)], &yolo(), INPUT).unwrap();
         assert_eq!(found(&got), [(0, 0.9), (1, 0.7)], "{shape:?}");
-        let b = got[0].bbox;
+        let b = got[0].bbox.unwrap();
         let off = [b.x0 - 0.4, b.y0 - 0.4, b.x1 - 0.6, b.y1 - 0.6];
         assert!(off.iter().all(|d| d.abs() < 1e-6), "{b:?}");
         assert_eq!(got[0].mask, None);
@@ -201,6 +201,7 @@ fn with_masks(frame: MaskFrame, columns: &[Column], activation: Activation) -> I
             tensor: "masks".into(),
             frame,
             activation,
+            in_score: false,
         }),
         ..form(vec![rows("rows", columns)], &[Some(0)])
     }
@@ -252,6 +253,41 @@ fn a_mask_over_the_view_is_kept_where_it_is_something() {
     )
     .unwrap_err();
     assert!(error.contains("1 masks"), "{error}");
+}
+
+#[test]
+fn without_boxes_the_mask_tells_the_place_and_how_sure_the_network_is_of_it() {
+    let mut form = with_masks(MaskFrame::View, &[Column::Classes], Activation::Sigmoid);
+    form.channels = vec![Some(0), None];
+    form.activation = Activation::Softmax;
+    form.each = true;
+    if let Some(masks) = &mut form.masks {
+        masks.in_score = true;
+    }
+    // Three queries: a sure one with a sure mask, a sure one whose mask is hardly one, one that says "nothing".
+    let scores = [5.0, 0.0, 5.0, 0.0, 0.0, 5.0];
+    let mut masks = vec![-8.0; 3 * 16];
+    masks[..16].fill(8.0);
+    masks[16..32].fill(0.2);
+    let got = instances(&[raw(&[3, 2], &scores), raw(&[3, 4, 4], &masks)], &form, INPUT).unwrap();
+    assert_eq!(got.len(), 2);
+    assert!(got.iter().all(|object| object.bbox.is_none()));
+    let class = 1.0 / (1.0 + (-5.0f32).exp());
+    let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
+    for (object, mask) in got.iter().zip([8.0, 0.2]) {
+        assert!(
+            (object.score - class * logistic(mask)).abs() < 1e-5,
+            "{}",
+            object.score
+        );
+    }
+    form.threshold = 0.6;
+    let got = instances(&[raw(&[3, 2], &scores), raw(&[3, 4, 4], &masks)], &form, INPUT).unwrap();
+    assert_eq!(
+        got.len(),
+        1,
+        "the class alone is above the threshold, with its mask it is not"
+    );
 }
 
 #[test]

@@ -231,6 +231,7 @@ fn masks(raw: &raw::Masks) -> Result<MaskForm, String> {
             Some(raw::Over::PixelBox) => MaskFrame::PixelBox,
         },
         activation,
+        in_score: raw.in_score,
     })
 }
 

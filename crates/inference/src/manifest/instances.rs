@@ -91,6 +91,8 @@ pub struct MaskForm {
     pub frame: MaskFrame,
     /// What is applied to its values: `sigmoid` for logits, `none` for probabilities.
     pub activation: Activation,
+    /// Whether the mean probability within the mask multiplies the object's score (Mask2Former).
+    pub in_score: bool,
 }
 
 /// What a mask covers.
@@ -139,6 +141,15 @@ impl InstanceForm {
         self.rows.iter().any(|r| r.columns.contains(&column))
     }
 
+    /// Whether each object has a mask over all that the network sees: its box can be that around it.
+    fn masks_tell_the_box(&self) -> bool {
+        let over_view = self
+            .masks
+            .as_ref()
+            .is_some_and(|masks| masks.frame == MaskFrame::View);
+        over_view && !self.has(Column::Coefficients) && self.purpose == Role::Segmenter
+    }
+
     /// What is missing or contradicts itself, in words.
     pub(super) fn check(&self) -> Result<(), String> {
         let all = |columns: &[Column]| columns.iter().all(|&c| self.has(c));
@@ -149,11 +160,22 @@ impl InstanceForm {
             }
         }
         use Column::{Class, Classes, Coefficients, Cx, Cy, H, Object, Score, W, X0, X1, Y0, Y1};
-        if !(all(&[X0, Y0, X1, Y1]) || all(&[Cx, Cy, W, H])) {
-            return Err("rows: a box is x0, y0, x1, y1 or cx, cy, w, h".into());
+        const BOXES: [Column; 8] = [X0, Y0, X1, Y1, Cx, Cy, W, H];
+        let masks_alone = !BOXES.iter().any(|&column| self.has(column)) && self.masks_tell_the_box();
+        if !(all(&[X0, Y0, X1, Y1]) || all(&[Cx, Cy, W, H]) || masks_alone) {
+            return Err(
+                "rows: a box is x0, y0, x1, y1 or cx, cy, w, h; only masks over the view can do without"
+                    .into(),
+            );
+        }
+        if masks_alone && self.overlap.is_some() {
+            return Err("overlap is that of boxes, and the rows have none".into());
         }
         if !(self.has(Classes) || self.has(Class) && (self.has(Score) || self.has(Object))) {
             return Err("rows: scores are `classes`, or `score` with `class`".into());
+        }
+        if self.has(Coefficients) && self.masks.as_ref().is_some_and(|masks| masks.in_score) {
+            return Err("masks.in_score is of networks that give each object a mask, not prototypes".into());
         }
         if self.has(Coefficients) && self.masks.is_none() {
             return Err("rows: `coefficients` need masks: the tensor of the prototypes".into());

@@ -236,6 +236,8 @@ pub(super) struct Masks {
     pub over: Option<Over>,
     #[serde(default)]
     pub activation: Activation,
+    #[serde(default)]
+    pub in_score: bool,
 }
 
 #[derive(Deserialize, Clone, Copy)]
