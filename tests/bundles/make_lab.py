@@ -45,16 +45,28 @@ def manifest(name, networks):
     return HEAD.format(name=name) + "".join(CLASS.format(name=one) for one in CLASSES) + networks
 
 
-def replay(runs, photo, inputs):
-    """A graph that returns the outputs of one run, whatever the picture is."""
+# Photos in the batch that a replay of several gives.
+BATCH = 4
+
+
+def outputs_of(runs, photo):
+    """The output tensors of one run, by name."""
     prefix = f"{photo}.out."
-    outputs = {key.removeprefix(prefix): runs[key] for key in runs.files if key.startswith(prefix)}
+    return {key.removeprefix(prefix): runs[key] for key in runs.files if key.startswith(prefix)}
+
+
+def replay(runs, photos, inputs):
+    """A graph that returns the outputs of one run, or of several as a batch, whatever the pictures are."""
+    several = [outputs_of(runs, photo) for photo in photos]
+    outputs = {name: np.concatenate([one[name] for one in several]) for name in several[0]}
+    photo, batch = photos[0], len(photos)
     nodes, constants, values = [], [], []
     sizes = "orig_target_sizes"
     for name, array in outputs.items():
         if name == "boxes" and f"{photo}.in.{sizes}" in runs.files:
             # The graph scales its boxes to the size it is given: here as shares, times that size.
-            array = array / np.tile(runs[f"{photo}.in.{sizes}"], 2)[:, None].astype(np.float32)
+            given = np.concatenate([runs[f"{one}.in.{sizes}"] for one in photos])
+            array = array / np.tile(given, 2)[:, None].astype(np.float32)
             nodes += [
                 helper.make_node("Cast", [sizes], ["float_sizes"], to=TensorProto.FLOAT),
                 helper.make_node("Concat", ["float_sizes", "float_sizes"], ["corners"], axis=1),
@@ -62,14 +74,14 @@ def replay(runs, photo, inputs):
                 helper.make_node("Mul", ["kept_boxes", "factors"], ["boxes"]),
             ]
             constants.append(numpy_helper.from_array(np.array([1], np.int64), "axis"))
-        elif array.shape[0] == 1:
+        elif array.shape[0] == batch:
             nodes.append(helper.make_node("Identity", [f"kept_{name}"], [name]))
         else:
             # The number of objects depends on the picture, as far as the runtime can see.
             nodes.append(helper.make_node("Compress", [f"kept_{name}", "all_objects"], [name], axis=0))
         constants.append(numpy_helper.from_array(array, f"kept_{name}"))
         # Where there is no batch, the first axis is as long as there are objects; exports declare it so, too.
-        shape = list(array.shape) if array.shape[0] == 1 else ["k", *array.shape[1:]]
+        shape = list(array.shape) if array.shape[0] == batch else ["k", *array.shape[1:]]
         values.append(helper.make_tensor_value_info(name, TYPES[str(array.dtype)], shape))
     picture = next(name for name in inputs if name != sizes)
     objects = next(iter(outputs.values())).shape[0]
@@ -82,7 +94,7 @@ def replay(runs, photo, inputs):
     constants.append(numpy_helper.from_array(np.array(-1e9, np.float32), "bottom"))
     constants.append(numpy_helper.from_array(np.array([objects], np.int64), "objects"))
     graph_inputs = [
-        helper.make_tensor_value_info(name, TYPES[str(runs[f"{photo}.in.{name}"].dtype)], shape)
+        helper.make_tensor_value_info(name, TYPES[str(runs[f"{photo}.in.{name}"].dtype)], [batch, *shape[1:]])
         for name, shape in inputs.items()
     ]
     graph = helper.make_graph(nodes, "replay", graph_inputs, values, constants)
@@ -210,7 +222,11 @@ def main():
             if "paste_masks_in_image" in reference["how"]:
                 networks = networks.replace('over = "box"', 'over = "pixel_box"')
             for photo in range(len(reference["photos"])):
-                bundle(out / f"{family.name}.{photo}", networks, digest, replay(runs, photo, inputs))
+                bundle(out / f"{family.name}.{photo}", networks, digest, replay(runs, [photo], inputs))
+            # Families that take several photos at once have the batch first in each output.
+            if all(array.shape[0] == 1 and array.ndim > 1 for array in outputs_of(runs, 0).values()):
+                graph = replay(runs, list(range(BATCH)), inputs)
+                bundle(out / f"{family.name}.batch", networks, digest, graph)
         shutil.copy(family / "reference.json", out / f"{family.name}.json")
 
 

@@ -5,9 +5,9 @@ use super::masks::{Plane, plane};
 use crate::manifest::{Activation, MaskForm};
 use crate::outputs::{Raw, sigmoid};
 
-/// Points to each side of a cell. The families interpolate their masks to a fixed size first (Mask2Former: from a quarter
-/// of the input to 384 pixels, or to the photo); the mean changes little beyond this.
-const FINE: usize = 4;
+/// Points along each side of the view on which masks are judged: Hugging Face's image processor resizes them to this size
+/// whatever the model (`post_process_instance_segmentation`).
+const POINTS: usize = 384;
 
 /// The mean probability of the points that are above one half in the mask of an object, 0 where none is:
 /// `mask_scores_per_image` of Mask2Former's instance inference (Cheng et al., 2022, arXiv:2112.01527).
@@ -41,10 +41,10 @@ struct Point {
     share: f32,
 }
 
-/// The points of one axis: centres of fine cells, held at the edges (`align_corners=False`).
+/// The points of one axis, held at the edges (`align_corners=False`).
 fn lines(side: usize) -> Vec<Point> {
     let point = |at: usize| {
-        let place = ((at as f32 + 0.5) / FINE as f32 - 0.5).max(0.0);
+        let place = ((at as f32 + 0.5) * side as f32 / POINTS as f32 - 0.5).max(0.0);
         let from = (place as usize).min(side - 1);
         Point {
             from,
@@ -52,7 +52,7 @@ fn lines(side: usize) -> Vec<Point> {
             share: place - from as f32,
         }
     };
-    (0..side * FINE).map(point).collect()
+    (0..POINTS).map(point).collect()
 }
 
 fn between(mask: &[f32], sides: Sides, x: Point, y: Point) -> f32 {
