@@ -2,14 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use crate::places::{lab, python, root};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use walkaround_domain::{Finding, Size, UnitRect};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_vision::decode::{Decoded, Limits, decode};
 use walkaround_vision::findings::{Segmentation, findings};
 use walkaround_vision::instance::Instance;
-use walkaround_vision::rle::{from_string, iou};
+use walkaround_vision::rle::{from_string, iou, union};
 
 /// Least agreement of a mask with the family's own.
 pub const IOU_MIN: f64 = 0.99;
@@ -152,4 +154,44 @@ pub fn run(engine: &mut OnnxEngine, photos: &[Photo], worst: &mut Worst) {
         let results = findings(found, engine.classes(), photo.decoded.original, false);
         compare(worst, photo, found, &results);
     }
+}
+
+/// The bundles of all families, or none where there are no exports.
+#[allow(clippy::print_stderr, reason = "what was skipped")]
+pub fn bundles() -> Option<(PathBuf, TempDir)> {
+    let Some(lab) = lab() else {
+        eprintln!("skipped: no folder of exports; name it in WALKAROUND_LAB");
+        return None;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let made = python()
+        .arg(root().join("tests/bundles/make_lab.py"))
+        .args([&lab, out.path()])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    Some((lab, out))
+}
+
+/// Least agreement of a large region of a class with the family's own; class numbers have no probabilities.
+pub fn agreement(engine: &mut OnnxEngine, photos: &[Photo], numbers: bool) -> f64 {
+    let mut worst = 1.0_f64;
+    for photo in photos {
+        let size = photo.decoded.original;
+        let views = [(&photo.decoded.pixels, UnitRect::WHOLE)];
+        let found = engine.segment(&views).unwrap().remove(0);
+        let results = findings(&found, engine.classes(), size, false);
+        for (class, expected) in photo.class_masks.as_object().unwrap() {
+            let expected = from_string(size, expected["counts"].as_str().unwrap()).unwrap();
+            if (expected.area() as f64) < 0.01 * size.pixels() as f64 {
+                continue;
+            }
+            let name = &engine.classes()[class.parse::<usize>().unwrap()].name;
+            let own: Vec<_> = results.iter().filter(|f| f.class == *name).collect();
+            assert!(!numbers || own.iter().all(|f| f.probability == 1.0));
+            let masks: Vec<_> = own.iter().map(|f| &f.rle).collect();
+            worst = worst.min(iou(&union(size, &masks).unwrap(), &expected).unwrap());
+        }
+    }
+    worst
 }

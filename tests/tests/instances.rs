@@ -12,30 +12,12 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-use walkaround_domain::UnitRect;
 use walkaround_inference::{Engine, OnnxEngine, Vehicle};
-use walkaround_tests::families::{EDGE_MAX, IOU_MIN, Photo, SCORE_MAX, Worst, distance, run};
-use walkaround_tests::places::{engine, lab, python, root};
+use walkaround_tests::families::{
+    EDGE_MAX, IOU_MIN, Photo, SCORE_MAX, Worst, agreement, bundles, distance, run,
+};
+use walkaround_tests::places::engine;
 use walkaround_vision::decode::{Limits, decode};
-use walkaround_vision::findings::findings;
-use walkaround_vision::rle::{from_string, iou, union};
-
-/// The bundles of all families, or none where there are no exports.
-fn bundles() -> Option<(PathBuf, TempDir)> {
-    let Some(lab) = lab() else {
-        eprintln!("skipped: no folder of exports; name it in WALKAROUND_LAB");
-        return None;
-    };
-    let out = tempfile::tempdir().unwrap();
-    let made = python()
-        .arg(root().join("tests/bundles/make_lab.py"))
-        .args([&lab, out.path()])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Some((lab, out))
-}
 
 /// Runs a family: one graph for all photos, or the replay of each run, or of the first runs as one batch.
 fn family(bundle: &Path, photos: &[Photo], batch: usize) -> Worst {
@@ -98,29 +80,6 @@ const ENDS: [(&str, f64); 5] = [
     ("int32", 0.98),
     ("uint8", 0.98),
 ];
-
-/// Least agreement of a large region of a class with the family's own; class numbers have no probabilities.
-fn agreement(engine: &mut OnnxEngine, photos: &[Photo], numbers: bool) -> f64 {
-    let mut worst = 1.0_f64;
-    for photo in photos {
-        let size = photo.decoded.original;
-        let views = [(&photo.decoded.pixels, UnitRect::WHOLE)];
-        let found = engine.segment(&views).unwrap().remove(0);
-        let results = findings(&found, engine.classes(), size, false);
-        for (class, expected) in photo.class_masks.as_object().unwrap() {
-            let expected = from_string(size, expected["counts"].as_str().unwrap()).unwrap();
-            if (expected.area() as f64) < 0.01 * size.pixels() as f64 {
-                continue;
-            }
-            let name = &engine.classes()[class.parse::<usize>().unwrap()].name;
-            let own: Vec<_> = results.iter().filter(|f| f.class == *name).collect();
-            assert!(!numbers || own.iter().all(|f| f.probability == 1.0));
-            let masks: Vec<_> = own.iter().map(|f| &f.rle).collect();
-            worst = worst.min(iou(&union(size, &masks).unwrap(), &expected).unwrap());
-        }
-    }
-    worst
-}
 
 #[test]
 fn weights_in_a_file_of_their_own_and_class_numbers_of_each_type() {
