@@ -25,6 +25,13 @@ pub use simplify::simplify;
 /// Most findings of one photo; of more, the largest are kept.
 pub const FINDINGS_MAX: usize = 200;
 
+/// Most runs (stretches of pixels in a row of the canvas) of an object that is outlined. An object as large as the finest
+/// canvas has eight a row; noise has hundreds, and its outline would say nothing. Beyond it the object is a box.
+const OBJECT_RUNS_MAX: usize = 1 << 15;
+
+/// Most runs of all outlined objects of a photo: 24 MB, and about as much of JSON. Beyond it objects are boxes.
+const OBJECTS_RUNS_MAX: usize = 1 << 20;
+
 /// How far a simplified outline may lie from the traced one, in canvas pixels.
 pub const OUTLINE_TOLERANCE: f32 = 0.75;
 
@@ -97,12 +104,19 @@ pub fn findings(
     };
     let labels = canvases.labels(&segmentation.class_maps);
     let mut kept: Vec<Candidate> = vec![];
+    let mut detail = Detail::of_photo();
     for (class, spec) in classes.iter().enumerate() {
         if all_classes || spec.report != Report::OnRequest {
             let canvas = canvases.get(spec);
             kept.extend(candidates(class, spec, &segmentation.maps, canvas));
             kept.extend(best(class, spec, &labels[&spec.policy.grid], canvas));
-            kept.extend(instances(class, spec, &segmentation.instances, canvas));
+            kept.extend(instances(
+                class,
+                spec,
+                &segmentation.instances,
+                canvas,
+                &mut detail,
+            ));
         }
     }
     if !all_classes {
@@ -151,22 +165,59 @@ fn regions(class: usize, spec: &ClassSpec, found: Option<(Field, Patch)>, canvas
         .collect()
 }
 
-/// The instances of one class that are large enough, each with all parts of its mask as one region.
-fn instances(class: usize, spec: &ClassSpec, all: &[Instance], canvas: &Canvas) -> Vec<Candidate> {
-    all.iter()
-        .filter(|instance| instance.class == class)
-        .filter_map(|instance| {
-            let region = Region::of(&instance_mask(instance, &spec.policy, canvas)?)?;
-            is_large_enough(&region, spec, canvas).then(|| Candidate {
-                class,
-                probability: instance.score,
-                area_px: area(&region, canvas),
-                region,
-                outlined: instance.mask.is_some(),
-                bbox: instance.bbox.map(|bbox| nearest_pixels(bbox, canvas.original())),
-            })
-        })
-        .collect()
+/// How many more runs the outlines of a photo's objects may have.
+struct Detail {
+    runs_left: usize,
+}
+
+impl Detail {
+    const fn of_photo() -> Self {
+        Self {
+            runs_left: OBJECTS_RUNS_MAX,
+        }
+    }
+
+    /// Takes the runs of one object, unless they are too many.
+    fn take(&mut self, region: &Region) -> bool {
+        let runs = region.runs.len();
+        let is_fine = runs <= OBJECT_RUNS_MAX && runs <= self.runs_left;
+        if is_fine {
+            self.runs_left -= runs;
+        }
+        is_fine
+    }
+}
+
+/// The instances of one class that are large enough, each with all parts of its mask as one region; what is too ragged
+/// to be outlined is a box.
+fn instances(
+    class: usize,
+    spec: &ClassSpec,
+    all: &[Instance],
+    canvas: &Canvas,
+    detail: &mut Detail,
+) -> Vec<Candidate> {
+    let mut found = vec![];
+    for instance in all.iter().filter(|instance| instance.class == class) {
+        let mask = instance_mask(instance, &spec.policy, canvas);
+        let Some(region) = mask.as_ref().and_then(Region::of) else {
+            continue;
+        };
+        if !is_large_enough(&region, spec, canvas) {
+            continue;
+        }
+        let bbox = instance.bbox.map(|bbox| nearest_pixels(bbox, canvas.original()));
+        let is_fine = detail.take(&region);
+        found.push(Candidate {
+            class,
+            probability: instance.score,
+            area_px: area(&region, canvas),
+            outlined: is_fine && instance.mask.is_some(),
+            bbox: bbox.or_else(|| (!is_fine).then(|| bounding_box(&region.patch(), canvas))),
+            region: if is_fine { region } else { region.boxed() },
+        });
+    }
+    found
 }
 
 fn is_large_enough(region: &Region, spec: &ClassSpec, canvas: &Canvas) -> bool {

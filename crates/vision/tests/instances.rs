@@ -133,6 +133,42 @@ fn an_object_without_a_box_has_that_around_its_mask() {
 }
 
 #[test]
+fn an_object_that_is_too_ragged_to_be_outlined_is_a_box_with_its_area() {
+    // Every second column of 4,096, on as many rows: half a million runs and more.
+    let stripes = "#.".repeat(1024);
+    let rows = vec![stripes.as_str(); 2];
+    let policy = MaskPolicy { grid: 4096, ..PLAIN };
+    let photo = Size::new(4096, 3072);
+    let found_on = |instance: Instance| {
+        let segmentation = Segmentation {
+            instances: vec![instance],
+            ..Segmentation::default()
+        };
+        findings(
+            &segmentation,
+            &[class("dent", Report::Always, policy)],
+            photo,
+            false,
+        )
+    };
+    let ragged = object(UnitRect::WHOLE, &rows, true);
+    for bbox in [Some(UnitRect::WHOLE), None] {
+        let got = found_on(Instance {
+            bbox,
+            ..ragged.clone()
+        });
+        assert_eq!(got.len(), 1);
+        assert!(!got[0].outlined && got[0].polygons.is_empty());
+        assert_eq!(got[0].probability, 0.7);
+        // The area is that of the mask, half of the photo; the code is that of the box.
+        assert!((got[0].area_share - 0.5).abs() < 0.01, "{}", got[0].area_share);
+        assert!(got[0].rle.area() > got[0].area_px);
+    }
+    let smooth = found_on(object(UnitRect::WHOLE, &["##", "##"], true));
+    assert!(smooth[0].outlined && smooth[0].polygons.len() == 1);
+}
+
+#[test]
 fn an_object_without_a_mask_is_a_box_and_says_so() {
     let boxed = Instance {
         class: 0,

@@ -32,6 +32,13 @@ impl Region {
         self.runs.iter().map(|run| run.x1 - run.x0).sum()
     }
 
+    /// The rectangle around it.
+    pub fn boxed(&self) -> Self {
+        let mut patch = self.patch();
+        patch.pixels.fill(1);
+        Self { runs: runs(&patch) }
+    }
+
     /// The region alone, in a patch no larger than it needs.
     pub fn patch(&self) -> Patch {
         let x0 = self.runs.iter().map(|run| run.x0).min().unwrap_or(0);
