@@ -17,6 +17,8 @@ pub const CSV_BYTES_MAX: usize = 1 << 20;
 pub struct Arrivals {
     minutes: Vec<u32>,
     total: u64,
+    /// When each photo arrived, where that is known; in order.
+    times: Option<Vec<u32>>,
 }
 
 impl Arrivals {
@@ -33,7 +35,11 @@ impl Arrivals {
                 most: PHOTOS_MAX,
             });
         }
-        Ok(Self { minutes, total })
+        Ok(Self {
+            minutes,
+            total,
+            times: None,
+        })
     }
 
     /// Reads CSV: a minute (`HH:MM`, or its number from 0) and its photos on each line, under a header or none. A minute
@@ -80,6 +86,23 @@ impl Arrivals {
         Self::by_minute(minutes.into_iter().map(Option::unwrap_or_default).collect())
     }
 
+    /// Photos at these times, in milliseconds from midnight, in any order. Those of another day are left out.
+    ///
+    /// # Errors
+    /// [`PlanError::Photos`].
+    pub fn at(mut times: Vec<u32>) -> Result<Self, PlanError> {
+        times.retain(|at| ((*at / MINUTE_MS) as usize) < MINUTES);
+        times.sort_unstable();
+        let mut minutes = vec![0; MINUTES];
+        for at in &times {
+            minutes[(at / MINUTE_MS) as usize] += 1;
+        }
+        Ok(Self {
+            times: Some(times),
+            ..Self::by_minute(minutes)?
+        })
+    }
+
     /// Photos of the day.
     pub fn total(&self) -> u64 {
         self.total
@@ -92,6 +115,9 @@ impl Arrivals {
 
     /// When each photo arrives, in milliseconds from midnight, in order. Within its minute it may arrive at any time.
     pub(crate) fn times(&self, seed: u64) -> Vec<u32> {
+        if let Some(times) = &self.times {
+            return times.clone();
+        }
         let mut random = Random::new(seed);
         let mut times = Vec::with_capacity(usize::try_from(self.total).unwrap_or_default());
         let mut from = 0;

@@ -101,7 +101,7 @@ assumptions! {
         boot_s = 300.0, SECONDS, "s", "of a new instance: boot, and an image of gigabytes to unpack; billed";
         load_s = 60.0, SECONDS, "s", "of a worker: its networks, until its first heartbeat; billed";
         spot = 0.90, SHARE, "of new instances", "share that Spot serves; the rest is on demand";
-        reclaims = 0.02, 0.0..=60.0, "per hour", "how often a Spot instance is reclaimed; from AWS's 5 to 20 % a month, rounded up";
+        reclaims = 0.02, 0.0..=60.0, "per hour", "how often a Spot instance is reclaimed; a guess, AWS publishes bands by month only";
         result_mb = 0.35, AMOUNT, "MB", "report and overlay of a suspect photo";
         result_days = 730.0, AMOUNT, "days", "how long results are kept (ResultDays of production)";
         record_kb = 3.0, AMOUNT, "KB", "record in the table, one write unit per KB";

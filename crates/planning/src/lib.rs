@@ -21,6 +21,7 @@ mod assumptions;
 mod bill;
 mod day;
 mod error;
+mod observed;
 mod profiles;
 mod random;
 mod scenario;
@@ -32,6 +33,7 @@ pub use assumptions::{Assumptions, DAYS_OF_MONTH, Deployment, Fleet, Given, PRIC
 pub use bill::{Bill, PHOTO_DAYS, Part};
 pub use day::{Counts, Day, Hour, Minute, Percentiles};
 pub use error::PlanError;
+pub use observed::{ObservedDay, ObservedFigures, ObservedPhoto, SegmentedBy};
 pub use profiles::Profile;
 pub use scenario::{DEADLINE, Drought, HOURS, Scenario};
 pub use simulation::simulate;

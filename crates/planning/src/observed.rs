@@ -1,0 +1,256 @@
+//! What really happened on a day, and the assumptions that it gives.
+
+use crate::arrivals::Arrivals;
+use crate::assumptions::Assumptions;
+use crate::day::Percentiles;
+use crate::error::PlanError;
+use std::collections::BTreeMap;
+
+/// A longer time between two photos of a worker was a time without work, in milliseconds.
+const WORK_GAP_MS: u64 = 5_000;
+/// The percentile of waits that counts as a wait for nothing else than the photo itself.
+const UNLOADED_PERCENT: usize = 10;
+
+/// A photo of a day that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedPhoto {
+    /// When it was accepted, in milliseconds from midnight.
+    pub accepted_ms: u32,
+    /// When it had its verdict, on the same scale; none when it has none.
+    pub finished_ms: Option<u64>,
+    /// Where it was segmented; none when it was not.
+    pub segmented: Option<SegmentedBy>,
+    /// Seconds of its stages: decoding, networks, findings, overlay.
+    pub work_s: f64,
+    /// Seconds from its message to its result, in the process that settled it.
+    pub total_s: f64,
+}
+
+/// Where a photo was segmented.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SegmentedBy {
+    /// By triage.
+    Inline,
+    /// By this worker.
+    Worker(String),
+}
+
+/// A day that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedDay {
+    /// Photos.
+    pub photos: Vec<ObservedPhoto>,
+}
+
+/// What such a day comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ObservedFigures {
+    /// Photos.
+    pub photos: u64,
+    /// Their times to verdict.
+    pub times: Percentiles,
+    /// Photos without a verdict.
+    pub without_verdict: u64,
+    /// Photos segmented inline.
+    pub inline: u64,
+    /// Photos segmented by workers.
+    pub on_gpu: u64,
+    /// Seconds in which workers were busy.
+    pub busy_s: f64,
+    /// Workers that settled a photo.
+    pub workers: u64,
+}
+
+impl ObservedDay {
+    /// When its photos arrived.
+    ///
+    /// # Errors
+    /// [`PlanError::Photos`].
+    pub fn arrivals(&self) -> Result<Arrivals, PlanError> {
+        Arrivals::at(self.photos.iter().map(|photo| photo.accepted_ms).collect())
+    }
+
+    /// What it comes to.
+    pub fn figures(&self) -> ObservedFigures {
+        let mut waits: Vec<f64> = self
+            .photos
+            .iter()
+            .filter_map(|photo| {
+                Some(photo.finished_ms?.saturating_sub(u64::from(photo.accepted_ms)) as f64 / 1000.0)
+            })
+            .collect();
+        waits.sort_by(f64::total_cmp);
+        let rank = |percent: usize| {
+            waits
+                .get((self.photos.len() * percent).div_ceil(100).max(1) - 1)
+                .copied()
+        };
+        let workers = self.by_worker();
+        ObservedFigures {
+            photos: self.photos.len() as u64,
+            times: Percentiles {
+                p50: rank(50),
+                p95: rank(95),
+                p99: rank(99),
+            },
+            without_verdict: (self.photos.len() - waits.len()) as u64,
+            inline: self.count(|by| *by == SegmentedBy::Inline),
+            on_gpu: self.count(|by| *by != SegmentedBy::Inline),
+            busy_s: busy(&workers).seconds,
+            workers: workers.len() as u64,
+        }
+    }
+
+    /// The assumptions with what this day measured: shares, times and rates. What it had too little of stays as it was.
+    pub fn measured(&self, mut assumptions: Assumptions) -> Assumptions {
+        let fleet = &mut assumptions.fleet;
+        let finished: Vec<&ObservedPhoto> = self
+            .photos
+            .iter()
+            .filter(|photo| photo.finished_ms.is_some())
+            .collect();
+        if finished.is_empty() {
+            return assumptions;
+        }
+        let suspects = finished.iter().filter(|photo| photo.segmented.is_some()).count();
+        fleet.suspects = suspects as f64 / finished.len() as f64;
+        if let Some(time) = typical(finished.iter().filter(|photo| photo.segmented.is_none())) {
+            fleet.screening_s = time.max(LEAST_S);
+        }
+        let inline = |photo: &&&ObservedPhoto| photo.segmented == Some(SegmentedBy::Inline);
+        if let Some(time) = typical(finished.iter().filter(inline)) {
+            fleet.inline_s = (time - fleet.screening_s).max(LEAST_S);
+        }
+        let busy = busy(&self.by_worker());
+        if busy.photos > 0 {
+            fleet.gpu_rate = busy.photos as f64 / busy.seconds;
+            let by_worker = |photo: &&&ObservedPhoto| matches!(photo.segmented, Some(SegmentedBy::Worker(_)));
+            let totals = finished.iter().filter(by_worker).map(|photo| photo.total_s);
+            fleet.gpu_latency_s = (unloaded(totals.collect()) - 1.0 / fleet.gpu_rate).max(0.0);
+        }
+        assumptions
+    }
+
+    fn count(&self, wanted: fn(&SegmentedBy) -> bool) -> u64 {
+        let by = self.photos.iter().filter_map(|photo| photo.segmented.as_ref());
+        by.filter(|by| wanted(by)).count() as u64
+    }
+
+    /// When each worker finished its photos, in order.
+    fn by_worker(&self) -> BTreeMap<&str, Vec<u64>> {
+        let mut by_worker: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for photo in &self.photos {
+            if let (Some(SegmentedBy::Worker(name)), Some(at)) = (&photo.segmented, photo.finished_ms) {
+                by_worker.entry(name).or_default().push(at);
+            }
+        }
+        by_worker.values_mut().for_each(|times| times.sort_unstable());
+        by_worker
+    }
+}
+
+/// Least time of a step, in seconds.
+const LEAST_S: f64 = 0.001;
+
+/// Mean time of work, and what a photo waits besides when nothing else is going on.
+fn typical<'a>(photos: impl Iterator<Item = &'a &'a ObservedPhoto>) -> Option<f64> {
+    let photos: Vec<_> = photos.collect();
+    let n = photos.len() as f64;
+    (n > 0.0).then(|| {
+        let work = photos.iter().map(|photo| photo.work_s).sum::<f64>() / n;
+        let besides = photos.iter().map(|photo| (photo.total_s - photo.work_s).max(0.0));
+        work + unloaded(besides.collect())
+    })
+}
+
+fn unloaded(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values
+        .get(values.len() * UNLOADED_PERCENT / 100)
+        .copied()
+        .unwrap_or_default()
+}
+
+/// Photos that a worker finished after another one, and the time that they took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Busy {
+    photos: u64,
+    seconds: f64,
+}
+
+fn busy(by_worker: &BTreeMap<&str, Vec<u64>>) -> Busy {
+    let mut busy = Busy::default();
+    let gaps = by_worker
+        .values()
+        .flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0]));
+    for gap in gaps.filter(|gap| *gap <= WORK_GAP_MS) {
+        busy.photos += 1;
+        busy.seconds += gap as f64 / 1000.0;
+    }
+    // Photos that were finished in the same millisecond give no rate.
+    if busy.seconds <= 0.0 {
+        Busy::default()
+    } else {
+        busy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photo(accepted_ms: u32, took_ms: u64, segmented: Option<SegmentedBy>) -> ObservedPhoto {
+        let extra = if segmented.is_some() { 0.2 } else { 0.0 };
+        ObservedPhoto {
+            accepted_ms,
+            finished_ms: Some(u64::from(accepted_ms) + took_ms),
+            segmented,
+            work_s: 0.1 + extra,
+            total_s: 0.15 + extra,
+        }
+    }
+
+    #[test]
+    fn a_day_gives_its_shares_times_and_rates() {
+        let worker = || Some(SegmentedBy::Worker("a".into()));
+        let mut photos = vec![photo(0, 200, None), photo(10, 300, Some(SegmentedBy::Inline))];
+        // Five photos of one worker, 100 ms apart, and one a minute later.
+        photos.extend((0..5).map(|n| photo(1_000 + 100 * n, 900, worker())));
+        photos.push(photo(60_000, 500, worker()));
+        let day = ObservedDay { photos };
+        let figures = day.figures();
+        assert_eq!(
+            (figures.photos, figures.inline, figures.on_gpu, figures.workers),
+            (8, 1, 6, 1)
+        );
+        assert_eq!((figures.times.p50, figures.times.p99), (Some(0.9), Some(0.9)));
+        assert!((figures.busy_s - 0.4).abs() < 1e-9);
+        let fleet = day.measured(Assumptions::default()).fleet;
+        assert!((fleet.suspects - 7.0 / 8.0).abs() < 1e-9);
+        assert!((fleet.screening_s - 0.15).abs() < 1e-9, "{}", fleet.screening_s);
+        assert!((fleet.inline_s - 0.2).abs() < 1e-9, "{}", fleet.inline_s);
+        assert!((fleet.gpu_rate - 10.0).abs() < 1e-9, "{}", fleet.gpu_rate);
+        assert!(
+            (fleet.gpu_latency_s - 0.25).abs() < 1e-9,
+            "{}",
+            fleet.gpu_latency_s
+        );
+        assert_eq!(day.arrivals().unwrap().total(), 8);
+    }
+
+    #[test]
+    fn a_day_without_results_measures_nothing() {
+        let unfinished = ObservedPhoto {
+            finished_ms: None,
+            ..photo(5, 0, None)
+        };
+        let day = ObservedDay {
+            photos: vec![unfinished],
+        };
+        assert_eq!(day.measured(Assumptions::default()), Assumptions::default());
+        assert_eq!(day.figures().without_verdict, 1);
+        assert_eq!(day.figures().times.p50, None);
+        let none = ObservedDay { photos: Vec::new() };
+        assert!(none.arrivals().is_err());
+    }
+}
