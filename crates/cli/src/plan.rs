@@ -81,7 +81,7 @@ fn plan(scenario: &Scenario, assumptions: &Assumptions, changes: &[String]) -> P
 
 fn scenario(args: &PlanArgs) -> Result<Scenario, Failure> {
     let scenario = args
-        .profile
+        .named
         .scenario(args.photos, args.seed)
         .map_err(Failure::usage)?;
     let Some(path) = &args.arrivals else {

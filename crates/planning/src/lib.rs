@@ -19,6 +19,7 @@
 mod arrivals;
 mod assumptions;
 mod bill;
+mod counts;
 mod day;
 mod error;
 mod observed;
@@ -31,7 +32,8 @@ mod usage;
 pub use arrivals::{Arrivals, CSV_BYTES_MAX, MINUTES, PHOTOS_MAX};
 pub use assumptions::{Assumptions, DAYS_OF_MONTH, Deployment, Fleet, Given, PRICES_OF, Prices, REGION};
 pub use bill::{Bill, PHOTO_DAYS, Part};
-pub use day::{Counts, Day, Hour, Minute, Percentiles};
+pub use counts::{Counts, Minute};
+pub use day::{Day, Hour, Percentiles};
 pub use error::PlanError;
 pub use observed::{ObservedDay, ObservedFigures, ObservedPhoto, SegmentedBy};
 pub use profiles::Profile;

@@ -12,7 +12,8 @@ mod world;
 
 use crate::arrivals::MINUTE_MS;
 use crate::assumptions::Assumptions;
-use crate::day::{Day, Minute, PhotoTimes, Simulated};
+use crate::counts::Minute;
+use crate::day::{Day, PhotoTimes, Simulated};
 use crate::scenario::Scenario;
 use agenda::{Event, Ms};
 use world::{Segmentation, World, millis};

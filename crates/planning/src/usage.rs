@@ -1,7 +1,7 @@
 //! What AWS bills for a simulated day, in its units.
 
 use crate::assumptions::Assumptions;
-use crate::day::Counts;
+use crate::counts::Counts;
 
 const HOUR_MS: f64 = 3_600_000.0;
 const DAY_S: f64 = 86_400.0;
@@ -15,6 +15,8 @@ const POLLS_AT_ONCE: f64 = 5.0;
 const POLL_S: f64 = 20.0;
 /// Writes of a record: the final one and `published_at`. A photo of the GPU lane has one more for each route.
 const WRITES: u64 = 2;
+/// Write units of the small item that names the result of a photo's bytes (docs/decisions/0016).
+const RESULT_ITEM: f64 = 1.0;
 /// Indexes of keys only that a record is in, a write unit each; by vehicle and reservation only where the message names them.
 const INDEXES: f64 = 4.0;
 /// One small item.
@@ -99,7 +101,7 @@ impl Usage {
             s3_puts: settled + suspects,
             s3_gets: counts.screenings as f64 + on_gpu,
             result_gb: suspects * fleet.result_mb / MB_OF_GB,
-            write_units: writes * (fleet.record_kb + INDEXES) + small_writes,
+            write_units: writes * (fleet.record_kb + INDEXES) + settled * RESULT_ITEM + small_writes,
             read_units: photos as f64 * fleet.reads + counts.lane_reads as f64 * SMALL_READ,
             // Keys in the indexes.
             record_gb: settled * (fleet.record_kb + 1.0) / KB_OF_GB,

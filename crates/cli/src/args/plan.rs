@@ -9,7 +9,7 @@ use walkaround_planning::{DEADLINE, Drought, PHOTOS_MAX, Profile};
 pub(crate) struct PlanArgs {
     /// Day to simulate: evening (80,000 photos), evening-800k, monday-backlog (200,000 at once), gpu-drought
     #[arg(value_name = "DAY", default_value = "evening", value_parser = profile, conflicts_with_all = ["arrivals", "from_stack"])]
-    pub profile: Profile,
+    pub named: Profile,
     /// CSV of the photos of each minute instead: `HH:MM,PHOTOS` on each line
     #[arg(long, value_name = "FILE", conflicts_with = "from_stack")]
     pub arrivals: Option<PathBuf>,

@@ -4,6 +4,7 @@ use super::pictures::{AllShown, Shown};
 use super::print::{header, remarks, with_interval};
 use crate::inspect::{html_text, html_url};
 use crate::template::fill;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use walkaround_evaluation::{Evaluation, Figure};
 

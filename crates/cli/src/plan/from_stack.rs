@@ -14,7 +14,7 @@ use walkaround_planning::{
     Arrivals, Assumptions, DEADLINE, ObservedDay, ObservedPhoto, PHOTOS_MAX, Scenario, SegmentedBy,
 };
 use walkaround_ports::{RECORDS_PAGE_MAX, RecordQuery};
-use walkaround_settings::{Settings, StackKind};
+use walkaround_settings::Settings;
 
 /// What `WALKAROUND_IDLE_EXIT_S=0` means for a day.
 const NEVER_S: f64 = 86_400.0;
@@ -42,7 +42,7 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Observed, Failure> {
             .map_err(|error| Failure::usage(format!("--day {day}: {error}")))?;
         let cold_start = cold_start(&*stack).await?;
         let mut base = Assumptions::default();
-        if stack.name() == StackKind::Local.as_str() {
+        if stack.name() == "local" {
             local(&mut base, stack.settings());
         }
         if let Some(measured) = cold_start {

@@ -2,7 +2,7 @@
 
 use super::agenda::{Agenda, Ms};
 use crate::assumptions::Assumptions;
-use crate::day::{Counts, Minute};
+use crate::counts::{Counts, Minute};
 use crate::random::Random;
 use crate::scenario::Scenario;
 use std::collections::{BTreeSet, VecDeque};
