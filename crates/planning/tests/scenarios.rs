@@ -168,6 +168,23 @@ fn more_workers_drain_the_monday_backlog_no_later() {
     );
 }
 
+#[test]
+fn ten_times_the_photos_cost_at_most_ten_times_as_much() {
+    let parts = |profile: Profile| {
+        let day = simulate(&profile.scenario(None, 1).unwrap(), &with(TO_GPU));
+        day.bill.parts
+    };
+    for (few, many) in parts(Profile::Evening)
+        .into_iter()
+        .zip(parts(Profile::Evening800k))
+    {
+        assert!(
+            few.usd < many.usd && many.usd <= 10.001 * few.usd,
+            "{few:?} {many:?}"
+        );
+    }
+}
+
 /// Assumptions around the edges of what routing and scaling decide.
 fn assumptions() -> impl Strategy<Value = Assumptions> {
     let small = (0u32..4, 0u32..4, 1u32..4, 1u32..3);

@@ -6,7 +6,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 56.0;
-const RIGHT: f64 = 10.0;
+const RIGHT: f64 = 22.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 /// Lines across a chart.
@@ -187,7 +187,7 @@ mod tests {
             shaded: &[[6.0, 12.0]],
         };
         let html = chart.html();
-        assert!(html.contains("M137.8 103.0L301.2 10.0M628.2 196.0"), "{html}");
+        assert!(html.contains("M136.2 103.0L296.8 10.0M617.8 196.0"), "{html}");
         assert!(html.contains("a &lt; b"), "{html}");
     }
 }

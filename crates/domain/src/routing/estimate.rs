@@ -77,3 +77,69 @@ impl LoadEstimate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(10_000_000);
+    const BOUNDS: EstimateBounds = EstimateBounds {
+        workers_max: 3,
+        rate_guess: 5.0,
+        scale_every: Duration::from_secs(60),
+    };
+
+    fn state(at: Timestamp, backlog: u64) -> LaneState {
+        LaneState {
+            at,
+            workers_max: 14,
+            backlog,
+            ..LaneState::default()
+        }
+    }
+
+    #[test]
+    fn a_burst_is_the_queue_times_the_share_of_suspects() {
+        let mut estimate = LoadEstimate::default();
+        estimate.read(100, None);
+        assert_eq!(
+            estimate.load(NOW, &BOUNDS).burst,
+            51,
+            "half until something is known"
+        );
+        (0..1_000).for_each(|_| estimate.saw(false));
+        assert_eq!(estimate.load(NOW, &BOUNDS).burst, 1);
+        assert_eq!(estimate.load(NOW, &BOUNDS).gpu, None);
+    }
+
+    #[test]
+    fn photos_that_were_sent_count_until_a_newer_state_has_them() {
+        let mut estimate = LoadEstimate::default();
+        estimate.read(0, Some(state(NOW, 7)));
+        estimate.sent();
+        estimate.sent();
+        let gpu = |estimate: &LoadEstimate, now| estimate.load(now, &BOUNDS).gpu;
+        let seen = gpu(&estimate, NOW).expect("a fresh state");
+        assert_eq!((seen.backlog, seen.workers_max), (9, 3));
+        estimate.read(0, Some(state(NOW, 7)));
+        assert_eq!(
+            gpu(&estimate, NOW).map(|gpu| gpu.backlog),
+            Some(9),
+            "the same state"
+        );
+        let later = NOW + Duration::from_secs(60);
+        estimate.read(0, Some(state(later, 8)));
+        assert_eq!(gpu(&estimate, later).map(|gpu| gpu.backlog), Some(8));
+        assert_eq!(
+            gpu(&estimate, later + Duration::from_secs(241)),
+            None,
+            "an old state"
+        );
+        let closed = EstimateBounds {
+            workers_max: 0,
+            ..BOUNDS
+        };
+        let gpu = estimate.load(later, &closed).gpu;
+        assert_eq!(gpu.map(|gpu| gpu.workers_max), Some(0));
+    }
+}

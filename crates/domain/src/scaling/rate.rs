@@ -44,3 +44,21 @@ impl RateWindow {
 pub fn believed_rate(photos_done: u32, photos_per_second: f64) -> Option<f64> {
     (photos_done >= RATE_PHOTOS_MIN && photos_per_second > 0.0).then_some(photos_per_second)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_last_minute_and_is_believed_after_some_photos() {
+        let mut window = RateWindow::default();
+        let rates: Vec<f64> = (0..8)
+            .map(|beat| window.heartbeat(Duration::from_secs(15 * beat), 30 * beat.min(4)))
+            .collect();
+        assert_eq!(rates[..5], [0.0, 2.0, 2.0, 2.0, 2.0]);
+        assert_eq!(rates[7], 0.5, "30 photos in the last 60 s");
+        assert_eq!(believed_rate(9, 2.0), None);
+        assert_eq!(believed_rate(10, 2.0), Some(2.0));
+        assert_eq!(believed_rate(10, 0.0), None);
+    }
+}
