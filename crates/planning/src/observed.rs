@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// A longer time between two photos of a worker was a time without work, in milliseconds.
 const WORK_GAP_MS: u64 = 5_000;
+/// Photos that must have waited for triage before its speed is believed.
+const WAITED_MIN: u32 = 20;
 /// The percentile of waits that counts as a wait for nothing else than the photo itself.
 const UNLOADED_PERCENT: usize = 10;
 
@@ -18,10 +20,14 @@ pub struct ObservedPhoto {
     pub accepted_ms: u32,
     /// When it had its verdict, on the same scale; none when it has none.
     pub finished_ms: Option<u64>,
+    /// When triage was done with it, on the same scale: settled, or sent to the GPU lane.
+    pub triaged_ms: Option<u64>,
     /// Where it was segmented; none when it was not.
     pub segmented: Option<SegmentedBy>,
     /// Seconds of its stages: decoding, networks, findings, overlay.
     pub work_s: f64,
+    /// Seconds of its segmenters.
+    pub segmenters_s: f64,
     /// Seconds from its message to its result, in the process that settled it.
     pub total_s: f64,
 }
@@ -114,12 +120,19 @@ impl ObservedDay {
         }
         let suspects = finished.iter().filter(|photo| photo.segmented.is_some()).count();
         fleet.suspects = suspects as f64 / finished.len() as f64;
-        if let Some(time) = typical(finished.iter().filter(|photo| photo.segmented.is_none())) {
+        let jobs = f64::from(assumptions.deployment.triage_parallel());
+        let stretch = self.triage_speed().map(|speed| jobs / speed);
+        if let Some(time) = typical(finished.iter().filter(|photo| photo.segmented.is_none()), stretch) {
             fleet.screening_s = time.max(LEAST_S);
         }
-        let inline = |photo: &&&ObservedPhoto| photo.segmented == Some(SegmentedBy::Inline);
-        if let Some(time) = typical(finished.iter().filter(inline)) {
+        let inline: Vec<_> = finished
+            .iter()
+            .filter(|photo| photo.segmented == Some(SegmentedBy::Inline))
+            .collect();
+        if let Some(time) = typical(inline.iter().copied(), stretch) {
             fleet.inline_s = (time - fleet.screening_s).max(LEAST_S);
+            let segmenters = inline.iter().map(|photo| photo.segmenters_s);
+            fleet.inline_cost_s = unloaded(segmenters.collect()).max(LEAST_S);
         }
         let busy = busy(&self.by_worker());
         if busy.photos > 0 {
@@ -129,6 +142,36 @@ impl ObservedDay {
             fleet.gpu_latency_s = (unloaded(totals.collect()) - 1.0 / fleet.gpu_rate).max(0.0);
         }
         assumptions
+    }
+
+    /// Seconds of work that triage does in a second while photos wait for it: stages of several photos run at once, and
+    /// more of them than triage has jobs. None where photos hardly waited.
+    fn triage_speed(&self) -> Option<f64> {
+        let clean = self.photos.iter().filter(|photo| photo.segmented.is_none());
+        let clean: Vec<f64> = clean.map(|photo| photo.work_s).collect();
+        let screening_s = clean.iter().sum::<f64>() / (clean.len() as f64).max(1.0);
+        let mut triaged: Vec<(u64, &ObservedPhoto)> = self
+            .photos
+            .iter()
+            .filter_map(|photo| Some((photo.triaged_ms?, photo)))
+            .collect();
+        triaged.sort_by_key(|(at, _)| *at);
+        let (mut photos, mut work_s, mut passed_s) = (0, 0.0, 0.0);
+        for pair in triaged.windows(2) {
+            let [(before, _), (at, photo)] = pair else {
+                continue;
+            };
+            if u64::from(photo.accepted_ms) >= *before {
+                continue;
+            }
+            photos += 1;
+            passed_s += (at - before) as f64 / 1000.0;
+            work_s += match photo.segmented {
+                Some(SegmentedBy::Worker(_)) => screening_s,
+                _ => photo.work_s,
+            };
+        }
+        (photos >= WAITED_MIN && work_s > 0.0 && passed_s > 0.0).then(|| work_s / passed_s)
     }
 
     fn count(&self, wanted: fn(&SegmentedBy) -> bool) -> u64 {
@@ -152,14 +195,18 @@ impl ObservedDay {
 /// Least time of a step, in seconds.
 const LEAST_S: f64 = 0.001;
 
-/// Mean time of work, and what a photo waits besides when nothing else is going on.
-fn typical<'a>(photos: impl Iterator<Item = &'a &'a ObservedPhoto>) -> Option<f64> {
+/// Mean time that a photo takes in triage: its work, times how much of it runs at once where that is known; else its work
+/// and what it waits besides when nothing else is going on.
+fn typical<'a>(photos: impl Iterator<Item = &'a &'a ObservedPhoto>, stretch: Option<f64>) -> Option<f64> {
     let photos: Vec<_> = photos.collect();
     let n = photos.len() as f64;
     (n > 0.0).then(|| {
         let work = photos.iter().map(|photo| photo.work_s).sum::<f64>() / n;
         let besides = photos.iter().map(|photo| (photo.total_s - photo.work_s).max(0.0));
-        work + unloaded(besides.collect())
+        match stretch {
+            Some(stretch) => work * stretch,
+            None => work + unloaded(besides.collect()),
+        }
     })
 }
 
@@ -204,7 +251,9 @@ mod tests {
         ObservedPhoto {
             accepted_ms,
             finished_ms: Some(u64::from(accepted_ms) + took_ms),
+            triaged_ms: Some(u64::from(accepted_ms) + took_ms),
             segmented,
+            segmenters_s: extra / 2.0,
             work_s: 0.1 + extra,
             total_s: 0.15 + extra,
         }
@@ -229,6 +278,7 @@ mod tests {
         assert!((fleet.suspects - 7.0 / 8.0).abs() < 1e-9);
         assert!((fleet.screening_s - 0.15).abs() < 1e-9, "{}", fleet.screening_s);
         assert!((fleet.inline_s - 0.2).abs() < 1e-9, "{}", fleet.inline_s);
+        assert!((fleet.inline_cost_s - 0.1).abs() < 1e-9);
         assert!((fleet.gpu_rate - 10.0).abs() < 1e-9, "{}", fleet.gpu_rate);
         assert!(
             (fleet.gpu_latency_s - 0.25).abs() < 1e-9,
@@ -236,6 +286,18 @@ mod tests {
             fleet.gpu_latency_s
         );
         assert_eq!(day.arrivals().unwrap().total(), 8);
+    }
+
+    #[test]
+    fn photos_that_waited_for_triage_give_its_speed() {
+        // 40 clean photos at once, each 0.1 s of work, done every 50 ms: two at a time.
+        let photos = (0..40).map(|n| photo(0, 50 * (n + 1), None)).collect();
+        let day = ObservedDay { photos };
+        let mut assumptions = Assumptions::default();
+        assumptions.deployment.triage_processes = 1.0;
+        assumptions.deployment.triage_jobs = 1.0;
+        let fleet = day.measured(assumptions).fleet;
+        assert!((fleet.screening_s - 0.05).abs() < 1e-9, "{}", fleet.screening_s);
     }
 
     #[test]

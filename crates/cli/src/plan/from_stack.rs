@@ -138,7 +138,15 @@ fn photo(inspection: &Inspection, midnight: Timestamp) -> ObservedPhoto {
         Lane::Inline => SegmentedBy::Inline,
         Lane::Gpu => SegmentedBy::Worker(outcome.map(|outcome| outcome.worker.clone()).unwrap_or_default()),
     });
+    let settled_by_triage = !matches!(segmented, Some(SegmentedBy::Worker(_)));
+    let triaged = match settled_by_triage {
+        true => inspection.finished_at,
+        false => inspection.routed_at,
+    };
+    let segmenters_ms = timings.and_then(|timings| timings.get("segment")).copied();
     ObservedPhoto {
+        triaged_ms: triaged.map(since),
+        segmenters_s: segmenters_ms.unwrap_or_default() / 1000.0,
         accepted_ms: u32::try_from(since(inspection.accepted_at)).unwrap_or(u32::MAX),
         finished_ms: inspection.finished_at.map(since),
         segmented,

@@ -126,7 +126,7 @@ impl World<'_> {
         let started = self.triage.processes[process as usize].started;
         let spent = Duration::from_millis(u64::from(self.now - started));
         let cost = InlineCost {
-            segmentation: Some(Duration::from_secs_f64(self.assumptions.fleet.inline_s)),
+            segmentation: Some(Duration::from_secs_f64(self.assumptions.fleet.inline_cost_s)),
             time_left: Duration::from_secs_f64(deployment.triage_timeout_s).saturating_sub(spent),
         };
         let photo = self.photos[photo as usize];
