@@ -263,7 +263,13 @@ fn a_day_of_a_stack_is_predicted_beside_what_happened() {
     for n in 0..20u64 {
         let at = midnight + std::time::Duration::from_secs(36_000 + 10 * n);
         store(&stack, &format!("clean-{n}.jpg"), at, 200, None);
-        store(&stack, &format!("inline-{n}.jpg"), at, 700, Some(Lane::Inline));
+        store(
+            &stack,
+            &format!("inline-{n}.jpg"),
+            at + std::time::Duration::from_secs(5),
+            700,
+            Some(Lane::Inline),
+        );
     }
     let root = stack.local().root().display().to_string();
     let from =

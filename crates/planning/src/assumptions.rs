@@ -95,7 +95,7 @@ assumptions! {
             "additional time of an inline segmentation, with two at once (1.2 s billed)";
         inline_cost_s = 2.4, WORK_SECONDS, "s",
             "time of one inline segmentation that routing counts with, which triage measures at its start";
-                gpu_rate = 10.0, 0.01..=10_000.0, "photos/s",
+        gpu_rate = 10.0, 0.01..=10_000.0, "photos/s",
             "rate of one GPU worker; not measured: there was no GPU";
         gpu_latency_s = 2.0, SECONDS, "s",
             "from the end of the networks to the published verdict on a worker, and from receiving a photo to its networks";

@@ -6,8 +6,6 @@ use crate::day::Percentiles;
 use crate::error::PlanError;
 use std::collections::BTreeMap;
 
-/// A longer time between two photos of a worker was a time without work, in milliseconds.
-const WORK_GAP_MS: u64 = 5_000;
 /// Photos that must have waited for triage before its speed is believed.
 const WAITED_MIN: u32 = 20;
 /// The percentile of waits that counts as a wait for nothing else than the photo itself.
@@ -135,8 +133,9 @@ impl ObservedDay {
             fleet.inline_cost_s = unloaded(segmenters.collect()).max(LEAST_S);
         }
         let busy = busy(&self.by_worker());
-        if busy.photos > 0 {
-            fleet.gpu_rate = busy.photos as f64 / busy.seconds;
+        // Photos that were finished in the same millisecond give no rate.
+        if busy.waited_s > 0.0 {
+            fleet.gpu_rate = busy.waited as f64 / busy.waited_s;
             let by_worker = |photo: &&&ObservedPhoto| matches!(photo.segmented, Some(SegmentedBy::Worker(_)));
             let totals = finished.iter().filter(by_worker).map(|photo| photo.total_s);
             fleet.gpu_latency_s = (unloaded(totals.collect()) - 1.0 / fleet.gpu_rate).max(0.0);
@@ -179,15 +178,22 @@ impl ObservedDay {
         by.filter(|by| wanted(by)).count() as u64
     }
 
-    /// When each worker finished its photos, in order.
-    fn by_worker(&self) -> BTreeMap<&str, Vec<u64>> {
-        let mut by_worker: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    /// The photos of each worker, in the order in which it finished them.
+    fn by_worker(&self) -> BTreeMap<&str, Vec<OnWorker>> {
+        let mut by_worker: BTreeMap<&str, Vec<OnWorker>> = BTreeMap::new();
         for photo in &self.photos {
-            if let (Some(SegmentedBy::Worker(name)), Some(at)) = (&photo.segmented, photo.finished_ms) {
-                by_worker.entry(name).or_default().push(at);
+            if let (Some(SegmentedBy::Worker(name)), Some(finished_ms)) =
+                (&photo.segmented, photo.finished_ms)
+            {
+                by_worker.entry(name).or_default().push(OnWorker {
+                    finished_ms,
+                    sent_ms: photo.triaged_ms.unwrap_or(u64::from(photo.accepted_ms)),
+                });
             }
         }
-        by_worker.values_mut().for_each(|times| times.sort_unstable());
+        by_worker
+            .values_mut()
+            .for_each(|photos| photos.sort_unstable_by_key(|photo| photo.finished_ms));
         by_worker
     }
 }
@@ -218,28 +224,38 @@ fn unloaded(mut values: Vec<f64>) -> f64 {
         .unwrap_or_default()
 }
 
-/// Photos that a worker finished after another one, and the time that they took.
-#[derive(Debug, Clone, Copy, Default)]
-struct Busy {
-    photos: u64,
-    seconds: f64,
+/// A photo of a worker.
+#[derive(Debug, Clone, Copy)]
+struct OnWorker {
+    finished_ms: u64,
+    /// When it was sent to the lane.
+    sent_ms: u64,
 }
 
-fn busy(by_worker: &BTreeMap<&str, Vec<u64>>) -> Busy {
+/// How workers spent their time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Busy {
+    /// Seconds in which a worker had a photo to do; that of its first photo is not known.
+    seconds: f64,
+    /// Photos that waited while their worker did another one, and so give its rate.
+    waited: u64,
+    /// Seconds that these took.
+    waited_s: f64,
+}
+
+fn busy(by_worker: &BTreeMap<&str, Vec<OnWorker>>) -> Busy {
     let mut busy = Busy::default();
-    let gaps = by_worker
-        .values()
-        .flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0]));
-    for gap in gaps.filter(|gap| *gap <= WORK_GAP_MS) {
-        busy.photos += 1;
-        busy.seconds += gap as f64 / 1000.0;
+    for pair in by_worker.values().flat_map(|photos| photos.windows(2)) {
+        let [before, photo] = pair else { continue };
+        let from = photo.sent_ms.max(before.finished_ms);
+        let seconds = photo.finished_ms.saturating_sub(from) as f64 / 1000.0;
+        busy.seconds += seconds;
+        if photo.sent_ms < before.finished_ms {
+            busy.waited += 1;
+            busy.waited_s += seconds;
+        }
     }
-    // Photos that were finished in the same millisecond give no rate.
-    if busy.seconds <= 0.0 {
-        Busy::default()
-    } else {
-        busy
-    }
+    busy
 }
 
 #[cfg(test)]
@@ -263,9 +279,13 @@ mod tests {
     fn a_day_gives_its_shares_times_and_rates() {
         let worker = || Some(SegmentedBy::Worker("a".into()));
         let mut photos = vec![photo(0, 200, None), photo(10, 300, Some(SegmentedBy::Inline))];
-        // Five photos of one worker, 100 ms apart, and one a minute later.
-        photos.extend((0..5).map(|n| photo(1_000 + 100 * n, 900, worker())));
-        photos.push(photo(60_000, 500, worker()));
+        // Five photos of one worker, 100 ms apart, and one a minute later; sent to it 500 ms before they are done.
+        let sent = |photo: ObservedPhoto| ObservedPhoto {
+            triaged_ms: photo.finished_ms.map(|at| at - 500),
+            ..photo
+        };
+        photos.extend((0..5).map(|n| sent(photo(1_000 + 100 * n, 900, worker()))));
+        photos.push(sent(photo(60_000, 500, worker())));
         let day = ObservedDay { photos };
         let figures = day.figures();
         assert_eq!(
@@ -273,7 +293,7 @@ mod tests {
             (8, 1, 6, 1)
         );
         assert_eq!((figures.times.p50, figures.times.p99), (Some(0.9), Some(0.9)));
-        assert!((figures.busy_s - 0.4).abs() < 1e-9);
+        assert!((figures.busy_s - 0.9).abs() < 1e-9);
         let fleet = day.measured(Assumptions::default()).fleet;
         assert!((fleet.suspects - 7.0 / 8.0).abs() < 1e-9);
         assert!((fleet.screening_s - 0.15).abs() < 1e-9, "{}", fleet.screening_s);
