@@ -1,5 +1,7 @@
 //! Small days whose outcome is computed by hand, and properties of any day.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use proptest::prelude::*;
 use std::time::Duration;
 use walkaround_planning::{Arrivals, Assumptions, Day, Drought, HOURS, Profile, Scenario, simulate};
