@@ -29,6 +29,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("samples", "domain vision"),
     // What a bundle found against what is annotated; it runs no network and prints nothing.
     ("evaluation", "domain messages vision"),
+    // A day simulated with the shipped routing and scaling; pure.
+    ("planning", "domain"),
     // Binaries wire everything; what they wire the same way is in `bootstrap`, with the adapters of AWS behind a feature.
     (
         "bootstrap",
@@ -47,7 +49,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "aws bootstrap client doctor domain evaluation inference local messages pipeline ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation inference local messages pipeline planning ports samples server settings vision",
     ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod client;
+mod plan;
 
 pub(crate) use bundle::{
     ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs,
@@ -12,6 +13,7 @@ pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs,
 };
+pub(crate) use plan::PlanArgs;
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_settings::DeviceKind;
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do
     Doctor(DoctorArgs),
+    /// Simulate a day at scale: times to verdict, workers, usage and costs
+    Plan(Box<PlanArgs>),
 }
 
 #[derive(Debug, ClapArgs)]

@@ -12,8 +12,10 @@ mod evaluate;
 mod inspect;
 mod library;
 mod local;
+mod plan;
 mod samples;
 mod serve;
+mod template;
 mod whole_file;
 
 use args::{Args, Command};
@@ -55,6 +57,7 @@ pub fn main() -> ! {
         Command::Retry(options) => client::retry::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
+        Command::Plan(options) => plan::run(options),
     };
     exit::end(outcome)
 }

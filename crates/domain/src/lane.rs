@@ -9,12 +9,21 @@ use std::time::Duration;
 
 /// A state older than this many ticks of the scaler says nothing any more: the scaler may be dead.
 pub const TICKS_MISSED_MAX: u32 = 4;
+/// Most photos that one tick of the scaler returns from the lane to the intake queue.
+pub const TAKE_BACK_MAX: usize = 1000;
+/// A photo that triage sent to the lane again is not returned before this has passed.
+pub const TAKE_BACK_AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 /// Never younger than this: a tick on a busy machine takes its time.
 const AGE_MIN: Duration = Duration::from_secs(30);
 /// A lane whose first worker takes longer than this many cold starts is not counted on.
 const COLD_STARTS_MAX: u32 = 2;
 /// Never earlier than this: on one machine a cold start takes seconds, more when it is busy.
 const LATE_MIN: Duration = Duration::from_secs(60);
+
+/// A longer cold start was measured by a clock that jumped.
+const COLD_START_MAX: Duration = Duration::from_secs(3600);
+/// Weight of one start in the running mean.
+const COLD_START_WEIGHT: f64 = 0.3;
 
 /// What the scaler saw at a tick.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -105,6 +114,11 @@ impl LaneState {
         }
     }
 
+    /// Since when a worker is wanted and none is live, at the tick after this state; none unless it is `awaited` then.
+    pub fn awaited_from(&self, now: Timestamp, awaited: bool) -> Option<Timestamp> {
+        awaited.then(|| self.awaited_since.map_or(now, |since| since.min(now)))
+    }
+
     /// Whether it still says something at `now`, where the scaler ticks every `tick`. A state from far ahead says
     /// nothing either: a clock was wrong.
     pub fn is_fresh(&self, now: Timestamp, tick: Duration) -> bool {
@@ -152,6 +166,17 @@ impl GpuLane {
     pub fn strands_photos(&self, cold_start: Duration) -> bool {
         self.live == 0 && self.outage(cold_start).is_some()
     }
+}
+
+/// The running mean of cold starts with one start more.
+pub fn cold_start_mean(before: Option<Duration>, start: Duration) -> Option<Duration> {
+    if start > COLD_START_MAX {
+        return before;
+    }
+    let mean = before.map_or(start, |mean| {
+        mean.mul_f64(1.0 - COLD_START_WEIGHT) + start.mul_f64(COLD_START_WEIGHT)
+    });
+    Some(mean)
 }
 
 #[cfg(test)]

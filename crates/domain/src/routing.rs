@@ -4,6 +4,10 @@
 //! deadline; is a GPU warm anyway; and if none is, do enough photos wait to pay for starting one. The answer carries its reason in
 //! words, with the figures, for the record.
 
+mod estimate;
+
+pub use estimate::{EstimateBounds, LoadEstimate};
+
 use crate::inspection::Lane;
 use crate::lane::{GpuLane, LaneOutage};
 use std::time::Duration;

@@ -5,8 +5,10 @@
 //! start are not started again at once: see [`back_off`].
 
 mod back_off;
+mod rate;
 
 pub use back_off::{BackOff, BackOffPolicy, EndedWorker, ReadyWorker, WorkerEnd, back_off, starts_allowed};
+pub use rate::{RATE_PHOTOS_MIN, RATE_WINDOW, RateWindow, believed_rate};
 
 use crate::time::Timestamp;
 use std::time::Duration;

@@ -3,12 +3,12 @@
 use crate::consumer::Progress;
 use crate::inspector::ActiveInspector;
 use crate::shutdown::ShutdownSignal;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tracing::warn;
 use walkaround_domain::Timestamp;
+use walkaround_domain::scaling::RateWindow;
 use walkaround_messages::{HeartbeatDocument, WorkerState, heartbeat_body};
 use walkaround_ports::{Clock, Heartbeat, Records};
 
@@ -52,14 +52,12 @@ pub struct HeartbeatReporter {
 
 /// Storing a heartbeat may take as long as there is until the next one, and this long at least.
 const BEAT_MIN: Duration = Duration::from_secs(2);
-/// Throughput is measured over this long.
-const RATE_WINDOW: Duration = Duration::from_secs(60);
 
 impl HeartbeatReporter {
     /// Stores a heartbeat at every interval until shutdown, and one more at the end.
     pub async fn run(self, mut stop: ShutdownSignal) {
         let started = self.clock.now();
-        let mut window: VecDeque<(Duration, u64)> = VecDeque::new();
+        let mut window = RateWindow::default();
         loop {
             let state = self.state(&stop);
             self.beat(state, started, &mut window).await;
@@ -82,7 +80,7 @@ impl HeartbeatReporter {
         }
     }
 
-    async fn beat(&self, state: WorkerState, started: Timestamp, window: &mut VecDeque<(Duration, u64)>) {
+    async fn beat(&self, state: WorkerState, started: Timestamp, window: &mut RateWindow) {
         let now = self.clock.now();
         let done = self.progress.settled.load(Ordering::Relaxed);
         let inspector = self.inspector.get();
@@ -95,7 +93,7 @@ impl HeartbeatReporter {
             bundle: inspector.bundle().id.clone(),
             photos_done: count(done),
             photos_failed: count(self.progress.failed.load(Ordering::Relaxed)),
-            photos_per_second: throughput(window, self.clock.ticks(), done),
+            photos_per_second: window.heartbeat(self.clock.ticks(), done),
             memory_bytes: (self.memory)(),
             in_flight: count(self.progress.in_flight.load(Ordering::Relaxed)),
             progressed_at: Some(now - self.clock.ticks().saturating_sub(self.progress.last_progress())),
@@ -123,21 +121,4 @@ impl HeartbeatReporter {
 
 fn count(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// Photos a second over the window.
-fn throughput(window: &mut VecDeque<(Duration, u64)>, now: Duration, done: u64) -> f64 {
-    window.push_back((now, done));
-    while window.len() > 2 && window.front().is_some_and(|(at, _)| now - *at > RATE_WINDOW) {
-        window.pop_front();
-    }
-    let Some(&(from, before)) = window.front() else {
-        return 0.0;
-    };
-    let span = (now - from).as_secs_f64();
-    if span > 0.0 {
-        (done - before) as f64 / span
-    } else {
-        0.0
-    }
 }

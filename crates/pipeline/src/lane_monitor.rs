@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 use walkaround_domain::Timestamp;
-use walkaround_domain::lane::{GpuLane, LaneState};
-use walkaround_domain::routing::Load;
+use walkaround_domain::lane::LaneState;
+use walkaround_domain::routing::{EstimateBounds, Load, LoadEstimate};
 use walkaround_messages::{LANE_STATE, parse_lane_state};
 use walkaround_ports::{Clock, PortCall, PortError, PortErrorKind, Queue, StateStore};
 
@@ -47,19 +47,11 @@ pub struct LaneMonitor {
 #[derive(Default)]
 struct State {
     read_at: Option<Duration>,
-    intake: u64,
-    lane: Option<LaneState>,
-    /// Photos sent to the lane since its state was written, as far as this process knows.
-    sent: u64,
-    /// Share of photos that the gate suspects, as a running mean.
-    suspects: Option<f64>,
+    estimate: LoadEstimate,
 }
 
 /// Delay of the next reading after one that failed, where readings are used for longer.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
-
-/// Weight of one photo in the running share of suspects.
-const SUSPECT_WEIGHT: f64 = 0.02;
 
 /// The ports that the lanes are read through.
 pub struct Lanes {
@@ -87,16 +79,12 @@ impl LaneMonitor {
 
     /// Records the output of a gate, for the share of suspects.
     pub fn saw(&self, suspect: bool) {
-        let mut state = self.state();
-        let now = if suspect { 1.0 } else { 0.0 };
-        // Half until something is known: the first burst of a fleet should not be underestimated.
-        let mean = state.suspects.unwrap_or(0.5);
-        state.suspects = Some(mean + SUSPECT_WEIGHT * (now - mean));
+        self.state().estimate.saw(suspect);
     }
 
     /// Records that a photo was sent to the GPU lane.
     pub fn sent(&self) {
-        self.state().sent += 1;
+        self.state().estimate.sent();
     }
 
     /// The present load; read again when the last reading has expired.
@@ -113,24 +101,12 @@ impl LaneMonitor {
                 self.read_again().await;
             }
         }
-        let now = self.clock.now();
-        let state = self.state();
-        let burst = (state.intake as f64 * state.suspects.unwrap_or(0.5)) as u64;
-        let fresh = |lane: &&LaneState| lane.is_fresh(now, self.settings.scale_every);
-        let closed = LaneState::default();
-        let lane = match self.settings.workers_max {
-            0 => Some(&closed),
-            _ => state.lane.as_ref().filter(fresh),
+        let bounds = EstimateBounds {
+            workers_max: self.settings.workers_max,
+            rate_guess: self.settings.rate_guess,
+            scale_every: self.settings.scale_every,
         };
-        let gpu = lane.map(|lane| lane.seen(now, self.settings.rate_guess));
-        Load {
-            burst: burst + 1,
-            gpu: gpu.map(|gpu| GpuLane {
-                workers_max: gpu.workers_max.min(self.settings.workers_max),
-                backlog: gpu.backlog + state.sent,
-                ..gpu
-            }),
-        }
+        self.state().estimate.load(self.clock.now(), &bounds)
     }
 
     fn is_fresh(&self) -> bool {
@@ -145,14 +121,7 @@ impl LaneMonitor {
         let mut state = self.state();
         state.read_at = Some(now);
         match reading {
-            Ok((intake, lane)) => {
-                state.intake = intake;
-                // Photos sent before the state was written are in its backlog.
-                if lane.as_ref().map(|l| l.at) != state.lane.as_ref().map(|l| l.at) {
-                    state.sent = 0;
-                }
-                state.lane = lane;
-            }
+            Ok((intake, lane)) => state.estimate.read(intake, lane),
             Err(error) => {
                 warn!(%error, "the state of the lanes cannot be read, the last reading is kept");
                 let fresh_for = self.settings.fresh_for;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use view::{Seen, View};
 use walkaround_domain::Timestamp;
-use walkaround_domain::lane::{LaneState, ScalerMemory};
+use walkaround_domain::lane::{LaneState, ScalerMemory, cold_start_mean};
 use walkaround_domain::scaling::{
     BackOff, BackOffPolicy, Backlog, Fleet, ScalingPolicy, WorkerEnd, back_off, desired_workers,
     starts_allowed,
@@ -89,11 +89,6 @@ const WAIT_FORGOTTEN: Duration = Duration::from_secs(10 * 60);
 const ASKED_FOR_MAX: usize = 200;
 /// A start is remembered for so long while its job is not listed yet.
 const ASKED_FOR_UNLISTED: Duration = Duration::from_secs(2 * 60);
-/// A longer cold start was measured by a clock that jumped.
-const COLD_START_MAX: Duration = Duration::from_secs(3600);
-/// Weight of one start in the running mean.
-const COLD_START_WEIGHT: f64 = 0.3;
-
 impl Scaler {
     /// One pass: observe, then act.
     ///
@@ -243,7 +238,7 @@ impl Scaler {
         let (mut asked_for, mut cold_start) = (Vec::new(), before.cold_start);
         for (worker, at) in &before.memory.asked_for {
             match view.ready_at(worker) {
-                Some(ready_at) => cold_start = measured(cold_start, ready_at.since(*at)),
+                Some(ready_at) => cold_start = cold_start_mean(cold_start, ready_at.since(*at)),
                 None if view.live.iter().any(|job| job.id == *worker)
                     || now.since(*at) < ASKED_FOR_UNLISTED =>
                 {
@@ -259,7 +254,7 @@ impl Scaler {
             workers_max: self.policy.scaling.workers_max,
             live,
             starting: view.not_ready.saturating_add(tick.started),
-            awaited_since: awaited.then(|| before.awaited_since.map_or(now, |since| since.min(now))),
+            awaited_since: before.awaited_from(now, awaited),
             backlog: tick.backlog.waiting + tick.backlog.in_flight,
             rate_per_worker: view.rate().or(before.rate_per_worker),
             cold_start,
@@ -290,15 +285,4 @@ impl Scaler {
             }
         }
     }
-}
-
-/// The running mean with one start more.
-fn measured(before: Option<Duration>, start: Duration) -> Option<Duration> {
-    if start > COLD_START_MAX {
-        return before;
-    }
-    let mean = before.map_or(start, |mean| {
-        mean.mul_f64(1.0 - COLD_START_WEIGHT) + start.mul_f64(COLD_START_WEIGHT)
-    });
-    Some(mean)
 }

@@ -8,21 +8,18 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::Timestamp;
+use walkaround_domain::lane::{TAKE_BACK_AGAIN_AFTER, TAKE_BACK_MAX};
 use walkaround_ports::{Clock, Delivery, OutMessage, PortError, Queue, Receipt};
 
 /// Attribute of a message that was taken back: when, in milliseconds since 1970.
 pub const TAKEN_BACK_ATTRIBUTE: &str = "walkaround-taken-back";
 
-/// Most messages of one tick.
-const MESSAGES_MAX: usize = 1000;
 /// Longest time of one tick.
 const TIME_MAX: Duration = Duration::from_secs(15);
 /// Messages of one receive.
 const BATCH: usize = 10;
 /// Long enough to send and acknowledge a batch.
 const LEASE: Duration = Duration::from_secs(60);
-/// A message that triage sent to the lane again is not taken back before this has passed.
-const AGAIN_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// Moves messages from one queue to the other.
 pub(crate) struct TakeBack<'a> {
@@ -38,7 +35,7 @@ impl TakeBack<'_> {
     pub(crate) async fn run(&self) -> Result<u32, PortError> {
         let until = self.clock.ticks() + TIME_MAX;
         let (mut taken, mut seen) = (0, 0);
-        while seen < MESSAGES_MAX && self.clock.ticks() < until {
+        while seen < TAKE_BACK_MAX && self.clock.ticks() < until {
             let deliveries = self.segmentation.receive(BATCH, LEASE, Duration::ZERO).await?;
             if deliveries.is_empty() {
                 break;
@@ -111,5 +108,5 @@ impl TakeBack<'_> {
 fn stays_for(delivery: &Delivery, now: Timestamp) -> Option<Duration> {
     let at = delivery.attributes.get(TAKEN_BACK_ATTRIBUTE)?.parse().ok()?;
     let since = now.since(Timestamp(at));
-    (since < AGAIN_AFTER).then(|| AGAIN_AFTER - since)
+    (since < TAKE_BACK_AGAIN_AFTER).then(|| TAKE_BACK_AGAIN_AFTER - since)
 }

@@ -3,6 +3,7 @@
 use super::pictures::{AllShown, Shown};
 use super::print::{header, remarks, with_interval};
 use crate::inspect::{html_text, html_url};
+use crate::template::fill;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use walkaround_evaluation::{Evaluation, Figure};
@@ -31,23 +32,7 @@ pub(crate) fn html(evaluation: &Evaluation, shown: &AllShown) -> String {
         ("worst", figures(&shown.worst)),
         ("alarms", figures(&shown.alarms)),
     ];
-    fill(&parts.into_iter().collect())
-}
-
-/// Fills the page in one pass, so that text put in is never searched for placeholders.
-fn fill(parts: &BTreeMap<&str, String>) -> String {
-    let mut out = String::new();
-    let mut rest = PAGE;
-    while let Some((before, (name, after))) = rest
-        .split_once("{{")
-        .and_then(|(before, tail)| Some((before, tail.split_once("}}")?)))
-    {
-        out.push_str(before);
-        out.push_str(parts.get(name).map_or("", String::as_str));
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+    fill(PAGE, &parts.into_iter().collect())
 }
 
 fn masks(evaluation: &Evaluation) -> String {

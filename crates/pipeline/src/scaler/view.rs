@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use walkaround_domain::Timestamp;
 use walkaround_domain::lane::ScalerMemory;
-use walkaround_domain::scaling::{EndedWorker, ReadyWorker, WorkerEnd};
+use walkaround_domain::scaling::{EndedWorker, ReadyWorker, WorkerEnd, believed_rate};
 use walkaround_messages::{HeartbeatDocument, parse_heartbeat};
 use walkaround_ports::{Heartbeat, WorkerJob, WorkerJobState};
 
@@ -111,7 +111,10 @@ impl<'a> View<'a> {
             now,
             not_ready: u32::try_from(not_ready).unwrap_or(u32::MAX),
             ready: ready.collect(),
-            rates: documents.iter().filter_map(rate).collect(),
+            rates: documents
+                .iter()
+                .filter_map(|d| believed_rate(d.photos_done, d.photos_per_second))
+                .collect(),
             ended: ended(seen, end_of),
             live,
             stale,
@@ -147,9 +150,4 @@ fn ended(seen: &Seen<'_>, end_of: fn(&WorkerJob) -> WorkerEnd) -> Vec<EndedWorke
         EndedWorker { at: job.since, end }
     })
     .collect()
-}
-
-/// Photos a second, of a worker with enough photos to measure.
-fn rate(beat: &HeartbeatDocument) -> Option<f64> {
-    (beat.photos_done >= 10 && beat.photos_per_second > 0.0).then_some(beat.photos_per_second)
 }
