@@ -1,5 +1,5 @@
-//! What it costs to turn the outputs of YOLO11n-seg into objects, relative to the network's own run: CPU time on one core,
-//! both in turn, on the photos beside the export.
+//! What the engine adds to a run of YOLO11n-seg to give its objects (the input tensor, suppression, masks), relative to the
+//! network's own run, and what the findings of these cost: CPU time on one core, in turn, on the photos beside the export.
 //!
 //! The export is not part of the project: name the folder of exports in `WALKAROUND_LAB`; without it nothing is measured.
 //! Its input is 320 pixels wide; rows, prototypes and the network's work all grow fourfold to 640, and the ratio stays.
@@ -40,9 +40,10 @@ fn main() -> anyhow::Result<()> {
         threads: 1,
     };
     let mut engine = OnnxEngine::new(&runtime, &bundle, options)?;
-    let environment = ort::init_from(onnxruntime()?)?.build()?;
-    let mut session = bare(&environment, &family.join("model.onnx"))?;
-    println!("photo | network ms | objects ms | of the network's time | findings, 512 cells, ms | objects");
+    let mut session = bare(runtime.environment(), &family.join("model.onnx"))?;
+    println!(
+        "photo | network ms | added by the engine ms | of the network | findings ms | of the network | objects"
+    );
     let mut photos: Vec<PathBuf> = fs::read_dir(lab.join("photos"))?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<Result<_, _>>()?;
@@ -101,7 +102,7 @@ fn compare(
     let (mut network, mut objects, mut made) = (vec![], vec![], vec![]);
     let mut count = 0;
     for _ in 0..ROUNDS {
-        let (inputs, prepared) = timed(|| Ok(engine.inputs(&photo.pixels)?))?;
+        let inputs = engine.inputs(&photo.pixels)?;
         let input = inputs.first().context("no network")?;
         let shape = input.shape.map(|axis| axis as i64);
         let tensor = TensorRef::from_array_view((shape, &input.values[..]))?;
@@ -116,11 +117,11 @@ fn compare(
         let (results, finding) = timed(|| Ok(findings(&found[0], engine.classes(), photo.original, false)))?;
         count = results.len();
         network.push(run);
-        objects.push(whole.saturating_sub(prepared).saturating_sub(run));
+        objects.push(whole.saturating_sub(run));
         made.push(finding);
     }
     let (network, objects, made) = (median_ms(network), median_ms(objects), median_ms(made));
-    let share = objects / network;
-    println!("{name} | {network:.2} | {objects:.2} | {share:.3} | {made:.2} | {count}");
+    let (share, finding_share) = (objects / network, made / network);
+    println!("{name} | {network:.2} | {objects:.2} | {share:.3} | {made:.2} | {finding_share:.3} | {count}");
     Ok(())
 }

@@ -122,6 +122,11 @@ impl Runtime {
         &self.library
     }
 
+    /// The environment of the process, for a session beside the engine's: a benchmark compares with one.
+    pub fn environment(&self) -> &ort::environment::Environment {
+        &self.environment
+    }
+
     /// Settles which device is used.
     ///
     /// # Errors
