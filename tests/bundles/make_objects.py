@@ -2,14 +2,15 @@
 
     python tests/bundles/make_objects.py FILE
 
-Half of the 300 objects cover the whole picture, half a small part of it. Its tensors are those of Ultralytics' segmentation
-with the suppression in the graph.
+Half of the 300 objects cover the whole picture, half a small part of it. Its tensors are those of Ultralytics'
+segmentation with the suppression in the graph.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+
 from make_exports import ultralytics, write
 
 SIDE, OBJECTS, PROTOTYPES = 640, 300, 32
