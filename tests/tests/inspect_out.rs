@@ -43,7 +43,7 @@ fn photos() -> (TempDir, Vec<PathBuf>) {
 }
 
 #[test]
-fn every_photo_has_its_document_and_its_marked_picture() {
+fn every_photo_has_its_document_and_each_with_findings_its_overlay() {
     let (folder, paths) = photos();
     let out = folder.path().join("deep/out");
     let photos: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
@@ -58,12 +58,37 @@ fn every_photo_has_its_document_and_its_marked_picture() {
         let overlay = out.join(format!("{stem}.overlay.jpg"));
         assert_eq!(
             overlay.is_file(),
-            printed.width.is_some(),
+            !printed.findings.is_empty(),
             "{}",
             overlay.display()
         );
     }
-    assert_eq!(names(&out).len(), 3 + 2 + 1);
+    assert_eq!(names(&out).len(), 3 + 1 + 1);
+}
+
+#[test]
+fn overlays_are_of_all_photos_or_of_none_where_that_is_asked_for() {
+    let (folder, paths) = photos();
+    let photos: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    for (which, overlays) in [("always", 2), ("never", 0)] {
+        let out = folder.path().join(which);
+        let options = ["--out", out.to_str().unwrap(), "--overlay", which];
+        program!().inspect(&seven(), &photos, &options).succeeded();
+        let made = names(&out).iter().filter(|n| n.ends_with(".overlay.jpg")).count();
+        assert_eq!(made, overlays, "{which}");
+    }
+    let out = folder.path().join("wrong");
+    for (options, word) in [
+        (&["--overlay", "always"][..], "--out"),
+        (
+            &["--out", out.to_str().unwrap(), "--overlay", "true"],
+            "findings, always or never",
+        ),
+    ] {
+        let ran = program!().inspect(&seven(), &photos, options);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -115,7 +140,7 @@ fn photos_of_one_name_do_not_overwrite_each_other() {
     let seen: BTreeSet<&str> = documents.iter().map(|d| d.photo.as_str()).collect();
     assert_eq!(seen, paths.iter().map(|p| p.to_str().unwrap()).collect());
     let overlays = names(&out).iter().filter(|n| n.ends_with(".overlay.jpg")).count();
-    assert_eq!((documents.len(), overlays), (4, 4));
+    assert_eq!((documents.len(), overlays), (4, 2), "two have findings");
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn every_way_of_looking_says_the_same_of_a_photo() {
     let mut decoded = plain.clone();
     decoded.retain(|_, report| report["width"].is_u64());
     assert_same("evaluate", &decoded, &evaluated(folder.path()));
-    for overlay in ["false", "true"] {
+    for overlay in ["findings", "always", "never"] {
         let inline = [("WORKERS_MAX", "0"), ("OVERLAY", overlay)];
         assert_same("triage", &plain, &piped(&photos, &inline, Lane::Inline));
         let gpu = [
@@ -61,7 +61,7 @@ fn every_way_of_looking_says_the_same_of_a_photo() {
         ];
         assert_same("worker", &plain, &piped(&photos, &gpu, Lane::Gpu));
     }
-    eprintln!("{} photos, each inspected in seven ways", plain.len());
+    eprintln!("{} photos, each inspected in nine ways", plain.len());
 }
 
 /// Photos in a folder of their own, by file name.

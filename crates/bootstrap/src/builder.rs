@@ -29,7 +29,6 @@ use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts};
 use walkaround_settings::Settings;
 use walkaround_vision::decode::Limits;
-use walkaround_vision::overlay::OverlayStyle;
 
 /// A worker counts as dead when it missed this many heartbeats.
 pub const BEATS_MISSED_MAX: u32 = 4;
@@ -137,7 +136,7 @@ impl PipelineBuilder {
                     bytes_max: s.photo_bytes_max,
                     ..Limits::default()
                 },
-                overlay: s.overlay.then(OverlayStyle::default),
+                overlays: s.overlays,
                 ..InspectionSettings::default()
             },
             compute: Compute::Pool(count.max(cores())),

@@ -16,6 +16,7 @@ pub(crate) use client::{
 pub(crate) use plan::PlanArgs;
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
+use walkaround_domain::Overlays;
 use walkaround_settings::DeviceKind;
 
 /// Damage inspection of vehicle photos.
@@ -152,6 +153,9 @@ pub(crate) struct InspectArgs {
     /// Write reports, overlays and a gallery into this folder
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Which photos get an overlay in that folder: findings (those with findings), always or never
+    #[arg(long, value_name = "WHICH", default_value_t = Overlays::Findings, requires = "out")]
+    pub overlay: Overlays,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

@@ -21,6 +21,7 @@ use anyhow::Context;
 use options::failure;
 use pictures::Pictures;
 use std::process::ExitCode;
+use walkaround_domain::Overlays;
 use walkaround_evaluation::{EvaluatedBundle, Evaluation, InspectedPhoto, PhotoScore, PhotoSet, ScoredPhoto};
 use walkaround_inference::VerifiedBundle;
 use walkaround_inference::manifest::Head;
@@ -67,7 +68,7 @@ struct Results {
 fn score_photos(args: &EvaluateArgs, engines: &Engines, photos: &mut PhotoSet) -> Result<Results, Failure> {
     let options = WorkOptions {
         jobs: args.jobs.map(usize::from),
-        overlays: false,
+        overlays: Overlays::Never,
         all_classes: true,
         gate_stops: false,
     };

@@ -18,6 +18,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use walkaround_client::inputs::expand;
+use walkaround_domain::Overlays;
 use work::{WorkOptions, each_photo};
 
 pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
@@ -31,7 +32,11 @@ pub(crate) fn run(args: &InspectArgs) -> Result<ExitCode, Failure> {
     let bar = progress(photos.len() as u64, "inspecting");
     let options = WorkOptions {
         jobs: args.jobs.map(usize::from),
-        overlays: out.is_some(),
+        overlays: if out.is_some() {
+            args.overlay
+        } else {
+            Overlays::Never
+        },
         all_classes: args.all_classes,
         gate_stops: true,
     };

@@ -9,7 +9,7 @@ use image::RgbImage;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::debug;
-use walkaround_domain::{Evidence, Finding, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
+use walkaround_domain::{Evidence, Finding, Overlays, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::decode::{Colours, Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::{Segmentation, findings};
@@ -22,8 +22,10 @@ use walkaround_vision::quality::{Quality, QualityPolicy, measure};
 pub struct InspectionSettings {
     /// Bounds on what is decoded.
     pub limits: Limits,
-    /// Style of the marked picture; none for no picture. It never changes the input of the networks.
-    pub overlay: Option<OverlayStyle>,
+    /// Which photos get an overlay. It never changes the input of the networks.
+    pub overlays: Overlays,
+    /// How overlays look.
+    pub overlay_style: OverlayStyle,
     /// Also report the classes that a bundle reports only on request.
     pub all_classes: bool,
     /// Whether photos that the gate finds clean skip the segmenters. Off only to measure the gate; a photo without a
@@ -35,7 +37,8 @@ impl Default for InspectionSettings {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
-            overlay: Some(OverlayStyle::default()),
+            overlays: Overlays::default(),
+            overlay_style: OverlayStyle::default(),
             all_classes: false,
             gate_stops: true,
         }
@@ -274,13 +277,16 @@ pub struct Rendering<'a> {
 /// Whether the file of a photo, of this many bytes, is needed until its marked picture is drawn: the picture is larger than
 /// the pixels that were decoded for the networks.
 pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize) -> bool {
-    let shown = settings.overlay.as_ref().map_or(0, |style| style.long_side_max);
+    let shown = match settings.overlays {
+        Overlays::Never => 0,
+        Overlays::Findings | Overlays::Always => settings.overlay_style.long_side_max,
+    };
     let decoded = photo.pixels.width().max(photo.pixels.height());
     bytes <= KEPT_FILE_BYTES_MAX && decoded < shown.min(photo.original.long_side())
 }
 
-/// The marked picture of a photo as JPEG bytes; none when the photo could not be decoded or no overlay is
-/// wanted. Where the style wants more pixels than the networks, the file is decoded again, larger.
+/// The overlay of a photo as JPEG bytes; none when the photo could not be decoded, or where settings want none for its
+/// verdict. Where the style wants more pixels than the networks, the file is decoded again, larger.
 ///
 /// # Errors
 /// When the encoder fails.
@@ -288,9 +294,11 @@ pub fn render(
     result: &mut PhotoResult,
     with: &Rendering<'_>,
 ) -> Result<Option<Vec<u8>>, overlay::EncodeError> {
-    let (Some(photo), Some(style)) = (&result.photo, &with.settings.overlay) else {
+    let wanted = with.settings.overlays.wants(result.verdict);
+    let (Some(photo), true) = (&result.photo, wanted) else {
         return Ok(None);
     };
+    let style = &with.settings.overlay_style;
     let start = (with.ticks)();
     let headline = headline(result, with.bundle);
     let larger = larger_picture(photo, style.long_side_max, with);

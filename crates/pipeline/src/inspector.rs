@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use walkaround_domain::{BundleId, Reason, UnitRect};
+use walkaround_domain::{BundleId, Overlays, Reason, UnitRect};
 use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::findings::Segmentation;
@@ -177,9 +177,9 @@ impl Inspector {
         }
     }
 
-    /// Whether a marked picture is made of each photo.
-    pub fn makes_overlays(&self) -> bool {
-        self.settings.inspection.overlay.is_some()
+    /// Which photos get an overlay.
+    pub const fn overlays(&self) -> Overlays {
+        self.settings.inspection.overlays
     }
 
     /// The bundle in use.

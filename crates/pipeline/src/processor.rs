@@ -77,8 +77,8 @@ impl RequestProcessor {
         attempt.reached(Stage::Storing);
         let key = result_key(&file, &inspector.bundle().id);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
-        let overlay = inspector.makes_overlays();
-        let reused = self.settler.reuse(entry, &key, overlay, total).await;
+        let overlays = inspector.overlays();
+        let reused = self.settler.reuse(entry, &key, overlays, total).await;
         let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };

@@ -27,7 +27,7 @@ pub use unknown::{OTHER_NAMES, UnknownSetting, unknown_among, unknown_settings};
 
 /// What names of our variables begin with.
 const PREFIX: &str = "WALKAROUND_";
-use walkaround_domain::ATTEMPTS_MAX;
+use walkaround_domain::{ATTEMPTS_MAX, Overlays};
 
 /// Settings of the pipeline. Field by field as [`SETTINGS`] says.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ pub struct Settings {
     pub drop_folder: Option<PathBuf>,
     pub drop_settle: Duration,
     pub listen: Option<String>,
-    pub overlay: bool,
+    pub overlays: Overlays,
     pub bundle_cache: PathBuf,
     pub bundle_poll: Option<Duration>,
     pub decode_bytes_max: u64,
@@ -222,7 +222,7 @@ impl Settings {
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
-            overlay: r.yes_no("WALKAROUND_OVERLAY")?,
+            overlays: r.word("WALKAROUND_OVERLAY")?,
             bundle_cache: r
                 .path("WALKAROUND_BUNDLE_CACHE")?
                 .unwrap_or_else(|| std::env::temp_dir().join("walkaround-bundles")),
@@ -316,7 +316,7 @@ mod tests {
         let documented: BTreeSet<String> = SETTINGS.iter().map(|d| d.name.to_owned()).collect();
         assert_eq!(*asked.borrow(), documented);
         assert_eq!((settings.workers_max, settings.photo_bytes_max), (2, 64 << 20));
-        assert!(settings.overlay && settings.photo_roots.is_empty());
+        assert!(settings.overlays == Overlays::Findings && settings.photo_roots.is_empty());
     }
 
     #[test]

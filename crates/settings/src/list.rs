@@ -220,7 +220,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "127.0.0.1:8377",
         "address of the HTTP server; empty for none",
     ),
-    doc("WALKAROUND_OVERLAY", "true", "store overlays"),
+    doc(
+        "WALKAROUND_OVERLAY",
+        "findings",
+        "which photos get an overlay: `findings` (those with findings), `always` or `never`",
+    ),
     doc(
         "WALKAROUND_DECODE_MIB",
         "384",

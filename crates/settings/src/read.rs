@@ -72,6 +72,13 @@ impl Reader<'_> {
         }
     }
 
+    /// One of a few words, which the type itself reads.
+    pub(crate) fn word<T: FromStr<Err = String>>(&self, name: &'static str) -> Read<T> {
+        let text = self.text(name)?.unwrap_or_default();
+        text.parse()
+            .map_err(|error: String| SettingsError::new(name, error))
+    }
+
     pub(crate) fn number<T: FromStr + PartialOrd + Display + Copy>(
         &self,
         name: &'static str,

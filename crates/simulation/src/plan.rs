@@ -4,6 +4,7 @@
 //! an even mixture hides.
 
 use std::time::Duration;
+use walkaround_domain::Overlays;
 
 /// How often a call meets each kind of trouble, 0 to 1.
 #[derive(Debug, Clone, Copy, Default)]
@@ -98,8 +99,8 @@ pub struct Plan {
     pub receives_max: u32,
     /// Time of segmentation in triage; none when it cannot do one.
     pub inline_segmentation: Option<Duration>,
-    /// Results carry a marked picture.
-    pub overlay: bool,
+    /// Which results carry an overlay.
+    pub overlays: Overlays,
     /// What becomes of workers, for the life of the world. Only where triage can do without them.
     pub lane: LaneFate,
     /// The clock of all processes jumps now and then, by up to this, both ways.
@@ -150,7 +151,11 @@ impl Plan {
             attempts_max,
             receives_max: attempts_max + rng.u32(2..12),
             inline_segmentation: pick_look(rng),
-            overlay: rng.u32(0..12) == 0,
+            overlays: match rng.u32(0..12) {
+                0 => Overlays::Always,
+                1 => Overlays::Findings,
+                _ => Overlays::Never,
+            },
             devices_differ: rng.u32(0..3) == 0,
             lane: LaneFate::Comes,
             jump_max: Duration::ZERO,

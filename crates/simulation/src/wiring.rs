@@ -112,11 +112,12 @@ fn inspector_settings(process: &Process) -> InspectorSettings {
                 side_min: crate::photos::SIDE,
                 ..Limits::default()
             },
-            overlay: context.plan.overlay.then(|| OverlayStyle {
+            overlays: context.plan.overlays,
+            overlay_style: OverlayStyle {
                 long_side_max: 64,
                 long_side_min: 64,
                 ..OverlayStyle::default()
-            }),
+            },
             ..InspectionSettings::default()
         },
         compute: Compute::Inline,

@@ -49,11 +49,16 @@ impl Gallery {
             return;
         }
         let name = photo.file_name().unwrap_or_default().to_string_lossy();
-        let picture = match &names.overlay {
-            Some(overlay) => format!(
-                "<a href=\"{o}\"><img loading=\"lazy\" src=\"{o}\" data-overlay=\"{o}\" data-photo=\"{p}\" alt=\"{n}\"></a>",
-                o = url(overlay),
-                p = url(&names.photo.to_string_lossy()),
+        let photo = url(&names.photo.to_string_lossy());
+        // Without an overlay there is nothing to see but the photo itself.
+        let shown = match &names.overlay {
+            Some(overlay) => Some(url(overlay)),
+            None => report.width.map(|_| photo.clone()),
+        };
+        let picture = match shown {
+            Some(shown) => format!(
+                "<a href=\"{shown}\"><img loading=\"lazy\" src=\"{shown}\" data-overlay=\"{shown}\" data-photo=\"{photo}\" \
+                 alt=\"{n}\"></a>",
                 n = text(&name),
             ),
             None => "<div class=\"none\">no picture could be read</div>".to_owned(),

@@ -12,13 +12,12 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 use walkaround_client::inputs::open_regular;
-use walkaround_domain::{BundleId, Reason, ReasonCode};
+use walkaround_domain::{BundleId, Overlays, Reason, ReasonCode};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
 use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::{photo_report, timings_ms};
-use walkaround_vision::overlay::OverlayStyle;
 
 /// Decoding memory of all threads together, in bytes.
 const DECODE_BYTES_MAX: u64 = 384 << 20;
@@ -27,8 +26,8 @@ const DECODE_BYTES_MAX: u64 = 384 << 20;
 pub(crate) struct WorkOptions {
     /// Threads; none for one a core.
     pub jobs: Option<usize>,
-    /// Whether marked pictures are wanted.
-    pub overlays: bool,
+    /// Which photos get an overlay.
+    pub overlays: Overlays,
     pub all_classes: bool,
     /// Whether a gate that says clean stops before the segmenters.
     pub gate_stops: bool,
@@ -60,7 +59,7 @@ pub(crate) fn each_photo(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = options.jobs.unwrap_or(cores).clamp(1, photos.len().max(1));
     let settings = InspectionSettings {
-        overlay: options.overlays.then(OverlayStyle::default),
+        overlays: options.overlays,
         all_classes: options.all_classes,
         gate_stops: options.gate_stops,
         ..InspectionSettings::default()

@@ -8,7 +8,9 @@ use crate::store::{InspectionStoreError, VersionedInspection};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{info, warn};
-use walkaround_domain::{BlobRef, Event, Inspection, InspectionId, Outcome, Phase, ReasonCode, Verdict};
+use walkaround_domain::{
+    BlobRef, Event, Inspection, InspectionId, Outcome, Overlays, Phase, ReasonCode, Verdict,
+};
 use walkaround_messages::PhotoReport;
 use walkaround_ports::{BlobAddress, PortError, ResultKey};
 
@@ -27,7 +29,7 @@ pub struct Reused {
 
 impl Settler {
     /// Settles an inspection with the result that another one of the same bytes and networks has; none when there is no
-    /// such result, or it cannot be read. `overlay`: only a result with a marked picture will do. Where there is no result
+    /// such result, or it cannot be read. `overlays` says which results have to have one. Where there is no result
     /// this costs one small read of the records.
     ///
     /// # Errors
@@ -36,11 +38,11 @@ impl Settler {
         &self,
         entry: &VersionedInspection,
         key: &ResultKey,
-        overlay: bool,
+        overlays: Overlays,
         total: Duration,
     ) -> Result<Option<Reused>, InspectionStoreError> {
         let id = &entry.inspection.request.id;
-        let found = match self.find(id, key, overlay).await {
+        let found = match self.find(id, key, overlays).await {
             Ok(found) => found,
             Err(error) => {
                 warn!(inspection = %id, %error, "no result can be reused, the photo is inspected");
@@ -51,6 +53,7 @@ impl Settler {
             return Ok(None);
         };
         let name = entry.inspection.request.photo.to_string();
+        let overlay = overlays.wants(verdict);
         let outcome = match self.copy(id, outcome, overlay, &name).await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -89,7 +92,7 @@ impl Settler {
         &self,
         id: &InspectionId,
         key: &ResultKey,
-        overlay: bool,
+        overlays: Overlays,
     ) -> Result<Option<(Verdict, InspectionId, Outcome)>, PortError> {
         let Some(source) = self.store.result_of(key).await?.filter(|source| source != id) else {
             return Ok(None);
@@ -97,7 +100,7 @@ impl Settler {
         let Some(entry) = self.store.read(&source).await? else {
             return Ok(None);
         };
-        let usable = usable(entry.inspection, key, overlay);
+        let usable = usable(entry.inspection, key, overlays);
         Ok(usable.map(|(verdict, outcome)| (verdict, source, outcome)))
     }
 
@@ -136,14 +139,15 @@ impl Settler {
 }
 
 /// The result of an inspection, if it is of these bytes and networks, and complete.
-fn usable(inspection: Inspection, key: &ResultKey, overlay: bool) -> Option<(Verdict, Outcome)> {
+fn usable(inspection: Inspection, key: &ResultKey, overlays: Overlays) -> Option<(Verdict, Outcome)> {
     let Phase::Done { verdict } = inspection.phase else {
         return None;
     };
     let outcome = inspection.outcome?;
     let same = outcome.photo_sha256 == Some(key.photo_sha256) && outcome.bundle == key.bundle;
-    // A photo that could be decoded has a marked picture where one is wanted.
-    let whole = outcome.report.is_some() && (!overlay || outcome.size.is_none() || outcome.overlay.is_some());
+    // A photo that could be decoded has an overlay where one is wanted.
+    let wanted = overlays.wants(verdict);
+    let whole = outcome.report.is_some() && (!wanted || outcome.size.is_none() || outcome.overlay.is_some());
     (same && whole).then_some((verdict, outcome))
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::engine_health::ENGINE_FAILURES_MAX;
-use walkaround_domain::{ReasonCode, Verdict};
+use walkaround_domain::{Overlays, ReasonCode, Verdict};
 use walkaround_inference::Screening;
 use walkaround_messages::PhotoReport;
 use walkaround_pipeline::inspection::InspectionSettings;
@@ -236,9 +236,11 @@ async fn verdict_report_and_marked_picture() {
             ("p.jpg", case.findings),
             "{name}"
         );
-        assert!(
-            result.overlay.is_some_and(|jpeg| jpeg.starts_with(&[0xff, 0xd8])),
-            "{name}"
+        let overlay = result.overlay.is_some_and(|jpeg| jpeg.starts_with(&[0xff, 0xd8]));
+        assert_eq!(
+            overlay,
+            case.findings > 0,
+            "{name}: where there is something to see"
         );
     }
 }
@@ -257,27 +259,32 @@ async fn a_photo_that_cannot_be_decoded_has_a_report_and_no_picture() {
 }
 
 #[tokio::test]
-async fn no_picture_is_made_where_none_is_wanted_and_photos_keep_the_inspector_that_they_began_with() {
+async fn overlays_are_made_as_wanted_and_photos_keep_the_inspector_that_they_began_with() {
     let bench = Bench::with(InspectorSettings::default());
     let active = ActiveInspector::new(bench.inspector);
     let first = active.get();
-    assert!(first.makes_overlays());
-    active.replace(Inspector::new(
-        Box::new(TestEngine::new(&bench.world)),
-        InspectorSettings {
-            inspection: InspectionSettings {
-                overlay: None,
-                ..InspectionSettings::default()
+    for (overlays, of_clean) in [
+        (Overlays::Findings, false),
+        (Overlays::Always, true),
+        (Overlays::Never, false),
+    ] {
+        active.replace(Inspector::new(
+            Box::new(TestEngine::new(&bench.world)),
+            InspectorSettings {
+                inspection: InspectionSettings {
+                    overlays,
+                    ..InspectionSettings::default()
+                },
+                ..InspectorSettings::default()
             },
-            ..InspectorSettings::default()
-        },
-        bench.clock.clone(),
-    ));
-    assert!(first.makes_overlays() && !active.get().makes_overlays());
-    let inspector = active.get();
-    let (bytes, file) = inspector.digest(picture(CLEAN)).await;
-    let mut photo = inspector.prepare(bytes, file).await.unwrap();
-    inspector.screen(&mut photo).await.unwrap();
-    let result = inspector.finish(photo, "p.jpg".to_owned()).await.unwrap();
-    assert!(result.overlay.is_none());
+            bench.clock.clone(),
+        ));
+        assert_eq!(first.overlays(), Overlays::Findings);
+        let inspector = active.get();
+        let (bytes, file) = inspector.digest(picture(CLEAN)).await;
+        let mut photo = inspector.prepare(bytes, file).await.unwrap();
+        inspector.screen(&mut photo).await.unwrap();
+        let result = inspector.finish(photo, "p.jpg".to_owned()).await.unwrap();
+        assert_eq!(result.overlay.is_some(), of_clean, "{overlays}");
+    }
 }
