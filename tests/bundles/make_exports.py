@@ -73,12 +73,16 @@ def yolos(out):
     listed = {"output0": like(0.1, 1, 300, 38), "output1": like(0.1, 1, 32, 16, 16)}
     write(out / "yolo_segment_nms.onnx", images, listed, ultralytics("segment", end2end="True"))
     write(out / "yolo_detect.onnx", images, {"output0": like(0.1, 1, 4 + 2, CELLS)}, ultralytics("detect"))
+    # One more grid for small objects, and one more for large ones.
+    for name, more in (("p2", 16 * 16), ("p6", 1)):
+        cells = like(0.1, 1, 4 + 2, CELLS + more)
+        write(out / f"yolo_{name}.onnx", images, {"output0": cells}, ultralytics("detect"))
     free = {"images": (["batch", 3, "height", "width"], "float32")}
     write(out / "yolo_dynamic.onnx", free, {"output0": like(0.1, 1, 4 + 2, CELLS)}, ultralytics("detect"))
     cars = "{0: 'person', 1: 'bicycle', 2: 'car', 3: 'truck'}"
     write(out / "yolo_cars.onnx", images, {"output0": like(0.1, 1, 300, 6)}, ultralytics("detect", cars))
     write(out / "yolo_pose.onnx", images, {"output0": like(0.1, 1, 56, CELLS)}, ultralytics("pose"))
-    write(out / "yolo_other.onnx", images, {"output0": like(0.1, 1, 11, CELLS + 1)}, ultralytics("detect"))
+    write(out / "yolo_other.onnx", images, {"output0": like(0.1, 1, 11, CELLS + 2)}, ultralytics("detect"))
     write(out / "yolo_bare.onnx", images, {"output0": like(0.1, 1, 4 + 3, CELLS)})
     v5 = {"names": DAMAGE, "stride": "32"}
     write(out / "yolov5.onnx", images, {"output": like(0.1, 1, 3 * CELLS, 5 + 2)}, v5)
@@ -138,6 +142,8 @@ def refused(out):
     write(out / "grey.onnx", {"input": ([1, 1, 32, 32], "float32")}, mask)
     write(out / "nan.onnx", {"input": ([1, 3, 32, 32], "float32")}, {"mask": like(np.nan, 1, 1, 32, 32)})
     two = {"input": ([1, 3, 32, 32], "float32"), "pixel_mask": ([1, 32, 32], "int64")}
+    write(out / "infinite.onnx", {"input": ([1, 3, 32, 32], "float32")}, {"mask": like(np.inf, 1, 1, 32, 32)})
+    write(out / "huge.onnx", {"input": ([1, 3, 100000, 100000], "float32")}, mask)
     write(out / "two_inputs.onnx", two, mask)
     write(out / "unknown.onnx", {"input": ([1, 3, 32, 32], "float32")}, {"x": like(0.1, 1, 2, 3, 4, 5)})
     write(out / "lost.onnx", {"input": ([1, 3, 32, 32], "float32")}, mask, outside=True)

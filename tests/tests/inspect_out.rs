@@ -233,7 +233,41 @@ fn a_folder_that_cannot_be_written_is_named() {
     std::fs::create_dir_all(out.join("clean.json")).unwrap();
     let line = inspect_into(&out, &[&paths[1]]).one_line(1).to_owned();
     assert!(
-        line.contains("cannot write") && line.contains("clean.json"),
+        line.contains("is there already") && line.contains("clean.json"),
         "{line}"
     );
+}
+
+#[test]
+fn what_is_not_an_earlier_result_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = put(folder.path(), "car.jpg", &jpeg(&vehicle_with(&[SCRATCH]), 95));
+    for name in ["car.json", "car.overlay.jpg", "index.html"] {
+        let mine = put(folder.path(), name, b"{\"shapes\": []}");
+        let ran = inspect_into(folder.path(), &[&photo]);
+        let line = ran.one_line(1);
+        assert!(
+            line.contains(name) && line.contains("name another output folder"),
+            "{line}"
+        );
+        assert_eq!(std::fs::read(&mine).unwrap(), b"{\"shapes\": []}", "{name}");
+        assert_eq!(names(folder.path()).len(), 2, "nothing was begun");
+        std::fs::remove_file(&mine).unwrap();
+    }
+    inspect_into(folder.path(), &[&photo]).succeeded();
+    inspect_into(folder.path(), &[&photo]).succeeded();
+}
+
+#[test]
+fn a_long_name_has_its_results_and_an_overlay_without_a_document_is_a_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = jpeg(&vehicle_with(&[SCRATCH]), 95);
+    let long = put(folder.path(), &format!("{}.jpg", "n".repeat(246)), &bytes);
+    let named_so = put(folder.path(), "car.overlay.jpg", &bytes);
+    let out = folder.path().join("out");
+    let ran = inspect_into(&out, &[folder.path()]).succeeded();
+    let seen: BTreeSet<String> = ran.reports().into_iter().map(|report| report.photo).collect();
+    let expected = [&long, &named_so].map(|path| path.to_str().unwrap().to_owned());
+    assert_eq!(seen, expected.into());
+    assert_eq!(names(&out).len(), 2 * 2 + 1);
 }

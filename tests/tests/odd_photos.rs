@@ -116,6 +116,10 @@ fn small_odd_files() -> Vec<Odd> {
 fn media_files(picture: &image::RgbImage) -> Vec<Odd> {
     let heic = heic(picture);
     let half = heic[..heic.len() / 2].to_vec();
+    let trailed = [&heic[..], b"\n"].concat();
+    // A canvas of 64 x 48 pixels, with the whole picture on it.
+    let mut small_canvas = encoded(&DynamicImage::ImageRgb8(picture.clone()), ImageFormat::Gif);
+    small_canvas[6..10].copy_from_slice(&[64, 0, 48, 0]);
     // Its reader is a feature that is off by default.
     let empty_avif = if cfg!(feature = "avif") {
         "unreadable"
@@ -126,6 +130,8 @@ fn media_files(picture: &image::RgbImage) -> Vec<Odd> {
         ("iphone.heic", media_file(b"heic", b"mif1heic"), "unreadable"),
         ("heic-inside.jpg", heic, "damaged"),
         ("truncated.heic", half, "cut_short"),
+        ("trailer.heic", trailed, "damaged"),
+        ("canvas.gif", small_canvas, "damaged"),
         ("photo.avif", media_file(b"avif", b"avifmif1"), empty_avif),
     ]
 }

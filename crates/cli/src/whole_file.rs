@@ -19,6 +19,13 @@ pub(crate) struct WholeFile {
 
 impl WholeFile {
     pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        // Through links, to what they name: the rename below would put the file in the place of the link.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        anyhow::ensure!(
+            !path.exists() || path.is_file(),
+            "cannot write {}: it is there already, and no regular file",
+            path.display()
+        );
         let mut name = OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(format!(".{}.part", std::process::id()));

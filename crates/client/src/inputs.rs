@@ -8,6 +8,7 @@ mod left_out;
 mod names;
 mod picture_name;
 mod regular;
+mod results;
 mod walk;
 
 use crate::Notice;
@@ -18,6 +19,7 @@ pub use names::FileNames;
 pub use picture_name::{OVERLAY_SUFFIX, is_picture_name};
 pub(crate) use regular::is_regular;
 pub use regular::{open_regular, read_head};
+pub use results::is_result;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;

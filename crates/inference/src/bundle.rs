@@ -170,6 +170,10 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
         path: path.to_path_buf(),
         source,
     };
+    // Asked of the path, before it is opened: to open a FIFO would wait for a writer.
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(io(std::io::Error::other("it is not a regular file")));
+    }
     let file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     if length > limit {

@@ -229,6 +229,24 @@ pub(crate) fn session(
     })
 }
 
+/// Neither NaN nor infinity says anything of a photo, whatever is made of it afterwards: an infinite logit would be a sure
+/// verdict.
+fn require_finite(name: &str, part: &Raw<'_>) -> Result<(), String> {
+    // Without a way out of the middle, so that the compiler may look at several at once.
+    if part.values.iter().fold(true, |finite, v| finite & v.is_finite()) {
+        return Ok(());
+    }
+    let value = part
+        .values
+        .iter()
+        .find(|v| !v.is_finite())
+        .copied()
+        .unwrap_or(f32::NAN);
+    Err(format!(
+        "the output `{name}` holds {value}, which is not a number: the export is broken (often f16 where f32 is needed)"
+    ))
+}
+
 /// Hands each view its part of the outputs.
 fn split(
     spec: &NetworkSpec,
@@ -256,6 +274,9 @@ fn split(
                 }
             })
             .collect::<Result<Vec<_>, String>>()?;
+        for (part, name) in parts.iter().zip(&spec.output_tensors) {
+            require_finite(name, part)?;
+        }
         each(i, &parts)?;
     }
     Ok(())

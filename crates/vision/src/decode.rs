@@ -10,6 +10,7 @@ mod colours;
 mod containers;
 mod exif;
 mod format;
+mod gif;
 #[cfg(feature = "heic")]
 mod heif;
 mod huffman;

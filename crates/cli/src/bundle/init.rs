@@ -10,7 +10,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use walkaround_inference::draft::{Draft, ModelFile, bundle_name, draft};
-use walkaround_inference::manifest::MANIFEST_FILE;
+use walkaround_inference::manifest::{INPUT_SIDE_MAX, MANIFEST_FILE};
 use walkaround_inference::{Device, EngineOptions, OnnxEngine, Role, VerifiedBundle};
 
 pub(super) fn run(args: &InitArgs) -> Result<ExitCode, Failure> {
@@ -88,7 +88,8 @@ fn models(args: &InitArgs) -> Result<Vec<ModelFile>, Failure> {
     for text in &args.size {
         let size = |text: &str| {
             let (width, height) = text.split_once('x')?;
-            Some([width.parse().ok()?, height.parse().ok()?]).filter(|size: &[u32; 2]| !size.contains(&0))
+            Some([width.parse().ok()?, height.parse().ok()?])
+                .filter(|size: &[u32; 2]| size.iter().all(|side| (1..=INPUT_SIDE_MAX).contains(side)))
         };
         each(&mut models, "--size", "640x640", text, &size, &|model, size| {
             model.size = Some(size);

@@ -5,7 +5,8 @@ use anyhow::Context;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use walkaround_client::inputs::OVERLAY_SUFFIX;
+use walkaround_client::inputs::{OVERLAY_SUFFIX, is_result};
+use walkaround_inference::bundle::hex_sha256;
 use walkaround_messages::PhotoReport;
 
 const GALLERY: &str = "index.html";
@@ -35,7 +36,7 @@ impl Folder {
                 .iter()
                 .any(|end| name.ends_with(end))
         };
-        Ok(Self {
+        let folder = Self {
             path: path.canonicalize()?,
             taken: RefCell::default(),
             photos: photos
@@ -43,7 +44,20 @@ impl Folder {
                 .filter(like_a_result)
                 .filter_map(|photo| photo.canonicalize().ok())
                 .collect(),
-        })
+        };
+        folder.require_all_free(photos)?;
+        Ok(folder)
+    }
+
+    /// Before the first photo is inspected: a name that is somebody else's is not found after an hour.
+    fn require_all_free(&self, photos: &[PathBuf]) -> anyhow::Result<()> {
+        for photo in photos {
+            let stem = self.free_stem(photo);
+            self.require_free(&format!("{stem}.json"))?;
+            self.require_free(&format!("{stem}{OVERLAY_SUFFIX}"))?;
+        }
+        self.taken.borrow_mut().clear();
+        self.require_free(GALLERY)
     }
 
     pub(crate) fn write(
@@ -75,23 +89,29 @@ impl Folder {
         Ok(self.path.join(GALLERY))
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    /// A file of that name may be an earlier result, and no other.
+    fn require_free(&self, name: &str) -> anyhow::Result<()> {
         let path = self.path.join(name);
         anyhow::ensure!(
             !self.photos.contains(&path),
             "{} is one of the photos: name another output folder",
             path.display()
         );
-        write_whole(&path, bytes)
+        anyhow::ensure!(
+            !path.exists() || is_result(&path),
+            "{} is there already, and not from an earlier `inspect --out`: name another output folder",
+            path.display()
+        );
+        Ok(())
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        write_whole(&self.path.join(name), bytes)
     }
 
     /// The photo's own stem, or the stem with a number when two photos share it.
     fn free_stem(&self, photo: &Path) -> String {
-        let stem = photo
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let stem = shortened(&photo.file_stem().unwrap_or_default().to_string_lossy());
         let mut taken = self.taken.borrow_mut();
         let mut name = stem.clone();
         let mut n = 1;
@@ -117,5 +137,31 @@ impl Folder {
         let mut way: PathBuf = std::iter::repeat_n("..", up).collect();
         way.extend(photo.components().skip(shared));
         way
+    }
+}
+
+/// Longest stem of a result, in bytes: file systems take 255 for a name, and the ending and that of a file on its way are added.
+const STEM_BYTES_MAX: usize = 200;
+
+/// The stem itself, or its beginning with a few digits of its digest: two long names that begin alike stay two.
+fn shortened(stem: &str) -> String {
+    if stem.len() <= STEM_BYTES_MAX {
+        return stem.to_owned();
+    }
+    let digest = &hex_sha256(stem.as_bytes())[..12];
+    let end = stem.floor_char_boundary(STEM_BYTES_MAX - digest.len() - 1);
+    format!("{}-{digest}", &stem[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_shortened_and_stay_apart() {
+        assert_eq!(shortened("car"), "car");
+        let long = |end: &str| shortened(&format!("{}{end}", "\u{cc28}".repeat(80)));
+        assert_ne!(long("a"), long("b"));
+        assert!(long("a").len() <= STEM_BYTES_MAX && long("a").starts_with('\u{cc28}'));
     }
 }

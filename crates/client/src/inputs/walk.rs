@@ -4,6 +4,7 @@ use super::found::{Found, PHOTOS_MAX};
 use super::left_out::Why;
 use super::picture_name::{OVERLAY_SUFFIX, is_picture_name};
 use super::regular::read_head;
+use super::results::{is_result, is_result_head};
 use std::collections::HashSet;
 use std::fs::{DirEntry, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +80,7 @@ impl Walk<'_> {
     fn entry(&mut self, entry: &DirEntry, depth: usize) {
         let (path, name) = (entry.path(), entry.file_name());
         let name = name.to_string_lossy();
-        if is_our_own(&name) {
+        if is_our_own(&path, &name) {
             return;
         }
         if is_system_name(&name) {
@@ -125,7 +126,7 @@ impl Walk<'_> {
         } else {
             match read_head(path) {
                 Ok(head) if is_picture(&head) => self.found.photos.push(path.to_path_buf()),
-                Ok(head) if is_our_result(&head) => {}
+                Ok(head) if is_result_head(&head) => {}
                 Ok(_) => self.left_out(Why::NoPicture, path),
                 Err(_) => self.left_out(Why::Unreadable, path),
             }
@@ -133,17 +134,11 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the first bytes of a file are those of a document or a gallery that `inspect --out` wrote. Not counted.
-fn is_our_result(head: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(head);
-    head.contains("\"schema\": \"walkaround.photo/") || head.contains("<title>Walkaround: ")
-}
-
-/// What this program reads or writes beside photos: annotations and their mapping, masks of drawn samples, marked
-/// pictures. Not counted.
-fn is_our_own(name: &str) -> bool {
-    let ends = [".mask.png", OVERLAY_SUFFIX];
-    name == ANNOTATIONS_FILE || name == MAP_FILE || ends.iter().any(|end| name.ends_with(end))
+/// What this program reads or writes beside photos: annotations and their mapping, masks of drawn samples, overlays with
+/// their documents. Not counted.
+fn is_our_own(path: &Path, name: &str) -> bool {
+    let is_overlay = name.ends_with(OVERLAY_SUFFIX) && is_result(path);
+    name == ANNOTATIONS_FILE || name == MAP_FILE || name.ends_with(".mask.png") || is_overlay
 }
 
 #[cfg(test)]

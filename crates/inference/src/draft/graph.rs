@@ -4,6 +4,7 @@ use super::hugging_face::HuggingFace;
 use super::metadata::{Ultralytics, ultralytics};
 use super::onnx_file::{Ending, OnnxFile};
 use crate::bundle::{BundleFile, NETWORK_BYTES_MAX, hex_sha256, read};
+use crate::manifest::INPUT_SIDE_MAX;
 use crate::network::{Constant, Wide, session};
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 use half::f16;
@@ -229,6 +230,12 @@ fn picture(inputs: &[Outlet], size: Option<[u32; 2]>) -> Result<Picture, String>
             "it takes pictures of any size; say which size it was trained with: --size 640x640".into(),
         );
     };
+    if width.max(height) > INPUT_SIDE_MAX {
+        return Err(format!(
+            "its input is {width} x {height} pixels, at most {INPUT_SIDE_MAX} a side are read: export it for a smaller size, or \
+             give one it takes: --size 640x640"
+        ));
+    }
     let sides = match layout {
         Layout::Nchw => [3, height as usize, width as usize],
         Layout::Nhwc => [height as usize, width as usize, 3],
@@ -302,9 +309,9 @@ fn probe(
             };
             let whole = ran.get(name).is_some_and(|value| is_whole(value.dtype()));
             let (shape, values) = wide.into_parts();
-            if values.iter().any(|v| v.is_nan()) {
+            if let Some(value) = values.iter().find(|v| !v.is_finite()) {
                 return Err(format!(
-                    "output `{name}` holds NaN for a drawn picture: the export is broken (often f16 where f32 is needed)"
+                    "output `{name}` holds {value} for a drawn picture: the export is broken (often f16 where f32 is needed)"
                 ));
             }
             let low = values.iter().copied().fold(f32::INFINITY, f32::min);

@@ -8,8 +8,9 @@ use super::onnx_file::Ending;
 use super::queries::{detr, mask_queries};
 use crate::manifest::Role;
 
-/// Strides of the grids that a YOLO predicts on.
-const STRIDES: [usize; 3] = [8, 16, 32];
+/// Strides of the grids that a YOLO predicts on: most have three; P6 models one more for large objects, P2 models one more for
+/// small ones.
+const STRIDES: [&[usize]; 3] = [&[8, 16, 32], &[8, 16, 32, 64], &[4, 8, 16, 32]];
 /// Boxes of each cell in YOLOv5.
 const ANCHORS: usize = 3;
 /// Rows of an export whose suppression is done in the graph: its limit of objects is below this.
@@ -64,8 +65,18 @@ fn yolo_head(
     known: Option<&[String]>,
 ) -> Result<Option<YoloHead>, String> {
     let (width, height) = (graph.picture.width as usize, graph.picture.height as usize);
-    let cells: usize = STRIDES.iter().map(|s| (width / s) * (height / s)).sum();
     let (first, last) = (rows.axis(1), rows.axis(2));
+    let cells_of = |strides: &[usize]| strides.iter().map(|s| (width / s) * (height / s)).sum::<usize>();
+    let is_there = |cells: &usize| {
+        [first, last]
+            .iter()
+            .any(|axis| [*cells, ANCHORS * cells].contains(axis))
+    };
+    let grids = STRIDES.iter().map(|strides| cells_of(strides));
+    let cells = grids
+        .clone()
+        .find(is_there)
+        .unwrap_or_else(|| cells_of(STRIDES[0]));
     let column = |count: usize| {
         let head: Vec<&'static str> = match count {
             4 => [&BOX_BY_CENTRE[..], &["classes"]].concat(),
@@ -89,7 +100,7 @@ fn yolo_head(
     } else if let (true, Some(known)) = (graph.ultralytics.is_some(), known) {
         return Err(format!(
             "its output `{}` is {:?}, which fits no head of a YOLO with {} classes; export it again with today's \
-             Ultralytics: `yolo export model=best.pt format=onnx`",
+             Ultralytics (`yolo export model=best.pt format=onnx`), or write its rows by hand: docs/bundle.md, \"Instances\"",
             rows.name,
             rows.shape,
             known.len()

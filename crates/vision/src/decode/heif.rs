@@ -13,6 +13,7 @@ mod av1;
 mod container;
 mod pieces;
 mod shrink;
+mod trailer;
 
 use super::colours::Profile;
 use super::orientation;
@@ -23,6 +24,7 @@ use heifer::heifer_isobmff::{Error as ContainerError, HeifFile};
 use heifer::{Error, Options, decode_rgba8};
 use image::{DynamicImage, RgbImage, RgbaImage};
 use pieces::padded;
+use trailer::without_trailer;
 use walkaround_domain::{Reason, Size};
 
 /// Working memory of `heifer` for each pixel: planes of 16 bits with half the colour, RGBA, and a turned copy of that.
@@ -41,6 +43,7 @@ pub(super) struct Picture<'a> {
 impl<'a> Picture<'a> {
     /// Reads the boxes.
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
+        let bytes = without_trailer(bytes);
         let file = HeifFile::parse(bytes).map_err(|error| reason(&error.into(), format))?;
         let layout = Layout::read(&file).map_err(|error| reason(&error, format))?;
         Ok(Self {

@@ -14,7 +14,7 @@ use walkaround_domain::{Reason, ReasonCode, Size};
 
 use super::colours::{PROFILE_BYTES_MAX, Profile};
 use super::orientation::swaps_sides;
-use super::{Format, Limits, containers, cut_short, exif, unreadable, unsupported};
+use super::{Format, Limits, containers, cut_short, exif, gif, unreadable, unsupported};
 
 /// Colour profile, texts and row buffers of a PNG, in bytes.
 const PNG_METADATA_BYTES_MAX: u64 = 32 << 20;
@@ -61,7 +61,13 @@ impl<'a> Picture<'a> {
                     .map(|profile| profile[..profile.len().min(PROFILE_BYTES_MAX + 1)].to_vec());
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
-            Format::Gif => Box::new(GifDecoder::new(input).map_err(|error| reason(&error, format))?),
+            Format::Gif => {
+                let bytes = gif::whole_canvas(bytes);
+                if let Cow::Owned(copy) = &bytes {
+                    repaired_bytes = copy.len() as u64;
+                }
+                Box::new(GifDecoder::new(Cursor::new(bytes)).map_err(|error| reason(&error, format))?)
+            }
             Format::Png | Format::Jpeg | Format::Heic | Format::Avif => {
                 let png = containers::png(bytes)?;
                 orientation = png.orientation;
