@@ -73,6 +73,8 @@ def yolos(out):
     listed = {"output0": like(0.1, 1, 300, 38), "output1": like(0.1, 1, 32, 16, 16)}
     write(out / "yolo_segment_nms.onnx", images, listed, ultralytics("segment", end2end="True"))
     write(out / "yolo_detect.onnx", images, {"output0": like(0.1, 1, 4 + 2, CELLS)}, ultralytics("detect"))
+    korean = ultralytics("detect", "{0: '\uae01\ud798', 1: 'dent'}")
+    write(out / "my model (1) \uac00.onnx", images, {"output0": like(0.1, 1, 4 + 2, CELLS)}, korean)
     # One more grid for small objects, and one more for large ones.
     for name, more in (("p2", 16 * 16), ("p6", 1)):
         cells = like(0.1, 1, 4 + 2, CELLS + more)

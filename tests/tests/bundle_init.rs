@@ -63,6 +63,9 @@ const CASES: &[Case] = &[
     ("yolo_dynamic.onnx", &[], &["width = 64", "height = 64"], &["threshold"]),
     ("yolo_p2.onnx", &[], &[r#"output0 = ["cx", "cy", "w", "h", "classes"]"#], &["threshold"]),
     ("yolo_p6.onnx", &[], &[r#"output0 = ["cx", "cy", "w", "h", "classes"]"#], &["threshold"]),
+    ("my model (1) \u{ac00}.onnx", &[], &[
+        r#"file = "my_model__1.onnx""#, r#"channels = ["__", "dent"]"#,
+    ], &["channels", "threshold"]),
     ("yolov5.onnx", &[], &[r#"output = ["cx", "cy", "w", "h", "object", "classes"]"#], &["threshold"]),
     ("yolo_bare.onnx", &[], &[
         r#"channels = ["class_0", "class_1", "class_2"]"#, r#"output0 = ["cx", "cy", "w", "h", "classes"]"#,
@@ -352,6 +355,11 @@ fn usage_is_one_line_and_2() {
     for (file, options, words) in [
         ("absent.onnx", &[][..], "no file"),
         ("unet.onnx", &["--classes", "a,,b"], "--classes a,,b"),
+        (
+            "unet.onnx",
+            &["--classes", "\u{c2a4}\u{d06c}"],
+            "expected --classes scratch,dent",
+        ),
         ("unet.onnx", &["--size", "big"], "--size big"),
         ("unet.onnx", &["--size", "0x4"], "--size 0x4"),
         ("unet.onnx", &["--size", "60000x60000"], "--size 60000x60000"),

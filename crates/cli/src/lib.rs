@@ -12,6 +12,7 @@ mod evaluate;
 mod inspect;
 mod library;
 mod local;
+mod photo_file;
 mod plan;
 mod samples;
 mod serve;

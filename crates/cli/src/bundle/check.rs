@@ -3,7 +3,7 @@
 use crate::args::CheckArgs;
 use crate::failure::Failure;
 use crate::library::start;
-use anyhow::Context;
+use crate::photo_file::read_picture;
 use comfy_table::Table;
 use std::io::Write;
 use std::path::Path;
@@ -69,7 +69,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
 }
 
 fn print_measured(engine: &mut OnnxEngine, picture: &Path, out: &mut dyn Write) -> Result<ExitCode, Failure> {
-    let bytes = std::fs::read(picture).with_context(|| format!("cannot read {}", picture.display()))?;
+    let bytes = read_picture(picture)?;
     let lines = engine.measure(&bytes)?;
     let name = picture.file_name().unwrap_or_default().to_string_lossy();
     writeln!(out, "[self_test]\npicture = \"{name}\"\ntolerance = 0.05")?;

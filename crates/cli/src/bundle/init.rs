@@ -71,8 +71,9 @@ fn models(args: &InitArgs) -> Result<Vec<ModelFile>, Failure> {
     for text in &args.classes {
         let classes = |list: &str| {
             let names: Vec<String> = list.split(',').map(|name| name.trim().to_owned()).collect();
-            let is_empty = names.iter().any(String::is_empty);
-            (!is_empty).then_some(names)
+            // Other letters would be lost: a class is named as the manifest can spell it.
+            let is_name = |name: &String| !name.is_empty() && name.is_ascii();
+            names.iter().all(is_name).then_some(names)
         };
         each(
             &mut models,

@@ -2,7 +2,8 @@
 
 use crate::client::table::{cell, plain_table, print_line, print_table};
 use crate::failure::Failure;
-use anyhow::{Context, anyhow};
+use crate::photo_file::read_picture;
+use anyhow::anyhow;
 use std::path::Path;
 use std::process::ExitCode;
 use walkaround_domain::Finding;
@@ -11,7 +12,7 @@ use walkaround_vision::decode::{Limits, decode};
 use walkaround_vision::findings::{Segmentation, findings};
 
 pub(super) fn print(engine: &mut OnnxEngine, picture: &Path) -> Result<ExitCode, Failure> {
-    let bytes = std::fs::read(picture).with_context(|| format!("cannot read {}", picture.display()))?;
+    let bytes = read_picture(picture)?;
     let decoded = decode(&bytes, &Limits::default(), engine.long_side())
         .map_err(|reason| anyhow!("{}: {}", picture.display(), reason.detail))?;
     let size = decoded.original;

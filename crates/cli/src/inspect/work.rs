@@ -2,17 +2,16 @@
 
 use crate::failure::Failure;
 use crate::library::Engines;
+use crate::photo_file::read_photo;
 use anyhow::Context;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
-use walkaround_client::inputs::open_regular;
-use walkaround_domain::{BundleId, Overlays, Reason, ReasonCode};
+use walkaround_domain::{BundleId, Overlays};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
 use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering};
@@ -189,7 +188,7 @@ impl Shared<'_> {
         };
         let start = Instant::now();
         let ticks = || start.elapsed();
-        let bytes = match read(photo, self.settings.limits.bytes_max)? {
+        let bytes = match read_photo(photo, self.settings.limits.bytes_max)? {
             Ok(bytes) => bytes,
             Err(reason) => {
                 let result = PhotoResult::refused(reason);
@@ -233,26 +232,4 @@ fn report(
     let mut report = photo_report(&name, sha256.as_ref(), result, &bundle);
     report.timings_ms = timings_ms(&result.timings, start.elapsed());
     report
-}
-
-/// The bytes of a photo, or why they are too many.
-fn read(photo: &Path, bytes_max: u64) -> anyhow::Result<Result<Vec<u8>, Reason>> {
-    let context = || format!("cannot read {}", photo.display());
-    let file = open_regular(photo).with_context(context)?;
-    let length = file.metadata().with_context(context)?.len();
-    let too_large = || {
-        let detail = format!("over the limit of {} MiB", bytes_max >> 20);
-        Reason::new(ReasonCode::TooLarge, detail)
-    };
-    if length > bytes_max {
-        return Ok(Err(too_large()));
-    }
-    let mut bytes = Vec::with_capacity(length as usize + 1);
-    file.take(bytes_max + 1)
-        .read_to_end(&mut bytes)
-        .with_context(context)?;
-    if bytes.len() as u64 > bytes_max {
-        return Ok(Err(too_large()));
-    }
-    Ok(Ok(bytes))
 }

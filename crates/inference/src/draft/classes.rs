@@ -94,7 +94,7 @@ pub(super) fn names(
         (Some(known), Some(count)) if spare && known.len() + 1 == count => {
             let mut names = unique(known);
             names.push(String::new());
-            Ok(Names { names, assumed: None })
+            Ok(Names { names, assumed: lost(known) })
         }
         (Some(known), Some(count)) if known.len() != count => Err(format!(
             "it has {count} classes, {} named: {}; name each, in its order, what is not wanted as `background`: \
@@ -107,7 +107,7 @@ pub(super) fn names(
         )),
         (Some(known), _) => Ok(Names {
             names: unique(known),
-            assumed: None,
+            assumed: lost(known),
         }),
         (None, Some(count)) => {
             let name = |at: usize| match at {
@@ -141,6 +141,16 @@ fn unique(known: &[String]) -> Vec<String> {
         out.push(next);
     }
     out
+}
+
+/// What the file calls its classes, where a name in the alphabet of the manifest does not tell it any more.
+fn lost(known: &[String]) -> Option<String> {
+    let is_lost = |name: &&String| !name.is_ascii() || name.len() > NAME_MAX;
+    known.iter().find(is_lost)?;
+    Some(format!(
+        "names are of A to Z, a to z, 0 to 9, `.`, `-` and `_`; the file calls them {}",
+        known.join(", ").replace(['\n', '\r'], " ")
+    ))
 }
 
 /// A name in the alphabet of the manifest; empty for nothing.

@@ -1,5 +1,6 @@
 //! A graph as ONNX Runtime sees it, and what it gives for drawn pictures.
 
+use super::classes::spelt;
 use super::hugging_face::HuggingFace;
 use super::metadata::{Ultralytics, ultralytics};
 use super::onnx_file::{Ending, OnnxFile};
@@ -115,7 +116,7 @@ impl Graph {
         let bytes = read(path, NETWORK_BYTES_MAX).map_err(|error| error.to_string())?;
         let onnx = OnnxFile::read(&bytes)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let mut file = bundle_file(&name, bytes);
+        let mut file = bundle_file(&plain_name(&name), bytes);
         file.data = weights(path, &onnx.data)?;
         let mut session = session(runtime, ActiveDevice::Cpu, THREADS, &file)?;
         let ultralytics = ultralytics(&metadata(&session)?)?;
@@ -138,6 +139,17 @@ impl Graph {
             hugging_face: HuggingFace::beside(path)?,
         })
     }
+}
+
+/// Longest stem of a file in the bundle: names have at most 64 bytes, and two of one name get a role and a number.
+const STEM_MAX: usize = 40;
+
+/// The name of a graph's copy in the bundle: in the alphabet of the manifest, whatever a browser or a person called it.
+fn plain_name(name: &str) -> String {
+    let stem = spelt(name.strip_suffix(".onnx").unwrap_or(name));
+    let stem = stem.trim_matches('_');
+    let stem = if stem.is_empty() { "network" } else { stem };
+    format!("{}.onnx", &stem[..stem.len().min(STEM_MAX)])
 }
 
 fn bundle_file(name: &str, bytes: Vec<u8>) -> BundleFile {
