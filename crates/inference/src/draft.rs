@@ -13,6 +13,7 @@ mod object_network;
 mod objects;
 mod onnx_file;
 mod queries;
+mod spelling;
 mod writing;
 
 use crate::bundle::BundleFile;
@@ -215,7 +216,7 @@ fn files(networks: &[(Graph, NetworkDraft)]) -> Result<Vec<BundleFile>, DraftErr
 /// The name of a bundle after its first file.
 pub fn bundle_name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    match classes::spelt(&stem) {
+    match spelling::spelt(&stem) {
         name if name.is_empty() => "bundle".to_owned(),
         name => name,
     }

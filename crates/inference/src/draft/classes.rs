@@ -1,11 +1,8 @@
 //! Names of classes: given, written into the file, or numbered.
 
 use super::graph::Graph;
+use super::spelling::{NAME_MAX, spelt};
 
-/// Longest name of a class, in characters (docs/bundle.md: Keys).
-const NAME_MAX: usize = 64;
-/// What exports call the class of nothing.
-const NOTHING: &[&str] = &["background", "_background_", "bg", "none", "no_object", "nothing"];
 /// What classifiers call a photo without damage.
 const CLEAN: &[&str] = &[
     "clean",
@@ -151,22 +148,6 @@ fn lost(known: &[String]) -> Option<String> {
         "names are of A to Z, a to z, 0 to 9, `.`, `-` and `_`; the file calls them {}",
         known.join(", ").replace(['\n', '\r'], " ")
     ))
-}
-
-/// A name in the alphabet of the manifest; empty for nothing.
-pub(super) fn spelt(name: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let spelt: String = name
-        .trim()
-        .trim_start_matches('.')
-        .chars()
-        .map(|c| if fits(c) { c } else { '_' })
-        .take(NAME_MAX)
-        .collect();
-    if NOTHING.contains(&spelt.to_lowercase().as_str()) {
-        return String::new();
-    }
-    spelt
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! A graph as ONNX Runtime sees it, and what it gives for drawn pictures.
 
-use super::classes::spelt;
 use super::hugging_face::HuggingFace;
 use super::metadata::{Ultralytics, ultralytics};
 use super::onnx_file::{Ending, OnnxFile};
+use super::spelling::spelt;
 use crate::bundle::{BundleFile, NETWORK_BYTES_MAX, hex_sha256, read};
 use crate::manifest::INPUT_SIDE_MAX;
 use crate::network::{Constant, Wide, session};

@@ -136,7 +136,7 @@ fn classes(networks: &[(Graph, NetworkDraft)]) -> Vec<(String, Masking)> {
 
 fn network(text: &mut Text, graph: &Graph, draft: &NetworkDraft, names: &mut Vec<String>) {
     let stem = graph.file.name.trim_end_matches(".onnx");
-    let name = match super::classes::spelt(stem) {
+    let name = match super::spelling::spelt(stem) {
         name if name.is_empty() => draft.role.as_str().to_owned(),
         name => name,
     };
