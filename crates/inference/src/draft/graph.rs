@@ -242,12 +242,7 @@ fn picture(inputs: &[Outlet], size: Option<[u32; 2]>) -> Result<Picture, String>
             "it takes pictures of any size; say which size it was trained with: --size 640x640".into(),
         );
     };
-    if width.max(height) > INPUT_SIDE_MAX {
-        return Err(format!(
-            "its input is {width} x {height} pixels, at most {INPUT_SIDE_MAX} a side are read: export it for a smaller size, or \
-             give one it takes: --size 640x640"
-        ));
-    }
+    require_size(width, height)?;
     let sides = match layout {
         Layout::Nchw => [3, height as usize, width as usize],
         Layout::Nhwc => [height as usize, width as usize, 3],
@@ -261,6 +256,17 @@ fn picture(inputs: &[Outlet], size: Option<[u32; 2]>) -> Result<Picture, String>
         height,
         shape: batch.into_iter().chain(sides).collect(),
     })
+}
+
+/// Before a picture of that size is drawn.
+fn require_size(width: u32, height: u32) -> Result<(), String> {
+    if width.max(height) > INPUT_SIDE_MAX {
+        return Err(format!(
+            "its input is {width} x {height} pixels, at most {INPUT_SIDE_MAX} a side are read: export it for a smaller size, or \
+             give one it takes: --size 640x640"
+        ));
+    }
+    Ok(())
 }
 
 /// Values for the other inputs: RT-DETR and D-FINE want the size that their boxes are to be in.
