@@ -52,9 +52,6 @@ pub(crate) fn best_of(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<ClassMap, Str
             ));
         }
     };
-    if raw.values.iter().any(|v| v.is_nan()) {
-        return Err("the output is not a number".into());
-    }
     let mut values = match form.layout {
         MapLayout::Nchw => raw.values.to_vec(),
         MapLayout::Nhwc => (0..count)

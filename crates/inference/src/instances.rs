@@ -141,16 +141,16 @@ fn rows<'a>(
 }
 
 /// Each row with the class column that counts, or with each that is wanted.
-fn contenders(rows: &Rows<'_>, form: &InstanceForm) -> Result<Vec<(usize, usize)>, String> {
-    let best = rows.best()?;
+fn contenders(rows: &Rows<'_>, form: &InstanceForm) -> Vec<(usize, usize)> {
+    let best = rows.best();
     if !form.each {
-        return Ok(best.into_iter().enumerate().collect());
+        return best.into_iter().enumerate().collect();
     }
     let wanted: Vec<usize> = (0..form.channels.len())
         .filter(|&c| form.channels[c].is_some())
         .collect();
     let all = (0..best.len()).flat_map(|row| wanted.iter().map(move |&class| (row, class)));
-    Ok(all.collect())
+    all.collect()
 }
 
 /// The rows at or above the threshold whose best class is wanted.
@@ -165,11 +165,8 @@ fn candidates(
         Unit::Share => (1.0, 1.0),
     };
     let mut out = Vec::new();
-    for (row, best) in contenders(rows, form)? {
+    for (row, best) in contenders(rows, form) {
         let score = rows.score(row, best)?;
-        if score.is_nan() {
-            return Err("a score is not a number".into());
-        }
         if !(-PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK).contains(&score) {
             return Err(format!(
                 "a score is {score}, not a probability: does the output need activation = \"sigmoid\"?"

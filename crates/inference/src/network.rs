@@ -12,7 +12,7 @@ mod unread;
 use crate::bundle::BundleFile;
 use crate::error::{BundleError, EngineError};
 use crate::manifest::{Head, NetworkSpec};
-use crate::outputs::Raw;
+use crate::outputs::{Raw, require_finite};
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 pub(crate) use check::Constant;
 use check::{Batch, check_constants, check_input, check_outputs};
@@ -229,24 +229,6 @@ pub(crate) fn session(
     })
 }
 
-/// Neither NaN nor infinity says anything of a photo, whatever is made of it afterwards: an infinite logit would be a sure
-/// verdict.
-fn require_finite(name: &str, part: &Raw<'_>) -> Result<(), String> {
-    // Without a way out of the middle, so that the compiler may look at several at once.
-    if part.values.iter().fold(true, |finite, v| finite & v.is_finite()) {
-        return Ok(());
-    }
-    let value = part
-        .values
-        .iter()
-        .find(|v| !v.is_finite())
-        .copied()
-        .unwrap_or(f32::NAN);
-    Err(format!(
-        "the output `{name}` holds {value}, which is not a number: the export is broken (often f16 where f32 is needed)"
-    ))
-}
-
 /// Hands each view its part of the outputs.
 fn split(
     spec: &NetworkSpec,
@@ -275,7 +257,7 @@ fn split(
             })
             .collect::<Result<Vec<_>, String>>()?;
         for (part, name) in parts.iter().zip(&spec.output_tensors) {
-            require_finite(name, part)?;
+            require_finite(name, part.values)?;
         }
         each(i, &parts)?;
     }

@@ -13,6 +13,23 @@ pub(crate) struct Raw<'a> {
     pub covers: UnitRect,
 }
 
+/// Neither NaN nor infinity says anything of a photo, whatever is made of it afterwards: an infinite logit would be a sure
+/// verdict. Asked of every output before anything reads it.
+pub(crate) fn require_finite(name: &str, values: &[f32]) -> Result<(), String> {
+    // Without a way out of the middle, so that the compiler may look at several at once.
+    if values.iter().fold(true, |finite, v| finite & v.is_finite()) {
+        return Ok(());
+    }
+    let value = values
+        .iter()
+        .copied()
+        .find(|v| !v.is_finite())
+        .unwrap_or(f32::NAN);
+    Err(format!(
+        "the output `{name}` holds {value}, which is no number: the export is broken (often f16 where f32 is needed)"
+    ))
+}
+
 pub(crate) fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + (-x).exp())
 }
@@ -20,12 +37,11 @@ pub(crate) fn sigmoid(x: f32) -> f32 {
 /// P(damage) of a gate: `[channels]`, or a scalar.
 pub(crate) fn gate(raw: &Raw<'_>, activation: Activation, positive: &[usize]) -> Result<f32, String> {
     let p = channel_probabilities(raw.values, activation);
-    let is_probability =
-        |value: &f32| value.is_nan() || (-PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK).contains(value);
-    if let Some(value) = p.iter().find(|value| !is_probability(value)) {
+    let range = -PROBABILITY_SLACK..=1.0 + PROBABILITY_SLACK;
+    if let Some(value) = p.iter().find(|value| !range.contains(value)) {
         return Err(no_probability(*value));
     }
-    let sum = positive
+    let sum: f32 = positive
         .iter()
         .map(|&c| {
             p.get(c)
@@ -33,11 +49,7 @@ pub(crate) fn gate(raw: &Raw<'_>, activation: Activation, positive: &[usize]) ->
                 .ok_or_else(|| format!("no channel {c}: the output has {}", p.len()))
         })
         .sum::<Result<f32, _>>()?;
-    if sum.is_nan() {
-        Err("the output is not a number".into())
-    } else {
-        Ok(sum.clamp(0.0, 1.0))
-    }
+    Ok(sum.clamp(0.0, 1.0))
 }
 
 fn channel_probabilities(values: &[f32], activation: Activation) -> Vec<f32> {
@@ -97,10 +109,6 @@ pub(crate) fn maps(raw: &Raw<'_>, form: &MapForm<'_>) -> Result<Vec<ProbabilityM
             (None, _) if step == 1 => all[..area].to_vec(),
             (None, _) => logits.copied().collect(),
         };
-        // Without a way out of the middle, so that the compiler may look at several at once.
-        if values.iter().fold(false, |found, v| found | v.is_nan()) {
-            return Err("the output is not a number".into());
-        }
         if form.activation == Activation::None {
             let (low, high) = values
                 .iter()
@@ -263,12 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_is_refused_whatever_would_be_made_of_it() {
+        assert_eq!(require_finite("x", &[0.0, -1e30, f32::MAX]), Ok(()));
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = require_finite("x", &[0.5, wrong, 0.5]).unwrap_err();
+            assert!(error.contains(&format!("`x` holds {wrong}")), "{error}");
+        }
+    }
+
+    #[test]
     fn gate_adds_the_positive_channels() {
         let p = gate(&raw(&[3], &[0.0, 0.0, 0.0]), Activation::Softmax, &[1, 2]).unwrap();
         assert!((p - 2.0 / 3.0).abs() < 1e-6);
         assert!((gate(&raw(&[], &[0.0]), Activation::Sigmoid, &[0]).unwrap() - 0.5).abs() < 1e-6);
         assert!(gate(&raw(&[1], &[0.5]), Activation::None, &[1]).is_err());
-        assert!(gate(&raw(&[1], &[f32::NAN]), Activation::None, &[0]).is_err());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::spelling::spelt;
 use crate::bundle::{BundleFile, NETWORK_BYTES_MAX, hex_sha256, read};
 use crate::manifest::INPUT_SIDE_MAX;
 use crate::network::{Constant, Wide, session};
+use crate::outputs::require_finite;
 use crate::runtime::{ActiveDevice, Runtime, first_line};
 use half::f16;
 use ort::session::{Session, SessionInputValue};
@@ -327,11 +328,7 @@ fn probe(
             };
             let whole = ran.get(name).is_some_and(|value| is_whole(value.dtype()));
             let (shape, values) = wide.into_parts();
-            if let Some(value) = values.iter().find(|v| !v.is_finite()) {
-                return Err(format!(
-                    "output `{name}` holds {value} for a drawn picture: the export is broken (often f16 where f32 is needed)"
-                ));
-            }
+            require_finite(name, &values)?;
             let low = values.iter().copied().fold(f32::INFINITY, f32::min);
             let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             match outputs.iter_mut().find(|output| output.name == *name) {

@@ -86,9 +86,6 @@ pub(super) fn plane<'a>(raw: &Raw<'a>, row: usize) -> Result<Plane<'a>, String> 
         return Err(format!("{objects} masks, but object {row} has a row"));
     }
     let mask = &raw.values[row * height * width..][..height * width];
-    if mask.iter().any(|v| v.is_nan()) {
-        return Err("a mask is not a number".into());
-    }
     let sides = Sides { width, height };
     Ok(Plane { mask, sides })
 }

@@ -105,14 +105,13 @@ impl<'a> Rows<'a> {
     }
 
     /// The number of the class column with the highest value in each row; 0 where there are no class columns.
-    pub(super) fn best(&self) -> Result<Vec<usize>, String> {
+    pub(super) fn best(&self) -> Vec<usize> {
         let mut best = vec![0usize; self.count];
         let Some(Place { table, column: first }) = self.place(Column::Classes) else {
-            return Ok(best);
+            return best;
         };
         let table = &self.tables[table];
         let mut top = vec![f32::NEG_INFINITY; self.count];
-        let mut nan = false;
         // Column by column: rows lie side by side in the layout that large outputs have.
         for (class, _) in self
             .competing
@@ -124,17 +123,12 @@ impl<'a> Rows<'a> {
                 .iter()
                 .step_by(table.row_step);
             for ((value, top), best) in values.zip(&mut top).zip(&mut best) {
-                nan |= value.is_nan();
                 if *value > *top {
                     (*top, *best) = (*value, class);
                 }
             }
         }
-        if nan {
-            Err("a score is not a number".into())
-        } else {
-            Ok(best)
-        }
+        best
     }
 
     /// The score of a row whose best class column is `best`, as a probability.
