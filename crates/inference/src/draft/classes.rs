@@ -41,6 +41,14 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// The last class is nothing, where the file does not say what it is.
+    pub(super) fn with_nothing_last(mut self) -> Self {
+        if let (true, Some(last)) = (self.assumed.is_some(), self.names.last_mut()) {
+            last.clear();
+        }
+        self
+    }
+
     /// Numbers of the classes that are not nothing.
     pub(super) fn wanted(&self) -> Vec<usize> {
         self.picked(&|name| !name.is_empty())

@@ -54,12 +54,13 @@ pub(super) fn detr(graph: &Graph, given: Option<&[String]>) -> Result<Option<Obj
     let masks = floats(graph).find(|o| o.shape.len() == 4 && o.axis(1) == boxes.axis(1));
     // RF-DETR names them so, and its last class is nothing.
     let is_rf = boxes.name == "dets" || masks.is_some();
-    let mut names = names(graph, given, Some(scores.last()), true, false)?;
+    let names = names(graph, given, Some(scores.last()), true, false)?;
     // Hugging Face's own form has a column for each of its labels, no more.
-    if is_rf && boxes.name != "pred_boxes" && names.assumed.is_some() {
-        names.names.pop();
-        names.names.push(String::new());
-    }
+    let names = if is_rf && boxes.name != "pred_boxes" {
+        names.with_nothing_last()
+    } else {
+        names
+    };
     let pixels = detr_pixels(graph, is_rf);
     let is_share = boxes.high <= SHARE_MAX;
     let columns = if is_share { BOX_BY_CENTRE } else { BOX_BY_CORNERS };
@@ -111,11 +112,7 @@ pub(super) fn mask_queries(graph: &Graph, given: Option<&[String]>) -> Result<Op
     let Some((masks, scores)) = of.filter_map(|masks| Some((masks, beside(&masks)?))).next() else {
         return Ok(None);
     };
-    let mut names = names(graph, given, Some(scores.last()), true, false)?;
-    if names.assumed.is_some() {
-        names.names.pop();
-        names.names.push(String::new());
-    }
+    let names = names(graph, given, Some(scores.last()), true, false)?.with_nothing_last();
     let pixels = match &graph.hugging_face.pixels {
         Some(known) => known.clone(),
         None => {
