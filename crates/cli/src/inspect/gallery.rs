@@ -5,6 +5,7 @@
 
 use super::output::Names;
 use crate::library::Engines;
+use crate::template::fill;
 use std::fmt::Write;
 use std::path::Path;
 use walkaround_domain::Verdict;
@@ -121,11 +122,13 @@ impl Gallery {
                 " · {left_out} more photos are not shown here; their documents are in the same folder"
             );
         }
-        PAGE.replace("{{title}}", &text(&self.title))
-            .replace("{{description}}", &description)
-            .replace("{{filters}}", &filters)
-            // Last: its text comes from file names, which must not be searched for placeholders.
-            .replace("{{figures}}", &self.figures)
+        let parts = [
+            ("title", text(&self.title)),
+            ("description", description),
+            ("filters", filters),
+            ("figures", self.figures.clone()),
+        ];
+        fill(PAGE, &parts.into_iter().collect())
     }
 }
 

@@ -69,13 +69,16 @@ impl Folder {
         let stem = self.free_stem(photo);
         let document = format!("{stem}.json");
         self.put(&document, serde_json::to_string_pretty(report)?.as_bytes())?;
+        let name = format!("{stem}{OVERLAY_SUFFIX}");
         let overlay = match overlay {
             Some(jpeg) => {
-                let name = format!("{stem}{OVERLAY_SUFFIX}");
                 self.put(&name, jpeg)?;
                 Some(name)
             }
-            None => None,
+            None => {
+                self.remove(&name)?;
+                None
+            }
         };
         Ok(Names {
             document,
@@ -103,6 +106,17 @@ impl Folder {
             path.display()
         );
         Ok(())
+    }
+
+    /// The overlay of an earlier run would show findings that are no longer there.
+    fn remove(&self, name: &str) -> anyhow::Result<()> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {}", path.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
