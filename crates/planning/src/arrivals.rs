@@ -1,7 +1,7 @@
 //! How many photos arrive in each minute of a day.
 
 use crate::error::PlanError;
-use crate::random::Random;
+use fastrand::Rng;
 
 /// Minutes of a day.
 pub const MINUTES: usize = 1_440;
@@ -118,13 +118,13 @@ impl Arrivals {
         if let Some(times) = &self.times {
             return times.clone();
         }
-        let mut random = Random::new(seed);
+        let mut random = Rng::with_seed(seed);
         let mut times = Vec::with_capacity(usize::try_from(self.total).unwrap_or_default());
         let mut from = 0;
         for photos in &self.minutes {
             let first = times.len();
             for _ in 0..*photos {
-                times.push(from + random.below(MINUTE_MS));
+                times.push(from + random.u32(0..MINUTE_MS));
             }
             times[first..].sort_unstable();
             from += MINUTE_MS;

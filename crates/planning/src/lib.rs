@@ -24,7 +24,6 @@ mod day;
 mod error;
 mod observed;
 mod profiles;
-mod random;
 mod scenario;
 mod simulation;
 mod usage;

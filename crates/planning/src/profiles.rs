@@ -2,8 +2,8 @@
 
 use crate::arrivals::{Arrivals, MINUTES, PHOTOS_MAX};
 use crate::error::PlanError;
-use crate::random::Random;
 use crate::scenario::{DEADLINE, Drought, Scenario};
+use fastrand::Rng;
 
 /// A day with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,17 +106,17 @@ impl Profile {
 
 /// Vehicles at random minutes, more in busy hours; each with its photos in one minute.
 fn by_hour(photos: u64, seed: u64) -> Vec<u32> {
-    let mut random = Random::new(seed);
+    let mut random = Rng::with_seed(seed);
     let all: f64 = HOUR_WEIGHTS.iter().sum();
     let mut minutes = vec![0; MINUTES];
     let mut left = photos;
     while left > 0 {
-        let mut at = random.share() * all;
+        let mut at = random.f64() * all;
         let hour = HOUR_WEIGHTS.iter().position(|weight| {
             at -= weight;
             at < 0.0
         });
-        let minute = hour.unwrap_or(HOUR_WEIGHTS.len() - 1) * 60 + random.below(60) as usize;
+        let minute = hour.unwrap_or(HOUR_WEIGHTS.len() - 1) * 60 + random.u32(0..60) as usize;
         let of_vehicle = left.min(PHOTOS_OF_VEHICLE);
         minutes[minute] += of_vehicle as u32;
         left -= of_vehicle;

@@ -56,7 +56,7 @@ impl World<'_> {
     fn launch(&mut self) -> u32 {
         let fleet = &self.assumptions.fleet;
         let instance = self.lane.instances.len() as u32;
-        let spot = self.random.share() < fleet.spot;
+        let spot = self.random.f64() < fleet.spot;
         self.lane.instances.push(Instance {
             spot,
             launched: self.now,
@@ -64,7 +64,9 @@ impl World<'_> {
             worker: None,
             unused_since: self.now,
         });
-        let hours = self.random.wait(fleet.reclaims).filter(|_| spot);
+        // Reclaims are independent of each other: the time until the next is exponential.
+        let hours = -(1.0 - self.random.f64()).ln() / fleet.reclaims;
+        let hours = (spot && fleet.reclaims > 0.0).then_some(hours);
         // One that would outlast the simulation is not reclaimed.
         if let Some(hours) = hours.filter(|hours| *hours < 48.0) {
             let at = self.now + (hours * HOUR_MS) as Ms;

@@ -3,8 +3,8 @@
 use super::agenda::{Agenda, Ms};
 use crate::assumptions::Assumptions;
 use crate::counts::{Counts, Minute};
-use crate::random::Random;
 use crate::scenario::Scenario;
+use fastrand::Rng;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 use walkaround_domain::Timestamp;
@@ -157,7 +157,7 @@ pub(crate) struct World<'a> {
     pub(crate) policies: Policies,
     pub(crate) now: Ms,
     pub(crate) agenda: Agenda,
-    pub(crate) random: Random,
+    pub(crate) random: Rng,
     pub(crate) photos: Vec<Photo>,
     /// Photos that have arrived.
     pub(crate) arrived: u32,
@@ -174,7 +174,7 @@ pub(crate) struct World<'a> {
 impl<'a> World<'a> {
     pub(crate) fn new(scenario: &'a Scenario, assumptions: &'a Assumptions) -> Self {
         let deployment = &assumptions.deployment;
-        let mut random = Random::new(scenario.seed.wrapping_add(1));
+        let mut random = Rng::with_seed(scenario.seed.wrapping_add(1));
         let photos: Vec<Photo> = scenario
             .arrivals
             .times(scenario.seed)
@@ -183,7 +183,7 @@ impl<'a> World<'a> {
                 arrived,
                 verdict: None,
                 taken_back: None,
-                suspect: random.share() < assumptions.fleet.suspects,
+                suspect: random.f64() < assumptions.fleet.suspects,
                 segmentation: Segmentation::None,
             })
             .collect();
