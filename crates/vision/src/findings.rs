@@ -206,14 +206,13 @@ fn instances(
         if !is_large_enough(&region, spec, canvas) {
             continue;
         }
-        let bbox = instance.bbox.map(|bbox| nearest_pixels(bbox, canvas.original()));
         let is_fine = detail.take(&region);
         found.push(Candidate {
             class,
             probability: instance.score,
             area_px: area(&region, canvas),
             outlined: is_fine && instance.mask.is_some(),
-            bbox: bbox.or_else(|| (!is_fine).then(|| bounding_box(&region.patch(), canvas))),
+            bbox: instance.bbox.map(|bbox| nearest_pixels(bbox, canvas.original())),
             region: if is_fine { region } else { region.boxed() },
         });
     }

@@ -19,10 +19,12 @@ pub(super) fn whole_canvas(bytes: &[u8]) -> Cow<'_, [u8]> {
         let frame = first_frame(bytes)?;
         let (left, top) = (word(bytes, frame)?, word(bytes, frame + 2)?);
         let (width, height) = (word(bytes, frame + 4)?, word(bytes, frame + 6)?);
-        let right = left.checked_add(width)?.max(word(bytes, SCREEN_SIZE)?);
-        let bottom = top.checked_add(height)?.max(word(bytes, SCREEN_SIZE + 2)?);
-        let declared = (word(bytes, SCREEN_SIZE)?, word(bytes, SCREEN_SIZE + 2)?);
-        (declared != (right, bottom)).then_some([right.to_le_bytes(), bottom.to_le_bytes()])
+        let declared = [word(bytes, SCREEN_SIZE)?, word(bytes, SCREEN_SIZE + 2)?];
+        let whole = [
+            left.checked_add(width)?.max(declared[0]),
+            top.checked_add(height)?.max(declared[1]),
+        ];
+        (declared != whole).then_some(whole.map(u16::to_le_bytes))
     };
     match grown() {
         None => Cow::Borrowed(bytes),
