@@ -3,6 +3,7 @@
 //! as processes ([`stack`]), a device that can be made sick ([`onnx_proxy`]), functions as processes behind a runtime
 //! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]).
 
+pub mod bundle_page;
 pub mod cloud;
 pub mod cloudformation;
 mod code;

@@ -3,27 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
-use std::fs;
 use walkaround_inference::Manifest;
-use walkaround_tests::places::root;
-
-fn page() -> String {
-    fs::read_to_string(root().join("docs/bundle.md")).unwrap()
-}
-
-/// The fenced TOML blocks of the page: what stands behind `toml` on the opening line, and the text.
-fn blocks(page: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        let Some(kind) = line.strip_prefix("```toml") else {
-            continue;
-        };
-        let text: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-        found.push((kind.trim().to_owned(), text.join("\n")));
-    }
-    found
-}
+use walkaround_tests::bundle_page::{blocks, page};
 
 fn block(page: &str, kind: &str) -> String {
     let mut matching = blocks(page).into_iter().filter(|(it, _)| it == kind);

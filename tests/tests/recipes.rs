@@ -9,30 +9,36 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use walkaround_inference::bundle::hex_sha256;
+use walkaround_tests::bundle_page::{blocks, page};
 use walkaround_tests::families::{IOU_MIN, Photo, Worst, agreement, bundles, run};
-use walkaround_tests::places::{engine, root};
+use walkaround_tests::places::engine;
 
-/// A recipe of the page, an export, and lines of the recipe that the text around it says to change.
+/// A recipe of the page, an export, and what the text around the recipe says to change for it.
 struct Recipe {
     /// Name of the network on the page.
     name: &'static str,
     /// Folder of the export.
     family: &'static str,
-    /// Lines, and what stands in their place. What is put in stands in the text of the page, too.
+    /// In their order.
     changes: &'static [Change],
 }
 
 struct Change {
+    /// The words of the page.
+    told: &'static str,
+    /// Part of the recipe, and what stands in its place.
     line: &'static str,
     to: &'static str,
 }
 
 const SUPPRESSED: [Change; 2] = [
     Change {
+        told: "leave `overlap` out",
         line: "overlap = 0.7\n",
         to: "",
     },
     Change {
+        told: r#"give `output0 = ["x0", "y0", "x1", "y1", "score", "class", "coefficients"]`"#,
         line: r#"output0 = ["cx", "cy", "w", "h", "classes", "coefficients"]"#,
         to: r#"output0 = ["x0", "y0", "x1", "y1", "score", "class", "coefficients"]"#,
     },
@@ -59,10 +65,12 @@ const RECIPES: [Recipe; 7] = [
         family: "yolo11n_detect",
         changes: &[
             Change {
+                told: "A detection model has no `masks` and no `coefficients`",
                 line: ", \"coefficients\"]",
                 to: "]",
             },
             Change {
+                told: "A detection model has no `masks`",
                 line: "[networks.output.masks]\ntensor = \"output1\"\nactivation = \"sigmoid\"",
                 to: "",
             },
@@ -77,6 +85,7 @@ const RECIPES: [Recipe; 7] = [
         name: "mask-rcnn",
         family: "d2like_maskrcnn",
         changes: &[Change {
+            told: "if the export leaves out the pasting (`over = \"pixel_box\"`)",
             line: "tensor = \"masks\"",
             to: "tensor = \"masks\"\nover = \"pixel_box\"",
         }],
@@ -88,13 +97,12 @@ const RECIPES: [Recipe; 7] = [
     },
 ];
 
-/// The block of the page that describes the network of that name.
+/// The example of the page that describes the network of that name.
 fn block(page: &str, name: &str) -> String {
     let name = format!("\nname = \"{name}\"\n");
-    let blocks = page.split("```toml networks\n").skip(1);
-    let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
-    let found = blocks.into_iter().find(|block| block.contains(&name));
-    found.unwrap_or_else(|| panic!("no recipe with{name}")).to_owned()
+    let recipes = blocks(page).into_iter().filter(|(kind, _)| kind == "networks");
+    let found = recipes.map(|(_, text)| text).find(|text| text.contains(&name));
+    found.unwrap_or_else(|| panic!("no recipe with{name}"))
 }
 
 const CLASSES: [&str; 5] = ["scratch", "dent", "broken_part", "lamp_broken", "glass_crack"];
@@ -153,7 +161,8 @@ fn rewrite(folder: &Path, recipe: &str) {
 #[test]
 fn the_recipes_of_the_page_give_what_the_families_give() {
     let Some((lab, out)) = bundles() else { return };
-    let page = std::fs::read_to_string(root().join("docs/bundle.md")).unwrap();
+    let page = page();
+    let words = page.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut tried = 0;
     for Recipe {
         name,
@@ -167,10 +176,9 @@ fn the_recipes_of_the_page_give_what_the_families_give() {
             continue;
         }
         let mut recipe = block(&page, name);
-        for Change { line, to } in changes {
+        for Change { told, line, to } in changes {
             assert!(recipe.contains(line), "{name}: {line}");
-            let told = to.lines().last().unwrap_or_default();
-            assert!(page.contains(told), "the page does not say {told}");
+            assert!(words.contains(told), "the page does not say: {told}");
             recipe = recipe.replace(line, to);
         }
         let photos = Photo::all(&lab, &reference);
@@ -206,7 +214,7 @@ fn the_recipe_for_maps_gives_what_segformer_gives() {
         eprintln!("skipped: no export of maps");
         return;
     }
-    let page = std::fs::read_to_string(root().join("docs/bundle.md")).unwrap();
+    let page = page();
     let folder = out.path().join("maps.argmax");
     let weights = hex_sha256(&std::fs::read(folder.join("model.onnx.data")).unwrap());
     let data = format!("data = [{{ file = \"model.onnx.data\", sha256 = \"{weights}\" }}]\n[networks.input]");
