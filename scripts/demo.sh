@@ -7,8 +7,9 @@ program=$1 bundle=$2 out=$3 photos=${4:-}
 stack=$out/stack
 export WALKAROUND_BUNDLE=$bundle WALKAROUND_ROOT=$stack WALKAROUND_LISTEN='' WALKAROUND_LOG=${WALKAROUND_LOG:-warn}
 # Two dozen photos are no burst by a fleet's standards: these bounds let a few of them start the GPU lane
-# (played by worker processes on the CPU), so that both lanes are seen at work.
-export WALKAROUND_TRIAGE_IN_FLIGHT=2 WALKAROUND_INLINE_DRAIN_S=0.02 WALKAROUND_COLD_START_S=1 WALKAROUND_SCALE_EVERY_S=0.5
+# (played by worker processes on the CPU), so that both lanes are seen at work. The queue is read for every photo: the
+# burst may be over before an older reading would be renewed.
+export WALKAROUND_TRIAGE_IN_FLIGHT=2 WALKAROUND_INLINE_DRAIN_S=0.02 WALKAROUND_COLD_START_S=1 WALKAROUND_SCALE_EVERY_S=0.5 WALKAROUND_LANE_CACHE_S=0
 
 rm -rf "$stack"
 drawn=
