@@ -26,7 +26,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench evaluate invoke simulate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready
 
 # Where scripts/setup.sh puts the library; set the variable to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -83,8 +83,9 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --all-features --locked --lib --bins --tests; \
 	fi
 
+# Without the stack on AWS, which the demonstration never asks: half of the time to compile.
 demo: build-ready ## Run drawn photos through the whole pipeline and score them; or your own photos: make demo PHOTOS=folder
-	cargo build --release --locked --package walkaround-cli --bin walkaround
+	cargo build --release --locked --package walkaround-cli --bin walkaround --no-default-features --features heic
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
 images: ## Build the container images of functions and worker: make images TAG=v1.2.3 [DEVICE=cpu] [FROM_HOST=1] [BASE=image]
@@ -118,6 +119,17 @@ samples: build-ready ## Draw sample photos with known damage into OUT/samples
 bench: build-ready ## Measure speed: the cost of each step, and throughput relative to bare ONNX Runtime
 	cargo build --release --locked --package walkaround-cli --bin walkaround
 	WALKAROUND_BIN="$${CARGO_TARGET_DIR:-$$PWD/target}/release/walkaround" cargo bench --locked --package walkaround-benches
+
+# Without a GPU there is nothing to build; GPU_CHECK_REHEARSE=1 tries the check itself on the processor.
+gpu-check: build-ready ## Compare both bundles on the GPU with the processor, and measure the GPU; writes docs/gpu-check.md
+	@if nvidia-smi >/dev/null 2>&1; then \
+		scripts/setup.sh build gpu; \
+		cargo build --release --locked --package walkaround-gpu-batch; \
+		export WALKAROUND_ONNXRUNTIME='$(abspath .tools/onnxruntime-gpu/libonnxruntime.so)'; \
+	elif [ -z "$${GPU_CHECK_REHEARSE:-}" ]; then \
+		echo "gpu-check: not run: no NVIDIA GPU answers here (nvidia-smi)"; exit 0; \
+	fi; \
+	cargo run --release --quiet --locked --package walkaround-benches --bin gpu_check
 
 evaluate: build-ready ## Score BUNDLE on a COCO polygon set: make evaluate PHOTOS=folder
 	@if [ -z '$(PHOTOS)' ]; then \

@@ -4,14 +4,13 @@ mod bundle;
 mod client;
 mod plan;
 
-pub(crate) use bundle::{
-    ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs,
-    RollbackArgs,
-};
+#[cfg(feature = "aws")]
+pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};
+pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
-    RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs,
+    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
 pub(crate) use plan::PlanArgs;
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 mod check;
 mod init;
 mod picture;
+#[cfg(feature = "aws")]
 mod registry;
 
 use crate::args::{BundleArgs, BundleCommand};
@@ -13,9 +14,16 @@ pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
     match &args.command {
         BundleCommand::Init(options) => init::run(options),
         BundleCommand::Check(options) => check::run(options),
+        #[cfg(feature = "aws")]
         BundleCommand::Push(options) => registry::push(options),
+        #[cfg(feature = "aws")]
         BundleCommand::List(options) => registry::list(options),
+        #[cfg(feature = "aws")]
         BundleCommand::Activate(options) => registry::activate(options),
+        #[cfg(feature = "aws")]
         BundleCommand::Rollback(options) => registry::rollback(options),
+        // Registries are on S3.
+        #[cfg(not(feature = "aws"))]
+        _ => Err(walkaround_client::built_without_aws()),
     }
 }

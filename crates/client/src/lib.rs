@@ -1,9 +1,10 @@
 //! A stack as its clients see it: which one is meant, what it answers, and how photos get into it.
 //!
 //! Everything is written once over [`StackClient`]: the ports, and what only clients need. [`LocalClient`] and
-//! [`CloudClient`] implement it; [`open`] chooses. Nothing here prints: what is worth knowing goes to a [`Notice`], and
+//! `CloudClient` (with the feature `aws`) implement it; [`open`] chooses. Nothing here prints: what is worth knowing goes to a [`Notice`], and
 //! progress to the traits of [`submit`].
 
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod format;
 pub mod inputs;
@@ -16,6 +17,7 @@ pub mod submit;
 mod text;
 mod up_report;
 
+#[cfg(feature = "aws")]
 pub use aws::CloudClient;
 pub use local::LocalClient;
 pub use photo_store::PhotoStore;
@@ -25,6 +27,7 @@ pub use stack_client::{PollIntervals, StackClient};
 pub use up_report::{stalled_after, up_concerns, up_problem};
 
 use std::path::PathBuf;
+#[cfg(feature = "aws")]
 use walkaround_aws::Connection;
 use walkaround_bootstrap::Failure;
 use walkaround_settings::{Settings, StackKind};
@@ -62,10 +65,10 @@ pub enum IfMissing {
 /// Usage: a bad setting, no such stack, options of the other stack.
 pub async fn open(choice: &StackChoice, missing: IfMissing) -> Result<Box<dyn StackClient>, Failure> {
     match choice.kind()? {
-        StackKind::Aws => {
-            let client = CloudClient::connect(&choice.connection()).await?;
-            Ok(Box::new(client))
-        }
+        #[cfg(feature = "aws")]
+        StackKind::Aws => Ok(Box::new(CloudClient::connect(&choice.connection()).await?)),
+        #[cfg(not(feature = "aws"))]
+        StackKind::Aws => Err(built_without_aws()),
         StackKind::Local => {
             let root = choice.root.as_deref();
             let stack = match missing {
@@ -75,6 +78,16 @@ pub async fn open(choice: &StackChoice, missing: IfMissing) -> Result<Box<dyn St
             Ok(Box::new(LocalClient(stack)))
         }
     }
+}
+
+/// What a program says that was built without the feature `aws` and is asked for it.
+#[cfg(not(feature = "aws"))]
+#[must_use]
+pub fn built_without_aws() -> Failure {
+    Failure::usage(
+        "this program was built without AWS (as `make demo` builds it): `cargo build --release --locked --package \
+         walkaround-cli` builds all of it",
+    )
 }
 
 impl StackChoice {
@@ -102,6 +115,7 @@ impl StackChoice {
     }
 
     /// How AWS is reached.
+    #[cfg(feature = "aws")]
     pub fn connection(&self) -> Connection {
         Connection {
             profile: self.profile.clone(),

@@ -5,13 +5,12 @@
 //! See <https://docs.aws.amazon.com/batch/latest/userguide/job_stuck_in_runnable.html>.
 
 use super::finding::CheckResult;
+use super::workers::batch_problem;
 use std::time::Duration;
 use walkaround_aws::{EnvironmentHealth, JobQueueHealth, WorkerNeeds};
-use walkaround_bootstrap::blocked::Blocked;
-use walkaround_bootstrap::exit_diagnosis::diagnose;
 use walkaround_client::format::{counted, duration};
 use walkaround_domain::Timestamp;
-use walkaround_ports::{EndCause, WorkerJob, WorkerJobState};
+use walkaround_ports::{WorkerJob, WorkerJobState};
 
 /// A job that waits longer than a machine needs to start is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -110,15 +109,6 @@ fn environment(e: &EnvironmentHealth) -> CheckResult {
             "wait until it is valid",
         ),
     }
-}
-
-/// What Batch's words mean: cause and fix.
-pub(super) fn batch_problem(reason: &str) -> Option<(&'static str, &'static str)> {
-    if let Some(EndCause::DriverTooOld | EndCause::ContainerNotStarted) = EndCause::of(reason) {
-        let diagnosis = diagnose(None, reason);
-        return Some((diagnosis.meaning, diagnosis.first_step));
-    }
-    Blocked::of(reason).map(|blocked| (blocked.meaning(), blocked.first_step()))
 }
 
 /// Judges what a worker asks for, none when there is no such definition, by the environments that are known.

@@ -70,6 +70,10 @@ impl CheckResult {
     }
 
     /// A check that failed on the way; `missing` as above, also where it failed before a port was asked.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "only the stack on AWS has it")
+    )]
     pub(super) fn failed(check: impl Into<String>, failure: &Failure, missing: &str) -> Self {
         match port_error(failure) {
             Some(error) => Self::unanswered(check, error, missing),

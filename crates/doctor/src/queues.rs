@@ -32,6 +32,10 @@ pub(super) struct QueueFacts {
 pub(super) enum Reasons {
     /// How many there are. SQS shows a message only to whoever takes a lease of it: a write, which hides the message from
     /// others and from the alarm's count. A doctor only reads.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(dead_code, reason = "only the stack on AWS has it")
+    )]
     Counted,
     /// Also why they are there.
     Read,

@@ -4,6 +4,8 @@ mod job_diagnosis;
 
 use super::finding::CheckResult;
 use crate::failure::Failure;
+#[cfg(feature = "aws")]
+pub(super) use job_diagnosis::batch_problem;
 use job_diagnosis::{JobDiagnosis, diagnose};
 use std::time::Duration;
 use walkaround_bootstrap::BEATS_MISSED_MAX;

@@ -15,6 +15,7 @@ use crate::transport::{innermost, transport_fault};
 use crate::words::{one_line, shown};
 use reqwest::header::{ACCEPT_ENCODING, HeaderValue, LOCATION};
 use reqwest::{Client, Response, StatusCode, redirect};
+use rustls::crypto::{CryptoProvider, ring};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -238,6 +239,10 @@ fn client(settings: &FetchSettings, resolver: Arc<dyn Resolver>) -> Result<Clien
         inner: resolver,
         allow_private: settings.allow_private,
     };
+    // The client takes the provider of the process. Where the program has installed one before, that one serves as well.
+    if CryptoProvider::get_default().is_none() && ring::default_provider().install_default().is_err() {
+        tracing::debug!("another thread has installed a TLS provider meanwhile");
+    }
     Client::builder()
         .user_agent(concat!("walkaround/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())

@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
+#[cfg(feature = "aws")]
 use walkaround_aws::Connection;
 use walkaround_client::StackChoice;
 use walkaround_client::submit::Wire;
@@ -277,6 +278,7 @@ impl From<StackName> for StackKind {
     }
 }
 
+#[cfg(feature = "aws")]
 impl From<&Connecting> for Connection {
     fn from(args: &Connecting) -> Self {
         Self {

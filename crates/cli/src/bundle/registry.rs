@@ -3,7 +3,7 @@
 //! A push runs the self-test first: what is in the registry has worked once. Versions never change, so pushing twice
 //! is harmless and other files under a version that is there are refused.
 
-use crate::args::{ActivateArgs, ListBundlesArgs, Printed, PushArgs, RegistryArgs, RollbackArgs, StackName};
+use crate::args::{ActivateArgs, ListBundlesArgs, Printed, PushArgs, RegistryArgs, RollbackArgs};
 use crate::client::table::{cell, print_document, print_line, print_notice, print_table, table};
 use crate::failure::Failure;
 use crate::library::start;
@@ -19,11 +19,11 @@ use walkaround_domain::Timestamp;
 use walkaround_inference::{EngineOptions, OnnxEngine, VerifiedBundle};
 use walkaround_messages::rfc3339;
 use walkaround_ports::{Clock, SystemClock};
-use walkaround_settings::Settings;
+use walkaround_settings::{Settings, StackKind};
 
 /// The registry, and its bucket.
 async fn open(args: &RegistryArgs) -> Result<(BundleRegistry, String), Failure> {
-    if args.stack == Some(StackName::Local) {
+    if args.stack.map(StackKind::from) == Some(StackKind::Local) {
         return Err(Failure::usage(
             "bundles of the local stack are folders: name one with WALKAROUND_BUNDLE",
         ));

@@ -1,6 +1,6 @@
 //! Which ends of workers are failures, and the words in which they are reported.
 
-use crate::capacity::batch_problem;
+use walkaround_bootstrap::blocked::Blocked;
 use walkaround_bootstrap::exit_diagnosis::diagnose as diagnose_exit;
 use walkaround_ports::EndCause;
 
@@ -42,4 +42,13 @@ pub(super) fn diagnose(exit: Option<i32>, reason: &str) -> Option<JobDiagnosis> 
         what: format!("{code}: {}{said}", meant.meaning),
         fix: meant.first_step,
     })
+}
+
+/// What Batch's words mean: cause and fix.
+pub(crate) fn batch_problem(reason: &str) -> Option<(&'static str, &'static str)> {
+    if let Some(EndCause::DriverTooOld | EndCause::ContainerNotStarted) = EndCause::of(reason) {
+        let diagnosis = diagnose_exit(None, reason);
+        return Some((diagnosis.meaning, diagnosis.first_step));
+    }
+    Blocked::of(reason).map(|blocked| (blocked.meaning(), blocked.first_step()))
 }
