@@ -26,7 +26,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench bench-agent gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready
 
 # Where scripts/setup.sh puts the library; set the variable to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -41,7 +41,7 @@ endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
-PYTHON_FOLDERS = scripts tests/bundles training infra examples
+PYTHON_FOLDERS = benches scripts tests/bundles training infra examples
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -119,6 +119,12 @@ samples: build-ready ## Draw sample photos with known damage into OUT/samples
 bench: build-ready ## Measure speed: the cost of each step, and throughput relative to bare ONNX Runtime
 	cargo build --release --locked --package walkaround-cli --bin walkaround
 	WALKAROUND_BIN="$${CARGO_TARGET_DIR:-$$PWD/target}/release/walkaround" cargo bench --locked --package walkaround-benches
+
+bench-agent: build-ready ## Measure a Python agent of the usual shape and Walkaround in turn, against the same emulator
+	@scripts/setup.sh build reference emulators agent
+	cargo build --release --locked --package walkaround-triage --bin triage
+	$(WALKAROUND) samples '$(OUT)/bench-agent' --count 24 --width 4000
+	python3 benches/agent/run.py "$${CARGO_TARGET_DIR:-target}/release/triage" '$(OUT)/bench-agent' $(WALKAROUND_PHOTOS)
 
 # Without a GPU there is nothing to build; GPU_CHECK_REHEARSE=1 tries the check itself on the processor.
 gpu-check: build-ready ## Compare both bundles on the GPU with the processor, and measure the GPU; writes docs/gpu-check.md

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra] [gpu]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra] [agent] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
@@ -8,6 +8,7 @@
 #   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
 #   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
 #   infra      cfn-lint, which checks the CloudFormation templates, and reads them for their tests
+#   agent      what the Python agent of `make bench-agent` needs beside `reference`
 #   gpu        the ONNX Runtime libraries for CUDA, for the worker's image (256 MB; no other target needs them)
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
@@ -196,7 +197,8 @@ for part in "${@:-build}"; do
         emulators) ensure_emulators ;;
         lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
+        agent) ensure_python agent "$ROOT/scripts/agent.txt" ;;
         gpu) ensure_onnxruntime_gpu ;;
-        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra, gpu)" ;;
+        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra, agent, gpu)" ;;
     esac
 done
