@@ -211,8 +211,8 @@ def measure(what, photos, binary):
         old, new = sides
         faster, cpu, memory = old.seconds / new.seconds, new.cpu / old.cpu, new.memory / old.memory
         print(
-            f"\nWalkaround does {faster:.1f} times the photos a second, with {cpu:.2f} of the CPU time and {memory:.2f} of "
-            f"the memory; Lambda's part, played here, took {new.poller:.1f} s of CPU beside it."
+            f"\nWalkaround does {faster:.1f} times the photos a second, with {cpu:.2f} of the CPU time and "
+            f"{memory:.2f} of the memory; Lambda's part, played here, took {new.poller:.1f} s of CPU beside it."
         )
         for name, (recorded, damaged) in verdicts(endpoint).items():
             print(f"{name}: {recorded} verdicts, {damaged} damaged")
