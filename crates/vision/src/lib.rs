@@ -22,5 +22,6 @@ pub mod instance;
 pub mod mask;
 pub mod overlay;
 pub mod quality;
+mod resample;
 pub mod rle;
 pub mod tensor;

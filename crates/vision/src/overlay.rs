@@ -9,13 +9,13 @@ mod paint;
 mod shape;
 mod text;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use thiserror::Error;
 use walkaround_domain::{Finding, Size};
 
 use crate::mask::ClassSpec;
+use crate::resample;
 use labels::{draw_labels, draw_legend};
 use paint::{Ink, Rect, Surface};
 use shape::Shape;
@@ -154,21 +154,10 @@ fn resized(pixels: &RgbImage, size: Size, length: usize) -> Vec<u8> {
     } else {
         FilterType::Bilinear
     };
-    let options = ResizeOptions::new()
-        .resize_alg(ResizeAlg::Convolution(filter))
-        .use_alpha(false);
-    let source = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-        .expect("an RgbImage holds three bytes a pixel");
-    let mut target = Image::from_slice_u8(
-        size.width,
-        size.height,
-        &mut buffer[..size.pixels() as usize * 3],
-        PixelType::U8x3,
-    )
-    .expect("the buffer holds three bytes a pixel");
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both pictures have the same pixel type, and no crop is asked for");
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    let target = &mut buffer[..size.pixels() as usize * 3];
+    let from = Size::new(pixels.width(), pixels.height());
+    resample::rgb(&mut Resizer::new(), pixels.as_raw(), from, target, size, &options);
     buffer
 }
 

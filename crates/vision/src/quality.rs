@@ -13,11 +13,12 @@
 
 use std::cell::RefCell;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use fearless_simd::{Level, Simd, dispatch};
 use image::RgbImage;
 use walkaround_domain::{Reason, ReasonCode, Size};
+
+use crate::resample;
 
 /// Long side, in pixels, at which everything is measured.
 const LONG_SIDE: u32 = 512;
@@ -155,14 +156,8 @@ impl Scratch {
 
     fn shrink(&mut self, from: Size, to: Size) {
         self.small.resize(to.pixels() as usize, 0);
-        let from = ImageRef::new(from.width, from.height, &self.luma, PixelType::U8)
-            .expect("the buffer holds a byte a pixel");
-        let mut small = Image::from_slice_u8(to.width, to.height, &mut self.small, PixelType::U8)
-            .expect("the buffer was made for a byte a pixel");
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        self.resizer
-            .resize(&from, &mut small, &options)
-            .expect("both pictures are luma, and the whole of one is used");
+        resample::luma(&mut self.resizer, &self.luma, from, &mut self.small, to, &options);
     }
 }
 

@@ -11,11 +11,12 @@ mod rect;
 use rect::PixelRect;
 use std::cell::RefCell;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use half::f16;
 use image::RgbImage;
 use walkaround_domain::{Size, UnitRect};
+
+use crate::resample;
 
 /// How a region whose shape differs from the input's is made to fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,15 +307,9 @@ fn with_resized(pixels: &RgbImage, fit: &Fit, filter: Filter, use_samples: impl 
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(algorithm))
             .crop(left, top, width, height);
-        let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-            .expect("an RgbImage holds three bytes a pixel");
-        let Size { width, height } = fit.inner;
-        buffer.resize(3 * width as usize * height as usize, 0);
-        let mut small = Image::from_slice_u8(width, height, buffer, PixelType::U8x3)
-            .expect("the buffer was made for three bytes a pixel");
-        resizer
-            .resize(&from, &mut small, &options)
-            .expect("the region was clipped to the picture");
+        let from = Size::new(pixels.width(), pixels.height());
+        buffer.resize(3 * fit.inner.pixels() as usize, 0);
+        resample::rgb(resizer, pixels.as_raw(), from, buffer, fit.inner, &options);
         use_samples(buffer);
     });
 }

@@ -109,10 +109,10 @@ impl<'a> Picture<'a> {
             let rgb = RgbImage::from_raw(decoded.width, decoded.height, picture.into_rgb8());
             rgb.expect("three bytes a pixel")
         };
-        match factor {
-            1 => Ok(pixels),
+        Ok(match factor {
+            1 => pixels,
             factor => shrink(&pixels, shrunk_size(decoded, factor)),
-        }
+        })
     }
 }
 

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::io::{Cursor, ErrorKind};
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, RgbImage};
 use walkaround_domain::{Reason, ReasonCode, Size};
+
+use crate::resample;
 
 use super::colours::{PROFILE_BYTES_MAX, Profile};
 use super::orientation::swaps_sides;
@@ -158,7 +159,7 @@ impl<'a> Picture<'a> {
         let pixels = if factor == 1 {
             pixels
         } else {
-            shrink(&pixels, shrunk_size(size, factor))?
+            shrink(&pixels, shrunk_size(size, factor))
         };
         Ok((pixels, profile))
     }
@@ -184,17 +185,19 @@ pub(super) fn shrunk_size(size: Size, factor: u32) -> Size {
     Size::new(size.width.div_ceil(factor), size.height.div_ceil(factor))
 }
 
-pub(super) fn shrink(pixels: &RgbImage, to: Size) -> Result<RgbImage, Reason> {
-    let failed =
-        |error: &dyn std::fmt::Display| unreadable(format!("the picture could not be shrunk: {error}"));
-    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-        .map_err(|error| failed(&error))?;
-    let mut small = Image::new(to.width, to.height, PixelType::U8x3);
+pub(super) fn shrink(pixels: &RgbImage, to: Size) -> RgbImage {
+    let mut small = RgbImage::new(to.width, to.height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-    Resizer::new()
-        .resize(&from, &mut small, &options)
-        .map_err(|error| failed(&error))?;
-    Ok(RgbImage::from_raw(to.width, to.height, small.into_vec()).expect("three bytes a pixel, as asked for"))
+    let from = Size::new(pixels.width(), pixels.height());
+    resample::rgb(
+        &mut Resizer::new(),
+        pixels.as_raw(),
+        from,
+        &mut small,
+        to,
+        &options,
+    );
+    small
 }
 
 /// Any pixels to RGB of 8 bits; what is transparent shows white.
