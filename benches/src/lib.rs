@@ -3,6 +3,8 @@
 //! `benches/stages.rs` times single steps (criterion); `benches/overhead.rs` and `benches/throughput.rs` are
 //! the side-by-side harness: they print ratios of two things measured in the same run.
 
+pub mod no_networks;
+
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
 use std::path::PathBuf;
