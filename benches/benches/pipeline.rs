@@ -22,7 +22,7 @@ use walkaround_fetch::{FetchSettings, Fetcher};
 use walkaround_inference::{ActiveDevice, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle};
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SEGMENTATION, SystemClock};
 use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Progress};
-use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
+use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, Sides, inspect, render};
 use walkaround_pipeline::inspector::{ActiveInspector, Compute, EngineSet, Inspector, InspectorSettings};
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
@@ -104,7 +104,7 @@ fn bare_look(runtime: &Runtime, photo: &[u8]) -> anyhow::Result<Duration> {
         let with = Preparation {
             settings: &settings,
             quality: &quality,
-            long_side: engine.long_side(),
+            sides: Sides::of(&engine),
             memory: &memory,
             ticks: &ticks,
         };

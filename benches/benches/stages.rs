@@ -5,7 +5,7 @@ use std::hint::black_box;
 use walkaround_benches::phone_photo;
 use walkaround_domain::{Size, UnitRect};
 use walkaround_samples::Kind;
-use walkaround_vision::decode::{Limits, decode};
+use walkaround_vision::decode::{Aim, Limits, decode};
 use walkaround_vision::overlay::{Marks, OverlayStyle, encode_jpeg, render};
 use walkaround_vision::quality::measure;
 use walkaround_vision::tensor::{
@@ -19,7 +19,7 @@ fn stages(c: &mut Criterion) {
         b.iter(|| decode(black_box(&jpeg), &limits, 512));
     });
     c.bench_function("decode 12 MP for an overlay", |b| {
-        b.iter(|| decode(black_box(&jpeg), &limits, 1600));
+        b.iter(|| decode(black_box(&jpeg), &limits, Aim::View(1600)));
     });
     let photo = decode(&jpeg, &limits, 1600).expect("the drawn photo can be decoded");
     c.bench_function("quality", |b| b.iter(|| measure(black_box(&photo.pixels))));

@@ -4,6 +4,7 @@
 //! the side-by-side harness: they print ratios of two things measured in the same run.
 
 pub mod device;
+pub mod no_networks;
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};

@@ -12,8 +12,8 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use walkaround_inference::{Engine, PreparedInput};
-use walkaround_pipeline::inspection::decode_long_side;
+use walkaround_inference::PreparedInput;
+use walkaround_pipeline::inspection::Sides;
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_tests::files::{jpeg, put};
 use walkaround_tests::pictures::{DENT, MARKS, Scene, THIN_SCRATCH, VEHICLE, vehicle_with};
@@ -145,7 +145,7 @@ fn compare(bundle: &Path, photos: &[PathBuf], seen: Seen, folder: &Path) {
 /// Writes what each network is given, from the decode that every way of looking asks for.
 fn write_tensors(bundle: &Path, photos: &[PathBuf], folder: &Path) {
     let mut engine = engine(bundle);
-    let long_side = decode_long_side(engine.long_side());
+    let long_side = Sides::of(&engine).segmentation;
     for photo in photos {
         let bytes = std::fs::read(photo).unwrap();
         let decoded = decode(&bytes, &Limits::default(), long_side).unwrap();

@@ -56,6 +56,11 @@ pub trait Engine: Send {
     fn quality(&self) -> &QualityPolicy;
     /// Longest side, in pixels, that any network can use of a photo.
     fn long_side(&self) -> u32;
+    /// Longest side, in pixels, that is decoded for locator and gates: that of any network, unless the bundle has suspect
+    /// photos decoded again, larger.
+    fn screening_long_side(&self) -> u32 {
+        self.long_side()
+    }
     /// Locator and gates: the screening that stops clean photos.
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError>;
     /// Segmenters: the segmentation. The second of each pair is where the vehicle is.

@@ -125,6 +125,10 @@ impl Engine for LazyEngine {
         self.engine.long_side()
     }
 
+    fn screening_long_side(&self) -> u32 {
+        self.engine.screening_long_side()
+    }
+
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.engine.screen(photos)
     }

@@ -7,11 +7,13 @@ mod activation;
 mod bounds;
 mod check;
 mod check_output;
+mod decoding;
 mod instances;
 mod raw;
 mod role;
 
 pub use activation::Activation;
+pub use decoding::{Decoding, SHARED_FROM, SUSPECT_SHARE, ScreeningDecode};
 pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 pub use role::Role;
 
@@ -46,6 +48,8 @@ pub struct Manifest {
     pub classes: Vec<ClassSpec>,
     /// Bounds on picture quality.
     pub quality: QualityPolicy,
+    /// How photos are decoded for the networks.
+    pub decoding: Decoding,
     /// Networks, in the order of the file.
     pub networks: Vec<NetworkSpec>,
     /// The self-test, when the bundle has one.
@@ -202,15 +206,6 @@ pub struct SelfTestSpec {
 }
 
 impl Manifest {
-    /// Longest side, in photo pixels, that any network can use.
-    pub fn long_side(&self) -> u32 {
-        self.networks
-            .iter()
-            .map(NetworkSpec::long_side)
-            .max()
-            .unwrap_or(0)
-    }
-
     /// Input size of the network with the largest input, for display.
     pub fn largest_input(&self) -> Option<Size> {
         self.networks

@@ -412,6 +412,10 @@ impl Engine for OnnxEngine {
         self.long_side
     }
 
+    fn screening_long_side(&self) -> u32 {
+        self.manifest.screening_long_side()
+    }
+
     fn screen(&mut self, photos: &[&RgbImage]) -> Result<Vec<Screening>, EngineError> {
         self.forget();
         self.run_gates(photos)

@@ -3,15 +3,21 @@
 //! Four steps, so that a worker can run each where it belongs (CPU pool, device thread) and batch the two
 //! in the middle: [`prepare`] → [`Engine::screen`] → [`Engine::segment`] → [`conclude`], then
 //! [`render`]. [`inspect`] runs them in sequence for one photo.
+//!
+//! Where segmenters use more pixels than locator and gates, [`prepare`] decodes for these alone, and [`enlarge`] decodes a
+//! suspect photo again: see [`Sides`].
+
+mod sides;
 
 use crate::memory::MemoryBudget;
 use image::RgbImage;
+pub use sides::Sides;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::debug;
 use walkaround_domain::{Evidence, Finding, Overlays, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
-use walkaround_vision::decode::{Colours, Decoded, Limits, decode, inspect_header};
+use walkaround_vision::decode::{Aim, Colours, Decoded, Limits, decode, inspect_header};
 use walkaround_vision::findings::{Segmentation, findings};
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::overlay::{self, OverlayStyle};
@@ -45,18 +51,9 @@ impl Default for InspectionSettings {
     }
 }
 
-/// Minimum long side that quality is measured on, in pixels.
-const QUALITY_LONG_SIDE: u32 = 512;
-/// Largest file, in bytes, that is kept until the marked picture is drawn. The picture of a larger file is drawn on the
-/// pixels that were decoded for the networks.
+/// Largest file, in bytes, that is kept until a photo is decoded again. A larger one is decoded once for all networks, and its
+/// marked picture is drawn on these pixels.
 const KEPT_FILE_BYTES_MAX: usize = 16 << 20;
-
-/// Minimum long side, in pixels, at which a photo is decoded for quality and networks; `networks` is the long side of the
-/// bundle's largest input. It depends on nothing else: the same photo and bundle give the same pixels, and so the same
-/// verdict.
-pub fn decode_long_side(networks: u32) -> u32 {
-    networks.max(QUALITY_LONG_SIDE)
-}
 
 /// A monotonic clock: time since any fixed moment. Passed in: nothing below the binaries reads a clock.
 pub type Ticks<'a> = &'a dyn Fn() -> Duration;
@@ -81,8 +78,10 @@ pub struct Timings {
 /// A decoded photo whose quality has been measured.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// Upright, perhaps scaled down.
+    /// Upright, perhaps scaled down: what the next networks see.
     pub pixels: Arc<RgbImage>,
+    /// The long side at which it has to be decoded again before the segmenters see it: see [`enlarge`].
+    pub larger: Option<u32>,
     /// Size of the upright original.
     pub original: Size,
     /// Measured quality.
@@ -130,26 +129,29 @@ pub struct Preparation<'a> {
     pub settings: &'a InspectionSettings,
     /// The bundle's bounds on quality.
     pub quality: &'a QualityPolicy,
-    /// Longest side that the networks can use, in pixels.
-    pub long_side: u32,
+    /// At which sizes photos are decoded.
+    pub sides: Sides,
     /// Bound on decoding memory.
     pub memory: &'a MemoryBudget,
     /// Clock for the timings.
     pub ticks: Ticks<'a>,
 }
 
-/// Decodes a photo within its limits and measures its quality.
+/// Decodes a photo within its limits for locator and gates, and measures its quality.
 ///
 /// # Errors
 /// The reason why the bytes cannot be decoded: a value for the record.
 pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason> {
     let start = (with.ticks)();
-    let long_side = decode_long_side(with.long_side);
-    let header = inspect_header(bytes, &with.settings.limits, long_side)?;
-    let decoded = {
-        let _share = with.memory.take(header.decode_bytes);
-        guarded(|| decode(bytes, &with.settings.limits, long_side))?
-    };
+    let Sides {
+        screening,
+        segmentation,
+    } = with.sides;
+    // The larger decode has to be within the limits, too: no photo is refused after its screening for what its header says.
+    inspect_header(bytes, &with.settings.limits, segmentation)?;
+    let once = bytes.len() > KEPT_FILE_BYTES_MAX;
+    let side = if once { segmentation } else { screening };
+    let decoded = bounded(bytes, Aim::Networks(side), &with.settings.limits, with.memory)?;
     if decoded.colours == Colours::ProfileIgnored {
         debug!(
             format = decoded.format.as_str(),
@@ -164,7 +166,9 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
         quality: (with.ticks)() - decode_end,
         ..Timings::default()
     };
+    let usable = segmentation.min(decoded.original.long_side());
     Ok(Prepared {
+        larger: (long_side(&decoded.pixels) < usable).then_some(segmentation),
         pixels: Arc::new(decoded.pixels),
         original: decoded.original,
         quality,
@@ -173,9 +177,28 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
     })
 }
 
-/// Decoders read untrusted input: a panic in one fails the photo, not the process.
-fn guarded(decode: impl FnOnce() -> Result<Decoded, Reason>) -> Result<Decoded, Reason> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+/// Decodes a photo again for the segmenters, where they use more pixels than those that were screened. What cannot be
+/// decoded is unusable.
+pub fn enlarge(photo: &mut Prepared, bytes: &[u8], with: &Preparation<'_>) {
+    let Some(side) = photo.larger.take() else { return };
+    let start = (with.ticks)();
+    match bounded(bytes, Aim::Networks(side), &with.settings.limits, with.memory) {
+        Ok(decoded) => photo.pixels = Arc::new(decoded.pixels),
+        Err(reason) => photo.reasons.push(reason),
+    }
+    photo.timings.decode += (with.ticks)() - start;
+}
+
+fn long_side(pixels: &RgbImage) -> u32 {
+    pixels.width().max(pixels.height())
+}
+
+/// Decodes once there is memory for it. Decoders read untrusted input: a panic in one fails the photo, not the process.
+fn bounded(bytes: &[u8], aim: Aim, limits: &Limits, memory: &MemoryBudget) -> Result<Decoded, Reason> {
+    let header = inspect_header(bytes, limits, aim)?;
+    let _share = memory.take(header.decode_bytes);
+    let guarded = std::panic::AssertUnwindSafe(|| decode(bytes, limits, aim));
+    std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
         Err(Reason::new(
             ReasonCode::Unreadable,
             "the decoder panicked on this file",
@@ -228,34 +251,82 @@ pub fn inspect(
     engine: &mut dyn Engine,
     with: &Preparation<'_>,
 ) -> Result<PhotoResult, EngineError> {
-    let photo = match prepare(bytes, with) {
+    let mut photo = match prepare(bytes, with) {
         Ok(photo) => photo,
         Err(reason) => return Ok(PhotoResult::refused(reason)),
     };
-    let (mut first, mut segmentation) = (None, Segmentation::default());
+    let ran = if photo.reasons.is_empty() {
+        run_networks(&mut photo, bytes, engine, with)?
+    } else {
+        Ran::default()
+    };
     let begin = (with.ticks)();
-    let (mut screened, mut segmented, mut passed) = (begin, begin, false);
-    if photo.reasons.is_empty() {
-        let (screening, found) = engine.screen_and_segment(&photo.pixels, &mut |screening| {
-            screened = (with.ticks)();
-            let suspect = screening.suspect || !with.settings.gate_stops;
-            passed = suspect && screening.vehicle != Vehicle::Absent;
-            passed
-        })?;
-        segmented = if passed { (with.ticks)() } else { screened };
-        (first, segmentation) = (Some(screening), found);
-    }
     let mut result = conclude(
         photo,
-        first,
-        &segmentation,
+        ran.screening,
+        &ran.segmentation,
         engine.classes(),
         with.settings.all_classes,
     );
-    result.timings.screening = screened - begin;
-    result.timings.segment = segmented - screened;
-    result.timings.findings = (with.ticks)() - segmented;
+    result.timings.screening = ran.screening_time;
+    result.timings.segment = ran.segmentation_time;
+    result.timings.findings = (with.ticks)() - begin;
     Ok(result)
+}
+
+/// What the networks say of one photo, and the time they took.
+#[derive(Default)]
+struct Ran {
+    screening: Option<Screening>,
+    segmentation: Segmentation,
+    screening_time: Duration,
+    segmentation_time: Duration,
+}
+
+/// Screens a photo and, if it has to be segmented, does that.
+fn run_networks(
+    photo: &mut Prepared,
+    bytes: &[u8],
+    engine: &mut dyn Engine,
+    with: &Preparation<'_>,
+) -> Result<Ran, EngineError> {
+    let goes_on = |screening: &Screening| {
+        let suspect = screening.suspect || !with.settings.gate_stops;
+        suspect && screening.vehicle != Vehicle::Absent
+    };
+    let begin = (with.ticks)();
+    if photo.larger.is_none() {
+        let (mut screened, mut passed) = (begin, false);
+        let (screening, segmentation) = engine.screen_and_segment(&photo.pixels, &mut |screening| {
+            screened = (with.ticks)();
+            passed = goes_on(screening);
+            passed
+        })?;
+        let end = if passed { (with.ticks)() } else { screened };
+        return Ok(Ran {
+            screening: Some(screening),
+            segmentation,
+            screening_time: screened - begin,
+            segmentation_time: end - screened,
+        });
+    }
+    let screening = engine.screen(&[&photo.pixels])?.remove(0);
+    let mut ran = Ran {
+        screening: Some(screening),
+        screening_time: (with.ticks)() - begin,
+        ..Ran::default()
+    };
+    if goes_on(&screening) {
+        enlarge(photo, bytes, with);
+        let begin = (with.ticks)();
+        if photo.reasons.is_empty() {
+            ran.segmentation = engine
+                .segment(&[(&photo.pixels, screening.vehicle.region())])?
+                .remove(0);
+        }
+        ran.segmentation_time = (with.ticks)() - begin;
+    }
+    Ok(ran)
 }
 
 /// What [`render`] needs besides the result.
@@ -274,15 +345,25 @@ pub struct Rendering<'a> {
     pub ticks: Ticks<'a>,
 }
 
-/// Whether the file of a photo, of this many bytes, is needed until its marked picture is drawn: the picture is larger than
-/// the pixels that were decoded for the networks.
+/// Whether the file of a photo, of this many bytes, is needed after it was prepared: the segmenters or its marked picture may
+/// want more pixels.
 pub fn keeps_file(settings: &InspectionSettings, photo: &Prepared, bytes: usize) -> bool {
+    bytes <= KEPT_FILE_BYTES_MAX && (photo.larger.is_some() || is_too_small(settings, photo))
+}
+
+/// Whether a marked picture, where one is wanted, would have more pixels than those that are decoded.
+fn is_too_small(settings: &InspectionSettings, photo: &Prepared) -> bool {
     let shown = match settings.overlays {
         Overlays::Never => 0,
-        Overlays::Findings | Overlays::Always => settings.overlay_style.long_side_max,
+        Overlays::Findings | Overlays::Always => view_side(settings.overlay_style.long_side_max),
     };
-    let decoded = photo.pixels.width().max(photo.pixels.height());
-    bytes <= KEPT_FILE_BYTES_MAX && decoded < shown.min(photo.original.long_side())
+    long_side(&photo.pixels) < shown.min(photo.original.long_side())
+}
+
+/// Minimum long side of a decode for a marked picture of up to this long side, in pixels. A sixteenth less is not seen, and
+/// lets photos of 12 megapixels be decoded at three eighths.
+const fn view_side(long_side_max: u32) -> u32 {
+    long_side_max - long_side_max / 16
 }
 
 /// The overlay of a photo as JPEG bytes; none when the photo could not be decoded, or where settings want none for its
@@ -301,7 +382,7 @@ pub fn render(
     let style = &with.settings.overlay_style;
     let start = (with.ticks)();
     let headline = headline(result, with.bundle);
-    let larger = larger_picture(photo, style.long_side_max, with);
+    let larger = larger_picture(photo, with);
     let picture = overlay::render(
         larger.as_ref().unwrap_or(&photo.pixels),
         overlay::Marks {
@@ -319,13 +400,11 @@ pub fn render(
 
 /// The photo decoded again, for the marked picture. None where the pixels for the networks are enough, or where more would
 /// exceed the limits: a marked picture is no reason to refuse a photo.
-fn larger_picture(photo: &Prepared, long_side: u32, with: &Rendering<'_>) -> Option<RgbImage> {
-    let bytes = with
-        .file
-        .filter(|bytes| keeps_file(with.settings, photo, bytes.len()))?;
-    let header = inspect_header(bytes, &with.settings.limits, long_side).ok()?;
-    let _share = with.memory.take(header.decode_bytes);
-    let decoded = guarded(|| decode(bytes, &with.settings.limits, long_side)).ok()?;
+fn larger_picture(photo: &Prepared, with: &Rendering<'_>) -> Option<RgbImage> {
+    let wanted = |bytes: &&[u8]| bytes.len() <= KEPT_FILE_BYTES_MAX && is_too_small(with.settings, photo);
+    let bytes = with.file.filter(wanted)?;
+    let aim = Aim::View(view_side(with.settings.overlay_style.long_side_max));
+    let decoded = bounded(bytes, aim, &with.settings.limits, with.memory).ok()?;
     Some(decoded.pixels)
 }
 

@@ -7,7 +7,7 @@ mod batcher;
 mod engines;
 mod monitor;
 
-use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prepared, Rendering};
+use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prepared, Rendering, Sides};
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchingPolicy;
@@ -92,6 +92,7 @@ pub struct BundleInfo {
     pub classes: Arc<[ClassSpec]>,
     quality: QualityPolicy,
     long_side: u32,
+    sides: Sides,
 }
 
 /// The result of a photo, ready to be stored.
@@ -121,7 +122,7 @@ pub struct FileDigest {
 pub struct PhotoInProgress {
     photo: Prepared,
     file: FileDigest,
-    /// The file itself, where the marked picture needs it.
+    /// The file itself, where the segmenters or the marked picture need it.
     bytes: Option<Vec<u8>>,
     screening: Option<Screening>,
     segmentation: Segmentation,
@@ -153,6 +154,7 @@ impl Inspector {
             classes: engine.classes().into(),
             quality: *engine.quality(),
             long_side: engine.long_side(),
+            sides: Sides::of(engine.as_ref()),
         };
         let threads = match settings.compute {
             Compute::Pool(n) => n.max(1),
@@ -204,29 +206,51 @@ impl Inspector {
     /// # Errors
     /// The reason why it is unusable; [`Inspector::refused`] makes a result of it.
     pub async fn prepare(&self, bytes: Vec<u8>, file: FileDigest) -> Result<PhotoInProgress, Reason> {
+        let settings = self.settings.inspection.clone();
+        self.with_preparation(move |with| {
+            let photo = inspection::prepare(&bytes, with)?;
+            Ok(PhotoInProgress {
+                bytes: inspection::keeps_file(&settings, &photo, bytes.len()).then_some(bytes),
+                photo,
+                file,
+                screening: None,
+                segmentation: Segmentation::default(),
+            })
+        })
+        .await
+    }
+
+    /// Runs work on the CPU pool that decodes.
+    async fn with_preparation<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Preparation<'_>) -> R + Send + 'static,
+    ) -> R {
         let (inspection, bundle) = (self.settings.inspection.clone(), self.bundle.clone());
         let (memory, clock) = (Arc::clone(&self.memory), Arc::clone(&self.clock));
         self.compute(move || {
-            let ticks = || clock.ticks();
-            let with = Preparation {
+            work(&Preparation {
                 settings: &inspection,
                 quality: &bundle.quality,
-                long_side: bundle.long_side,
+                sides: bundle.sides,
                 memory: &memory,
-                ticks: &ticks,
-            };
-            match inspection::prepare(&bytes, &with) {
-                Ok(photo) => Ok(PhotoInProgress {
-                    bytes: inspection::keeps_file(&inspection, &photo, bytes.len()).then_some(bytes),
-                    photo,
-                    file,
-                    screening: None,
-                    segmentation: Segmentation::default(),
-                }),
-                Err(reason) => Err(reason),
-            }
+                ticks: &|| clock.ticks(),
+            })
         })
         .await
+    }
+
+    /// Decodes a photo again, if its segmenters use more pixels than those that were screened.
+    async fn enlarge(&self, photo: &mut PhotoInProgress) {
+        if photo.photo.larger.is_none() {
+            return;
+        }
+        let (mut prepared, file) = (photo.photo.clone(), photo.bytes.take());
+        (photo.photo, photo.bytes) = self
+            .with_preparation(move |with| {
+                inspection::enlarge(&mut prepared, file.as_deref().unwrap_or_default(), with);
+                (prepared, file)
+            })
+            .await;
     }
 
     /// Runs locator and gates.
@@ -241,11 +265,15 @@ impl Inspector {
         Ok(screening)
     }
 
-    /// Runs the segmenters.
+    /// Runs the segmenters, on a larger decode where they use one. A photo that cannot be decoded again becomes unusable.
     ///
     /// # Errors
     /// When a network fails; the error says whether photo or engine is at fault.
     pub async fn segment(&self, photo: &mut PhotoInProgress) -> Result<(), RunError> {
+        self.enlarge(photo).await;
+        if !photo.usable() {
+            return Ok(());
+        }
         let begin = self.clock.ticks();
         let region = photo.screening.map_or(UnitRect::WHOLE, |l| l.vehicle.region());
         photo.segmentation = self

@@ -6,6 +6,7 @@
 //! applied last, when few pixels are left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
 //! back as a [`Reason`]: a value for the record, not an error.
 
+mod baseline;
 mod colours;
 mod containers;
 mod exif;
@@ -45,14 +46,14 @@ pub struct Header {
     pub orientation: u8,
     /// Size after the orientation is applied, in pixels.
     pub upright: Size,
-    /// Estimate of the working memory of a decode at the `long_side_min` asked for, in bytes.
+    /// Estimate of the working memory of a decode with the aim asked for, in bytes.
     pub decode_bytes: u64,
 }
 
 /// A decoded photo.
 #[derive(Debug, Clone)]
 pub struct Decoded {
-    /// Upright pixels, scaled down by a whole number (the last column and row may cover less than the others).
+    /// Upright pixels, scaled down (the last column and row may cover less than the others).
     pub pixels: RgbImage,
     /// Size of the upright photo at full scale, in pixels.
     pub original: Size,
@@ -68,31 +69,57 @@ pub fn is_picture(start: &[u8]) -> bool {
     sniff::is_picture(start)
 }
 
+/// What a photo is decoded for, and how many pixels its long side must have at least, as far as it has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// For networks and quality. The pixels of a JPEG are those of libjpeg, to the last bit.
+    Networks(u32),
+    /// For people: close to these, and sooner done.
+    View(u32),
+}
+
+/// A number alone is for networks.
+impl From<u32> for Aim {
+    fn from(long_side_min: u32) -> Self {
+        Self::Networks(long_side_min)
+    }
+}
+
+impl Aim {
+    const fn long_side_min(self) -> u32 {
+        match self {
+            Self::Networks(side) | Self::View(side) => side,
+        }
+    }
+}
+
 /// Reads the header and checks every limit; allocates nothing that grows with the number of pixels.
 ///
-/// `long_side_min` is what [`decode`] would be asked for, in pixels: the memory estimate depends on it.
+/// `aim` is what [`decode`] would be asked for: the memory estimate depends on it.
 ///
 /// # Errors
 /// The reason why the photo cannot be used, as far as the header shows.
-pub fn inspect_header(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Header, Reason> {
-    Ok(open(bytes, limits, long_side_min)?.0)
+pub fn inspect_header(bytes: &[u8], limits: &Limits, aim: impl Into<Aim>) -> Result<Header, Reason> {
+    Ok(open(bytes, limits, aim.into())?.0)
 }
 
-/// Decodes a photo: upright, RGB, transparent parts on white, and scaled down as far as its long side stays at
-/// `long_side_min` pixels or more (JPEG by 1, 2, 4 or 8; others by any whole number; never enlarged).
+/// Decodes a photo: upright, RGB, transparent parts on white, and scaled down as far as its long side keeps the pixels
+/// that the aim wants (JPEG for networks by 1, 2, 4 or 8, for people to any number of eighths; others by any whole number;
+/// never enlarged).
 ///
 /// # Errors
 /// The reason why the photo cannot be used. A picture of which only a part could be decoded is refused.
-pub fn decode(bytes: &[u8], limits: &Limits, long_side_min: u32) -> Result<Decoded, Reason> {
-    let (header, source) = open(bytes, limits, long_side_min)?;
+pub fn decode(bytes: &[u8], limits: &Limits, aim: impl Into<Aim>) -> Result<Decoded, Reason> {
+    let aim = aim.into();
+    let (header, source) = open(bytes, limits, aim)?;
     let (mut pixels, profile) = match source {
         Source::Jpeg(marks) => {
-            let pixels = jpeg::decode(bytes, &marks, long_side_min)?;
+            let pixels = jpeg::decode(bytes, &marks, aim)?;
             (pixels, marks.profile.profile(bytes))
         }
         #[cfg(feature = "heic")]
-        Source::Heif(picture) => picture.decode(long_side_min)?,
-        Source::Other(picture) => picture.decode(limits, long_side_min)?,
+        Source::Heif(picture) => picture.decode(aim.long_side_min())?,
+        Source::Other(picture) => picture.decode(limits, aim.long_side_min())?,
     };
     let colours = profile.apply(&mut pixels);
     let pixels = orientation::apply(pixels, header.orientation);
@@ -112,7 +139,7 @@ enum Source<'a> {
     Other(other::Picture<'a>),
 }
 
-fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Header, Source<'a>), Reason> {
+fn open<'a>(bytes: &'a [u8], limits: &Limits, aim: Aim) -> Result<(Header, Source<'a>), Reason> {
     check_length(bytes, limits)?;
     let format = sniff::format(bytes)?;
     let (stored, orientation, source) = match format {
@@ -132,10 +159,10 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits, long_side_min: u32) -> Result<(Hea
     };
     check_size(stored, limits)?;
     let decode_bytes = match &source {
-        Source::Jpeg(marks) => jpeg::decode_bytes(marks, long_side_min),
+        Source::Jpeg(marks) => jpeg::decode_bytes(bytes.len() as u64, marks, aim),
         #[cfg(feature = "heic")]
-        Source::Heif(picture) => picture.decode_bytes(long_side_min),
-        Source::Other(picture) => picture.decode_bytes(long_side_min),
+        Source::Heif(picture) => picture.decode_bytes(aim.long_side_min()),
+        Source::Other(picture) => picture.decode_bytes(aim.long_side_min()),
     };
     let upright = orientation::upright(stored, orientation);
     let header = Header {

@@ -8,21 +8,26 @@ use std::path::Path;
 use std::process::ExitCode;
 use walkaround_domain::Finding;
 use walkaround_inference::{Engine, OnnxEngine, Vehicle};
+use walkaround_pipeline::inspection::Sides;
 use walkaround_vision::decode::{Limits, decode};
 use walkaround_vision::findings::{Segmentation, findings};
 
 pub(super) fn print(engine: &mut OnnxEngine, picture: &Path) -> Result<ExitCode, Failure> {
     let bytes = read_picture(picture)?;
-    let decoded = decode(&bytes, &Limits::default(), engine.long_side())
-        .map_err(|reason| anyhow!("{}: {}", picture.display(), reason.detail))?;
-    let size = decoded.original;
+    let at = |long_side: u32| {
+        decode(&bytes, &Limits::default(), long_side)
+            .map_err(|reason| anyhow!("{}: {}", picture.display(), reason.detail))
+    };
+    let sides = Sides::of(engine);
+    let screened = at(sides.screening)?;
+    let size = screened.original;
     print_line(format_args!(
         "{}: {} x {} pixels",
         picture.display(),
         size.width,
         size.height
     ))?;
-    let screening = engine.screen(&[&decoded.pixels])?.remove(0);
+    let screening = engine.screen(&[&screened.pixels])?.remove(0);
     match screening.vehicle {
         Vehicle::NotAsked => {}
         Vehicle::Absent => {
@@ -42,7 +47,9 @@ pub(super) fn print(engine: &mut OnnxEngine, picture: &Path) -> Result<ExitCode,
         print_line(format_args!("gates: P(damage) {gate:.4}, {what}"))?;
     }
     let region = screening.vehicle.region();
-    let found = engine.segment(&[(&decoded.pixels, region)])?.remove(0);
+    let found = engine
+        .segment(&[(&at(sides.segmentation)?.pixels, region)])?
+        .remove(0);
     print_classes(engine, &found)?;
     print_findings(&findings(&found, engine.classes(), size, true))?;
     Ok(ExitCode::SUCCESS)

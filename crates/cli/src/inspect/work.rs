@@ -14,7 +14,7 @@ use std::time::Instant;
 use walkaround_domain::{BundleId, Overlays};
 use walkaround_inference::{Engine, OnnxEngine};
 use walkaround_messages::PhotoReport;
-use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering};
+use walkaround_pipeline::inspection::{self, InspectionSettings, PhotoResult, Preparation, Rendering, Sides};
 use walkaround_pipeline::memory::MemoryBudget;
 use walkaround_pipeline::report::{photo_report, timings_ms};
 
@@ -199,7 +199,7 @@ impl Shared<'_> {
         let with = Preparation {
             settings: self.settings,
             quality: &quality,
-            long_side: engine.long_side(),
+            sides: Sides::of(engine),
             memory: &self.memory,
             ticks: &ticks,
         };

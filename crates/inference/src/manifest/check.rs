@@ -4,8 +4,8 @@ use super::bounds::{count, ensure, share, unique};
 use super::check_output::{activation, head};
 use super::raw;
 use super::{
-    CLASSES_MAX, DataFile, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
-    SelfTestSpec, Tiling,
+    CLASSES_MAX, DataFile, Decoding, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec,
+    Region, Role, SUSPECT_SHARE, ScreeningDecode, SelfTestSpec, Tiling,
 };
 use std::collections::BTreeMap;
 use walkaround_domain::Size;
@@ -82,6 +82,7 @@ fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
         description: raw.description,
         license: raw.license,
         quality: quality(&raw.quality)?,
+        decoding: decoding(&raw.decode)?,
         classes,
         networks,
         self_test,
@@ -167,6 +168,17 @@ fn quality(raw: &raw::Quality) -> Result<QualityPolicy, String> {
     )?;
     share("quality.clipped_max", policy.clipped_max)?;
     Ok(policy)
+}
+
+fn decoding(raw: &raw::Decode) -> Result<Decoding, String> {
+    Ok(Decoding {
+        screening: match raw.screening {
+            raw::ScreeningDecode::Auto => ScreeningDecode::Auto,
+            raw::ScreeningDecode::Small => ScreeningDecode::Small,
+            raw::ScreeningDecode::Shared => ScreeningDecode::Shared,
+        },
+        suspect_share: share("decode.suspect_share", raw.suspect_share.unwrap_or(SUSPECT_SHARE))?,
+    })
 }
 
 fn network(raw: raw::Network, class: &dyn Fn(&str) -> Option<usize>) -> Result<NetworkSpec, String> {

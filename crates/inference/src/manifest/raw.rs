@@ -16,6 +16,8 @@ pub(super) struct Manifest {
     pub classes: Vec<Class>,
     #[serde(default)]
     pub quality: Quality,
+    #[serde(default)]
+    pub decode: Decode,
     pub networks: Vec<Network>,
     pub self_test: Option<SelfTest>,
 }
@@ -58,6 +60,23 @@ pub(super) struct Quality {
     pub luma_min: Option<f32>,
     pub luma_max: Option<f32>,
     pub clipped_max: Option<f32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Decode {
+    #[serde(default)]
+    pub screening: ScreeningDecode,
+    pub suspect_share: Option<f32>,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ScreeningDecode {
+    #[default]
+    Auto,
+    Small,
+    Shared,
 }
 
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use walkaround_domain::Verdict;
 use walkaround_inference::Engine;
-use walkaround_pipeline::inspection::{InspectionSettings, Preparation, inspect, vehicle_box};
+use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Sides, inspect, vehicle_box};
 use walkaround_pipeline::memory::MemoryBudget;
 
 struct InspectCase {
@@ -45,7 +45,7 @@ fn screening_decides_whether_a_photo_is_segmented() {
         let with = Preparation {
             settings: &settings,
             quality: &quality,
-            long_side: engine.long_side(),
+            sides: Sides::of(&engine),
             memory: &MemoryBudget::new(1 << 30),
             ticks: &|| Duration::ZERO,
         };

@@ -12,26 +12,27 @@ use walkaround_domain::{Reason, Size};
 use super::markers::{Marks, SCANS_MAX, end_of_picture};
 use super::orientation::swaps_sides;
 use super::warning::{Complaint, Meaning};
-use super::{cut_short, repair};
+use super::{Aim, baseline, cut_short, repair};
 
-/// The scale at which a JPEG is decoded: one `denominator`-th.
-fn denominator(size: Size, long_side_min: u32) -> u32 {
-    [8, 4, 2]
-        .into_iter()
-        .find(|n| size.long_side().div_ceil(*n) >= long_side_min.max(1))
-        .unwrap_or(1)
+/// The scale at which a JPEG is decoded, in eighths: for networks 1, 2, 4 or 8, which libjpeg does fastest; for people any.
+fn eighths(size: Size, aim: Aim) -> u32 {
+    let enough = |n: &u32| scaled(size, *n).long_side() >= aim.long_side_min().max(1);
+    let found = match aim {
+        Aim::Networks(_) => [1, 2, 4].into_iter().find(enough),
+        Aim::View(_) => (1..8).find(enough),
+    };
+    found.unwrap_or(8)
 }
 
-fn scaled(size: Size, denominator: u32) -> Size {
-    Size::new(
-        size.width.div_ceil(denominator),
-        size.height.div_ceil(denominator),
-    )
+fn scaled(size: Size, eighths: u32) -> Size {
+    let side = |side: u32| (side * eighths).div_ceil(8);
+    Size::new(side(size.width), side(size.height))
 }
 
-/// Working memory of [`decode`], in bytes, including the turn to upright.
-pub(super) fn decode_bytes(marks: &Marks, long_side_min: u32) -> u64 {
-    let output = scaled(marks.size, denominator(marks.size, long_side_min)).pixels();
+/// Working memory of [`decode`] of so many bytes, in bytes, including the turn to upright.
+pub(super) fn decode_bytes(length: u64, marks: &Marks, aim: Aim) -> u64 {
+    let eighths = eighths(marks.size, aim);
+    let output = scaled(marks.size, eighths).pixels();
     let channels = if marks.sampling.len() == 4 { 4 } else { 3 };
     let turned = if swaps_sides(marks.orientation) {
         3 * output
@@ -46,16 +47,43 @@ pub(super) fn decode_bytes(marks: &Marks, long_side_min: u32) -> u64 {
     };
     // A few rows of blocks in and out of the colour conversion.
     let rows = u64::from(marks.size.width) * 64;
-    output * channels + turned + coefficients + rows
+    // Decoded here, the components are kept beside the pixels, and the coded data are copied.
+    let own = if is_small(eighths, aim) {
+        3 * output + rows + length
+    } else {
+        0
+    };
+    output * channels + turned + coefficients + rows + own
 }
 
-/// Decodes at the smallest of the scales 1, 1/2, 1/4, 1/8 whose long side is at least `long_side_min`.
-pub(super) fn decode(bytes: &[u8], marks: &Marks, long_side_min: u32) -> Result<RgbImage, Reason> {
+/// Whether a picture is so small that it may be decoded here.
+fn is_small(eighths: u32, aim: Aim) -> bool {
+    match aim {
+        Aim::Networks(_) => eighths == 1,
+        Aim::View(_) => eighths == 1 || baseline::REDUCED.contains(&eighths),
+    }
+}
+
+/// Decodes at the smallest scale whose long side is at least what the aim wants.
+pub(super) fn decode(bytes: &[u8], marks: &Marks, aim: Aim) -> Result<RgbImage, Reason> {
     if ends_too_early(bytes, marks) {
         return Err(cut_short());
     }
-    let denominator = denominator(marks.size, long_side_min);
-    let mut canvas = Canvas::new(marks, denominator);
+    let eighths = eighths(marks.size, aim);
+    let own = match eighths {
+        _ if !is_small(eighths, aim) => None,
+        1 => baseline::eighth(bytes, marks),
+        _ => baseline::reduced(bytes, marks, eighths),
+    };
+    match own {
+        Some(pixels) => Ok(pixels),
+        None => by_libjpeg(bytes, marks, eighths),
+    }
+}
+
+/// Decodes at so many eighths, whatever the coding.
+pub(super) fn by_libjpeg(bytes: &[u8], marks: &Marks, eighths: u32) -> Result<RgbImage, Reason> {
+    let mut canvas = Canvas::new(marks, eighths);
     if let Err(complaint) = canvas.paint(bytes) {
         canvas.forgive(bytes, marks, complaint)?;
     }
@@ -79,8 +107,8 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn new(marks: &Marks, denominator: u32) -> Self {
-        let size = scaled(marks.size, denominator);
+    fn new(marks: &Marks, eighths: u32) -> Self {
+        let size = scaled(marks.size, eighths);
         let format = if marks.sampling.len() == 4 {
             PixelFormat::CMYK
         } else {
@@ -91,7 +119,7 @@ impl Canvas {
             pixels: vec![0; length],
             size,
             format,
-            scale: ScalingFactor::new(1, denominator as usize),
+            scale: ScalingFactor::new(eighths as usize, 8),
         }
     }
 

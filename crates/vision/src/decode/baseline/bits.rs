@@ -1,0 +1,161 @@
+//! Bits of one restart interval, many at a time.
+
+/// Bits that are there after every [`Bits::refill`]: a code of 16 and a value of 15 fit.
+const READY: u32 = 32;
+
+/// Reads coded data from which the stuffing was taken.
+pub(super) struct Bits<'a> {
+    bytes: &'a [u8],
+    /// The next byte that is not in `word`.
+    at: usize,
+    /// The next bits, the first of them on top.
+    word: u64,
+    /// How many of them are valid.
+    left: u32,
+}
+
+impl<'a> Bits<'a> {
+    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            word: 0,
+            left: 0,
+        }
+    }
+
+    /// Sees to it that `READY` bits can be taken. Behind the end come zeros: see [`Bits::ended`].
+    #[inline(always)]
+    pub(super) fn refill(&mut self) {
+        if self.left < READY {
+            let next = match self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
+                Some(bytes) => u64::from_be_bytes(*bytes),
+                None => self.tail(),
+            };
+            self.word |= next >> self.left;
+            self.at += (63 - self.left as usize) >> 3;
+            self.left |= 56;
+        }
+    }
+
+    /// The last bytes, with zeros behind them.
+    #[cold]
+    fn tail(&self) -> u64 {
+        let mut bytes = [0; 8];
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        bytes[..rest.len()].copy_from_slice(rest);
+        u64::from_be_bytes(bytes)
+    }
+
+    /// The next `count` bits (1 to 32), which stay.
+    #[inline(always)]
+    pub(super) const fn peek(&self, count: u32) -> usize {
+        (self.word >> (64 - count)) as usize
+    }
+
+    #[inline(always)]
+    pub(super) const fn consume(&mut self, count: u32) {
+        self.word <<= count;
+        self.left -= count;
+    }
+
+    /// The value of `size` bits (0 to 15) as T.81 codes it (F.2.2.1): the lower half of the range is negative.
+    #[inline(always)]
+    pub(super) const fn value(&mut self, size: u32) -> i32 {
+        if size == 0 {
+            return 0;
+        }
+        let bits = self.peek(size) as i32;
+        self.consume(size);
+        signed(bits, size)
+    }
+
+    /// Bits that were taken.
+    const fn taken(&self) -> usize {
+        8 * self.at - self.left as usize
+    }
+
+    /// More was taken than there was.
+    pub(super) const fn overran(&self) -> bool {
+        self.taken() > 8 * self.bytes.len()
+    }
+
+    /// All was taken but padding within the last byte.
+    pub(super) const fn ended(&self) -> bool {
+        !self.overran() && 8 * self.bytes.len() - self.taken() < 8
+    }
+}
+
+/// What `size` bits, 1 at least, stand for.
+#[inline(always)]
+pub(super) const fn signed(bits: i32, size: u32) -> i32 {
+    if bits < 1 << (size - 1) {
+        bits - (1 << size) + 1
+    } else {
+        bits
+    }
+}
+
+/// The coded data from `from` up to the next marker, without the zero bytes that stand behind each 0xff. Gives the offset
+/// of the marker; none when there is none.
+pub(super) fn unstuff(bytes: &[u8], from: usize, into: &mut Vec<u8>) -> Option<usize> {
+    into.clear();
+    let mut at = from;
+    loop {
+        let end = at + find_ff(bytes.get(at..)?)?;
+        if *bytes.get(end + 1)? != 0 {
+            into.extend_from_slice(&bytes[at..end]);
+            return Some(end);
+        }
+        into.extend_from_slice(&bytes[at..=end]);
+        at = end + 2;
+    }
+}
+
+/// Position of the first 0xff.
+fn find_ff(bytes: &[u8]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        // The lowest byte of the inverse that is zero has its top bit set here; those above it may be wrong.
+        let inverse = !u64::from_le_bytes(*word);
+        let zeros = inverse.wrapping_sub(LOW) & !inverse & (LOW << 7);
+        if zeros != 0 {
+            return Some(8 * i + zeros.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|&byte| byte == 0xff)?;
+    Some(8 * words.len() + found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stuffing_is_taken_out_and_the_marker_found_wherever_it_stands() {
+        for length in 0..40 {
+            let mut bytes = vec![7; length];
+            bytes.extend([0xff, 0, 9, 0xff, 0, 0xff, 0xd9, 1]);
+            let mut out = Vec::new();
+            assert_eq!(unstuff(&bytes, 0, &mut out), Some(length + 5));
+            assert_eq!(out, [&vec![7; length][..], &[0xff, 9, 0xff]].concat());
+            assert_eq!(unstuff(&bytes[..length + 5], 0, &mut out), None);
+        }
+    }
+
+    #[test]
+    fn values_are_signed_and_the_end_is_known_to_the_bit() {
+        // 101 | 0 | 011 | 1 of padding.
+        let mut bits = Bits::new(&[0b1010_0111]);
+        bits.refill();
+        assert_eq!((bits.value(3), bits.value(1), bits.value(3)), (5, -1, -4));
+        assert!(bits.ended());
+        bits.consume(2);
+        assert!(bits.overran() && !bits.ended());
+        let mut bits = Bits::new(&[1, 2]);
+        bits.refill();
+        bits.consume(8);
+        assert!(!bits.ended(), "a whole byte is left");
+    }
+}

@@ -1,0 +1,108 @@
+//! A picture at two, three or four eighths of its size, for people to look at: of each block only the coefficients of low
+//! frequency are kept, and colours that are stored at half the size are widened by repeating them.
+
+use super::codes::PUT_PLACES;
+use super::frame::{Frame, ZIGZAG};
+use super::planes::Planes;
+use super::scan::{VALUE_MAX, walk};
+use image::RgbImage;
+
+/// Values of the cosines times 2^12, by sample and frequency; those of a frequency above 0 times the square root of two.
+type Basis<const N: usize> = [[i32; N]; N];
+const TWO: Basis<2> = [[4096, 4096], [4096, -4096]];
+const THREE: Basis<3> = [[4096, 5017, 2896], [4096, 0, -5793], [4096, -5017, 2896]];
+const FOUR: Basis<4> = [
+    [4096, 5352, 4096, 2217],
+    [4096, 2217, -4096, -5352],
+    [4096, -2217, -4096, 5352],
+    [4096, -5352, 4096, -2217],
+];
+
+/// Most coefficients of a block that are kept.
+const KEPT_MAX: usize = 16;
+
+/// The picture at `eighths` eighths; none where libjpeg has to be asked.
+pub(super) fn decode(bytes: &[u8], frame: &Frame, eighths: u32) -> Option<RgbImage> {
+    let planes = match eighths {
+        2 => planes(bytes, frame, &TWO)?,
+        3 => planes(bytes, frame, &THREE)?,
+        4 => planes(bytes, frame, &FOUR)?,
+        _ => return None,
+    };
+    let scaled = |side: u32| (side * eighths).div_ceil(8);
+    planes.into_rgb(scaled(frame.size.width), scaled(frame.size.height))
+}
+
+fn planes<const N: usize>(bytes: &[u8], frame: &Frame, basis: &Basis<N>) -> Option<Planes> {
+    let mut planes = Planes::new(frame, N, N);
+    let kept = kept::<N>();
+    let last = u32::from(kept[..N * N].iter().copied().max()?);
+    let steps = [0, 1, 2].map(|c| kept.map(|at| frame.components[c].steps[usize::from(at)]));
+    let mut coefficients = [0; PUT_PLACES];
+    walk(bytes, frame, |block| {
+        let steps = &steps[block.component];
+        let dc = block.dc()? * steps[0];
+        let any = block.ac(last, &mut coefficients)?;
+        let at = (block.x * N, block.y * N);
+        let mut values = [0; KEPT_MAX];
+        if any {
+            for ((value, at), step) in values.iter_mut().zip(kept).zip(steps) {
+                *value = i32::from(coefficients[usize::from(at)]) * step;
+            }
+        }
+        values[0] = dc;
+        let bits = values[..N * N]
+            .iter()
+            .fold(0, |bits, value| bits | value.unsigned_abs());
+        if bits > VALUE_MAX {
+            return None;
+        }
+        if any {
+            planes.put(block.component, at, &samples(&values, basis));
+        } else {
+            let sample = (((dc + 4) >> 3) + 128).clamp(0, 255) as u8;
+            planes.put(block.component, at, &[[sample; N]; N]);
+        }
+        Some(())
+    })?;
+    Some(planes)
+}
+
+/// The numbers, in zigzag order, of the first N by N coefficients, row by row; behind them 0.
+fn kept<const N: usize>() -> [u8; KEPT_MAX] {
+    let mut kept = [0; KEPT_MAX];
+    for (at, natural) in ZIGZAG.iter().enumerate() {
+        let (row, column) = (usize::from(*natural) / 8, usize::from(*natural) % 8);
+        if row < N && column < N {
+            kept[row * N + column] = at as u8;
+        }
+    }
+    kept
+}
+
+/// The samples of a block: the cosines along its columns, then along its rows.
+#[inline(always)]
+fn samples<const N: usize>(values: &[i32; KEPT_MAX], basis: &Basis<N>) -> [[u8; N]; N] {
+    let mut block = [[0; N]; N];
+    for (line, along_columns) in block.iter_mut().zip(basis) {
+        let mut row = [0; N];
+        for (v, weight) in along_columns.iter().enumerate() {
+            for (sum, value) in row.iter_mut().zip(&values[v * N..][..N]) {
+                *sum += weight * value;
+            }
+        }
+        // Three bits stay behind the point.
+        for sum in &mut row {
+            *sum = (*sum + (1 << 8)) >> 9;
+        }
+        // Twelve of the cosines, three of the sums, three for the size of the block.
+        for (sample, along_rows) in line.iter_mut().zip(basis) {
+            let mut sum = (128 << 18) + (1 << 17);
+            for (weight, value) in along_rows.iter().zip(&row) {
+                sum += weight * value;
+            }
+            *sample = (sum >> 18).clamp(0, 255) as u8;
+        }
+    }
+    block
+}
