@@ -41,6 +41,8 @@ endif
 export PATH := $(abspath .tools/tools/bin):$(PATH)
 
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
+# Without the stack on AWS, which the demonstration never asks: half of the time to compile.
+DEMO_FEATURES = --no-default-features --features heic
 PYTHON_FOLDERS = benches scripts tests/bundles training infra examples
 
 help: ## Print this list
@@ -62,6 +64,7 @@ all-ready:
 lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, templates, and what is committed
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy --package walkaround-cli $(DEMO_FEATURES) --locked -- -D warnings
 	cargo deny --locked --log-level error check licenses bans sources
 	ruff check $(PYTHON_FOLDERS)
 	ruff format --check $(PYTHON_FOLDERS)
@@ -83,9 +86,8 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --all-features --locked --lib --bins --tests; \
 	fi
 
-# Without the stack on AWS, which the demonstration never asks: half of the time to compile.
 demo: build-ready ## Run drawn photos through the whole pipeline and score them; or your own photos: make demo PHOTOS=folder
-	cargo build --release --locked --package walkaround-cli --bin walkaround --no-default-features --features heic
+	cargo build --release --locked --package walkaround-cli --bin walkaround $(DEMO_FEATURES)
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
 images: ## Build the container images of functions and worker: make images TAG=v1.2.3 [DEVICE=cpu] [FROM_HOST=1] [BASE=image]

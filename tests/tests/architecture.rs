@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, TargetKind};
+use walkaround_tests::places::root;
 
 /// Package names are `walkaround-<folder>`; the tables use the folder.
 const PREFIX: &str = "walkaround-";
@@ -186,6 +188,47 @@ fn tables_name_only_crates_of_the_house() {
         .filter(|name| !known.contains(name))
         .collect();
     assert!(unknown.is_empty(), "not a crate of ARROWS: {unknown:?}");
+}
+
+#[test]
+fn the_demonstration_compiles_no_crate_of_aws() {
+    let makefile = fs::read_to_string(root().join("Makefile")).expect("the Makefile");
+    let features = makefile
+        .lines()
+        .find_map(|line| line.strip_prefix("DEMO_FEATURES = "))
+        .expect("DEMO_FEATURES");
+    assert_eq!(crates_of_aws(features), Vec::<String>::new());
+    assert!(
+        crates_of_aws("--all-features")
+            .iter()
+            .any(|name| name == "aws-sdk-s3")
+    );
+}
+
+/// Crates of AWS that the command is compiled with.
+fn crates_of_aws(features: &str) -> Vec<String> {
+    let tree = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--package",
+            "walkaround-cli",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .args(features.split(' '))
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let text = String::from_utf8_lossy(&tree.stdout);
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names
+        .filter(|name| name.starts_with("aws"))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn metadata() -> Metadata {
