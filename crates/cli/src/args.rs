@@ -233,6 +233,9 @@ pub(crate) struct SamplesArgs {
     /// Width in pixels; the height is three quarters of it
     #[arg(long, default_value_t = 1600, value_parser = clap::value_parser!(u32).range(160..=8000))]
     pub width: u32,
+    /// Draw walkarounds instead: two vehicles, pick-up and return of three reservations, and a manifest for `submit`
+    #[arg(long, conflicts_with_all = ["count", "seed"])]
+    pub walkarounds: bool,
 }
 
 #[cfg(test)]
