@@ -20,23 +20,24 @@ export function isUndone(review: Review, all: Review[]): boolean {
   return all.some((r) => r.decision.kind === "undo" && r.decision.revision === review.revision && !isUndone(r, all));
 }
 
-/** The decision that holds. */
-export function holding(reviews: Review[]): Review | null {
-  const standing = reviews.filter((r) => r.decision.kind !== "undo" && !isUndone(r, reviews));
+/** The decision about a report that holds: decisions about an earlier report of the same photo do not count. */
+export function holding(reviews: Review[], report: string | undefined): Review | null {
+  const standing = reviews.filter((r) => r.based_on === report && r.decision.kind !== "undo" && !isUndone(r, reviews));
   return standing.at(-1) ?? null;
 }
 
 export const lastRevision = (reviews: Review[]) => reviews.at(-1)?.revision ?? 0;
 
-export function begin(report: Report | null, reviews: Review[]): DraftHistory {
+export function begin(report: Report | null, digest: string | undefined, reviews: Review[]): DraftHistory {
   const findings = report?.findings ?? [];
-  const held = holding(reviews);
+  const held = holding(reviews, digest);
   const decision = held?.decision;
-  const fits = decision?.kind === "findings" && decision.findings.length === findings.length;
-  const now: Draft = fits
-    ? { marks: decision.findings, added: decision.added }
-    : { marks: findings.map(() => (decision?.kind === "confirm" ? { action: "accept" } : null)), added: [] };
-  return { now, past: [] };
+  if (decision?.kind === "findings") {
+    const marks = findings.map((_, place): Mark => decision.findings?.find((f) => f.finding === place) ?? { decision: "accept" });
+    return { now: { marks, added: decision.added ?? [] }, past: [] };
+  }
+  const marks = findings.map((): Mark | null => (decision?.kind === "confirm" ? { decision: "accept" } : null));
+  return { now: { marks, added: [] }, past: [] };
 }
 
 const step = (history: DraftHistory, now: Draft): DraftHistory => ({ now, past: [...history.past, history.now].slice(-PAST_MAX) });
@@ -62,7 +63,7 @@ export function change(history: DraftHistory, index: number, added: Added | null
 
 export function decisionOf({ marks, added }: Draft): Decision {
   if (marks.every((m) => m === null) && added.length === 0) return { kind: "confirm" };
-  return { kind: "findings", findings: marks.map((m) => m ?? { action: "accept" }), added };
+  return { kind: "findings", findings: marks.map((m, finding) => ({ ...(m ?? { decision: "accept" }), finding })), added };
 }
 
 export interface Summary {
@@ -73,7 +74,7 @@ export interface Summary {
 }
 
 export function summary({ marks, added }: Draft): Summary {
-  const count = (...actions: Mark["action"][]) => marks.filter((m) => m && actions.includes(m.action)).length;
+  const count = (...actions: Mark["decision"][]) => marks.filter((m) => m && actions.includes(m.decision)).length;
   const undecided = marks.filter((m) => m === null).length;
   return {
     accepted: count("accept") + undecided,

@@ -63,10 +63,10 @@ export const REJECT_REASONS = ["dirt", "reflection", "shadow", "part_of_car", "o
 export type RejectReason = (typeof REJECT_REASONS)[number];
 
 export type Mark =
-  | { action: "accept" }
-  | { action: "reject"; why: RejectReason }
-  | { action: "reclassify"; class: string }
-  | { action: "reshape"; polygons: Polygon[] };
+  | { decision: "accept" }
+  | { decision: "reject"; why: RejectReason }
+  | { decision: "reclassify"; class: string }
+  | { decision: "reshape"; polygons: Polygon[] };
 
 export interface Added {
   class: string;
@@ -75,7 +75,7 @@ export interface Added {
 
 export type Decision =
   | { kind: "confirm" }
-  | { kind: "findings"; findings: Mark[]; added: Added[] }
+  | { kind: "findings"; findings?: (Mark & { finding: number })[]; added?: Added[] }
   | { kind: "unusable"; why: string }
   | { kind: "escalate" }
   | { kind: "undo"; revision: number };
@@ -100,7 +100,9 @@ export interface NewReview {
 
 export interface Task {
   inspection_id: string;
-  reasons: string[];
+  /** The most pressing reason, and the others. */
+  reason: string;
+  also?: string[];
   inclusion: number;
   priority: number;
   state: "open" | "claimed" | "done";
@@ -108,8 +110,7 @@ export interface Task {
   claimed_until?: string;
   created_at: string;
   vehicle_id?: string;
-  reservation_id?: string;
-  classes: string[];
+  classes?: string[];
 }
 
 export interface TaskPage {
@@ -118,10 +119,11 @@ export interface TaskPage {
 }
 
 export interface TaskCounts {
+  /** Claimed ones too. */
   open: number;
-  claimed: number;
+  more: boolean;
   oldest_s: number | null;
-  by_reason: { reason: string; open: number }[];
+  by_reason: { reason: string; open: number; more: boolean; oldest_s: number | null }[];
 }
 
 export interface Session {

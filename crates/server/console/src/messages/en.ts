@@ -34,7 +34,6 @@ export const en = {
 
   "inbox.title": "Inbox",
   "inbox.open": "Open",
-  "inbox.claimed": "Claimed",
   "inbox.oldest": "Oldest",
   "inbox.reason": "Reason",
   "inbox.any": "Any",
@@ -53,10 +52,10 @@ export const en = {
   "inbox.refresh": "Refresh",
 
   "reason.near_threshold": "Near a threshold",
-  "reason.gate_without_finding": "Damage without a place",
+  "reason.damage_not_located": "Damage without a place",
   "reason.unusable_at_return": "Unusable at a return",
   "reason.disagreement": "Two bundles disagree",
-  "reason.requested": "Asked for",
+  "reason.asked": "Asked for",
   "reason.audit": "Random audit",
 
   "photo.title": "Photo {id}",
@@ -135,6 +134,7 @@ export const en = {
   "unusable.too_dark": "Too dark",
   "unusable.too_bright": "Too bright",
   "unusable.no_vehicle": "No vehicle",
+  "unusable.obstructed": "Something in front",
   "unusable.other": "Other",
   "decision.confirm": "confirmed",
   "decision.findings": "findings decided",
@@ -163,7 +163,7 @@ export const en = {
   "walkaround.sideBySide": "Side by side",
   "walkaround.showing": "Showing: {occasion}",
   "walkaround.review": "Open photo",
-  "walkaround.findings": "{count} findings",
+  "walkaround.findings": "Findings: {count}",
   "walkaround.vehicle": "Vehicle {id}",
   "walkaround.more": "There are more photos than are shown.",
 

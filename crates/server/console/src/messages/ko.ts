@@ -36,7 +36,6 @@ export const ko: Record<MessageKey, string> = {
 
   "inbox.title": "받은 작업",
   "inbox.open": "대기",
-  "inbox.claimed": "담당 중",
   "inbox.oldest": "가장 오래된 작업",
   "inbox.reason": "사유",
   "inbox.any": "전체",
@@ -55,10 +54,10 @@ export const ko: Record<MessageKey, string> = {
   "inbox.refresh": "새로 고침",
 
   "reason.near_threshold": "임계값 근처",
-  "reason.gate_without_finding": "위치 없는 손상",
+  "reason.damage_not_located": "위치 없는 손상",
   "reason.unusable_at_return": "반납 시 사용 불가",
   "reason.disagreement": "번들 간 불일치",
-  "reason.requested": "요청됨",
+  "reason.asked": "요청됨",
   "reason.audit": "무작위 감사",
 
   "photo.title": "사진 {id}",
@@ -137,6 +136,7 @@ export const ko: Record<MessageKey, string> = {
   "unusable.too_dark": "너무 어두움",
   "unusable.too_bright": "너무 밝음",
   "unusable.no_vehicle": "차량 없음",
+  "unusable.obstructed": "차량이 가려짐",
   "unusable.other": "기타",
   "decision.confirm": "확인함",
   "decision.findings": "소견 결정",

@@ -13,12 +13,12 @@ export function describe(decision: Decision): string {
     case "unusable":
       return `${t("decision.unusable")} (${word("unusable", decision.why)})`;
     case "findings": {
-      const count = (action: string) => decision.findings.filter((f) => f.action === action).length;
+      const count = (action: string) => (decision.findings ?? []).filter((f) => f.decision === action).length;
       return t("photo.summary", {
         accepted: count("accept"),
         rejected: count("reject"),
         changed: count("reclassify") + count("reshape"),
-        added: decision.added.length,
+        added: decision.added?.length ?? 0,
       });
     }
     default:
@@ -74,7 +74,7 @@ export function Facts({ record, task, held, gate }: FactsProps) {
     <section aria-labelledby="facts-title">
       <h2 id="facts-title">{t("photo.facts")}</h2>
       <dl class="facts">
-        {task && <Row name={t("photo.taskReason")}>{task.reasons.map((reason) => word("reason", reason)).join(", ")}</Row>}
+        {task && <Row name={t("photo.taskReason")}>{reasonsOf(task)}</Row>}
         <Row name={t("photo.verdict")}>
           <Verdict of={verdictOf(record)} /> {outcome?.reasons?.map((r) => r.detail ?? r.code).join(", ")}
           {record.failure?.detail}
@@ -108,6 +108,9 @@ export function Facts({ record, task, held, gate }: FactsProps) {
     </section>
   );
 }
+
+/** Why a person should see a photo, the most pressing reason first. */
+export const reasonsOf = (task: Task) => [task.reason, ...(task.also ?? [])].map((reason) => word("reason", reason)).join(", ");
 
 /** `pick_up`, `return` or `other`, from the word of the schema. */
 export function occasionOf(record: InspectionRecord): "pick_up" | "return" | "other" {

@@ -37,9 +37,9 @@ interface ListProps {
 
 function markText(mark: Mark | null): string {
   if (mark === null) return t("mark.none");
-  if (mark.action === "reject") return t("mark.reject", { why: word("why", mark.why) });
-  if (mark.action === "reclassify") return t("mark.reclassify", { class: mark.class });
-  return t(`mark.${mark.action}`);
+  if (mark.decision === "reject") return t("mark.reject", { why: word("why", mark.why) });
+  if (mark.decision === "reclassify") return t("mark.reclassify", { class: mark.class });
+  return t(`mark.${mark.decision}`);
 }
 
 export function FindingList(props: ListProps) {
@@ -83,7 +83,7 @@ function FindingRow({ item, ...props }: ListProps & { item: Item }) {
   const chosen = item.id === props.selected;
   const { finding } = item;
   return (
-    <li class={`finding${chosen ? " chosen" : ""}`} data-finding={item.id} data-mark={item.mark?.action ?? (finding ? "none" : "added")}>
+    <li class={`finding${chosen ? " chosen" : ""}`} data-finding={item.id} data-mark={item.mark?.decision ?? (finding ? "none" : "added")}>
       <button type="button" class="finding-head" aria-pressed={chosen} onClick={() => props.onSelect(item.id)}>
         <span class="number" style={{ "--c": item.color }}>
           {item.number}
@@ -100,7 +100,7 @@ function FindingRow({ item, ...props }: ListProps & { item: Item }) {
         <div class="row acts">
           {finding && (
             <>
-              <Act key_="A" label={t("photo.accept")} {...props} run={() => props.onMark({ action: "accept" })} />
+              <Act key_="A" label={t("photo.accept")} {...props} run={() => props.onMark({ decision: "accept" })} />
               <Act key_="X" label={t("photo.reject")} {...props} run={() => props.onMenu("reject")} />
             </>
           )}

@@ -11,6 +11,7 @@ import type { Task, TaskCounts } from "../types";
 import { colorOf } from "../viewer/colors";
 import { WHOLE } from "../viewer/view";
 import { Viewer } from "../viewer/viewer";
+import { reasonsOf } from "./facts";
 import { filters } from "./filters";
 
 const REFRESH_MS = 10_000;
@@ -76,8 +77,7 @@ export function InboxPage({ classes }: { classes: string[] }) {
 
 function Counts({ counts, filter }: { counts: TaskCounts | null; filter: TaskFilter }) {
   const figures: [MessageKey, string][] = [
-    ["inbox.open", counts ? String(counts.open) : "–"],
-    ["inbox.claimed", counts ? String(counts.claimed) : "–"],
+    ["inbox.open", counts ? `${counts.open}${counts.more ? "+" : ""}` : "–"],
     ["inbox.oldest", counts ? age(counts.oldest_s) : "–"],
   ];
   return (
@@ -96,10 +96,10 @@ function Counts({ counts, filter }: { counts: TaskCounts | null; filter: TaskFil
             {t("inbox.any")}
           </button>
         </li>
-        {counts?.by_reason.map(({ reason, open }) => (
+        {counts?.by_reason.map(({ reason, open, oldest_s }) => (
           <li key={reason}>
             <button type="button" aria-pressed={filter.reason === reason} onClick={() => filters.set({ ...filter, reason })}>
-              {word("reason", reason)} <b>{open}</b>
+              {word("reason", reason)} <b>{open}</b> <small>{age(oldest_s)}</small>
             </button>
           </li>
         ))}
@@ -165,9 +165,9 @@ function TaskTable({ tasks }: { tasks: Task[] }) {
                 </a>
                 {task.state === "claimed" && task.claimed_by && <small>{t("inbox.claimedBy", { by: task.claimed_by })}</small>}
               </td>
-              <td>{task.reasons.map((reason) => word("reason", reason)).join(", ")}</td>
+              <td>{reasonsOf(task)}</td>
               <td>{task.vehicle_id && <a href={href("vehicle", task.vehicle_id)}>{task.vehicle_id}</a>}</td>
-              <td>{task.classes.join(", ")}</td>
+              <td>{task.classes?.join(", ")}</td>
               <td class="num">{ageOf(task.created_at)}</td>
             </tr>
           ))}
@@ -209,7 +209,7 @@ function NextCard({ current, empty, classes }: { current: claims.Claimed | null;
         </a>
         {current && record && (
           <span class="quiet-text">
-            {photoName(record)}, {current.task.reasons.map((reason) => word("reason", reason)).join(", ")}
+            {photoName(record)}, {reasonsOf(current.task)}
           </span>
         )}
       </p>

@@ -33,13 +33,14 @@ export interface WorkProps {
 export type Tool = { kind: "draw"; class: string } | { kind: "reshape"; id: string; polygons: Polygon[] };
 export type Menu = "reject" | "reclassify" | "draw" | "unusable";
 
-const UNUSABLE = ["blurred", "too_dark", "too_bright", "no_vehicle", "other"];
+const UNUSABLE = ["blurred", "too_dark", "too_bright", "no_vehicle", "obstructed", "other"];
 
 export function PhotoWork(props: WorkProps) {
   const { record, report } = props.documents;
   const id = record.inspection_id;
+  const digest = record.outcome?.report?.sha256;
   const [reviews, setReviews] = useState<Review[]>(props.documents.reviews);
-  const [history, setHistory] = useState(() => draft.begin(report, props.documents.reviews));
+  const [history, setHistory] = useState(() => draft.begin(report, digest, props.documents.reviews));
   const [selected, setSelected] = useState<string | null>(report?.findings.length ? "f0" : null);
   const [hidden, setHidden] = useState(false);
   const [hiddenClasses, setHiddenClasses] = useState<string[]>([]);
@@ -61,7 +62,7 @@ export function PhotoWork(props: WorkProps) {
   const editing = tool?.kind === "reshape" ? tool.id : null;
   const shapes: Shape[] = shown
     .filter((item) => item.id !== editing)
-    .map(({ id, number, color, polygons, mark }) => ({ id, number, color, polygons, dimmed: mark?.action === "reject" }));
+    .map(({ id, number, color, polygons, mark }) => ({ id, number, color, polygons, dimmed: mark?.decision === "reject" }));
 
   const setMark = (mark: Mark | null) => {
     if (chosen?.index !== undefined) setHistory(draft.mark(history, chosen.index, mark));
@@ -75,12 +76,12 @@ export function PhotoWork(props: WorkProps) {
     setMenu(null);
     if (menu === "draw") setTool({ kind: "draw", class: name });
     else if (chosen?.added !== undefined) setHistory(draft.change(history, chosen.added, { class: name, polygons: chosen.polygons }));
-    else setMark({ action: "reclassify", class: name });
+    else setMark({ decision: "reclassify", class: name });
   };
   const finishShape = () => {
     if (tool?.kind !== "reshape") return;
     if (chosen?.added !== undefined) setHistory(draft.change(history, chosen.added, { class: chosen.class, polygons: tool.polygons }));
-    else setMark({ action: "reshape", polygons: tool.polygons });
+    else setMark({ decision: "reshape", polygons: tool.polygons });
     setTool(null);
   };
 
@@ -88,7 +89,7 @@ export function PhotoWork(props: WorkProps) {
     if (busy || props.heldBy) return;
     setBusy(true);
     const text = note.trim();
-    const review = { revision: draft.lastRevision(reviews) + 1, based_on: record.outcome?.report?.sha256 ?? "", decision, ...(text ? { note: text } : {}) };
+    const review = { revision: draft.lastRevision(reviews) + 1, based_on: digest ?? "", decision, ...(text ? { note: text } : {}) };
     const sent = await submit(id, review);
     setBusy(false);
     const what = describe(decision);
@@ -106,12 +107,12 @@ export function PhotoWork(props: WorkProps) {
     if (sent.state === "stored") {
       const all = [...reviews, sent.review];
       setReviews(all);
-      if (decision.kind === "undo") setHistory(draft.begin(report, all));
+      if (decision.kind === "undo") setHistory(draft.begin(report, digest, all));
     }
     if (decision.kind !== "undo") props.onDecided();
   };
   const takeBack = (review: Review) => void decide({ kind: "undo", revision: review.revision });
-  const held = draft.holding(reviews);
+  const held = draft.holding(reviews, digest);
 
   useWorkKeys({
     off: tool !== null,
@@ -119,7 +120,7 @@ export function PhotoWork(props: WorkProps) {
     isAdded: chosen?.added !== undefined,
     step,
     pick: (number) => setSelected(items[number - 1]?.id ?? selected),
-    accept: () => setMark({ action: "accept" }),
+    accept: () => setMark({ decision: "accept" }),
     menu: setMenu,
     reshape: () => chosen && setTool({ kind: "reshape", id: chosen.id, polygons: chosen.polygons }),
     remove: () => chosen?.added !== undefined && setHistory(draft.change(history, chosen.added, null)),
@@ -229,7 +230,7 @@ export function PhotoWork(props: WorkProps) {
           onCancel={() => setMenu(null)}
           onChoose={(why) => {
             setMenu(null);
-            setMark({ action: "reject", why: why as RejectReason });
+            setMark({ decision: "reject", why: why as RejectReason });
           }}
         />
       )}
@@ -260,8 +261,8 @@ export function PhotoWork(props: WorkProps) {
 function itemsOf({ report }: PhotoDocuments, now: draft.Draft, classes: string[]): Item[] {
   const found = (report?.findings ?? []).map((finding, index): Item => {
     const mark = now.marks[index] ?? null;
-    const name = mark?.action === "reclassify" ? mark.class : finding.class;
-    const polygons = mark?.action === "reshape" ? mark.polygons : outlines(finding);
+    const name = mark?.decision === "reclassify" ? mark.class : finding.class;
+    const polygons = mark?.decision === "reshape" ? mark.polygons : outlines(finding);
     return { id: `f${index}`, index, number: index + 1, class: name, color: colorOf(name, classes), polygons, mark, finding };
   });
   const added = now.added.map(
