@@ -5,9 +5,12 @@ use crate::client::open;
 use crate::failure::Failure;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tracing::warn;
 use walkaround_bootstrap::process::{resident_bytes, runtime, start_log, stop_on_signal};
 use walkaround_bootstrap::{BEATS_MISSED_MAX, photo_source};
 use walkaround_client::{IfMissing, StackClient};
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{PhotoSource, QueueName};
 use walkaround_server::{People, Site, serve};
 
@@ -30,6 +33,17 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 /// What the server answers from, on a stack; `photos` is where its photos come from.
 pub(crate) fn site(stack: &dyn StackClient, photos: Arc<dyn PhotoSource>) -> Result<Site, Failure> {
     let settings = stack.settings();
+    let people = match review_service(stack) {
+        Ok(service) => {
+            let people = People::new(service, photos, settings.photo_bytes_max);
+            Some(people.with_reviewer(settings.reviewer.clone()))
+        }
+        // A stack whose topic is not named is still read.
+        Err(error) => {
+            warn!(%error, "the console is not offered");
+            None
+        }
+    };
     let queue = |name| Ok::<_, Failure>((name, stack.queue(name)?));
     Ok(Site {
         records: stack.records()?,
@@ -44,11 +58,17 @@ pub(crate) fn site(stack: &dyn StackClient, photos: Arc<dyn PhotoSource>) -> Res
         resident_bytes,
         stalled_for: None,
         concerns: None,
-        people: Some(People::new(
-            photos,
-            settings.photo_bytes_max,
-            settings.reviewer.clone(),
-        )),
+        people,
         loopback_only: true,
+    })
+}
+
+fn review_service(stack: &dyn StackClient) -> Result<ReviewService, Failure> {
+    Ok(ReviewService {
+        store: InspectionStore::new(stack.records()?),
+        blobs: stack.blobs(),
+        reviews: stack.reviews()?,
+        publisher: stack.publisher()?,
+        clock: stack.clock(),
     })
 }

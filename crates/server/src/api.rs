@@ -137,12 +137,15 @@ pub(super) async fn stored(
     site: &Site,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<StoredRecord, Refusal> {
+    let record = site.records.read(&inspection_id(id)?).await?;
+    record.ok_or_else(|| Refusal::not_found("no such inspection"))
+}
+
+/// The id in a path: a text that is no id has no inspection.
+pub(super) fn inspection_id(id: Result<Path<String>, PathRejection>) -> Result<InspectionId, Refusal> {
     let missing = || Refusal::not_found("no such inspection");
     let Path(id) = id.map_err(|_| missing())?;
-    // A text that is no id has no inspection.
-    let id = InspectionId::new(id).map_err(|_| missing())?;
-    let record = site.records.read(&id).await?;
-    record.ok_or_else(missing)
+    InspectionId::new(id).map_err(|_| missing())
 }
 
 /// The stored document, if it is JSON at all.

@@ -14,9 +14,12 @@ mod listener;
 mod metrics;
 mod people;
 mod photo;
+mod reviews;
 mod routes;
 mod site;
 mod system;
+mod tasks;
+mod walkaround;
 
 use answer::{Refusal, json};
 use axum::extract::{DefaultBodyLimit, State};

@@ -4,6 +4,8 @@
 
 use super::answer::{Refusal, json};
 use super::site::Site;
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -11,19 +13,21 @@ use axum::response::Response;
 use serde_json::json as document;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use walkaround_domain::Reviewer;
+use walkaround_pipeline::review::ReviewService;
 use walkaround_ports::PhotoSource;
 
 /// The reviewer's name, percent-encoded. A page of another site cannot set it without being asked first, and it is not
 /// allowed to.
 pub(super) const REVIEWER: &str = "x-walkaround-reviewer";
-/// Longest name, in characters.
-const NAME_MAX: usize = 64;
 /// Photos that are read at once; more wait.
 const PHOTOS_AT_ONCE: usize = 4;
 
 /// What only people need.
 #[derive(Clone)]
 pub struct People {
+    /// What people decide, and the photos that wait for them.
+    pub service: ReviewService,
     /// Where photos come from.
     pub photos: Arc<dyn PhotoSource>,
     /// Largest photo, in bytes.
@@ -36,15 +40,28 @@ pub struct People {
 }
 
 impl People {
-    /// What only people need; `reviewer` is the name in the settings.
-    pub fn new(photos: Arc<dyn PhotoSource>, photo_bytes_max: u64, reviewer: Option<String>) -> Self {
+    /// What only people need, of a stack; photos have at most `photo_bytes_max` bytes.
+    pub fn new(service: ReviewService, photos: Arc<dyn PhotoSource>, photo_bytes_max: u64) -> Self {
         Self {
+            service,
             photos,
             photo_bytes_max,
             classes: Vec::new(),
-            reviewer,
+            reviewer: None,
             reading: Arc::new(Semaphore::new(PHOTOS_AT_ONCE)),
         }
+    }
+
+    /// The same, with the classes of a bundle.
+    #[must_use]
+    pub fn with_classes(self, classes: Vec<String>) -> Self {
+        Self { classes, ..self }
+    }
+
+    /// The same, with the reviewer's name where the settings have one.
+    #[must_use]
+    pub fn with_reviewer(self, reviewer: Option<String>) -> Self {
+        Self { reviewer, ..self }
     }
 
     /// The right to read one photo.
@@ -69,23 +86,30 @@ impl Site {
 }
 
 /// Who asks.
-pub(super) struct Reviewer(pub(super) String);
+pub(super) struct Reviewing(pub(super) Reviewer);
 
-impl FromRequestParts<Arc<Site>> for Reviewer {
+impl FromRequestParts<Arc<Site>> for Reviewing {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Refusal> {
-        if let Some(name) = &site.people()?.reviewer {
-            return Ok(Self(name.clone()));
-        }
         let given = parts.headers.get(REVIEWER).and_then(|value| value.to_str().ok());
-        let name = percent_encoding::percent_decode_str(given.unwrap_or_default()).decode_utf8();
-        let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
-        if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-            let line = format!("{REVIEWER}: expected a name of 1 to {NAME_MAX} characters, percent-encoded");
-            return Err(Refusal::bad(line));
-        }
-        Ok(Self(name))
+        let given = percent_encoding::percent_decode_str(given.unwrap_or_default()).decode_utf8();
+        let name = match &site.people()?.reviewer {
+            Some(name) => name.clone(),
+            None => given.map(|name| name.trim().to_owned()).unwrap_or_default(),
+        };
+        let reviewer = Reviewer::new(name);
+        reviewer
+            .map(Self)
+            .map_err(|error| Refusal::bad(format!("{REVIEWER}: {error}")))
+    }
+}
+
+/// The body of a request.
+pub(super) fn body_of<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Refusal> {
+    match body {
+        Ok(Json(body)) => Ok(body),
+        Err(error) => Err(Refusal::new(error.status(), error.body_text())),
     }
 }
 

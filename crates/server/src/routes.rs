@@ -1,7 +1,7 @@
 //! Every path of the server, in one table: the router is made of it, and the API's document is compared with it.
 
 use super::site::Site;
-use super::{api, console, health, metrics, people, photo, system};
+use super::{api, console, health, metrics, people, photo, reviews, system, tasks, walkaround};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
@@ -44,6 +44,17 @@ const ROUTES: &[Route] = &[
     read("/api/inspections/{id}/overlay", || get(api::overlay)),
     read("/api/inspections/{id}/report", || get(api::report)),
     read("/api/inspections/{id}/photo", || get(photo::photo)),
+    read("/api/inspections/{id}/reviews", || get(reviews::history)),
+    write("/api/inspections/{id}/reviews", || post(reviews::decide)),
+    read("/api/tasks", || get(tasks::list)),
+    read("/api/tasks/counts", || get(tasks::counts)),
+    write("/api/tasks/claim", || post(tasks::claim_next)),
+    write("/api/tasks/{id}/claim", || post(tasks::claim)),
+    write("/api/tasks/{id}/ask", || post(tasks::ask)),
+    write("/api/tasks/{id}/extend", || post(tasks::extend)),
+    write("/api/tasks/{id}/release", || post(tasks::release)),
+    read("/api/walkaround", || get(walkaround::walkaround)),
+    read("/api/vehicle", || get(walkaround::vehicle)),
     read("/api/system", || get(system::system)),
     read("/api/parked", || get(system::parked)),
     write("/api/parked/redrive", || post(system::redrive)),

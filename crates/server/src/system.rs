@@ -2,7 +2,7 @@
 
 use super::answer::{Refusal, json};
 use super::metrics::live_workers;
-use super::people::Reviewer;
+use super::people::{Reviewing, body_of};
 use super::site::Site;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -153,10 +153,10 @@ pub(super) struct RedriveBody {
 /// `POST /api/parked/redrive`: parked messages back to their queue; all of them where no ids are given.
 pub(super) async fn redrive(
     State(site): State<Arc<Site>>,
-    Reviewer(by): Reviewer,
+    Reviewing(by): Reviewing,
     body: Result<Json<RedriveBody>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(body) = body.map_err(|e| Refusal::bad(e.body_text()))?;
+    let body = body_of(body)?;
     let queue = queue_named(&body.queue)?;
     let which = match body.ids {
         Some(ids) if ids.is_empty() || ids.len() > IDS_MAX => return Err(wrong_count()),
@@ -164,8 +164,7 @@ pub(super) async fn redrive(
         None => Redrive::All,
     };
     let done = site.operations.redrive(queue, &which).await?;
-    info!(
-        by,
+    info!(%by,
         queue = queue.as_str(),
         moved = done.moved,
         "parked messages redriven"
@@ -197,10 +196,10 @@ pub(super) struct RetryBody {
 /// `POST /api/retry`: failed inspections, another round of attempts each.
 pub(super) async fn retry(
     State(site): State<Arc<Site>>,
-    Reviewer(by): Reviewer,
+    Reviewing(by): Reviewing,
     body: Result<Json<RetryBody>, JsonRejection>,
 ) -> Result<Response, Refusal> {
-    let Json(body) = body.map_err(|e| Refusal::bad(e.body_text()))?;
+    let body = body_of(body)?;
     if body.ids.is_empty() || body.ids.len() > IDS_MAX {
         return Err(wrong_count());
     }
@@ -236,6 +235,6 @@ pub(super) async fn retry(
         ReopenError::Port(error) => Refusal::from(error),
         ReopenError::Output(error) => Refusal::broken(error.to_string()),
     })?;
-    info!(by, opened = summary.opened, "failed inspections tried again");
+    info!(%by, opened = summary.opened, "failed inspections tried again");
     Ok(json(document!({"inspections": answers}).to_string()))
 }

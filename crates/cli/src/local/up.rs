@@ -30,7 +30,7 @@ use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
 use walkaround_ports::{Clock, EndCause, PhotoSource};
-use walkaround_server::{People, Site, serve};
+use walkaround_server::{Site, serve};
 use walkaround_settings::Settings;
 
 /// Time of a worker beyond its drain budget until it is killed.
@@ -111,7 +111,7 @@ fn site(stack: &Stack, health: Health, engines: &crate::library::Engines) -> Res
     let classes = classes.map(|class| class.name.clone()).collect();
     let base = crate::serve::site(&LocalClient(stack.clone()), Arc::clone(&health.source))?;
     Ok(Site {
-        people: base.people.map(|people| People { classes, ..people }),
+        people: base.people.map(|people| people.with_classes(classes)),
         concerns: Some(Arc::new({
             let health = health.clone();
             move || health.concerns()

@@ -74,26 +74,15 @@ export async function session(): Promise<Session> {
 export const photoUrl = (id: string) => `${inspection(id)}/photo`;
 export const overlayUrl = (id: string) => `${inspection(id)}/overlay`;
 
-/** The report of a photo; none where there is none. */
-export async function report(id: string): Promise<Report | null> {
-  try {
-    return await ask<Report>("GET", `${inspection(id)}/report`);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 404) return null;
-    throw error;
-  }
-}
+export const report = (id: string) => ask<Report>("GET", `${inspection(id)}/report`);
 
 export async function reviews(id: string): Promise<Review[]> {
   return (await ask<{ reviews: Review[] }>("GET", `${inspection(id)}/reviews`)).reviews;
 }
 
 export async function documents(id: string): Promise<PhotoDocuments> {
-  const [record, found, decided] = await Promise.all([
-    ask<InspectionRecord>("GET", inspection(id)),
-    report(id),
-    reviews(id),
-  ]);
+  const record = await ask<InspectionRecord>("GET", inspection(id));
+  const [found, decided] = await Promise.all([record.outcome?.report ? report(id) : null, reviews(id)]);
   return { record, report: found, reviews: decided };
 }
 
@@ -113,7 +102,9 @@ export const tasks = (filter: TaskFilter, after: string | null = null) =>
   ask<TaskPage>("GET", `/api/tasks${query({ ...filter, after })}`);
 export const taskCounts = () => ask<TaskCounts>("GET", "/api/tasks/counts");
 
-export const claim = (id: string) => ask<{ task: Task }>("POST", `/api/tasks/${encodeURIComponent(id)}/claim`, {});
+/** Claims the task of a photo; none where it has none. */
+export const claim = (id: string) => ask<{ task: Task | null }>("POST", `/api/tasks/${encodeURIComponent(id)}/claim`, {});
+export const askForReview = (id: string) => ask<{ task: Task }>("POST", `/api/tasks/${encodeURIComponent(id)}/ask`, {});
 export const extend = (id: string) => ask<{ held: boolean }>("POST", `/api/tasks/${encodeURIComponent(id)}/extend`, {});
 export const release = (id: string) => ask<{ released: boolean }>("POST", `/api/tasks/${encodeURIComponent(id)}/release`, {});
 
@@ -130,7 +121,7 @@ export interface ReviewSummary {
   revision: number;
   by: string;
   at: string;
-  kind: Exclude<import("./types").Decision["kind"], "undo"> | null;
+  kind: "unreviewed" | "confirmed" | "corrected" | "unusable";
   verdict: string | null;
 }
 

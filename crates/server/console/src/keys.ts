@@ -1,5 +1,5 @@
 // Keys: components bind theirs while they are shown; the newest binding of a key wins. `?` lists all of them.
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Binding {
   /** As `KeyboardEvent.key` has it, letters in lower case: "a", "Enter", "ArrowLeft", "Shift+ArrowLeft", "1". */
@@ -64,7 +64,8 @@ export function useKeys(bindings: Binding[], only = false) {
   const layer = useRef({ bindings, only });
   layer.current.bindings = bindings;
   layer.current.only = only;
-  useEffect(() => {
+  // At once, not after the next frame: the next key may be pressed before it.
+  useLayoutEffect(() => {
     const mine = layer.current;
     layers.push(mine);
     return () => {

@@ -45,10 +45,16 @@ async function takeNext(): Promise<Claimed | null> {
   return { task, documents: await documents(task.inspection_id) };
 }
 
+/** Has the next photo here before it is wanted; where that fails, tries again later, unless it is wanted by then. */
 function prefetch() {
-  ahead ??= takeNext();
-  // Whoever needs it sees the error.
-  ahead.catch(() => undefined);
+  if (ahead || !running || !queue.get().current) return;
+  const taking = takeNext();
+  ahead = taking;
+  taking.catch(() => {
+    if (ahead !== taking) return;
+    ahead = null;
+    setTimeout(prefetch, ASK_AGAIN_MS);
+  });
 }
 
 async function advance() {

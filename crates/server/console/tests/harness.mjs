@@ -85,6 +85,34 @@ export class Stack {
     return stdout;
   }
 
+  /** Drawn walkarounds of two vehicles, inspected. */
+  async walkarounds() {
+    const photos = path.join(this.folder, "walkarounds");
+    await this.command("samples", photos, "--walkarounds", "--width", "640");
+    await this.command("submit", path.join(photos, "walkarounds.csv"), "--wait");
+  }
+
+  /** `count` drawn photos, inspected, each with a task; their ids. */
+  async tasks(count) {
+    const photos = path.join(this.folder, "samples");
+    await this.command("samples", photos, "--count", String(count), "--width", "320");
+    await this.command("submit", photos, "--wait");
+    const { inspections } = await this.json("/api/inspections?limit=200");
+    const ids = inspections.filter((one) => one.phase === "done").map((one) => one.inspection_id);
+    for (const id of ids) await this.post(`/api/tasks/${id}/ask`, {}, "Dispatcher");
+    return ids;
+  }
+
+  async post(pathname, body, reviewer) {
+    const response = await fetch(this.url + pathname, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-walkaround-reviewer": encodeURIComponent(reviewer) },
+      body: JSON.stringify(body),
+    });
+    assert.equal(response.status, 200, `${pathname}: ${await response.clone().text()}`);
+    return await response.json();
+  }
+
   async json(pathname) {
     const response = await fetch(this.url + pathname);
     assert.equal(response.status, 200, `${pathname}: ${await response.clone().text()}`);

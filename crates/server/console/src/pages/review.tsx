@@ -1,9 +1,11 @@
 // Photo after photo: each is claimed for this reviewer, and the next one is here before it is asked for.
 import { useEffect, useState } from "preact/hooks";
-import { claim, documents, ApiError } from "../api";
+import { ApiError, askForReview, claim, documents } from "../api";
 import { clockTime, t } from "../i18n";
 import { photoName, Problem, useLoaded } from "../parts";
+import { useKeys } from "../keys";
 import * as claims from "../queue";
+import { say } from "../store";
 import type { Task } from "../types";
 import { WHOLE, type View } from "../viewer/view";
 import { filters } from "./filters";
@@ -23,12 +25,24 @@ function useView(): [View, (view: View) => void] {
   ];
 }
 
-function Heading({ id, name, task }: { id: string; name: string; task: Task | null }) {
+interface HeadingProps {
+  id: string;
+  name: string;
+  task: Task | null;
+  onAsk?: (() => void) | null;
+}
+
+function Heading({ id, name, task, onAsk }: HeadingProps) {
   const until = task?.claimed_until ? t("photo.claimedUntil", { time: clockTime(new Date(task.claimed_until)) }) : "";
   return (
     <div class="photo-heading">
       <h1 data-inspection={id}>{t("photo.title", { id: name })}</h1>
       <span class="quiet-text">{until}</span>
+      {onAsk && (
+        <button type="button" onClick={onAsk}>
+          <kbd>Q</kbd> {t("photo.ask")}
+        </button>
+      )}
     </div>
   );
 }
@@ -75,14 +89,22 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   const [loaded, reload] = useLoaded(id, () => documents(id));
   const [task, setTask] = useState<Task | null>(null);
   const [heldBy, setHeldBy] = useState<string | null>(null);
+  const ask = () => {
+    void askForReview(id).then((answer) => {
+      setTask(answer.task);
+      say(t("photo.asked"));
+    });
+  };
+  const onAsk = task || heldBy ? null : ask;
+  useKeys(onAsk ? [{ keys: ["q"], label: t("photo.ask"), run: onAsk }] : []);
   useEffect(() => {
     claim(id).then(
       (answer) => setTask(answer.task),
       (error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
         const holder = (error.body as { claimed_by?: string } | null)?.claimed_by;
-        if (error.status === 409 && holder) setHeldBy(holder);
-        // No task: anyone may decide.
+        // A task that is done is nobody's: anyone may decide again.
+        if (holder) setHeldBy(holder);
       },
     );
   }, [id]);
@@ -105,7 +127,7 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   const { record } = loaded.value;
   return (
     <div class="photo-page" data-page="photo">
-      <Heading id={id} name={photoName(record)} task={task} />
+      <Heading id={id} name={photoName(record)} task={task} onAsk={record.phase === "done" ? onAsk : null} />
       <PhotoWork key={id} documents={loaded.value} task={task} classes={classes} view={view} onView={setView} onDecided={reload} heldBy={heldBy} />
     </div>
   );

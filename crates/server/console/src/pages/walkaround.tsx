@@ -152,7 +152,7 @@ function Side({ occasion, record, review, classes, view, onView, keys }: SidePro
         {name} {record && <Verdict of={verdictOf(record)} />}{" "}
         <small>
           {record && dateTime(record.request.taken_at ?? record.accepted_at)}
-          {review?.kind && ` · ${word("decision", review.kind)}, ${review.by}`}
+          {review && ` · ${word("judgement", review.kind)}, ${review.by}`}
         </small>
       </h2>
       <div class="side-photo">
