@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 use walkaround_benches::{demo_bundle, median_ms, phone_photo, thread_cpu};
-use walkaround_domain::{BundleId, UnitRect};
+use walkaround_domain::review::NO_REVIEWS;
+use walkaround_domain::{BundleId, ReviewPolicy, UnitRect};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle, VerifiedBundle};
 use walkaround_pipeline::inspection::{InspectionSettings, Preparation, Rendering, inspect, render};
 use walkaround_pipeline::memory::MemoryBudget;
@@ -53,6 +54,9 @@ impl Engine for NoNetworks {
     }
     fn quality(&self) -> &QualityPolicy {
         &self.quality
+    }
+    fn review(&self) -> &ReviewPolicy {
+        &NO_REVIEWS
     }
     fn long_side(&self) -> u32 {
         self.input.size.long_side()

@@ -5,7 +5,8 @@
 
 use image::RgbImage;
 use std::time::Duration;
-use walkaround_domain::{UnitRect, Verdict};
+use walkaround_domain::review::NO_REVIEWS;
+use walkaround_domain::{ReviewPolicy, UnitRect, Verdict};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_pipeline::inspection::{InspectionSettings, PhotoResult, Preparation, inspect};
 use walkaround_pipeline::memory::MemoryBudget;
@@ -76,6 +77,9 @@ impl Engine for Fake {
     }
     fn quality(&self) -> &QualityPolicy {
         &self.quality
+    }
+    fn review(&self) -> &ReviewPolicy {
+        &NO_REVIEWS
     }
     fn long_side(&self) -> u32 {
         64

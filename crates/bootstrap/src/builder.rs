@@ -172,6 +172,7 @@ impl PipelineBuilder {
             settler: Settler {
                 store: self.store(),
                 blobs,
+                reviews: Arc::clone(&self.ports.reviews),
                 publisher: Arc::clone(&self.ports.publisher),
                 clock: Arc::clone(&self.clock),
                 bucket: s.results_bucket.clone(),

@@ -16,7 +16,7 @@ pub use decision::{
 };
 pub use fold::{Judgement, Reviewed, reviewed};
 pub use log::{ReviewConflict, ReviewLog};
-pub use policy::{AUDIT_SHARE, BAND, ReviewPolicy, ReviewSubject, is_drawn};
+pub use policy::{AUDIT_SHARE, BAND, NO_REVIEWS, ReviewPolicy, ReviewSubject, is_drawn};
 pub use task::{
     AfterReview, IfDone, PRIORITY_MAX, ReviewTask, TaskChange, TaskEvent, TaskReason, TaskRefusal, TaskState,
 };

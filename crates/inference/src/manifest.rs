@@ -9,13 +9,14 @@ mod check;
 mod check_output;
 mod instances;
 mod raw;
+mod review;
 mod role;
 
 pub use activation::Activation;
 pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 pub use role::Role;
 
-use walkaround_domain::Size;
+use walkaround_domain::{ReviewPolicy, Size};
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::{Filter, InputSpec};
@@ -46,6 +47,8 @@ pub struct Manifest {
     pub classes: Vec<ClassSpec>,
     /// Bounds on picture quality.
     pub quality: QualityPolicy,
+    /// Which results a person should see: `[review]`, and the thresholds of gates and classes.
+    pub review: ReviewPolicy,
     /// Networks, in the order of the file.
     pub networks: Vec<NetworkSpec>,
     /// The self-test, when the bundle has one.

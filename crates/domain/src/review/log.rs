@@ -11,7 +11,7 @@ pub struct ReviewLog(Vec<Review>);
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReviewConflict {
     /// The last revision; none when there is no review.
-    pub last: Option<Review>,
+    pub last: Option<Box<Review>>,
 }
 
 impl fmt::Display for ReviewConflict {
@@ -38,7 +38,7 @@ impl ReviewLog {
         let last = self.last_revision();
         if review.revision != last.saturating_add(1) || review.revision > REVISIONS_MAX {
             return Err(ReviewConflict {
-                last: self.0.last().cloned(),
+                last: self.0.last().cloned().map(Box::new),
             });
         }
         self.0.push(review);

@@ -30,6 +30,16 @@ pub struct ReviewPolicy {
     pub audit_share: f64,
 }
 
+/// The policy that selects nothing.
+pub static NO_REVIEWS: ReviewPolicy = ReviewPolicy {
+    band: 0.0,
+    gate_thresholds: Vec::new(),
+    class_thresholds: BTreeMap::new(),
+    damage_not_located: false,
+    unusable_at_return: false,
+    audit_share: 0.0,
+};
+
 impl Default for ReviewPolicy {
     fn default() -> Self {
         Self {

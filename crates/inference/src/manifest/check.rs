@@ -3,6 +3,7 @@
 use super::bounds::{count, ensure, share, unique};
 use super::check_output::{activation, head};
 use super::raw;
+use super::review::review;
 use super::{
     CLASSES_MAX, DataFile, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec, Region, Role,
     SelfTestSpec, Tiling,
@@ -82,6 +83,7 @@ fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
         description: raw.description,
         license: raw.license,
         quality: quality(&raw.quality)?,
+        review: review(&raw.review, &classes, &networks)?,
         classes,
         networks,
         self_test,

@@ -16,6 +16,8 @@ pub(super) struct Manifest {
     pub classes: Vec<Class>,
     #[serde(default)]
     pub quality: Quality,
+    #[serde(default)]
+    pub review: Review,
     pub networks: Vec<Network>,
     pub self_test: Option<SelfTest>,
 }
@@ -58,6 +60,15 @@ pub(super) struct Quality {
     pub luma_min: Option<f32>,
     pub luma_max: Option<f32>,
     pub clipped_max: Option<f32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Review {
+    pub band: Option<f32>,
+    pub damage_not_located: Option<bool>,
+    pub unusable_at_return: Option<bool>,
+    pub audit_share: Option<f64>,
 }
 
 #[derive(Deserialize)]
