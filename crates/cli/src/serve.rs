@@ -9,8 +9,6 @@ use tracing::warn;
 use walkaround_bootstrap::process::{resident_bytes, runtime, start_log, stop_on_signal};
 use walkaround_bootstrap::{BEATS_MISSED_MAX, photo_source};
 use walkaround_client::{IfMissing, StackClient};
-use walkaround_pipeline::review::ReviewService;
-use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{PhotoSource, QueueName};
 use walkaround_server::{People, Site, serve};
 
@@ -33,7 +31,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<ExitCode, Failure> {
 /// What the server answers from, on a stack; `photos` is where its photos come from.
 pub(crate) fn site(stack: &dyn StackClient, photos: Arc<dyn PhotoSource>) -> Result<Site, Failure> {
     let settings = stack.settings();
-    let people = match review_service(stack) {
+    let people = match stack.reviews() {
         Ok(service) => {
             let people = People::new(service, photos, settings.photo_bytes_max);
             Some(people.with_reviewer(settings.reviewer.clone()))
@@ -60,15 +58,5 @@ pub(crate) fn site(stack: &dyn StackClient, photos: Arc<dyn PhotoSource>) -> Res
         concerns: None,
         people,
         loopback_only: true,
-    })
-}
-
-fn review_service(stack: &dyn StackClient) -> Result<ReviewService, Failure> {
-    Ok(ReviewService {
-        store: InspectionStore::new(stack.records()?),
-        blobs: stack.blobs(),
-        reviews: stack.reviews()?,
-        publisher: stack.publisher()?,
-        clock: stack.clock(),
     })
 }

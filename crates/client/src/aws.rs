@@ -11,6 +11,8 @@ use walkaround_aws::{Aws, Connection, Health, NotSignedIn, SqsQueue, signed_in};
 use walkaround_bootstrap::Failure;
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::process::start_log;
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore, SystemClock};
 use walkaround_settings::aws::{INTAKE_QUEUE, SEGMENTATION_QUEUE};
 use walkaround_settings::{AwsSettings, Settings};
@@ -120,6 +122,16 @@ impl StackClient for CloudClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(Arc::new(self.stack.records()?))
+    }
+
+    fn reviews(&self) -> Result<ReviewService, Failure> {
+        Ok(ReviewService {
+            store: InspectionStore::new(Arc::new(self.stack.records()?)),
+            blobs: Arc::new(self.stack.blobs()),
+            reviews: Arc::new(self.stack.reviews()?),
+            publisher: Arc::new(self.stack.publisher()?),
+            clock: Arc::clone(&self.stack.clock),
+        })
     }
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {

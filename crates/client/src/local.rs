@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
 use walkaround_local::{INTAKE, SEGMENTATION};
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
@@ -51,6 +53,17 @@ impl StackClient for LocalClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(self.0.local.records())
+    }
+
+    fn reviews(&self) -> Result<ReviewService, Failure> {
+        let local = &self.0.local;
+        Ok(ReviewService {
+            store: InspectionStore::new(local.records()),
+            blobs: local.blobs(),
+            reviews: local.reviews(),
+            publisher: local.publisher(),
+            clock: Arc::clone(&self.0.clock),
+        })
     }
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
+use walkaround_pipeline::review::ReviewService;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
@@ -42,6 +43,9 @@ pub trait StackClient: Send + Sync {
 
     /// Records of inspections.
     fn records(&self) -> Result<Arc<dyn Records>, Failure>;
+
+    /// What people do about inspections.
+    fn reviews(&self) -> Result<ReviewService, Failure>;
 
     /// Small documents, the state of the GPU lane among them.
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure>;

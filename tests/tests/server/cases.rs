@@ -160,7 +160,7 @@ async fn bad_queries_are_refused_in_one_line(bench: Bench) {
 async fn what_is_not_there_is_not_found(bench: Bench) {
     bench.store("a", "1", None).await;
     for path in [
-        "/",
+        "/none",
         "/api/inspections/none",
         "/api/inspections/..%2F..%2Fetc",
         "/api/inspections/%ff",

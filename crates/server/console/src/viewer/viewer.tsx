@@ -86,7 +86,7 @@ export function Viewer(props: ViewerProps) {
         src={usesFallback ? props.fallback : props.src}
         alt={props.alt}
         draggable={false}
-        style={ready ? { width: photo.width, height: photo.height, transform: `translate(${left}px, ${top}px) scale(${scale})` } : { visibility: "hidden" }}
+        style={ready ? { width: `${photo.width}px`, height: `${photo.height}px`, transform: `translate(${left}px, ${top}px) scale(${scale})` } : { visibility: "hidden" }}
         onLoad={(event) => {
           const { naturalWidth: width, naturalHeight: height } = event.currentTarget;
           setNatural({ src: props.src, size: { width, height } });
