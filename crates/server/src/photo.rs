@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tracing::warn;
 use walkaround_messages::parse_record;
-use walkaround_ports::FetchError;
+use walkaround_ports::{FetchError, PortErrorKind};
 
 /// The bytes are those that were inspected, for good.
 const FOR_GOOD: &str = "private, max-age=31536000, immutable";
@@ -64,6 +64,8 @@ fn refusal(id: &walkaround_domain::InspectionId, error: FetchError) -> Refusal {
         FetchError::Unreachable(why) | FetchError::HostBusy(why) => {
             Refusal::new(StatusCode::BAD_GATEWAY, why)
         }
+        // A bucket that is not there has no photo; the caller did not name it.
+        FetchError::Port(error) if error.kind == PortErrorKind::Invalid => Refusal::not_found(error.detail),
         FetchError::Port(error) => error.into(),
     }
 }

@@ -72,6 +72,7 @@ impl Cloud {
     pub(crate) async fn start() -> Self {
         let emulator = Ministack::start();
         let aws = clients(&emulator.endpoint()).await;
+        make_bucket(&aws, PHOTOS).await;
         Self {
             emulator,
             aws,

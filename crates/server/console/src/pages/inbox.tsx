@@ -153,7 +153,7 @@ function TaskTable({ tasks }: { tasks: Task[] }) {
             <th scope="col">{t("inbox.reason")}</th>
             <th scope="col">{t("inbox.vehicle")}</th>
             <th scope="col">{t("inbox.class")}</th>
-            <th scope="col">{t("inbox.age")}</th>
+            <th scope="col" class="num">{t("inbox.age")}</th>
           </tr>
         </thead>
         <tbody>
@@ -166,7 +166,7 @@ function TaskTable({ tasks }: { tasks: Task[] }) {
                 {task.state === "claimed" && task.claimed_by && <small>{t("inbox.claimedBy", { by: task.claimed_by })}</small>}
               </td>
               <td>{reasonsOf(task)}</td>
-              <td>{task.vehicle_id && <a href={href("vehicle", task.vehicle_id)}>{task.vehicle_id}</a>}</td>
+              <td class="whole">{task.vehicle_id && <a href={href("vehicle", task.vehicle_id)}>{task.vehicle_id}</a>}</td>
               <td>{task.classes?.join(", ")}</td>
               <td class="num">{ageOf(task.created_at)}</td>
             </tr>

@@ -73,6 +73,20 @@ export function SystemPage() {
   );
 }
 
+/** Columns of numbers. */
+const NUMBERS = new Set<MessageKey>([
+  "system.ready",
+  "system.leased",
+  "system.delayed",
+  "system.oldest",
+  "system.parkedCount",
+  "system.rate",
+  "system.done",
+  "system.failedCount",
+  "system.memory",
+  "system.count",
+]);
+
 interface TableProps {
   title: string;
   heads: MessageKey[];
@@ -92,7 +106,7 @@ function Table({ title, heads, empty, children }: TableProps) {
             <thead>
               <tr>
                 {heads.map((key) => (
-                  <th scope="col" key={key}>
+                  <th scope="col" key={key} class={NUMBERS.has(key) ? "num" : ""}>
                     {t(key)}
                   </th>
                 ))}

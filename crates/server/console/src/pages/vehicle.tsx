@@ -37,7 +37,7 @@ export function eventsOf(records: InspectionRecord[], reviews: ReviewSummary[]):
       date: group.map(when).sort()[0] ?? "",
       reservation: group[0]?.request.reservation_id,
       occasion: group[0] ? occasionOf(group[0]) : "other",
-      records: group,
+      records: [...group].sort((a, b) => (a.request.viewpoint ?? "").localeCompare(b.request.viewpoint ?? "")),
       verdict: WORST.find((v) => verdicts.includes(v)) ?? "none",
       classes: [...new Set(group.flatMap((r) => r.outcome?.findings?.map((f) => f.class) ?? []))].sort(),
       reviewers: [...new Set(reviewers)],
