@@ -179,14 +179,17 @@ pub(super) async fn claim_next(
     Ok(json(document!({"task": null}).to_string()))
 }
 
-/// `POST /api/tasks/{id}/claim`: this task, for this reviewer; none where the photo has none.
+/// `POST /api/tasks/{id}/claim`: this task, for this reviewer; none where the photo has none that is not done.
 pub(super) async fn claim(
     State(site): State<Arc<Site>>,
     Reviewing(by): Reviewing,
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let outcome = site.people()?.service.claim(&inspection_id(id)?, &by).await?;
-    if outcome == ClaimOutcome::Missing {
+    if matches!(
+        &outcome,
+        ClaimOutcome::Missing | ClaimOutcome::Refused(TaskRefusal::Done)
+    ) {
         return Ok(json(document!({"task": null}).to_string()));
     }
     stepped(&site, outcome)
