@@ -78,7 +78,7 @@ impl AwsStack {
             reviews: Arc::new(self.reviews()?),
             state: Arc::new(self.state()?),
             blobs: Arc::new(self.blobs()),
-            publisher: Arc::new(SnsTopic::new(self.aws.sns.clone(), self.require(TOPIC)?)),
+            publisher: Arc::new(self.publisher()?),
         })
     }
 
@@ -98,6 +98,14 @@ impl AwsStack {
     pub fn reviews(&self) -> Result<DynamoReviews, Failure> {
         let reviews = DynamoReviews::new(self.aws.dynamodb.clone(), self.require(TABLE)?);
         Ok(reviews.keep_for(self.settings.record_days.map(|days| DAY * days)))
+    }
+
+    /// Events.
+    ///
+    /// # Errors
+    /// Usage: the topic is not named.
+    pub fn publisher(&self) -> Result<SnsTopic, Failure> {
+        Ok(SnsTopic::new(self.aws.sns.clone(), self.require(TOPIC)?))
     }
 
     /// Blobs.
