@@ -3,6 +3,7 @@
 mod bundle;
 mod client;
 mod plan;
+mod review;
 
 pub(crate) use bundle::{
     ActivateArgs, BundleArgs, BundleCommand, CheckArgs, InitArgs, ListBundlesArgs, PushArgs, RegistryArgs,
@@ -14,6 +15,9 @@ pub(crate) use client::{
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StackName, StatusArgs, SubmitArgs,
 };
 pub(crate) use plan::PlanArgs;
+pub(crate) use review::{
+    AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
+};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;
@@ -57,6 +61,8 @@ pub(crate) enum Command {
     Redrive(RedriveArgs),
     /// Try failed inspections again
     Retry(RetryArgs),
+    /// Review inspections: list and claim tasks, decide, show who decided what
+    Review(ReviewArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do

@@ -10,7 +10,7 @@ use walkaround_bootstrap::Failure;
 use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_pipeline::review::ReviewService;
 use walkaround_pipeline::store::InspectionStore;
-use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+use walkaround_ports::{Blobs, Clock, Operations, Publisher, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
 /// A local stack.
@@ -53,6 +53,10 @@ impl StackClient for LocalClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(self.0.local.records())
+    }
+
+    fn publisher(&self) -> Result<Arc<dyn Publisher>, Failure> {
+        Ok(self.0.local.publisher())
     }
 
     fn reviews(&self) -> Result<ReviewService, Failure> {

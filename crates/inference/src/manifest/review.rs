@@ -43,3 +43,32 @@ fn gate_threshold(network: &NetworkSpec) -> Option<f32> {
         Head::Locator { .. } | Head::Segmenter { .. } | Head::ClassMap { .. } | Head::Instances(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Manifest;
+    use walkaround_domain::review::{AUDIT_SHARE, BAND};
+
+    const SEVEN: &str = include_str!("../../../../tests/bundles/seven/bundle.toml");
+
+    #[test]
+    fn thresholds_are_those_of_the_bundle_and_the_rest_has_defaults() {
+        let manifest = Manifest::parse(SEVEN).expect("the bundle of the tests");
+        let review = &manifest.review;
+        assert_eq!((review.band, review.audit_share), (BAND, AUDIT_SHARE));
+        assert!(review.damage_not_located && review.unusable_at_return);
+        assert!(!review.gate_thresholds.is_empty());
+        for class in &manifest.classes {
+            assert_eq!(review.class_thresholds[&class.name], class.policy.threshold);
+        }
+    }
+
+    #[test]
+    fn what_the_manifest_says_counts() {
+        let table = "[review]\nband = 0\naudit_share = 0.25\ndamage_not_located = false\nunusable_at_return = false\n\n";
+        let text = SEVEN.replacen("[[networks]]", &format!("{table}[[networks]]"), 1);
+        let review = Manifest::parse(&text).expect("a manifest").review;
+        assert_eq!((review.band, review.audit_share), (0.0, 0.25));
+        assert!(!review.damage_not_located && !review.unusable_at_return);
+    }
+}
