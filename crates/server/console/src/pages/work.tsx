@@ -160,8 +160,11 @@ export function PhotoWork(props: WorkProps) {
     );
   };
 
-  // The page is at the same photo as the reviews that are read again from time to time.
-  useEffect(() => setReviews(props.documents.reviews), [props.documents]);
+  // Reviews that were read before the last decision was made know less than what is shown.
+  useEffect(() => {
+    const { reviews: read } = props.documents;
+    setReviews((shown) => (draft.lastRevision(read) >= draft.lastRevision(shown) ? read : shown));
+  }, [props.documents]);
   const size = record.outcome?.size ?? (report?.width && report.height ? { width: report.width, height: report.height } : null);
   const can = !props.heldBy && record.phase === "done";
 
