@@ -1,7 +1,10 @@
 //! The console in a real browser: node runs the tests of `crates/server/console/tests` on the program under test. Where there is no
 //! Chromium, no Node or no built console, each says so and is skipped.
 
-#![allow(clippy::print_stdout, reason = "a test says what it skips, and what the browser's tests said")]
+#![allow(
+    clippy::print_stdout,
+    reason = "a test says what it skips, and what the browser's tests said"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
