@@ -126,159 +126,123 @@ pub(crate) async fn a_decision_is_stored_once_and_the_second_reviewer_sees_it(be
     assert_eq!(photos["inspections"].as_array().unwrap().len(), 1);
 }
 
-pub(crate) async fn what_cannot_be_decided_is_refused_in_one_line(bench: Bench) {
-    store(&bench, "a", JPEG).await;
-    bench.store("pending", "car", None).await;
-    let cases = [
-        (
-            "a",
-            decision(1, &json!({"kind": "unusable", "why": "boring"})),
-            400,
-            "why",
-        ),
-        (
-            "a",
-            decision(1, &json!({"kind": "undo", "revision": 1})),
-            400,
-            "undo",
-        ),
-        (
-            "a",
-            decision(
-                1,
-                &json!({"kind": "findings", "findings": [{"finding": 2, "decision": "accept"}]}),
-            ),
-            400,
-            "finding 2",
-        ),
-        (
-            "a",
-            json!({"revision": 1, "based_on": hex(&[1; 32]), "decision": {"kind": "confirm"}}),
-            409,
-            "report",
-        ),
-        (
-            "a",
-            json!({"revision": 1, "based_on": "x", "decision": {"kind": "confirm"}}),
-            400,
-            "based_on",
-        ),
-        (
+/// A decision that is refused: of which inspection, with which status, and a word of the line that says why.
+struct Refused {
+    id: &'static str,
+    body: Value,
+    status: u16,
+    word: &'static str,
+}
+
+fn refused() -> Vec<Refused> {
+    let case = |id, body, status, word| Refused {
+        id,
+        body,
+        status,
+        word,
+    };
+    let confirm = || json!({"kind": "confirm"});
+    let third = json!({"kind": "findings", "findings": [{"finding": 2, "decision": "accept"}]});
+    let other = json!({"revision": 1, "based_on": hex(&[1; 32]), "decision": confirm()});
+    let no_digest = json!({"revision": 1, "based_on": "x", "decision": confirm()});
+    let boring = json!({"kind": "unusable", "why": "boring"});
+    let itself = json!({"kind": "undo", "revision": 1});
+    vec![
+        case("a", decision(1, &boring), 400, "why"),
+        case("a", decision(1, &itself), 400, "undo"),
+        case("a", decision(1, &third), 400, "finding 2"),
+        case("a", other, 409, "report"),
+        case("a", no_digest, 400, "based_on"),
+        case(
             "a",
             json!({"decision": {"kind": "dance"}}),
             422,
             "unknown variant",
         ),
-        (
-            "pending",
-            decision(1, &json!({"kind": "confirm"})),
-            409,
-            "only one that is done",
-        ),
-        ("nobody", decision(1, &json!({"kind": "confirm"})), 404, "no such"),
-    ];
-    for (id, body, expected, words) in cases {
+        case("pending", decision(1, &confirm()), 409, "only one that is done"),
+        case("nobody", decision(1, &confirm()), 404, "no such"),
+    ]
+}
+
+pub(crate) async fn what_cannot_be_decided_is_refused_in_one_line(bench: Bench) {
+    store(&bench, "a", JPEG).await;
+    bench.store("pending", "car", None).await;
+    for Refused {
+        id,
+        body,
+        status: expected,
+        word,
+    } in refused()
+    {
         let (status, answer) = post(&bench, &format!("/api/inspections/{id}/reviews"), "Ada", &body).await;
         let line = answer["error"].as_str().unwrap();
         assert!(
-            status == expected && line.contains(words),
+            status == expected && line.contains(word),
             "{body}: {status} {line}"
         );
     }
-    let (status, answer) = post(
-        &bench,
-        "/api/inspections/a/reviews",
-        "",
-        &decision(1, &json!({"kind": "confirm"})),
-    )
-    .await;
+    let confirm = decision(1, &json!({"kind": "confirm"}));
+    let (status, answer) = post(&bench, "/api/inspections/a/reviews", "", &confirm).await;
     assert_eq!(status, 400, "{answer}");
 }
 
-pub(crate) async fn a_task_is_claimed_by_one_and_done_with_its_decision(bench: Bench) {
-    store(&bench, "a", JPEG).await;
-    store(&bench, "b", JPEG).await;
+/// Two photos that somebody asked to be reviewed.
+async fn asked(bench: &Bench) {
     for id in ["a", "b"] {
-        assert_eq!(
-            post(&bench, &format!("/api/tasks/{id}/ask"), "Care", &json!({}))
-                .await
-                .0,
-            200
-        );
+        store(bench, id, JPEG).await;
+        assert_eq!(step(bench, id, "ask", "Care").await.0, 200);
     }
-    let listed = listed(&bench, 2).await;
-    assert!(
-        listed
-            .iter()
-            .all(|task| task["reason"] == "asked" && task["state"] == "open"),
-        "{listed:?}"
-    );
+    let listed = listed(bench, 2).await;
+    let open = |task: &Value| task["reason"] == "asked" && task["state"] == "open";
+    assert!(listed.iter().all(open), "{listed:?}");
+}
+
+async fn step(bench: &Bench, id: &str, step: &str, by: &str) -> (u16, Value) {
+    post(bench, &format!("/api/tasks/{id}/{step}"), by, &json!({})).await
+}
+
+async fn next(bench: &Bench, by: &str, body: &Value) -> Value {
+    post(bench, "/api/tasks/claim", by, body).await.1["task"].clone()
+}
+
+pub(crate) async fn a_task_is_claimed_by_one(bench: Bench) {
+    asked(&bench).await;
     let (_, counts) = bench.json("/api/tasks/counts").await;
     assert_eq!(
         (&counts["open"], &counts["by_reason"][0]["reason"]),
         (&json!(2), &json!("asked"))
     );
-
-    let claim = |by: &'static str, body: Value| {
-        let bench = &bench;
-        async move { post(bench, "/api/tasks/claim", by, &body).await.1["task"].clone() }
-    };
-    let first = claim("Ada", json!({})).await;
-    let second = claim("Min", json!({})).await;
+    let first = next(&bench, "Ada", &json!({})).await;
+    let second = next(&bench, "Min", &json!({})).await;
     assert_ne!(first["inspection_id"], second["inspection_id"]);
-    assert_eq!(claim("Eve", json!({})).await, Value::Null);
+    assert_eq!(next(&bench, "Eve", &json!({})).await, Value::Null);
+    let again = next(&bench, "Ada", &json!({})).await;
+    assert_eq!(again["inspection_id"], first["inspection_id"]);
+    let skip = json!({"skip": [first["inspection_id"]]});
+    assert_eq!(next(&bench, "Ada", &skip).await, Value::Null);
     assert_eq!(
-        claim("Ada", json!({})).await["inspection_id"],
-        first["inspection_id"]
-    );
-    assert_eq!(
-        claim("Ada", json!({"skip": [first["inspection_id"]]})).await,
+        next(&bench, "Ada", &json!({"vehicle_id": "another"})).await,
         Value::Null
     );
-    assert_eq!(claim("Ada", json!({"vehicle_id": "another"})).await, Value::Null);
-
     let id = first["inspection_id"].as_str().unwrap();
-    let (status, held) = post(&bench, &format!("/api/tasks/{id}/claim"), "Min", &json!({})).await;
+    let (status, held) = step(&bench, id, "claim", "Min").await;
     assert_eq!((status, &held["claimed_by"]), (409, &json!("Ada")));
-    assert_eq!(
-        post(&bench, &format!("/api/tasks/{id}/extend"), "Ada", &json!({}))
-            .await
-            .0,
-        200
-    );
-    assert_eq!(
-        post(&bench, &format!("/api/tasks/{id}/release"), "Ada", &json!({}))
-            .await
-            .0,
-        200
-    );
-    assert_eq!(
-        post(&bench, &format!("/api/tasks/{id}/claim"), "Min", &json!({}))
-            .await
-            .0,
-        200
-    );
+    for (word, by) in [("extend", "Ada"), ("release", "Ada"), ("claim", "Min")] {
+        assert_eq!(step(&bench, id, word, by).await.0, 200, "{word}");
+    }
+}
 
-    let reviews = format!("/api/inspections/{id}/reviews");
-    assert_eq!(
-        post(&bench, &reviews, "Min", &decision(1, &json!({"kind": "confirm"})))
-            .await
-            .0,
-        200
-    );
-    self::listed(&bench, 1).await;
-    assert_eq!(
-        post(
-            &bench,
-            &reviews,
-            "Min",
-            &decision(2, &json!({"kind": "undo", "revision": 1}))
-        )
-        .await
-        .0,
-        200
-    );
-    self::listed(&bench, 2).await;
+pub(crate) async fn a_task_is_done_with_its_decision(bench: Bench) {
+    asked(&bench).await;
+    let reviews = "/api/inspections/a/reviews";
+    let confirm = decision(1, &json!({"kind": "confirm"}));
+    assert_eq!(post(&bench, reviews, "Min", &confirm).await.0, 200);
+    listed(&bench, 1).await;
+    let (status, claimed) = step(&bench, "a", "claim", "Ada").await;
+    assert_eq!((status, &claimed["task"]), (200, &Value::Null));
+    let undo = decision(2, &json!({"kind": "undo", "revision": 1}));
+    assert_eq!(post(&bench, reviews, "Min", &undo).await.0, 200);
+    listed(&bench, 2).await;
 }
 
 /// The tasks that are listed, once there are as many: a page may lag behind the writes.
