@@ -26,7 +26,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench bench-agent gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready
+.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench bench-agent gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready console demo-ready
 
 # Where scripts/setup.sh puts the library; set the variable to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -55,11 +55,14 @@ setup: all-ready ## Install what the other targets need into .tools/ (each targe
 build-ready:
 	@scripts/setup.sh build
 
+demo-ready:
+	@scripts/setup.sh build console
+
 tools-ready:
 	@scripts/setup.sh build tools infra
 
 all-ready:
-	@scripts/setup.sh build tools reference emulators lambda infra
+	@scripts/setup.sh build console browser tools reference emulators lambda infra
 
 lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, templates, and what is committed
 	cargo fmt --all --check
@@ -86,7 +89,11 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 		cargo test --workspace --all-features --locked --lib --bins --tests; \
 	fi
 
-demo: build-ready ## Run drawn photos through the whole pipeline and score them; or your own photos: make demo PHOTOS=folder
+console: demo-ready ## Build the browser console, which the program embeds and serves
+	@test -f crates/server/console/built/index.html
+	@echo "console: built; \`cargo build --release --locked --package walkaround-cli\` embeds it"
+
+demo: demo-ready ## Run drawn photos through the whole pipeline and score them: make demo [PHOTOS=folder of your own] [OPEN=1: stay up]
 	cargo build --release --locked --package walkaround-cli --bin walkaround $(DEMO_FEATURES)
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
 
@@ -153,6 +160,7 @@ invoke: build-ready ## Run the functions behind cargo lambda against an emulator
 simulate: build-ready ## Run the pipeline in simulated worlds full of faults: make simulate SEEDS=10000, or one of them again: SEED=7
 	cargo run --release --quiet --locked --package walkaround-simulation --bin simulate -- $(if $(SEED),--seed $(SEED),$(SEEDS))
 
-clean: ## Remove everything built or installed here: target/, .tools/, out/
+clean: ## Remove everything built or installed here: target/, .tools/, out/, the console
 	cargo clean
-	rm -rf .tools out
+	rm -rf .tools out crates/server/console/node_modules
+	git clean -fdXq crates/server/console/built

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # The demonstration: photos through the whole pipeline on this machine, no account, nothing left running.
-# Usage: demo.sh PROGRAM BUNDLE OUT [PHOTOS]; without PHOTOS it draws its own, whose damage is known.
+# Usage: demo.sh PROGRAM BUNDLE OUT [PHOTOS]; without PHOTOS it draws its own, whose damage is known. With OPEN=1 the pipeline is
+# left running at the end, with walkarounds of two vehicles to look at in the console.
 set -euo pipefail
 
 program=$1 bundle=$2 out=$3 photos=${4:-}
 stack=$out/stack
-export WALKAROUND_BUNDLE=$bundle WALKAROUND_ROOT=$stack WALKAROUND_LISTEN='' WALKAROUND_LOG=${WALKAROUND_LOG:-warn}
+listen=${WALKAROUND_LISTEN:-127.0.0.1:8377}
+[ "${OPEN:-}" = 1 ] || listen=''
+export WALKAROUND_BUNDLE=$bundle WALKAROUND_ROOT=$stack WALKAROUND_LISTEN=$listen WALKAROUND_LOG=${WALKAROUND_LOG:-warn}
 # Two dozen photos are no burst by a fleet's standards: these bounds let a few of them start the GPU lane
 # (played by worker processes on the CPU), so that both lanes are seen at work. The queue is read for every photo: the
 # burst may be over before an older reading would be renewed.
@@ -48,3 +51,12 @@ echo "one record: $program show $id --root $stack"
 "$program" show "$id"
 echo
 echo "gallery: $(cd "$out/results" && pwd)/index.html"
+if [ "${OPEN:-}" = 1 ]; then
+    echo
+    "$program" samples "$out/walkarounds" --walkarounds
+    "$program" submit "$out/walkarounds/walkarounds.csv" --wait --timeout 600 >/dev/null
+    echo "console: http://$listen/console/ (Ctrl-C ends it)"
+    wait "$up"
+else
+    echo "console: make demo OPEN=1 leaves the pipeline running at http://127.0.0.1:8377/console/"
+fi

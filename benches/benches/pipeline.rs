@@ -314,6 +314,7 @@ impl World {
             settler: Settler {
                 store: InspectionStore::new(self.local.records()),
                 blobs,
+                reviews: self.local.reviews(),
                 publisher: self.local.publisher(),
                 clock: Arc::clone(&self.clock),
                 bucket: "results".into(),

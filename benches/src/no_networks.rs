@@ -2,7 +2,8 @@
 
 use image::RgbImage;
 use std::hint::black_box;
-use walkaround_domain::UnitRect;
+use walkaround_domain::review::NO_REVIEWS;
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_inference::{Engine, EngineError, Manifest, Screening, Vehicle};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{ClassSpec, ProbabilityMap};
@@ -95,6 +96,9 @@ impl Engine for NoNetworks {
     }
     fn classes(&self) -> &[ClassSpec] {
         &self.classes
+    }
+    fn review(&self) -> &ReviewPolicy {
+        &NO_REVIEWS
     }
     fn quality(&self) -> &QualityPolicy {
         &self.quality

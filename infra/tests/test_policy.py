@@ -355,7 +355,7 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         agreements.table_keys,
         "an index less",
         lambda t: properties(t, "storage", "Table")["GlobalSecondaryIndexes"].pop(),
-        "by_day",
+        "by_review",
     ),
     (
         agreements.table_keys,

@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: running the program ([`program`]), the bundles and the library that it
 //! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole local stack
 //! as processes ([`stack`]), a device that can be made sick ([`onnx_proxy`]), functions as processes behind a runtime
-//! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]).
+//! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]), inspections to review
+//! ([`reviews`]).
 
 pub mod bundle_page;
 pub mod cloud;
@@ -16,6 +17,7 @@ pub mod pictures;
 pub mod places;
 pub mod program;
 pub mod requests;
+pub mod reviews;
 pub mod running;
 pub mod runtime_api;
 pub mod slack;

@@ -91,6 +91,7 @@ fn every_key_stands_on_the_page() {
         "[[classes]]",
         "[classes.mask]",
         "[quality]",
+        "[review]",
         "[[networks]]",
         "[networks.input]",
         "[networks.output]",

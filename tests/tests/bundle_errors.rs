@@ -87,6 +87,22 @@ fn keys_that_nobody_knows() {
         &["bundle.toml", "line 55", "clipped"],
     );
     refused_when("overlap = 0.25", "overlaps = 0.25", &["bundle.toml", "overlaps"]);
+    refused_when(
+        "clipped_max = 0.95",
+        "clipped_max = 0.95\n[review]\nbend = 0.1",
+        &["bundle.toml", "line 57", "bend", "audit_share"],
+    );
+}
+
+#[test]
+fn a_review_policy_out_of_range() {
+    for (line, words) in [
+        ("band = 0.6", "review.band is 0.6, expected 0 to 0.5"),
+        ("audit_share = 1.5", "review.audit_share is 1.5, expected 0 to 1"),
+    ] {
+        let table = format!("clipped_max = 0.95\n[review]\n{line}");
+        refused_when("clipped_max = 0.95", &table, &["bundle.toml", words]);
+    }
 }
 
 #[test]

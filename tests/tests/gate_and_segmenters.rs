@@ -6,7 +6,8 @@
 use image::RgbImage;
 use image::imageops::FilterType;
 use std::time::Duration;
-use walkaround_domain::{UnitRect, Verdict};
+use walkaround_domain::review::NO_REVIEWS;
+use walkaround_domain::{ReviewPolicy, UnitRect, Verdict};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_pipeline::inspection::{InspectionSettings, PhotoResult, Preparation, Sides, inspect};
 use walkaround_pipeline::memory::MemoryBudget;
@@ -86,6 +87,9 @@ impl Engine for Fake {
     }
     fn quality(&self) -> &QualityPolicy {
         &self.quality
+    }
+    fn review(&self) -> &ReviewPolicy {
+        &NO_REVIEWS
     }
     fn long_side(&self) -> u32 {
         self.sides.1

@@ -14,6 +14,7 @@ mod parked;
 mod queue;
 mod records;
 mod registry;
+mod reviews;
 mod secrets;
 mod sign_in;
 mod spot;
@@ -33,6 +34,7 @@ pub use registry::{
     Activated, Active, BundleId, BundleNames, BundleRegistry, FILE_BYTES_MAX, FILES_MAX, FileEntry,
     HISTORY_MAX, Pushed, VERSIONS_MAX,
 };
+pub use reviews::DynamoReviews;
 pub use secrets::secret_text;
 pub use sign_in::{NotSignedIn, signed_in};
 pub use spot::SpotWatch;

@@ -21,7 +21,7 @@
 
 pub(crate) mod item;
 mod listing;
-mod stored;
+pub(crate) mod stored;
 pub(crate) mod table;
 
 use crate::fault::port_error;

@@ -26,7 +26,7 @@ use walkaround_pipeline::settle::Settler;
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::telemetry::Telemetry;
 use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
-use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts};
+use walkaround_ports::{Blobs, Clock, GpuCapacity, PhotoSource, QueuePair, StackPorts};
 use walkaround_settings::Settings;
 use walkaround_vision::decode::Limits;
 
@@ -163,16 +163,16 @@ impl PipelineBuilder {
     ) -> Result<RequestProcessor, Failure> {
         let s = &self.settings;
         let blobs = Arc::clone(&self.ports.blobs);
-        let source =
-            Fetcher::new(fetch_settings(s)?, Arc::clone(&blobs)).map_err(|error| fetch_setting(&error))?;
+        let source = photo_source(s, Arc::clone(&blobs))?;
         // The one place where chance enters: the jitter of retries.
         let seed = self.clock.now().0 ^ u64::from(std::process::id()).rotate_left(32);
         Ok(RequestProcessor {
-            source: Arc::new(source),
+            source,
             inspector,
             settler: Settler {
                 store: self.store(),
                 blobs,
+                reviews: Arc::clone(&self.ports.reviews),
                 publisher: Arc::clone(&self.ports.publisher),
                 clock: Arc::clone(&self.clock),
                 bucket: s.results_bucket.clone(),
@@ -279,6 +279,15 @@ impl PipelineBuilder {
             ..ConsumerSettings::default()
         }
     }
+}
+
+/// Where photos come from, behind the allow-lists of the settings.
+///
+/// # Errors
+/// Usage: what may be fetched is set wrongly.
+pub fn photo_source(settings: &Settings, blobs: Arc<dyn Blobs>) -> Result<Arc<dyn PhotoSource>, Failure> {
+    let source = Fetcher::new(fetch_settings(settings)?, blobs).map_err(|error| fetch_setting(&error))?;
+    Ok(Arc::new(source))
 }
 
 /// By the variable that somebody has set.

@@ -16,7 +16,7 @@ pub mod process;
 pub mod terminal;
 mod worker;
 
-pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts};
+pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts, photo_source};
 pub use failure::Failure;
 pub use library::Engines;
 pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

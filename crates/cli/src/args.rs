@@ -3,6 +3,7 @@
 mod bundle;
 mod client;
 mod plan;
+mod review;
 
 #[cfg(feature = "aws")]
 pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};
@@ -13,6 +14,9 @@ pub(crate) use client::{
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
 pub(crate) use plan::PlanArgs;
+pub(crate) use review::{
+    AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
+};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;
@@ -56,6 +60,8 @@ pub(crate) enum Command {
     Redrive(RedriveArgs),
     /// Try failed inspections again
     Retry(RetryArgs),
+    /// Review inspections: list and claim tasks, decide, show who decided what
+    Review(ReviewArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do
@@ -232,6 +238,9 @@ pub(crate) struct SamplesArgs {
     /// Width in pixels; the height is three quarters of it
     #[arg(long, default_value_t = 1600, value_parser = clap::value_parser!(u32).range(160..=8000))]
     pub width: u32,
+    /// Draw walkarounds instead: two vehicles, pick-up and return of three reservations, and a manifest for `submit`
+    #[arg(long, conflicts_with_all = ["count", "seed"])]
+    pub walkarounds: bool,
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! The commands that talk to a stack: submit, status, list, show, parked, redrive.
+//! The commands that talk to a stack: submit, status, list, show, parked, redrive, retry, review.
 //!
 //! What they decide is in [`walkaround_client`], over the ports; here are tables and documents.
 
 pub(crate) mod list;
 pub(crate) mod parked;
 pub(crate) mod retry;
+pub(crate) mod review;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod submit;

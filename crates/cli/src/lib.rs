@@ -56,6 +56,7 @@ pub fn main() -> ! {
         Command::Parked(options) => client::parked::run(options),
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Retry(options) => client::retry::run(options),
+        Command::Review(options) => client::review::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

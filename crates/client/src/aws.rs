@@ -11,7 +11,12 @@ use walkaround_aws::{Aws, Connection, Health, NotSignedIn, SqsQueue, signed_in};
 use walkaround_bootstrap::Failure;
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::process::start_log;
-use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore, SystemClock};
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
+use walkaround_ports::{
+    Blobs, Clock, Operations, OutEvent, PortCall, PortError, PortErrorKind, Publisher, Queue, QueueName,
+    Records, StateStore, SystemClock,
+};
 use walkaround_settings::aws::{INTAKE_QUEUE, SEGMENTATION_QUEUE};
 use walkaround_settings::{AwsSettings, Settings};
 
@@ -90,6 +95,16 @@ impl CloudClient {
     }
 }
 
+/// Events of a stack whose topic is not named: why not.
+struct NoTopic(String);
+
+#[async_trait]
+impl Publisher for NoTopic {
+    async fn publish(&self, _: &OutEvent) -> Result<(), PortError> {
+        Err(PortCall::new("settings", "publish").error(PortErrorKind::Invalid, self.0.clone()))
+    }
+}
+
 #[async_trait]
 impl StackClient for CloudClient {
     fn name(&self) -> &'static str {
@@ -120,6 +135,22 @@ impl StackClient for CloudClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(Arc::new(self.stack.records()?))
+    }
+
+    fn publisher(&self) -> Result<Arc<dyn Publisher>, Failure> {
+        Ok(Arc::new(self.stack.publisher()?))
+    }
+
+    fn reviews(&self) -> Result<ReviewService, Failure> {
+        Ok(ReviewService {
+            store: InspectionStore::new(Arc::new(self.stack.records()?)),
+            blobs: Arc::new(self.stack.blobs()),
+            reviews: Arc::new(self.stack.reviews()?),
+            publisher: self
+                .publisher()
+                .unwrap_or_else(|missing| Arc::new(NoTopic(missing.to_string()))),
+            clock: Arc::clone(&self.stack.clock),
+        })
     }
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
 use walkaround_local::{INTAKE, SEGMENTATION};
-use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
+use walkaround_ports::{Blobs, Clock, Operations, Publisher, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
 /// A local stack.
@@ -51,6 +53,21 @@ impl StackClient for LocalClient {
 
     fn records(&self) -> Result<Arc<dyn Records>, Failure> {
         Ok(self.0.local.records())
+    }
+
+    fn publisher(&self) -> Result<Arc<dyn Publisher>, Failure> {
+        Ok(self.0.local.publisher())
+    }
+
+    fn reviews(&self) -> Result<ReviewService, Failure> {
+        let local = &self.0.local;
+        Ok(ReviewService {
+            store: InspectionStore::new(local.records()),
+            blobs: local.blobs(),
+            reviews: local.reviews(),
+            publisher: local.publisher(),
+            clock: Arc::clone(&self.0.clock),
+        })
     }
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
-use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
+use walkaround_pipeline::review::ReviewService;
+use walkaround_ports::{Blobs, Clock, Operations, Publisher, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
 
 /// How often a stack may be asked, and how far.
@@ -42,6 +43,12 @@ pub trait StackClient: Send + Sync {
 
     /// Records of inspections.
     fn records(&self) -> Result<Arc<dyn Records>, Failure>;
+
+    /// Where events go.
+    fn publisher(&self) -> Result<Arc<dyn Publisher>, Failure>;
+
+    /// What people do about inspections. Where there is no topic, only what has to publish fails (`Invalid`, port `settings`).
+    fn reviews(&self) -> Result<ReviewService, Failure>;
 
     /// Small documents, the state of the GPU lane among them.
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure>;

@@ -1,5 +1,5 @@
 //! The words of Walkaround as types: what a photo shows (findings), what we say about it (verdict), where an
-//! inspection stands (its phase), and the decisions: routing and scaling.
+//! inspection stands (its phase), what people decide about it (reviews), and the policies: routing and scaling.
 //!
 //! Pure: no I/O, no async, no clock, no serialisation. Everything else in the workspace depends on this crate,
 //! and this crate depends on nothing.
@@ -32,6 +32,7 @@ pub mod photo;
 pub mod photo_end;
 pub mod photo_name;
 pub mod record;
+pub mod review;
 pub mod routing;
 pub mod scaling;
 pub mod time;
@@ -49,5 +50,6 @@ pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use overlay::Overlays;
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
 pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
+pub use review::{Decision, Review, ReviewPolicy, ReviewTask, Reviewer, TaskReason, TaskState};
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

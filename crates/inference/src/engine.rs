@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use image::RgbImage;
-use walkaround_domain::UnitRect;
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
@@ -54,6 +54,8 @@ pub trait Engine: Send {
     fn classes(&self) -> &[ClassSpec];
     /// The bundle's bounds on picture quality.
     fn quality(&self) -> &QualityPolicy;
+    /// Which results a person should see.
+    fn review(&self) -> &ReviewPolicy;
     /// Longest side, in pixels, that any network can use of a photo.
     fn long_side(&self) -> u32;
     /// Longest side, in pixels, that is decoded for locator and gates: that of any network, unless the bundle has suspect

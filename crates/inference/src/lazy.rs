@@ -11,7 +11,7 @@ use crate::onnx::{EngineOptions, OnnxEngine};
 use crate::runtime::Runtime;
 use image::RgbImage;
 use std::sync::{Arc, Mutex, PoisonError};
-use walkaround_domain::UnitRect;
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
@@ -119,6 +119,10 @@ impl Engine for LazyEngine {
 
     fn quality(&self) -> &QualityPolicy {
         self.engine.quality()
+    }
+
+    fn review(&self) -> &ReviewPolicy {
+        self.engine.review()
     }
 
     fn long_side(&self) -> u32 {

@@ -10,6 +10,7 @@ mod check_output;
 mod decoding;
 mod instances;
 mod raw;
+mod review;
 mod role;
 
 pub use activation::Activation;
@@ -17,7 +18,7 @@ pub use decoding::{Decoding, SHARED_FROM, SUSPECT_SHARE, ScreeningDecode};
 pub use instances::{Column, InstanceForm, MaskForm, MaskFrame, RowTensor, Unit};
 pub use role::Role;
 
-use walkaround_domain::Size;
+use walkaround_domain::{ReviewPolicy, Size};
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::{Filter, InputSpec};
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub quality: QualityPolicy,
     /// How photos are decoded for the networks.
     pub decoding: Decoding,
+    /// Which results a person should see: `[review]`, and the thresholds of gates and classes.
+    pub review: ReviewPolicy,
     /// Networks, in the order of the file.
     pub networks: Vec<NetworkSpec>,
     /// The self-test, when the bundle has one.

@@ -13,7 +13,7 @@ use crate::runtime::{ActiveDevice, Runtime};
 use crate::tiling::tiles;
 use image::RgbImage;
 use ort::value::{Outlet, ValueType};
-use walkaround_domain::{Size, UnitRect};
+use walkaround_domain::{ReviewPolicy, Size, UnitRect};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
@@ -406,6 +406,10 @@ impl Engine for OnnxEngine {
 
     fn quality(&self) -> &QualityPolicy {
         &self.manifest.quality
+    }
+
+    fn review(&self) -> &ReviewPolicy {
+        &self.manifest.review
     }
 
     fn long_side(&self) -> u32 {

@@ -1,6 +1,6 @@
 //! Every port on SQLite, files and local processes: the whole system on one machine, without an account.
 //!
-//! One folder (the root) holds everything: `walkaround.db` (queues, records, events, heartbeats, jobs, digests
+//! One folder (the root) holds everything: `walkaround.db` (queues, records, reviews, events, heartbeats, jobs, digests
 //! of blobs), `blobs/<bucket>/...`, `tmp/` and `logs/`. Any number of processes of one machine may open it at
 //! once, and one of them as its `up` (`up.lock`, `up.json`): the database is in WAL mode, every write is one short
 //! `BEGIN IMMEDIATE` transaction, and blobs are written beside and moved into place without replacing anything.
@@ -30,6 +30,7 @@ mod process;
 mod prune;
 mod queue;
 mod records;
+mod reviews;
 mod rows;
 mod schema;
 mod state;

@@ -3,7 +3,7 @@
 //! A step that has landed never changes; a change is a new step. `user_version` is the number of steps that were made.
 
 /// All steps, the first for a new database.
-pub(crate) const STEPS: [&str; 4] = [FIRST, BOUNDED_COUNTS, LANES, RESULTS];
+pub(crate) const STEPS: [&str; 5] = [FIRST, BOUNDED_COUNTS, LANES, RESULTS, REVIEWS];
 
 /// Times are milliseconds since 1970. `visible_at` is when a message may be received (again): in the future
 /// it is leased (`leased`) or delayed. `lease_no` grows with every delivery and makes receipts unique.
@@ -179,4 +179,29 @@ UPDATE messages SET hidden_at = max(sent_at, delivered_at);
 DROP INDEX messages_visible;
 -- Covers `depth` and the look for wrongly hidden messages, so that neither reads bodies.
 CREATE INDEX messages_visible ON messages (queue, visible_at, leased, sent_at, hidden_at);
+";
+
+/// Reviews, and one task for each inspection that a person should see. Both go with the inspection's record. `rank` is the
+/// negative priority, so that lists ascend.
+const REVIEWS: &str = "
+CREATE TABLE reviews (
+    inspection TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (inspection, revision)
+) WITHOUT ROWID;
+CREATE TABLE review_tasks (
+    inspection TEXT PRIMARY KEY,
+    done INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX review_tasks_open ON review_tasks (rank, created_at, inspection) WHERE done = 0;
+CREATE INDEX review_tasks_reason ON review_tasks (reason, rank, created_at, inspection) WHERE done = 0;
+CREATE TRIGGER records_removed_reviews AFTER DELETE ON records BEGIN
+    DELETE FROM reviews WHERE inspection = OLD.id;
+    DELETE FROM review_tasks WHERE inspection = OLD.id;
+END;
 ";

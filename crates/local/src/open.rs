@@ -104,6 +104,7 @@ impl LocalStack {
             intake: pair(INTAKE, INTAKE_DEAD)?,
             segmentation: pair(SEGMENTATION, SEGMENTATION_DEAD)?,
             records: self.records(),
+            reviews: self.reviews(),
             state: self.state(),
             blobs: self.blobs(),
             publisher: self.publisher(),

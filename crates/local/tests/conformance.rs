@@ -8,8 +8,9 @@ use std::time::Duration;
 use support::open;
 use walkaround_conformance::{
     BlobsUnderTest, Capabilities, CapacityUnderTest, ManualTime, Observe, OperationsUnderTest,
-    PublisherUnderTest, QueueUnderTest, RealTime, RecordsUnderTest, StateUnderTest, blobs_suite,
-    capacity_suite, operations_suite, publisher_suite, queue_suite, records_suite, state_suite,
+    PublisherUnderTest, QueueUnderTest, RealTime, RecordsUnderTest, ReviewsUnderTest, StateUnderTest,
+    blobs_suite, capacity_suite, operations_suite, publisher_suite, queue_suite, records_suite,
+    reviews_suite, state_suite,
 };
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, SystemClock, WorkerOptions};
 use walkaround_ports::{Clock, OutEvent};
@@ -38,6 +39,18 @@ async fn records() {
         }
     };
     println!("{}", records_suite(make, &Capabilities::all()).await.require());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reviews() {
+    let make = || async {
+        let (local, _, folder) = open();
+        ReviewsUnderTest {
+            reviews: local.reviews(),
+            keep: Box::new(folder),
+        }
+    };
+    println!("{}", reviews_suite(make, &Capabilities::all()).await.require());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

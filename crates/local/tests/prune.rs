@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 use walkaround_conformance::ManualClock;
-use walkaround_domain::InspectionId;
+use walkaround_domain::review::IfDone;
+use walkaround_domain::{Decision, InspectionId, Review, ReviewTask, Reviewer, TaskReason};
 use walkaround_local::{INTAKE, INTAKE_DEAD, LocalStack, Options, PrunePass, Pruned, Retention};
 use walkaround_ports::{
     BlobAddress, Clock, IndexKeys, OutEvent, OutMessage, Precondition, PutOutcome, RecordQuery, StoredRecord,
@@ -252,4 +253,37 @@ async fn heartbeat_files_of_dead_workers_go() {
     age(DAY * 2);
     assert_eq!(root.prune(PASS).await["heartbeat files"].items, 1);
     assert!(!file.exists() && logs.join("worker-7.log").exists());
+}
+
+#[tokio::test]
+async fn reviews_and_tasks_go_with_their_record() {
+    let root = open();
+    let reviews = root.local.reviews();
+    root.record("old", "done").await;
+    let reviewed = |name: &str| Review {
+        inspection: InspectionId::new(name).expect("it works"),
+        revision: 1,
+        by: Reviewer::new("ann").expect("it works"),
+        at: root.clock.now(),
+        based_on: [7; 32],
+        decision: Decision::Confirm,
+        note: None,
+    };
+    for name in ["old", "new"] {
+        let review = reviewed(name);
+        reviews.append(&review).await.expect("it works");
+        let task = ReviewTask::open(review.inspection, TaskReason::Audit, root.clock.now());
+        let put = reviews.put_task(&task, IfDone::Keep, root.clock.now()).await;
+        put.expect("it works");
+    }
+    root.clock.advance(DAY * 31);
+    root.record("new", "done").await;
+    root.local.prune(&thirty_days(), PASS).await.expect("it works");
+    for (name, kept) in [("old", false), ("new", true)] {
+        let id = InspectionId::new(name).expect("it works");
+        let history = reviews.history(&id).await.expect("it works");
+        assert_eq!(!history.is_empty(), kept, "reviews of {name}");
+        let task = reviews.task(&id).await.expect("it works");
+        assert_eq!(task.is_some(), kept, "task of {name}");
+    }
 }

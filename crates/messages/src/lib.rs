@@ -2,7 +2,7 @@
 //! part of the interface: change one only with a new version. `docs/messages.md` shows every form.
 //!
 //! What comes in goes through [`parse_intake`]; what is stored through [`record_body`] and [`parse_record`];
-//! what is sent through [`finished_event`]. The wire types themselves are in [`v1`].
+//! what is sent through [`finished_event`] and [`reviewed_event`]. The wire types themselves are in [`v1`].
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub mod moment;
 mod record;
 pub mod report;
 mod request;
+mod review;
+mod review_task;
 mod unreadable;
 pub mod v1;
 
@@ -43,4 +45,10 @@ pub use report::{
 pub use request::{
     CONTENT_TYPE, PROTOBUF, base_id, derived_id, has_base_id, own_id, request_json, request_protobuf,
 };
+pub use review::{
+    AddedDocument, CorrectionDocument, CorrectionKind, DecisionDocument, REVIEWED, ReviewDocument,
+    ReviewedDocument, ReviewedEvent, parse_decision, parse_digest, parse_review, parse_reviewed_event,
+    review_body, reviewed_event,
+};
+pub use review_task::{TaskDocument, parse_task, task_body};
 pub use unreadable::Unreadable;

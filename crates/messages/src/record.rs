@@ -5,6 +5,7 @@
 
 use crate::document::{VERSION, check_version, finite, from_text, to_text};
 use crate::request::moment;
+use crate::review::parse_digest;
 use crate::{Unreadable, v1};
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
@@ -332,16 +333,5 @@ fn optional_id(field: &str, text: Option<String>) -> Result<Option<InspectionId>
 }
 
 fn digest(field: &str, text: &str) -> Result<[u8; 32], Unreadable> {
-    let wrong = || Unreadable::new(format!("{field}: expected 64 hexadecimal digits"));
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return Err(wrong());
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16).ok_or_else(wrong)?;
-        let low = char::from(pair[1]).to_digit(16).ok_or_else(wrong)?;
-        *byte = u8::try_from(high * 16 + low).map_err(|_| wrong())?;
-    }
-    Ok(bytes)
+    parse_digest(text).map_err(|e| e.within(field))
 }

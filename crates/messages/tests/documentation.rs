@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use walkaround_messages::{
     Intake, finished_event, heartbeat_body, lane_state_body, parse_event, parse_heartbeat, parse_intake,
-    parse_lane_state, parse_record, record_body, request_protobuf,
+    parse_lane_state, parse_record, parse_review, parse_reviewed_event, parse_task, record_body,
+    request_protobuf, review_body, reviewed_event, task_body,
 };
 
 const PAGE: &str = include_str!("../../../docs/messages.md");
@@ -58,6 +59,14 @@ fn check(kind: &str, text: &str) {
             assert_eq!(event.id, id);
             same(&event.body, text);
         }
+        "json review" => same(&review_body(&parse_review(text).expect(text)), text),
+        "json task" => same(&task_body(&parse_task(text).expect(text)), text),
+        "json reviewed" => {
+            let (id, review) = parse_reviewed_event(text).expect(text);
+            let event = reviewed_event(&review);
+            assert_eq!(event.id, id);
+            same(&event.body, text);
+        }
         "json heartbeat" => same(&heartbeat_body(&parse_heartbeat(text).expect(text)), text),
         "json lane" => same(&lane_state_body(&parse_lane_state(text).expect(text)), text),
         other => panic!("an example of unknown kind: {other}"),
@@ -71,7 +80,7 @@ fn every_example_is_true() {
         check(kind, text);
     }
     let kinds: BTreeSet<_> = all.iter().map(|(kind, _)| *kind).collect();
-    assert_eq!((all.len(), kinds.len()), (12, 7));
+    assert_eq!((all.len(), kinds.len()), (15, 10));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
-use walkaround_domain::{BundleId, Overlays, Reason, UnitRect};
+use walkaround_domain::{BundleId, Overlays, Reason, ReviewPolicy, UnitRect};
 use walkaround_inference::{Engine, Screening};
 use walkaround_ports::Clock;
 use walkaround_vision::findings::Segmentation;
@@ -90,6 +90,8 @@ pub struct BundleInfo {
     pub id: BundleId,
     /// The classes that its segmenters find.
     pub classes: Arc<[ClassSpec]>,
+    /// Which results a person should see.
+    pub review: Arc<ReviewPolicy>,
     quality: QualityPolicy,
     long_side: u32,
     sides: Sides,
@@ -103,6 +105,8 @@ pub struct EncodedResult {
     pub photo: FileDigest,
     /// The bundle whose networks ran.
     pub bundle: BundleId,
+    /// Which of this bundle's results a person should see.
+    pub review: Arc<ReviewPolicy>,
     /// The report: findings with outlines and masks, as JSON. The same photo and bundle give the same bytes.
     pub report: Vec<u8>,
     /// The marked picture as JPEG.
@@ -152,6 +156,7 @@ impl Inspector {
         let bundle = BundleInfo {
             id: BundleId::new(engine.bundle_name(), engine.bundle_version()),
             classes: engine.classes().into(),
+            review: Arc::new(engine.review().clone()),
             quality: *engine.quality(),
             long_side: engine.long_side(),
             sides: Sides::of(engine.as_ref()),
@@ -384,6 +389,7 @@ fn encode(
         result,
         photo: file,
         bundle: bundle.id.clone(),
+        review: Arc::clone(&bundle.review),
         report,
         overlay,
     })

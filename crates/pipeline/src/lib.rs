@@ -5,7 +5,7 @@
 //! extends leases, batches acknowledgements and drains on shutdown; both use an [`inspector`], which batches photos for the
 //! networks. On Lambda, where the service receives the messages, an [`invocation`] replaces the consumer. The [`scaler`]
 //! keeps the number of workers at what the backlog needs. [`reopen`] opens failed inspections for another round of
-//! attempts. [`inspection`] is the inspection of one photo; `walkaround inspect` uses it directly.
+//! attempts. [`review`] is what people do about inspections. [`inspection`] is the inspection of one photo; `walkaround inspect` uses it directly.
 //!
 //! ```
 //! use walkaround_pipeline::retry::{Jitter, RetryPolicy};
@@ -27,6 +27,7 @@ pub mod processor;
 pub mod reopen;
 pub mod report;
 pub mod retry;
+pub mod review;
 pub mod scaler;
 pub mod segmentation;
 pub mod settle;

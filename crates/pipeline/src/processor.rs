@@ -77,8 +77,7 @@ impl RequestProcessor {
         attempt.reached(Stage::Storing);
         let key = result_key(&file, &inspector.bundle().id);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
-        let overlays = inspector.overlays();
-        let reused = self.settler.reuse(entry, &key, overlays, total).await;
+        let reused = self.settler.reuse(entry, &key, inspector, total).await;
         let Some(reused) = reused.map_err(store_error)? else {
             return Ok(false);
         };

@@ -87,6 +87,29 @@ pub enum Reopened {
     Error(String),
 }
 
+impl Reopened {
+    /// For machines the state, and for people why it is not another.
+    pub fn described(&self) -> (&'static str, Option<String>) {
+        match self {
+            Self::Yes => ("reopened", None),
+            Self::Would => ("would_reopen", None),
+            Self::NotFailed(phase) => ("not_failed", Some(format!("it is {phase}"))),
+            Self::Unknown => ("unknown", Some("there is no such inspection".to_owned())),
+            Self::Cannot(Obstacle::OtherUrl(photo)) => {
+                let why = format!("the URL given is not that of its photo, {photo}");
+                ("cannot", Some(why))
+            }
+            Self::Cannot(Obstacle::ResultStored) => ("cannot", Some("its result is stored".to_owned())),
+            Self::Cannot(Obstacle::SignedUrl) => {
+                let why = "its URL may have been signed, and records keep URLs without their query: give it with \
+                           `retry ID --url URL`";
+                ("cannot", Some(why.to_owned()))
+            }
+            Self::Error(why) => ("error", Some(why.clone())),
+        }
+    }
+}
+
 /// Why a failed inspection cannot be tried again as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {

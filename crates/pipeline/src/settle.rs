@@ -1,12 +1,15 @@
-//! Settling: the result to blobs, the record final, the event published, and only then an acknowledgement.
+//! Settling: the result to blobs, the review task written where one is due, the record final, the event published, and
+//! only then an acknowledgement.
 //!
-//! Each step can be done twice: blobs are write-once under keys derived from the inspection, the final write
-//! is conditional, the event's id is stable. A crash between any two of them ends in redelivery, which does
+//! Each step can be done twice: blobs are write-once under keys derived from the inspection, the task is merged
+//! into the one that is stored, the final write is conditional, the event's id is stable. A crash between any two of them ends in redelivery, which does
 //! what is missing.
 
 mod reuse;
+mod task;
 
 pub use reuse::Reused;
+use task::SettledResult;
 
 use crate::inspector::EncodedResult;
 use crate::processor::PhotoFailure;
@@ -19,7 +22,7 @@ use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
 use walkaround_domain::{BlobRef, BundleId, Event, FindingSummary, Inspection, InspectionId, Outcome};
 use walkaround_messages::finished_event;
 use walkaround_ports::{
-    BlobAddress, Blobs, Clock, OutEvent, PortCall, PortError, PortErrorKind, Publisher, PutOutcome,
+    BlobAddress, Blobs, Clock, OutEvent, PortCall, PortError, PortErrorKind, Publisher, PutOutcome, Reviews,
 };
 
 /// Settles inspections.
@@ -29,6 +32,8 @@ pub struct Settler {
     pub store: InspectionStore,
     /// Where results go.
     pub blobs: Arc<dyn Blobs>,
+    /// Where review tasks go.
+    pub reviews: Arc<dyn Reviews>,
     /// Where events go.
     pub publisher: Arc<dyn Publisher>,
     /// Clock.
@@ -91,6 +96,12 @@ impl Settler {
             worker: self.worker.clone(),
             ..outcome(&finished, total)
         };
+        let settled = SettledResult {
+            verdict: finished.result.verdict,
+            outcome: &outcome,
+        };
+        self.put_task(&entry.inspection, &settled, &finished.review)
+            .await?;
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
             next.photo_history.photo_sha256 = None;

@@ -335,7 +335,8 @@ mod tests {
     use image::RgbImage;
     use std::sync::atomic::{AtomicU32, Ordering};
     use walkaround_conformance::ManualClock;
-    use walkaround_domain::UnitRect;
+    use walkaround_domain::review::NO_REVIEWS;
+    use walkaround_domain::{ReviewPolicy, UnitRect};
     use walkaround_inference::{Engine, EngineError, Screening};
     use walkaround_vision::findings::Segmentation;
     use walkaround_vision::mask::ClassSpec;
@@ -360,6 +361,9 @@ mod tests {
         }
         fn quality(&self) -> &QualityPolicy {
             &self.quality
+        }
+        fn review(&self) -> &ReviewPolicy {
+            &NO_REVIEWS
         }
         fn long_side(&self) -> u32 {
             8

@@ -1,4 +1,4 @@
-//! What the use cases need of the world: nine small traits and one error type.
+//! What the use cases need of the world: ten small traits and one error type.
 //!
 //! A port is minimal and has no default methods. Expected outcomes are values; an error says what the
 //! caller should do. One conformance suite holds every adapter to the words written here.
@@ -22,6 +22,7 @@ mod photos;
 mod publisher;
 mod queue;
 mod records;
+mod reviews;
 mod stack;
 mod state;
 #[cfg(feature = "system-clock")]
@@ -45,6 +46,9 @@ pub use queue::{
 pub use records::{
     Heartbeat, IndexKeys, Page, Precondition, RECORDS_PAGE_MAX, RecordQuery, Records, ResultKey,
     StoredRecord, WriteOutcome,
+};
+pub use reviews::{
+    AppendOutcome, Reviews, StepOutcome, TASKS_COUNTED_MAX, TASKS_PAGE_MAX, TaskCount, TaskPage, TaskPut,
 };
 pub use stack::{QueuePair, StackPorts};
 pub use state::{STATE_BYTES_MAX, StateStore};

@@ -1,6 +1,6 @@
 //! The ports of one stack together: what every program of it is given.
 
-use crate::{Blobs, Publisher, Queue, Records, StateStore};
+use crate::{Blobs, Publisher, Queue, Records, Reviews, StateStore};
 use std::sync::Arc;
 
 /// A queue and the queue that its parked messages are in.
@@ -23,6 +23,8 @@ pub struct StackPorts {
     pub segmentation: QueuePair,
     /// Records and heartbeats.
     pub records: Arc<dyn Records>,
+    /// What people decide, and what waits for them.
+    pub reviews: Arc<dyn Reviews>,
     /// Photos and results.
     pub blobs: Arc<dyn Blobs>,
     /// Small documents that programs leave for each other, the state of the GPU lane among them.

@@ -27,13 +27,15 @@ mod scene;
 mod scratch;
 mod set;
 mod view;
+mod walkaround;
 mod wheel;
 
 use image::{GrayImage, RgbImage};
 
 pub use coco::CLASSES;
-pub use render::draw;
+pub use render::{draw, draw_vehicle};
 pub use set::{Progress, SetSpec, WriteError, WriteOutcome, sample_set, set_specs, write_set};
+pub use walkaround::{WALKAROUND_PHOTOS, write_walkarounds};
 
 /// Version of the drawing: raised whenever the same seed gives another picture.
 pub const VERSION: u32 = 1;

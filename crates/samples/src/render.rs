@@ -14,12 +14,18 @@ use crate::{Damage, Sample, SampleSpec};
 /// Sizes under 16 pixels are drawn at 16.
 #[must_use]
 pub fn draw(spec: &SampleSpec) -> Sample {
+    draw_vehicle(spec, spec.seed)
+}
+
+/// As [`draw`], of a vehicle of its own: samples of one vehicle show one car from where their seeds stand.
+#[must_use]
+pub fn draw_vehicle(spec: &SampleSpec, vehicle: u64) -> Sample {
     let spec = SampleSpec {
         width: spec.width.max(16),
         height: spec.height.max(16),
         ..*spec
     };
-    let scene = Scene::new(&spec);
+    let scene = Scene::new(&spec, vehicle);
     let (mut light, panel) = expose(&scene, &spec);
     let scars = scar(&scene, &mut light, &panel);
     let damages = damages(&scene, &panel, scars.as_ref(), &spec);

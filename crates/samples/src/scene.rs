@@ -38,7 +38,8 @@ pub(crate) struct Scene {
 const STANDS: [(f32, f32); 5] = [(1.15, 0.66), (0.75, 0.6), (2.0, 0.7), (2.8, 0.68), (3.35, 0.66)];
 
 impl Scene {
-    pub(crate) fn new(spec: &SampleSpec) -> Self {
+    /// `vehicle` decides the car, its paint and its wheels; the seed of `spec` all else.
+    pub(crate) fn new(spec: &SampleSpec, vehicle: u64) -> Self {
         let mut rng = Rng::new(spec.seed, 1);
         let stand = STANDS[rng.index(STANDS.len())];
         let centre = (stand.0 + rng.range(-0.2, 0.2), stand.1 + rng.range(-0.08, 0.08));
@@ -46,10 +47,10 @@ impl Scene {
         let view = View::new(&mut rng, (spec.width, spec.height), centre, span);
         let mut scene = Self {
             view,
-            car: Car::new(&mut Rng::new(spec.seed, 2)),
+            car: Car::new(&mut Rng::new(vehicle, 2)),
             light: Light::new(&mut Rng::new(spec.seed, 3)),
-            paint: Paint::new(&mut Rng::new(spec.seed, 4)),
-            rim: Rim::new(&mut Rng::new(spec.seed, 5)),
+            paint: Paint::new(&mut Rng::new(vehicle, 4)),
+            rim: Rim::new(&mut Rng::new(vehicle, 5)),
             dents: Vec::new(),
             gap: None,
             scuffs: Vec::new(),

@@ -172,7 +172,7 @@ pub fn write_set(
 }
 
 /// Writes beside and renames: the file is there whole or not at all, whatever the disk does.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let beside = path.with_added_extension("part");
     let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     written.map_err(|source| {
@@ -185,7 +185,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
-fn jpeg(path: &Path, sample: &Sample) -> Result<Vec<u8>, WriteError> {
+pub(crate) fn jpeg(path: &Path, sample: &Sample) -> Result<Vec<u8>, WriteError> {
     let failed = |source| WriteError::Picture {
         path: path.to_owned(),
         source,

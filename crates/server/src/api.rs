@@ -133,24 +133,30 @@ pub(super) async fn report(
     blob(&site, &record, |outcome| outcome.report).await
 }
 
-async fn stored(site: &Site, id: Result<Path<String>, PathRejection>) -> Result<StoredRecord, Refusal> {
+pub(super) async fn stored(
+    site: &Site,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<StoredRecord, Refusal> {
+    let record = site.records.read(&inspection_id(id)?).await?;
+    record.ok_or_else(|| Refusal::not_found("no such inspection"))
+}
+
+/// The id in a path: a text that is no id has no inspection.
+pub(super) fn inspection_id(id: Result<Path<String>, PathRejection>) -> Result<InspectionId, Refusal> {
     let missing = || Refusal::not_found("no such inspection");
     let Path(id) = id.map_err(|_| missing())?;
-    // A text that is no id has no inspection.
-    let id = InspectionId::new(id).map_err(|_| missing())?;
-    let record = site.records.read(&id).await?;
-    record.ok_or_else(missing)
+    InspectionId::new(id).map_err(|_| missing())
 }
 
 /// The stored document, if it is JSON at all.
-fn document(record: &StoredRecord) -> Result<&str, Refusal> {
+pub(super) fn document(record: &StoredRecord) -> Result<&str, Refusal> {
     match serde_json::from_str::<IgnoredAny>(&record.body) {
         Ok(_) => Ok(&record.body),
         Err(_) => Err(unreadable(&record.id)),
     }
 }
 
-fn unreadable(id: &InspectionId) -> Refusal {
+pub(super) fn unreadable(id: &InspectionId) -> Refusal {
     warn!(inspection = %id, "the stored record cannot be read");
     Refusal::broken(format!("the record of {id} cannot be read"))
 }

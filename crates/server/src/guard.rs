@@ -4,11 +4,12 @@
 //! and customers.
 
 use super::answer::Refusal;
+use super::people::REVIEWER;
 use super::site::Site;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, HOST, TRANSFER_ENCODING,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
+    REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -19,8 +20,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
+/// Largest body of a request.
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
 /// Longest time for an answer to be made.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// From where a browser says that a request comes.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The middleware.
 pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
@@ -65,8 +70,28 @@ fn refused(site: &Site, request: &Request) -> Option<Refusal> {
         let line = "the Host header does not name this machine's loopback address";
         return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line));
     }
+    if *request.method() == Method::POST {
+        return is_from_elsewhere(request.headers()).then(|| {
+            let line = "expected a request of the console's own page, with application/json";
+            Refusal::new(StatusCode::FORBIDDEN, line)
+        });
+    }
     has_body(request.headers())
         .then(|| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "request bodies are not accepted"))
+}
+
+/// Whether a write may come from a page of another site. Such a page cannot send JSON, or the reviewer's header, without
+/// asking first, and nothing here says yes; a browser names the page that sends, too.
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_json = text(CONTENT_TYPE).is_some_and(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("application/json")
+    });
+    let host = text(HOST).unwrap_or_default();
+    let other_origin = text(ORIGIN).is_some_and(|origin| origin.strip_prefix("http://") != Some(host));
+    let other_site = text(FETCH_SITE).is_some_and(|site| site != "same-origin");
+    !is_json || !headers.contains_key(REVIEWER) || other_origin || other_site
 }
 
 /// Whether exactly one `Host` is given, it is a loopback name or address, and so is the one in the address
@@ -106,14 +131,15 @@ fn close(mut response: Response) -> Response {
     response
 }
 
-/// Answers are data: never sniffed, never run, never local by another site, kept only where a handler said so.
+/// Answers are data: never sniffed, never run (but for the console's page, whose handler says what may), never local by
+/// another site, kept only where a handler said so.
 fn forbid(headers: &mut HeaderMap) {
     const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; sandbox"),
-    );
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
     headers
         .entry(CACHE_CONTROL)

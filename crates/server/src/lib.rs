@@ -1,23 +1,31 @@
-//! The HTTP server: inspections, health, and metrics for Prometheus.
+//! The HTTP server: inspections, health, metrics for Prometheus, and the console for people.
 //!
-//! It only reads, takes no request bodies, and has no authentication: it listens on loopback unless configured
-//! otherwise. On loopback it answers to loopback names only, so that a web page cannot reach it under a name
-//! of its own (DNS rebinding). It runs on ports alone, so that it answers the same on every stack.
+//! It has no authentication: it listens on loopback unless configured otherwise, and beyond loopback it only reads and
+//! offers no console. On loopback it answers to loopback names only, so that a web page cannot reach it under a name
+//! of its own (DNS rebinding), and takes a decision only from a page that it served. It runs on ports alone, so that it
+//! answers the same on every stack.
 
 mod answer;
 mod api;
+mod console;
 mod exposition;
 mod guard;
 mod listener;
 mod metrics;
+mod people;
+mod photo;
+mod reviews;
+mod routes;
 mod site;
+mod system;
+mod tasks;
+mod walkaround;
 
 use answer::{Refusal, json};
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -25,6 +33,8 @@ use tracing::{info, warn};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 
 pub use axum::Router;
+pub use people::People;
+pub use routes::routes;
 pub use site::{Concerns, ReadConcerns, Site, StalledFor};
 
 /// An address cannot be listened on.
@@ -52,9 +62,9 @@ pub async fn serve(
     })?;
     site.loopback_only = bound.ip().to_canonical().is_loopback();
     if !site.loopback_only {
-        warn!(address = %bound, "not a loopback address: anyone who reaches it can read all inspections");
+        warn!(address = %bound, "not a loopback address: anyone who reaches it can read all inspections, and the console is not offered");
     }
-    info!(url = %format!("http://{bound}/api/inspections"), "listening");
+    info!(url = %format!("http://{bound}/console/"), "listening");
     Ok(run(listener, router(site), shutdown))
 }
 
@@ -80,20 +90,18 @@ pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
     })
 }
 
-/// All paths. Whatever is not a GET of one of them is refused in the same form.
+/// All paths. Whatever is none of them, or has another method, is refused in the same form.
 pub fn router(site: Site) -> Router {
     let site = Arc::new(site);
-    Router::new()
-        .route("/healthz", get(health))
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/inspections", get(api::list))
-        .route("/api/inspections/{id}", get(api::one))
-        .route("/api/inspections/{id}/overlay", get(api::overlay))
-        .route("/api/inspections/{id}/report", get(api::report))
+    routes::all()
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "no such path") })
         .method_not_allowed_fallback(|| async {
-            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "only GET is allowed")
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take this method",
+            )
         })
+        .layer(DefaultBodyLimit::max(guard::BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&site), guard::around))
         .with_state(site)
 }

@@ -109,7 +109,10 @@ async fn lane(site: &Site, out: &mut Exposition) -> Result<(), PortError> {
 }
 
 /// The last heartbeats of workers that are not known to be over.
-async fn live_workers(site: &Site, jobs: &[WorkerJob]) -> Result<Vec<HeartbeatDocument>, PortError> {
+pub(super) async fn live_workers(
+    site: &Site,
+    jobs: &[WorkerJob],
+) -> Result<Vec<HeartbeatDocument>, PortError> {
     let over = |job: &&WorkerJob| matches!(job.state, WorkerJobState::Ended { .. });
     let over: BTreeSet<&str> = jobs.iter().filter(over).map(|job| job.id.as_str()).collect();
     let since = site.clock.now() - site.heartbeat_age_max;

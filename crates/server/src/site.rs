@@ -1,5 +1,6 @@
 //! What the server answers from.
 
+use super::people::People;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
@@ -46,6 +47,8 @@ pub struct Site {
     pub stalled_for: Option<Arc<StalledFor>>,
     /// What that work cannot get at.
     pub concerns: Option<Arc<ReadConcerns>>,
+    /// What only people need: photos, who reviews. None where the console is not offered.
+    pub people: Option<People>,
     /// Only loopback names are answered to.
     pub loopback_only: bool,
 }

@@ -73,6 +73,7 @@ pub struct Settings {
     pub drop_folder: Option<PathBuf>,
     pub drop_settle: Duration,
     pub listen: Option<String>,
+    pub reviewer: Option<String>,
     pub overlays: Overlays,
     pub bundle_cache: PathBuf,
     pub bundle_poll: Option<Duration>,
@@ -222,6 +223,7 @@ impl Settings {
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
+            reviewer: r.text("WALKAROUND_REVIEWER")?,
             overlays: r.word("WALKAROUND_OVERLAY")?,
             bundle_cache: r
                 .path("WALKAROUND_BUNDLE_CACHE")?

@@ -221,6 +221,11 @@ pub const SETTINGS: &[SettingDoc] = &[
         "address of the HTTP server; empty for none",
     ),
     doc(
+        "WALKAROUND_REVIEWER",
+        "",
+        "name written beside every decision that is made through the HTTP server; if empty, each browser asks for one",
+    ),
+    doc(
         "WALKAROUND_OVERLAY",
         "findings",
         "which photos get an overlay: `findings` (those with findings), `always` or `never`",

@@ -17,6 +17,8 @@ pub const OTHER_NAMES: &[&str] = &[
     // The log filter of every program, and a worker's name, which `up` gives it.
     "WALKAROUND_LOG",
     "WALKAROUND_WORKER",
+    // Who reviews, for `walkaround review`.
+    "WALKAROUND_REVIEWER",
     // Scripts.
     "WALKAROUND_INVOKE_PROFILE",
     "WALKAROUND_SMOKE_POLL_S",

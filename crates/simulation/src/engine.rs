@@ -3,10 +3,11 @@
 use crate::context::Context;
 use crate::injected_fault::InjectedFault;
 use crate::photos::{Kind, identify};
+use crate::review_policy::POLICY;
 use crate::trace::CoverageEvent;
 use image::RgbImage;
 use std::sync::{Arc, LazyLock};
-use walkaround_domain::UnitRect;
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{ClassSpec, MaskPolicy, ProbabilityMap, Report};
@@ -149,6 +150,10 @@ impl Engine for SimEngine {
 
     fn quality(&self) -> &QualityPolicy {
         &QUALITY
+    }
+
+    fn review(&self) -> &ReviewPolicy {
+        &POLICY
     }
 
     fn long_side(&self) -> u32 {

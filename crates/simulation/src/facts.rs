@@ -5,11 +5,12 @@
 
 use crate::invariant::Invariant;
 use crate::photos::{Kind, Photo, digest};
+use crate::review_policy::has_its_task;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use walkaround_domain::identity::Purpose;
-use walkaround_domain::{BlobRef, Inspection, InspectionId, InspectionRequest, Lane, Phase};
+use walkaround_domain::{BlobRef, Inspection, InspectionId, InspectionRequest, Lane, Phase, ReviewTask};
 use walkaround_messages::{Intake, parse_event, parse_intake, parse_record};
 use walkaround_pipeline::take_back::TAKEN_BACK_ATTRIBUTE;
 use walkaround_ports::{BlobAddress, OutEvent, OutMessage, StoredRecord};
@@ -46,6 +47,7 @@ pub(crate) struct Facts {
     records: BTreeMap<InspectionId, Inspection>,
     events: BTreeMap<InspectionId, BTreeMap<String, Told>>,
     blobs: BTreeMap<BlobAddress, (Vec<u8>, String)>,
+    tasks: BTreeMap<InspectionId, ReviewTask>,
     /// Inspections that were sent to the GPU lane.
     sent_on: BTreeSet<InspectionId>,
     /// Bodies of parked messages, and inspections that they ask for.
@@ -95,6 +97,10 @@ impl Facts {
     pub(crate) fn store_blob(&mut self, at: &BlobAddress, bytes: &[u8], content_type: &str) {
         self.blobs
             .insert(at.clone(), (bytes.to_vec(), content_type.to_owned()));
+    }
+
+    pub(crate) fn store_task(&mut self, task: ReviewTask) {
+        self.tasks.insert(task.inspection.clone(), task);
     }
 
     pub(crate) fn final_of(&self, id: &InspectionId) -> Option<&Inspection> {
@@ -158,7 +164,7 @@ impl Facts {
         Err((Invariant::I3, detail))
     }
 
-    /// A record was written: J1, J2, and J5 where it says that its event is out.
+    /// A record was written: J1, J2, J7, and J5 where it says that its event is out.
     pub(crate) fn wrote(&mut self, record: &StoredRecord) -> Checked {
         // What is no inspection is a record of somebody else's test.
         let Ok(next) = parse_record(&record.body) else {
@@ -183,7 +189,10 @@ impl Facts {
                     );
                 }
             }
-            None if next.phase.is_final() => self.final_is_whole(&next)?,
+            None if next.phase.is_final() => {
+                self.final_is_whole(&next)?;
+                has_its_task(&next, self.tasks.get(id))?;
+            }
             None => {}
         }
         if let Some(before) = self.records.get(id) {

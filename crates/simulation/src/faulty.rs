@@ -146,7 +146,7 @@ impl Process {
     }
 
     /// One call: `effect` happens at one moment in the middle of it.
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         port: &'static str,
         operation: &'static str,

@@ -17,6 +17,8 @@ pub enum InjectedFault {
     PublishedTooEarly,
     /// Some blobs are reported written, and are not.
     BlobLost,
+    /// Some review tasks are reported written, and are not.
+    TaskLost,
     /// A worker is ended as soon as its last heartbeat looks old.
     SilenceEndsAtOnce,
     /// A lane is never late: its photos are never taken back.
@@ -39,7 +41,7 @@ pub enum InjectedFault {
 
 impl InjectedFault {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -47,6 +49,7 @@ impl InjectedFault {
         Self::EventLost,
         Self::PublishedTooEarly,
         Self::BlobLost,
+        Self::TaskLost,
         Self::SilenceEndsAtOnce,
         Self::LaneNeverLate,
         Self::NoBackOff,

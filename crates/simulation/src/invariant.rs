@@ -15,6 +15,8 @@ pub enum Invariant {
     J5,
     /// The outcome is that of the photo.
     J6,
+    /// A final record that the review policy selects has its task, from the moment on that it is final.
+    J7,
     /// A faulty engine makes no photo fail.
     E1,
     /// An unavailable store makes no photo fail.

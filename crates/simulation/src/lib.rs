@@ -21,6 +21,8 @@ mod plan;
 mod planted;
 mod process;
 mod queue;
+mod review_policy;
+mod reviews;
 mod simulation;
 mod stores;
 mod submit;

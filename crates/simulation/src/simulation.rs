@@ -11,6 +11,7 @@ use crate::plan::{LaneFate, Plan, TIME_MAX};
 use crate::planted;
 use crate::process;
 use crate::queue::SimQueue;
+use crate::reviews::SimReviews;
 use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use crate::submit::{self, Submission};
 use crate::trace::{Counts, CoverageEvent};
@@ -121,6 +122,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
         segmentation: planted::queue(plant, &queues.segmentation),
         dead: Arc::clone(&queues.dead) as Arc<dyn Queue>,
         records: planted::records(plant, SimRecords::new(context)),
+        reviews: Arc::new(SimReviews::new(context)),
         state: Arc::new(SimState::new(context)),
         blobs: planted::blobs(plant, SimBlobs(Arc::clone(context))),
         publisher: planted::publisher(plant, context, SimPublisher::new(context)),

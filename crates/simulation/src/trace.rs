@@ -59,6 +59,7 @@ happenings! {
     ResultFound => "results of the same bytes found",
     BlobSame => "blobs that were there already",
     BlobOther => "blobs with other bytes there",
+    TaskPut => "review tasks put",
     EventRepeated => "events published again",
     StopGiven => "SIGTERM",
     StopInBudget => "stops with everything settled or given back",

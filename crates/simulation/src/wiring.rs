@@ -82,6 +82,7 @@ fn processor(
         settler: Settler {
             store: InspectionStore::new(around(process, &world.records, "")),
             blobs: around(process, &world.blobs, ""),
+            reviews: around(process, &world.reviews, ""),
             publisher: around(process, &world.publisher, ""),
             clock: Arc::clone(clock),
             bucket: "results".into(),

@@ -5,7 +5,7 @@ use crate::injected_fault::InjectedFault;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use walkaround_pipeline::shutdown::ShutdownSignal;
-use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, StateStore};
+use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, Reviews, StateStore};
 
 /// Everything in a world that outlives its processes.
 pub(crate) struct World {
@@ -14,6 +14,7 @@ pub(crate) struct World {
     pub(crate) segmentation: Arc<dyn Queue>,
     pub(crate) dead: Arc<dyn Queue>,
     pub(crate) records: Arc<dyn Records>,
+    pub(crate) reviews: Arc<dyn Reviews>,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) blobs: Arc<dyn Blobs>,
     pub(crate) publisher: Arc<dyn Publisher>,

@@ -124,6 +124,11 @@ fn finds_a_lost_blob() {
 }
 
 #[test]
+fn finds_a_lost_review_task() {
+    finds(InjectedFault::TaskLost, Invariant::J7);
+}
+
+#[test]
 fn finds_a_scaler_that_ends_workers_when_the_clock_jumps() {
     finds(InjectedFault::SilenceEndsAtOnce, Invariant::C1);
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tower::ServiceExt;
 use walkaround_aws::{Aws, create_table};
 use walkaround_bootstrap::aws::AwsStack;
+use walkaround_bootstrap::photo_source;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{
     BlobRef, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoRef, Timestamp, Verdict,
@@ -22,16 +23,22 @@ use walkaround_emulators::{Ministack, REGION};
 use walkaround_local::{LocalStack, Options};
 use walkaround_messages::{record_body, utc_day};
 use walkaround_pipeline::consumer::Progress;
+use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
-    BlobAddress, Clock, IndexKeys, Operations, Precondition, Publisher, Queue, QueueName, StoredRecord,
-    SystemClock,
+    BlobAddress, Blobs, Clock, IndexKeys, Operations, PhotoSource, Precondition, Publisher, Queue, QueueName,
+    StackPorts, StoredRecord, SystemClock,
 };
-use walkaround_server::{Concerns, Router, Site, router};
+use walkaround_server::{Concerns, People, Router, Site, router};
 use walkaround_settings::Settings;
 
 /// Without progress for longer, the work of the process counts as stalled.
 const STALLED_AFTER: Duration = Duration::from_secs(150);
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Where photos are.
+pub(crate) const PHOTOS: &str = "photos";
+/// Largest photo that is shown.
+const PHOTO_BYTES_MAX: u64 = 1 << 20;
 
 /// Takes the records away.
 enum Breaks {
@@ -65,6 +72,7 @@ impl Cloud {
     pub(crate) async fn start() -> Self {
         let emulator = Ministack::start();
         let aws = clients(&emulator.endpoint()).await;
+        make_bucket(&aws, PHOTOS).await;
         Self {
             emulator,
             aws,
@@ -111,6 +119,25 @@ impl Cloud {
     }
 }
 
+/// Photos of the bucket that the cases put them into, and of no other place.
+fn photos(blobs: &Arc<dyn Blobs>) -> Arc<dyn PhotoSource> {
+    let settings = BTreeMap::from([("WALKAROUND_PHOTO_BUCKETS".to_owned(), PHOTOS.to_owned())]);
+    let settings = Settings::from_lookup(&|name| settings.get(name).cloned()).unwrap();
+    photo_source(&settings, Arc::clone(blobs)).unwrap()
+}
+
+/// What people do, on these ports.
+fn people(ports: &StackPorts, clock: &Arc<dyn Clock>) -> People {
+    let service = ReviewService {
+        store: InspectionStore::new(Arc::clone(&ports.records)),
+        blobs: Arc::clone(&ports.blobs),
+        reviews: Arc::clone(&ports.reviews),
+        publisher: Arc::clone(&ports.publisher),
+        clock: Arc::clone(clock),
+    };
+    People::new(service, photos(&ports.blobs), PHOTO_BYTES_MAX)
+}
+
 /// The work of a process, as the server is asked for its health.
 fn health() -> (
     Arc<Progress>,
@@ -132,6 +159,7 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let local = LocalStack::open(folder.path(), Options::default(), Arc::clone(&clock)).unwrap();
         let ports = local.ports().unwrap();
+        let people = people(&ports, &clock);
         let (progress, health_clock, stalled_for) = health();
         Self {
             site: Site {
@@ -150,6 +178,7 @@ impl Bench {
                 resident_bytes: || 1,
                 stalled_for: Some(stalled_for),
                 concerns: None,
+                people: Some(people),
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -168,6 +197,7 @@ impl Bench {
         let (stack, table, results) = cloud.stack().await;
         let aws = stack.aws.clone();
         let ports = stack.ports().unwrap();
+        let people = people(&ports, &stack.clock);
         let (progress, health_clock, stalled_for) = health();
         Self {
             site: Site {
@@ -186,6 +216,7 @@ impl Bench {
                 resident_bytes: || 1,
                 stalled_for: Some(stalled_for),
                 concerns: None,
+                people: Some(people),
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -350,7 +381,7 @@ pub(crate) fn request(method: Method, path: &str, host: &str) -> Request<Body> {
 /// An accepted inspection.
 pub(crate) fn inspection(id: &str, vehicle: &str) -> Inspection {
     let photo = PhotoRef::S3 {
-        bucket: "photos".to_owned(),
+        bucket: PHOTOS.to_owned(),
         key: format!("{id}.jpg"),
         version: None,
     };

@@ -42,6 +42,14 @@ pub(crate) const CASES: &[Case] = cases![
     only_gets_without_bodies,
     real_connections_are_answered_and_end_with_the_stop,
     crate::metrics::metrics_parse_and_count,
+    crate::people::photos_are_shown_as_they_were_inspected,
+    crate::people::a_decision_is_stored_once_and_the_second_reviewer_sees_it,
+    crate::people::what_cannot_be_decided_is_refused_in_one_line,
+    crate::people::a_task_is_claimed_by_one,
+    crate::people::a_task_is_done_with_its_decision,
+    crate::people::writes_come_from_the_console_alone,
+    crate::people::the_console_is_served_under_a_strict_policy,
+    crate::people::parked_messages_go_back_and_the_system_is_shown,
 ];
 
 fn percent_encoded(text: &str) -> String {
@@ -153,7 +161,7 @@ async fn bad_queries_are_refused_in_one_line(bench: Bench) {
 async fn what_is_not_there_is_not_found(bench: Bench) {
     bench.store("a", "1", None).await;
     for path in [
-        "/",
+        "/none",
         "/api/inspections/none",
         "/api/inspections/..%2F..%2Fetc",
         "/api/inspections/%ff",
@@ -223,8 +231,11 @@ async fn only_loopback_names_are_answered_on_loopback(bench: Bench) {
 }
 
 async fn only_gets_without_bodies(bench: Bench) {
+    let put = request(Method::PUT, "/api/inspections", "localhost");
+    assert_eq!(bench.ask(put).await.0.as_u16(), 405);
+    // Nobody but the console's page writes, wherever to.
     let post = request(Method::POST, "/api/inspections", "localhost");
-    assert_eq!(bench.ask(post).await.0.as_u16(), 405);
+    assert_eq!(bench.ask(post).await.0.as_u16(), 403);
     for (name, value) in [("content-length", "5"), ("transfer-encoding", "chunked")] {
         let mut with_body = request(Method::GET, "/healthz", "localhost");
         with_body.headers_mut().insert(name, value.parse().unwrap());

@@ -7,7 +7,9 @@
 mod aws_client;
 mod bench;
 mod cases;
+mod document;
 mod metrics;
+mod people;
 
 use bench::{Bench, Cloud};
 use std::sync::Arc;

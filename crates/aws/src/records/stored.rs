@@ -26,7 +26,7 @@ const STORED_BYTES_MAX: usize = 350 * 1024;
 pub(super) const SHARDS: u64 = 8;
 
 /// Primary key of the record of an inspection.
-pub(super) fn record_key(id: &str) -> Item {
+pub(crate) fn record_key(id: &str) -> Item {
     key(format!("I#{id}"), RECORD)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn day_id(day: &str, id: &str) -> String {
 }
 
 /// The shard of an id: FNV-1a, for ids that callers choose may end in the same digits.
-fn shard_of(id: &str) -> u64 {
+pub(crate) fn shard_of(id: &str) -> u64 {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
     let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
     // The low bits of FNV see only the low bits of the text.

@@ -6,12 +6,15 @@
 //! | item | `pk` | `sk` |
 //! | --- | --- | --- |
 //! | record of an inspection | `I#<id>` | `R` |
+//! | review of an inspection | `I#<id>` | `V#<revision>` |
+//! | review task of an inspection | `I#<id>` | `T` |
 //! | inspection with a result | `I##<SHA-256 of the photo>` | `<bundle>#<version>` |
 //! | heartbeat | `W` | hour it was sent in, `#`, worker |
 //! | lock | `L#<name>` | `L` |
 //! | state document | `S#<key>` | `S` |
 //!
-//! All key attributes are texts. Indexes are sparse: only records have their attributes.
+//! All key attributes are texts. Indexes are sparse: only records have the attributes of the
+//! first four, and only tasks that are not done those of the last.
 
 use crate::fault::port_error;
 use aws_sdk_dynamodb::Client;
@@ -53,7 +56,7 @@ pub struct TableDefinition {
     /// Its key.
     pub key: KeyNames,
     /// Its indexes.
-    pub indexes: [IndexDefinition; 4],
+    pub indexes: [IndexDefinition; 5],
     /// The attribute with the second since 1970 at which an item may go.
     pub ttl_attribute: &'static str,
 }
@@ -63,13 +66,15 @@ pub(crate) const BY_RESERVATION: IndexDefinition = index("by_reservation", "rese
 pub(crate) const BY_OUTCOME: IndexDefinition = index("by_outcome", "outcome_shard", "id");
 pub(crate) const BY_DAY: IndexDefinition = index("by_day", "day_shard", "id");
 
+pub(crate) const BY_REVIEW: IndexDefinition = index("by_review", "review_shard", "review_order");
+
 /// The table that this crate works on: on-demand capacity, all key attributes texts.
 pub const TABLE: TableDefinition = TableDefinition {
     key: KeyNames {
         partition: "pk",
         sort: "sk",
     },
-    indexes: [BY_VEHICLE, BY_RESERVATION, BY_OUTCOME, BY_DAY],
+    indexes: [BY_VEHICLE, BY_RESERVATION, BY_OUTCOME, BY_DAY, BY_REVIEW],
     ttl_attribute: "expires_at",
 };
 

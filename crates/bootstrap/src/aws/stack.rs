@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_aws::{
-    Aws, AwsBatchConfig, BatchCapacity, BundleRegistry, Connection, DynamoRecords, DynamoState, FleetLock,
-    S3Blobs, SnsTopic, SqsQueue, secret_text,
+    Aws, AwsBatchConfig, BatchCapacity, BundleRegistry, Connection, DynamoRecords, DynamoReviews,
+    DynamoState, FleetLock, S3Blobs, SnsTopic, SqsQueue, secret_text,
 };
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_inference::{FetchMissing, segmenter_files};
@@ -75,9 +75,10 @@ impl AwsStack {
             intake: pair("intake", INTAKE_QUEUE, INTAKE_DEAD_QUEUE)?,
             segmentation: pair("segmentation", SEGMENTATION_QUEUE, SEGMENTATION_DEAD_QUEUE)?,
             records: Arc::new(self.records()?),
+            reviews: Arc::new(self.reviews()?),
             state: Arc::new(self.state()?),
             blobs: Arc::new(self.blobs()),
-            publisher: Arc::new(SnsTopic::new(self.aws.sns.clone(), self.require(TOPIC)?)),
+            publisher: Arc::new(self.publisher()?),
         })
     }
 
@@ -88,6 +89,23 @@ impl AwsStack {
     pub fn records(&self) -> Result<DynamoRecords, Failure> {
         let records = DynamoRecords::new(self.aws.dynamodb.clone(), self.require(TABLE)?);
         Ok(records.keep_for(self.settings.record_days.map(|days| DAY * days)))
+    }
+
+    /// Reviews.
+    ///
+    /// # Errors
+    /// Usage: the table is not named.
+    pub fn reviews(&self) -> Result<DynamoReviews, Failure> {
+        let reviews = DynamoReviews::new(self.aws.dynamodb.clone(), self.require(TABLE)?);
+        Ok(reviews.keep_for(self.settings.record_days.map(|days| DAY * days)))
+    }
+
+    /// Events.
+    ///
+    /// # Errors
+    /// Usage: the topic is not named.
+    pub fn publisher(&self) -> Result<SnsTopic, Failure> {
+        Ok(SnsTopic::new(self.aws.sns.clone(), self.require(TOPIC)?))
     }
 
     /// Blobs.

@@ -336,7 +336,7 @@ fn verdict(text: &str) -> Result<Verdict, String> {
     Verdict::parse(text).ok_or_else(|| "expected clean, damaged or unusable".to_owned())
 }
 
-fn inspection_id(text: &str) -> Result<InspectionId, String> {
+pub(super) fn inspection_id(text: &str) -> Result<InspectionId, String> {
     InspectionId::new(text).map_err(|e| e.to_string())
 }
 

@@ -15,8 +15,7 @@ use walkaround_client::format::counted;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_messages::utc_day;
 use walkaround_pipeline::reopen::{
-    LeftWhy, Obstacle, Purpose, ReopenError, ReopenPass, ReopenSummary, Reopened, ReopenedOne, Reopener,
-    Which,
+    LeftWhy, Purpose, ReopenError, ReopenPass, ReopenSummary, ReopenedOne, Reopener, Which,
 };
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{Clock, QueueName};
@@ -108,29 +107,8 @@ fn which(args: &RetryArgs, clock: &dyn Clock) -> Which {
     }
 }
 
-/// State and reason of an outcome.
-fn words(what: &Reopened) -> (&'static str, Option<String>) {
-    match what {
-        Reopened::Yes => ("reopened", None),
-        Reopened::Would => ("would_reopen", None),
-        Reopened::NotFailed(phase) => ("not_failed", Some(format!("it is {phase}"))),
-        Reopened::Unknown => ("unknown", Some("there is no such inspection".to_owned())),
-        Reopened::Cannot(Obstacle::OtherUrl(photo)) => {
-            let why = format!("the URL given is not that of its photo, {photo}");
-            ("cannot", Some(why))
-        }
-        Reopened::Cannot(Obstacle::ResultStored) => ("cannot", Some("its result is stored".to_owned())),
-        Reopened::Cannot(Obstacle::SignedUrl) => {
-            let why =
-                "its URL may have been signed, and records keep URLs without their query: give it with --url";
-            ("cannot", Some(why.to_owned()))
-        }
-        Reopened::Error(why) => ("error", Some(why.clone())),
-    }
-}
-
 fn document(one: &ReopenedOne) -> serde_json::Value {
-    let (state, why) = words(&one.what);
+    let (state, why) = one.what.described();
     json!({
         "inspection_id": one.id.as_str(),
         "photo": one.photo.as_ref().map(ToString::to_string),
@@ -144,7 +122,7 @@ fn row(table: &mut Table, one: &ReopenedOne) {
     if table.row_count() >= ROWS_MAX {
         return;
     }
-    let (state, why) = words(&one.what);
+    let (state, why) = one.what.described();
     let outcome = state.replace('_', " ") + &why.map_or_else(String::new, |why| format!(": {why}"));
     table.add_row([
         cell(&one.id),

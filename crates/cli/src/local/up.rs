@@ -74,7 +74,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
         );
     }
     if let Some(address) = &stack.settings.listen {
-        let server = serve(address, site(&stack, health.clone())?, stop.clone());
+        let server = serve(address, site(&stack, health.clone(), &engines)?, stop.clone());
         parts.add("the HTTP server", server.await.map_err(Failure::usage)?);
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
@@ -104,15 +104,20 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     Ok(code)
 }
 
-/// What the HTTP server of an `up` answers from: its health is that of triage here.
-fn site(stack: &Stack, health: Health) -> Result<Site, Failure> {
+/// What the HTTP server of an `up` answers from: its health is that of triage here, and reviewers choose from the
+/// classes of the bundle.
+fn site(stack: &Stack, health: Health, engines: &crate::library::Engines) -> Result<Site, Failure> {
+    let classes = engines.bundle.manifest().classes.iter();
+    let classes = classes.map(|class| class.name.clone()).collect();
+    let base = crate::serve::site(&LocalClient(stack.clone()), Arc::clone(&health.source))?;
     Ok(Site {
+        people: base.people.map(|people| people.with_classes(classes)),
         concerns: Some(Arc::new({
             let health = health.clone();
             move || health.concerns()
         })),
         stalled_for: Some(Arc::new(move || health.stalled_for())),
-        ..crate::serve::site(&LocalClient(stack.clone()))?
+        ..base
     })
 }
 

@@ -3,6 +3,7 @@
 use super::bounds::{count, ensure, share, unique};
 use super::check_output::{activation, head};
 use super::raw;
+use super::review::review;
 use super::{
     CLASSES_MAX, DataFile, Decoding, FORMAT, Head, INPUT_SIDE_MAX, Manifest, NETWORKS_MAX, NetworkSpec,
     Region, Role, SUSPECT_SHARE, ScreeningDecode, SelfTestSpec, Tiling,
@@ -83,6 +84,7 @@ fn manifest(raw: raw::Manifest) -> Result<Manifest, String> {
         license: raw.license,
         quality: quality(&raw.quality)?,
         decoding: decoding(&raw.decode)?,
+        review: review(&raw.review, &classes, &networks)?,
         classes,
         networks,
         self_test,

@@ -18,6 +18,8 @@ pub(super) struct Manifest {
     pub quality: Quality,
     #[serde(default)]
     pub decode: Decode,
+    #[serde(default)]
+    pub review: Review,
     pub networks: Vec<Network>,
     pub self_test: Option<SelfTest>,
 }
@@ -77,6 +79,15 @@ pub(super) enum ScreeningDecode {
     Auto,
     Small,
     Shared,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Review {
+    pub band: Option<f32>,
+    pub damage_not_located: Option<bool>,
+    pub unusable_at_return: Option<bool>,
+    pub audit_share: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,9 @@
 //! The result is copied: report and marked picture are stored again under the new inspection's keys, so that they live as
 //! long as the record that names them, even if the other inspection is deleted.
 
+use super::task::SettledResult;
 use super::{NewBlob, Settler};
+use crate::inspector::Inspector;
 use crate::store::{InspectionStoreError, VersionedInspection};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,7 +31,8 @@ pub struct Reused {
 
 impl Settler {
     /// Settles an inspection with the result that another one of the same bytes and networks has; none when there is no
-    /// such result, or it cannot be read. `overlays` says which results have to have one. Where there is no result
+    /// such result, or it cannot be read. `inspector` says which results have to have an
+    /// overlay, and which get a review task. Where there is no result
     /// this costs one small read of the records.
     ///
     /// # Errors
@@ -38,10 +41,10 @@ impl Settler {
         &self,
         entry: &VersionedInspection,
         key: &ResultKey,
-        overlays: Overlays,
+        inspector: &Inspector,
         total: Duration,
     ) -> Result<Option<Reused>, InspectionStoreError> {
-        let id = &entry.inspection.request.id;
+        let (id, overlays) = (&entry.inspection.request.id, inspector.overlays());
         let found = match self.find(id, key, overlays).await {
             Ok(found) => found,
             Err(error) => {
@@ -68,6 +71,12 @@ impl Settler {
             reused_from: Some(source.clone()),
             ..outcome
         };
+        let settled = SettledResult {
+            verdict,
+            outcome: &outcome,
+        };
+        let policy = &inspector.bundle().review;
+        self.put_task(&entry.inspection, &settled, policy).await?;
         self.finish(entry.clone(), &Event::Complete { verdict }, &|next| {
             next.outcome = Some(outcome.clone());
             next.photo_history.photo_sha256 = None;

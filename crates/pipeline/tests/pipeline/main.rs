@@ -12,6 +12,7 @@ mod invocation;
 mod lane_monitor;
 mod processor;
 mod reopen;
+mod review;
 mod scaler;
 mod settle;
 mod shutdown;

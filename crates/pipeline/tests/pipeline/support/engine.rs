@@ -5,7 +5,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use walkaround_domain::UnitRect;
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::{CANVAS_SIDE, ClassSpec, MaskPolicy, ProbabilityMap, Report};
@@ -35,6 +35,7 @@ pub(crate) static QUALITY: QualityPolicy = QualityPolicy {
 pub(crate) struct TestEngine {
     world: Arc<World>,
     classes: Vec<ClassSpec>,
+    review: ReviewPolicy,
 }
 
 impl TestEngine {
@@ -48,6 +49,13 @@ impl TestEngine {
         };
         Self {
             world: Arc::clone(world),
+            review: ReviewPolicy {
+                // Every damaged photo.
+                band: 0.5,
+                class_thresholds: [("dent".to_owned(), 0.5)].into(),
+                audit_share: 0.0,
+                ..ReviewPolicy::default()
+            },
             classes: vec![ClassSpec {
                 name: "dent".to_owned(),
                 colour: [200, 30, 30],
@@ -85,6 +93,9 @@ impl Engine for TestEngine {
     }
     fn quality(&self) -> &QualityPolicy {
         &QUALITY
+    }
+    fn review(&self) -> &ReviewPolicy {
+        &self.review
     }
     fn long_side(&self) -> u32 {
         64

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use walkaround_conformance::ManualClock;
+use walkaround_conformance::{ManualClock, MemoryReviews};
 use walkaround_domain::{Inspection, InspectionId, InspectionRequest, PhotoRef};
 use walkaround_messages::{parse_record, request_json};
 use walkaround_pipeline::consumer::Progress;
@@ -26,7 +26,8 @@ use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::telemetry::{PipelineEvent, Telemetry};
 use walkaround_ports::{
     BlobAddress, Blobs, Clock, Delivery, Heartbeat, KnownContent, OutMessage, PhotoSource, PortCall,
-    PortError, PortErrorKind, Publisher, Queue, Receipt, Records, ResultKey, StateStore, StoredRecord,
+    PortError, PortErrorKind, Publisher, Queue, Receipt, Records, ResultKey, Reviews, StateStore,
+    StoredRecord,
 };
 
 /// From a shutdown signal to the end.
@@ -62,6 +63,7 @@ pub(crate) enum Fetch {
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) records: Mutex<BTreeMap<InspectionId, StoredRecord>>,
+    pub(crate) reviews: Arc<MemoryReviews>,
     pub(crate) results: Mutex<BTreeMap<ResultKey, InspectionId>>,
     pub(crate) blobs: Mutex<BTreeMap<BlobAddress, Vec<u8>>>,
     pub(crate) heartbeats: Mutex<BTreeMap<String, Heartbeat>>,
@@ -202,6 +204,7 @@ pub(crate) fn processor(
         settler: Settler {
             store: InspectionStore::new(Arc::clone(&stores) as Arc<dyn Records>),
             blobs: Arc::clone(&stores) as Arc<dyn Blobs>,
+            reviews: Arc::clone(&world.reviews) as Arc<dyn Reviews>,
             publisher: Arc::clone(&stores) as Arc<dyn Publisher>,
             clock: time,
             bucket: "results".into(),

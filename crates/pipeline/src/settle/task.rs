@@ -1,0 +1,35 @@
+//! The review task of a result: written before the record is final, so that no final record is without it.
+
+use super::Settler;
+use walkaround_domain::review::{IfDone, ReviewSubject};
+use walkaround_domain::{Inspection, Outcome, ReviewPolicy, Verdict};
+use walkaround_ports::PortError;
+
+/// A result that is about to become final.
+pub(super) struct SettledResult<'a> {
+    pub(super) verdict: Verdict,
+    pub(super) outcome: &'a Outcome,
+}
+
+impl Settler {
+    /// Writes the task of a result, if the policy wants a person to see it. A task that is there takes new reasons; one
+    /// that is done stays so. What a later request adds to the inspection does not count: the result is final then.
+    pub(super) async fn put_task(
+        &self,
+        inspection: &Inspection,
+        result: &SettledResult<'_>,
+        policy: &ReviewPolicy,
+    ) -> Result<(), PortError> {
+        let subject = ReviewSubject {
+            request: &inspection.request,
+            verdict: result.verdict,
+            outcome: result.outcome,
+            round: inspection.history.reopened,
+        };
+        let now = self.clock.now();
+        if let Some(task) = policy.task(&subject, now) {
+            self.reviews.put_task(&task, IfDone::Keep, now).await?;
+        }
+        Ok(())
+    }
+}

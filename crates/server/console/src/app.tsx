@@ -1,0 +1,190 @@
+// The frame around every page: where to go, in which language, who is reviewing, and what is waiting to be sent.
+import { useEffect, useState } from "preact/hooks";
+import { reviewerName, session } from "./api";
+import { AskName, KeyHelp } from "./dialog";
+import { language, LANGUAGES, setLanguage, t, type Language } from "./i18n";
+import { useKeys, type Binding } from "./keys";
+import * as outbox from "./outbox";
+import { Problem, useLoaded } from "./parts";
+import { InboxPage } from "./pages/inbox";
+import { PhotoPage, ReviewPage } from "./pages/review";
+import { SystemPage } from "./pages/system";
+import { VehiclePage } from "./pages/vehicle";
+import { WalkaroundPage } from "./pages/walkaround";
+import { go, href, useRoute, type Route } from "./route";
+import { notice, say } from "./store";
+
+const PAGES = ["inbox", "review", "walkaround", "vehicle", "system"] as const;
+const THEMES = ["auto", "light", "dark"] as const;
+const THEME_KEY = "walkaround.theme";
+
+export function applyTheme() {
+  const theme = localStorage.getItem(THEME_KEY) ?? "auto";
+  if (theme === "auto") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = theme;
+}
+
+export function App() {
+  const route = useRoute();
+  const [, redraw] = useState(0);
+  const [help, setHelp] = useState(false);
+  const [named, setNamed] = useState(reviewerName() !== null);
+  const [loaded, reload] = useLoaded("session", session);
+  const name = reviewerName();
+  useEffect(() => {
+    if (loaded.state === "here") setNamed(reviewerName() !== null);
+  }, [loaded]);
+  useEffect(() => {
+    document.title = `${t(pageTitle(route))} · Walkaround`;
+    // A reader of the screen begins with the new page, not where the old one ended.
+    if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+  }, [route.page, language()]);
+  const pages: Binding[] = PAGES.map((page, i) => ({
+    keys: [`Shift+${"iqlvm"[i]}`],
+    shown: `Shift ${"IQLVM"[i]}`,
+    label: t("key.go", { page: t(`nav.${page}`) }),
+    run: () => go(page),
+  }));
+  useKeys([...pages, { keys: ["?"], label: t("key.help"), run: () => setHelp(true) }]);
+  return (
+    <>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        {t("skip")}
+      </a>
+      <header>
+        <a class="brand" href={href("inbox")}>
+          <img src="/console/icon.svg" alt="" width="28" height="28" /> {t("brand")}
+        </a>
+        <nav aria-label={t("nav.label")}>
+          {PAGES.map((page) => (
+            <a key={page} href={href(page)} aria-current={route.page === page ? "page" : undefined}>
+              {t(`nav.${page}`)}
+            </a>
+          ))}
+        </nav>
+        <div class="tools">
+          {name && (
+            <span class="who" title={t("reviewer")}>
+              {name}
+            </span>
+          )}
+          <Settings onChange={() => redraw((n) => n + 1)} />
+          <button type="button" onClick={() => setHelp(true)}>
+            <kbd>?</kbd> {t("keys")}
+          </button>
+        </div>
+      </header>
+      <Outbox />
+      <main id="main" tabIndex={-1}>
+        {loaded.state === "failed" && <Problem why={loaded.why} onRetry={reload} />}
+        {loaded.state === "here" && named && <Page route={route} classes={loaded.value.classes} />}
+      </main>
+      <NoticeLine />
+      {loaded.state === "here" && !named && <AskName onDone={() => setNamed(true)} />}
+      {help && <KeyHelp onClose={() => setHelp(false)} />}
+    </>
+  );
+}
+
+const pageTitle = (route: Route) => {
+  const page = PAGES.find((known) => known === route.page);
+  return page ? (`nav.${page}` as const) : "nav.review";
+};
+
+function Page({ route, classes }: { route: Route; classes: string[] }) {
+  switch (route.page) {
+    case "review":
+      return <ReviewPage classes={classes} />;
+    case "photo":
+      return route.argument ? <PhotoPage key={route.argument} id={route.argument} classes={classes} /> : <InboxPage classes={classes} />;
+    case "walkaround":
+      return <WalkaroundPage reservation={route.argument} classes={classes} />;
+    case "vehicle":
+      return <VehiclePage vehicle={route.argument} />;
+    case "system":
+      return <SystemPage />;
+    default:
+      return <InboxPage classes={classes} />;
+  }
+}
+
+function Settings({ onChange }: { onChange: () => void }) {
+  return (
+    <>
+      <label>
+        <span class="sr">{t("language")}</span>
+        <select
+          value={language()}
+          onChange={(event) => {
+            setLanguage(event.currentTarget.value as Language);
+            onChange();
+          }}
+        >
+          {Object.entries(LANGUAGES).map(([code, label]) => (
+            <option key={code} value={code} lang={code}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span class="sr">{t("theme")}</span>
+        <select
+          value={localStorage.getItem(THEME_KEY) ?? "auto"}
+          onChange={(event) => {
+            localStorage.setItem(THEME_KEY, event.currentTarget.value);
+            applyTheme();
+            onChange();
+          }}
+        >
+          {THEMES.map((theme) => (
+            <option key={theme} value={theme}>
+              {t(`theme.${theme}`)}
+            </option>
+          ))}
+        </select>
+      </label>
+    </>
+  );
+}
+
+/** Decisions that wait to be sent, and what became of those that the server did not take. */
+function Outbox() {
+  const [count, setCount] = useState(outbox.waiting().length);
+  useEffect(() => {
+    const changed = () => {
+      setCount(outbox.waiting().length);
+      for (const { id, sent } of outbox.takeRefusals()) {
+        const why = sent.state === "refused" ? sent.why : sent.state === "conflict" ? (sent.last?.by ?? "") : "";
+        say(t("outbox.refused", { id, why }), "problem");
+      }
+    };
+    void outbox.flush();
+    return outbox.onChange(changed);
+  }, []);
+  if (count === 0) return null;
+  return (
+    <div class="outbox" role="status" data-waiting={count}>
+      {t("outbox.waiting", { count })}{" "}
+      <button type="button" onClick={() => void outbox.flush()}>
+        {t("outbox.sendNow")}
+      </button>
+    </div>
+  );
+}
+
+function NoticeLine() {
+  const shown = notice.use();
+  return (
+    <div class={`notice ${shown?.kind ?? ""}`} role="status" aria-live="polite">
+      {shown && (
+        <>
+          <span>{shown.text}</span>
+          <button type="button" class="quiet" onClick={() => notice.set(null)}>
+            {t("outbox.dismiss")}
+          </button>
+        </>
+      )}
+    </div>
+  );
+}

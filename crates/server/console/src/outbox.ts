@@ -1,0 +1,108 @@
+// Decisions on their way to the server. Each is written to this browser's storage first, and leaves it only when the server
+// has stored or refused it. A decision that is sent twice is stored once: the server knows it by its revision.
+import { ApiError, decide } from "./api";
+import type { NewReview, Review } from "./types";
+
+export interface Waiting {
+  id: string;
+  review: NewReview;
+}
+
+export type Sent =
+  | { state: "stored"; review: Review }
+  | { state: "kept" }
+  | { state: "conflict"; last: Review | null }
+  | { state: "refused"; why: string };
+
+const KEY = "walkaround.outbox";
+/** Most decisions that are kept; the page stops at this many until they are sent. */
+export const KEPT_MAX = 500;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LONGEST_MS = 30_000;
+
+let timer: ReturnType<typeof setTimeout> | undefined;
+let delay = RETRY_FIRST_MS;
+let sending: Promise<void> | undefined;
+const listeners = new Set<() => void>();
+/** What became of kept decisions that the server did not take, for the page to show. */
+const refusals: { id: string; sent: Sent }[] = [];
+
+function read(): Waiting[] {
+  const text = localStorage.getItem(KEY);
+  return text ? (JSON.parse(text) as Waiting[]) : [];
+}
+
+function write(all: Waiting[]) {
+  localStorage.setItem(KEY, JSON.stringify(all));
+  listeners.forEach((listener) => listener());
+}
+
+const same = (a: Waiting, b: Waiting) => a.id === b.id && a.review.revision === b.review.revision;
+const remove = (one: Waiting) => write(read().filter((other) => !same(other, one)));
+
+export const waiting = () => read();
+export const takeRefusals = () => refusals.splice(0);
+
+export function onChange(listener: () => void) {
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+  };
+}
+
+async function send(one: Waiting): Promise<Sent> {
+  try {
+    const { review } = await decide(one.id, one.review);
+    remove(one);
+    return { state: "stored", review };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.isOffline || error.status === 429) return { state: "kept" };
+    remove(one);
+    if (error.status === 409) return { state: "conflict", last: (error.body as { last?: Review } | null)?.last ?? null };
+    return { state: "refused", why: error.message };
+  }
+}
+
+function later() {
+  clearTimeout(timer);
+  timer = setTimeout(() => void flush(), delay);
+  delay = Math.min(delay * 2, RETRY_LONGEST_MS);
+}
+
+/** Sends what is kept, oldest first; stops at the first that gets no answer. */
+export function flush(): Promise<void> {
+  sending ??= (async () => {
+    for (const one of read()) {
+      const sent = await send(one);
+      if (sent.state === "kept") {
+        later();
+        return;
+      }
+      if (sent.state !== "stored") refusals.push({ id: one.id, sent });
+      delay = RETRY_FIRST_MS;
+    }
+    listeners.forEach((listener) => listener());
+  })().finally(() => {
+    sending = undefined;
+  });
+  return sending;
+}
+
+/** Keeps a decision, then sends it. The answer is there once it is stored, refused, or known to be kept. */
+export async function submit(id: string, review: NewReview): Promise<Sent> {
+  const one = { id, review };
+  const kept = read();
+  if (kept.length >= KEPT_MAX) return { state: "refused", why: `${KEPT_MAX} decisions are waiting already` };
+  write([...kept.filter((other) => !same(other, one)), one]);
+  if (kept.length > 0) {
+    // What came first goes first: a later decision of the same photo builds on it.
+    void flush();
+    return { state: "kept" };
+  }
+  const sent = await send(one);
+  if (sent.state === "kept") later();
+  return sent;
+}
+
+window.addEventListener("online", () => void flush());

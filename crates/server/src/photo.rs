@@ -1,0 +1,106 @@
+//! The bytes of a photo, as they were inspected.
+//!
+//! They come through the allow-lists of this deployment, and only photos of an inspection are answered: a caller names an
+//! inspection, never a place. On a stack whose browsers fetch pictures elsewhere, [`photo`] is where the address would be
+//! answered instead.
+
+use super::answer::Refusal;
+use super::api::{stored, unreadable};
+use super::site::Site;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use tracing::warn;
+use walkaround_messages::parse_record;
+use walkaround_ports::{FetchError, PortErrorKind};
+
+/// The bytes are those that were inspected, for good.
+const FOR_GOOD: &str = "private, max-age=31536000, immutable";
+
+/// `GET /api/inspections/{id}/photo`.
+pub(super) async fn photo(
+    State(site): State<Arc<Site>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let people = site.people()?;
+    let record = stored(&site, id).await?;
+    let inspection = parse_record(&record.body).map_err(|_| unreadable(&record.id))?;
+    let _permit = people.permit().await?;
+    let fetched = people
+        .photos
+        .fetch(&inspection.request.photo, people.photo_bytes_max)
+        .await;
+    let bytes = fetched.map_err(|error| refusal(&record.id, error))?;
+    let inspected = inspection.outcome.and_then(|outcome| outcome.photo_sha256);
+    let cache = match inspected {
+        Some(digest) if digest != <[u8; 32]>::from(Sha256::digest(&bytes)) => {
+            let line = "the photo is no longer the one that was inspected";
+            return Err(Refusal::new(StatusCode::CONFLICT, line));
+        }
+        Some(_) => FOR_GOOD,
+        None => "no-store",
+    };
+    let Some(content_type) = media_type(&bytes) else {
+        let line = "it is no picture that a browser shows";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, line));
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static(cache)),
+    ];
+    Ok((headers, bytes).into_response())
+}
+
+fn refusal(id: &walkaround_domain::InspectionId, error: FetchError) -> Refusal {
+    warn!(inspection = %id, %error, "a photo cannot be shown");
+    match error {
+        FetchError::Malformed(why) | FetchError::NotFound(why) => Refusal::not_found(why),
+        FetchError::Forbidden(why) | FetchError::Denied(why) => Refusal::new(StatusCode::FORBIDDEN, why),
+        FetchError::TooLarge(why) => Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, why),
+        FetchError::Unreachable(why) | FetchError::HostBusy(why) => {
+            Refusal::new(StatusCode::BAD_GATEWAY, why)
+        }
+        // A bucket that is not there has no photo; the caller did not name it.
+        FetchError::Port(error) if error.kind == PortErrorKind::Invalid => Refusal::not_found(error.detail),
+        FetchError::Port(error) => error.into(),
+    }
+}
+
+/// The type of a picture that browsers show, by its signature. The sender's word for it is never passed on.
+fn media_type(bytes: &[u8]) -> Option<&'static str> {
+    let is_avif = || bytes.get(4..8) == Some(b"ftyp") && matches!(bytes.get(8..12), Some(b"avif" | b"avis"));
+    match bytes {
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', ..] => Some("image/gif"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [b'B', b'M', ..] => Some("image/bmp"),
+        _ if is_avif() => Some("image/avif"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::media_type;
+
+    #[test]
+    fn a_picture_is_known_by_its_signature() {
+        let cases: [(&[u8], Option<&str>); 7] = [
+            (b"\xff\xd8\xff\xe0....", Some("image/jpeg")),
+            (b"\x89PNG\r\n", Some("image/png")),
+            (b"RIFF....WEBPVP8 ", Some("image/webp")),
+            (b"\0\0\0\x20ftypavif", Some("image/avif")),
+            (b"\0\0\0\x20ftypheic", None),
+            (b"<svg onload=alert(1)>", None),
+            (b"", None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(media_type(bytes), expected, "{bytes:?}");
+        }
+    }
+}
