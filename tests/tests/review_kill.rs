@@ -93,6 +93,8 @@ async fn reviewers() {
         let (script, next) = (Arc::clone(&script), Arc::clone(&next));
         tokio::spawn(async move {
             while let Some(number) = script.get(next.fetch_add(1, Ordering::SeqCst)) {
+                // A reviewer takes longer; without it, all is done before a process can be killed.
+                tokio::time::sleep(Duration::from_millis(15)).await;
                 service.decide(scripted(*number)).await.unwrap();
                 // One write, so that no line is another one's.
                 file.lock()

@@ -181,8 +181,8 @@ DROP INDEX messages_visible;
 CREATE INDEX messages_visible ON messages (queue, visible_at, leased, sent_at, hidden_at);
 ";
 
-/// Reviews, and one task for each inspection that a person should see. Both go with the inspection's record. `rank` is the
-/// negative priority, so that lists ascend.
+/// Reviews, and one task for each inspection that a person should see. Both go with the inspection's record. `rank` is 0
+/// for the most urgent ones, so that lists ascend.
 const REVIEWS: &str = "
 CREATE TABLE reviews (
     inspection TEXT NOT NULL,

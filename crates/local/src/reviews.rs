@@ -10,7 +10,7 @@ use crate::rows::{count, ms};
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, ToSql, Transaction, params};
 use std::sync::Arc;
-use walkaround_domain::review::{IfDone, REVISIONS_MAX, TaskChange, TaskEvent};
+use walkaround_domain::review::{IfDone, PRIORITY_MAX, REVISIONS_MAX, TaskChange, TaskEvent};
 use walkaround_domain::{InspectionId, Review, ReviewTask, TaskReason, TaskState, Timestamp};
 use walkaround_messages::{parse_review, parse_task, review_body, task_body};
 use walkaround_ports::{
@@ -199,7 +199,7 @@ fn write_task(tx: &Transaction<'_>, task: &ReviewTask) -> Result<(), Fault> {
 
 /// What tasks are sorted by first: the most urgent one has the least.
 fn rank(task: &ReviewTask) -> i64 {
-    -i64::from(task.priority)
+    i64::from(PRIORITY_MAX.saturating_sub(task.priority))
 }
 
 /// The place of a task in the list: the page goes on behind it. It stays a place when the task is done.
@@ -240,7 +240,7 @@ fn read_page(
     after: &Cursor,
     max: usize,
 ) -> Result<TaskPage, Fault> {
-    // All three ascend, as a row value is compared: of urgency the negative is kept.
+    // All three ascend, as a row value is compared: the most urgent ones have the least rank.
     let of_reason = reason.map_or("", |_| "AND reason = ?5");
     let sql = format!(
         "SELECT body FROM review_tasks WHERE done = 0 AND (rank, created_at, inspection) > (?1, ?2, ?3) {of_reason}

@@ -163,7 +163,7 @@ impl ReviewService {
         request.decision.check(request.note.as_deref(), &bounds)?;
         // A task that is not done is what finds this decision again, should its event not get out.
         let open = self.reviews.task(&id).await?;
-        if open.is_none_or(|task| task.state == TaskState::Done) && !self.is_stored(&request).await? {
+        if open.is_none_or(|task| task.state == TaskState::Done) && self.is_next(&request).await? {
             self.put_asked(&inspection).await?;
         }
         let review = self.append(request).await?;
@@ -231,11 +231,18 @@ impl ReviewService {
         })
     }
 
-    /// Whether this very decision is stored: it was sent before.
-    async fn is_stored(&self, request: &DecisionRequest) -> Result<bool, PortError> {
+    /// Whether a decision has the next revision. False where this very decision is stored: it was sent before.
+    async fn is_next(&self, request: &DecisionRequest) -> Result<bool, ReviewError> {
         let history = self.reviews.history(&request.inspection).await?;
-        let stored = history.iter().find(|review| review.revision == request.revision);
-        Ok(stored.is_some_and(|review| is_same(review, request)))
+        let last = history.last().map_or(0, |review| review.revision);
+        if request.revision == last.saturating_add(1) {
+            return Ok(true);
+        }
+        let up_to = |review: &&Review| review.revision <= request.revision;
+        match history.iter().rev().find(up_to) {
+            Some(stored) if stored.revision == request.revision && is_same(stored, request) => Ok(false),
+            stored => Err(ReviewError::Conflict(stored.cloned().map(Box::new))),
+        }
     }
 
     async fn append(&self, request: DecisionRequest) -> Result<Review, ReviewError> {

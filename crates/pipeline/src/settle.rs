@@ -9,7 +9,6 @@ mod reuse;
 mod task;
 
 pub use reuse::Reused;
-use task::SettledResult;
 
 use crate::inspector::EncodedResult;
 use crate::processor::PhotoFailure;
@@ -96,11 +95,8 @@ impl Settler {
             worker: self.worker.clone(),
             ..outcome(&finished, total)
         };
-        let settled = SettledResult {
-            verdict: finished.result.verdict,
-            outcome: &outcome,
-        };
-        self.put_task(&entry.inspection, &settled, &finished.review)
+        let verdict = finished.result.verdict;
+        self.put_task(&entry.inspection, verdict, &outcome, &finished.review)
             .await?;
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());

@@ -1,6 +1,7 @@
 //! `walkaround review`: tasks, claims, decisions.
 
 mod decide;
+mod error;
 
 use super::open;
 use super::table::{cell, print_document, print_line, print_notice, print_table, table};
@@ -10,14 +11,15 @@ use crate::args::{
 };
 use crate::failure::Failure;
 use anyhow::anyhow;
+use error::failure;
 use serde_json::json;
 use std::process::ExitCode;
 use walkaround_bootstrap::process::runtime;
 use walkaround_client::IfMissing;
 use walkaround_client::format::clock_time;
 use walkaround_domain::{Decision, Review, ReviewTask, Reviewer, TaskReason, TaskState};
-use walkaround_messages::{ReviewDocument, ReviewedDocument, TaskDocument, review_body, task_body};
-use walkaround_pipeline::review::{ClaimOutcome, ReviewError, ReviewService};
+use walkaround_messages::{ReviewedDocument, TaskDocument, review_body, task_body};
+use walkaround_pipeline::review::{ClaimOutcome, ReviewService};
 
 pub(crate) fn run(args: &ReviewArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -35,15 +37,6 @@ pub(crate) fn run(args: &ReviewArgs) -> Result<ExitCode, Failure> {
 
 async fn service(args: &StackArgs) -> Result<ReviewService, Failure> {
     open(args, IfMissing::Fail).await?.reviews()
-}
-
-/// A decision that is out of bounds is one that the command line is to change.
-fn failure(error: ReviewError) -> Failure {
-    match error {
-        ReviewError::Port(error) => Failure::of_port(error),
-        ReviewError::Invalid(error) => Failure::usage(error),
-        other => Failure::Failed(other.into()),
-    }
 }
 
 async fn list(args: &ListTasksArgs) -> Result<(), Failure> {
@@ -225,13 +218,4 @@ async fn claim(args: &ClaimArgs) -> Result<ExitCode, Failure> {
             "no task of {id}; ask for one with `walkaround review ask {id}`"
         ))),
     }
-}
-
-/// A stored review with what it comes to, as a document.
-fn document(review: &Review, reviewed: &ReviewedDocument, task: Option<&ReviewTask>) -> serde_json::Value {
-    json!({
-        "review": ReviewDocument::from(review),
-        "reviewed": reviewed,
-        "task": task.map(TaskDocument::from),
-    })
 }

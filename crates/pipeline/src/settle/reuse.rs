@@ -3,7 +3,6 @@
 //! The result is copied: report and marked picture are stored again under the new inspection's keys, so that they live as
 //! long as the record that names them, even if the other inspection is deleted.
 
-use super::task::SettledResult;
 use super::{NewBlob, Settler};
 use crate::inspector::Inspector;
 use crate::store::{InspectionStoreError, VersionedInspection};
@@ -71,12 +70,9 @@ impl Settler {
             reused_from: Some(source.clone()),
             ..outcome
         };
-        let settled = SettledResult {
-            verdict,
-            outcome: &outcome,
-        };
         let policy = &inspector.bundle().review;
-        self.put_task(&entry.inspection, &settled, policy).await?;
+        self.put_task(&entry.inspection, verdict, &outcome, policy)
+            .await?;
         self.finish(entry.clone(), &Event::Complete { verdict }, &|next| {
             next.outcome = Some(outcome.clone());
             next.photo_history.photo_sha256 = None;

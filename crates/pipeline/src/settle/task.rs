@@ -5,25 +5,20 @@ use walkaround_domain::review::{IfDone, ReviewSubject};
 use walkaround_domain::{Inspection, Outcome, ReviewPolicy, Verdict};
 use walkaround_ports::PortError;
 
-/// A result that is about to become final.
-pub(super) struct SettledResult<'a> {
-    pub(super) verdict: Verdict,
-    pub(super) outcome: &'a Outcome,
-}
-
 impl Settler {
     /// Writes the task of a result, if the policy wants a person to see it. A task that is there takes new reasons; one
     /// that is done stays so. What a later request adds to the inspection does not count: the result is final then.
     pub(super) async fn put_task(
         &self,
         inspection: &Inspection,
-        result: &SettledResult<'_>,
+        verdict: Verdict,
+        outcome: &Outcome,
         policy: &ReviewPolicy,
     ) -> Result<(), PortError> {
         let subject = ReviewSubject {
             request: &inspection.request,
-            verdict: result.verdict,
-            outcome: result.outcome,
+            verdict,
+            outcome,
             round: inspection.history.reopened,
         };
         let now = self.clock.now();

@@ -335,6 +335,13 @@ async fn what_cannot_be_decided_is_said() {
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "there is no review yet, expected revision 1");
+    bench.inspect("two", SUSPECT).await.unwrap();
+    let mut without_a_task = bench.decision(3, "ann", Decision::Confirm);
+    without_a_task.inspection = id("two");
+    without_a_task.based_on = report_digest(&bench.world.inspection("two").unwrap()).unwrap();
+    decide(without_a_task).await.unwrap_err();
+    assert!(bench.task("two").is_none(), "what is refused makes no task");
+    bench.world.events.lock().unwrap().clear();
     assert!(bench.events().is_empty() && bench.world.reviews.reviews().is_empty());
     assert_eq!(bench.task("one").unwrap().state, TaskState::Open);
 }

@@ -1,16 +1,17 @@
 //! `walkaround review decide`.
 
-use super::{document, failure};
+use super::error::failure;
 use crate::args::{DecideArgs, Printed};
 use crate::client::open;
 use crate::client::table::{print_document, print_line};
 use crate::failure::Failure;
 use anyhow::{Context, anyhow};
+use serde_json::json;
 use std::fs::File;
 use std::io::Read;
 use walkaround_client::IfMissing;
-use walkaround_domain::Decision;
-use walkaround_messages::{ReviewedDocument, parse_decision};
+use walkaround_domain::{Decision, Review, ReviewTask};
+use walkaround_messages::{ReviewDocument, ReviewedDocument, TaskDocument, parse_decision};
 use walkaround_pipeline::review::{DecisionRequest, report_digest};
 
 /// Largest document of a decision, in bytes: far more than one within its bounds has.
@@ -83,4 +84,13 @@ fn decision(args: &DecideArgs) -> Result<Decision, Failure> {
         )));
     }
     parse_decision(&text).map_err(|e| Failure::usage(format!("{named}: {e}")))
+}
+
+/// A stored review with what it comes to, as a document.
+fn document(review: &Review, reviewed: &ReviewedDocument, task: Option<&ReviewTask>) -> serde_json::Value {
+    json!({
+        "review": ReviewDocument::from(review),
+        "reviewed": reviewed,
+        "task": task.map(TaskDocument::from),
+    })
 }
