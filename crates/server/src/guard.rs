@@ -4,7 +4,7 @@
 //! and customers.
 
 use super::answer::Refusal;
-use super::people::REVIEWER;
+use super::reviewing::REVIEWER;
 use super::site::Site;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{

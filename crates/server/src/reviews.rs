@@ -2,7 +2,7 @@
 
 use super::answer::{Refusal, json};
 use super::api::{inspection_id, stored, unreadable};
-use super::people::{Reviewing, body_of};
+use super::reviewing::{Reviewing, body_of};
 use super::site::Site;
 use super::system::moment;
 use axum::Json;

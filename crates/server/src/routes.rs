@@ -1,7 +1,7 @@
 //! Every path of the server, in one table: the router is made of it, and the API's document is compared with it.
 
 use super::site::Site;
-use super::{api, console, health, metrics, people, photo, reviews, system, tasks, walkaround};
+use super::{api, console, health, metrics, photo, reviewing, reviews, system, tasks, walkaround};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
@@ -36,9 +36,9 @@ const ROUTES: &[Route] = &[
     read("/console", || get(console::enter)),
     read("/console/", || get(console::page)),
     read("/console/{*path}", || get(console::asset)),
-    read("/healthz", || get(health)),
+    read("/healthz", || get(health::health)),
     read("/metrics", || get(metrics::metrics)),
-    read("/api/session", || get(people::session)),
+    read("/api/session", || get(reviewing::session)),
     read("/api/inspections", || get(api::list)),
     read("/api/inspections/{id}", || get(api::one)),
     read("/api/inspections/{id}/overlay", || get(api::overlay)),

@@ -2,7 +2,7 @@
 
 use super::answer::{Refusal, json};
 use super::metrics::live_workers;
-use super::people::{Reviewing, body_of};
+use super::reviewing::{Reviewing, body_of};
 use super::site::Site;
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};

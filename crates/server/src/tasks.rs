@@ -2,7 +2,7 @@
 
 use super::answer::{Refusal, json};
 use super::api::inspection_id;
-use super::people::{Reviewing, body_of};
+use super::reviewing::{Reviewing, body_of};
 use super::reviews::refusal;
 use super::site::Site;
 use super::system::moment;
