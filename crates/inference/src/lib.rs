@@ -26,6 +26,7 @@ mod onnx;
 mod outputs;
 pub mod runtime;
 pub mod self_test;
+mod shared_encoder;
 mod tiling;
 
 pub use bundle::{BundleFile, VerifiedBundle, segmenter_files};

@@ -209,6 +209,24 @@ pub struct SelfTestSpec {
 }
 
 impl Manifest {
+    /// Longest side, in photo pixels, that any network can use.
+    pub fn long_side(&self) -> u32 {
+        self.long_side_of(&|_| true)
+    }
+
+    /// Longest side, in photo pixels, that is decoded for locator and gates; [`Manifest::long_side`] where they share the
+    /// decode of the segmenters.
+    pub fn screening_long_side(&self) -> u32 {
+        let has_gate = self.networks.iter().any(|n| n.role() == Role::Gate);
+        let is_small = self.decoding.is_small(has_gate);
+        self.long_side_of(&|network| !is_small || network.role() != Role::Segmenter)
+    }
+
+    fn long_side_of(&self, wanted: &dyn Fn(&NetworkSpec) -> bool) -> u32 {
+        let networks = self.networks.iter().filter(|network| wanted(network));
+        networks.map(NetworkSpec::long_side).max().unwrap_or(0)
+    }
+
     /// Input size of the network with the largest input, for display.
     pub fn largest_input(&self) -> Option<Size> {
         self.networks

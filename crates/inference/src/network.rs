@@ -4,6 +4,7 @@
 //! reads and writes by itself (`memory.rs`). On a processor that means without a copy, on a GPU with one each way.
 
 mod check;
+mod features;
 mod input;
 mod memory;
 mod outputs;
@@ -14,14 +15,17 @@ use crate::error::{BundleError, EngineError};
 use crate::manifest::{Head, NetworkSpec};
 use crate::outputs::{Raw, require_finite};
 use crate::runtime::{ActiveDevice, Runtime, first_line};
+use crate::shared_encoder::{Feature, SharedEncoder};
 pub(crate) use check::Constant;
 use check::{Batch, check_constants, check_input, check_outputs};
+pub(crate) use features::Encoded;
 pub(crate) use input::{Input, View};
 use memory::Places;
 use ort::memory::{Allocator, MemoryInfo};
 use ort::session::{IoBinding, Session};
 use ort::value::Outlet;
 pub(crate) use outputs::Wide;
+use std::ops::Range;
 use std::sync::Arc;
 pub(crate) use unread::unread_objects;
 use walkaround_domain::UnitRect;
@@ -33,6 +37,9 @@ pub const BATCH_BUCKETS: [usize; 5] = [1, 2, 4, 8, 16];
 
 /// What is done with the outputs of one view: its index, and its part of each output that the manifest names.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, &[Raw<'_>]) -> Result<(), String>;
+
+/// What is done with a batch: by its network, with which views, and in how many slots.
+type OneBatch<'a> = &'a mut dyn FnMut(&mut Network, Range<usize>, usize) -> Result<(), String>;
 
 pub(crate) struct Network {
     pub(crate) spec: NetworkSpec,
@@ -49,6 +56,14 @@ pub(crate) struct Network {
     pub(crate) input: usize,
     /// Whether its input has a batch axis.
     pub(crate) batched: bool,
+    /// What it hands over to a segmenter that goes on from there.
+    hands_over: Vec<Feature>,
+    /// What it goes on from instead of an input of its own, and the axes of each.
+    takes: Vec<(Feature, Vec<i64>)>,
+    /// Whether a run keeps what it hands over.
+    pub(crate) keeps: bool,
+    /// What the last run that kept it handed over, in the order of its views.
+    pub(crate) encoded: Vec<Encoded>,
 }
 
 impl Network {
@@ -76,26 +91,76 @@ impl Network {
             Batch::Free if single => vec![1],
             Batch::Free => BATCH_BUCKETS.to_vec(),
         };
-        let binding = session
-            .create_binding()
-            .map_err(|e| bad(first_line(&e.to_string())))?;
+        let (mut network, input) = Self::of(session, spec, device).map_err(bad)?;
+        network.buckets = buckets;
+        network.constants = constants;
+        network.batched = batch != Batch::NoAxis;
+        Ok((network, input))
+    }
+
+    /// A network of any number of photos, without constants.
+    fn of(session: Session, spec: NetworkSpec, device: ActiveDevice) -> Result<(Self, Allocator), String> {
+        let binding = session.create_binding().map_err(|e| first_line(&e.to_string()))?;
         let Places { input, output } = Places::of(&session, device);
         let network = Self {
             spec,
             session,
             binding,
             output,
-            buckets,
-            constants,
+            buckets: BATCH_BUCKETS.to_vec(),
+            constants: Vec::new(),
             device,
             input: 0,
-            batched: batch != Batch::NoAxis,
+            batched: true,
+            hands_over: Vec::new(),
+            takes: Vec::new(),
+            keeps: false,
+            encoded: Vec::new(),
         };
         Ok((network, input))
     }
 
+    /// A gate, and the segmenter that goes on from what the gate hands over; none where their graphs take a fixed number of
+    /// photos, or ONNX Runtime does not take them apart.
+    pub(crate) fn load_pair(
+        runtime: &Runtime,
+        threads: usize,
+        specs: [&NetworkSpec; 2],
+        shared: SharedEncoder,
+    ) -> Result<[(Self, Allocator); 2], String> {
+        let device = ActiveDevice::Cpu;
+        let (gate_spec, segmenter_spec) = (specs[0], specs[1]);
+        let graph = |spec: &NetworkSpec, bytes: &[u8]| BundleFile {
+            name: spec.file.clone(),
+            sha256: String::new(),
+            bytes: bytes.into(),
+            data: Vec::new(),
+        };
+        let file = graph(gate_spec, &shared.gate);
+        let gate = Self::load(runtime, device, threads, gate_spec, &file);
+        let (mut gate, gate_memory) = gate.map_err(|e| e.to_string())?;
+        let features = shared.features.clone();
+        let shapes =
+            features::shapes(&features, gate.session.outputs()).ok_or("their shapes are not known")?;
+        let file = graph(segmenter_spec, &shared.segmenter(&shapes));
+        let session = session(runtime, device, threads, &file)?;
+        let mut spec = segmenter_spec.clone();
+        if check_outputs(&mut spec, session.outputs())? || gate.buckets != BATCH_BUCKETS {
+            return Err("they take a fixed number of photos".into());
+        }
+        let (mut segmenter, memory) = Self::of(session, spec, device)?;
+        segmenter.takes = features.iter().cloned().zip(shapes).collect();
+        gate.hands_over = features;
+        Ok([(gate, gate_memory), (segmenter, memory)])
+    }
+
     pub(crate) fn outlets(&self) -> (&[Outlet], &[Outlet]) {
         (self.session.inputs(), self.session.outputs())
+    }
+
+    /// Whether this output is one that the manifest does not know of: it is handed over.
+    pub(crate) fn is_handed_over(&self, name: &str) -> bool {
+        self.hands_over.iter().any(|feature| feature.name == name)
     }
 
     /// What the network is given for one view, widened to 32 bits: `3 * height * width` values in the
@@ -120,16 +185,40 @@ impl Network {
         views: &[View<'_>],
         each: Each<'_>,
     ) -> Result<(), EngineError> {
-        let name = self.spec.name.clone();
+        if self.keeps {
+            self.encoded.clear();
+        }
+        self.in_batches(views.len(), &mut |network, chunk, bucket| {
+            let (batch, covers) = input
+                .fill(&views[chunk.clone()], bucket)
+                .map_err(|e| e.to_string())?;
+            let name = &network.spec.input_tensor;
+            network
+                .binding
+                .bind_input(name, batch)
+                .map_err(|e| e.to_string())?;
+            network.run_bound(bucket, &covers, &mut |i, raw| each(chunk.start + i, raw))
+        })
+    }
+
+    /// As [`Network::run`], on what another network handed over for each view.
+    pub(crate) fn run_encoded(&mut self, encoded: &[Encoded], each: Each<'_>) -> Result<(), EngineError> {
+        self.in_batches(encoded.len(), &mut |network, chunk, bucket| {
+            let views = &encoded[chunk.clone()];
+            features::bind(&mut network.binding, &network.takes, views, bucket)?;
+            let covers: Vec<UnitRect> = views.iter().map(|view| view.covers).collect();
+            network.run_bound(bucket, &covers, &mut |i, raw| each(chunk.start + i, raw))
+        })
+    }
+
+    /// Calls `run` with the views of each batch and its number of slots.
+    fn in_batches(&mut self, views: usize, run: OneBatch<'_>) -> Result<(), EngineError> {
         let mut done = 0;
-        while done < views.len() {
-            let bucket = self.bucket(views.len() - done);
-            let end = views.len().min(done + bucket);
-            self.run_chunk(input, &views[done..end], bucket, &mut |i, raw| {
-                each(done + i, raw)
-            })
-            .map_err(|cause| EngineError::Run {
-                network: name.clone(),
+        while done < views {
+            let bucket = self.bucket(views - done);
+            let end = views.min(done + bucket);
+            run(self, done..end, bucket).map_err(|cause| EngineError::Run {
+                network: self.spec.name.clone(),
                 cause: first_line(&cause),
             })?;
             done = end;
@@ -151,15 +240,9 @@ impl Network {
         wanted.unwrap_or(left)
     }
 
-    fn run_chunk(
-        &mut self,
-        input: &mut Input,
-        views: &[View<'_>],
-        bucket: usize,
-        each: Each<'_>,
-    ) -> Result<(), String> {
+    /// Runs a batch whose input is bound.
+    fn run_bound(&mut self, bucket: usize, covers: &[UnitRect], each: Each<'_>) -> Result<(), String> {
         let text = |e: ort::Error| e.to_string();
-        let (batch, covers) = input.fill(views, bucket).map_err(text)?;
         let Self {
             spec,
             binding,
@@ -168,13 +251,14 @@ impl Network {
         } = self;
         // Bound again for every run: that is what copies the input to a GPU, and an output that is kept would have to be
         // of the same shape.
-        binding.bind_input(&spec.input_tensor, batch).map_err(text)?;
         for constant in &*constants {
             binding
                 .bind_input(&constant.name, &constant.tensor(bucket).map_err(text)?)
                 .map_err(text)?;
         }
-        for tensor in &spec.output_tensors {
+        let handed_over = self.hands_over.iter().filter(|_| self.keeps);
+        let names = handed_over.clone().map(|feature| &feature.name);
+        for tensor in spec.output_tensors.iter().chain(names) {
             binding
                 .bind_output_to_device(tensor, &self.output)
                 .map_err(text)?;
@@ -182,12 +266,24 @@ impl Network {
         binding.synchronize_inputs().map_err(text)?;
         let outputs = self.session.run_binding(binding).map_err(text)?;
         binding.synchronize_outputs().map_err(text)?;
+        let output = |name: &str| outputs.get(name).ok_or("the output is missing");
         let wide = spec
             .output_tensors
             .iter()
-            .map(|name| Wide::of(outputs.get(name).ok_or("the output is missing")?))
+            .map(|name| Wide::of(output(name)?))
             .collect::<Result<Vec<_>, String>>()?;
-        let taken = split(spec, &wide, bucket, &covers, each);
+        let taken = split(spec, &wide, bucket, covers, each);
+        if self.keeps {
+            for (at, covers) in covers.iter().enumerate() {
+                let parts = handed_over
+                    .clone()
+                    .map(|feature| features::part(output(&feature.name)?, at, bucket));
+                self.encoded.push(Encoded {
+                    parts: parts.collect::<Result<_, String>>()?,
+                    covers: *covers,
+                });
+            }
+        }
         drop(wide);
         drop(outputs);
         // Otherwise a GPU would keep the copy of the input between two runs.

@@ -1,54 +1,31 @@
 //! The engine on ONNX Runtime: the networks of one verified bundle, used by one thread.
 
+mod loading;
+mod options;
+mod reports;
+mod views;
+
 use crate::bundle::VerifiedBundle;
 use crate::class_maps::{best_of, class_map};
 use crate::engine::{Engine, Screening, Vehicle};
-use crate::error::{BundleError, EngineError};
+use crate::error::EngineError;
 use crate::instances::{best_score, best_vehicle, instances};
-use crate::manifest::{Head, Manifest, NetworkSpec, Region, Role};
+use crate::manifest::{Head, Manifest, NetworkSpec, Role};
 pub use crate::network::BATCH_BUCKETS;
-use crate::network::{Input, Network, View, unread_objects};
+use crate::network::{Each, Encoded, Input, Network, View, unread_objects};
 use crate::outputs::{MapForm, Raw, gate, maps, vehicle};
-use crate::runtime::{ActiveDevice, Runtime};
-use crate::tiling::tiles;
+use crate::runtime::Runtime;
 use image::RgbImage;
-use ort::value::{Outlet, ValueType};
-use walkaround_domain::{ReviewPolicy, Size, UnitRect};
+use loading::load;
+pub use options::EngineOptions;
+use reports::tensor_report;
+pub use reports::{NetworkReport, TensorReport};
+use views::{address, seen, views};
+use walkaround_domain::{ReviewPolicy, UnitRect};
 use walkaround_vision::findings::Segmentation;
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::quality::QualityPolicy;
 use walkaround_vision::tensor::Layout;
-
-/// How sessions are made.
-#[derive(Debug, Clone, Copy)]
-pub struct EngineOptions {
-    /// Where networks run.
-    pub device: ActiveDevice,
-    /// Threads inside one network run (CPU only), at least 1.
-    pub threads: usize,
-}
-
-/// One tensor of a network, for display.
-#[derive(Debug, Clone)]
-pub struct TensorReport {
-    /// Name in the graph.
-    pub name: String,
-    /// Element type and shape in words; free dimensions are -1.
-    pub shape: String,
-}
-
-/// One network, for display.
-#[derive(Debug, Clone)]
-pub struct NetworkReport {
-    /// Name in the manifest.
-    pub name: String,
-    /// What it is for.
-    pub role: Role,
-    /// Its input tensors.
-    pub inputs: Vec<TensorReport>,
-    /// Its output tensors.
-    pub outputs: Vec<TensorReport>,
-}
 
 /// What one network is given for one photo: for comparison with another implementation.
 #[derive(Debug, Clone)]
@@ -74,6 +51,11 @@ pub struct OnnxEngine {
     locator: Option<Network>,
     gates: Vec<Network>,
     segmenters: Vec<Network>,
+    /// The segmenter that goes on from what the first gate hands over.
+    goes_on: Option<usize>,
+    /// The view of which the first gate holds what it handed over: the photo's address, as long as it is borrowed, and the
+    /// region.
+    encoded: Option<(usize, UnitRect)>,
 }
 
 impl OnnxEngine {
@@ -106,51 +88,49 @@ impl OnnxEngine {
         wanted: &dyn Fn(Role) -> bool,
     ) -> Result<Self, EngineError> {
         let manifest = bundle.manifest().clone();
-        let (mut locator, mut gates, mut segmenters) = (None, Vec::new(), Vec::new());
-        let mut inputs: Vec<Input> = Vec::new();
-        let files = manifest.networks.iter().zip(bundle.networks());
-        for (spec, file) in files.filter(|(spec, _)| wanted(spec.role())) {
-            let file = file.as_ref().ok_or_else(|| BundleError::Network {
-                network: spec.name.clone(),
-                message: "its file was not read".into(),
-            })?;
-            let (mut network, memory) =
-                Network::load(runtime, options.device, options.threads.max(1), spec, file)?;
-            let same = |input: &Input| input.spec == spec.input && input.batched == network.batched;
-            let shared = inputs.iter().position(same);
-            network.input = shared.unwrap_or(inputs.len());
-            if shared.is_none() {
-                inputs.push(Input::new(spec.input, network.batched, memory));
-            }
-            match spec.role() {
-                Role::Locator => locator = Some(network),
-                Role::Gate => gates.push(network),
-                Role::Segmenter => segmenters.push(network),
-            }
-        }
+        let loaded = load(runtime, bundle, options, wanted)?;
         Ok(Self {
             long_side: manifest.long_side(),
             manifest,
-            inputs,
-            locator,
-            gates,
-            segmenters,
+            inputs: loaded.inputs,
+            locator: loaded.locator,
+            gates: loaded.gates,
+            segmenters: loaded.segmenters,
+            goes_on: loaded.goes_on,
+            encoded: None,
         })
     }
 
     /// Networks and their tensors, in the order locator, gates, segmenters.
     pub fn report(&self) -> Vec<NetworkReport> {
-        let all = self.locator.iter().chain(&self.gates).chain(&self.segmenters);
-        all.map(|n| {
-            let (inputs, outputs) = n.outlets();
-            NetworkReport {
+        let first = self.locator.iter().chain(&self.gates).map(|n| (n, n));
+        let segmenters = self.segmenters.iter().enumerate();
+        let then = segmenters.map(|(at, n)| {
+            // Its own graph has the input of its gate's.
+            let goes_on = self.goes_on == Some(at);
+            (n, if goes_on { &self.gates[0] } else { n })
+        });
+        first
+            .chain(then)
+            .map(|(n, beginning)| NetworkReport {
                 name: n.spec.name.clone(),
                 role: n.spec.role(),
-                inputs: inputs.iter().map(tensor_report).collect(),
-                outputs: outputs.iter().map(tensor_report).collect(),
-            }
-        })
-        .collect()
+                inputs: beginning.outlets().0.iter().map(tensor_report).collect(),
+                outputs: n
+                    .outlets()
+                    .1
+                    .iter()
+                    .filter(|outlet| !n.is_handed_over(outlet.name()))
+                    .map(tensor_report)
+                    .collect(),
+            })
+            .collect()
+    }
+
+    /// The gate and the segmenter whose common encoder runs once; none without two such networks.
+    pub fn shared_encoder(&self) -> Option<[&str; 2]> {
+        let segmenter = &self.segmenters[self.goes_on?];
+        Some([&self.gates.first()?.spec.name, &segmenter.spec.name])
     }
 
     /// Outputs that no manifest key names and that look like objects: a line for each, as a warning.
@@ -231,6 +211,28 @@ impl OnnxEngine {
     /// What the inputs hold is of no photo that comes now.
     fn forget(&mut self) {
         self.inputs.iter_mut().for_each(Input::forget);
+        self.encoded = None;
+    }
+
+    /// What the first gate hands over for photos whose vehicles are there: held from their screening, or made now.
+    fn encode(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Encoded>, EngineError> {
+        let gate = &mut self.gates[0];
+        let views: Vec<View<'_>> = photos
+            .iter()
+            .map(|(photo, vehicle)| View {
+                photo,
+                region: seen(gate.spec.region, *vehicle),
+            })
+            .collect();
+        let is_held = matches!(&views[..], [view] if self.encoded == Some(address(view)));
+        if !is_held {
+            gate.keeps = true;
+            let ran = gate.run(&mut self.inputs[gate.input], &views, &mut |_, _| Ok(()));
+            gate.keeps = false;
+            ran?;
+        }
+        self.encoded = None;
+        Ok(std::mem::take(&mut gate.encoded))
     }
 
     /// Locator and gates.
@@ -272,7 +274,12 @@ impl OnnxEngine {
     /// Segmenters.
     fn run_segmenters(&mut self, photos: &[(&RgbImage, UnitRect)]) -> Result<Vec<Segmentation>, EngineError> {
         let mut out: Vec<Segmentation> = vec![Segmentation::default(); photos.len()];
-        for network in &mut self.segmenters {
+        let encoded = match self.goes_on {
+            Some(_) => self.encode(photos)?,
+            None => Vec::new(),
+        };
+        for (at, network) in self.segmenters.iter_mut().enumerate() {
+            let goes_on = self.goes_on == Some(at);
             let mut all = Vec::new();
             let mut owner = Vec::new();
             for (i, (photo, vehicle)) in photos.iter().enumerate() {
@@ -282,7 +289,7 @@ impl OnnxEngine {
             }
             let (head, activation) = (network.spec.head.clone(), network.spec.activation);
             let size = network.spec.input.size;
-            network.run(&mut self.inputs[network.input], &all, &mut |v, raw| {
+            let each: Each<'_> = &mut |v, raw| {
                 let photo = &mut out[owner[v]];
                 match &head {
                     Head::Segmenter {
@@ -306,9 +313,32 @@ impl OnnxEngine {
                     Head::Gate { .. } | Head::Locator { .. } => {}
                 }
                 Ok(())
-            })?;
+            };
+            if goes_on {
+                network.run_encoded(&encoded, each)?;
+            } else {
+                network.run(&mut self.inputs[network.input], &all, each)?;
+            }
         }
         Ok(out)
+    }
+
+    /// Locator and gates of a photo that may be segmented next: what the first gate hands over is held for that.
+    fn screen_for_segmentation(&mut self, photo: &RgbImage) -> Result<Screening, EngineError> {
+        let keeps = |engine: &mut Self, keeps| {
+            if let (Some(_), Some(gate)) = (engine.goes_on, engine.gates.first_mut()) {
+                gate.keeps = keeps;
+            }
+        };
+        keeps(self, true);
+        let screened = self.run_gates(&[photo]);
+        keeps(self, false);
+        let screening = screened?.remove(0);
+        if self.goes_on.is_some() && screening.vehicle != Vehicle::Absent {
+            let region = seen(self.gates[0].spec.region, screening.vehicle.region());
+            self.encoded = Some(address(&View { photo, region }));
+        }
+        Ok(screening)
     }
 
     fn locate(&mut self, photos: &[&RgbImage]) -> Result<Vec<Vehicle>, EngineError> {
@@ -359,38 +389,6 @@ fn gate_score(spec: &NetworkSpec, raw: &[Raw<'_>]) -> Result<GateScore, String> 
     }
 }
 
-fn tensor_report(outlet: &Outlet) -> TensorReport {
-    let shape = match outlet.dtype() {
-        ValueType::Tensor { ty, shape, .. } => format!("{ty:?} {shape:?}"),
-        other => other.to_string(),
-    };
-    TensorReport {
-        name: outlet.name().to_owned(),
-        shape,
-    }
-}
-
-/// The part of a photo that a network sees.
-fn seen(region: Region, vehicle: UnitRect) -> UnitRect {
-    match region {
-        Region::Photo => UnitRect::WHOLE,
-        Region::Vehicle => vehicle,
-    }
-}
-
-/// The views of one photo that a network gets: one, or its tiles.
-fn views<'a>(network: &Network, photo: &'a RgbImage, vehicle: UnitRect) -> Vec<View<'a>> {
-    let region = seen(network.spec.region, vehicle);
-    let cut = match network.spec.tiling {
-        Some(tiling) => {
-            let size = Size::new(photo.width(), photo.height());
-            tiles(region, size, network.spec.input.size, tiling)
-        }
-        None => vec![region],
-    };
-    cut.into_iter().map(|region| View { photo, region }).collect()
-}
-
 impl Engine for OnnxEngine {
     fn bundle_name(&self) -> &str {
         &self.manifest.name
@@ -437,7 +435,7 @@ impl Engine for OnnxEngine {
     ) -> Result<(Screening, Segmentation), EngineError> {
         // The photo is borrowed from here to the end: what is prepared of it stays true.
         self.forget();
-        let first = self.run_gates(&[photo])?.remove(0);
+        let first = self.screen_for_segmentation(photo)?;
         let maps = if goes_on(&first) {
             self.run_segmenters(&[(photo, first.vehicle.region())])?.remove(0)
         } else {

@@ -6,6 +6,7 @@
 //! applied last, when few pixels are left; nothing else of the EXIF block is read, the position least of all. What cannot be used comes
 //! back as a [`Reason`]: a value for the record, not an error.
 
+mod aim;
 mod baseline;
 mod colours;
 mod containers;
@@ -27,6 +28,7 @@ mod repair;
 mod sniff;
 mod warning;
 
+pub use aim::Aim;
 pub use colours::Colours;
 pub use format::Format;
 use image::RgbImage;
@@ -67,30 +69,6 @@ pub struct Decoded {
 /// as JPEG XL. Camera raw files and videos are none.
 pub fn is_picture(start: &[u8]) -> bool {
     sniff::is_picture(start)
-}
-
-/// What a photo is decoded for, and how many pixels its long side must have at least, as far as it has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aim {
-    /// For networks and quality. The pixels of a JPEG are those of libjpeg, to the last bit.
-    Networks(u32),
-    /// For people: close to these, and sooner done.
-    View(u32),
-}
-
-/// A number alone is for networks.
-impl From<u32> for Aim {
-    fn from(long_side_min: u32) -> Self {
-        Self::Networks(long_side_min)
-    }
-}
-
-impl Aim {
-    const fn long_side_min(self) -> u32 {
-        match self {
-            Self::Networks(side) | Self::View(side) => side,
-        }
-    }
 }
 
 /// Reads the header and checks every limit; allocates nothing that grows with the number of pixels.

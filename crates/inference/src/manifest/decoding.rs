@@ -1,7 +1,5 @@
 //! At which size a photo is decoded for locator and gates.
 
-use super::{Manifest, NetworkSpec, Role};
-
 /// Share of suspect photos from which one decode for all networks costs less than a small one for all photos and a larger
 /// one for suspect photos. Measured on JPEG of 16 megapixels, where the smaller decode takes 0.2 to 0.75 of the larger.
 pub const SHARED_FROM: f32 = 0.5;
@@ -29,26 +27,13 @@ pub struct Decoding {
     pub suspect_share: f32,
 }
 
-impl Manifest {
-    /// Longest side, in photo pixels, that any network can use.
-    pub fn long_side(&self) -> u32 {
-        self.long_side_of(&|_| true)
-    }
-
-    /// Longest side, in photo pixels, that is decoded for locator and gates; [`Manifest::long_side`] where they share the
-    /// decode of the segmenters.
-    pub fn screening_long_side(&self) -> u32 {
-        let has_gate = self.networks.iter().any(|n| n.role() == Role::Gate);
-        let is_small = match self.decoding.screening {
-            ScreeningDecode::Auto => has_gate && self.decoding.suspect_share < SHARED_FROM,
+impl Decoding {
+    /// Whether a bundle, with a gate or without, has its photos decoded small for their screening.
+    pub fn is_small(&self, has_gate: bool) -> bool {
+        match self.screening {
+            ScreeningDecode::Auto => has_gate && self.suspect_share < SHARED_FROM,
             ScreeningDecode::Small => true,
             ScreeningDecode::Shared => false,
-        };
-        self.long_side_of(&|network| !is_small || network.role() != Role::Segmenter)
-    }
-
-    fn long_side_of(&self, wanted: &dyn Fn(&NetworkSpec) -> bool) -> u32 {
-        let networks = self.networks.iter().filter(|network| wanted(network));
-        networks.map(NetworkSpec::long_side).max().unwrap_or(0)
+        }
     }
 }

@@ -245,6 +245,31 @@ async fn verdict_report_and_marked_picture() {
     }
 }
 
+/// Most bytes that are stored of a clean photo, whose name is as long as a key of S3 may be.
+const CLEAN_BYTES_MAX: usize = 4096;
+const KEY_BYTES_MAX: usize = 1024;
+
+#[tokio::test]
+async fn little_is_stored_of_a_clean_photo() {
+    for bytes in [picture(CLEAN), large_picture(CLEAN)] {
+        let bench = Bench::with(InspectorSettings::default());
+        let mut photo = bench.prepare(bytes).await;
+        bench.inspector.screen(&mut photo).await.unwrap();
+        let result = bench
+            .inspector
+            .finish(photo, "k".repeat(KEY_BYTES_MAX))
+            .await
+            .unwrap();
+        assert_eq!(result.result.verdict, Verdict::Clean);
+        assert!(result.overlay.is_none());
+        let stored = result.report.len();
+        assert!(
+            (KEY_BYTES_MAX..=CLEAN_BYTES_MAX).contains(&stored),
+            "{stored} bytes"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_photo_that_cannot_be_decoded_has_a_report_and_no_picture() {
     let bench = Bench::with(InspectorSettings::default());

@@ -3,7 +3,8 @@
 /// Bits that are there after every [`Bits::refill`]: a code of 16 and a value of 15 fit.
 const READY: u32 = 32;
 
-/// Reads coded data from which the stuffing was taken.
+/// Reads coded data from which the stuffing was taken. Copied where many codes are read, so that it stays in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     /// The next byte that is not in `word`.

@@ -130,13 +130,16 @@ impl AcCodes {
     /// others. Gives the number of the last one that was put, which is over 63 where only the end was. What is not put stays.
     #[inline(always)]
     pub(super) fn read(&self, bits: &mut Bits<'_>, last: u32, values: &mut [i16; PUT_PLACES]) -> Option<u32> {
+        let mut own = *bits;
         let mut at = 0;
         while at < last {
-            bits.refill();
-            let known = self.known[bits.peek(SEEN)];
+            own.refill();
+            let known = self.known[own.peek(SEEN)];
             if known == 0 {
-                match self.long(bits, at)? {
-                    Long::End => return Some(at + END),
+                let (behind, long) = self.long(own, at)?;
+                own = behind;
+                match long {
+                    Long::End => at += END,
                     Long::Value(to, value) => {
                         at = to;
                         values[at as usize] = value as i16;
@@ -144,10 +147,11 @@ impl AcCodes {
                 }
                 continue;
             }
-            bits.consume(known & 0xff);
+            own.consume(known & 0xff);
             at += (known >> 8) & 0xff;
             values[at as usize % PUT_PLACES] = (known >> 16) as i16;
         }
+        *bits = own;
         if at >= END {
             return Some(at);
         }
@@ -167,38 +171,42 @@ impl AcCodes {
     /// Reads over what comes behind coefficient `at`.
     #[inline(always)]
     fn skip_from(&self, bits: &mut Bits<'_>, mut at: u32) -> Option<()> {
+        let mut own = *bits;
         while at < 63 {
-            bits.refill();
-            let seen = self.skipped[bits.peek(SEEN)];
+            own.refill();
+            let seen = self.skipped[own.peek(SEEN)];
             let to = at + ((seen >> 8) & 0xff);
-            // Of a look that saw nothing the limit is 0.
             if to > (seen >> 16) & 0xff || seen == 0 {
-                match self.long(bits, at)? {
-                    Long::End => return Some(()),
+                let (behind, long) = self.long(own, at)?;
+                own = behind;
+                match long {
+                    Long::End => break,
                     Long::Value(to, _) => at = to,
                 }
                 continue;
             }
-            bits.consume(seen & 0xff);
+            own.consume(seen & 0xff);
             at = to + (seen >> 24);
         }
+        *bits = own;
         Some(())
     }
 
     /// One symbol, by its code alone.
     #[inline(never)]
-    fn long(&self, bits: &mut Bits<'_>, at: u32) -> Option<Long> {
+    fn long<'a>(&self, mut bits: Bits<'a>, at: u32) -> Option<(Bits<'a>, Long)> {
         bits.refill();
-        let symbol = self.codes.symbol(bits)?;
+        let symbol = self.codes.symbol(&mut bits)?;
         let (run, size) = (u32::from(symbol >> 4), u32::from(symbol & 15));
         if size == 0 && run < 15 {
-            return Some(Long::End);
+            return Some((bits, Long::End));
         }
         let to = at + run + 1;
         if to > 63 {
             return None;
         }
-        Some(Long::Value(to, bits.value(size)))
+        let value = bits.value(size);
+        Some((bits, Long::Value(to, value)))
     }
 }
 

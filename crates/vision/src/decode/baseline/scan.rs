@@ -91,7 +91,7 @@ pub(super) fn walk(
 #[inline(always)]
 fn one_unit(
     frame: &Frame,
-    (unit_x, unit_y): (usize, usize),
+    (x, y): (usize, usize),
     bits: &mut Bits<'_>,
     last: &mut [i32; 3],
     block: &mut impl FnMut(&mut Block<'_, '_>) -> Option<()>,
@@ -104,8 +104,8 @@ fn one_unit(
             for column in 0..part.across {
                 block(&mut Block {
                     component,
-                    x: unit_x * part.across + column,
-                    y: unit_y * part.down + row,
+                    x: x * part.across + column,
+                    y: y * part.down + row,
                     bits,
                     dc,
                     ac,
