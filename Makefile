@@ -133,7 +133,7 @@ bench-agent: build-ready ## Measure a Python agent of the usual shape and Walkar
 	@scripts/setup.sh build reference emulators agent
 	cargo build --release --locked --package walkaround-triage --bin triage
 	$(WALKAROUND) samples '$(OUT)/bench-agent' --count 24 --width 4000
-	python3 benches/agent/run.py "$${CARGO_TARGET_DIR:-target}/release/triage" '$(OUT)/bench-agent' $(WALKAROUND_PHOTOS)
+	python3 benches/agent/run.py "$${CARGO_TARGET_DIR:-target}/release/triage" '$(OUT)/bench-agent' $(if $(WALKAROUND_PHOTOS),'$(WALKAROUND_PHOTOS)')
 
 # Without a GPU there is nothing to build; GPU_CHECK_REHEARSE=1 tries the check itself on the processor.
 gpu-check: build-ready ## Compare both bundles on the GPU with the processor, and measure the GPU; writes docs/gpu-check.md

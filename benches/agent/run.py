@@ -194,6 +194,9 @@ def verdicts(endpoint):
 
 
 def measure(what, photos, binary):
+    if not photos:
+        print(f"\n{what}: skipped, there are none")
+        return
     folder = Path(tempfile.mkdtemp())
     endpoint, emulator = ministack(folder)
     try:

@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::Instant;
 use walkaround_domain::{Rle, Size};
 use walkaround_inference::{
-    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, OnnxEngine, Runtime, VerifiedBundle,
+    ActiveDevice, BATCH_BUCKETS, Engine, EngineOptions, Head, OnnxEngine, Runtime, VerifiedBundle,
 };
 use walkaround_samples::{Kind, SampleSpec, draw};
 use walkaround_vision::decode::{Limits, decode};
@@ -261,14 +261,27 @@ pub fn check(runtime: &Runtime, folder: &Path, plan: Plan<'_>) -> anyhow::Result
 /// Every class, and what is wanted of its masks.
 fn wanted(bundle: &VerifiedBundle) -> BTreeMap<String, ClassReport> {
     let manifest = bundle.manifest();
-    let in_16_bits = manifest.networks.iter().any(|n| n.input.element == Element::F16);
-    let wanted = if in_16_bits { IOU_MIN_F16 } else { IOU_MIN };
-    let report = ClassReport {
-        agreement: Agreement::default(),
-        wanted,
-    };
-    let classes = manifest.classes.iter();
-    classes.map(|class| (class.name.clone(), report)).collect()
+    let networks = manifest.networks.iter();
+    let in_16_bits: Vec<usize> = networks
+        .filter(|n| n.input.element == Element::F16)
+        .flat_map(|n| match &n.head {
+            Head::Segmenter { channels, .. } | Head::ClassMap { channels } => channels.clone(),
+            _ => Vec::new(),
+        })
+        .flatten()
+        .collect();
+    let classes = manifest.classes.iter().enumerate();
+    classes
+        .map(|(at, class)| {
+            let wanted = if in_16_bits.contains(&at) {
+                IOU_MIN_F16
+            } else {
+                IOU_MIN
+            };
+            let agreement = Agreement::default();
+            (class.name.clone(), ClassReport { agreement, wanted })
+        })
+        .collect()
 }
 
 /// Drawn photos of every kind, and the picture of the self-test.

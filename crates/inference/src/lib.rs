@@ -33,7 +33,7 @@ pub use bundle::{BundleFile, VerifiedBundle, segmenter_files};
 pub use engine::{Engine, Screening, Vehicle};
 pub use error::{BundleError, EngineError};
 pub use lazy::{FetchMissing, LazyBundle, LazyEngine};
-pub use manifest::{Manifest, NetworkSpec, Role};
+pub use manifest::{Head, Manifest, NetworkSpec, Role};
 pub use onnx::{BATCH_BUCKETS, EngineOptions, NetworkReport, OnnxEngine, PreparedInput, TensorReport};
 pub use runtime::{ActiveDevice, Device, Runtime};
 pub use self_test::{SelfTestLine, SelfTestReport};

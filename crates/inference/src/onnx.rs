@@ -211,6 +211,8 @@ impl OnnxEngine {
     /// What the inputs hold is of no photo that comes now.
     fn forget(&mut self) {
         self.inputs.iter_mut().for_each(Input::forget);
+        // Where a run before did not come to its end.
+        self.gates.iter_mut().for_each(|gate| gate.keeps = false);
         self.encoded = None;
     }
 

@@ -46,9 +46,13 @@ pub(crate) struct SharedEncoder {
 impl SharedEncoder {
     /// What two graphs share that both see `input`; none if they share nothing, or part where nothing is quantised.
     pub(crate) fn find(gate: &[u8], segmenter: &[u8], input: &str) -> Option<Self> {
+        // Before a graph with all its weights is copied.
+        if !quantises(gate) || !quantises(segmenter) {
+            return None;
+        }
         let first = Parsed::read(gate)?;
         let second = Parsed::read(segmenter)?;
-        if !first.same_operators(&second) {
+        if !first.same_operators(&second) || first.declared(input) != second.declared(input) {
             return None;
         }
         let cut = Cut::find(&first, &second, input)?;
@@ -81,6 +85,12 @@ impl SharedEncoder {
         }
         self.segmenter.encode_to_vec()
     }
+}
+
+/// Whether a graph names an operator that quantises.
+fn quantises(graph: &[u8]) -> bool {
+    const NAME: &[u8] = b"QuantizeLinear";
+    graph.windows(NAME.len()).any(|at| at == NAME)
 }
 
 fn dimension(axis: i64) -> Dimension {
@@ -140,6 +150,12 @@ impl Parsed {
     fn same_operators(&self, other: &Self) -> bool {
         let (a, b) = (&self.model, &other.model);
         a.ir_version == b.ir_version && a.opset_import == b.opset_import
+    }
+
+    /// What the graph says of an input: element type and shape, as bytes.
+    fn declared(&self, input: &str) -> Option<&Vec<u8>> {
+        let is_it = |bytes: &&Vec<u8>| ValueInfo::decode(&bytes[..]).is_ok_and(|info| info.name == input);
+        self.graph.input.iter().find(is_it)
     }
 
     fn weight(&self, name: &str) -> Option<&Vec<u8>> {

@@ -143,14 +143,10 @@ pub struct Preparation<'a> {
 /// The reason why the bytes cannot be decoded: a value for the record.
 pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason> {
     let start = (with.ticks)();
-    let Sides {
-        screening,
-        segmentation,
-    } = with.sides;
     // The larger decode has to be within the limits, too: no photo is refused after its screening for what its header says.
-    inspect_header(bytes, &with.settings.limits, segmentation)?;
-    let once = bytes.len() > KEPT_FILE_BYTES_MAX;
-    let side = if once { segmentation } else { screening };
+    let segmentation = with.sides.segmentation;
+    let header = inspect_header(bytes, &with.settings.limits, segmentation)?;
+    let side = with.sides.of_photo(header.format, bytes.len()).screening;
     let decoded = bounded(bytes, Aim::Networks(side), &with.settings.limits, with.memory)?;
     if decoded.colours == Colours::ProfileIgnored {
         debug!(

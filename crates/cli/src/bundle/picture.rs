@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use walkaround_domain::Finding;
 use walkaround_inference::{Engine, OnnxEngine, Vehicle};
 use walkaround_pipeline::inspection::Sides;
-use walkaround_vision::decode::{Limits, decode};
+use walkaround_vision::decode::{Limits, decode, inspect_header};
 use walkaround_vision::findings::{Segmentation, findings};
 
 pub(super) fn print(engine: &mut OnnxEngine, picture: &Path) -> Result<ExitCode, Failure> {
@@ -18,7 +18,11 @@ pub(super) fn print(engine: &mut OnnxEngine, picture: &Path) -> Result<ExitCode,
         decode(&bytes, &Limits::default(), long_side)
             .map_err(|reason| anyhow!("{}: {}", picture.display(), reason.detail))
     };
+    let limits = Limits::default();
     let sides = Sides::of(engine);
+    let header = inspect_header(&bytes, &limits, sides.segmentation)
+        .map_err(|reason| anyhow!("{}: {}", picture.display(), reason.detail))?;
+    let sides = sides.of_photo(header.format, bytes.len());
     let screened = at(sides.screening)?;
     let size = screened.original;
     print_line(format_args!(

@@ -48,7 +48,7 @@ pub(super) fn decode_bytes(length: u64, marks: &Marks, aim: Aim) -> u64 {
     // A few rows of blocks in and out of the colour conversion.
     let rows = u64::from(marks.size.width) * 64;
     // Decoded here, the components are kept beside the pixels, and the coded data are copied.
-    let own = if is_small(eighths, aim) {
+    let own = if is_small(eighths, aim) && marks.one_pass() {
         3 * output + rows + length
     } else {
         0

@@ -8,6 +8,10 @@ const SOF0: u8 = 0xc0;
 const SOF1: u8 = 0xc1;
 const COM: u8 = 0xfe;
 const APP15: u8 = 0xef;
+/// Longest side that libjpeg takes, in pixels (`JPEG_MAX_DIMENSION`).
+const SIDE_MAX: u32 = 65_500;
+/// Most symbols of a code table: there are no more bytes.
+const SYMBOLS_MAX: usize = 256;
 
 /// Where each coefficient stands in its block, row by row (T.81, figure A.6).
 #[rustfmt::skip]
@@ -60,7 +64,7 @@ impl Frame {
         let [luma, blue, red] = sampling;
         let plain = !marks.progressive && !marks.arithmetic && marks.interleaved && !marks.strays;
         let usual = matches!(luma, (1, 1) | (2, 1) | (2, 2)) && blue == (1, 1) && red == (1, 1);
-        if !plain || !usual || marks.ids != [1, 2, 3] {
+        if !plain || !usual || marks.ids != [1, 2, 3] || marks.size.long_side() > SIDE_MAX {
             return None;
         }
         let mut found = Found::default();
@@ -71,7 +75,7 @@ impl Frame {
                 SOF0 | SOF1 => found.frame(segment.body)?,
                 DQT => found.steps(segment.body)?,
                 DHT => found.codes(segment.body)?,
-                DRI => found.restart = u16::from_be_bytes(*segment.body.first_chunk()?).into(),
+                DRI => found.restart = u16::from_be_bytes(segment.body.try_into().ok()?).into(),
                 // Colours that are not transformed, or as nobody knows.
                 APP14 if segment.body.starts_with(b"Adobe") && segment.body.get(11) != Some(&1) => {
                     return None;
@@ -135,13 +139,17 @@ impl Found {
     fn codes(&mut self, mut body: &[u8]) -> Option<()> {
         while let Some((&head, rest)) = body.split_first() {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
-            let length = counts.iter().map(|&count| usize::from(count)).sum();
+            let length: usize = counts.iter().map(|&count| usize::from(count)).sum();
+            if length > SYMBOLS_MAX {
+                return None;
+            }
             let (symbols, rest) = rest.split_at_checked(length)?;
             let codes = Codes::new(counts, symbols)?;
             let at = usize::from(head & 15);
+            // Each table once, as cameras write them: a file could define one a million times, and each is expanded.
             match head >> 4 {
-                0 => *self.dc.get_mut(at)? = Some(DcCodes::new(codes)?),
-                1 => *self.ac.get_mut(at)? = Some(AcCodes::new(codes)),
+                0 if self.dc.get(at)?.is_none() => self.dc[at] = Some(DcCodes::new(codes)?),
+                1 if self.ac.get(at)?.is_none() => self.ac[at] = Some(AcCodes::new(codes)),
                 _ => return None,
             }
             body = rest;

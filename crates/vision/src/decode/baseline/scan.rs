@@ -22,7 +22,7 @@ pub(super) struct Block<'a, 'b> {
 /// Largest coefficient times its step, without its sign, of a picture that somebody took: 1,024 and a half step more. All bits
 /// are ones, so that it bounds values that are joined bit by bit. Beyond, libjpeg's arithmetic wraps around or saturates, and
 /// it shall say what comes of that.
-pub(super) const VALUE_MAX: u32 = (1 << 12) - 1;
+pub(super) const VALUE_MAX: u32 = (1 << 11) - 1;
 
 impl Block<'_, '_> {
     /// The DC value, in steps. To be asked first.
@@ -57,7 +57,7 @@ pub(super) fn walk(
     let (across, down) = frame.units();
     let count = across * down;
     let interval = if frame.restart == 0 { count } else { frame.restart };
-    let mut data = Vec::new();
+    let mut data = Vec::with_capacity(bytes.len().saturating_sub(frame.data_at));
     let mut from = frame.data_at;
     let mut unit = 0;
     let mut restarts = 0_u8;

@@ -100,6 +100,40 @@ fn what_is_unusual_is_left_to_libjpeg() {
     assert!(eighth(progressive, &marks).is_none());
 }
 
+/// Where a segment begins, and its length with its marker.
+fn segment(bytes: &[u8], marker: u8) -> (usize, usize) {
+    let at = bytes
+        .windows(2)
+        .position(|two| two == [0xff, marker])
+        .expect("the segment");
+    let length = u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]);
+    (at, usize::from(length) + 2)
+}
+
+#[test]
+fn tables_that_are_defined_twice_or_too_large_are_left_to_libjpeg() {
+    let bytes = jpeg(&drawn(64, 48), Subsamp::Sub2x2, 90);
+    let (at, length) = segment(&bytes, markers::DHT);
+    let table = bytes[at..at + length].to_vec();
+    // 100 symbols of 15 bits and 200 of 16.
+    let mut large = vec![0xff, markers::DHT, 1, 63, 0x13];
+    large.extend([0; 14]);
+    large.extend([100, 200]);
+    large.extend((0..300).map(|n| n as u8));
+    let interval = vec![0xff, markers::DRI, 0, 5, 0, 0, 0];
+    for more in [table, large, interval] {
+        let mut file = bytes.clone();
+        file.splice(at..at, more);
+        let marks = markers::read(&file).expect("a JPEG");
+        assert!(eighth(&file, &marks).is_none());
+    }
+    let marks = markers::read(&bytes).expect("a JPEG");
+    assert!(
+        eighth(&bytes, &marks).is_some(),
+        "without them it is decoded here"
+    );
+}
+
 /// A generator of numbers that are not random.
 struct Numbers(u64);
 
