@@ -72,9 +72,12 @@ export async function session(): Promise<Session> {
 }
 
 export const photoUrl = (id: string) => `${inspection(id)}/photo`;
-export const overlayUrl = (id: string) => `${inspection(id)}/overlay`;
+// What a browser keeps belongs to one result: a record that is made again has another one, under the same id.
+const result = (record: InspectionRecord) => query({ v: record.finished_at });
+export const overlayUrl = (record: InspectionRecord) => `${inspection(record.inspection_id)}/overlay${result(record)}`;
 
-export const report = (id: string) => ask<Report>("GET", `${inspection(id)}/report`);
+export const report = (record: InspectionRecord) =>
+  ask<Report>("GET", `${inspection(record.inspection_id)}/report${result(record)}`);
 
 export async function reviews(id: string): Promise<Review[]> {
   return (await ask<{ reviews: Review[] }>("GET", `${inspection(id)}/reviews`)).reviews;
@@ -82,7 +85,7 @@ export async function reviews(id: string): Promise<Review[]> {
 
 export async function documents(id: string): Promise<PhotoDocuments> {
   const record = await ask<InspectionRecord>("GET", inspection(id));
-  const [found, decided] = await Promise.all([record.outcome?.report ? report(id) : null, reviews(id)]);
+  const [found, decided] = await Promise.all([record.outcome?.report ? report(record) : null, reviews(id)]);
   return { record, report: found, reviews: decided };
 }
 

@@ -39,6 +39,9 @@ function belongsToControl(target: EventTarget | null, key: string): boolean {
   return target.closest("button, a[href], input, summary") !== null && target.matches(":focus-visible");
 }
 
+/** Keys that go on while they are held. A held Enter must not decide about photos that nobody has seen. */
+const REPEATING = /^(Shift\+)?Arrow|^[+\-np]$/;
+
 function find(key: string): Binding | undefined {
   for (const layer of [...layers].reverse()) {
     const binding = layer.bindings.find((b) => b.keys.includes(key));
@@ -56,6 +59,7 @@ window.addEventListener("keydown", (event) => {
   const binding = find(key);
   if (!binding) return;
   event.preventDefault();
+  if (event.repeat && !REPEATING.test(key)) return;
   binding.run(key);
 });
 

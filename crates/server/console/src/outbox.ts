@@ -1,9 +1,11 @@
 // Decisions on their way to the server. Each is written to this browser's storage first, and leaves it only when the server
 // has stored or refused it. A decision that is sent twice is stored once: the server knows it by its revision.
-import { ApiError, decide } from "./api";
+import { ApiError, decide, reviewerName } from "./api";
 import type { NewReview, Review } from "./types";
 
 export interface Waiting {
+  /** Names this decision among those that are kept: two of one photo may have the same revision. */
+  key: string;
   id: string;
   review: NewReview;
 }
@@ -11,7 +13,7 @@ export interface Waiting {
 export type Sent =
   | { state: "stored"; review: Review }
   | { state: "kept" }
-  | { state: "conflict"; last: Review | null }
+  | { state: "conflict"; last: Review | null; why: string }
   | { state: "refused"; why: string };
 
 const KEY = "walkaround.outbox";
@@ -37,8 +39,7 @@ function write(all: Waiting[]) {
   listeners.forEach((listener) => listener());
 }
 
-const same = (a: Waiting, b: Waiting) => a.id === b.id && a.review.revision === b.review.revision;
-const remove = (one: Waiting) => write(read().filter((other) => !same(other, one)));
+const remove = (one: Waiting) => write(read().filter((other) => other.key !== one.key));
 
 export const waiting = () => read();
 export const takeRefusals = () => refusals.splice(0);
@@ -51,15 +52,19 @@ export function onChange(listener: () => void) {
 }
 
 async function send(one: Waiting): Promise<Sent> {
+  // The server would refuse what nobody signs; the browser asks for the name.
+  if (!reviewerName()) return { state: "kept" };
   try {
     const { review } = await decide(one.id, one.review);
     remove(one);
     return { state: "stored", review };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    if (error.isOffline || error.status === 429) return { state: "kept" };
+    // A fault of the server is no answer to the decision.
+    if (error.status === 0 || error.status === 429 || error.status >= 500) return { state: "kept" };
     remove(one);
-    if (error.status === 409) return { state: "conflict", last: (error.body as { last?: Review } | null)?.last ?? null };
+    const why = error.message;
+    if (error.status === 409) return { state: "conflict", last: (error.body as { last?: Review } | null)?.last ?? null, why };
     return { state: "refused", why: error.message };
   }
 }
@@ -73,7 +78,8 @@ function later() {
 /** Sends what is kept, oldest first; stops at the first that gets no answer. */
 export function flush(): Promise<void> {
   sending ??= (async () => {
-    for (const one of read()) {
+    // Read anew each time: decisions are made meanwhile. Each turn sends one that is then gone, or ends.
+    for (let one = read()[0]; one; one = read()[0]) {
       const sent = await send(one);
       if (sent.state === "kept") {
         later();
@@ -91,10 +97,13 @@ export function flush(): Promise<void> {
 
 /** Keeps a decision, then sends it. The answer is there once it is stored, refused, or known to be kept. */
 export async function submit(id: string, review: NewReview): Promise<Sent> {
-  const one = { id, review };
   const kept = read();
+  // A decision of this photo that is still on its way comes first, whatever the server has said so far.
+  const before = kept.filter((other) => other.id === id).map((other) => other.review.revision);
+  const revision = Math.max(review.revision, ...before.map((last) => last + 1));
+  const one = { key: crypto.randomUUID(), id, review: { ...review, revision } };
   if (kept.length >= KEPT_MAX) return { state: "refused", why: `${KEPT_MAX} decisions are waiting already` };
-  write([...kept.filter((other) => !same(other, one)), one]);
+  write([...kept, one]);
   if (kept.length > 0) {
     // What came first goes first: a later decision of the same photo builds on it.
     void flush();

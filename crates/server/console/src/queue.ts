@@ -23,6 +23,9 @@ export const queue = store<QueueState>({ current: null, empty: false, problem: n
 let filter: TaskFilter = {};
 let running = false;
 let ahead: Promise<Claimed | null> | null = null;
+/** Raised whenever all claims are given back: what was asked for before is not wanted any more. */
+let generation = 0;
+let timer: ReturnType<typeof setTimeout> | undefined;
 /** Photos that were decided or skipped here: the server may still offer them for a moment. */
 const left = new Set<string>();
 const LEFT_MAX = 1_000;
@@ -38,11 +41,24 @@ function preload(id: string) {
 }
 
 async function takeNext(): Promise<Claimed | null> {
+  const mine = generation;
   const task = await claimNext(filter, [...left, ...claims].slice(-SKIP_MAX));
   if (!task) return null;
-  claims.add(task.inspection_id);
-  preload(task.inspection_id);
-  return { task, documents: await documents(task.inspection_id) };
+  const id = task.inspection_id;
+  if (mine !== generation) {
+    giveUp(id);
+    return null;
+  }
+  claims.add(id);
+  preload(id);
+  try {
+    return { task, documents: await documents(id) };
+  } catch (error) {
+    // Nobody sees it, so nobody holds it; others are offered first.
+    if (claims.delete(id)) giveUp(id);
+    skip(id);
+    throw error;
+  }
 }
 
 /** Has the next photo here before it is wanted; where that fails, tries again later, unless it is wanted by then. */
@@ -58,19 +74,27 @@ function prefetch() {
 }
 
 async function advance() {
+  const mine = generation;
   try {
     const next = await (ahead ?? takeNext());
+    if (mine !== generation) return;
     ahead = null;
     if (!running) return;
     queue.set({ current: next, empty: next === null, problem: null });
     if (next) prefetch();
-    else setTimeout(() => running && !queue.get().current && void advance(), ASK_AGAIN_MS);
+    else askAgain();
   } catch (error) {
-    ahead = null;
     if (!(error instanceof ApiError)) throw error;
+    if (mine !== generation) return;
+    ahead = null;
     queue.set({ current: null, empty: false, problem: error.message });
-    setTimeout(() => running && !queue.get().current && void advance(), ASK_AGAIN_MS);
+    askAgain();
   }
+}
+
+function askAgain() {
+  clearTimeout(timer);
+  timer = setTimeout(() => running && !queue.get().current && void advance(), ASK_AGAIN_MS);
 }
 
 /** Claims and shows the next photo, and goes on until `stop`. */
@@ -89,12 +113,16 @@ export function next(released: "decided" | "skipped") {
   if (current) {
     const id = current.task.inspection_id;
     claims.delete(id);
-    left.add(id);
-    if (left.size > LEFT_MAX) left.delete([...left][0] ?? "");
+    skip(id);
     if (released === "skipped") giveUp(id);
   }
   queue.set({ current: null, empty: false, problem: null });
   void advance();
+}
+
+function skip(id: string) {
+  left.add(id);
+  if (left.size > LEFT_MAX) left.delete([...left][0] ?? "");
 }
 
 /** A claim that cannot be given back ends by its own time. */
@@ -103,6 +131,8 @@ function giveUp(id: string) {
 }
 
 function giveBack() {
+  generation += 1;
+  clearTimeout(timer);
   claims.forEach(giveUp);
   claims.clear();
   ahead = null;

@@ -1,6 +1,6 @@
 // Photo after photo: each is claimed for this reviewer, and the next one is here before it is asked for.
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, askForReview, claim, documents } from "../api";
+import { ApiError, askForReview, claim, documents, release } from "../api";
 import { clockTime, t } from "../i18n";
 import { photoName, Problem, useLoaded } from "../parts";
 import { useKeys } from "../keys";
@@ -98,8 +98,16 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   const onAsk = task || heldBy ? null : ask;
   useKeys(onAsk ? [{ keys: ["q"], label: t("photo.ask"), run: onAsk }] : []);
   useEffect(() => {
+    let shown = true;
+    let mine = false;
+    // Looking at a photo keeps its task from others only as long as it is shown. One that is decided is nobody's.
+    const giveBack = () => void release(id).catch(() => undefined);
     claim(id).then(
-      (answer) => setTask(answer.task),
+      (answer) => {
+        mine = true;
+        if (shown) setTask(answer.task);
+        else giveBack();
+      },
       (error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
         const holder = (error.body as { claimed_by?: string } | null)?.claimed_by;
@@ -107,6 +115,10 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
         if (holder) setHeldBy(holder);
       },
     );
+    return () => {
+      shown = false;
+      if (mine) giveBack();
+    };
   }, [id]);
   if (loaded.state === "failed") {
     return (

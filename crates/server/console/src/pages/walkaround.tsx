@@ -139,7 +139,7 @@ interface SideProps {
 
 function Side({ occasion, record, review, classes, view, onView, keys }: SideProps) {
   const id = record?.inspection_id ?? "";
-  const [found] = useLoaded(id, () => (record?.outcome?.report ? loadReport(id) : Promise.resolve(null)));
+  const [found] = useLoaded(id, () => (record?.outcome?.report ? loadReport(record) : Promise.resolve(null)));
   const [mine, setMine] = useState("");
   useEffect(() => {
     if (found.state === "here") setMine(id);
@@ -159,7 +159,7 @@ function Side({ occasion, record, review, classes, view, onView, keys }: SidePro
         {record ? (
           <Viewer
             src={photoUrl(id)}
-            fallback={record.outcome?.overlay ? overlayUrl(id) : undefined}
+            fallback={record.outcome?.overlay ? overlayUrl(record) : undefined}
             alt={`${name}, ${photoName(record)}`}
             size={record.outcome?.size ?? null}
             view={view}

@@ -95,6 +95,8 @@ export function PhotoWork(props: WorkProps) {
     const what = describe(decision);
     if (sent.state === "conflict") {
       setConflict(sent.last);
+      // Nobody was first: the report is another one by now, or there is none.
+      if (!sent.last) say(t("outbox.refused", { id, why: sent.why }), "problem");
       setReviews(await loadReviews(id));
       return;
     }
@@ -173,7 +175,7 @@ export function PhotoWork(props: WorkProps) {
       <section class="stage" aria-label={t("photo.picture", { count: items.length })}>
         <Viewer
           src={photoUrl(id)}
-          fallback={record.outcome?.overlay ? overlayUrl(id) : undefined}
+          fallback={record.outcome?.overlay ? overlayUrl(record) : undefined}
           alt={t("photo.picture", { count: items.length })}
           size={size}
           view={props.view}
