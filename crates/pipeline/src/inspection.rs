@@ -11,6 +11,7 @@ mod sides;
 
 use crate::memory::MemoryBudget;
 use image::RgbImage;
+use sides::KEPT_FILE_BYTES_MAX;
 pub use sides::Sides;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,10 +51,6 @@ impl Default for InspectionSettings {
         }
     }
 }
-
-/// Largest file, in bytes, that is kept until a photo is decoded again. A larger one is decoded once for all networks, and its
-/// marked picture is drawn on these pixels.
-const KEPT_FILE_BYTES_MAX: usize = 16 << 20;
 
 /// A monotonic clock: time since any fixed moment. Passed in: nothing below the binaries reads a clock.
 pub type Ticks<'a> = &'a dyn Fn() -> Duration;

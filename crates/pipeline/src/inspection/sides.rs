@@ -3,11 +3,13 @@
 use walkaround_inference::Engine;
 use walkaround_vision::decode::Format;
 
-use super::KEPT_FILE_BYTES_MAX;
-
 /// Minimum long side that quality is measured on, in pixels. It is a little less than the 512 to which larger pictures are
 /// shrunk, so that photos of 12 megapixels (4,000 and 4,032 pixels) are decoded at an eighth.
 const QUALITY_LONG_SIDE: u32 = 500;
+
+/// Largest file, in bytes, that is kept until a photo is decoded again. A larger one is decoded once for all networks, and its
+/// marked picture is drawn on these pixels.
+pub(super) const KEPT_FILE_BYTES_MAX: usize = 16 << 20;
 
 /// Minimum long sides, in pixels, at which a photo is decoded for networks and quality. They depend on the bundle alone: the
 /// same photo and bundle give the same pixels, and so the same verdict, on every path.

@@ -1,5 +1,5 @@
 // Photo after photo: each is claimed for this reviewer, and the next one is here before it is asked for.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, askForReview, claim, documents, release } from "../api";
 import { clockTime, t } from "../i18n";
 import { photoName, Problem, useLoaded } from "../parts";
@@ -97,16 +97,22 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   };
   const onAsk = task || heldBy ? null : ask;
   useKeys(onAsk ? [{ keys: ["q"], label: t("photo.ask"), run: onAsk }] : []);
+  const mine = useRef(false);
+  const decided = () => {
+    mine.current = false;
+    reload();
+  };
   useEffect(() => {
     let shown = true;
-    let mine = false;
+    mine.current = false;
     // Looking at a photo keeps its task from others only as long as it is shown. One that is decided is nobody's.
     const giveBack = () => void release(id).catch(() => undefined);
     claim(id).then(
       (answer) => {
-        mine = true;
-        if (shown) setTask(answer.task);
-        else giveBack();
+        if (!answer.task) return;
+        if (!shown) return giveBack();
+        mine.current = true;
+        setTask(answer.task);
       },
       (error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
@@ -117,7 +123,7 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
     );
     return () => {
       shown = false;
-      if (mine) giveBack();
+      if (mine.current) giveBack();
     };
   }, [id]);
   if (loaded.state === "failed") {
@@ -140,7 +146,7 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   return (
     <div class="photo-page" data-page="photo">
       <Heading id={id} name={photoName(record)} task={task} onAsk={record.phase === "done" ? onAsk : null} />
-      <PhotoWork key={id} documents={loaded.value} task={task} classes={classes} view={view} onView={setView} onDecided={reload} heldBy={heldBy} />
+      <PhotoWork key={id} documents={loaded.value} task={task} classes={classes} view={view} onView={setView} onDecided={decided} heldBy={heldBy} />
     </div>
   );
 }
