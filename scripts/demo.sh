@@ -53,8 +53,10 @@ echo
 echo "gallery: $(cd "$out/results" && pwd)/index.html"
 if [ "${OPEN:-}" = 1 ]; then
     echo
-    "$program" samples "$out/walkarounds" --walkarounds
-    "$program" submit "$out/walkarounds/walkarounds.csv" --wait --timeout 600 >/dev/null
+    echo "== for the console: pick-up and return of three reservations"
+    rm -rf "$out/walkarounds"
+    "$program" samples "$out/walkarounds" --walkarounds >/dev/null
+    "$program" submit "$out/walkarounds/walkarounds.csv" --wait --timeout 600
     echo "console: http://$listen/console/ (Ctrl-C ends it)"
     wait "$up"
 else

@@ -4,6 +4,7 @@
 //! chosen in [`connect`]. Errors of the services become [`PortError`](walkaround_ports::PortError) in [`fault`]:
 //! what the caller should do, in one line, without credentials or signed URLs.
 
+mod batch_get;
 mod blobs;
 mod capacity;
 mod connect;

@@ -343,16 +343,20 @@ fn reviews_stay_with_the_report_that_they_are_based_on() {
 }
 
 #[test]
-fn an_escalation_ends_with_the_next_decision() {
+fn an_escalation_ends_with_the_next_decision_and_one_taken_back_leaves_the_one_before() {
     let mut all = vec![
         review(1, "ann", Decision::Confirm),
         review(2, "bob", Decision::Escalate),
     ];
     let state = reviewed(&all, &REPORT);
-    assert!(state.escalated && state.judgement == Judgement::Confirmed && state.revision == 1);
-    all.push(review(3, "eve", Decision::Unusable(UnusableReason::TooDark)));
+    assert!(state.escalated_by == Some(reviewer("bob")) && state.judgement == Judgement::Confirmed);
+    assert_eq!(state.revision, 1);
+    all.push(review(3, "eve", Decision::Escalate));
+    all.push(review(4, "eve", Decision::Undo(3)));
+    assert_eq!(reviewed(&all, &REPORT).escalated_by, Some(reviewer("bob")));
+    all.push(review(5, "eve", Decision::Unusable(UnusableReason::TooDark)));
     let state = reviewed(&all, &REPORT);
-    assert!(!state.escalated && state.by == Some(reviewer("eve")));
+    assert!(state.escalated_by.is_none() && state.by == Some(reviewer("eve")));
 }
 
 fn changed(change: Result<TaskChange, TaskRefusal>) -> ReviewTask {

@@ -61,7 +61,7 @@ impl From<&Reviewed> for ReviewedDocument {
             revision: state.revision,
             by: state.by.as_ref().map(ToString::to_string),
             at: state.at.map(rfc3339),
-            escalated: state.escalated,
+            escalated: state.escalated_by.is_some(),
         }
     }
 }

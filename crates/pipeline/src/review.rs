@@ -6,7 +6,7 @@
 
 mod claims;
 
-pub use claims::{CLAIM_LEASE, ClaimOutcome};
+pub use claims::{CLAIM_LEASE, ClaimOutcome, TaskSearch};
 
 use crate::store::InspectionStore;
 use std::sync::Arc;
@@ -146,7 +146,7 @@ impl ReviewService {
     /// [`ReviewError::NotFound`], [`ReviewError::NotDone`]; [`ReviewError::Port`].
     pub async fn ask(&self, id: &InspectionId) -> Result<ReviewTask, ReviewError> {
         let (inspection, _) = self.done(id).await?;
-        self.put_asked(&inspection).await
+        self.put_asked(&inspection, 1.0).await
     }
 
     /// Stores a decision, publishes its event, and brings its task to where it belongs.
@@ -162,9 +162,11 @@ impl ReviewService {
         let bounds = self.bounds(&outcome, &request).await?;
         request.decision.check(request.note.as_deref(), &bounds)?;
         // A task that is not done is what finds this decision again, should its event not get out.
-        let open = self.reviews.task(&id).await?;
-        if open.is_none_or(|task| task.state == TaskState::Done) && self.is_next(&request).await? {
-            self.put_asked(&inspection).await?;
+        let standing = self.reviews.task(&id).await?;
+        // A later decision does not change how the photo came to be looked at.
+        let inclusion = standing.as_ref().map_or(1.0, |task| task.inclusion);
+        if standing.is_none_or(|task| task.state == TaskState::Done) && self.is_next(&request).await? {
+            self.put_asked(&inspection, inclusion).await?;
         }
         let review = self.append(request).await?;
         let task = self.settle(&id).await?;
@@ -218,10 +220,12 @@ impl ReviewService {
         }
     }
 
-    async fn put_asked(&self, inspection: &Inspection) -> Result<ReviewTask, ReviewError> {
+    /// A task, or the one that stands, opened again; `inclusion` as in [`ReviewTask::inclusion`].
+    async fn put_asked(&self, inspection: &Inspection, inclusion: f64) -> Result<ReviewTask, ReviewError> {
         let (id, now) = (&inspection.request.id, self.clock.now());
         let mut task = ReviewTask::open(id.clone(), TaskReason::Asked, now);
         task.round = inspection.history.reopened;
+        task.inclusion = inclusion;
         task.vehicle_id = inspection.request.vehicle_id.clone();
         let findings = inspection.outcome.iter().flat_map(|outcome| &outcome.findings);
         task.classes = findings.map(|finding| finding.class.clone()).collect();
@@ -311,9 +315,7 @@ fn out_event(review: &Review) -> OutEvent {
 /// What becomes of the task after the last review.
 fn after(history: &[Review], last: &Review) -> AfterReview {
     let state = reviewed(history, &last.based_on);
-    if state.escalated {
-        let escalated = history.iter().rev().find(|r| r.decision == Decision::Escalate);
-        let by = escalated.unwrap_or(last).by.clone();
+    if let Some(by) = state.escalated_by {
         AfterReview::Escalated { by }
     } else if state.judgement == Judgement::Unreviewed {
         AfterReview::Open

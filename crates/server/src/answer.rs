@@ -8,6 +8,9 @@ use walkaround_ports::{PortError, PortErrorKind};
 
 /// Longest error line, in characters: it may quote the caller.
 const LINE_MAX: usize = 200;
+/// `Cache-Control` of what belongs to one result: it never changes, and a result that is made again is asked for under another
+/// query.
+pub(super) const FOR_GOOD: &str = "private, max-age=31536000, immutable";
 
 /// Why a request gets no answer.
 #[derive(Debug)]

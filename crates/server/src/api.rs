@@ -2,7 +2,7 @@
 //!
 //! Records are stored as the JSON documents that are answered; they are checked, not rebuilt.
 
-use super::answer::{Refusal, json};
+use super::answer::{FOR_GOOD, Refusal, json};
 use super::site::Site;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -23,8 +23,6 @@ const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 200;
 /// Largest report or picture that is answered, in bytes.
 const BLOB_BYTES_MAX: u64 = 32 << 20;
-/// A final record never changes, nor do its blobs.
-const FOR_GOOD: &str = "private, max-age=31536000, immutable";
 
 /// The query of a list: one index at a time.
 #[derive(Debug, Default, Deserialize)]
@@ -34,6 +32,8 @@ pub(super) struct Listing {
     reservation_id: Option<String>,
     verdict: Option<String>,
     day: Option<String>,
+    #[serde(default)]
+    failed: bool,
     limit: Option<usize>,
     after: Option<String>,
 }
@@ -54,6 +54,12 @@ impl Listing {
         }
         if self.day.as_deref().is_some_and(|d| !is_day(d)) {
             return Err(Refusal::bad("day: expected a UTC day, as in 2026-11-22"));
+        }
+        if self.failed {
+            return match (self.vehicle_id, self.reservation_id, self.verdict, self.day) {
+                (None, None, None, Some(day)) => Ok(Some(RecordQuery::FailedOnDay(day))),
+                _ => Err(Refusal::bad("failed: needs day, and no other filter")),
+            };
         }
         match (self.vehicle_id, self.reservation_id, self.verdict, self.day) {
             (None, None, None, None) if self.after.is_some() => Err(Refusal::bad(

@@ -4,7 +4,7 @@
 //! inspection, never a place. On a stack whose browsers fetch pictures elsewhere, [`photo`] is where the address would be
 //! answered instead.
 
-use super::answer::Refusal;
+use super::answer::{FOR_GOOD, Refusal};
 use super::api::{stored, unreadable};
 use super::site::Site;
 use axum::extract::rejection::PathRejection;
@@ -17,9 +17,6 @@ use std::sync::Arc;
 use tracing::warn;
 use walkaround_messages::parse_record;
 use walkaround_ports::{FetchError, PortErrorKind};
-
-/// The bytes are those that were inspected, for good.
-const FOR_GOOD: &str = "private, max-age=31536000, immutable";
 
 /// `GET /api/inspections/{id}/photo`.
 pub(super) async fn photo(

@@ -18,12 +18,12 @@ use tracing::info;
 use walkaround_domain::review::TaskRefusal;
 use walkaround_domain::{ReviewTask, TaskReason, TaskState, Timestamp};
 use walkaround_messages::TaskDocument;
-use walkaround_pipeline::review::ClaimOutcome;
+use walkaround_pipeline::review::{ClaimOutcome, TaskSearch};
 use walkaround_ports::TASKS_PAGE_MAX;
 
 /// Tasks of a page when the caller does not say.
 const PAGE_DEFAULT: usize = 50;
-/// Pages that are searched for tasks of one vehicle or class, and for one that can be claimed.
+/// Pages that are searched for tasks of one vehicle or class.
 const PAGES_MAX: usize = 10;
 /// Photos that a reviewer may ask to be left out.
 const SKIPPED_MAX: usize = 50;
@@ -50,36 +50,15 @@ pub(super) struct ClaimBody {
     skip: Vec<String>,
 }
 
-/// What a task has to be about.
-struct Filter {
-    reason: Option<TaskReason>,
-    vehicle_id: Option<String>,
-    class: Option<String>,
-}
-
-impl Filter {
-    fn new(reason: Option<&str>, vehicle_id: Option<String>, class: Option<String>) -> Result<Self, Refusal> {
-        let reason = reason.map(|word| {
-            TaskReason::parse(word).ok_or_else(|| {
-                let known = TaskReason::ALL.map(TaskReason::as_str).join(", ");
-                Refusal::bad(format!("reason: expected one of {known}"))
-            })
-        });
-        Ok(Self {
-            reason: reason.transpose()?,
-            vehicle_id,
-            class,
+/// The reason that a request names.
+fn reason_of(word: Option<&str>) -> Result<Option<TaskReason>, Refusal> {
+    let reason = word.map(|word| {
+        TaskReason::parse(word).ok_or_else(|| {
+            let known = TaskReason::ALL.map(TaskReason::as_str).join(", ");
+            Refusal::bad(format!("reason: expected one of {known}"))
         })
-    }
-
-    fn fits(&self, task: &ReviewTask) -> bool {
-        let vehicle = self.vehicle_id.is_none() || self.vehicle_id == task.vehicle_id;
-        vehicle
-            && self
-                .class
-                .as_ref()
-                .is_none_or(|class| task.classes.contains(class))
-    }
+    });
+    reason.transpose()
 }
 
 /// A task as it is answered.
@@ -104,12 +83,17 @@ pub(super) async fn list(
     if !(1..=TASKS_PAGE_MAX).contains(&max) {
         return Err(Refusal::bad(format!("limit: expected 1 to {TASKS_PAGE_MAX}")));
     }
-    let filter = Filter::new(query.reason.as_deref(), query.vehicle_id, query.class)?;
+    let search = TaskSearch {
+        reason: reason_of(query.reason.as_deref())?,
+        vehicle_id: query.vehicle_id,
+        class: query.class,
+        skip: Vec::new(),
+    };
     let now = site.clock.now();
     let (mut tasks, mut next) = (Vec::new(), query.after);
     for _ in 0..PAGES_MAX {
-        let page = reviews.open_tasks(filter.reason, next.as_deref(), max).await?;
-        let fitting = page.tasks.iter().filter(|task| filter.fits(task));
+        let page = reviews.open_tasks(search.reason, next.as_deref(), max).await?;
+        let fitting = page.tasks.iter().filter(|task| search.fits(task));
         tasks.extend(fitting.map(|task| task_document(task, now)));
         next = page.next;
         if next.is_none() || tasks.len() >= max {
@@ -150,33 +134,17 @@ pub(super) async fn claim_next(
     if body.skip.len() > SKIPPED_MAX {
         return Err(Refusal::bad(format!("skip: expected at most {SKIPPED_MAX}")));
     }
-    let service = &site.people()?.service;
-    let filter = Filter::new(body.reason.as_deref(), body.vehicle_id, body.class)?;
-    let mut after = None;
-    for _ in 0..PAGES_MAX {
-        let page = service
-            .reviews
-            .open_tasks(filter.reason, after.as_deref(), TASKS_PAGE_MAX)
-            .await?;
-        for task in &page.tasks {
-            let id = &task.inspection;
-            let wanted = filter.fits(task) && !body.skip.iter().any(|skipped| skipped == id.as_str());
-            if !wanted || !task.is_claimable(&by, site.clock.now()) {
-                continue;
-            }
-            // Somebody else may have been first since the page was read: then the next one is tried.
-            if let ClaimOutcome::Task(task) = service.claim(id, &by).await?
-                && site.records.read(id).await?.is_some()
-            {
-                return Ok(task_answer(&site, &task));
-            }
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
+    let search = TaskSearch {
+        reason: reason_of(body.reason.as_deref())?,
+        vehicle_id: body.vehicle_id,
+        class: body.class,
+        skip: body.skip,
+    };
+    let claimed = site.people()?.service.claim_next(&by, &search).await;
+    match claimed.map_err(refusal)? {
+        Some(task) => Ok(task_answer(&site, &task)),
+        None => Ok(json(document!({"task": null}).to_string())),
     }
-    Ok(json(document!({"task": null}).to_string()))
 }
 
 /// `POST /api/tasks/{id}/claim`: this task, for this reviewer; none where the photo has none that is not done.

@@ -9,18 +9,15 @@ use super::DynamoRecords;
 use super::item::{Item, text, text_of};
 use super::stored::{SHARDS, day_shard, from_item, outcome_shard, record_key};
 use super::table::{BY_DAY, BY_OUTCOME, BY_RESERVATION, BY_VEHICLE, IndexDefinition};
+use crate::batch_get::{GET_MAX, batch_get};
 use crate::fault::port_error;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Select};
+use aws_sdk_dynamodb::types::Select;
 use std::collections::{BTreeMap, HashMap};
 use walkaround_domain::Verdict;
 use walkaround_ports::{IndexKeys, Page, PortCall, PortError, PortErrorKind, RecordQuery, StoredRecord};
 
 /// Most queries of one page; then it ends short of what was asked for.
 const QUERIES_MAX: usize = 32;
-/// Most keys of one `BatchGetItem`.
-const GET_MAX: usize = 100;
-/// Most rounds for what one `BatchGetItem` left out: it answers 16 MB at most.
-const GET_ROUNDS_MAX: usize = 10;
 /// Bodies of one page in bytes, after which it ends short of what was asked for.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most queries to count one day: more than ten million records.
@@ -220,48 +217,13 @@ impl DynamoRecords {
             .filter_map(|p| p.sort.as_deref())
             .map(id_of)
             .collect();
-        let mut keys: Vec<Item> = ids.iter().map(|id| record_key(id)).collect();
+        let keys: Vec<Item> = ids.iter().map(|id| record_key(id)).collect();
         let mut records = HashMap::new();
-        for _ in 0..GET_ROUNDS_MAX {
-            if keys.is_empty() {
-                break;
-            }
-            let (items, left) = self.get_round(keys).await?;
-            if items.is_empty() && !left.is_empty() {
-                let detail = format!("{}: the service leaves out every key", self.what());
-                return Err(AT.error(PortErrorKind::Throttled, detail));
-            }
-            for item in items {
-                let record = from_item(&item).map_err(|why| self.corrupt(AT, &why))?;
-                records.insert(record.id.as_str().to_owned(), record);
-            }
-            keys = left;
-        }
-        if !keys.is_empty() {
-            let detail = format!("{}: keys left out after {GET_ROUNDS_MAX} rounds", self.what());
-            return Err(AT.error(PortErrorKind::Throttled, detail));
+        for item in batch_get(&self.client, &self.table, AT, keys).await? {
+            let record = from_item(&item).map_err(|why| self.corrupt(AT, &why))?;
+            records.insert(record.id.as_str().to_owned(), record);
         }
         Ok(ids.into_iter().filter_map(|id| records.remove(id)).collect())
-    }
-
-    /// Items of some keys, and the keys that the service left out.
-    async fn get_round(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), PortError> {
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .build()
-            .map_err(|e| AT.error(PortErrorKind::Invalid, e.to_string()))?;
-        let answer = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted)
-            .send()
-            .await
-            .map_err(|e| port_error(AT, &self.what(), &e))?;
-        let left = answer.unprocessed_keys.unwrap_or_default();
-        let left = left.into_values().flat_map(|k| k.keys).collect();
-        let items = answer.responses.unwrap_or_default();
-        Ok((items.into_values().flatten().collect(), left))
     }
 
     /// How many records of a day stand in one phase with one verdict. As fresh as the index is.

@@ -5,18 +5,15 @@
 //! same wherever it begins.
 
 use super::{DynamoReviews, SHARDS, task_key, task_order, task_shard};
+use crate::batch_get::{GET_MAX, batch_get};
 use crate::fault::port_error;
 use crate::records::item::{Item, text, text_of};
 use crate::records::table::BY_REVIEW;
-use aws_sdk_dynamodb::types::{KeysAndAttributes, Select};
+use aws_sdk_dynamodb::types::Select;
 use std::collections::HashMap;
 use walkaround_domain::{InspectionId, ReviewTask, TaskReason, TaskState};
 use walkaround_ports::{PortCall, PortError, PortErrorKind, TASKS_COUNTED_MAX, TaskCount, TaskPage};
 
-/// Most keys of one `BatchGetItem`.
-const GET_MAX: usize = 100;
-/// Most rounds for what one `BatchGetItem` left out.
-const GET_ROUNDS_MAX: usize = 10;
 /// Most queries to count one partition: far more keys than are counted.
 const COUNT_QUERIES_MAX: usize = 10;
 
@@ -75,44 +72,13 @@ impl DynamoReviews {
 
     /// The tasks of at most [`GET_MAX`] sort keys, in their order, without those that have another place now.
     async fn tasks(&self, orders: &[String]) -> Result<Vec<ReviewTask>, PortError> {
-        let mut keys: Vec<Item> = orders.iter().map(|order| task_key(id_of(order))).collect();
+        let keys: Vec<Item> = orders.iter().map(|order| task_key(id_of(order))).collect();
         let mut found = HashMap::new();
-        for _ in 0..GET_ROUNDS_MAX {
-            if keys.is_empty() {
-                break;
-            }
-            let (items, left) = self.get_round(keys).await?;
-            for item in items {
-                let task = self.task_of(AT, &item)?.task;
-                found.insert(task_order(&task), task);
-            }
-            keys = left;
-        }
-        if !keys.is_empty() {
-            let detail = format!("{}: keys left out after {GET_ROUNDS_MAX} rounds", self.what());
-            return Err(AT.error(PortErrorKind::Throttled, detail));
+        for item in batch_get(&self.client, &self.table, AT, keys).await? {
+            let task = self.task_of(AT, &item)?.task;
+            found.insert(task_order(&task), task);
         }
         Ok(orders.iter().filter_map(|order| found.remove(order)).collect())
-    }
-
-    /// Items of some keys, and the keys that the service left out.
-    async fn get_round(&self, keys: Vec<Item>) -> Result<(Vec<Item>, Vec<Item>), PortError> {
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .build()
-            .map_err(|e| AT.error(PortErrorKind::Invalid, e.to_string()))?;
-        let answer = self
-            .client
-            .batch_get_item()
-            .request_items(&self.table, wanted)
-            .send()
-            .await
-            .map_err(|e| port_error(AT, &self.what(), &e))?;
-        let left = answer.unprocessed_keys.unwrap_or_default();
-        let left = left.into_values().flat_map(|k| k.keys).collect();
-        let items = answer.responses.unwrap_or_default();
-        Ok((items.into_values().flatten().collect(), left))
     }
 
     pub(super) async fn counts(&self) -> Result<Vec<TaskCount>, PortError> {

@@ -19,7 +19,7 @@ use walkaround_client::IfMissing;
 use walkaround_client::format::clock_time;
 use walkaround_domain::{Decision, Review, ReviewTask, Reviewer, TaskReason, TaskState};
 use walkaround_messages::{ReviewedDocument, TaskDocument, review_body, task_body};
-use walkaround_pipeline::review::{ClaimOutcome, ReviewService};
+use walkaround_pipeline::review::{ClaimOutcome, ReviewService, TaskSearch};
 
 pub(crate) fn run(args: &ReviewArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -192,7 +192,11 @@ async fn claim(args: &ClaimArgs) -> Result<ExitCode, Failure> {
     let service = service(&args.stack).await?;
     let by: &Reviewer = &args.by.by;
     let Some(id) = &args.id else {
-        return match service.claim_next(by, args.reason).await.map_err(failure)? {
+        let search = TaskSearch {
+            reason: args.reason,
+            ..TaskSearch::default()
+        };
+        return match service.claim_next(by, &search).await.map_err(failure)? {
             Some(task) => {
                 print_task(&args.stack, &task)?;
                 Ok(ExitCode::SUCCESS)

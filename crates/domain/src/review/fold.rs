@@ -41,8 +41,8 @@ pub struct Reviewed {
     pub by: Option<Reviewer>,
     /// When.
     pub at: Option<Timestamp>,
-    /// Whether somebody asked for another person's decision, and has none yet.
-    pub escalated: bool,
+    /// Who asked for another person's decision last, and has none yet.
+    pub escalated_by: Option<Reviewer>,
 }
 
 /// Folds the reviews of the report with this digest, whatever order they are given in. Reviews of other reports do not
@@ -54,7 +54,7 @@ pub fn reviewed<'a>(reviews: impl IntoIterator<Item = &'a Review>, report: &[u8;
     let mut all: Vec<&Review> = reviews.into_iter().filter(|r| r.based_on == *report).collect();
     all.sort_by_key(|review| std::cmp::Reverse(review.revision));
     let mut undone = BTreeSet::new();
-    let mut escalated = false;
+    let mut escalated_by = None;
     for review in all {
         if undone.contains(&review.revision) {
             continue;
@@ -65,7 +65,7 @@ pub fn reviewed<'a>(reviews: impl IntoIterator<Item = &'a Review>, report: &[u8;
                 continue;
             }
             Decision::Escalate => {
-                escalated = true;
+                escalated_by.get_or_insert_with(|| review.by.clone());
                 continue;
             }
             Decision::Confirm => Judgement::Confirmed,
@@ -77,11 +77,11 @@ pub fn reviewed<'a>(reviews: impl IntoIterator<Item = &'a Review>, report: &[u8;
             revision: review.revision,
             by: Some(review.by.clone()),
             at: Some(review.at),
-            escalated,
+            escalated_by,
         };
     }
     Reviewed {
-        escalated,
+        escalated_by,
         ..Reviewed::default()
     }
 }

@@ -4,14 +4,37 @@ use super::{ReviewError, ReviewService, report_digest};
 use std::time::Duration;
 use walkaround_domain::review::{TaskEvent, TaskRefusal};
 use walkaround_domain::{InspectionId, ReviewTask, Reviewer, TaskReason, TaskState};
-use walkaround_ports::{PortError, StepOutcome};
+use walkaround_ports::{PortError, StepOutcome, TASKS_PAGE_MAX};
 
 /// How long a claim lasts unless it is extended.
 pub const CLAIM_LEASE: Duration = Duration::from_secs(10 * 60);
-/// Tasks of one page in the search for the next one.
-const SEARCH_PAGE: usize = 50;
-/// Most pages that are searched for the next task: more tasks than reviewers hold.
-const SEARCH_PAGES_MAX: usize = 20;
+/// Most pages, of [`TASKS_PAGE_MAX`] tasks each, that are searched for the next one.
+const SEARCH_PAGES_MAX: usize = 10;
+
+/// What a task has to be about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TaskSearch {
+    /// Its most pressing reason.
+    pub reason: Option<TaskReason>,
+    /// The vehicle.
+    pub vehicle_id: Option<String>,
+    /// A class of its findings.
+    pub class: Option<String>,
+    /// Ids of inspections that are not wanted now.
+    pub skip: Vec<String>,
+}
+
+impl TaskSearch {
+    /// Whether a task is about that. Its reason is the port's part: [`Reviews::open_tasks`](walkaround_ports::Reviews::open_tasks).
+    pub fn fits(&self, task: &ReviewTask) -> bool {
+        let vehicle = self.vehicle_id.is_none() || self.vehicle_id == task.vehicle_id;
+        let class = self
+            .class
+            .as_ref()
+            .is_none_or(|class| task.classes.contains(class));
+        vehicle && class && !self.skip.iter().any(|id| id == task.inspection.as_str())
+    }
+}
 
 /// The outcome of a claim, an extension or a release.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,24 +67,25 @@ impl ReviewService {
         }
     }
 
-    /// Claims the first task that this reviewer may be offered; none when there is none. A task without anything to
-    /// decide is closed on the way.
+    /// Claims the first task that is wanted and that this reviewer may be offered; none when there is none among the first
+    /// 2,000. A task without anything to decide is closed on the way.
     ///
     /// # Errors
     /// [`ReviewError::Port`].
     pub async fn claim_next(
         &self,
         by: &Reviewer,
-        reason: Option<TaskReason>,
+        search: &TaskSearch,
     ) -> Result<Option<ReviewTask>, ReviewError> {
         let mut after: Option<String> = None;
         for _ in 0..SEARCH_PAGES_MAX {
             let page = self
                 .reviews
-                .open_tasks(reason, after.as_deref(), SEARCH_PAGE)
+                .open_tasks(search.reason, after.as_deref(), TASKS_PAGE_MAX)
                 .await?;
             let now = self.clock.now();
-            for task in page.tasks.iter().filter(|task| task.is_claimable(by, now)) {
+            let wanted = |task: &&ReviewTask| search.fits(task) && task.is_claimable(by, now);
+            for task in page.tasks.iter().filter(wanted) {
                 if let Some(task) = self.try_claim(&task.inspection, by).await? {
                     return Ok(Some(task));
                 }

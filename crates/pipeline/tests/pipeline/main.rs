@@ -13,6 +13,7 @@ mod lane_monitor;
 mod processor;
 mod reopen;
 mod review;
+mod review_bench;
 mod scaler;
 mod settle;
 mod shutdown;

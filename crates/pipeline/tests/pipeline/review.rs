@@ -1,108 +1,17 @@
 //! Reviews: the task of a result, claims, decisions, and what is made good after a crash.
 
-use crate::support::{DAMAGED, Fetch, SUSPECT, Stores, World, processor, request, store};
-use std::sync::Arc;
+use crate::review_bench::{Bench, holder, id, reviewer};
+use crate::support::{DAMAGED, SUSPECT};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use walkaround_conformance::ManualClock;
 use walkaround_domain::review::{
     Correction, FindingsDecision, IfDone, Judgement, TaskRefusal, UnusableReason,
 };
-use walkaround_domain::{
-    Decision, Inspection, InspectionId, ReviewTask, Reviewer, TaskReason, TaskState, Timestamp,
-};
+use walkaround_domain::{Decision, ReviewTask, TaskReason, TaskState};
 use walkaround_pipeline::review::{
-    CLAIM_LEASE, ClaimOutcome, DecisionRequest, ReviewError, ReviewService, report_digest,
+    CLAIM_LEASE, ClaimOutcome, DecisionRequest, ReviewError, TaskSearch, report_digest,
 };
-use walkaround_pipeline::store::VersionedInspection;
 use walkaround_ports::{Clock, Reviews};
-
-struct Bench {
-    world: Arc<World>,
-    clock: Arc<ManualClock>,
-    service: ReviewService,
-}
-
-impl Bench {
-    /// A world with an inspection of a damaged photo, `one`, which has a task.
-    async fn new() -> Self {
-        let (world, clock): (Arc<World>, Arc<ManualClock>) = Default::default();
-        let stores = Arc::new(Stores(Arc::clone(&world)));
-        let service = ReviewService {
-            store: store(&world),
-            blobs: Arc::clone(&stores) as _,
-            reviews: Arc::clone(&world.reviews) as _,
-            publisher: stores,
-            clock: Arc::clone(&clock) as _,
-        };
-        let bench = Self {
-            world,
-            clock,
-            service,
-        };
-        bench.inspect("one", DAMAGED).await.unwrap();
-        bench.world.events.lock().unwrap().clear();
-        bench
-    }
-
-    /// Settles the inspection of a photo of this brightness.
-    async fn inspect(&self, name: &str, value: u8) -> Result<(), String> {
-        self.world.photo(name, &[Fetch::Picture(value)]);
-        let processor = processor(&self.world, &self.clock).0;
-        let inspector = processor.inspector.get();
-        let (bytes, file) = inspector.digest(crate::support::picture(value)).await;
-        let mut photo = inspector.prepare(bytes, file).await.unwrap();
-        inspector.screen(&mut photo).await.unwrap();
-        inspector.segment(&mut photo).await.unwrap();
-        let result = inspector.finish(photo, name.to_owned()).await.unwrap();
-        let fresh = VersionedInspection {
-            inspection: Inspection::accepted(request(name), self.clock.now()),
-            version: 0,
-            fetched: None,
-        };
-        let done = processor.settler.done(fresh, result, Duration::ZERO).await;
-        done.map_err(|error| error.to_string())
-    }
-
-    fn decision(&self, revision: u32, by: &str, decision: Decision) -> DecisionRequest {
-        let inspection = self.world.inspection("one").unwrap();
-        DecisionRequest {
-            inspection: id("one"),
-            revision,
-            by: reviewer(by),
-            based_on: report_digest(&inspection).unwrap(),
-            decision,
-            note: None,
-        }
-    }
-
-    fn task(&self, name: &str) -> Option<ReviewTask> {
-        self.world
-            .reviews
-            .tasks()
-            .into_iter()
-            .find(|task| task.inspection == id(name))
-    }
-
-    fn events(&self) -> Vec<String> {
-        self.world.events.lock().unwrap().clone()
-    }
-}
-
-fn id(name: &str) -> InspectionId {
-    InspectionId::new(name).unwrap()
-}
-
-fn reviewer(name: &str) -> Reviewer {
-    Reviewer::new(name).unwrap()
-}
-
-fn holder(task: &ReviewTask) -> Option<(&str, Timestamp)> {
-    match &task.state {
-        TaskState::Claimed { by, until } => Some((by.as_str(), *until)),
-        TaskState::Open | TaskState::Done => None,
-    }
-}
 
 #[tokio::test]
 async fn a_result_that_the_policy_selects_has_a_task_and_others_have_none() {
@@ -136,7 +45,12 @@ async fn the_task_is_written_before_the_record_is_final() {
 async fn a_decision_is_stored_published_and_ends_its_task() {
     let bench = Bench::new().await;
     let ann = reviewer("ann");
-    let task = bench.service.claim_next(&ann, None).await.unwrap().unwrap();
+    let task = bench
+        .service
+        .claim_next(&ann, &TaskSearch::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(holder(&task), Some(("ann", bench.clock.now() + CLAIM_LEASE)));
     let decided = bench
         .service
@@ -149,7 +63,14 @@ async fn a_decision_is_stored_published_and_ends_its_task() {
         Some((TaskState::Done, 1))
     );
     assert_eq!(bench.events(), ["one.reviewed.1"]);
-    assert!(bench.service.claim_next(&ann, None).await.unwrap().is_none());
+    assert!(
+        bench
+            .service
+            .claim_next(&ann, &TaskSearch::default())
+            .await
+            .unwrap()
+            .is_none()
+    );
     let read = bench.service.read(&id("one")).await.unwrap();
     assert_eq!((read.history.len(), read.reviewed.by), (1, Some(ann)));
 }
@@ -221,7 +142,7 @@ async fn an_event_that_did_not_get_out_goes_out_with_the_next_claim() {
     assert!(
         bench
             .service
-            .claim_next(&reviewer("bob"), None)
+            .claim_next(&reviewer("bob"), &TaskSearch::default())
             .await
             .unwrap()
             .is_none()
@@ -250,31 +171,111 @@ async fn an_event_of_a_task_that_was_done_is_not_lost_either() {
         TaskState::Done,
         "nothing would find it"
     );
-    let task = bench.service.claim_next(&reviewer("bob"), None).await.unwrap();
+    let task = bench
+        .service
+        .claim_next(&reviewer("bob"), &TaskSearch::default())
+        .await
+        .unwrap();
     assert_eq!(bench.events(), ["one.reviewed.1", "one.reviewed.2"]);
-    // What was decided was undone: somebody has to decide.
-    assert!(task.is_none() || holder(&task.unwrap()).is_some());
     assert_eq!(bench.task("one").unwrap().reviewed, 2);
+    // What was decided was undone, which opened the task: the next to ask has it.
+    assert!(task.is_none());
+    let task = bench
+        .service
+        .claim_next(&reviewer("bob"), &TaskSearch::default())
+        .await
+        .unwrap();
+    assert_eq!(task.as_ref().and_then(holder).map(|(by, _)| by), Some("bob"));
+}
+
+#[tokio::test]
+async fn a_decision_that_is_taken_back_does_not_change_how_the_photo_was_drawn() {
+    let bench = Bench::new().await;
+    bench.inspect("two", SUSPECT).await.unwrap();
+    let mut audit = ReviewTask::open(id("two"), TaskReason::Audit, bench.clock.now());
+    audit.inclusion = 0.01;
+    let reviews = &bench.world.reviews;
+    reviews
+        .put_task(&audit, IfDone::Keep, bench.clock.now())
+        .await
+        .unwrap();
+    let based_on = report_digest(&bench.world.inspection("two").unwrap()).unwrap();
+    for (revision, decision) in [(1, Decision::Confirm), (2, Decision::Undo(1))] {
+        let request = DecisionRequest {
+            inspection: id("two"),
+            based_on,
+            ..bench.decision(revision, "ann", decision)
+        };
+        bench.service.decide(request).await.unwrap();
+    }
+    let task = bench.task("two").unwrap();
+    assert_eq!((task.state, task.inclusion), (TaskState::Open, 0.01));
+}
+
+#[tokio::test]
+async fn only_what_is_wanted_is_claimed() {
+    let bench = Bench::new().await;
+    let ann = reviewer("ann");
+    let search = TaskSearch::default;
+    let dent = Some("dent".to_owned());
+    for unwanted in [
+        TaskSearch {
+            reason: Some(TaskReason::Audit),
+            ..search()
+        },
+        TaskSearch {
+            vehicle_id: Some("another".to_owned()),
+            ..search()
+        },
+        TaskSearch {
+            class: Some("scratch".to_owned()),
+            ..search()
+        },
+        TaskSearch {
+            skip: vec!["one".to_owned()],
+            class: dent.clone(),
+            ..search()
+        },
+    ] {
+        let claimed = bench.service.claim_next(&ann, &unwanted).await.unwrap();
+        assert_eq!(claimed, None, "{unwanted:?}");
+    }
+    let wanted = TaskSearch {
+        class: dent,
+        ..search()
+    };
+    assert!(bench.service.claim_next(&ann, &wanted).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn an_escalation_goes_to_somebody_else() {
+    let asked = TaskSearch {
+        reason: Some(TaskReason::Asked),
+        ..TaskSearch::default()
+    };
     let bench = Bench::new().await;
     let (ann, bob) = (reviewer("ann"), reviewer("bob"));
-    bench.service.claim_next(&ann, None).await.unwrap().unwrap();
+    bench
+        .service
+        .claim_next(&ann, &TaskSearch::default())
+        .await
+        .unwrap()
+        .unwrap();
     let decided = bench
         .service
         .decide(bench.decision(1, "ann", Decision::Escalate))
         .await
         .unwrap();
-    assert!(decided.reviewed.escalated);
-    assert!(bench.service.claim_next(&ann, None).await.unwrap().is_none());
-    let task = bench
-        .service
-        .claim_next(&bob, Some(TaskReason::Asked))
-        .await
-        .unwrap()
-        .unwrap();
+    assert!(decided.reviewed.escalated_by == Some(ann.clone()));
+    assert!(
+        bench
+            .service
+            .claim_next(&ann, &TaskSearch::default())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let task = bench.service.claim_next(&bob, &asked).await.unwrap().unwrap();
     assert_eq!(holder(&task).map(|(by, _)| by), Some("bob"));
     bench
         .service
@@ -296,10 +297,22 @@ async fn the_second_claimer_is_told_who_has_it_and_a_claim_ends() {
         until,
     };
     assert_eq!(refused, ClaimOutcome::Refused(held));
-    assert!(bench.service.claim_next(&bob, None).await.unwrap().is_none());
+    assert!(
+        bench
+            .service
+            .claim_next(&bob, &TaskSearch::default())
+            .await
+            .unwrap()
+            .is_none()
+    );
     bench.service.extend(&id("one"), &ann).await.unwrap();
     bench.clock.advance(CLAIM_LEASE);
-    let task = bench.service.claim_next(&bob, None).await.unwrap().unwrap();
+    let task = bench
+        .service
+        .claim_next(&bob, &TaskSearch::default())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(holder(&task).map(|(by, _)| by), Some("bob"));
     bench.service.release(&id("one"), &bob).await.unwrap();
     assert_eq!(bench.task("one").unwrap().state, TaskState::Open);
@@ -378,7 +391,7 @@ async fn a_task_without_anything_to_decide_is_closed() {
         .unwrap();
     let task = bench
         .service
-        .claim_next(&reviewer("ann"), None)
+        .claim_next(&reviewer("ann"), &TaskSearch::default())
         .await
         .unwrap()
         .unwrap();

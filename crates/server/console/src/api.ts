@@ -116,7 +116,7 @@ export interface Listed {
   next: string | null;
 }
 
-export const list = (filter: { vehicle_id?: string; reservation_id?: string; day?: string; limit?: number }, after: string | null = null) =>
+export const list = (filter: { vehicle_id?: string; reservation_id?: string; day?: string; failed?: "true"; limit?: number }, after: string | null = null) =>
   ask<Listed>("GET", `/api/inspections${query({ ...filter, after })}`);
 
 export interface ReviewSummary {

@@ -16,7 +16,7 @@ export function SystemPage() {
   const [loaded, reload] = useLoaded("system", system);
   const [failed, reloadFailed] = useLoaded("failed", async () => {
     const day = new Date().toISOString().slice(0, 10);
-    return (await list({ day, limit: FAILED_SHOWN })).inspections.filter((record) => record.phase === "failed");
+    return (await list({ day, failed: "true", limit: FAILED_SHOWN })).inspections;
   });
   const refresh = () => {
     reload();
