@@ -92,31 +92,46 @@ pub(super) async fn receive_wakes_for_a_new_message(t: QueueUnderTest) -> Outcom
 }
 
 const SHARED: usize = 200;
+const RECEIVERS: usize = 8;
 
 pub(super) async fn eight_receivers_share_nothing(t: QueueUnderTest) -> Outcome {
     let sent: BTreeSet<String> = (0..SHARED).map(|i| format!("m{i}")).collect();
     for answer in t.queue.send(sent.iter().map(|b| message(b)).collect()).await? {
         answer?;
     }
-    let taken = Arc::new(AtomicUsize::new(0));
-    let receivers: Vec<_> = (0..8)
+    // Every one of them looks while the others still hold what they took: a lease that hides nothing shows.
+    let lease = t.lease() * 10;
+    let first_looks: Vec<_> = (0..RECEIVERS)
         .map(|_| {
+            let (queue, time) = (t.queue.clone(), t.time.clone());
+            tokio::spawn(async move { queue.receive(10, lease, time.patience()).await })
+        })
+        .collect();
+    let mut held = Vec::new();
+    for look in first_looks {
+        held.push(look.await??);
+    }
+    let taken = Arc::new(AtomicUsize::new(held.iter().map(Vec::len).sum()));
+    let receivers: Vec<_> = held
+        .into_iter()
+        .map(|mut some| {
             let (queue, time, taken) = (t.queue.clone(), t.time.clone(), taken.clone());
-            let lease = t.lease() * 10;
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 let mut empty = 0;
-                while taken.load(Ordering::SeqCst) < SHARED && empty < EMPTY_LOOKS_MAX {
-                    let some = queue.receive(10, lease, time.patience()).await?;
-                    empty = if some.is_empty() { empty + 1 } else { 0 };
-                    taken.fetch_add(some.len(), Ordering::SeqCst);
+                loop {
                     let receipts: Vec<Receipt> = some.iter().map(|d| d.receipt.clone()).collect();
                     mine.extend(some.into_iter().map(|d| d.body));
                     if !receipts.is_empty() {
                         queue.ack(&receipts).await?;
                     }
+                    if taken.load(Ordering::SeqCst) >= SHARED || empty >= EMPTY_LOOKS_MAX {
+                        return Ok::<_, Broken>(mine);
+                    }
+                    some = queue.receive(10, lease, time.patience()).await?;
+                    empty = if some.is_empty() { empty + 1 } else { 0 };
+                    taken.fetch_add(some.len(), Ordering::SeqCst);
                 }
-                Ok::<_, Broken>(mine)
             })
         })
         .collect();
