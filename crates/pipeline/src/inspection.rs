@@ -18,7 +18,7 @@ use std::time::Duration;
 use tracing::debug;
 use walkaround_domain::{Evidence, Finding, Overlays, Reason, ReasonCode, Size, UnitRect, Verdict, judge};
 use walkaround_inference::{Engine, EngineError, Screening, Vehicle};
-use walkaround_vision::decode::{Aim, Colours, Decoded, Limits, decode, inspect_header};
+use walkaround_vision::decode::{Aim, Coded, Colours, Decoded, Limits, decode_again, inspect_header};
 use walkaround_vision::findings::{Segmentation, findings};
 use walkaround_vision::mask::ClassSpec;
 use walkaround_vision::overlay::{self, OverlayStyle};
@@ -79,6 +79,8 @@ pub struct Prepared {
     pub pixels: Arc<RgbImage>,
     /// The long side at which it has to be decoded again before the segmenters see it: see [`enlarge`].
     pub larger: Option<u32>,
+    /// What a larger decode need not find out again; none where no larger one will be wanted.
+    pub coded: Option<Arc<Coded>>,
     /// Size of the upright original.
     pub original: Size,
     /// Measured quality.
@@ -144,7 +146,7 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
     let segmentation = with.sides.segmentation;
     let header = inspect_header(bytes, &with.settings.limits, segmentation)?;
     let side = with.sides.of_photo(header.format, bytes.len()).screening;
-    let decoded = bounded(bytes, Aim::Networks(side), &with.settings.limits, with.memory)?;
+    let decoded = bounded(bytes, None, Aim::Networks(side), with.settings, with.memory)?;
     if decoded.colours == Colours::ProfileIgnored {
         debug!(
             format = decoded.format.as_str(),
@@ -160,14 +162,19 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
         ..Timings::default()
     };
     let usable = segmentation.min(decoded.original.long_side());
-    Ok(Prepared {
+    let mut photo = Prepared {
         larger: (long_side(&decoded.pixels) < usable).then_some(segmentation),
+        coded: None,
         pixels: Arc::new(decoded.pixels),
         original: decoded.original,
         quality,
         reasons,
         timings,
-    })
+    };
+    if keeps_file(with.settings, &photo, bytes.len()) {
+        photo.coded = decoded.coded.map(Arc::new);
+    }
+    Ok(photo)
 }
 
 /// Decodes a photo again for the segmenters, where they use more pixels than those that were screened. What cannot be
@@ -175,7 +182,14 @@ pub fn prepare(bytes: &[u8], with: &Preparation<'_>) -> Result<Prepared, Reason>
 pub fn enlarge(photo: &mut Prepared, bytes: &[u8], with: &Preparation<'_>) {
     let Some(side) = photo.larger.take() else { return };
     let start = (with.ticks)();
-    match bounded(bytes, Aim::Networks(side), &with.settings.limits, with.memory) {
+    let coded = photo.coded.clone();
+    match bounded(
+        bytes,
+        coded.as_deref(),
+        Aim::Networks(side),
+        with.settings,
+        with.memory,
+    ) {
         Ok(decoded) => photo.pixels = Arc::new(decoded.pixels),
         Err(reason) => photo.reasons.push(reason),
     }
@@ -187,10 +201,17 @@ fn long_side(pixels: &RgbImage) -> u32 {
 }
 
 /// Decodes once there is memory for it. Decoders read untrusted input: a panic in one fails the photo, not the process.
-fn bounded(bytes: &[u8], aim: Aim, limits: &Limits, memory: &MemoryBudget) -> Result<Decoded, Reason> {
+fn bounded(
+    bytes: &[u8],
+    coded: Option<&Coded>,
+    aim: Aim,
+    settings: &InspectionSettings,
+    memory: &MemoryBudget,
+) -> Result<Decoded, Reason> {
+    let limits = &settings.limits;
     let header = inspect_header(bytes, limits, aim)?;
     let _share = memory.take(header.decode_bytes);
-    let guarded = std::panic::AssertUnwindSafe(|| decode(bytes, limits, aim));
+    let guarded = std::panic::AssertUnwindSafe(|| decode_again(bytes, coded, limits, aim));
     std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
         Err(Reason::new(
             ReasonCode::Unreadable,
@@ -397,7 +418,7 @@ fn larger_picture(photo: &Prepared, with: &Rendering<'_>) -> Option<RgbImage> {
     let wanted = |bytes: &&[u8]| bytes.len() <= KEPT_FILE_BYTES_MAX && is_too_small(with.settings, photo);
     let bytes = with.file.filter(wanted)?;
     let aim = Aim::View(view_side(with.settings.overlay_style.long_side_max));
-    let decoded = bounded(bytes, aim, &with.settings.limits, with.memory).ok()?;
+    let decoded = bounded(bytes, photo.coded.as_deref(), aim, with.settings, with.memory).ok()?;
     Some(decoded.pixels)
 }
 

@@ -29,6 +29,7 @@ mod sniff;
 mod warning;
 
 pub use aim::Aim;
+pub use baseline::Coded;
 pub use colours::Colours;
 pub use format::Format;
 use image::RgbImage;
@@ -53,7 +54,7 @@ pub struct Header {
 }
 
 /// A decoded photo.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Decoded {
     /// Upright pixels, scaled down (the last column and row may cover less than the others).
     pub pixels: RgbImage,
@@ -63,6 +64,8 @@ pub struct Decoded {
     pub format: Format,
     /// What was done about the colours.
     pub colours: Colours,
+    /// What another decode of the same file need not find out again; about as large as the file. None where it would not help.
+    pub coded: Option<Coded>,
 }
 
 /// Whether these first bytes of a file are those of a picture: of one that is read here, or of a kind that is not, such
@@ -88,16 +91,30 @@ pub fn inspect_header(bytes: &[u8], limits: &Limits, aim: impl Into<Aim>) -> Res
 /// # Errors
 /// The reason why the photo cannot be used. A picture of which only a part could be decoded is refused.
 pub fn decode(bytes: &[u8], limits: &Limits, aim: impl Into<Aim>) -> Result<Decoded, Reason> {
+    decode_again(bytes, None, limits, aim)
+}
+
+/// As [`decode`], of a file that was decoded before at another size: `coded` is what that gave. Files of other bytes give
+/// wrong pixels.
+///
+/// # Errors
+/// The reason why the photo cannot be used.
+pub fn decode_again(
+    bytes: &[u8],
+    coded: Option<&Coded>,
+    limits: &Limits,
+    aim: impl Into<Aim>,
+) -> Result<Decoded, Reason> {
     let aim = aim.into();
     let (header, source) = open(bytes, limits, aim)?;
-    let (mut pixels, profile) = match source {
+    let (mut pixels, coded, profile) = match source {
         Source::Jpeg(marks) => {
-            let pixels = jpeg::decode(bytes, &marks, aim)?;
-            (pixels, marks.profile.profile(bytes))
+            let (pixels, coded) = jpeg::decode(bytes, &marks, aim, coded)?;
+            (pixels, coded, marks.profile.profile(bytes))
         }
         #[cfg(feature = "heic")]
-        Source::Heif(picture) => picture.decode(aim.long_side_min())?,
-        Source::Other(picture) => picture.decode(limits, aim.long_side_min())?,
+        Source::Heif(picture) => without_codes(picture.decode(aim.long_side_min())?),
+        Source::Other(picture) => without_codes(picture.decode(limits, aim.long_side_min())?),
     };
     let colours = profile.apply(&mut pixels);
     let pixels = orientation::apply(pixels, header.orientation);
@@ -106,7 +123,12 @@ pub fn decode(bytes: &[u8], limits: &Limits, aim: impl Into<Aim>) -> Result<Deco
         original: header.upright,
         format: header.format,
         colours,
+        coded,
     })
+}
+
+fn without_codes<P>((pixels, profile): (RgbImage, P)) -> (RgbImage, Option<Coded>, P) {
+    (pixels, None, profile)
 }
 
 /// What is left to do once the header has passed.

@@ -49,7 +49,7 @@ pub(super) fn decode_bytes(length: u64, marks: &Marks, aim: Aim) -> u64 {
     let rows = u64::from(marks.size.width) * 64;
     // Decoded here, the components are kept beside the pixels, and the coded data are copied.
     let own = if is_small(eighths, aim) && marks.one_pass() {
-        3 * output + rows + length
+        3 * output + rows + baseline::Coded::bytes(length, marks.blocks())
     } else {
         0
     };
@@ -64,20 +64,26 @@ fn is_small(eighths: u32, aim: Aim) -> bool {
     }
 }
 
-/// Decodes at the smallest scale whose long side is at least what the aim wants.
-pub(super) fn decode(bytes: &[u8], marks: &Marks, aim: Aim) -> Result<RgbImage, Reason> {
+/// Decodes at the smallest scale whose long side is at least what the aim wants. `coded` is what an earlier decode of the same
+/// file gave; what this one gives serves a later one.
+pub(super) fn decode(
+    bytes: &[u8],
+    marks: &Marks,
+    aim: Aim,
+    coded: Option<&baseline::Coded>,
+) -> Result<(RgbImage, Option<baseline::Coded>), Reason> {
     if ends_too_early(bytes, marks) {
         return Err(cut_short());
     }
     let eighths = eighths(marks.size, aim);
     let own = match eighths {
         _ if !is_small(eighths, aim) => None,
-        1 => baseline::eighth(bytes, marks),
-        _ => baseline::reduced(bytes, marks, eighths),
+        1 => baseline::eighth(bytes, marks).map(|(pixels, coded)| (pixels, Some(coded))),
+        _ => baseline::reduced(bytes, marks, eighths, coded).map(|pixels| (pixels, None)),
     };
     match own {
-        Some(pixels) => Ok(pixels),
-        None => by_libjpeg(bytes, marks, eighths),
+        Some(decoded) => Ok(decoded),
+        None => Ok((by_libjpeg(bytes, marks, eighths)?, None)),
     }
 }
 

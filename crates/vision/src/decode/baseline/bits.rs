@@ -1,5 +1,7 @@
 //! Bits of one restart interval, many at a time.
 
+use memchr::memchr;
+
 /// Bits that are there after every [`Bits::refill`]: a code of 16 and a value of 15 fit.
 const READY: u32 = 32;
 
@@ -23,6 +25,18 @@ impl<'a> Bits<'a> {
             word: 0,
             left: 0,
         }
+    }
+
+    /// From this bit on.
+    #[inline(always)]
+    pub(super) fn from_bit(bytes: &'a [u8], bit: usize) -> Self {
+        let mut bits = Self {
+            at: bit / 8,
+            ..Self::new(bytes)
+        };
+        bits.refill();
+        bits.consume(bit as u32 % 8);
+        bits
     }
 
     /// Sees to it that `READY` bits can be taken. Behind the end come zeros: see [`Bits::ended`].
@@ -72,7 +86,8 @@ impl<'a> Bits<'a> {
     }
 
     /// Bits that were taken.
-    const fn taken(&self) -> usize {
+    #[inline(always)]
+    pub(super) const fn taken(&self) -> usize {
         8 * self.at - self.left as usize
     }
 
@@ -97,13 +112,12 @@ pub(super) const fn signed(bits: i32, size: u32) -> i32 {
     }
 }
 
-/// The coded data from `from` up to the next marker, without the zero bytes that stand behind each 0xff. Gives the offset
-/// of the marker; none when there is none.
+/// Appends the coded data from `from` up to the next marker, without the zero bytes that stand behind each 0xff. Gives the
+/// offset of the marker; none when there is none.
 pub(super) fn unstuff(bytes: &[u8], from: usize, into: &mut Vec<u8>) -> Option<usize> {
-    into.clear();
     let mut at = from;
     loop {
-        let end = at + find_ff(bytes.get(at..)?)?;
+        let end = at + memchr(0xff, bytes.get(at..)?)?;
         if *bytes.get(end + 1)? != 0 {
             into.extend_from_slice(&bytes[at..end]);
             return Some(end);
@@ -111,22 +125,6 @@ pub(super) fn unstuff(bytes: &[u8], from: usize, into: &mut Vec<u8>) -> Option<u
         into.extend_from_slice(&bytes[at..=end]);
         at = end + 2;
     }
-}
-
-/// Position of the first 0xff.
-fn find_ff(bytes: &[u8]) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        // The lowest byte of the inverse that is zero has its top bit set here; those above it may be wrong.
-        let inverse = !u64::from_le_bytes(*word);
-        let zeros = inverse.wrapping_sub(LOW) & !inverse & (LOW << 7);
-        if zeros != 0 {
-            return Some(8 * i + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    let found = rest.iter().position(|&byte| byte == 0xff)?;
-    Some(8 * words.len() + found)
 }
 
 #[cfg(test)]
@@ -142,6 +140,20 @@ mod tests {
             assert_eq!(unstuff(&bytes, 0, &mut out), Some(length + 5));
             assert_eq!(out, [&vec![7; length][..], &[0xff, 9, 0xff]].concat());
             assert_eq!(unstuff(&bytes[..length + 5], 0, &mut out), None);
+        }
+    }
+
+    #[test]
+    fn bits_are_read_from_any_bit_on() {
+        let bytes: Vec<u8> = (0..24).map(|n| (n * 73) as u8).collect();
+        let mut inner = Bits::new(&bytes);
+        for bit in 0..8 * bytes.len() {
+            let mut from_here = Bits::from_bit(&bytes, bit);
+            inner.refill();
+            from_here.refill();
+            assert_eq!(from_here.peek(32), inner.peek(32), "bit {bit}");
+            assert_eq!(from_here.taken(), inner.taken(), "bit {bit}");
+            inner.consume(1);
         }
     }
 

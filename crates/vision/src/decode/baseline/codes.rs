@@ -126,10 +126,15 @@ impl AcCodes {
         }
     }
 
-    /// Reads the coefficients from 1 up to one at or behind `last`, in zigzag order, puts each at its number, and skips the
-    /// others. Gives the number of the last one that was put, which is over 63 where only the end was. What is not put stays.
+    /// Reads the coefficients from 1 up to one at or behind `last`, in zigzag order, and puts each at its number. Gives the number
+    /// of the last one that was put, which is over 63 where only the end was. What is not put stays.
     #[inline(always)]
-    pub(super) fn read(&self, bits: &mut Bits<'_>, last: u32, values: &mut [i16; PUT_PLACES]) -> Option<u32> {
+    pub(super) fn first(
+        &self,
+        bits: &mut Bits<'_>,
+        last: u32,
+        values: &mut [i16; PUT_PLACES],
+    ) -> Option<u32> {
         let mut own = *bits;
         let mut at = 0;
         while at < last {
@@ -152,14 +157,7 @@ impl AcCodes {
             values[at as usize % PUT_PLACES] = (known >> 16) as i16;
         }
         *bits = own;
-        if at >= END {
-            return Some(at);
-        }
-        if at > 63 {
-            return None;
-        }
-        self.skip_from(bits, at)?;
-        Some(at)
+        (at >= END || at <= 63).then_some(at)
     }
 
     /// Reads over all coefficients of a block.
@@ -168,9 +166,9 @@ impl AcCodes {
         self.skip_from(bits, 0)
     }
 
-    /// Reads over what comes behind coefficient `at`.
+    /// Reads over what comes behind coefficient `at`, as [`AcCodes::first`] gave it.
     #[inline(always)]
-    fn skip_from(&self, bits: &mut Bits<'_>, mut at: u32) -> Option<()> {
+    pub(super) fn skip_from(&self, bits: &mut Bits<'_>, mut at: u32) -> Option<()> {
         let mut own = *bits;
         while at < 63 {
             own.refill();

@@ -5,30 +5,31 @@
 use super::codes::PUT_PLACES;
 use super::frame::{Frame, ZIGZAG};
 use super::planes::Planes;
-use super::scan::{Block, VALUE_MAX, walk};
+use super::scan::{Block, Coded, VALUE_MAX, walk};
 use image::RgbImage;
 
-/// The picture; none where libjpeg has to be asked.
-pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Option<RgbImage> {
+/// The picture, and its coded data for another decode; none where libjpeg has to be asked.
+pub(super) fn decode(bytes: &[u8], frame: &Frame) -> Option<(RgbImage, Coded)> {
     // As libjpeg does: only where both sides are halved.
     let quartered = frame.unit() == (2, 2);
     let colour_samples = if quartered { 2 } else { 1 };
     let mut planes = Planes::new(frame, 1, colour_samples);
     let mut coefficients = [0; PUT_PLACES];
-    walk(bytes, frame, |block| {
-        if block.component > 0 && quartered {
+    let coded = walk(bytes, frame, |block| {
+        if block.at.component > 0 && quartered {
             quarter(block, frame, &mut coefficients, &mut planes)
         } else {
-            let value = block.dc()? * frame.components[block.component].steps[0];
+            let value = block.dc()? * frame.components[block.at.component].steps[0];
             if value.unsigned_abs() > VALUE_MAX {
                 return None;
             }
-            planes.set(block.component, (block.x, block.y), level(value, 3));
+            planes.set(block.at.component, (block.at.x, block.at.y), level(value, 3));
             block.skip_ac()
         }
     })?;
     let scaled = |side: u32| side.div_ceil(8);
-    planes.into_rgb(scaled(frame.size.width), scaled(frame.size.height))
+    let pixels = planes.into_rgb(scaled(frame.size.width), scaled(frame.size.height))?;
+    Some((pixels, coded))
 }
 
 /// A value with so many bits behind the point, as a sample.
@@ -54,7 +55,7 @@ fn quarter(
     coefficients: &mut [i16; PUT_PLACES],
     planes: &mut Planes,
 ) -> Option<()> {
-    let steps = &frame.components[block.component].steps;
+    let steps = &frame.components[block.at.component].steps;
     let dc = block.dc()? * steps[0];
     let any = block.ac(63, coefficients)?;
     let mut values = [0_i32; 64];
@@ -69,8 +70,8 @@ fn quarter(
     if bits > VALUE_MAX {
         return None;
     }
-    let (x, y) = (2 * block.x, 2 * block.y);
-    let mut set = |right, down, sample| planes.set(block.component, (x + right, y + down), sample);
+    let (x, y) = (2 * block.at.x, 2 * block.at.y);
+    let mut set = |right, down, sample| planes.set(block.at.component, (x + right, y + down), sample);
     if !any {
         let sample = level(dc, 3);
         for (right, down) in [(0, 0), (1, 0), (0, 1), (1, 1)] {

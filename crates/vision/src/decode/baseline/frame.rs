@@ -58,6 +58,13 @@ impl Frame {
         (width.div_ceil(8 * across), height.div_ceil(8 * down))
     }
 
+    /// Blocks of the picture, of all components.
+    pub(super) fn blocks(&self) -> usize {
+        let (across, down) = self.units();
+        let of_unit: usize = self.components.iter().map(|part| part.across * part.down).sum();
+        across * down * of_unit
+    }
+
     /// None where anything is unusual.
     pub(super) fn read(bytes: &[u8], marks: &Marks) -> Option<Self> {
         let sampling = <[(u8, u8); 3]>::try_from(&marks.sampling[..]).ok()?;

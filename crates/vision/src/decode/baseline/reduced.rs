@@ -4,7 +4,7 @@
 use super::codes::PUT_PLACES;
 use super::frame::{Frame, ZIGZAG};
 use super::planes::Planes;
-use super::scan::{VALUE_MAX, walk};
+use super::scan::{Block, Coded, VALUE_MAX, walk, walk_again};
 use image::RgbImage;
 
 /// Values of the cosines times 2^12, by sample and frequency; those of a frequency above 0 times the square root of two.
@@ -21,51 +21,75 @@ const FOUR: Basis<4> = [
 /// Most coefficients of a block that are kept.
 const KEPT_MAX: usize = 16;
 
+/// The file of a picture, and its coded data where they were walked over before.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) coded: Option<&'a Coded>,
+}
+
 /// The picture at `eighths` eighths; none where libjpeg has to be asked.
-pub(super) fn decode(bytes: &[u8], frame: &Frame, eighths: u32) -> Option<RgbImage> {
+pub(super) fn decode(source: Source<'_>, frame: &Frame, eighths: u32) -> Option<RgbImage> {
     let planes = match eighths {
-        2 => planes(bytes, frame, &TWO)?,
-        3 => planes(bytes, frame, &THREE)?,
-        4 => planes(bytes, frame, &FOUR)?,
+        2 => planes(source, frame, &TWO)?,
+        3 => planes(source, frame, &THREE)?,
+        4 => planes(source, frame, &FOUR)?,
         _ => return None,
     };
     let scaled = |side: u32| (side * eighths).div_ceil(8);
     planes.into_rgb(scaled(frame.size.width), scaled(frame.size.height))
 }
 
-fn planes<const N: usize>(bytes: &[u8], frame: &Frame, basis: &Basis<N>) -> Option<Planes> {
+fn planes<const N: usize>(source: Source<'_>, frame: &Frame, basis: &Basis<N>) -> Option<Planes> {
     let mut planes = Planes::new(frame, N, N);
     let kept = kept::<N>();
-    let last = u32::from(kept[..N * N].iter().copied().max()?);
     let steps = [0, 1, 2].map(|c| kept.map(|at| frame.components[c].steps[usize::from(at)]));
     let mut coefficients = [0; PUT_PLACES];
-    walk(bytes, frame, |block| {
-        let steps = &steps[block.component];
-        let dc = block.dc()? * steps[0];
-        let any = block.ac(last, &mut coefficients)?;
-        let at = (block.x * N, block.y * N);
-        let mut values = [0; KEPT_MAX];
-        if any {
-            for ((value, at), step) in values.iter_mut().zip(kept).zip(steps) {
-                *value = i32::from(coefficients[usize::from(at)]) * step;
-            }
-        }
-        values[0] = dc;
-        let bits = values[..N * N]
-            .iter()
-            .fold(0, |bits, value| bits | value.unsigned_abs());
-        if bits > VALUE_MAX {
-            return None;
-        }
-        if any {
-            planes.put(block.component, at, &samples(&values, basis));
-        } else {
-            let sample = (((dc + 4) >> 3) + 128).clamp(0, 255) as u8;
-            planes.put(block.component, at, &[[sample; N]; N]);
-        }
-        Some(())
-    })?;
+    let mut one = |block: &mut Block<'_, '_>| {
+        let steps = &steps[block.at.component];
+        one_block(block, &kept, steps, basis, &mut coefficients, &mut planes)
+    };
+    match source.coded {
+        Some(coded) => walk_again(coded, source.bytes.len(), frame, &mut one)?,
+        None => drop(walk(source.bytes, frame, &mut one)?),
+    }
     Some(planes)
+}
+
+/// Makes the samples of a block.
+#[inline(always)]
+fn one_block<const N: usize>(
+    block: &mut Block<'_, '_>,
+    kept: &[u8; KEPT_MAX],
+    steps: &[i32; KEPT_MAX],
+    basis: &Basis<N>,
+    coefficients: &mut [i16; PUT_PLACES],
+    planes: &mut Planes,
+) -> Option<()> {
+    let last = u32::from(kept[..N * N].iter().copied().max()?);
+    let dc = block.dc()? * steps[0];
+    let any = block.ac(last, coefficients)?;
+    let mut values = [0; KEPT_MAX];
+    if any {
+        for ((value, at), step) in values.iter_mut().zip(kept).zip(steps) {
+            *value = i32::from(coefficients[usize::from(*at)]) * step;
+        }
+    }
+    values[0] = dc;
+    let bits = values[..N * N]
+        .iter()
+        .fold(0, |bits, value| bits | value.unsigned_abs());
+    if bits > VALUE_MAX {
+        return None;
+    }
+    let at = (block.at.x * N, block.at.y * N);
+    if any {
+        planes.put(block.at.component, at, &samples(&values, basis));
+    } else {
+        let sample = (((dc + 4) >> 3) + 128).clamp(0, 255) as u8;
+        planes.put(block.at.component, at, &[[sample; N]; N]);
+    }
+    Some(())
 }
 
 /// The numbers, in zigzag order, of the first N by N coefficients, row by row; behind them 0.

@@ -50,13 +50,18 @@ fn jpeg(picture: &RgbImage, subsamp: Subsamp, quality: i32) -> Vec<u8> {
 /// Compares with libjpeg at every scale, which may be off by a mean of so many levels; whether the picture was decoded here.
 fn compare(bytes: &[u8], name: &str, off_max: f64) -> bool {
     let marks = markers::read(bytes).expect("a JPEG");
-    let Some(pixels) = eighth(bytes, &marks) else {
+    let Some((pixels, coded)) = eighth(bytes, &marks) else {
         return false;
     };
     let expected = by_libjpeg(bytes, &marks, 1).expect("libjpeg decodes it");
     assert!(pixels == expected, "{name}: {}", difference(&pixels, &expected));
     for eighths in REDUCED {
-        let pixels = reduced(bytes, &marks, eighths).expect("it was decoded before");
+        let pixels = reduced(bytes, &marks, eighths, None).expect("it was decoded before");
+        let again = reduced(bytes, &marks, eighths, Some(&coded)).expect("it was decoded before");
+        assert!(
+            again == pixels,
+            "{name} at {eighths} eighths: another picture by its codes"
+        );
         let expected = by_libjpeg(bytes, &marks, eighths).expect("libjpeg decodes it");
         let off = difference(&pixels, &expected);
         assert!(off < off_max, "{name} at {eighths} eighths: {off}");
@@ -85,6 +90,18 @@ fn every_size_sampling_and_quality_is_as_libjpeg_gives_it() {
 fn restart_markers_are_followed() {
     let bytes = include_bytes!("../../../tests/data/restart.jpg");
     assert!(compare(bytes, "restart.jpg", DRAWN_OFF_MAX), "left to libjpeg");
+}
+
+#[test]
+fn codes_of_another_file_are_not_used() {
+    let (one, other) = (
+        jpeg(&drawn(64, 48), Subsamp::Sub2x2, 90),
+        jpeg(&drawn(640, 48), Subsamp::Sub2x2, 90),
+    );
+    let (_, coded) = eighth(&one, &markers::read(&one).expect("a JPEG")).expect("an ordinary JPEG");
+    let marks = markers::read(&other).expect("a JPEG");
+    assert!(reduced(&other, &marks, 3, Some(&coded)).is_none());
+    assert!(reduced(&other, &marks, 3, None).is_some());
 }
 
 #[test]
@@ -174,7 +191,7 @@ fn a_damaged_file_is_decoded_here_only_if_libjpeg_does_not_complain() {
             continue;
         }
         match eighth(&bytes, &marks) {
-            Some(pixels) => {
+            Some((pixels, _)) => {
                 here += 1;
                 let expected = by_libjpeg(&bytes, &marks, 1);
                 assert!(
