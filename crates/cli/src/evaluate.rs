@@ -16,7 +16,7 @@ use crate::failure::{Failure, with_causes};
 use crate::inspect::progress;
 use crate::inspect::work::{WorkOptions, each_photo};
 use crate::library::Engines;
-use crate::whole_file::{WholeFile, write_whole};
+use walkaround_client::whole_file::{WholeFile, write_whole};
 use anyhow::Context;
 use options::failure;
 use pictures::Pictures;

@@ -10,7 +10,7 @@ mod print;
 use crate::args::{PlanArgs, Printed};
 use crate::client::table::{cell, print_document, print_table, table};
 use crate::failure::Failure;
-use crate::whole_file::WholeFile;
+use walkaround_client::whole_file::WholeFile;
 use anyhow::Context;
 use figures::{Plan, Plans, figure};
 use std::io::Read;

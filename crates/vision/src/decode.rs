@@ -26,6 +26,7 @@ mod png_text;
 mod reason;
 mod repair;
 mod sniff;
+mod strip;
 mod warning;
 
 pub use aim::Aim;
@@ -35,6 +36,7 @@ use image::RgbImage;
 pub use limits::Limits;
 use limits::MIB;
 use reason::{cut_short, unreadable, unsupported};
+pub use strip::{Stripped, strip};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
 /// What the header says.

@@ -20,6 +20,7 @@ pub mod decode;
 pub mod findings;
 pub mod instance;
 pub mod mask;
+pub mod outlines;
 pub mod overlay;
 pub mod quality;
 mod resample;

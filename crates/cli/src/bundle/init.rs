@@ -4,7 +4,7 @@ use crate::args::{InitArgs, Printed};
 use crate::client::table::{cell, plain_table, print_document, print_line, print_table};
 use crate::failure::Failure;
 use crate::library::start;
-use crate::whole_file::write_whole;
+use walkaround_client::whole_file::write_whole;
 use anyhow::{Context, anyhow};
 use serde_json::json;
 use std::path::{Path, PathBuf};

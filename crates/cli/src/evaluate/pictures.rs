@@ -2,7 +2,7 @@
 //!
 //! Only the few candidates are kept while photos come in; their pictures are read again at the end.
 
-use crate::whole_file::write_whole;
+use walkaround_client::whole_file::write_whole;
 use anyhow::Context;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};

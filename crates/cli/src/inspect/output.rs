@@ -1,6 +1,6 @@
 //! The output folder: one document and one marked picture a photo, and the gallery.
 
-use crate::whole_file::write_whole;
+use walkaround_client::whole_file::write_whole;
 use anyhow::Context;
 use std::cell::RefCell;
 use std::collections::HashSet;
