@@ -14,7 +14,7 @@ pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
-pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs, WindowArgs};
+pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,

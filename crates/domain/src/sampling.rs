@@ -71,7 +71,9 @@ pub fn sample(candidates: &[Candidate], count: usize) -> Vec<Chosen> {
     let near_max = count - count.div_ceil(RANDOM_ONE_IN);
     let near = nearest(candidates, near_max);
     let taken: BTreeSet<&InspectionId> = near.iter().map(|chosen| &chosen.id).collect();
-    let left = candidates.iter().filter(|candidate| !taken.contains(&candidate.id));
+    let left = candidates
+        .iter()
+        .filter(|candidate| !taken.contains(&candidate.id));
     let mut drawn: Vec<(f64, &InspectionId)> = left
         .map(|candidate| (drawn_at("sample:", candidate.id.as_str()), &candidate.id))
         .collect();
@@ -145,14 +147,23 @@ mod tests {
         ];
         let chosen = sample(&all, 4);
         assert_eq!(ids(&chosen[..3]), ["a1", "b1", "a2"]);
-        assert!(matches!(&chosen[2].why, Why::Near { before: 1, .. }), "{chosen:?}");
+        assert!(
+            matches!(&chosen[2].why, Why::Near { before: 1, .. }),
+            "{chosen:?}"
+        );
         assert_eq!(chosen[3].why, Why::Random);
     }
 
     #[test]
     fn a_quarter_is_drawn_whatever_the_order_of_the_candidates() {
         let mut all: Vec<Candidate> = (0..200)
-            .map(|n| candidate(&format!("p-{n}"), Some(0.5 + n as f32 / 1000.0), &format!("v-{n}")))
+            .map(|n| {
+                candidate(
+                    &format!("p-{n}"),
+                    Some(0.5 + n as f32 / 1000.0),
+                    &format!("v-{n}"),
+                )
+            })
             .collect();
         let chosen = sample(&all, 40);
         let drawn = chosen.iter().filter(|one| one.why == Why::Random).count();

@@ -115,12 +115,23 @@ pub fn card(about: &About<'_>, counts: &Counts) -> String {
          `walkaround import` needs it.\n\n",
     );
     // Writing to a String cannot fail, here and below.
-    let _ = writeln!(text, "Query: `{}`  \nParts: `{}`, by vehicle: no vehicle is in two of them.\n", about.query, about.splits);
+    let _ = writeln!(
+        text,
+        "Query: `{}`  \nParts: `{}`, by vehicle: no vehicle is in two of them.\n",
+        about.query, about.splits
+    );
     let rows = counts.splits.iter().map(|s| {
         let numbers = [s.photos, s.groups, s.reviewed, s.clean, s.annotations];
         (s.name.clone(), numbers.map(|n| n.to_string()).to_vec())
     });
-    let header = ["part", "photos", "vehicles", "reviewed", "without damage", "annotations"];
+    let header = [
+        "part",
+        "photos",
+        "vehicles",
+        "reviewed",
+        "without damage",
+        "annotations",
+    ];
     table(&mut text, &header, rows);
     if !counts.classes.is_empty() {
         let names: Vec<&str> = counts.splits.iter().map(|s| s.name.as_str()).collect();
@@ -128,15 +139,26 @@ pub fn card(about: &About<'_>, counts: &Counts) -> String {
             let n = |name: &&str| by_split.get(*name).copied().unwrap_or_default().to_string();
             (class.clone(), names.iter().map(n).collect())
         });
-        table(&mut text, &[&["class"], &names[..]].concat(), rows);
+        table(&mut text, &[&["class"][..], &names].concat(), rows);
     }
     let number = |(name, n): (&String, &u64)| (name.clone(), vec![n.to_string()]);
     if !counts.reasons.is_empty() {
-        table(&mut text, &["reason of the review task", "photos"], counts.reasons.iter().map(number));
+        table(
+            &mut text,
+            &["reason of the review task", "photos"],
+            counts.reasons.iter().map(number),
+        );
     }
-    table(&mut text, &["bundle", "photos"], counts.bundles.iter().map(number));
+    table(
+        &mut text,
+        &["bundle", "photos"],
+        counts.bundles.iter().map(number),
+    );
     if !counts.left_out.is_empty() {
-        let rows = counts.left_out.iter().map(|(why, n)| ((*why).to_owned(), vec![n.to_string()]));
+        let rows = counts
+            .left_out
+            .iter()
+            .map(|(why, n)| ((*why).to_owned(), vec![n.to_string()]));
         table(&mut text, &["left out, named in the manifest", "photos"], rows);
     }
     if counts.encoded > 0 {

@@ -133,14 +133,10 @@ pub fn read(path: &Path, size_of: &dyn Fn(&str) -> Option<Size>) -> Result<Vec<R
             (None, StatedSize::Of(stated)) => Ok(stated),
             (None, _) => Err(ReadError::new("it has no size")),
         };
-        let shape = |shape: &AnnotatedShape, size: Size| {
+        let shape = |shape: &AnnotatedShape, size: Size| -> Result<ReadShape, ReadError> {
             Ok(ReadShape {
                 key: None,
-                class: content
-                    .categories
-                    .get(shape.category)
-                    .cloned()
-                    .unwrap_or_default(),
+                class: content.categories.get(shape.category).cloned().unwrap_or_default(),
                 geometry: geometry(shape, size)?,
             })
         };

@@ -94,11 +94,7 @@ pub fn changes(format: Format, photo: &Photo, read: &[ReadShape]) -> Result<Chan
 
 fn mask(shape: &ReadShape, size: Size) -> Result<Rle, Incomparable> {
     let mask = shape.geometry.mask(size);
-    let mask = mask.map_err(|e| Incomparable(format!("a {} that cannot be read: {e}", shape.class)))?;
-    if mask.area() == 0 {
-        return Err(Incomparable(format!("a {} that covers no pixel", shape.class)));
-    }
-    Ok(mask)
+    mask.map_err(|e| Incomparable(format!("a {} that cannot be read: {e}", shape.class)))
 }
 
 /// Which shape of the file is which exported one.
@@ -136,9 +132,8 @@ impl Pairing<'_> {
                 }
             }
         }
-        let named = |this: &Self, at: usize, place: usize| {
-            this.read[place].key == Some(this.exported[at].key)
-        };
+        let named =
+            |this: &Self, at: usize, place: usize| this.read[place].key == Some(this.exported[at].key);
         let classed = |this: &Self, at: usize, place: usize| {
             this.read[place].class == this.exported[at].annotation.class
         };
@@ -190,11 +185,20 @@ impl Pairing<'_> {
             if !self.taken.contains(&place) {
                 changes.added.push(AddedFinding {
                     class: shape.class.clone(),
-                    polygons: polygons(&shape.geometry)?,
+                    polygons: self.drawn(place)?,
                 });
             }
         }
         Ok(changes)
+    }
+
+    /// The outlines of a shape that was not exported like this: it has to cover something.
+    fn drawn(&self, place: usize) -> Result<Vec<Polygon>, Incomparable> {
+        let shape = &self.read[place];
+        if self.masks[place].area() == 0 {
+            return Err(Incomparable(format!("a {} that covers no pixel", shape.class)));
+        }
+        polygons(&shape.geometry)
     }
 
     /// What became of the annotation with these shapes; none where it is as it was.
@@ -211,7 +215,11 @@ impl Pairing<'_> {
         }
         let mut outline = Vec::new();
         for pair in &pairs {
-            outline.extend(polygons(&self.read[pair.read].geometry)?);
+            outline.extend(if pair.same_geometry {
+                polygons(&self.read[pair.read].geometry)?
+            } else {
+                self.drawn(pair.read)?
+            });
         }
         Ok(Some(if reclassified {
             Change::Replaced(AddedFinding {
@@ -232,9 +240,8 @@ fn is_near(one: &Geometry, other: &Geometry) -> bool {
         Geometry::Mask(_) => None,
     };
     let near = |a: &Point, b: &Point| (a.x - b.x).abs() <= NEAR_PX && (a.y - b.y).abs() <= NEAR_PX;
-    let same = |a: &Vec<Point>, b: &Vec<Point>| {
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b))
-    };
+    let same =
+        |a: &Vec<Point>, b: &Vec<Point>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b));
     match (rings(one), rings(other)) {
         (Some(one), Some(other)) => {
             one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| same(a, b))
@@ -289,7 +296,9 @@ pub fn decision(before: &Judgement, findings: u32, changes: &Changes) -> Option<
         Judgement::Corrected(decision) => decision.clone(),
         // Nothing was exported of it.
         Judgement::Unusable(_) => FindingsDecision {
-            findings: (0..findings).map(|at| (at, Correction::Reject(RejectReason::Other))).collect(),
+            findings: (0..findings)
+                .map(|at| (at, Correction::Reject(RejectReason::Other)))
+                .collect(),
             added: Vec::new(),
         },
     };
@@ -313,7 +322,11 @@ pub fn decision(before: &Judgement, findings: u32, changes: &Changes) -> Option<
             }
         }
     }
-    let kept = next.added.into_iter().enumerate().filter(|(at, _)| !gone.contains(at));
+    let kept = next
+        .added
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| !gone.contains(at));
     next.added = kept.map(|(_, finding)| finding).chain(added).collect();
     next.added.extend(changes.added.iter().cloned());
     Some(Decision::Findings(next))

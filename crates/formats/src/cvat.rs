@@ -33,9 +33,9 @@ impl<W: Write> Writer<W> {
             "<annotations>\n  <version>1.1</version>\n  <meta>\n    <task>\n      <labels>"
         )?;
         for class in classes {
-            write!(
+            writeln!(
                 out,
-                "        <label><name>{}</name><type>any</type><attributes>{}{}{}</attributes></label>\n",
+                "        <label><name>{}</name><type>any</type><attributes>{}{}{}</attributes></label>",
                 escaped(class),
                 attribute("key", "text", ""),
                 attribute("by", "select", "machine\nperson"),

@@ -127,9 +127,8 @@ pub fn config(classes: &[String]) -> String {
         .iter()
         .map(|class| format!("    <Label value=\"{}\"/>\n", escaped(class)))
         .collect();
-    let control = |tag: &str, name: &str| {
-        format!("  <{tag} name=\"{name}\" toName=\"image\">\n{labels}  </{tag}>\n")
-    };
+    let control =
+        |tag: &str, name: &str| format!("  <{tag} name=\"{name}\" toName=\"image\">\n{labels}  </{tag}>\n");
     format!(
         "<View>\n  <Image name=\"image\" value=\"$image\" zoom=\"true\" zoomControl=\"true\"/>\n{}{}{}</View>\n",
         control("PolygonLabels", "polygon"),
@@ -156,7 +155,9 @@ fn turned(stated: [f64; 4], degrees: f64) -> Vec<Point> {
 
 /// A box of whole pixels is one; any other is the ring of its corners.
 fn boxed(stated: [f64; 4]) -> Geometry {
-    let near = stated.iter().all(|side| (side - side.round()).abs() < 0.01 && *side >= 0.0);
+    let near = stated
+        .iter()
+        .all(|side| (side - side.round()).abs() < 0.01 && *side >= 0.0);
     let [x, y, width, height] = stated.map(|side| side.round() as u32);
     let whole = PixelBox { x, y, width, height };
     if near && width > 0 && height > 0 {

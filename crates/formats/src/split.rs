@@ -153,7 +153,10 @@ mod tests {
     #[test]
     fn what_stands_for_a_vehicle_is_the_reservation_then_the_photo() {
         let (one, other) = ([1; 32], [2; 32]);
-        assert_eq!(Group::of(None, Some("r"), &one), Group::of(None, Some("r"), &other));
+        assert_eq!(
+            Group::of(None, Some("r"), &one),
+            Group::of(None, Some("r"), &other)
+        );
         assert_ne!(Group::of(None, None, &one), Group::of(None, None, &other));
         assert_ne!(Group::of(Some("r"), None, &one), Group::of(None, Some("r"), &one));
     }
@@ -170,6 +173,9 @@ mod tests {
         ] {
             assert!(Splits::parse(text).unwrap_err().contains(words), "{text}");
         }
-        assert_eq!(Splits::parse("a=0.25,b=0.75").unwrap().to_string(), "a=0.25,b=0.75");
+        assert_eq!(
+            Splits::parse("a=0.25,b=0.75").unwrap().to_string(),
+            "a=0.25,b=0.75"
+        );
     }
 }

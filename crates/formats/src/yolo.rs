@@ -68,7 +68,10 @@ pub fn config(classes: &[String], splits: &Splits) -> String {
 /// # Errors
 /// What was expected, as a clause.
 pub fn class_names(config: &str) -> Result<Vec<String>, ReadError> {
-    let mut lines = config.lines().skip_while(|line| line.trim_end() != "names:").skip(1);
+    let mut lines = config
+        .lines()
+        .skip_while(|line| line.trim_end() != "names:")
+        .skip(1);
     let mut names = Vec::new();
     for line in lines.by_ref().take_while(|line| line.starts_with([' ', '-'])) {
         let entry = line.trim();
@@ -93,7 +96,9 @@ pub fn class_names(config: &str) -> Result<Vec<String>, ReadError> {
 /// # Errors
 /// The first line that is none.
 pub fn read(text: &str, classes: &[String], size: Size) -> Result<Vec<ReadShape>, ReadError> {
-    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let lines = (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty());
     let mut shapes = Vec::new();
     for (at, line) in lines {
         if shapes.len() == SHAPES_MAX {
@@ -108,7 +113,12 @@ fn object(line: &str, classes: &[String], size: Size) -> Result<ReadShape, ReadE
     let mut fields = line.split_whitespace();
     let class = fields.next().and_then(|at| at.parse::<usize>().ok());
     let class = class.and_then(|at| classes.get(at));
-    let class = class.ok_or_else(|| ReadError::new(format!("expected a class from 0 to {}", classes.len().saturating_sub(1))))?;
+    let class = class.ok_or_else(|| {
+        ReadError::new(format!(
+            "expected a class from 0 to {}",
+            classes.len().saturating_sub(1)
+        ))
+    })?;
     let shares: Option<Vec<f64>> = fields.map(|share| share.parse().ok()).collect();
     let shares = shares.filter(|all| all.iter().all(|share| (-0.01..=1.01).contains(share)));
     let shares = shares.ok_or_else(|| ReadError::new("expected shares from 0 to 1"))?;
@@ -127,10 +137,15 @@ fn object(line: &str, classes: &[String], size: Size) -> Result<ReadShape, ReadE
                 point(left, bottom),
             ]
         }
-        _ if shares.len() >= 6 && shares.len().is_multiple_of(2) => {
-            shares.chunks_exact(2).map(|pair| point(pair[0], pair[1])).collect()
+        _ if shares.len() >= 6 && shares.len().is_multiple_of(2) => shares
+            .chunks_exact(2)
+            .map(|pair| point(pair[0], pair[1]))
+            .collect(),
+        _ => {
+            return Err(ReadError::new(
+                "expected four numbers of a box, or three or more points",
+            ));
         }
-        _ => return Err(ReadError::new("expected four numbers of a box, or three or more points")),
     };
     Ok(ReadShape {
         key: None,
@@ -148,11 +163,22 @@ mod tests {
         let names = ["dent", "no"].map(str::to_owned);
         let splits = Splits::parse("train=0.5,val=0.5").unwrap();
         let written = config(&names, &splits);
-        assert_eq!(written, "path: .\ntrain: train.txt\nval: val.txt\nnames:\n  0: \"dent\"\n  1: \"no\"\n");
+        assert_eq!(
+            written,
+            "path: .\ntrain: train.txt\nval: val.txt\nnames:\n  0: \"dent\"\n  1: \"no\"\n"
+        );
         assert_eq!(class_names(&written).unwrap(), names);
-        assert_eq!(class_names("nc: 2\nnames:\n- dent\n- 'no'\nend: 1").unwrap(), names);
+        assert_eq!(
+            class_names("nc: 2\nnames:\n- dent\n- 'no'\nend: 1").unwrap(),
+            names
+        );
         assert!(class_names("names: [a]").is_err());
-        assert!(class_names("names:\n  1: a").unwrap_err().0.contains("expected `0: NAME`"));
+        assert!(
+            class_names("names:\n  1: a")
+                .unwrap_err()
+                .0
+                .contains("expected `0: NAME`")
+        );
         assert!(config(&names, &Splits::default()).contains("train: all.txt\nval: all.txt\n"));
     }
 
@@ -165,7 +191,10 @@ mod tests {
             Geometry::Rings(rings) => rings[0].iter().map(|p| [p.x, p.y]).collect::<Vec<_>>(),
             other => panic!("{other:?}"),
         };
-        assert_eq!(ring(&read[0]), [[40.0, 15.0], [60.0, 15.0], [60.0, 35.0], [40.0, 35.0]]);
+        assert_eq!(
+            ring(&read[0]),
+            [[40.0, 15.0], [60.0, 15.0], [60.0, 35.0], [40.0, 35.0]]
+        );
         assert_eq!(ring(&read[1]), [[0.0, 0.0], [100.0, 0.0], [100.0, 50.0]]);
         for line in ["1 0 0 1 0 1 1", "0 0 0 1 0 1", "0 0 0 2 0 1 1", "x", "0 a b c d"] {
             assert!(super::read(line, &classes, size).is_err(), "{line}");

@@ -19,6 +19,7 @@ mod huffman;
 mod jpeg;
 mod jpeg_profile;
 mod limits;
+mod lossless;
 mod markers;
 mod orientation;
 mod other;
@@ -26,7 +27,6 @@ mod png_text;
 mod reason;
 mod repair;
 mod sniff;
-mod strip;
 mod warning;
 
 pub use aim::Aim;
@@ -35,8 +35,8 @@ pub use format::Format;
 use image::RgbImage;
 pub use limits::Limits;
 use limits::MIB;
+pub(crate) use lossless::turned_jpeg;
 use reason::{cut_short, unreadable, unsupported};
-pub use strip::{Stripped, strip};
 use walkaround_domain::{Reason, ReasonCode, Size};
 
 /// What the header says.

@@ -25,4 +25,5 @@ pub mod overlay;
 pub mod quality;
 mod resample;
 pub mod rle;
+pub mod strip;
 pub mod tensor;

@@ -91,7 +91,11 @@ mod tests {
         let traced = outlines(&region, 0.0).unwrap();
         let shape: Vec<(usize, usize)> = traced.iter().map(|p| (p.outer.len(), p.holes.len())).collect();
         assert_eq!(shape, [(4, 1), (4, 0)]);
-        assert!(outlines(&encode_mask(SIZE, &[0; 12 * 9]), 0.0).unwrap().is_empty());
+        assert!(
+            outlines(&encode_mask(SIZE, &[0; 12 * 9]), 0.0)
+                .unwrap()
+                .is_empty()
+        );
         let coarse = outlines(&region, 2.0).unwrap();
         assert!(iou(&from_outlines(SIZE, &coarse).unwrap(), &region).unwrap() > 0.5);
     }

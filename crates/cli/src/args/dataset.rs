@@ -164,8 +164,15 @@ mod tests {
         assert_eq!(days.until.0 - days.since.0, DAY_MS);
         let hours = window("12h", None).unwrap();
         assert_eq!((hours.since.0, hours.until.0), (NOON.0 - DAY_MS / 2, NOON.0 + 1));
-        assert_eq!(window("2025-11-27T12:00:00Z", None).unwrap().since.0, NOON.0 - DAY_MS);
-        assert!(window("yesterday", None).unwrap_err().starts_with("--since: expected"));
+        assert_eq!(
+            window("2025-11-27T12:00:00Z", None).unwrap().since.0,
+            NOON.0 - DAY_MS
+        );
+        assert!(
+            window("yesterday", None)
+                .unwrap_err()
+                .starts_with("--since: expected")
+        );
         assert!(window("1h", Some("2h")).unwrap_err().contains("after --since"));
     }
 }

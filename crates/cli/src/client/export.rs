@@ -49,7 +49,9 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
     let unreachable = exported.unreachable();
     if unreachable > 0 {
         let photos = counted(unreachable, "photo");
-        print_notice(format!("walkaround: {photos} could not be read this time: run it again to go on"))?;
+        print_notice(format!(
+            "walkaround: {photos} could not be read this time: run it again to go on"
+        ))?;
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -83,7 +85,14 @@ impl ExportProgress for Bar {
 
 fn print_summary(args: &ExportArgs, exported: &Exported) -> Result<(), Failure> {
     let counts = &exported.counts;
-    let mut rows = table(&["part", "photos", "vehicles", "reviewed", "without damage", "annotations"]);
+    let mut rows = table(&[
+        "part",
+        "photos",
+        "vehicles",
+        "reviewed",
+        "without damage",
+        "annotations",
+    ]);
     for split in &counts.splits {
         rows.add_row([
             cell(&split.name),
@@ -101,7 +110,11 @@ fn print_summary(args: &ExportArgs, exported: &Exported) -> Result<(), Failure> 
     }
     for (format, losses) in &exported.losses {
         for (loss, n) in &losses.0 {
-            print_line(format!("{} does not carry: {}: {n}", format.as_str(), loss.as_str()))?;
+            print_line(format!(
+                "{} does not carry: {}: {n}",
+                format.as_str(),
+                loss.as_str()
+            ))?;
         }
     }
     if counts.encoded > 0 {
@@ -135,7 +148,11 @@ fn print_left_out(exported: &Exported) -> Result<(), Failure> {
         *count += 1;
         if *count <= NAMED_MAX {
             let detail = entry.detail.as_deref().unwrap_or_default();
-            print_notice(format!("walkaround: {}: {}: {detail}", entry.inspection_id, why.as_str()))?;
+            print_notice(format!(
+                "walkaround: {}: {}: {detail}",
+                entry.inspection_id,
+                why.as_str()
+            ))?;
         }
     }
     Ok(())

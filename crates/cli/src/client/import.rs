@@ -48,7 +48,11 @@ pub(crate) fn run(args: &ImportArgs) -> Result<ExitCode, Failure> {
             "dry_run": args.dry_run,
         }))?,
         Printed::Table => {
-            let reviews = if args.dry_run { "would be reviews" } else { "reviews stored" };
+            let reviews = if args.dry_run {
+                "would be reviews"
+            } else {
+                "reviews stored"
+            };
             print_line(format!(
                 "{} unchanged, {} {reviews}, {} stored before, {} refused",
                 counts.unchanged, counts.reviewed, counts.already, counts.refused
@@ -78,7 +82,9 @@ impl ImportProgress for Shown {
         self.bar.inc(1);
         let (state, detail, revision) = match fate {
             Fate::Unchanged => return Ok(()),
-            Fate::Reviewed(what, revision) if self.dry_run => ("would_review", what.as_str(), Some(*revision)),
+            Fate::Reviewed(what, revision) if self.dry_run => {
+                ("would_review", what.as_str(), Some(*revision))
+            }
             Fate::Reviewed(what, revision) => ("reviewed", what.as_str(), Some(*revision)),
             Fate::Already(revision) => ("already", "stored before", Some(*revision)),
             Fate::Refused(why) => ("refused", why.as_str(), None),
@@ -94,7 +100,8 @@ impl ImportProgress for Shown {
             Printed::Table => {
                 let of = inspection.unwrap_or(name);
                 let verb = state.replace('_', " ");
-                let revision = revision.map_or_else(String::new, |revision| format!(" as revision {revision}"));
+                let revision =
+                    revision.map_or_else(String::new, |revision| format!(" as revision {revision}"));
                 print_line(format!("{of}: {verb}{revision}: {detail}"))
             }
         })

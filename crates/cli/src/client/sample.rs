@@ -49,7 +49,9 @@ pub(crate) fn run(args: &SampleArgs) -> Result<ExitCode, Failure> {
     }
     if args.ask {
         let tasks = counted(chosen.len(), "review task");
-        print_notice(format!("walkaround: {tasks} open: `walkaround review list --reason asked`"))?;
+        print_notice(format!(
+            "walkaround: {tasks} open: `walkaround review list --reason asked`"
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,8 @@ use std::sync::{Mutex, PoisonError};
 use walkaround_domain::hex;
 use walkaround_formats::ManifestEntry;
 use walkaround_formats::manifest::{Copied, MANIFEST_FILE};
-use walkaround_vision::decode::Stripped;
+use walkaround_vision::decode::Format;
+use walkaround_vision::strip::Stripped;
 
 /// Folder of the photos.
 pub(super) const IMAGES: &str = "images";
@@ -26,7 +27,7 @@ pub(super) const SPOOL: &str = ".annotations.jsonl";
 
 /// The file of a photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Copy {
+pub(super) struct PhotoFile {
     /// Relative to the folder.
     pub(super) file: String,
     /// SHA-256 of it, hexadecimal.
@@ -47,7 +48,7 @@ pub(super) struct Copies {
 
 struct Inner {
     /// By digest of the photo, hexadecimal.
-    there: BTreeMap<String, Copy>,
+    there: BTreeMap<String, PhotoFile>,
     journal: File,
 }
 
@@ -73,7 +74,7 @@ impl Copies {
             );
         }
         let before = read_manifest(&manifest)?;
-        let mut there: BTreeMap<String, Copy> = BTreeMap::new();
+        let mut there: BTreeMap<String, PhotoFile> = BTreeMap::new();
         for entry in &before {
             there.extend(of_entry(entry).map(|copy| (entry.photo_sha256.clone(), copy)));
         }
@@ -100,7 +101,7 @@ impl Copies {
     }
 
     /// The file of a photo, if it is there.
-    pub(super) fn get(&self, photo: &str) -> Option<Copy> {
+    pub(super) fn get(&self, photo: &str) -> Option<PhotoFile> {
         self.inner().there.get(photo).cloned()
     }
 
@@ -108,12 +109,12 @@ impl Copies {
     ///
     /// # Errors
     /// One line: it cannot be written.
-    pub(super) fn put(&self, photo: &str, stripped: &Stripped) -> anyhow::Result<Copy> {
+    pub(super) fn put(&self, photo: &str, stripped: &Stripped) -> anyhow::Result<PhotoFile> {
         let extension = match stripped.format {
-            walkaround_vision::decode::Format::Png => "png",
+            Format::Png => "png",
             _ => "jpg",
         };
-        let copy = Copy {
+        let copy = PhotoFile {
             file: format!("{IMAGES}/{photo}.{extension}"),
             file_sha256: hex(&Sha256::digest(&stripped.bytes)),
             copied: if stripped.lossless {
@@ -182,8 +183,8 @@ fn lines(path: &Path) -> anyhow::Result<Vec<String>> {
     lines.collect::<std::io::Result<_>>().with_context(context)
 }
 
-fn of_entry(entry: &ManifestEntry) -> Option<Copy> {
-    Some(Copy {
+fn of_entry(entry: &ManifestEntry) -> Option<PhotoFile> {
+    Some(PhotoFile {
         file: entry.file.clone()?,
         file_sha256: entry.file_sha256.clone()?,
         copied: entry.copied?,
@@ -192,7 +193,7 @@ fn of_entry(entry: &ManifestEntry) -> Option<Copy> {
     })
 }
 
-fn to_line(photo: &str, copy: &Copy) -> Value {
+fn to_line(photo: &str, copy: &PhotoFile) -> Value {
     json!({
         "photo_sha256": photo,
         "file": copy.file,
@@ -203,10 +204,10 @@ fn to_line(photo: &str, copy: &Copy) -> Value {
     })
 }
 
-fn of_line(line: &Value) -> Option<(String, Copy)> {
+fn of_line(line: &Value) -> Option<(String, PhotoFile)> {
     let text = |name: &str| line[name].as_str().map(str::to_owned);
     let side = |name: &str| line[name].as_u64().and_then(|side| u32::try_from(side).ok());
-    let copy = Copy {
+    let copy = PhotoFile {
         file: text("file")?,
         file_sha256: text("file_sha256")?,
         copied: if line["lossless"].as_bool()? {

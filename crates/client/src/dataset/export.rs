@@ -100,7 +100,9 @@ pub async fn export(
         copies,
     });
     let mut entries = read_all(&reader, candidates, into, progress).await?;
-    entries.extend(gone(&*stack.records()?, &before, &entries, &listed).await?);
+    let records = stack.records()?;
+    let gone = gone(&*records, &before, &entries, &listed).await?;
+    entries.extend(gone);
     entries.sort_by(|a, b| {
         let place = |entry: &ManifestEntry| (entry.photo_sha256.clone(), entry.inspection_id.clone());
         place(a).cmp(&place(b))
@@ -229,7 +231,10 @@ fn write_formats(
     options: &ExportOptions,
     entries: &[ManifestEntry],
 ) -> anyhow::Result<BTreeMap<Format, Losses>> {
-    let classes: BTreeSet<&String> = entries.iter().flat_map(|entry| entry.annotations.keys()).collect();
+    let classes: BTreeSet<&String> = entries
+        .iter()
+        .flat_map(|entry| entry.annotations.keys())
+        .collect();
     let classes = classes.into_iter().cloned().collect();
     let mut outputs = Outputs::begin(into, &options.formats, &options.splits, classes)?;
     let path = into.join(SPOOL);

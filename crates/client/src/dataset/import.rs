@@ -19,10 +19,12 @@ use walkaround_domain::{BlobRef, Inspection, InspectionId, Review, Reviewer, Siz
 use walkaround_formats::compare::{Changes, changes, decision};
 use walkaround_formats::manifest::MANIFEST_FILE;
 use walkaround_formats::{
-    Format, ManifestEntry, Photo, ReadError, ReadPhoto, ReadShape, annotations, coco, cvat, label_studio, photo_digest,
-    yolo,
+    Format, ManifestEntry, Photo, ReadError, ReadPhoto, ReadShape, annotations, coco, cvat, label_studio,
+    photo_digest, yolo,
 };
-use walkaround_pipeline::review::{DecisionRequest, ReviewError, ReviewService, ReviewedInspection};
+use walkaround_pipeline::review::{
+    DecisionRequest, ReviewError, ReviewService, ReviewedInspection, is_same,
+};
 
 /// Largest label file and `data.yaml` that are read, in bytes.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -57,7 +59,7 @@ pub enum Fate {
 
 /// Told how an import gets on.
 pub trait ImportProgress {
-    /// So many photos are to be looked at.
+    /// So many photos are in the file.
     fn total(&self, photos: usize);
 
     /// What becomes of a photo, under the name that the file has for it.
@@ -151,7 +153,9 @@ impl Manifest {
         let entries = read_manifest(&path).map_err(|error| Failure::usage(format!("{error:#}")))?;
         let with_files = entries.into_iter().filter(|entry| entry.file.is_some());
         Ok(Self(
-            with_files.map(|entry| (entry.photo_sha256.clone(), entry)).collect(),
+            with_files
+                .map(|entry| (entry.photo_sha256.clone(), entry))
+                .collect(),
         ))
     }
 
@@ -178,18 +182,24 @@ fn beside(file: &Path) -> Option<PathBuf> {
 
 /// The format of a file, by its name and its first character.
 fn guess(file: &Path) -> Result<Format, Failure> {
-    let extension = file.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let extension = file
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let unknown = || {
         let file = file.display();
-        Failure::usage(format!("{file}: of which format? expected --format coco, cvat, label-studio or yolo"))
+        Failure::usage(format!(
+            "{file}: of which format? expected --format coco, cvat, label-studio or yolo"
+        ))
     };
     match extension.as_str() {
         "xml" => Ok(Format::Cvat),
         "yaml" | "yml" => Ok(Format::Yolo),
         "json" => {
             let context = || format!("cannot read {}", file.display());
-            let bytes = BufReader::new(File::open(file).with_context(context)?).bytes();
-            let first = bytes.filter(|byte| !byte.as_ref().is_ok_and(u8::is_ascii_whitespace)).next();
+            let mut bytes = BufReader::new(File::open(file).with_context(context)?).bytes();
+            let first = bytes.find(|byte| !byte.as_ref().is_ok_and(u8::is_ascii_whitespace));
             match first.transpose().with_context(context)? {
                 Some(b'[') => Ok(Format::LabelStudio),
                 Some(b'{') => Ok(Format::Coco),
@@ -210,7 +220,10 @@ fn read(options: &ImportOptions, format: Format, manifest: &Manifest) -> Result<
         Format::Yolo => {
             let classes = yolo::class_names(&text(file)?)?;
             let folder = labels_beside(file);
-            let there = manifest.0.keys().map(|photo| (photo, folder.join(label_file(photo))));
+            let there = manifest
+                .0
+                .keys()
+                .map(|photo| (photo, folder.join(label_file(photo))));
             // A photo without a label file is not part of what comes back.
             let there = there.filter(|(_, path)| path.is_file());
             let photos = there.map(|(photo, path)| ReadPhoto {
@@ -228,7 +241,10 @@ fn read(options: &ImportOptions, format: Format, manifest: &Manifest) -> Result<
 fn text(path: &Path) -> Result<String, ReadError> {
     let read = || -> std::io::Result<String> {
         if fs::metadata(path)?.len() > TEXT_BYTES_MAX {
-            return Err(std::io::Error::other(format!("larger than {} MiB", TEXT_BYTES_MAX >> 20)));
+            return Err(std::io::Error::other(format!(
+                "larger than {} MiB",
+                TEXT_BYTES_MAX >> 20
+            )));
         }
         fs::read_to_string(path)
     };
@@ -279,15 +295,21 @@ impl Importer<'_> {
         };
         let read = match self.service.read(&id).await {
             Ok(read) => read,
-            Err(ReviewError::NotFound(id)) => return Ok(Err(format!("there is no inspection {id} any more"))),
+            Err(ReviewError::NotFound(id)) => {
+                return Ok(Err(format!("there is no inspection {id} any more")));
+            }
             Err(error) => return Err(failure(error)),
         };
-        let ReviewedInspection { inspection, history, .. } = read;
+        let ReviewedInspection {
+            inspection, history, ..
+        } = read;
         if inspection.photo_sha256().map(|digest| hex(digest)).as_ref() != Some(&entry.photo_sha256) {
             return Ok(Err(format!("inspection {id} is of another photo")));
         }
         let Some(report) = report_of(&inspection, entry) else {
-            return Ok(Err(format!("inspection {id} has another report now: export it again")));
+            return Ok(Err(format!(
+                "inspection {id} has another report now: export it again"
+            )));
         };
         let document = match read_report(&*self.service.blobs, report).await {
             Ok(document) => document,
@@ -297,7 +319,8 @@ impl Importer<'_> {
         };
         let up_to = history.iter().filter(|review| review.revision <= entry.revision);
         let state = reviewed(up_to, &report.sha256);
-        let all = annotations(&document, &state.judgement).map_err(|why| anyhow!("inspection {id}: {why}"))?;
+        let all =
+            annotations(&document, &state.judgement).map_err(|why| anyhow!("inspection {id}: {why}"))?;
         Ok(Ok(AsExported {
             report: report.sha256,
             findings: document.findings.len(),
@@ -370,11 +393,4 @@ fn failure(error: ReviewError) -> Failure {
 fn report_of<'a>(inspection: &'a Inspection, entry: &ManifestEntry) -> Option<&'a BlobRef> {
     let report = inspection.outcome.as_ref()?.report.as_ref()?;
     (entry.report_sha256.as_ref() == Some(&hex(&report.sha256))).then_some(report)
-}
-
-fn is_same(stored: &Review, request: &DecisionRequest) -> bool {
-    stored.by == request.by
-        && stored.based_on == request.based_on
-        && stored.decision == request.decision
-        && stored.note == request.note
 }

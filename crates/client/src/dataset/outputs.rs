@@ -49,7 +49,10 @@ impl Outputs {
         }
         if formats.contains(&Format::LabelStudio) {
             let config = label_studio::config(&classes);
-            write_whole(&folder(root, Format::LabelStudio)?.join("config.xml"), config.as_bytes())?;
+            write_whole(
+                &folder(root, Format::LabelStudio)?.join("config.xml"),
+                config.as_bytes(),
+            )?;
         }
         if formats.contains(&Format::Yolo) {
             fs::create_dir_all(root.join(LABELS))?;
@@ -154,7 +157,10 @@ fn output(root: &Path, format: Format, split: &str, classes: &[String]) -> anyho
 /// One line: a file cannot be removed.
 pub(super) fn remove_earlier(root: &Path, before: &[ManifestEntry]) -> anyhow::Result<()> {
     let splits: BTreeSet<&str> = before.iter().filter_map(|entry| entry.split.as_deref()).collect();
-    let mut files = vec![root.join(yolo::CONFIG_FILE), root.join(Format::LabelStudio.as_str()).join("config.xml")];
+    let mut files = vec![
+        root.join(yolo::CONFIG_FILE),
+        root.join(Format::LabelStudio.as_str()).join("config.xml"),
+    ];
     for split in splits {
         for format in Format::ALL {
             let folder = match format {

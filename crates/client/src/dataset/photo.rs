@@ -1,6 +1,6 @@
 //! One photo of a data set: what its record, its report and its reviews come to, and its file.
 
-use super::copies::{Copies, Copy};
+use super::copies::{Copies, PhotoFile};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use walkaround_formats::split::Group;
 use walkaround_formats::{ManifestEntry, Photo, Splits, annotations};
 use walkaround_messages::PhotoReport;
 use walkaround_ports::{BlobAddress, Blobs, FetchError, PhotoSource, PortError, PortErrorKind, Reviews};
-use walkaround_vision::decode::{Limits, Stripped, strip};
+use walkaround_vision::decode::Limits;
+use walkaround_vision::strip::{Stripped, strip};
 
 /// Largest report that is read, in bytes.
 const REPORT_BYTES_MAX: u64 = 64 << 20;
@@ -198,7 +199,10 @@ impl PhotoReader {
 
     async fn report(&self, candidate: &Candidate) -> Result<Result<PhotoReport, (LeftOut, String)>, Failure> {
         let Some(report) = &candidate.report else {
-            return Ok(Err((LeftOut::ReportGone, "its record names no report".to_owned())));
+            return Ok(Err((
+                LeftOut::ReportGone,
+                "its record names no report".to_owned(),
+            )));
         };
         Ok(match read_report(&*self.blobs, report).await {
             Ok(report) => Ok(report),
@@ -209,7 +213,7 @@ impl PhotoReader {
     }
 
     /// The file of a photo: the one that is there, or a new one.
-    async fn copy(&self, candidate: &Candidate) -> Result<Result<Copy, (LeftOut, String)>, Failure> {
+    async fn copy(&self, candidate: &Candidate) -> Result<Result<PhotoFile, (LeftOut, String)>, Failure> {
         let digest = hex(&candidate.photo_sha256);
         if let Some(copy) = self.copies.get(&digest) {
             return Ok(Ok(copy));
@@ -249,11 +253,14 @@ pub(super) async fn read_report(blobs: &dyn Blobs, report: &BlobRef) -> Result<P
         bucket: report.bucket.clone(),
         key: report.key.clone(),
     };
-    let bytes = blobs.get(&at, REPORT_BYTES_MAX).await.map_err(|error| match error.kind {
-        PortErrorKind::NotFound => ReportError::Gone,
-        PortErrorKind::Corrupt | PortErrorKind::TooLarge => ReportError::Unreadable(error.to_string()),
-        _ => ReportError::Port(error),
-    })?;
+    let bytes = blobs
+        .get(&at, REPORT_BYTES_MAX)
+        .await
+        .map_err(|error| match error.kind {
+            PortErrorKind::NotFound => ReportError::Gone,
+            PortErrorKind::Corrupt | PortErrorKind::TooLarge => ReportError::Unreadable(error.to_string()),
+            _ => ReportError::Port(error),
+        })?;
     if <[u8; 32]>::from(Sha256::digest(&bytes)) != report.sha256 {
         let line = "the report is not the one that its record names";
         return Err(ReportError::Unreadable(line.to_owned()));

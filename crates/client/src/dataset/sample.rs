@@ -62,7 +62,9 @@ impl Thresholds {
             value: finding.probability,
             threshold: self.classes.get(&finding.class).copied().unwrap_or(self.other),
         });
-        gates.chain(findings).min_by(|a, b| a.margin().total_cmp(&b.margin()))
+        gates
+            .chain(findings)
+            .min_by(|a, b| a.margin().total_cmp(&b.margin()))
     }
 }
 
@@ -158,7 +160,10 @@ fn candidate(
 ) -> (sampling::Candidate, Sample) {
     let request = &inspection.request;
     let photo = inspection.photo_sha256().map(|digest| hex(digest));
-    let group = request.vehicle_id.clone().or_else(|| request.reservation_id.clone());
+    let group = request
+        .vehicle_id
+        .clone()
+        .or_else(|| request.reservation_id.clone());
     let day = utc_day(inspection.accepted_at);
     let candidate = sampling::Candidate {
         id: request.id.clone(),

@@ -20,7 +20,9 @@ pub fn read(file: impl Read) -> Result<Vec<ReadPhoto>, ReadError> {
     let bytes = read.map_err(|e| ReadError::new(e.to_string()))?;
     if bytes as u64 > XML_BYTES_MAX {
         let limit = XML_BYTES_MAX >> 20;
-        return Err(ReadError::new(format!("larger than {limit} MiB: export a part of the task")));
+        return Err(ReadError::new(format!(
+            "larger than {limit} MiB: export a part of the task"
+        )));
     }
     let document = Document::parse(&text).map_err(|e| ReadError::new(format!("not XML: {e}")))?;
     let root = document.root_element();
@@ -103,7 +105,7 @@ fn whole(node: Node<'_, '_>, name: &str) -> Result<u32, ReadError> {
 
 fn ring(node: Node<'_, '_>) -> Result<Vec<Point>, ReadError> {
     let wrong = || ReadError::new("a <polygon> whose points are not pairs of numbers");
-    let point = |pair: &str| {
+    let point = |pair: &str| -> Result<Point, ReadError> {
         let (x, y) = pair.split_once(',').ok_or_else(wrong)?;
         let number = |text: &str| text.trim().parse::<f32>().map_err(|_| wrong());
         Ok(Point {
@@ -155,7 +157,10 @@ fn mask(node: Node<'_, '_>, size: Size) -> Result<Geometry, ReadError> {
 }
 
 fn boxed(node: Node<'_, '_>) -> Result<Geometry, ReadError> {
-    if node.attribute("rotation").is_some_and(|it| it.trim().parse() != Ok(0.0)) {
+    if node
+        .attribute("rotation")
+        .is_some_and(|it| it.trim().parse() != Ok(0.0))
+    {
         return Err(ReadError::new("a <box> that is turned: expected a <polygon>"));
     }
     let (left, top) = (number(node, "xtl")?, number(node, "ytl")?);

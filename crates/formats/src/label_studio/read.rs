@@ -56,7 +56,9 @@ fn shapes(results: &[Value]) -> Result<Vec<ReadShape>, ReadError> {
             "brushlabels" => mask(result),
             "rectanglelabels" => rectangle(result),
             "ellipselabels" | "keypointlabels" | "vectorlabels" => {
-                let line = format!("a region of type {kind}: expected polygonlabels, brushlabels or rectanglelabels");
+                let line = format!(
+                    "a region of type {kind}: expected polygonlabels, brushlabels or rectanglelabels"
+                );
                 return Some(Err(ReadError::new(line)));
             }
             // Choices and texts are about the photo.
@@ -78,7 +80,9 @@ fn shapes(results: &[Value]) -> Result<Vec<ReadShape>, ReadError> {
 
 fn size(result: &Value) -> Result<Size, ReadError> {
     if result["image_rotation"].as_f64().unwrap_or(0.0) != 0.0 {
-        return Err(ReadError::new("a region of a photo that was turned in Label Studio"));
+        return Err(ReadError::new(
+            "a region of a photo that was turned in Label Studio",
+        ));
     }
     let side = |name: &str| {
         let side = result[name].as_u64().and_then(|side| u32::try_from(side).ok());
@@ -92,7 +96,7 @@ fn polygon(result: &Value) -> Result<Geometry, ReadError> {
     let size = size(result)?;
     let wrong = || ReadError::new("a polygon whose points are not pairs of numbers");
     let points = result["value"]["points"].as_array().ok_or_else(wrong)?;
-    let point = |point: &Value| {
+    let point = |point: &Value| -> Result<Point, ReadError> {
         let x = point[0].as_f64().ok_or_else(wrong)?;
         let y = point[1].as_f64().ok_or_else(wrong)?;
         Ok(Point {
@@ -122,7 +126,7 @@ fn mask(result: &Value) -> Result<Geometry, ReadError> {
 fn rectangle(result: &Value) -> Result<Geometry, ReadError> {
     let size = size(result)?;
     let value = &result["value"];
-    let number = |name: &str, side: u32| {
+    let number = |name: &str, side: u32| -> Result<f64, ReadError> {
         let percent = value[name].as_f64();
         let percent = percent.ok_or_else(|| ReadError::new(format!("a rectangle without `{name}`")))?;
         Ok(percent / 100.0 * f64::from(side))

@@ -29,7 +29,10 @@ pub fn from_polygons(size: Size, rings: &[Vec<Point>]) -> Result<Rle, RleError> 
 /// As [`from_polygons`].
 pub fn from_outlines(size: Size, outlines: &[Polygon]) -> Result<Rle, RleError> {
     let areas = outlines.iter();
-    from_areas(size, areas.map(|one| std::iter::once(&one.outer).chain(&one.holes)))
+    from_areas(
+        size,
+        areas.map(|one| std::iter::once(&one.outer).chain(&one.holes)),
+    )
 }
 
 /// The union of areas, each the inside of some rings by the even-odd rule.
