@@ -8,6 +8,7 @@ pub mod bundle_page;
 pub mod cloud;
 pub mod cloudformation;
 mod code;
+pub mod dataset;
 pub mod families;
 pub mod files;
 pub mod function_stack;

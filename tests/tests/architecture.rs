@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("samples", "domain vision"),
     // What a bundle found against what is annotated; it runs no network and prints nothing.
     ("evaluation", "domain messages vision"),
+    // Data sets in the formats of others, written and read; pure.
+    ("formats", "domain evaluation messages vision"),
     // A day simulated with the shipped routing and scaling; pure.
     ("planning", "domain"),
     // Binaries wire everything; what they wire the same way is in `bootstrap`, with the adapters of AWS behind a feature.
@@ -42,7 +44,7 @@ const ARROWS: &[(&str, &str)] = &[
     // A stack as whoever talks to it sees it, on one machine and on AWS; it knows no command line and prints nothing.
     (
         "client",
-        "aws bootstrap domain evaluation local messages pipeline ports settings vision",
+        "aws bootstrap domain evaluation formats local messages pipeline ports settings vision",
     ),
     // From what is to be seen of a stack to causes; it prints nothing.
     (
@@ -51,7 +53,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "aws bootstrap client doctor domain evaluation inference local messages pipeline planning ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation formats inference local messages pipeline planning ports samples server settings vision",
     ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
@@ -92,7 +94,7 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
-const SPEAKS_SERDE: &str = "messages evaluation inference samples server settings cli triage scaler notifier gpu-batch tests benches";
+const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings cli triage scaler notifier gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
 /// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod client;
+mod dataset;
 mod plan;
 mod review;
 
@@ -11,8 +12,9 @@ pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
-    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
+    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
+pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
@@ -62,6 +64,12 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Review inspections: list and claim tasks, decide, show who decided what
     Review(ReviewArgs),
+    /// Write reviewed photos as a data set for training or labelling
+    Export(ExportArgs),
+    /// Store what people corrected in an exported data set as reviews
+    Import(ImportArgs),
+    /// Choose the photos that people should label next, and say why
+    Sample(SampleArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do

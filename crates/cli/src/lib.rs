@@ -17,7 +17,6 @@ mod plan;
 mod samples;
 mod serve;
 mod template;
-mod whole_file;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -57,6 +56,9 @@ pub fn main() -> ! {
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Retry(options) => client::retry::run(options),
         Command::Review(options) => client::review::run(options),
+        Command::Export(options) => client::export::run(options),
+        Command::Import(options) => client::import::run(options),
+        Command::Sample(options) => client::sample::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

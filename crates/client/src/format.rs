@@ -55,6 +55,18 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         .map_err(|_| "expected RFC 3339 such as 2026-11-22T17:04:05Z, or 90s, 5m, 2h, 1d from now".to_owned())
 }
 
+/// Reads a moment of the past: RFC 3339, or how long ago.
+///
+/// # Errors
+/// What was expected, as a clause.
+pub fn ago(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Some(duration) = parse_duration(text) {
+        return Ok(now - duration);
+    }
+    parse_rfc3339(text)
+        .map_err(|_| "expected a day such as 2026-11-22, RFC 3339, or 90s, 5m, 2h, 1d ago".to_owned())
+}
+
 /// The moment to the second: `2026-11-22 17:04:05`.
 pub fn clock_time(at: Timestamp) -> String {
     let text = rfc3339(Timestamp(at.0 / 1000 * 1000));

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod dataset;
 pub mod format;
 pub mod inputs;
 mod local;
@@ -16,6 +17,7 @@ mod stack_client;
 pub mod submit;
 mod text;
 mod up_report;
+pub mod whole_file;
 
 #[cfg(feature = "aws")]
 pub use aws::CloudClient;

@@ -19,6 +19,7 @@
 
 pub mod attempts;
 pub mod bundle;
+pub mod draw;
 pub mod engine_health;
 pub mod finding;
 pub mod geometry;
@@ -34,6 +35,7 @@ pub mod photo_name;
 pub mod record;
 pub mod review;
 pub mod routing;
+pub mod sampling;
 pub mod scaling;
 pub mod time;
 pub mod verdict;

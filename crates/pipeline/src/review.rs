@@ -292,7 +292,8 @@ impl ReviewService {
     }
 }
 
-fn is_same(review: &Review, request: &DecisionRequest) -> bool {
+/// Whether a stored review is what a request asks for: it was sent before.
+pub fn is_same(review: &Review, request: &DecisionRequest) -> bool {
     let stored = (&review.by, review.based_on, &review.decision, &review.note);
     stored == (&request.by, request.based_on, &request.decision, &request.note)
 }

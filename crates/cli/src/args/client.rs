@@ -70,19 +70,26 @@ pub(crate) struct Connecting {
     pub endpoint_url: Option<String>,
 }
 
+/// A stack, and nothing about what is printed.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct StackArgs {
+pub(crate) struct WhichStackArgs {
     /// Which stack [default: WALKAROUND_STACK, or local]
     #[arg(long, value_enum)]
     pub stack: Option<StackName>,
     /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub connecting: Connecting,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct StackArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
     #[command(flatten)]
-    pub connecting: Connecting,
+    pub which: WhichStackArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -291,6 +298,12 @@ impl From<&Connecting> for Connection {
 
 impl From<&StackArgs> for StackChoice {
     fn from(args: &StackArgs) -> Self {
+        Self::from(&args.which)
+    }
+}
+
+impl From<&WhichStackArgs> for StackChoice {
+    fn from(args: &WhichStackArgs) -> Self {
         Self {
             stack: args.stack.map(StackKind::from),
             root: args.root.clone(),
@@ -340,7 +353,7 @@ pub(super) fn inspection_id(text: &str) -> Result<InspectionId, String> {
     InspectionId::new(text).map_err(|e| e.to_string())
 }
 
-fn day(text: &str) -> Result<String, String> {
+pub(super) fn day(text: &str) -> Result<String, String> {
     let midnight = format!("{text}T00:00:00Z");
     match walkaround_messages::parse_rfc3339(&midnight) {
         Ok(_) => Ok(text.to_owned()),

@@ -2,12 +2,12 @@
 //!
 //! Only the few candidates are kept while photos come in; their pictures are read again at the end.
 
-use crate::whole_file::write_whole;
 use anyhow::Context;
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use std::fmt::Write;
 use std::path::Path;
+use walkaround_client::whole_file::write_whole;
 use walkaround_domain::{Rle, Size};
 use walkaround_evaluation::{Damage, ScoredPhoto};
 use walkaround_messages::PhotoReport;
