@@ -86,7 +86,7 @@ impl Reference {
     }
 
     /// What a window is compared with: the hours around its own, where it is of one hour and they have enough photos; else all.
-    pub(super) fn baseline(&self, hour: Option<u64>) -> Figures {
+    pub fn baseline(&self, hour: Option<u64>) -> Figures {
         let around = hour.map(|hour| self.around(of_day(hour)));
         let around = around.filter(|figures| figures.photos >= AROUND_MIN);
         around.unwrap_or_else(|| self.whole())
