@@ -2,6 +2,7 @@
 
 mod bundle;
 mod client;
+mod monitor;
 mod plan;
 mod review;
 
@@ -13,6 +14,7 @@ pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
+pub(crate) use monitor::{MonitorArgs, Shown};
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Review inspections: list and claim tasks, decide, show who decided what
     Review(ReviewArgs),
+    /// Say whether the bundle still sees what it saw, and whether what it finds is right
+    Monitor(MonitorArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do

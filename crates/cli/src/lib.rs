@@ -57,6 +57,7 @@ pub fn main() -> ! {
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Retry(options) => client::retry::run(options),
         Command::Review(options) => client::review::run(options),
+        Command::Monitor(options) => client::monitor::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),
