@@ -10,14 +10,14 @@ use walkaround_domain::{
 use walkaround_samples::sample_set;
 use walkaround_vision::quality::measure;
 
-const SIZE: (u32, u32) = (256, 192);
+const SIZE: (u32, u32) = (512, 384);
 /// Hours of the reference, and photos of each.
 const HOURS: u32 = 24;
-const AN_HOUR: u32 = 42;
+const AN_HOUR: u32 = 36;
 /// Photos that are compared with it.
-const NOW: u32 = 600;
-/// In pixels of the small photo.
-const BLUR: f32 = 1.5;
+const NOW: u32 = 540;
+/// In pixels.
+const BLUR: f32 = 2.0;
 
 fn inspected(pixels: &RgbImage) -> Inspection {
     let quality = measure(pixels);
@@ -56,7 +56,7 @@ fn darker(photo: &RgbImage) -> RgbImage {
 #[test]
 fn blurred_and_dark_drawn_photos_are_found_and_others_are_not() {
     let photos: Vec<RgbImage> = sample_set(11, HOURS * AN_HOUR + NOW, SIZE)
-        .map(|(_, sample)| sample.image)
+        .map(|(_, sample)| sample.picture)
         .collect();
     let (first, now) = photos.split_at((HOURS * AN_HOUR) as usize);
     let windows: Vec<ReferenceWindow> = first
@@ -67,7 +67,7 @@ fn blurred_and_dark_drawn_photos_are_found_and_others_are_not() {
             figures: figures(photos, RgbImage::clone),
         })
         .collect();
-    let reference = Reference::of(&windows, 1000).unwrap();
+    let reference = Reference::of(&windows, 800).unwrap();
     let drift = |change| {
         let shifts = judge(&reference, &figures(now, change), None);
         let drift = shifts.iter().filter(|s| s.state == FigureState::Drift);

@@ -5,9 +5,9 @@ use crate::record::{Inspection, Outcome};
 use std::collections::BTreeMap;
 
 /// Most words of one histogram; further ones count as [`OTHER`].
-pub const WORDS_MAX: usize = 32;
+pub const WORDS_MAX: usize = 16;
 /// Longest word of a histogram, in bytes; a longer one counts as [`OTHER`].
-const WORD_BYTES_MAX: usize = 64;
+const WORD_BYTES_MAX: usize = 32;
 /// Where words end up that have no place of their own.
 pub const OTHER: &str = "(other)";
 /// Photos without the label that names their source.

@@ -80,6 +80,15 @@ impl Reference {
         whole
     }
 
+    /// The same without hours of the day, for a store that takes no larger document.
+    #[must_use]
+    pub fn without_hours(self) -> Self {
+        Self {
+            by_hour: BTreeMap::from([(0, self.whole())]),
+            ..self
+        }
+    }
+
     /// How much more than by chance the windows of the reference differ, at least 1.
     pub fn dispersion(&self, figure: Figure) -> f64 {
         self.dispersion.get(&figure).copied().unwrap_or(1.0)

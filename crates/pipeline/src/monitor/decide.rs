@@ -14,7 +14,7 @@ use walkaround_messages::monitor::{
     parse_reference, reference_body, reference_name,
 };
 use walkaround_messages::rfc3339;
-use walkaround_ports::PortError;
+use walkaround_ports::{PortError, STATE_BYTES_MAX};
 
 /// How long after its end an hour is complete enough for a reference.
 const SETTLED: Duration = Duration::from_secs(10 * 60);
@@ -75,7 +75,10 @@ impl Monitor {
         if reference.is_none() {
             let settled = |w: &&ReferenceWindow| hour_start(w.hour) + HOUR + SETTLED <= now;
             let settled: Vec<ReferenceWindow> = windows.iter().filter(settled).cloned().collect();
-            reference = Reference::of(&settled, self.policy.reference_photos);
+            reference = Reference::of(&settled, self.policy.reference_photos).map(|reference| {
+                let fits = reference_body(bundle, &reference).len() <= STATE_BYTES_MAX;
+                if fits { reference } else { reference.without_hours() }
+            });
             if let Some(reference) = &reference {
                 let photos = reference.whole().photos;
                 info!(%bundle, photos, "the reference of the bundle is fixed");
