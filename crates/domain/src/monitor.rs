@@ -5,14 +5,14 @@
 //! reviews say, for precision and recall ([`estimate`](crate::estimate)).
 
 mod bins;
+mod distance;
 mod drift;
 mod figures;
 mod judged;
 mod reference;
 
-pub use drift::{
-    ALPHA, COUNT_MIN, EFFECT_MIN, FALSE_ALARMS_MAX, FigureState, PASSES_OF_30_DAYS, RECENT_PHOTOS_MIN, Shift, critical, judge, psi,
-};
+pub use distance::{COUNT_MIN, RECENT_PHOTOS_MIN, critical, psi};
+pub use drift::{ALPHA, EFFECT_MIN, FALSE_ALARMS_MAX, FigureState, PASSES_OF_30_DAYS, Shift, judge};
 pub use figures::{Figure, Figures, Histogram, OTHER, WORDS_MAX};
 pub use judged::{Judged, JudgedStratum, Measure, ReviewedPhoto, StratumKey};
 pub use reference::{REFERENCE_HOURS_MIN, Reference, ReferenceWindow};

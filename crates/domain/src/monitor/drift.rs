@@ -1,13 +1,4 @@
-//! How far a window is from the reference, and whether that is more than chance.
-//!
-//! **Measure.** The population stability index of two histograms with shares p and q, `Σ (q-p) ln(q/p)`: Siddiqi, "Credit Risk
-//! Scorecards", 2006, where 0.1 is a small and 0.25 a great change. Half a count is added to each bin, so that an empty one
-//! has a logarithm.
-//!
-//! **Its error.** Two samples of one population have a PSI above 0. With n and m counts in B bins, `PSI / (1/n + 1/m)` then
-//! is near the chi-square distribution with B-1 degrees of freedom (Yurdakul and Naranjo, "Statistical properties of the
-//! population stability index", J. Risk Model Validation 14(4), 2020): its expectation is `(B-1)(1/n + 1/m)`, 0.03 for 300
-//! photos in 10 bins beside a large reference.
+//! Whether a window is further from the reference than chance makes it: how far is in [`distance`](super::distance).
 //!
 //! **Photos are not independent**: those of one vehicle share light and camera, and hours differ. How much more than
 //! independent photos the windows of the reference differ from each other is its [dispersion](super::Reference), by which
@@ -18,7 +9,7 @@
 //! beyond chance, too. All figures of all passes of 30 days are that many comparisons that a false alarm is expected in
 //! one such time of twenty (Bonferroni: it holds whatever depends on what).
 
-use super::bins::joined;
+use super::distance::{COUNT_MIN, critical, distance};
 use super::figures::{Figure, Figures};
 use super::reference::Reference;
 
@@ -34,10 +25,6 @@ const Z_ALPHA: f64 = 4.3;
 const Z_USUAL: f64 = 1.645;
 /// Least PSI beyond what chance gives that counts as drift.
 pub const EFFECT_MIN: f64 = 0.1;
-/// Fewest counts of a figure that are compared.
-pub const COUNT_MIN: u64 = 100;
-/// Fewest photos of a window that is compared: the latest hours together, until they have so many.
-pub const RECENT_PHOTOS_MIN: u64 = 500;
 
 /// What a comparison comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,56 +77,6 @@ pub struct Shift {
     pub state: FigureState,
 }
 
-/// PSI of two histograms, its degrees of freedom, and `1/n + 1/m`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Distance {
-    pub(super) psi: f64,
-    pub(super) freedom: f64,
-    pub(super) unit: f64,
-}
-
-impl Distance {
-    /// What chance makes of it is 1 in the mean, for independent photos.
-    pub(super) fn dispersion(&self) -> f64 {
-        self.psi / (self.unit * self.freedom)
-    }
-}
-
-/// Population stability index of two histograms of the same bins, as counts.
-pub fn psi(reference: &[f64], now: &[f64]) -> f64 {
-    let bins = reference.len() as f64;
-    let total = |counts: &[f64]| counts.iter().sum::<f64>() + bins / 2.0;
-    let (of_reference, of_now) = (total(reference), total(now));
-    let terms = reference.iter().zip(now).map(|(r, n)| {
-        let (p, q) = ((r + 0.5) / of_reference, (n + 0.5) / of_now);
-        (q - p) * (q / p).ln()
-    });
-    terms.sum()
-}
-
-/// The value that a chi-square variable of these degrees of freedom is beyond about as often as a normal one is beyond `z`
-/// (Wilson and Hilferty, PNAS 17, 1931; above 3 it is on the safe side).
-pub fn critical(freedom: f64, z: f64) -> f64 {
-    let spread = 2.0 / (9.0 * freedom);
-    freedom * (1.0 - spread + z * spread.sqrt()).powi(3)
-}
-
-/// The distance of two windows in one figure; none where either has too few counts, or there is one bin only.
-pub(super) fn distance(figure: Figure, reference: &Figures, now: &Figures) -> Option<Distance> {
-    let (reference, now) = (reference.histogram(figure)?, now.histogram(figure)?);
-    let (n, m) = (reference.total(), now.total());
-    if n < COUNT_MIN || m < COUNT_MIN {
-        return None;
-    }
-    let pair = joined(figure, reference, now);
-    // One bin is the same in both, whatever is in it.
-    (pair.reference.len() > 1).then(|| Distance {
-        psi: psi(&pair.reference, &pair.now),
-        freedom: (pair.reference.len() - 1) as f64,
-        unit: 1.0 / n as f64 + 1.0 / m as f64,
-    })
-}
-
 /// How far each figure of a window is from the reference. `hour` is the hour (since 1970) that the window is of; none where
 /// it is of several.
 pub fn judge(reference: &Reference, now: &Figures, hour: Option<u64>) -> Vec<Shift> {
@@ -179,4 +116,21 @@ pub fn judge(reference: &Reference, now: &Figures, hour: Option<u64>) -> Vec<Shi
         }
     };
     Figure::ALL.into_iter().map(shift).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The share of a normal variable's values beyond `z`, from above (Abramowitz and Stegun, 26.2.12).
+    fn beyond(z: f64) -> f64 {
+        let density = (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        density / z * (1.0 - 1.0 / z.powi(2) + 3.0 / z.powi(4))
+    }
+
+    #[test]
+    fn chance_decides_no_more_often_than_it_may() {
+        assert!(beyond(Z_ALPHA) <= ALPHA, "{} {ALPHA}", beyond(Z_ALPHA));
+        assert!(beyond(Z_ALPHA - 0.05) > ALPHA, "it need not be larger");
+    }
 }

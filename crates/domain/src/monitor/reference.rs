@@ -1,6 +1,6 @@
 //! The first windows under a bundle: what later ones are compared with.
 
-use super::drift::{RECENT_PHOTOS_MIN, distance};
+use super::distance::{RECENT_PHOTOS_MIN, distance};
 use super::figures::{Figure, Figures};
 use std::collections::BTreeMap;
 

@@ -61,7 +61,7 @@ const places = () => [
   ["vehicle/B-WA%201234", "tr[data-event]"],
   ["system", "tr[data-queue]"],
   ["model", "tr[data-window]"],
-  ["model?drift", "[data-model=drift] [data-figure]"],
+  ["model/drift", "[data-model=drift] [data-figure]"],
 ];
 
 async function violations(page) {
@@ -76,7 +76,7 @@ for (const language of ["en", "ko"]) {
     test(`each page opens: ${language}, ${colorScheme}`, async () => {
       for (const [place, sign] of places()) {
         const page = await openPage(browser, stack, { language, colorScheme });
-        if (place === "model?drift") await page.route("**/api/model", (route) => route.fulfill({ json: DRIFT }));
+        if (place === "model/drift") await page.route("**/api/model", (route) => route.fulfill({ json: DRIFT }));
         await page.goTo(place);
         await page.locator(sign).first().waitFor();
         assert.deepEqual(await violations(page), [], place);
