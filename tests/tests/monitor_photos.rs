@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
 use image::RgbImage;
-use walkaround_domain::monitor::{Figure, FigureState, Figures, Reference, ReferenceWindow, judge};
+use walkaround_domain::monitor::{Figure, FigureState, Figures, Recent, Reference, ReferenceWindow, judge};
 use walkaround_domain::{
     Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoQuality, PhotoRef, Timestamp, Verdict,
 };
@@ -45,6 +45,14 @@ fn figures<'a>(photos: impl IntoIterator<Item = &'a RgbImage>, change: fn(&RgbIm
     figures
 }
 
+/// These photos, of more hours than any time of day has.
+fn recent(photos: &[RgbImage], change: fn(&RgbImage) -> RgbImage) -> Recent {
+    Recent {
+        figures: figures(photos, change),
+        hours: (0..24).collect(),
+    }
+}
+
 fn darker(photo: &RgbImage) -> RgbImage {
     let mut dark = photo.clone();
     for value in dark.iter_mut() {
@@ -69,7 +77,7 @@ fn blurred_and_dark_drawn_photos_are_found_and_others_are_not() {
         .collect();
     let reference = Reference::of(&windows, 800).unwrap();
     let drift = |change| {
-        let shifts = judge(&reference, &figures(now, change), None);
+        let shifts = judge(&reference, &recent(now, change));
         let drift = shifts.iter().filter(|s| s.state == FigureState::Drift);
         drift.map(|s| s.figure).collect::<Vec<_>>()
     };

@@ -12,7 +12,7 @@
 //!   (response homogeneity groups, ibid. 15.6.2): π becomes `π · observed / drawn`.
 //! - **Interval**: Wilson's score interval for as many units as would have this variance if each weighed the same, `r(1-r)/V`:
 //!   Korn and Graubard, Survey Methodology 24, 1998, with the form that Franco, Little, Louis and Slud found best, J. Survey
-//!   Statistics and Methodology 7, 2019. `r ± 1.96 √V` is too short for ratios near 0 or 1.
+//!   Statistics and Methodology 7, 2019. With Student's t for 1.96. `r ± 1.96 √V` is too short for ratios near 0 or 1.
 //! - **Too few**: below [`UNITS_MIN`] units no interval is given: it would be wrong more often than it says.
 
 /// Fewest observed units with a part in the denominator; and the same for those of strata that are not observed whole.
@@ -156,7 +156,8 @@ pub fn ratio(strata: &[Stratum], units_in_all: u64) -> Estimate {
     let (low, high) = if totals.whole {
         (value, value)
     } else {
-        wilson(value, equal_units(value, variance, &totals))
+        let z = student(totals.uncertain_units.saturating_sub(1));
+        wilson(value, equal_units(value, variance, &totals), z)
     };
     Estimate::Known(Interval {
         value,
@@ -203,10 +204,15 @@ fn equal_units(value: f64, variance: f64, totals: &Totals) -> f64 {
     }
 }
 
+/// Student's t for two-sided 95 %, as the variance is an estimate itself (Abramowitz and Stegun, 26.7.5, first term).
+fn student(freedom: u64) -> f64 {
+    Z + (Z.powi(3) + Z) / (4.0 * freedom.max(1) as f64)
+}
+
 /// Wilson's score interval of a share of `n` units.
-fn wilson(p: f64, n: f64) -> (f64, f64) {
-    let z2 = Z * Z;
+fn wilson(p: f64, n: f64, z: f64) -> (f64, f64) {
+    let z2 = z * z;
     let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let half = z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }

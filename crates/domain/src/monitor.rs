@@ -15,4 +15,4 @@ pub use distance::{COUNT_MIN, RECENT_PHOTOS_MIN, critical, psi};
 pub use drift::{ALPHA, EFFECT_MIN, FALSE_ALARMS_MAX, FigureState, PASSES_OF_30_DAYS, Shift, judge};
 pub use figures::{Figure, Figures, Histogram, OTHER, WORDS_MAX};
 pub use judged::{Judged, JudgedStratum, Measure, ReviewedPhoto, StratumKey};
-pub use reference::{REFERENCE_HOURS_MIN, Reference, ReferenceWindow};
+pub use reference::{HOURS_AROUND_MAX, REFERENCE_HOURS_MIN, Recent, Reference, ReferenceWindow};

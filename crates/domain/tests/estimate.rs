@@ -147,6 +147,7 @@ fn intervals_cover_the_truth_as_often_as_they_say_and_plain_ones_do_not() {
         ("half of the audit reviewed", 0.04, 0.9, 0.5),
         ("a small audit", 0.01, 1.0, 0.9),
     ];
+    let (mut all, mut tried) = (0, 0);
     for (name, audit_share, reviewed_near, reviewed_audit) in fleets {
         let fleet = Fleet {
             audit_share,
@@ -159,13 +160,15 @@ fn intervals_cover_the_truth_as_often_as_they_say_and_plain_ones_do_not() {
         ] {
             let (weighted, plain) = coverage(&fleet, part);
             println!("{name}, {what}: weighted {weighted}, plain {plain} of {WORLDS}");
-            assert!(
-                (93..=98).contains(&weighted),
-                "{name}, {what}: {weighted} of {WORLDS}"
-            );
+            // Of 100 worlds, 95 are 95 give or take two or three.
+            assert!((90..=99).contains(&weighted), "{name}, {what}: {weighted} of {WORLDS}");
+            all += weighted;
+            tried += WORLDS as usize;
             assert!(plain < 50, "{name}, {what}: plain ones cover in {plain} of {WORLDS}");
         }
     }
+    let share = all as f64 / tried as f64;
+    assert!((0.93..=0.97).contains(&share), "{all} of {tried}");
 }
 
 #[test]

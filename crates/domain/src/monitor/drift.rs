@@ -11,7 +11,7 @@
 
 use super::distance::{COUNT_MIN, critical, distance};
 use super::figures::{Figure, Figures};
-use super::reference::Reference;
+use super::reference::{Recent, Reference};
 
 /// Passes of 30 days, one an hour.
 pub const PASSES_OF_30_DAYS: u32 = 30 * 24;
@@ -77,10 +77,9 @@ pub struct Shift {
     pub state: FigureState,
 }
 
-/// How far each figure of a window is from the reference. `hour` is the hour (since 1970) that the window is of; none where
-/// it is of several.
-pub fn judge(reference: &Reference, now: &Figures, hour: Option<u64>) -> Vec<Shift> {
-    let base = reference.baseline(hour);
+/// How far each figure of the latest hours is from the reference.
+pub fn judge(reference: &Reference, recent: &Recent) -> Vec<Shift> {
+    let (base, now) = (reference.baseline(&recent.hours), &recent.figures);
     let counted = |figures: &Figures, figure| figures.histogram(figure).map_or(0, |h| h.total());
     let shift = |figure| {
         let (of_reference, of_now) = (counted(&base, figure), counted(now, figure));

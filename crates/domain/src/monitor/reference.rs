@@ -1,17 +1,21 @@
 //! The first windows under a bundle: what later ones are compared with.
 
-use super::distance::{RECENT_PHOTOS_MIN, distance};
+use super::distance::{COUNT_MIN, RECENT_PHOTOS_MIN, distance};
 use super::figures::{Figure, Figures};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Hours that a reference spans at least: a day has light and dark hours.
 pub const REFERENCE_HOURS_MIN: u64 = 24;
 /// Hours of a day.
-const HOURS: usize = 24;
+const HOURS: u64 = 24;
+/// Most hours of a window that is compared with those around it.
+pub const HOURS_AROUND_MAX: usize = 6;
 /// Photos that the hours around one of the day have at least, so that a window of that hour is compared with them alone.
 const AROUND_MIN: u64 = 2 * RECENT_PHOTOS_MIN;
 /// Fewest blocks that a dispersion is taken from.
 const BLOCKS_MIN: usize = 5;
+/// Blocks that a dispersion is taken from, where each would have many photos less than a window.
+const BLOCKS_WANTED: u64 = 10;
 /// By how many of its own standard deviations a dispersion is raised: it is an estimate.
 const CAUTION: f64 = 3.0;
 
@@ -94,21 +98,20 @@ impl Reference {
         self.dispersion.get(&figure).copied().unwrap_or(1.0)
     }
 
-    /// What a window is compared with: the hours around its own, where it is of one hour and they have enough photos; else all.
-    pub fn baseline(&self, hour: Option<u64>) -> Figures {
-        let around = hour.map(|hour| self.around(of_day(hour)));
+    /// What a window of these hours is compared with: the hours of the day around them, where they are few and the reference
+    /// has enough photos of them; else all of it.
+    pub fn baseline(&self, hours: &[u64]) -> Figures {
+        let around = (hours.len() <= HOURS_AROUND_MAX).then(|| self.around(hours));
         let around = around.filter(|figures| figures.photos >= AROUND_MIN);
         around.unwrap_or_else(|| self.whole())
     }
 
-    fn around(&self, hour: u8) -> Figures {
+    fn around(&self, hours: &[u64]) -> Figures {
+        let steps = hours.iter().flat_map(|hour| [hour + HOURS - 1, *hour, hour + 1]);
+        let slots: BTreeSet<u8> = steps.map(of_day).collect();
         let mut around = Figures::default();
-        for step in [HOURS - 1, 0, 1] {
-            let near = (usize::from(hour) + step) % HOURS;
-            let slot = u8::try_from(near).ok().and_then(|near| self.by_hour.get(&near));
-            if let Some(figures) = slot {
-                around.merge(figures);
-            }
+        for figures in slots.iter().filter_map(|slot| self.by_hour.get(slot)) {
+            around.merge(figures);
         }
         around
     }
@@ -116,14 +119,14 @@ impl Reference {
     /// The mean distance of its blocks from what they would be compared with, themselves left out, in units of chance.
     fn measured(&self, figure: Figure, windows: &[&ReferenceWindow]) -> Option<f64> {
         let (mut found, mut freedom) = (Vec::new(), 0.0);
-        for (hour, block) in blocks(windows) {
-            let mut rest = self.baseline(hour);
-            rest.remove(&block);
+        for block in blocks(windows) {
+            let mut rest = self.baseline(&block.hours);
+            rest.remove(&block.figures);
             if rest.photos < RECENT_PHOTOS_MIN {
                 rest = self.whole();
-                rest.remove(&block);
+                rest.remove(&block.figures);
             }
-            if let Some(distance) = distance(figure, &rest, &block) {
+            if let Some(distance) = distance(figure, &rest, &block.figures) {
                 found.push(distance.dispersion());
                 freedom += distance.freedom;
             }
@@ -136,22 +139,57 @@ impl Reference {
     }
 }
 
-fn of_day(hour: u64) -> u8 {
-    // Below 24.
-    u8::try_from(hour % HOURS as u64).unwrap_or(0)
+/// Some hours together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recent {
+    /// What was finished.
+    pub figures: Figures,
+    /// The hours, since 1970.
+    pub hours: Vec<u64>,
 }
 
-/// Windows joined until each has as many photos as one that is compared; with its hour, where it is of one.
-fn blocks(windows: &[&ReferenceWindow]) -> Vec<(Option<u64>, Figures)> {
-    let mut blocks = Vec::new();
-    let (mut joined, mut hours) = (Figures::default(), Vec::new());
+impl Recent {
+    /// The latest hours of these windows (the last one last) that have [`RECENT_PHOTOS_MIN`] photos together. Where that
+    /// takes more than [`HOURS_AROUND_MAX`] of them, a whole day: part of one is lighter or darker than a day is.
+    pub fn of(windows: &[ReferenceWindow]) -> Self {
+        let mut recent = Self::default();
+        let Some(last) = windows.last().map(|w| w.hour) else {
+            return recent;
+        };
+        for window in windows.iter().rev() {
+            let few_hours = last - window.hour < HOURS_AROUND_MAX as u64;
+            let part_of_day = !few_hours && last - window.hour < HOURS;
+            if recent.figures.photos >= RECENT_PHOTOS_MIN && !(part_of_day && recent.is_long(last)) {
+                break;
+            }
+            recent.figures.merge(&window.figures);
+            recent.hours.push(window.hour);
+        }
+        recent
+    }
+
+    /// Whether it spans more hours than are compared with those around them.
+    fn is_long(&self, last: u64) -> bool {
+        let first = self.hours.last().copied().unwrap_or(last);
+        last - first >= HOURS_AROUND_MAX as u64
+    }
+}
+
+fn of_day(hour: u64) -> u8 {
+    // Below 24.
+    u8::try_from(hour % HOURS).unwrap_or(0)
+}
+
+/// Windows joined until each has as many photos as one that is compared, or a tenth of all where these are few.
+fn blocks(windows: &[&ReferenceWindow]) -> Vec<Recent> {
+    let photos: u64 = windows.iter().map(|w| w.figures.photos).sum();
+    let enough = (photos / BLOCKS_WANTED).clamp(COUNT_MIN, RECENT_PHOTOS_MIN);
+    let (mut blocks, mut joined) = (Vec::new(), Recent::default());
     for window in windows.iter().filter(|w| w.figures.photos > 0) {
-        joined.merge(&window.figures);
-        hours.push(window.hour);
-        if joined.photos >= RECENT_PHOTOS_MIN {
-            let hour = hours.first().copied().filter(|_| hours.len() == 1);
-            blocks.push((hour, std::mem::take(&mut joined)));
-            hours.clear();
+        joined.figures.merge(&window.figures);
+        joined.hours.push(window.hour);
+        if joined.figures.photos >= enough {
+            blocks.push(std::mem::take(&mut joined));
         }
     }
     blocks

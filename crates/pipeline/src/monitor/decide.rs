@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::monitor::{
-    Figure, Figures, Judged, RECENT_PHOTOS_MIN, Reference, ReferenceWindow, judge,
+    Figure, Figures, Judged, RECENT_PHOTOS_MIN, Recent, Reference, ReferenceWindow, judge,
 };
 use walkaround_domain::{BundleId, Timestamp};
 use walkaround_messages::monitor::{
@@ -104,31 +104,24 @@ impl Monitor {
             photos: reference.whole().photos,
         });
         let since = hour_of(now - DAY * RECENT_DAYS).max(reference.to + 1);
-        let (mut figures, mut taken) = (Figures::default(), Vec::new());
-        for window in windows.iter().rev().filter(|w| w.hour >= since) {
-            figures.merge(&window.figures);
-            taken.push(window.hour);
-            if figures.photos >= RECENT_PHOTOS_MIN {
-                break;
-            }
-        }
-        if let (Some(to), Some(from)) = (taken.first(), taken.last()) {
+        let late: Vec<ReferenceWindow> = windows.iter().filter(|w| w.hour >= since).cloned().collect();
+        let recent = Recent::of(&late);
+        if let (Some(to), Some(from)) = (recent.hours.first(), recent.hours.last()) {
             model.now = Some(SpanDocument {
                 from: hour_text(*from),
                 to: hour_text(*to),
-                photos: figures.photos,
+                photos: recent.figures.photos,
             });
         }
-        if figures.photos < RECENT_PHOTOS_MIN {
+        if recent.figures.photos < RECENT_PHOTOS_MIN {
             model.state = ModelState::Waiting;
             return Ok(());
         }
-        let hour = taken.first().copied().filter(|_| taken.len() == 1);
-        let base = reference.baseline(hour);
-        let shifts = judge(reference, &figures, hour);
+        let base = reference.baseline(&recent.hours);
+        let shifts = judge(reference, &recent);
         model.figures = shifts
             .iter()
-            .map(|shift| ShiftDocument::new(shift, bins(shift.figure, &base, &figures)))
+            .map(|shift| ShiftDocument::new(shift, bins(shift.figure, &base, &recent.figures)))
             .collect();
         self.mark_since(model).await?;
         let drifts = model.drifting().next().is_some();
