@@ -51,7 +51,9 @@ pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use overlay::Overlays;
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{AttemptFailure, AttemptHistory, BlobRef, Drawn, FindingSummary, Inspection, Outcome, PhotoQuality};
+pub use record::{
+    AttemptFailure, AttemptHistory, BlobRef, Drawn, FindingSummary, Inspection, Outcome, PhotoQuality,
+};
 pub use review::{Decision, Review, ReviewPolicy, ReviewTask, Reviewer, TaskReason, TaskState};
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

@@ -161,10 +161,16 @@ fn intervals_cover_the_truth_as_often_as_they_say_and_plain_ones_do_not() {
             let (weighted, plain) = coverage(&fleet, part);
             println!("{name}, {what}: weighted {weighted}, plain {plain} of {WORLDS}");
             // Of 100 worlds, 95 are 95 give or take two or three.
-            assert!((90..=99).contains(&weighted), "{name}, {what}: {weighted} of {WORLDS}");
+            assert!(
+                (90..=99).contains(&weighted),
+                "{name}, {what}: {weighted} of {WORLDS}"
+            );
             all += weighted;
             tried += WORLDS as usize;
-            assert!(plain < 50, "{name}, {what}: plain ones cover in {plain} of {WORLDS}");
+            assert!(
+                plain < 50,
+                "{name}, {what}: plain ones cover in {plain} of {WORLDS}"
+            );
         }
     }
     let share = all as f64 / tried as f64;
@@ -183,9 +189,7 @@ fn too_few_units_give_no_interval() {
         observed: 500,
         sums,
     };
-    let few = Estimate::TooFew {
-        units: UNITS_MIN - 1,
-    };
+    let few = Estimate::TooFew { units: UNITS_MIN - 1 };
     assert_eq!(ratio(&[stratum], 50_000), few);
 }
 

@@ -65,7 +65,11 @@ fn each_decision_counts_as_it_says() {
         ),
         (
             "one of two findings is dirt",
-            counted(Damaged, &["dent", "dent"], &corrected(&[(1, reject.clone())], &[])),
+            counted(
+                Damaged,
+                &["dent", "dent"],
+                &corrected(&[(1, reject.clone())], &[]),
+            ),
             lines(&[
                 ("verdict precision", 1.0, 1.0),
                 ("verdict recall", 1.0, 1.0),
@@ -93,8 +97,16 @@ fn each_decision_counts_as_it_says() {
             counted(Clean, &[], &corrected(&[], &["scratch"])),
             lines(&[("verdict recall", 0.0, 1.0), ("scratch recall", 0.0, 1.0)]),
         ),
-        ("a clean photo", counted(Clean, &[], &Judgement::Confirmed), Vec::new()),
-        ("an unusable one", counted(Unusable, &[], &Judgement::Confirmed), Vec::new()),
+        (
+            "a clean photo",
+            counted(Clean, &[], &Judgement::Confirmed),
+            Vec::new(),
+        ),
+        (
+            "an unusable one",
+            counted(Unusable, &[], &Judgement::Confirmed),
+            Vec::new(),
+        ),
         (
             "nobody can judge it",
             counted(Damaged, &["dent"], &Judgement::Unusable(UnusableReason::TooDark)),

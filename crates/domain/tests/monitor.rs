@@ -259,7 +259,10 @@ fn the_latest_hours_are_few_or_a_day() {
     };
     assert_eq!([hours(600, 99), hours(200, 99), hours(90, 99)], [1, 3, 6]);
     assert_eq!([hours(80, 99), hours(50, 99), hours(21, 99)], [24, 24, 24]);
-    assert_eq!([hours(10, 99), hours(10, 9), hours(80, 8), hours(0, 0)], [50, 9, 8, 0]);
+    assert_eq!(
+        [hours(10, 99), hours(10, 9), hours(80, 8), hours(0, 0)],
+        [50, 9, 8, 0]
+    );
 }
 
 /// An hour of a large fleet in which the change is in some of the photos only.
@@ -290,7 +293,10 @@ fn a_small_sample_is_no_drift_and_too_small_a_one_says_so() {
     let luma = shifts.iter().find(|s| s.figure == Figure::Luma).unwrap();
     assert_eq!(luma.state, FigureState::Steady);
     assert!(luma.psi > 0.0 && luma.chance > 0.02, "{luma:?}");
-    let few = judge(&reference, &one_hour(first, window(dice, first, 60, Change::Nothing)));
+    let few = judge(
+        &reference,
+        &one_hour(first, window(dice, first, 60, Change::Nothing)),
+    );
     assert!(few.iter().all(|s| s.state == FigureState::TooFew), "{few:?}");
 }
 
@@ -316,7 +322,11 @@ fn a_reference_takes_a_day_and_the_photos_it_needs() {
         hour: 31,
         figures: window(dice, 31, 10, Change::Blur),
     });
-    assert_eq!(Reference::of(&windows, 2000), Some(reference), "what comes later is not taken");
+    assert_eq!(
+        Reference::of(&windows, 2000),
+        Some(reference),
+        "what comes later is not taken"
+    );
 }
 
 proptest! {

@@ -134,7 +134,10 @@ fn full_documents_are_small() {
     let figures = Figures {
         photos: 10_000_000,
         failed: 1_000_000,
-        histograms: Figure::ALL.into_iter().map(|figure| (figure, full(figure))).collect(),
+        histograms: Figure::ALL
+            .into_iter()
+            .map(|figure| (figure, full(figure)))
+            .collect(),
     };
     let by_hour = (0..24).map(|hour| (hour, figures.clone())).collect();
     let reference = Reference {

@@ -130,7 +130,9 @@ impl Monitor {
             let mut window = stored.clone();
             window.cells.retain(|cell| cell.day != day);
             window.cells.extend(by_hour.remove(hour).unwrap_or_default());
-            window.cells.sort_by_cached_key(|cell| (cell.day.clone(), cell.bundle.clone()));
+            window
+                .cells
+                .sort_by_cached_key(|cell| (cell.day.clone(), cell.bundle.clone()));
             if window != stored {
                 self.write(&window_name(*hour), &monitor_window_body(&window))
                     .await?;

@@ -38,7 +38,9 @@ pub(super) async fn model(
     }
     let since = Duration::from_secs(3600) * hours;
     let model = read_model(&*site.state, site.clock.now(), since).await?;
-    Ok(json(model_body(&model.unwrap_or_else(|| ModelDocument::empty(0)))))
+    Ok(json(model_body(
+        &model.unwrap_or_else(|| ModelDocument::empty(0)),
+    )))
 }
 
 /// What the last pass came to; nothing before the first.
@@ -61,7 +63,8 @@ pub(super) async fn figures(site: &Site, out: &mut Exposition) -> Result<(), Por
     for shift in &model.figures {
         out.sample(&[("figure", &shift.figure)], shift.limit);
     }
-    let help = "Precision and recall of all photos, estimated from reviews; the class is empty for the verdict.";
+    let help =
+        "Precision and recall of all photos, estimated from reviews; the class is empty for the verdict.";
     out.family("walkaround_model_estimate", Kind::Gauge, help);
     for measure in &model.reviews.measures {
         for (bound, value) in [
@@ -70,7 +73,11 @@ pub(super) async fn figures(site: &Site, out: &mut Exposition) -> Result<(), Por
             ("high", measure.high),
         ] {
             let class = measure.class.as_deref().unwrap_or_default();
-            let labels = [("measure", measure.kind.as_str()), ("class", class), ("bound", bound)];
+            let labels = [
+                ("measure", measure.kind.as_str()),
+                ("class", class),
+                ("bound", bound),
+            ];
             if let Some(value) = value {
                 out.sample(&labels, value);
             }

@@ -84,7 +84,10 @@ fn pipeline_on_ministack() {
     );
     event_source_is_as_written(&place);
     rules_are_as_written(&place);
-    logs_end(&place, &[("triage", 30), ("scaler", 30), ("notifier", 30), ("monitor", 30)]);
+    logs_end(
+        &place,
+        &[("triage", 30), ("scaler", 30), ("notifier", 30), ("monitor", 30)],
+    );
     // Dropped by ministack.
     let scaler = place.output("ScalerFunction");
     let asynchronous = place.lambda(&format!("2019-09-25/functions/{scaler}/event-invoke-config"));

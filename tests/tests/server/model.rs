@@ -115,7 +115,10 @@ async fn model(bench: &Bench) -> Value {
 
 fn photos(model: &Value) -> u64 {
     let windows = model["windows"].as_array().map(Vec::as_slice).unwrap_or_default();
-    windows.iter().map(|window| window["photos"].as_u64().unwrap()).sum()
+    windows
+        .iter()
+        .map(|window| window["photos"].as_u64().unwrap())
+        .sum()
 }
 
 pub(crate) async fn a_pass_counts_each_photo_once_whenever_it_was_finished(bench: Bench) {
@@ -124,7 +127,12 @@ pub(crate) async fn a_pass_counts_each_photo_once_whenever_it_was_finished(bench
     let now = bench.site.clock.now();
     for number in 0..30 {
         let at = now - HOUR * u32::try_from(number % 3).unwrap();
-        write(&bench, &finished(&format!("i-{number}"), number, at, 400.0), Precondition::Absent).await;
+        write(
+            &bench,
+            &finished(&format!("i-{number}"), number, at, 400.0),
+            Precondition::Absent,
+        )
+        .await;
     }
     let mut open = inspection("late", "car");
     open.accepted_at = now;
@@ -140,15 +148,27 @@ pub(crate) async fn a_pass_counts_each_photo_once_whenever_it_was_finished(bench
     assert_eq!(photos(&model(&bench).await), 30);
 
     // Finished behind the first pass, in an hour that it has read.
-    write(&bench, &finished("late", 99, now, 400.0), Precondition::Version(1)).await;
+    write(
+        &bench,
+        &finished("late", 99, now, 400.0),
+        Precondition::Version(1),
+    )
+    .await;
     assert_eq!(monitor.pass().await.unwrap().windows, 1);
     assert_eq!(photos(&model(&bench).await), 31);
 
     let (_, _, metrics) = bench.get("/metrics").await;
     let metrics = String::from_utf8(metrics).unwrap();
-    assert!(metrics.contains("walkaround_model_drifting_figures 0\n"), "{metrics}");
+    assert!(
+        metrics.contains("walkaround_model_drifting_figures 0\n"),
+        "{metrics}"
+    );
     for wrong in ["0", "961", "x"] {
-        assert_eq!(bench.json(&format!("/api/model?hours={wrong}")).await.0, 400, "{wrong}");
+        assert_eq!(
+            bench.json(&format!("/api/model?hours={wrong}")).await.0,
+            400,
+            "{wrong}"
+        );
     }
 }
 
@@ -156,7 +176,12 @@ pub(crate) async fn a_pass_reads_what_people_decided(bench: Bench) {
     let monitor = monitor(&bench);
     let now = bench.site.clock.now();
     for number in 0..40 {
-        write(&bench, &finished(&format!("i-{number}"), number, now, 400.0), Precondition::Absent).await;
+        write(
+            &bench,
+            &finished(&format!("i-{number}"), number, now, 400.0),
+            Precondition::Absent,
+        )
+        .await;
     }
     monitor.pass().await.unwrap();
     let before = &model(&bench).await["reviews"];
@@ -208,7 +233,12 @@ pub(crate) async fn blur_is_drift_and_stays_the_same_alarm(bench: Bench) {
         for _ in 0..AN_HOUR {
             number += 1;
             let at = now - HOUR * back;
-            write(&bench, &finished(&format!("i-{number}"), number, at, 400.0), Precondition::Absent).await;
+            write(
+                &bench,
+                &finished(&format!("i-{number}"), number, at, 400.0),
+                Precondition::Absent,
+            )
+            .await;
         }
     }
     let learnt = monitor.pass().await.unwrap().model;
@@ -217,7 +247,12 @@ pub(crate) async fn blur_is_drift_and_stays_the_same_alarm(bench: Bench) {
     // Ten times blurrier.
     for _ in 0..520 {
         number += 1;
-        write(&bench, &finished(&format!("i-{number}"), number, now - HOUR, 40.0), Precondition::Absent).await;
+        write(
+            &bench,
+            &finished(&format!("i-{number}"), number, now - HOUR, 40.0),
+            Precondition::Absent,
+        )
+        .await;
     }
     let drifted = monitor.pass().await.unwrap().model;
     let figures: Vec<&str> = drifted.drifting().map(|f| f.figure.as_str()).collect();
@@ -227,8 +262,14 @@ pub(crate) async fn blur_is_drift_and_stays_the_same_alarm(bench: Bench) {
     assert_eq!(again.drifting().next().unwrap().since, since, "the same alarm");
     let (_, _, metrics) = bench.get("/metrics").await;
     let metrics = String::from_utf8(metrics).unwrap();
-    assert!(metrics.contains("walkaround_model_drifting_figures 1\n"), "{metrics}");
-    assert!(metrics.contains("walkaround_model_psi{figure=\"sharpness\"}"), "{metrics}");
+    assert!(
+        metrics.contains("walkaround_model_drifting_figures 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("walkaround_model_psi{figure=\"sharpness\"}"),
+        "{metrics}"
+    );
     // The reference is fixed: another pass does not take the blurred photos in.
     assert_eq!(again.reference.unwrap().photos, 24 * AN_HOUR);
 }

@@ -180,7 +180,13 @@ fn describe() {
     ] {
         describe_counter!(name, Unit::Count, "");
     }
-    for name in ["Backlog", "LiveWorkers", "DesiredWorkers", "StartFailures", "DriftingFigures"] {
+    for name in [
+        "Backlog",
+        "LiveWorkers",
+        "DesiredWorkers",
+        "StartFailures",
+        "DriftingFigures",
+    ] {
         describe_gauge!(name, Unit::Count, "");
     }
     describe_gauge!("OldestAge", Unit::Seconds, "");

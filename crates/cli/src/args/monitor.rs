@@ -66,8 +66,12 @@ fn since(text: &str) -> Result<Duration, String> {
     let unit = text.chars().last().ok_or_else(wrong)?;
     let hours = hours_of(unit).ok_or_else(wrong)?;
     let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    let hours = number.checked_mul(hours).filter(|h| (1..=SINCE_DAYS_MAX * 24).contains(h));
-    hours.map(|hours| Duration::from_secs(hours * 3600)).ok_or_else(wrong)
+    let hours = number
+        .checked_mul(hours)
+        .filter(|h| (1..=SINCE_DAYS_MAX * 24).contains(h));
+    hours
+        .map(|hours| Duration::from_secs(hours * 3600))
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -77,8 +81,22 @@ mod tests {
     #[test]
     fn a_time_back_is_hours_or_days() {
         let hours = |text| since(text).map(|time| time.as_secs() / 3600).ok();
-        assert_eq!([hours("24h"), hours("14d"), hours("40d")], [Some(24), Some(336), Some(960)]);
-        for wrong in ["", "h", "0h", "41d", "5", "5m", "-1d", "1.5d", "99999999999999999999d", "5é"] {
+        assert_eq!(
+            [hours("24h"), hours("14d"), hours("40d")],
+            [Some(24), Some(336), Some(960)]
+        );
+        for wrong in [
+            "",
+            "h",
+            "0h",
+            "41d",
+            "5",
+            "5m",
+            "-1d",
+            "1.5d",
+            "99999999999999999999d",
+            "5é",
+        ] {
             assert_eq!(hours(wrong), None, "{wrong}");
         }
     }

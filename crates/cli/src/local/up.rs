@@ -67,9 +67,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (scaling, scaled) = oneshot::channel();
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
-    if let Some(every) = stack.settings.monitor_every {
-        parts.add("the monitor", watch(builder.monitor(), every, stop.clone()));
-    }
+    add_monitor(&mut parts, &builder, stop.clone());
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
         parts.add(
@@ -236,6 +234,13 @@ async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scali
             () = stop.wait() => {}
             () = clock.sleep(every) => {}
         }
+    }
+}
+
+/// The monitor, where the settings want one.
+fn add_monitor(parts: &mut Parts, builder: &PipelineBuilder, stop: ShutdownSignal) {
+    if let Some(every) = builder.settings.monitor_every {
+        parts.add("the monitor", watch(builder.monitor(), every, stop));
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) fn joined(figure: Figure, reference: &Histogram, now: &Histogram) -> 
     let all = reference.total().max(1) as f64;
     let fewest = (reference.total().min(now.total()).max(1)) as f64;
     let share_min = SHARE_MIN.max(EXPECTED_MIN / fewest);
-    let bins: BTreeSet<&str> = reference.counts().chain(now.counts()).map(|(bin, _)| bin).collect();
+    let bins: BTreeSet<&str> = reference
+        .counts()
+        .chain(now.counts())
+        .map(|(bin, _)| bin)
+        .collect();
     let is_wide = |count: u64| count as f64 / all >= share_min;
     if figure.is_ordered() {
         ranges(&bins, reference, now, &is_wide)

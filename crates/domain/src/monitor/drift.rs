@@ -95,7 +95,11 @@ pub fn judge(reference: &Reference, recent: &Recent) -> Vec<Shift> {
         };
         let Some(found) = distance(figure, &base, now) else {
             let enough = of_reference >= COUNT_MIN && of_now >= COUNT_MIN;
-            let state = if enough { FigureState::Steady } else { FigureState::TooFew };
+            let state = if enough {
+                FigureState::Steady
+            } else {
+                FigureState::TooFew
+            };
             return Shift { state, ..plain };
         };
         let scale = reference.dispersion(figure) * found.unit;

@@ -127,7 +127,11 @@ impl Judged {
         for (class, counts) in &by_class {
             let found = counts.right + counts.wrong;
             add(Measure::Precision(class.clone()), counts.right, found);
-            add(Measure::Recall(class.clone()), counts.right, counts.right + counts.missed);
+            add(
+                Measure::Recall(class.clone()),
+                counts.right,
+                counts.right + counts.missed,
+            );
         }
         let damaged = by_class.values().any(|c| c.right + c.missed > 0.0);
         let said = photo.verdict == Verdict::Damaged;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
     AttemptFailure, AttemptHistory, BlobRef, BundleId, Drawn, FailureCode, FindingSummary, Inspection,
-    InspectionId, InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoQuality, PhotoRef, PixelBox, Reason,
-    ReasonCode, Size, TaskReason, Timestamp, Verdict,
+    InspectionId, InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoQuality, PhotoRef, PixelBox,
+    Reason, ReasonCode, Size, TaskReason, Timestamp, Verdict,
 };
 use walkaround_messages::{Intake, Unreadable, parse_intake};
 
@@ -150,10 +150,7 @@ fn reason() -> impl Strategy<Value = Reason> {
 }
 
 fn quality() -> impl Strategy<Value = PhotoQuality> {
-    (0.0_f32..1e5, 0.0_f32..=255.0).prop_map(|(sharpness, luma_mean)| PhotoQuality {
-        sharpness,
-        luma_mean,
-    })
+    (0.0_f32..1e5, 0.0_f32..=255.0).prop_map(|(sharpness, luma_mean)| PhotoQuality { sharpness, luma_mean })
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -165,7 +162,11 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     (
         (vec(reason(), 0..3), vec(finding(), 0..4)),
         option::of(any::<[u32; 2]>()),
-        (option::of(digest()), option::of(0.0_f32..=1.0), option::of(quality())),
+        (
+            option::of(digest()),
+            option::of(0.0_f32..=1.0),
+            option::of(quality()),
+        ),
         (option::of(blob()), option::of(blob())),
         (name(), "\\PC{0,20}").prop_map(|(name, version)| BundleId { name, version }),
         (

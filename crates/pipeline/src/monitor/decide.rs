@@ -77,7 +77,11 @@ impl Monitor {
             let settled: Vec<ReferenceWindow> = windows.iter().filter(settled).cloned().collect();
             reference = Reference::of(&settled, self.policy.reference_photos).map(|reference| {
                 let fits = reference_body(bundle, &reference).len() <= STATE_BYTES_MAX;
-                if fits { reference } else { reference.without_hours() }
+                if fits {
+                    reference
+                } else {
+                    reference.without_hours()
+                }
             });
             if let Some(reference) = &reference {
                 let photos = reference.whole().photos;
@@ -125,9 +129,18 @@ impl Monitor {
             .collect();
         self.mark_since(model).await?;
         let drifts = model.drifting().next().is_some();
-        model.state = if drifts { ModelState::Drift } else { ModelState::Steady };
+        model.state = if drifts {
+            ModelState::Drift
+        } else {
+            ModelState::Steady
+        };
         for figure in model.drifting() {
-            warn!(figure = figure.figure, psi = figure.psi, limit = figure.limit, "the photos or the bundle have changed");
+            warn!(
+                figure = figure.figure,
+                psi = figure.psi,
+                limit = figure.limit,
+                "the photos or the bundle have changed"
+            );
         }
         Ok(())
     }
@@ -223,7 +236,11 @@ fn bins(figure: Figure, reference: &Figures, now: &Figures) -> Vec<BinDocument> 
     let (Some(reference), Some(now)) = (reference.histogram(figure), now.histogram(figure)) else {
         return Vec::new();
     };
-    let all: BTreeSet<&str> = reference.counts().chain(now.counts()).map(|(bin, _)| bin).collect();
+    let all: BTreeSet<&str> = reference
+        .counts()
+        .chain(now.counts())
+        .map(|(bin, _)| bin)
+        .collect();
     let totals = [reference.total().max(1) as f64, now.total().max(1) as f64];
     let bin = |bin: &str| {
         BinDocument::new(

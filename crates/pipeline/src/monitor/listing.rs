@@ -115,11 +115,7 @@ impl Monitor {
         drawn
     }
 
-    async fn take_reviews(
-        &self,
-        listing: &mut DayListing,
-        drawn: Vec<DrawnPhoto>,
-    ) -> Result<(), PortError> {
+    async fn take_reviews(&self, listing: &mut DayListing, drawn: Vec<DrawnPhoto>) -> Result<(), PortError> {
         let mut reading = JoinSet::new();
         let mut waiting = drawn.into_iter();
         loop {

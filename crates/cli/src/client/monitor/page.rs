@@ -18,7 +18,10 @@ pub(super) fn html(model: &ModelDocument) -> String {
     let spans = [("Reference", &model.reference), ("Now", &model.now)];
     let spans: String = spans
         .iter()
-        .filter_map(|(name, of)| of.as_ref().map(|of| format!("<p>{name}: {}</p>", html_text(&span(of)))))
+        .filter_map(|(name, of)| {
+            let of = Option::as_ref(of)?;
+            Some(format!("<p>{name}: {}</p>", html_text(&span(of))))
+        })
         .collect();
     let parts = [
         ("headline", html_text(&headline(model))),

@@ -60,7 +60,12 @@ pub(super) fn greatest(shift: &ShiftDocument) -> String {
     let change = |bin: &&walkaround_messages::monitor::BinDocument| (bin.now - bin.reference).abs();
     let most = shift.bins.iter().max_by(|a, b| change(a).total_cmp(&change(b)));
     most.map_or_else(String::new, |bin| {
-        format!("{}: {} to {}", bin.label, percent(bin.reference), percent(bin.now))
+        format!(
+            "{}: {} to {}",
+            bin.label,
+            percent(bin.reference),
+            percent(bin.now)
+        )
     })
 }
 
@@ -69,7 +74,15 @@ fn percent(share: f64) -> String {
 }
 
 fn figures(model: &ModelDocument) -> Result<(), Failure> {
-    let mut table = table(&["figure", "state", "PSI", "by chance", "limit", "counts", "greatest change"]);
+    let mut table = table(&[
+        "figure",
+        "state",
+        "PSI",
+        "by chance",
+        "limit",
+        "counts",
+        "greatest change",
+    ]);
     for shift in &model.figures {
         table.add_row([
             cell(&shift.figure),
@@ -128,7 +141,15 @@ pub(super) fn known(measure: &MeasureDocument) -> [String; 2] {
 }
 
 fn windows(model: &ModelDocument) -> Result<(), Failure> {
-    let mut table = table(&["hour (UTC)", "bundle", "photos", "clean", "damaged", "unusable", "failed"]);
+    let mut table = table(&[
+        "hour (UTC)",
+        "bundle",
+        "photos",
+        "clean",
+        "damaged",
+        "unusable",
+        "failed",
+    ]);
     let skipped = model.windows.len().saturating_sub(WINDOWS_SHOWN);
     for window in &model.windows[skipped..] {
         let bundle = window.bundle.as_ref();
