@@ -7,9 +7,9 @@ const WORLDS: u64 = 100;
 const PHOTOS: u64 = 50_000;
 
 /// `SplitMix64`: the same worlds everywhere.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -40,7 +40,7 @@ struct Fleet {
     reviewed_audit: f64,
 }
 
-fn photo(dice: &mut Dice) -> Photo {
+fn photo(dice: &mut Random) -> Photo {
     let mut photo = Photo::default();
     let damages = match dice.unit() {
         u if u < 0.84 => 0,
@@ -71,7 +71,7 @@ struct Seen {
 }
 
 fn world(seed: u64, fleet: &Fleet, part: fn(&Photo) -> (f64, f64)) -> Seen {
-    let mut dice = Dice(seed);
+    let mut dice = Random(seed);
     let empty = |inclusion| Stratum {
         inclusion,
         drawn: 0,

@@ -11,9 +11,9 @@ use walkaround_domain::{
 };
 
 /// `SplitMix64`: the same worlds everywhere.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
+impl Random {
     fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -67,7 +67,7 @@ struct Vehicle {
 }
 
 /// A vehicle at an hour: noon is lighter than midnight.
-fn vehicle(dice: &mut Dice, hour: u64) -> Vehicle {
+fn vehicle(dice: &mut Random, hour: u64) -> Vehicle {
     let sun = ((hour % 24) as f64 / 24.0 * std::f64::consts::TAU).cos();
     Vehicle {
         light: 125.0 - 12.0 * sun + 18.0 * dice.normal(),
@@ -91,7 +91,7 @@ fn finding(class: &str) -> FindingSummary {
     }
 }
 
-fn photo(dice: &mut Dice, vehicle: &Vehicle, change: Change) -> Inspection {
+fn photo(dice: &mut Random, vehicle: &Vehicle, change: Change) -> Inspection {
     let mut findings = Vec::new();
     if dice.is(0.25) {
         let count = dice.pick(&[(1, 0.7), (2, 0.2), (3, 0.1)]);
@@ -146,7 +146,7 @@ fn photo(dice: &mut Dice, vehicle: &Vehicle, change: Change) -> Inspection {
     }
 }
 
-fn window(dice: &mut Dice, hour: u64, photos: u64, change: Change) -> Figures {
+fn window(dice: &mut Random, hour: u64, photos: u64, change: Change) -> Figures {
     let mut figures = Figures::default();
     let mut of = vehicle(dice, hour);
     for number in 0..photos {
@@ -159,7 +159,7 @@ fn window(dice: &mut Dice, hour: u64, photos: u64, change: Change) -> Figures {
 }
 
 /// The reference of a fleet with so many photos an hour, and the hour after it.
-fn reference(dice: &mut Dice, an_hour: u64, photos_min: u64) -> (Reference, u64) {
+fn reference(dice: &mut Random, an_hour: u64, photos_min: u64) -> (Reference, u64) {
     let mut windows = Vec::new();
     for hour in 480_000.. {
         let figures = window(dice, hour, an_hour, Change::Nothing);
@@ -188,7 +188,7 @@ fn one_hour(hour: u64, figures: Figures) -> Recent {
 fn thirty_quiet_days_raise_at_most_one_alarm() {
     for (an_hour, seeds) in [(40, 4), (200, 3), (1000, 1)] {
         for seed in 0..seeds {
-            let dice = &mut Dice(1000 * an_hour + seed);
+            let dice = &mut Random(1000 * an_hour + seed);
             let (reference, first) = reference(dice, an_hour, 2000);
             let (mut windows, mut alarms, mut alarmed) = (Vec::new(), Vec::new(), Vec::new());
             for hour in first..first + 30 * 24 {
@@ -220,7 +220,7 @@ fn a_change_is_found_within_1000_photos() {
     ];
     for (an_hour, seeds) in [(50, 4), (250, 3), (1000, 1)] {
         for seed in 0..seeds {
-            let dice = &mut Dice(77 * seed + an_hour);
+            let dice = &mut Random(77 * seed + an_hour);
             let (reference, first) = reference(dice, an_hour, 2000);
             let quiet: Vec<ReferenceWindow> = (first..first + 24)
                 .map(|hour| ReferenceWindow {
@@ -273,7 +273,7 @@ fn a_change_of_1000_photos_among_3333_is_found() {
         (Change::Darkness, Figure::Luma),
         (Change::Camera, Figure::Size),
     ] {
-        let dice = &mut Dice(5);
+        let dice = &mut Random(5);
         let (reference, first) = reference(dice, 3333, 2000);
         let mut now = window(dice, first, 2333, Change::Nothing);
         now.merge(&window(dice, first, 1000, change));
@@ -286,7 +286,7 @@ fn a_change_of_1000_photos_among_3333_is_found() {
 
 #[test]
 fn a_small_sample_is_no_drift_and_too_small_a_one_says_so() {
-    let dice = &mut Dice(3);
+    let dice = &mut Random(3);
     let (reference, first) = reference(dice, 200, 2000);
     let now = one_hour(first, window(dice, first, 300, Change::Nothing));
     let shifts = judge(&reference, &now);
@@ -302,7 +302,7 @@ fn a_small_sample_is_no_drift_and_too_small_a_one_says_so() {
 
 #[test]
 fn a_reference_takes_a_day_and_the_photos_it_needs() {
-    let dice = &mut Dice(9);
+    let dice = &mut Random(9);
     let mut windows: Vec<ReferenceWindow> = (0..23)
         .map(|hour| ReferenceWindow {
             hour,
@@ -333,7 +333,7 @@ proptest! {
     /// The sum of two windows is the window of both.
     #[test]
     fn windows_add_up(seed in any::<u64>(), photos in 1_u64..80, cut in 0_u64..80) {
-        let dice = &mut Dice(seed);
+        let dice = &mut Random(seed);
         let (mut whole, mut left, mut right) = (Figures::default(), Figures::default(), Figures::default());
         let of = vehicle(dice, 12);
         for number in 0..photos {

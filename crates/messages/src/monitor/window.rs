@@ -132,11 +132,12 @@ struct DayDocument {
 
 /// The document of a window.
 pub fn monitor_window_body(window: &MonitorWindow) -> String {
+    let stratum = |(key, stratum): (&StratumKey, &JudgedStratum)| stratum_document(key, stratum);
     let cell = |cell: &Cell| CellDocument {
         day: cell.day.clone(),
         bundle: (&cell.bundle).into(),
         figures: (&cell.figures).into(),
-        judged: cell.judged.strata.iter().map(stratum_document).collect(),
+        judged: cell.judged.strata.iter().map(stratum).collect(),
     };
     to_text(&WindowDocument {
         version: VERSION,
@@ -283,7 +284,7 @@ fn figures(wire: FiguresDocument) -> Result<Figures, Unreadable> {
     })
 }
 
-fn stratum_document((key, stratum): (&StratumKey, &JudgedStratum)) -> StratumDocument {
+fn stratum_document(key: &StratumKey, stratum: &JudgedStratum) -> StratumDocument {
     let sums = |(measure, sums): (&Measure, &RatioSums)| SumsDocument {
         kind: measure.kind().to_owned(),
         class: measure.class().map(str::to_owned),
