@@ -62,7 +62,7 @@ revision=$(git rev-parse HEAD)
 # packages IMAGE: what is compiled for it.
 packages() {
     case "$1" in
-        functions) echo "--package walkaround-triage --package walkaround-scaler --package walkaround-notifier" ;;
+        functions) echo "--package walkaround-triage --package walkaround-scaler --package walkaround-notifier --package walkaround-monitor" ;;
         worker) echo "--package walkaround-gpu-batch" ;;
     esac
 }

@@ -278,7 +278,7 @@ def check_images() -> None:
 
 
 def check_commands(environment: dict[str, str], folder: Path) -> None:
-    for command in ("triage", "scaler", "notifier"):
+    for command in ("triage", "scaler", "notifier", "monitor"):
         api = RuntimeApi()
         variables = {**environment, "AWS_LAMBDA_RUNTIME_API": api.address, **lambda_variables(command)}
         with Container(FUNCTIONS, [command], variables, folder / f"{command}.log") as container:

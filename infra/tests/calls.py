@@ -41,6 +41,7 @@ OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 
 SITUATION = "crates/pipeline/src/lane_monitor.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
+MONITOR = "crates/pipeline/src/monitor"
 TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/processor.rs"
@@ -138,6 +139,15 @@ USES: dict[str, list[Use]] = {
             ("functions/notifier/src/lib.rs", "secret_text("),
         ),
     ],
+    "MonitorRole": [
+        *function("MonitorLogs"),
+        # An index of the table by its partitions, which begin with a year, and the reviews of an inspection.
+        item("dynamodb:Query", "I#* 20*", "query", (MONITOR + "/listing.rs", "reviews.history(")),
+        item("dynamodb:BatchGetItem", "I#*", "batch_get_item", (MONITOR + "/listing.rs", ".records.list(")),
+        item("dynamodb:GetItem", "S#monitor-*", "get_item", (MONITOR + ".rs", "state.read(")),
+        item("dynamodb:PutItem", "S#monitor-*", "put_item", (MONITOR + ".rs", ".state.write(")),
+        use("s3:GetObject", "ResultsBucket", "get_object", (MONITOR + "/listing.rs", "blobs.get(")),
+    ],
     "WorkerRole": [
         *function("")[-2:],
         *LOOKING,
@@ -189,7 +199,6 @@ USES: dict[str, list[Use]] = {
 NOBODYS = {
     "create_table": "tests make the table by hand",
     "update_time_to_live": "tests make the table by hand",
-    "batch_get_item": "listings, by the command line",
     "list_objects_v2": "versions of a bundle, by the command line",
 }
 

@@ -58,6 +58,7 @@ const ARROWS: &[(&str, &str)] = &[
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),
+    ("monitor", EVERYTHING),
     ("gpu-batch", EVERYTHING),
     // Never shipped.
     ("conformance", "domain messages ports"),
@@ -68,7 +69,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler server settings \
+        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler server settings \
          triage vision",
     ),
     ("benches", EVERYTHING),
@@ -94,7 +95,7 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
-const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings cli triage scaler notifier gpu-batch tests benches";
+const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings cli triage scaler notifier monitor gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
 /// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.

@@ -19,6 +19,7 @@ use walkaround_pipeline::inspector::{
 };
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
+use walkaround_pipeline::monitor::{Monitor, MonitorPolicy};
 use walkaround_pipeline::processor::{Isolation, RequestProcessor};
 use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
@@ -32,6 +33,14 @@ use walkaround_vision::decode::Limits;
 
 /// A worker counts as dead when it missed this many heartbeats.
 pub const BEATS_MISSED_MAX: u32 = 4;
+
+/// What a monitor needs to know.
+pub fn monitor_policy(settings: &Settings) -> MonitorPolicy {
+    MonitorPolicy {
+        reference_photos: settings.monitor_photos,
+        source_label: settings.monitor_label.clone(),
+    }
+}
 
 /// What everything is made from.
 #[derive(Clone)]
@@ -259,6 +268,18 @@ impl PipelineBuilder {
             },
             end_of: worker_end,
             ends_since: Timestamp(0),
+        }
+    }
+
+    /// The monitor.
+    pub fn monitor(&self) -> Monitor {
+        Monitor {
+            records: Arc::clone(&self.ports.records),
+            reviews: Arc::clone(&self.ports.reviews),
+            blobs: Arc::clone(&self.ports.blobs),
+            state: Arc::clone(&self.ports.state),
+            clock: Arc::clone(&self.clock),
+            policy: monitor_policy(&self.settings),
         }
     }
 

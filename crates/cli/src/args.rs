@@ -3,6 +3,7 @@
 mod bundle;
 mod client;
 mod dataset;
+mod monitor;
 mod plan;
 mod review;
 
@@ -15,6 +16,7 @@ pub(crate) use client::{
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
+pub(crate) use monitor::{MonitorArgs, Shown};
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
@@ -70,6 +72,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Choose the photos that people should label next, and say why
     Sample(SampleArgs),
+    /// Say whether the bundle still sees what it saw, and whether what it finds is right
+    Monitor(MonitorArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do

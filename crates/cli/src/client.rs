@@ -1,11 +1,12 @@
 //! The commands that talk to a stack: submit, status, list, show, parked, redrive, retry, review, export,
-//! import, sample.
+//! import, sample, monitor.
 //!
 //! What they decide is in [`walkaround_client`], over the ports; here are tables and documents.
 
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod monitor;
 pub(crate) mod parked;
 pub(crate) mod retry;
 pub(crate) mod review;

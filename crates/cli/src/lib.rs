@@ -59,6 +59,7 @@ pub fn main() -> ! {
         Command::Export(options) => client::export::run(options),
         Command::Import(options) => client::import::run(options),
         Command::Sample(options) => client::sample::run(options),
+        Command::Monitor(options) => client::monitor::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

@@ -22,6 +22,7 @@ mod heartbeat;
 mod intake;
 mod lane;
 pub mod moment;
+pub mod monitor;
 mod record;
 pub mod report;
 mod request;

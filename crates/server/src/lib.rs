@@ -13,6 +13,7 @@ mod guard;
 mod health;
 mod listener;
 mod metrics;
+mod model;
 mod people;
 mod photo;
 mod reviewing;

@@ -23,6 +23,7 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, R
     queues(&site, &mut out).await?;
     workers(&site, &mut out).await?;
     records(&site, &mut out).await?;
+    super::model::figures(&site, &mut out).await?;
     if let Some(published) = site.operations.events_published().await? {
         let help = "Events published since the stack was created; one that was published twice counts twice.";
         out.family("walkaround_events_published_total", Kind::Counter, help)

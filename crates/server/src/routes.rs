@@ -1,7 +1,7 @@
 //! Every path of the server, in one table: the router is made of it, and the API's document is compared with it.
 
 use super::site::Site;
-use super::{api, console, health, metrics, photo, reviewing, reviews, system, tasks, walkaround};
+use super::{api, console, health, metrics, model, photo, reviewing, reviews, system, tasks, walkaround};
 use axum::Router;
 use axum::routing::{MethodRouter, get, post};
 use std::sync::Arc;
@@ -56,6 +56,7 @@ const ROUTES: &[Route] = &[
     read("/api/walkaround", || get(walkaround::walkaround)),
     read("/api/vehicle", || get(walkaround::vehicle)),
     read("/api/system", || get(system::system)),
+    read("/api/model", || get(model::model)),
     read("/api/parked", || get(system::parked)),
     write("/api/parked/redrive", || post(system::redrive)),
     write("/api/retry", || post(system::retry)),

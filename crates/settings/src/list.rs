@@ -157,6 +157,21 @@ pub const SETTINGS: &[SettingDoc] = &[
         "0",
         "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it exits with code 0 before that; 0 for none",
     ),
+    doc(
+        "WALKAROUND_MONITOR_EVERY_S",
+        "3600",
+        "seconds between two passes of the monitor; 0 for none",
+    ),
+    doc(
+        "WALKAROUND_MONITOR_PHOTOS",
+        "2000",
+        "photos that the reference of a bundle needs, from 500; it spans a day at least",
+    ),
+    doc(
+        "WALKAROUND_MONITOR_LABEL",
+        "source",
+        "label of requests that names where a photo comes from, for the monitor",
+    ),
     doc("WALKAROUND_HEARTBEAT_S", "15", "seconds between two heartbeats"),
     doc(
         "WALKAROUND_ATTEMPTS",

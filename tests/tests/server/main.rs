@@ -9,6 +9,7 @@ mod bench;
 mod cases;
 mod document;
 mod metrics;
+mod model;
 mod people;
 
 use bench::{Bench, Cloud};

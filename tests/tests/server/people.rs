@@ -291,6 +291,7 @@ pub(crate) async fn writes_come_from_the_console_alone(bench: Bench) {
         "/api/tasks",
         "/api/inspections/a/photo",
         "/api/system",
+        "/api/model",
         "/api/vehicle?vehicle_id=car",
     ] {
         let asked = request(Method::GET, path, "inspect.example");

@@ -26,6 +26,7 @@ use walkaround_local::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::monitor::Monitor;
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
@@ -66,6 +67,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (scaling, scaled) = oneshot::channel();
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
+    add_monitor(&mut parts, &builder, stop.clone());
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
         parts.add(
@@ -227,6 +229,34 @@ async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scali
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
         tick(&scaler).await;
+        tokio::select! {
+            biased;
+            () = stop.wait() => {}
+            () = clock.sleep(every) => {}
+        }
+    }
+}
+
+/// The monitor, where the settings want one.
+fn add_monitor(parts: &mut Parts, builder: &PipelineBuilder, stop: ShutdownSignal) {
+    if let Some(every) = builder.settings.monitor_every {
+        parts.add("the monitor", watch(builder.monitor(), every, stop));
+    }
+}
+
+/// Passes of the monitor until asked to stop. One that fails is made up for by the next.
+async fn watch(monitor: Monitor, every: Duration, mut stop: ShutdownSignal) {
+    let clock: Arc<dyn Clock> = Arc::clone(&monitor.clock);
+    while !stop.is_set() {
+        tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            pass = monitor.pass() => {
+                if let Err(error) = pass {
+                    warn!(%error, "the monitor failed, trying again");
+                }
+            }
+        }
         tokio::select! {
             biased;
             () = stop.wait() => {}

@@ -171,3 +171,53 @@ export const parked = (queue: string) => ask<{ messages: ParkedMessage[]; next: 
 export const redrive = (queue: string, ids: string[] | null) =>
   ask<{ moved: number; missing: string[]; refused: { id: string; why: string }[]; more: boolean }>("POST", "/api/parked/redrive", { queue, ids });
 export const retry = (ids: string[]) => ask<{ inspections: { inspection_id: string; state: string; why: string | null }[] }>("POST", "/api/retry", { ids });
+
+export interface Span {
+  /** Hours, `2026-11-22T17` (UTC). */
+  from: string;
+  to: string;
+  photos: number;
+}
+
+export interface Shift {
+  figure: string;
+  state: "too_few" | "steady" | "drift";
+  since?: string;
+  psi: number;
+  chance: number;
+  limit: number;
+  reference: number;
+  now: number;
+  bins: { label: string; reference: number; now: number }[];
+}
+
+export interface Measure {
+  kind: "precision" | "recall";
+  class?: string;
+  value?: number;
+  low?: number;
+  high?: number;
+  photos: number;
+}
+
+export interface Model {
+  at?: string;
+  bundle?: { name: string; version: string };
+  state: "empty" | "learning" | "waiting" | "steady" | "drift";
+  reference_photos: number;
+  reference?: Span;
+  now?: Span;
+  figures: Shift[];
+  reviews: { span: Span; drawn: number; reviewed: number; measures: Measure[] };
+  windows?: {
+    hour: string;
+    bundle: { name: string; version: string } | null;
+    photos: number;
+    failed: number;
+    clean: number;
+    damaged: number;
+    unusable: number;
+  }[];
+}
+
+export const model = () => ask<Model>("GET", "/api/model");

@@ -7,6 +7,7 @@ import { useKeys, type Binding } from "./keys";
 import * as outbox from "./outbox";
 import { Problem, useLoaded } from "./parts";
 import { InboxPage } from "./pages/inbox";
+import { ModelPage } from "./pages/model";
 import { PhotoPage, ReviewPage } from "./pages/review";
 import { SystemPage } from "./pages/system";
 import { VehiclePage } from "./pages/vehicle";
@@ -14,7 +15,7 @@ import { WalkaroundPage } from "./pages/walkaround";
 import { go, href, useRoute, type Route } from "./route";
 import { notice, say } from "./store";
 
-const PAGES = ["inbox", "review", "walkaround", "vehicle", "system"] as const;
+const PAGES = ["inbox", "review", "walkaround", "vehicle", "system", "model"] as const;
 const THEMES = ["auto", "light", "dark"] as const;
 const THEME_KEY = "walkaround.theme";
 
@@ -40,8 +41,8 @@ export function App() {
     if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
   }, [route.page, language()]);
   const pages: Binding[] = PAGES.map((page, i) => ({
-    keys: [`Shift+${"iqlvm"[i]}`],
-    shown: `Shift ${"IQLVM"[i]}`,
+    keys: [`Shift+${"iqlvmo"[i]}`],
+    shown: `Shift ${"IQLVMO"[i]}`,
     label: t("key.go", { page: t(`nav.${page}`) }),
     run: () => go(page),
   }));
@@ -103,6 +104,8 @@ function Page({ route, classes }: { route: Route; classes: string[] }) {
       return <VehiclePage vehicle={route.argument} />;
     case "system":
       return <SystemPage />;
+    case "model":
+      return <ModelPage />;
     default:
       return <InboxPage classes={classes} />;
   }
