@@ -6,10 +6,14 @@
 #[path = "../aws_client/mod.rs"]
 mod aws_client;
 mod bench;
+mod browser;
 mod cases;
+mod clock;
 mod document;
+mod function;
 mod metrics;
 mod people;
+mod sign_in;
 
 use bench::{Bench, Cloud};
 use std::sync::Arc;

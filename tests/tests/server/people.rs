@@ -32,7 +32,7 @@ async fn post(bench: &Bench, path: &str, by: &str, body: &Value) -> (u16, Value)
 }
 
 /// Stores a damaged photo of two findings, and its bytes.
-async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
+pub(crate) async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
     let at = BlobAddress {
         bucket: PHOTOS.to_owned(),
         key: format!("{id}.jpg"),
@@ -76,7 +76,7 @@ async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
     bench.write(&inspection, "car", body).await;
 }
 
-fn decision(revision: u32, decision: &Value) -> Value {
+pub(crate) fn decision(revision: u32, decision: &Value) -> Value {
     json!({"revision": revision, "based_on": hex(&REPORT), "decision": decision})
 }
 
@@ -288,6 +288,9 @@ pub(crate) async fn writes_come_from_the_console_alone(bench: Bench) {
     assert_eq!(open.ask(good()).await.0.as_u16(), 403);
     for path in [
         "/api/session",
+        "/api/inspections",
+        "/api/inspections/a",
+        "/metrics",
         "/api/tasks",
         "/api/inspections/a/photo",
         "/api/system",
