@@ -1,7 +1,7 @@
 //! What a provider says of itself: its endpoints, and its keys (OpenID Connect Discovery 1.0).
 
 use crate::http::{Http, checked_url};
-use crate::token::Keys;
+use crate::keys::Keys;
 use serde::Deserialize;
 use url::Url;
 use walkaround_server::ProviderError;

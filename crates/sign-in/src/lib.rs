@@ -7,6 +7,7 @@
 mod claims;
 mod discovery;
 mod http;
+mod keys;
 mod token;
 
 use async_trait::async_trait;
@@ -21,7 +22,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use token::{Expected, Keys, Untrusted, check};
+use keys::Keys;
+use token::{Expected, Untrusted, check};
 use tokio::sync::Mutex;
 use tracing::info;
 use url::form_urlencoded::{Serializer, byte_serialize};

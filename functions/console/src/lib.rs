@@ -3,14 +3,15 @@
 //! It does not start without sign-in: behind API Gateway it is beyond loopback. Pictures do not pass through it: a browser is
 //! sent to S3, under an address that is signed for a quarter of an hour and stands in no log.
 
-use lambda_http::Adapter;
-use lambda_http::request::LambdaRequest;
-use lambda_runtime::{Context, LambdaEvent, service_fn};
+mod event;
+
+pub use event::answer;
+
+use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tower::ServiceExt;
 use tracing::{Instrument, info_span};
 use url::Url;
 use walkaround_aws::Connection;
@@ -20,7 +21,7 @@ use walkaround_pipeline::review::ReviewService;
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::telemetry::Telemetry;
 use walkaround_ports::{AddressKind, BlobAddress, Operations, QueueName};
-use walkaround_server::{People, Pictures, Router, Site, router};
+use walkaround_server::{People, Pictures, Site, router};
 use walkaround_sign_in::sign_in;
 
 /// Largest photo from the web that passes through: an answer of Lambda has at most 6 MiB, a third of them for base64.
@@ -41,7 +42,7 @@ async fn run() -> Result<ExitCode, Failure> {
     let handle = |event: LambdaEvent<Value>| async move {
         let span = info_span!("invocation", request_id = event.context.request_id);
         metrics.property("RequestId", event.context.request_id.clone());
-        let answered = answer(router.clone(), event).instrument(span).await;
+        let answered = answer(router.clone(), &event.payload).instrument(span).await;
         metrics.flush();
         answered
     };
@@ -111,25 +112,4 @@ async fn origins(stack: &AwsStack) -> Result<Vec<String>, Failure> {
         origins.insert(address.origin().ascii_serialization());
     }
     Ok(origins.into_iter().collect())
-}
-
-/// The router's answer to an event of API Gateway, as API Gateway wants it.
-///
-/// # Errors
-/// An event that is none of an HTTP API.
-pub async fn answer(router: Router, event: LambdaEvent<Value>) -> Result<Value, lambda_http::Error> {
-    let LambdaEvent { payload, context } = event;
-    // What it says first is what it is no longer asked for: the text of an event has cookies.
-    let request = serde_json::from_str::<LambdaRequest>(&payload.to_string());
-    let request = request.map_err(|_| "not an event of an HTTP API, payload format 2.0")?;
-    let event = LambdaEvent::new(request, context);
-    let answer = Adapter::from(router).oneshot(event).await?;
-    Ok(serde_json::to_value(answer)?)
-}
-
-/// The context of an invocation by this id; for tests, which have no Lambda.
-pub fn context(request_id: &str) -> Context {
-    let mut context = Context::default();
-    request_id.clone_into(&mut context.request_id);
-    context
 }

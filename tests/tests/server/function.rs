@@ -8,10 +8,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, LOCATIO
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_runtime::LambdaEvent;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use walkaround_console::{answer, context, site};
+use walkaround_console::{answer, site};
 use walkaround_domain::Verdict;
 use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_server::{Router, router};
@@ -63,8 +62,7 @@ async fn event_of(request: Request<Body>) -> Value {
 
 /// What the function answers, as a browser gets it from API Gateway.
 pub(crate) async fn ask(router: Router, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
-    let event = LambdaEvent::new(event_of(request).await, context("request"));
-    let answered = answer(router, event).await.unwrap();
+    let answered = answer(router, &event_of(request).await).await.unwrap();
     let status = u16::try_from(answered["statusCode"].as_u64().unwrap()).unwrap();
     let mut headers = HeaderMap::new();
     for (name, value) in answered["headers"].as_object().into_iter().flatten() {

@@ -124,6 +124,15 @@ pub(crate) async fn a_decision_is_stored_once_and_the_second_reviewer_sees_it(be
     assert_eq!(photos["reviews"][0]["verdict"], "damaged");
     let (_, photos) = bench.json("/api/vehicle?vehicle_id=car").await;
     assert_eq!(photos["inspections"].as_array().unwrap().len(), 1);
+    // Each decision counts once, however often it was sent.
+    let figures = crate::metrics::figures(&bench).await;
+    for (series, expected) in [
+        (r#"walkaround_reviews_total{decision="findings"}"#, 1.0),
+        (r#"walkaround_reviews_total{decision="confirm"}"#, 1.0),
+        ("walkaround_reviews_last_day", 2.0),
+    ] {
+        assert_eq!(figures.get(series), Some(&expected), "{series}");
+    }
 }
 
 /// A decision that is refused: of which inspection, with which status, and a word of the line that says why.

@@ -1,5 +1,5 @@
 // Requests to the server. Writes carry the reviewer's name; whatever is refused becomes an ApiError with the server's one line.
-import { signInAgain } from "./sign_in";
+import { sessionOver } from "./sign_in";
 import { ROLES } from "./types";
 import type { InspectionRecord, NewReview, PhotoDocuments, Report, Review, Role, Session, Task, TaskCounts, TaskPage } from "./types";
 
@@ -64,7 +64,8 @@ async function ask<T>(method: "GET" | "POST", url: string, body?: unknown): Prom
   }
   if (!response.ok) {
     const line = (document as { error?: string }).error ?? `status ${response.status}`;
-    if (response.status === 401) signInAgain();
+    // Whoever is drawing goes on: the page says so, and a decision is kept.
+    if (response.status === 401) sessionOver.set(true);
     throw new ApiError(response.status, line, document);
   }
   return document as T;

@@ -13,7 +13,7 @@ import { SystemPage } from "./pages/system";
 import { VehiclePage } from "./pages/vehicle";
 import { WalkaroundPage } from "./pages/walkaround";
 import { go, href, useRoute, type Route } from "./route";
-import { leave, signIn } from "./sign_in";
+import { leave, sessionOver, signIn, signInAgain } from "./sign_in";
 import { notice } from "./store";
 
 /** Pages of people who decide. */
@@ -36,8 +36,11 @@ export function App() {
   const [named, setNamed] = useState(reviewerName() !== null);
   const [loaded, reload] = useLoaded("session", session);
   const name = reviewerName();
+  const isOver = sessionOver.use();
   useEffect(() => {
     if (loaded.state === "here") setNamed(reviewerName() !== null);
+    // Nothing is lost by going: nothing is shown yet.
+    if (loaded.state === "failed" && loaded.signedOut) signInAgain();
   }, [loaded]);
   useEffect(() => {
     document.title = `${t(pageTitle(route))} · Walkaround`;
@@ -77,7 +80,7 @@ export function App() {
           {loaded.state === "here" && loaded.value.sign_in && (
             <>
               <span class="role">{word("role", loaded.value.role)}</span>
-              <button type="button" data-action="sign-out" onClick={() => void signOut().then(leave)}>
+              <button type="button" data-action="sign-out" onClick={() => void signOut().catch(() => undefined).then(leave)}>
                 {t("signIn.out")}
               </button>
             </>
@@ -88,6 +91,14 @@ export function App() {
           </button>
         </div>
       </header>
+      {isOver && loaded.state === "here" && (
+        <div class="outbox" role="alert" data-session="over">
+          {t("signIn.why")}{" "}
+          <button type="button" onClick={signIn}>
+            {t("signIn.in")}
+          </button>
+        </div>
+      )}
       <Outbox name={name} />
       <main id="main" tabIndex={-1}>
         {loaded.state === "failed" && loaded.signedOut && <SignedOut />}

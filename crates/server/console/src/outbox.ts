@@ -44,7 +44,8 @@ function parsed<T>(key: string): T[] {
 }
 
 const read = () => parsed<Waiting>(KEY);
-const isMine = (one: Waiting) => one.by === reviewerName();
+/** Those that an earlier version kept have no name: they go under the present one, as they did then. */
+const isMine = (one: Waiting) => !one.by || one.by === reviewerName();
 
 function write(all: Waiting[]) {
   localStorage.setItem(KEY, JSON.stringify(all));

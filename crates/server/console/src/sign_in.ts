@@ -1,5 +1,10 @@
 // The way to the provider of identities and back. What is not sent yet stays in this browser meanwhile.
 
+import { store } from "./store";
+
+/** Whether the server has said that nobody is signed in. */
+export const sessionOver = store(false);
+
 const AT_KEY = "walkaround.signInAt";
 const OUT_KEY = "walkaround.signedOut";
 /** Sooner after the last time, signing in again does not help: somebody has to see why. */

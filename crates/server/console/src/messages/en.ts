@@ -100,8 +100,6 @@ export const en = {
   "photo.ask": "Ask for a review",
   "photo.asked": "It is in the inbox now",
   "photo.viewOnly": "You may look. To decide, your role has to be Reviewer.",
-  "photo.searchStopped": "None among the first {count} tasks fits these filters. There are more.",
-  "photo.searchOn": "Search on",
   "photo.claimLost": "{by} has claimed this photo. You can look, and decide once they let go of it.",
   "photo.history": "Decisions",
   "photo.noHistory": "Nobody has decided yet.",

@@ -102,8 +102,6 @@ export const ko: Record<MessageKey, string> = {
   "photo.ask": "검토 요청",
   "photo.asked": "받은 작업에 추가되었습니다",
   "photo.viewOnly": "열람만 할 수 있습니다. 결정하려면 검토자 역할이 필요합니다.",
-  "photo.searchStopped": "처음 {count}개 작업 중 조건에 맞는 것이 없습니다. 아직 더 있습니다.",
-  "photo.searchOn": "계속 찾기",
   "photo.claimLost": "{by} 님이 이 사진을 담당 중입니다. 담당이 끝나면 결정할 수 있습니다.",
   "photo.history": "결정 기록",
   "photo.noHistory": "아직 결정이 없습니다.",
