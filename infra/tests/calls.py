@@ -49,6 +49,10 @@ LEDGER = "crates/pipeline/src/store.rs"
 HEADER = ("crates/bootstrap/src/aws/stack.rs", "secret_text(")
 READING = "crates/aws/src/blobs/reading.rs"
 BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
+PICTURES = "PhotosBucket ResultsBucket"
+QUEUES = "IntakeQueueArn IntakeDeadQueueArn SegmentationQueueArn SegmentationDeadQueueArn"
+DEAD_QUEUES = "IntakeDeadQueueArn SegmentationDeadQueueArn"
+SESSIONS = "crates/server/src/sign_in/sessions.rs"
 LOGS_REASON = ("Lambda writes the function's log", BY_AWS)
 TRACE_REASON = ("Lambda sends the function's traces", BY_AWS)
 EVENT_SOURCE = ("Lambda's event source receives and deletes", BY_AWS)
@@ -172,6 +176,45 @@ USES: dict[str, list[Use]] = {
             ("crates/pipeline/src/consumer/leases.rs", "queue.extend("),
         ),
         use("sqs:SendMessage", "SegmentationDeadQueueArn", "send_message_batch", (DESK, ".send(vec![message])")),
+    ],
+    "ConsoleRole": [
+        *function("ConsoleLogs"),
+        item("dynamodb:GetItem", "I#* S#*", "get_item", (SESSIONS, "site.state.read(")),
+        item("dynamodb:PutItem", "I#* S#*", "put_item", (SESSIONS, "state.write(")),
+        item("dynamodb:BatchGetItem", "I#*", "batch_get_item", ("crates/server/src/api.rs", "site.records.list(")),
+        # Of the table histories and heartbeats, and of its indexes what lists ask for: any vehicle, for one.
+        use("dynamodb:Query", "TableName", "query", ("crates/server/src/reviews.rs", ".reviews.history(")),
+        use("s3:GetObject", PICTURES, "get_object", ("crates/server/src/api.rs", "AddressKind::Link")),
+        use(
+            "s3:ListBucket",
+            PICTURES,
+            "head_object",
+            ("crates/aws/src/blobs.rs", "S3 answers 403 for what is not there"),
+        ),
+        use("sns:Publish", "TopicArn", "publish", ("crates/pipeline/src/review.rs", ".publisher.publish(")),
+        use("sqs:GetQueueAttributes", QUEUES, "get_queue_attributes", ("crates/server/src/system.rs", "queue.depth()")),
+        use("sqs:ReceiveMessage", DEAD_QUEUES, "receive_message", ("crates/server/src/system.rs", ".parked(queue")),
+        use(
+            "sqs:ChangeMessageVisibility",
+            DEAD_QUEUES,
+            "change_message_visibility",
+            ("crates/aws/src/parked.rs", ".release("),
+        ),
+        use("sqs:DeleteMessage", DEAD_QUEUES, "delete_message_batch", ("crates/aws/src/parked.rs", ".ack(")),
+        use(
+            "sqs:SendMessage",
+            "IntakeQueueArn SegmentationQueueArn",
+            "send_message_batch",
+            ("crates/server/src/system.rs", ".redrive(queue"),
+        ),
+        use("batch:ListJobs", "*", "list_jobs", ("crates/server/src/system.rs", ".operations.jobs()")),
+        use("batch:DescribeJobs", "*", "describe_jobs", ("crates/server/src/system.rs", ".operations.jobs()")),
+        use(
+            "secretsmanager:GetSecretValue",
+            "OidcClientSecretArn SessionKeyArn",
+            "get_secret_value",
+            ("crates/bootstrap/src/aws/stack.rs", "fill_sign_in("),
+        ),
     ],
     # No program of ours: Firehose and CloudWatch Logs act by these.
     "DeliveryRole": [

@@ -41,6 +41,8 @@ const ARROWS: &[(&str, &str)] = &[
         "aws domain fetch inference messages pipeline ports settings vision",
     ),
     ("server", "domain messages pipeline ports"),
+    // The provider of identities, for the server: it knows no stack.
+    ("sign-in", "domain server settings"),
     // A stack as whoever talks to it sees it, on one machine and on AWS; it knows no command line and prints nothing.
     (
         "client",
@@ -53,8 +55,10 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "aws bootstrap client doctor domain evaluation formats inference local messages pipeline planning ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation formats inference local messages pipeline planning ports samples server settings \
+         sign-in vision",
     ),
+    ("console", "aws bootstrap domain pipeline ports server settings sign-in"),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),
@@ -69,8 +73,8 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler server settings \
-         triage vision",
+        "aws bootstrap cli console domain local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler \
+         server settings sign-in triage vision",
     ),
     ("benches", EVERYTHING),
 ];
@@ -95,7 +99,7 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
-const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings cli triage scaler notifier monitor gpu-batch tests benches";
+const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings sign-in cli triage scaler notifier monitor gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
 /// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.

@@ -12,7 +12,7 @@ pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, R
 pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
+    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Serve inspections, health and metrics of a stack over HTTP (`up` does so for its own stack)
     Serve(ServeArgs),
+    /// Offer the console of a stack in the browser of this machine: reviews, vehicles, the state of the pipeline
+    Console(ConsoleArgs),
     /// Submit photos to the pipeline
     Submit(SubmitArgs),
     /// Show the state of the pipeline: queues, workers, results

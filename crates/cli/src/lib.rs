@@ -48,6 +48,7 @@ pub fn main() -> ! {
         Command::Up(options) => local::up::run(options),
         Command::Worker(options) => local::worker::run(options),
         Command::Serve(options) => serve::run(options),
+        Command::Console(options) => serve::console(options),
         Command::Submit(options) => client::submit::run(options),
         Command::Status(options) => client::status::run(options),
         Command::List(options) => client::list::run(options),

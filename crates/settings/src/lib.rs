@@ -14,12 +14,14 @@
 pub mod aws;
 mod list;
 mod read;
+mod sign_in;
 mod unknown;
 
 pub use aws::AwsSettings;
 pub use list::{SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
+pub use sign_in::SignInSettings;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,6 +79,7 @@ pub struct Settings {
     pub drop_settle: Duration,
     pub listen: Option<String>,
     pub reviewer: Option<String>,
+    pub sign_in: Option<SignInSettings>,
     pub overlays: Overlays,
     pub bundle_cache: PathBuf,
     pub bundle_poll: Option<Duration>,
@@ -231,6 +234,7 @@ impl Settings {
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
             reviewer: r.text("WALKAROUND_REVIEWER")?,
+            sign_in: SignInSettings::read(&r)?,
             overlays: r.word("WALKAROUND_OVERLAY")?,
             bundle_cache: r
                 .path("WALKAROUND_BUNDLE_CACHE")?

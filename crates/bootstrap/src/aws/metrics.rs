@@ -12,6 +12,8 @@
 //! | `NoPhoto` | count | `Reason`: an event of S3 that is acknowledged without a record, such as `empty_object` |
 //! | `StageTime` | milliseconds | `Stage` |
 //! | `PhotoBytes` | bytes | |
+//! | `Reviews` | count | `Decision`: a person's decision was stored through the console function |
+//! | `ReviewWait` | seconds | from a review task to the decision |
 //! | `ColdStart` | count | |
 //! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
 //! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
@@ -161,6 +163,12 @@ impl Telemetry for Metrics {
             PipelineEvent::Returned => counter!("Returned").increment(1),
             PipelineEvent::Parked => counter!("Parked").increment(1),
             PipelineEvent::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
+            PipelineEvent::Reviewed { decision, waited } => {
+                counter!("Reviews", "Decision" => decision).increment(1);
+                if let Some(waited) = waited {
+                    histogram!("ReviewWait").record(waited.as_secs_f64());
+                }
+            }
         }
     }
 }
@@ -177,6 +185,7 @@ fn describe() {
         "ColdStart",
         "Alerts",
         "TakenBack",
+        "Reviews",
     ] {
         describe_counter!(name, Unit::Count, "");
     }
@@ -193,5 +202,6 @@ fn describe() {
     describe_gauge!("GpuMemoryUsed", Unit::Bytes, "");
     describe_gauge!("GpuMemoryShare", Unit::Percent, "");
     describe_histogram!("StageTime", Unit::Milliseconds, "");
+    describe_histogram!("ReviewWait", Unit::Seconds, "");
     describe_histogram!("PhotoBytes", Unit::Bytes, "");
 }

@@ -16,7 +16,8 @@ use walkaround_pipeline::telemetry::{NoopTelemetry, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
-    PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
+    OIDC_CLIENT_SECRET_ID, PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, SESSION_KEY_ID,
+    TABLE, TOPIC,
 };
 use walkaround_settings::{Secret, Settings};
 
@@ -44,6 +45,7 @@ impl AwsStack {
         if let Some(id) = settings.aws.get(PHOTO_HEADER_SECRET) {
             settings.photo_header = Some(Secret::new(secret_text(&aws.secrets, id).await?));
         }
+        fill_sign_in(&mut settings, &aws).await?;
         Ok(Self {
             aws,
             settings: Arc::new(settings),
@@ -231,6 +233,29 @@ impl AwsStack {
     pub fn metrics(&self, program: &'static str) -> Result<Metrics, Failure> {
         Metrics::start(self.require(METRICS_NAMESPACE)?, program)
     }
+}
+
+/// The secrets of signing in, where it is on and the settings name them.
+///
+/// # Errors
+/// A secret that cannot be read.
+pub async fn fill_sign_in(settings: &mut Settings, aws: &Aws) -> Result<(), Failure> {
+    let (client_id, key_id) = (
+        settings.aws.get(OIDC_CLIENT_SECRET_ID).map(str::to_owned),
+        settings.aws.get(SESSION_KEY_ID).map(str::to_owned),
+    );
+    let Some(sign_in) = &mut settings.sign_in else {
+        return Ok(());
+    };
+    for (id, place) in [
+        (client_id, &mut sign_in.client_secret),
+        (key_id, &mut sign_in.session_key),
+    ] {
+        if let Some(id) = id {
+            *place = Some(Secret::new(secret_text(&aws.secrets, &id).await?));
+        }
+    }
+    Ok(())
 }
 
 /// Bucket and name of a bundle in a registry; none for a folder.

@@ -163,6 +163,15 @@ pub(crate) struct ServeArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ConsoleArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Where to listen, port 0 for any that is free; beyond loopback only with sign-in (docs/console.md) [default: 127.0.0.1:8600]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub stack: StackArgs,

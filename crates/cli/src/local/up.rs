@@ -77,7 +77,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     if let Some(address) = &stack.settings.listen {
         let server = serve(address, site(&stack, health.clone(), &engines)?, stop.clone());
-        parts.add("the HTTP server", server.await.map_err(Failure::usage)?);
+        let (_, serving) = server.await.map_err(Failure::usage)?;
+        parts.add("the HTTP server", serving);
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
