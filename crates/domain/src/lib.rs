@@ -20,6 +20,7 @@
 pub mod attempts;
 pub mod bundle;
 pub mod engine_health;
+pub mod estimate;
 pub mod finding;
 pub mod geometry;
 mod hex;
