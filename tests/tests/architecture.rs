@@ -66,7 +66,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler server settings \
+        "aws bootstrap cli domain evaluation local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler server settings \
          triage vision",
     ),
     ("benches", EVERYTHING),

@@ -4,6 +4,7 @@ mod bundle;
 mod client;
 mod plan;
 mod review;
+mod rollout;
 
 #[cfg(feature = "aws")]
 pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};
@@ -17,6 +18,7 @@ pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
 };
+pub(crate) use rollout::{CompareArgs, CompareFormat, ReinspectArgs, ReplayArgs, ShadowArgs};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;
@@ -62,6 +64,10 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Review inspections: list and claim tasks, decide, show who decided what
     Review(ReviewArgs),
+    /// Inspect photos of the past with another bundle or other thresholds, beside what is on their records
+    Replay(ReplayArgs),
+    /// Ask for new inspections that supersede done ones, for a reason; the old records stay
+    Reinspect(ReinspectArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do
@@ -122,6 +128,10 @@ pub(crate) struct WorkerArgs {
     /// Name of the worker in heartbeats and on records [default: worker-pid-PID]
     #[arg(long, env = "WALKAROUND_WORKER")]
     pub name: Option<String>,
+    /// Run the bundle that `bundle shadow` names on the settled photos that standard input names (`up` and workers start it
+    /// themselves)
+    #[arg(long)]
+    pub shadow: bool,
     #[command(flatten)]
     pub engine: StackEngineArgs,
 }

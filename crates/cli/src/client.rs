@@ -1,9 +1,11 @@
-//! The commands that talk to a stack: submit, status, list, show, parked, redrive, retry, review.
+//! The commands that talk to a stack: submit, status, list, show, parked, redrive, retry, review, replay, reinspect.
 //!
 //! What they decide is in [`walkaround_client`], over the ports; here are tables and documents.
 
 pub(crate) mod list;
 pub(crate) mod parked;
+pub(crate) mod reinspect;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod review;
 pub(crate) mod show;

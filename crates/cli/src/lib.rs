@@ -16,6 +16,7 @@ mod photo_file;
 mod plan;
 mod samples;
 mod serve;
+mod small_picture;
 mod template;
 mod whole_file;
 
@@ -57,6 +58,8 @@ pub fn main() -> ! {
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Retry(options) => client::retry::run(options),
         Command::Review(options) => client::review::run(options),
+        Command::Reinspect(options) => client::reinspect::run(options),
+        Command::Replay(options) => client::replay::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

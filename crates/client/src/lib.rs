@@ -6,11 +6,13 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod comparison;
 pub mod format;
 pub mod inputs;
 mod local;
 mod photo_store;
 mod records;
+pub mod replay;
 mod stack;
 mod stack_client;
 pub mod submit;

@@ -19,6 +19,7 @@
 
 pub mod attempts;
 pub mod bundle;
+pub mod draw;
 pub mod engine_health;
 pub mod estimate;
 pub mod finding;
@@ -34,8 +35,10 @@ pub mod photo_end;
 pub mod photo_name;
 pub mod record;
 pub mod review;
+pub mod rollout;
 pub mod routing;
 pub mod scaling;
+pub mod supersede;
 pub mod time;
 pub mod verdict;
 pub mod walkaround;
@@ -52,5 +55,6 @@ pub use overlay::Overlays;
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
 pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
 pub use review::{Decision, Review, ReviewPolicy, ReviewTask, Reviewer, TaskReason, TaskState};
+pub use rollout::Rollout;
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};
