@@ -42,6 +42,7 @@ OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 SITUATION = "crates/pipeline/src/lane_monitor.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
 MONITOR = "crates/pipeline/src/monitor"
+SHADOW = "crates/bootstrap/src/shadow/watch.rs"
 TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/processor.rs"
@@ -154,7 +155,8 @@ USES: dict[str, list[Use]] = {
     ],
     "WorkerRole": [
         *function("")[-2:],
-        *LOOKING,
+        *LOOKING[1:],
+        item("dynamodb:GetItem", "I#* S#rollout", "get_item", (SHADOW, ".state.read(")),
         item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.put_heartbeat(")),
         item("dynamodb:Query", "W", "query", ("crates/pipeline/src/idle.rs", ".heartbeats(")),
         use(

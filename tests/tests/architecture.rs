@@ -58,7 +58,10 @@ const ARROWS: &[(&str, &str)] = &[
         "aws bootstrap client doctor domain evaluation formats inference local messages pipeline planning ports samples server settings \
          sign-in vision",
     ),
-    ("console", "aws bootstrap domain pipeline ports server settings sign-in"),
+    (
+        "console",
+        "aws bootstrap domain pipeline ports server settings sign-in",
+    ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),
@@ -73,7 +76,7 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws bootstrap cli console domain local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler \
+        "aws bootstrap cli console domain evaluation local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler \
          server settings sign-in triage vision",
     ),
     ("benches", EVERYTHING),

@@ -13,10 +13,13 @@ pub mod exit_diagnosis;
 pub mod failure;
 pub mod library;
 pub mod process;
+pub mod shadow;
 pub mod terminal;
 mod worker;
 
-pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts, monitor_policy, photo_source};
+pub use builder::{
+    BEATS_MISSED_MAX, PipelineBuilder, TriageParts, monitor_policy, photo_source, second_inspector,
+};
 pub use failure::Failure;
 pub use library::Engines;
 pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

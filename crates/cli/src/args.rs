@@ -6,14 +6,15 @@ mod dataset;
 mod monitor;
 mod plan;
 mod review;
+mod rollout;
 
 #[cfg(feature = "aws")]
 pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};
 pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
-    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
+    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
+    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
 pub(crate) use monitor::{MonitorArgs, Shown};
@@ -21,6 +22,7 @@ pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
 };
+pub(crate) use rollout::{CompareArgs, CompareFormat, ReinspectArgs, ReplayArgs, ShadowArgs};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;
@@ -76,6 +78,10 @@ pub(crate) enum Command {
     Sample(SampleArgs),
     /// Say whether the bundle still sees what it saw, and whether what it finds is right
     Monitor(MonitorArgs),
+    /// Inspect photos of the past with another bundle or other thresholds, beside what is on their records
+    Replay(ReplayArgs),
+    /// Ask for new inspections that supersede done ones, for a reason; the old records stay
+    Reinspect(ReinspectArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do
@@ -136,6 +142,10 @@ pub(crate) struct WorkerArgs {
     /// Name of the worker in heartbeats and on records [default: worker-pid-PID]
     #[arg(long, env = "WALKAROUND_WORKER")]
     pub name: Option<String>,
+    /// Run the bundle that `bundle shadow` names on the settled photos that standard input names (`up` and workers start it
+    /// themselves)
+    #[arg(long)]
+    pub shadow: bool,
     #[command(flatten)]
     pub engine: StackEngineArgs,
 }

@@ -1,5 +1,5 @@
 //! The commands that talk to a stack: submit, status, list, show, parked, redrive, retry, review, export,
-//! import, sample, monitor.
+//! import, sample, monitor, replay, reinspect.
 //!
 //! What they decide is in [`walkaround_client`], over the ports; here are tables and documents.
 
@@ -8,6 +8,8 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod monitor;
 pub(crate) mod parked;
+pub(crate) mod reinspect;
+pub(crate) mod replay;
 pub(crate) mod retry;
 pub(crate) mod review;
 pub(crate) mod sample;

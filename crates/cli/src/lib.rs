@@ -16,6 +16,7 @@ mod photo_file;
 mod plan;
 mod samples;
 mod serve;
+mod small_picture;
 mod template;
 
 use args::{Args, Command};
@@ -61,6 +62,8 @@ pub fn main() -> ! {
         Command::Import(options) => client::import::run(options),
         Command::Sample(options) => client::sample::run(options),
         Command::Monitor(options) => client::monitor::run(options),
+        Command::Reinspect(options) => client::reinspect::run(options),
+        Command::Replay(options) => client::replay::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

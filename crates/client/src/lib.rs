@@ -6,12 +6,14 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod comparison;
 pub mod dataset;
 pub mod format;
 pub mod inputs;
 mod local;
 mod photo_store;
 mod records;
+pub mod replay;
 mod stack;
 mod stack_client;
 pub mod submit;

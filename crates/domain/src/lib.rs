@@ -36,9 +36,11 @@ pub mod photo_end;
 pub mod photo_name;
 pub mod record;
 pub mod review;
+pub mod rollout;
 pub mod routing;
 pub mod sampling;
 pub mod scaling;
+pub mod supersede;
 pub mod time;
 pub mod verdict;
 pub mod walkaround;
@@ -57,5 +59,6 @@ pub use record::{
     AttemptFailure, AttemptHistory, BlobRef, Drawn, FindingSummary, Inspection, Outcome, PhotoQuality,
 };
 pub use review::{Decision, Review, ReviewPolicy, ReviewTask, Reviewer, TaskReason, TaskState};
+pub use rollout::Rollout;
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

@@ -75,7 +75,7 @@ pub fn sample(candidates: &[Candidate], count: usize) -> Vec<Chosen> {
         .iter()
         .filter(|candidate| !taken.contains(&candidate.id));
     let mut drawn: Vec<(f64, &InspectionId)> = left
-        .map(|candidate| (drawn_at("sample:", candidate.id.as_str()), &candidate.id))
+        .map(|candidate| (drawn_at("sample", candidate.id.as_str()), &candidate.id))
         .collect();
     drawn.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
     let random = drawn.into_iter().take(count - near.len()).map(|(_, id)| Chosen {

@@ -16,13 +16,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claims::{ClaimRules, Claims};
 use discovery::{Provider, discover};
 use http::{Http, checked_url};
+use keys::Keys;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use keys::Keys;
 use token::{Expected, Untrusted, check};
 use tokio::sync::Mutex;
 use tracing::info;
@@ -142,7 +142,10 @@ impl OpenIdProvider {
         }
         let provider = discover(&self.http, &self.settings.issuer).await?;
         let keys = discovery::keys(&self.http, &provider).await?;
-        info!(issuer = self.settings.issuer, "the provider of identities is known");
+        info!(
+            issuer = self.settings.issuer,
+            "the provider of identities is known"
+        );
         let at = Instant::now();
         Ok(known.insert(Known { provider, keys, at }).clone())
     }
@@ -180,7 +183,12 @@ impl OpenIdProvider {
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let word: String = refusal.error.chars().filter(char::is_ascii_graphic).take(64).collect();
+            let word: String = refusal
+                .error
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
             let line = format!("the provider takes no such code: {} {word}", answer.status);
             return Err(ProviderError::Refused(line.trim_end().to_owned()));
         }
@@ -189,9 +197,16 @@ impl OpenIdProvider {
     }
 
     /// Checks a token; with new keys, where it names one that is not known yet.
-    async fn checked(&self, known: &Known, id: &str, expected: &Expected<'_>) -> Result<token::Token, ProviderError> {
+    async fn checked(
+        &self,
+        known: &Known,
+        id: &str,
+        expected: &Expected<'_>,
+    ) -> Result<token::Token, ProviderError> {
         let refused = |why: Untrusted| match why {
-            Untrusted::UnknownKey => ProviderError::Refused("the ID token is signed by an unknown key".to_owned()),
+            Untrusted::UnknownKey => {
+                ProviderError::Refused("the ID token is signed by an unknown key".to_owned())
+            }
             Untrusted::Never(why) => ProviderError::Refused(why),
         };
         match check(id, &known.keys, expected) {
@@ -212,10 +227,14 @@ impl OpenIdProvider {
         let answer = self.http.send(self.http.get(at).bearer_auth(token)).await?;
         match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
-                return Err(ProviderError::Refused("the provider no longer knows them".to_owned()));
+                return Err(ProviderError::Refused(
+                    "the provider no longer knows them".to_owned(),
+                ));
             }
             status if !status.is_success() => {
-                return Err(ProviderError::Unavailable(format!("the provider answered {status}")));
+                return Err(ProviderError::Unavailable(format!(
+                    "the provider answered {status}"
+                )));
             }
             _ => {}
         }
@@ -226,7 +245,9 @@ impl OpenIdProvider {
         // OpenID Connect Core 1.0, section 5.3.2: of another subject it is not to be used.
         match claims.get("sub").and_then(serde_json::Value::as_str) {
             Some(sub) if sub == subject => Ok(Some(claims)),
-            _ => Err(ProviderError::Refused("the provider speaks of somebody else".to_owned())),
+            _ => Err(ProviderError::Refused(
+                "the provider speaks of somebody else".to_owned(),
+            )),
         }
     }
 }

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use walkaround_domain::{FailureCode, Phase, Verdict};
+use walkaround_domain::rollout::Shadow;
+use walkaround_domain::{BundleId, FailureCode, Phase, Timestamp, Verdict};
+use walkaround_pipeline::shadow::{FeedCounts, ShadowFeed, shadow_feed};
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Queue;
 
@@ -49,9 +51,38 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Everything ends within this after the closing.
 const CLOSE_MAX: Duration = Duration::from_secs(120);
+/// Share of the photos that a shadow is given.
+const SHADOW_SHARE: f64 = 0.5;
 
 /// Runs the world of a seed, with a fault planted in it or none.
 pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
+    run_with(seed, plant, None)
+}
+
+/// Runs the world of a seed with a shadow that never answers, and without one: promise B1. What the shadow was given.
+pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, FeedCounts) {
+    let (feed, queue) = shadow_feed();
+    queue.set_shadow(Some(&Shadow {
+        bundle: BundleId::new("simulated", "2"),
+        folder: None,
+        share: SHADOW_SHARE,
+        since: Timestamp(0),
+    }));
+    let without = run_with(seed, None, None);
+    let mut with = run_with(seed, plant, Some(feed));
+    if with.digest != without.digest && with.violation.is_none() {
+        with.violation = Some(Violation {
+            invariant: Invariant::B1,
+            detail: format!(
+                "another trace with a shadow than without: {} calls in {:?}, and {} in {:?}",
+                with.calls, with.time, without.calls, without.time
+            ),
+        });
+    }
+    (with, queue.counts())
+}
+
+fn run_with(seed: u64, plant: Option<InjectedFault>, shadow: Option<ShadowFeed>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -65,7 +96,8 @@ pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
         }
         let submissions = submit::draw(&plan, &mut rng);
         let context = Arc::new(Context::new(plan, rng, plant));
-        Box::pin(play(&context, &submissions, plant)).await;
+        let extras = Extras { plant, shadow };
+        Box::pin(play(&context, &submissions, extras)).await;
         let trace = context.trace();
         Outcome {
             seed,
@@ -107,7 +139,14 @@ impl Queues {
     }
 }
 
-async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<InjectedFault>) {
+/// What a world has beside what its seed says.
+struct Extras {
+    plant: Option<InjectedFault>,
+    shadow: Option<ShadowFeed>,
+}
+
+async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras) {
+    let plant = extras.plant;
     context.log("world", format_args!("{:?}", context.plan));
     let queues = Queues::new(context, plant);
     let (closer, closing) = shutdown_signal();
@@ -130,6 +169,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
         capacity: Arc::new(Capacity(Arc::clone(&capacity))),
         scaling: Mutex::new(()),
         plant,
+        shadow: extras.shadow,
         closing,
     });
     capacity.open(&world);

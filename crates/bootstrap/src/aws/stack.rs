@@ -9,6 +9,7 @@ use walkaround_aws::{
     Aws, AwsBatchConfig, BatchCapacity, BundleRegistry, Connection, DynamoRecords, DynamoReviews,
     DynamoState, FleetLock, S3Blobs, SnsTopic, SqsQueue, secret_text,
 };
+use walkaround_domain::BundleId;
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_inference::{FetchMissing, segmenter_files};
 use walkaround_pipeline::inspector::EngineMonitor;
@@ -171,6 +172,7 @@ impl AwsStack {
             clock: Arc::clone(&self.clock),
             telemetry,
             engine: EngineMonitor::new(),
+            shadow: None,
         })
     }
 
@@ -186,6 +188,25 @@ impl AwsStack {
         let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
         let (folder, active) = registry.fetch_active(name, &self.settings.bundle_cache).await?;
         Ok((folder, Some(active.files_sha256)))
+    }
+
+    /// Folder of a version of the registry that the settings name, active or not, fetched into the cache.
+    ///
+    /// # Errors
+    /// Usage: the settings name a folder. Otherwise there is no such version, or it cannot be had.
+    pub async fn bundle_version(&self, bundle: &BundleId) -> Result<PathBuf, Failure> {
+        let Some((bucket, _)) = registry_name(&self.settings.bundle)? else {
+            return Err(Failure::usage(
+                "WALKAROUND_BUNDLE is a folder: another version needs s3://BUCKET/NAME",
+            ));
+        };
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        let id = walkaround_aws::BundleId::new(&bundle.name, &bundle.version);
+        let Some(version) = registry.version(id).await? else {
+            return Err(anyhow::anyhow!("{bundle} is not in {bucket}").into());
+        };
+        let cache = &self.settings.bundle_cache;
+        Ok(registry.fetch(&bundle.name, &version, cache, &|_| true).await?)
     }
 
     /// As [`AwsStack::bundle`], without the files that only segmenters use; what is given beside the folder fetches

@@ -27,6 +27,11 @@ pub(crate) enum BundleCommand {
     Activate(ActivateArgs),
     /// Activate the version before the active one again
     Rollback(RollbackArgs),
+    /// Compare two bundles on the same photos: from a replay, or from what a shadow saw
+    Compare(super::CompareArgs),
+    /// Let a second bundle see a share of the settled photos, end that, or show it; it answers for none of them
+    #[command(disable_version_flag = true)]
+    Shadow(super::ShadowArgs),
 }
 
 /// Where networks run while a bundle is checked.

@@ -5,7 +5,7 @@ use super::review::reason;
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
 use walkaround_client::dataset::Window;
-use walkaround_client::format::ago;
+use walkaround_client::format::past_moment;
 use walkaround_domain::{Reviewer, TaskReason, Timestamp};
 use walkaround_formats::{Format, Splits};
 use walkaround_messages::parse_rfc3339;
@@ -57,7 +57,8 @@ fn moment(text: &str, now: Timestamp, edge: Edge) -> Result<Timestamp, String> {
             Edge::End => Timestamp(midnight.0 + DAY_MS),
         });
     }
-    ago(text, now)
+    past_moment(text, now)
+        .map_err(|_| "expected a day such as 2026-11-22, RFC 3339, or 90s, 5m, 2h, 1d before now".to_owned())
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,13 +5,12 @@
 
 use super::drop_folder::DropFolder;
 use super::health::{DropFolderState, Health};
+use super::own_program::{own_command, variables};
 use super::parts::Parts;
 use super::prune;
+use super::shadow;
 use crate::args::UpArgs;
 use crate::failure::Failure;
-use anyhow::Context;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +51,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
-    let builder = stack.builder()?;
+    let mut builder = stack.builder()?;
+    let shadow = shadow::watch(&stack.settings, &mut builder)?;
     // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
@@ -82,6 +82,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
+    // No part: whatever becomes of it, the stack goes on.
+    tokio::spawn(shadow.run(stop.clone()));
     info!(root = %stack.local.root().display(), bundle = engines.label(), "the stack is up");
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
@@ -188,25 +190,9 @@ async fn triage_consumer(
 
 /// Workers are this program's own `worker` command, with this stack's settings.
 fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let absolute = |path: &Path| {
-        path.canonicalize()
-            .unwrap_or_else(|_| path.to_path_buf())
-            .display()
-            .to_string()
-    };
-    let mut variables = BTreeMap::from([
-        ("WALKAROUND_ROOT".to_owned(), absolute(&s.root)),
-        ("WALKAROUND_BUNDLE".to_owned(), absolute(&s.bundle)),
-        ("WALKAROUND_DEVICE".to_owned(), s.device.as_str().to_owned()),
-        ("WALKAROUND_THREADS".to_owned(), s.threads.to_string()),
-    ]);
-    if let Some(library) = &s.onnxruntime {
-        variables.insert("WALKAROUND_ONNXRUNTIME".to_owned(), absolute(library));
-    }
     Ok(WorkerOptions {
-        command: vec![program.display().to_string(), "worker".to_owned()],
-        variables,
+        command: own_command("worker")?,
+        variables: variables(s),
         workers_max: s.workers_max.max(1),
         end_budget: s.drain_budget + WORKER_SLACK,
         orphans: Orphans::Adopt,

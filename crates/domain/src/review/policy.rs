@@ -1,7 +1,7 @@
 //! Which inspections a person should see: a pure policy over what is on the record.
 
 use super::{ReviewTask, TaskReason};
-use crate::draw::drawn_at;
+use crate::draw;
 use crate::ids::InspectionId;
 use crate::photo::{InspectionRequest, Occasion};
 use crate::record::Outcome;
@@ -123,9 +123,7 @@ impl ReviewPolicy {
     }
 }
 
-/// Whether an inspection is in the random share, by a hash of its id: the same id always is, or is not. A larger share
-/// has all of a smaller one.
+/// Whether an inspection is in the random share, by a [draw](crate::draw) of its id.
 pub fn is_drawn(id: &InspectionId, share: f64) -> bool {
-    // Another start than the one that spreads records over partitions: the draw is independent of it.
-    drawn_at("audit:", id.as_str()) < share
+    draw::is_drawn("audit", id.as_str(), share)
 }
