@@ -163,11 +163,7 @@ fn tables(text: &mut String, counts: &Counts) {
             counts.reasons.iter().map(number),
         );
     }
-    table(
-        text,
-        &["bundle", "photos"],
-        counts.bundles.iter().map(number),
-    );
+    table(text, &["bundle", "photos"], counts.bundles.iter().map(number));
     if !counts.left_out.is_empty() {
         let rows = counts
             .left_out

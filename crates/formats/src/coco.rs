@@ -136,7 +136,11 @@ pub fn read(path: &Path, size_of: &dyn Fn(&str) -> Option<Size>) -> Result<Vec<R
         let shape = |shape: &AnnotatedShape, size: Size| -> Result<ReadShape, ReadError> {
             Ok(ReadShape {
                 key: None,
-                class: content.categories.get(shape.category).cloned().unwrap_or_default(),
+                class: content
+                    .categories
+                    .get(shape.category)
+                    .cloned()
+                    .unwrap_or_default(),
                 geometry: geometry(shape, size)?,
             })
         };

@@ -151,14 +151,19 @@ proptest! {
 #[test]
 fn a_change_of_what_was_changed_before_says_both() {
     let ring = |x: f32| Polygon {
-        outer: [(x, 1.0), (x + 6.0, 1.0), (x + 6.0, 7.0)].map(|(x, y)| Point { x, y }).to_vec(),
+        outer: [(x, 1.0), (x + 6.0, 1.0), (x + 6.0, 7.0)]
+            .map(|(x, y)| Point { x, y })
+            .to_vec(),
         holes: Vec::new(),
     };
     let photo = photo(vec![Region::drawn(SIZE, vec![ring(2.0)]).unwrap()]);
     let mut read = read_back(Format::Cvat, &photo);
     read[0].class = "crack".to_owned();
     let found = changes(Format::Cvat, &photo, &read).unwrap();
-    assert_eq!(found.changed[&Key::Finding(0)], Change::Reclassified("crack".to_owned()));
+    assert_eq!(
+        found.changed[&Key::Finding(0)],
+        Change::Reclassified("crack".to_owned())
+    );
     let before = Judgement::Corrected(FindingsDecision {
         findings: BTreeMap::from([(0, Correction::Reshape(vec![ring(2.0)]))]),
         added: Vec::new(),
@@ -167,7 +172,10 @@ fn a_change_of_what_was_changed_before_says_both() {
         panic!("a decision about findings");
     };
     assert!(matches!(next.findings[&0], Correction::Reject(_)));
-    assert_eq!((next.added[0].class.as_str(), &next.added[0].polygons), ("crack", &vec![ring(2.0)]));
+    assert_eq!(
+        (next.added[0].class.as_str(), &next.added[0].polygons),
+        ("crack", &vec![ring(2.0)])
+    );
     read.clear();
     let found = changes(Format::Cvat, &photo, &read).unwrap();
     assert_eq!(found.changed[&Key::Finding(0)], Change::Removed);

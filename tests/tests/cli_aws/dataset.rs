@@ -34,7 +34,11 @@ fn photos_go_out_and_a_correction_comes_back() {
     assert!(ran.stdout.contains("7 photos in"), "{ran:?}");
     let manifest = fs::read(into.join("manifest.jsonl")).unwrap();
     bench.names.run(&export).succeeded();
-    assert_eq!(fs::read(into.join("manifest.jsonl")).unwrap(), manifest, "the same query, the same bytes");
+    assert_eq!(
+        fs::read(into.join("manifest.jsonl")).unwrap(),
+        manifest,
+        "the same query, the same bytes"
+    );
 
     let single = cases.iter().find(|case| case.id == "single").unwrap();
     let moved = ["train", "val"].into_iter().find_map(|part| {
@@ -57,7 +61,10 @@ fn photos_go_out_and_a_correction_comes_back() {
     assert!(line.one_line(2).contains("WALKAROUND_TOPIC"), "{line:?}");
     let topic = bench.runtime.block_on(super::review::topic(&bench));
     let names = bench.names.with("WALKAROUND_TOPIC", &topic);
-    for reviews in ["1 reviews stored, 0 stored before", "0 reviews stored, 1 stored before"] {
+    for reviews in [
+        "1 reviews stored, 0 stored before",
+        "0 reviews stored, 1 stored before",
+    ] {
         let ran = names.run(&import).succeeded();
         assert!(ran.stdout.contains(reviews), "{ran:?}");
     }
@@ -67,9 +74,15 @@ fn photos_go_out_and_a_correction_comes_back() {
     assert_eq!(history.len(), 1);
     assert_eq!(history[0].by.as_str(), "import:kim");
     let received = bench.take("INTAKE_QUEUE");
-    assert!(received.keys().any(|body| body.contains("single.reviewed.1")), "{received:?}");
+    assert!(
+        received.keys().any(|body| body.contains("single.reviewed.1")),
+        "{received:?}"
+    );
 
     let chosen = bench.names.documents(&["sample", "4"]);
     assert_eq!(chosen.len(), 4);
-    assert!(chosen.iter().all(|one| one["inspection_id"] != "single"), "{chosen:?}");
+    assert!(
+        chosen.iter().all(|one| one["inspection_id"] != "single"),
+        "{chosen:?}"
+    );
 }

