@@ -10,7 +10,8 @@ use walkaround_domain::{
     BlobRef, BundleId, Event, Finding, Inspection, InspectionId, InspectionRequest, Outcome, PhotoRef,
     PixelBox, Rle, Size, Timestamp, Verdict, hex,
 };
-use walkaround_messages::{FindingDocument, PHOTO_REPORT_SCHEMA, PhotoReport, record_body, utc_day};
+use walkaround_messages::report::PHOTO_REPORT_SCHEMA;
+use walkaround_messages::{FindingDocument, PhotoReport, record_body, utc_day};
 use walkaround_ports::{BlobAddress, Blobs, IndexKeys, Precondition, Records, StoredRecord};
 use walkaround_vision::outlines::outlines;
 use walkaround_vision::rle;

@@ -4,7 +4,7 @@ use crate::manifest::ManifestEntry;
 use std::fmt;
 use walkaround_domain::review::{Correction, FindingsDecision, Judgement};
 use walkaround_domain::{PixelBox, Point, Polygon, Rle, Size};
-use walkaround_messages::{FindingDocument, PhotoReport, PolygonDocument};
+use walkaround_messages::{FindingDocument, PhotoReport};
 use walkaround_vision::rle;
 
 /// Where an annotation comes from. Its text is `f3` for the finding at place 3 of the report, `a0` for the first one that a
@@ -164,7 +164,11 @@ fn standing(
         Ok(Region {
             mask: rle::from_string(size, &finding.rle.counts)
                 .map_err(|e| Unusable(format!("finding {key} of the report: {e}")))?,
-            outlines: finding.polygons.iter().map(polygon).collect(),
+            outlines: finding
+                .polygons
+                .iter()
+                .map(|outline| polygon(&outline.outer, &outline.holes))
+                .collect(),
             drawn: false,
         })
     };
@@ -186,11 +190,11 @@ fn standing(
     }))
 }
 
-/// An outline out of a document.
-pub(crate) fn polygon(document: &PolygonDocument) -> Polygon {
+/// An outline out of the numbers of a document.
+pub(crate) fn polygon(outer: &[[f32; 2]], holes: &[Vec<[f32; 2]>]) -> Polygon {
     let ring = |points: &[[f32; 2]]| points.iter().map(|&[x, y]| Point { x, y }).collect();
     Polygon {
-        outer: ring(&document.outer),
-        holes: document.holes.iter().map(|hole| ring(hole)).collect(),
+        outer: ring(outer),
+        holes: holes.iter().map(|hole| ring(hole)).collect(),
     }
 }

@@ -120,6 +120,20 @@ pub fn card(about: &About<'_>, counts: &Counts) -> String {
         "Query: `{}`  \nParts: `{}`, by vehicle: no vehicle is in two of them.\n",
         about.query, about.splits
     );
+    tables(&mut text, counts);
+    for (format, losses) in about.losses.iter().filter(|(_, losses)| !losses.0.is_empty()) {
+        let _ = writeln!(text, "What `{}` does not carry:\n", format.as_str());
+        for (loss, n) in &losses.0 {
+            let _ = writeln!(text, "- {}: {n}", loss.as_str());
+        }
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+fn tables(text: &mut String, counts: &Counts) {
     let rows = counts.splits.iter().map(|s| {
         let numbers = [s.photos, s.groups, s.reviewed, s.clean, s.annotations];
         (s.name.clone(), numbers.map(|n| n.to_string()).to_vec())
@@ -132,34 +146,30 @@ pub fn card(about: &About<'_>, counts: &Counts) -> String {
         "without damage",
         "annotations",
     ];
-    table(&mut text, &header, rows);
+    table(text, &header, rows);
     if !counts.classes.is_empty() {
         let names: Vec<&str> = counts.splits.iter().map(|s| s.name.as_str()).collect();
         let rows = counts.classes.iter().map(|(class, by_split)| {
             let n = |name: &&str| by_split.get(*name).copied().unwrap_or_default().to_string();
             (class.clone(), names.iter().map(n).collect())
         });
-        table(&mut text, &[&["class"][..], &names].concat(), rows);
+        table(text, &[&["class"][..], &names].concat(), rows);
     }
     let number = |(name, n): (&String, &u64)| (name.clone(), vec![n.to_string()]);
     if !counts.reasons.is_empty() {
         table(
-            &mut text,
+            text,
             &["reason of the review task", "photos"],
             counts.reasons.iter().map(number),
         );
     }
-    table(
-        &mut text,
-        &["bundle", "photos"],
-        counts.bundles.iter().map(number),
-    );
+    table(text, &["bundle", "photos"], counts.bundles.iter().map(number));
     if !counts.left_out.is_empty() {
         let rows = counts
             .left_out
             .iter()
             .map(|(why, n)| ((*why).to_owned(), vec![n.to_string()]));
-        table(&mut text, &["left out, named in the manifest", "photos"], rows);
+        table(text, &["left out, named in the manifest", "photos"], rows);
     }
     if counts.encoded > 0 {
         let _ = writeln!(
@@ -169,16 +179,6 @@ pub fn card(about: &About<'_>, counts: &Counts) -> String {
             counts.encoded
         );
     }
-    for (format, losses) in about.losses.iter().filter(|(_, losses)| !losses.0.is_empty()) {
-        let _ = writeln!(text, "What `{}` does not carry:\n", format.as_str());
-        for (loss, n) in &losses.0 {
-            let _ = writeln!(text, "- {}: {n}", loss.as_str());
-        }
-        text.push('\n');
-    }
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
 }
 
 fn table(text: &mut String, header: &[&str], rows: impl Iterator<Item = (String, Vec<String>)>) {

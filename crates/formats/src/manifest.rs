@@ -1,5 +1,6 @@
 //! `manifest.jsonl`: one line a photo, with where its annotations come from. A data set that comes back is read beside it.
 
+use crate::split::is_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use walkaround_messages::BundleDocument;
@@ -147,6 +148,60 @@ impl ManifestEntry {
         if entry.version != VERSION {
             return Err(format!("version: {}, expected {VERSION}", entry.version));
         }
+        entry.check_paths()?;
         Ok(entry)
+    }
+
+    /// What becomes part of a path has to be plain: a manifest may come from anywhere.
+    fn check_paths(&self) -> Result<(), String> {
+        let photo = &self.photo_sha256;
+        let hexadecimal = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        if photo.len() != 64 || !photo.bytes().all(hexadecimal) {
+            return Err("photo_sha256: expected 64 hexadecimal digits".to_owned());
+        }
+        if self.split.as_deref().is_some_and(|split| !is_name(split)) {
+            return Err("split: expected the name of a part".to_owned());
+        }
+        let files = ["jpg", "png"].map(|extension| format!("images/{photo}.{extension}"));
+        if self.file.as_ref().is_some_and(|file| !files.contains(file)) {
+            return Err(format!("file: expected {} or .png", files[0]));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(photo: &str, split: &str, file: &str) -> String {
+        serde_json::json!({
+            "version": 1, "photo_sha256": photo, "inspection_id": "i-1", "file": file, "split": split, "group": "g",
+            "verdict": "clean", "bundle": {"name": "a", "version": "1"}, "judgement": "unreviewed", "revision": 0,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn a_line_reads_back_and_what_could_lead_elsewhere_is_refused() {
+        let photo = "0a".repeat(32);
+        let file = format!("images/{photo}.png");
+        let entry = ManifestEntry::parse(&line(&photo, "train", &file)).unwrap();
+        assert_eq!(ManifestEntry::parse(&entry.line()).unwrap(), entry);
+        for (photo, split, file, words) in [
+            (
+                "../../etc/passwd",
+                "train",
+                file.as_str(),
+                "photo_sha256: expected",
+            ),
+            (&photo, "../train", &file, "split: expected"),
+            (&photo, "train", "/etc/passwd", "file: expected"),
+            (&photo, "train", "images/../x.png", "file: expected"),
+        ] {
+            let error = ManifestEntry::parse(&line(photo, split, file)).unwrap_err();
+            assert!(error.starts_with(words), "{error}");
+        }
+        assert!(ManifestEntry::parse("{}").is_err());
     }
 }

@@ -3,9 +3,9 @@
 use crate::shapes::{Geometry, ShapeKey};
 
 /// Largest file that is read, in bytes.
-pub const FILE_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Most shapes of one photo that are read.
-pub const SHAPES_MAX: usize = 10_000;
+pub(crate) const SHAPES_MAX: usize = 10_000;
 
 /// A photo of a file.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,6 +11,12 @@ const NAME_BYTES_MAX: usize = 32;
 /// The part of a data set that is not divided.
 pub const WHOLE: &str = "all";
 
+/// Whether a text can name a part: files have its name.
+pub(crate) fn is_name(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(plain)
+}
+
 /// What is never divided: its photos are all in one part.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group([u8; 32]);
@@ -73,8 +79,7 @@ impl Splits {
             let (name, share) = part
                 .split_once('=')
                 .ok_or_else(|| "expected NAME=SHARE,NAME=SHARE such as train=0.8,val=0.2".to_owned())?;
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-            if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(plain) {
+            if !is_name(name) {
                 return Err(format!(
                     "`{name}`: expected a name of 1 to {NAME_BYTES_MAX} letters, digits, `-` or `_`"
                 ));

@@ -5,7 +5,7 @@ use crate::annotation::{Annotation, Key, Photo, Region, polygon};
 use crate::manifest::ManifestEntry;
 use serde::{Deserialize, Serialize};
 use walkaround_domain::{Point, Polygon, Size};
-use walkaround_messages::{PolygonDocument, RleDocument};
+use walkaround_messages::RleDocument;
 use walkaround_vision::rle;
 
 #[derive(Serialize, Deserialize)]
@@ -14,13 +14,20 @@ struct Line {
     annotations: Vec<AnnotationLine>,
 }
 
+/// An outline on a line, with its holes.
+#[derive(Serialize, Deserialize)]
+struct Outline {
+    outer: Vec<[f32; 2]>,
+    holes: Vec<Vec<[f32; 2]>>,
+}
+
 /// An annotation on a line.
 #[derive(Serialize, Deserialize)]
 struct AnnotationLine {
     key: String,
     class: String,
     rle: RleDocument,
-    outlines: Vec<PolygonDocument>,
+    outlines: Vec<Outline>,
     drawn: bool,
     probability: Option<f32>,
     by_person: bool,
@@ -62,7 +69,11 @@ pub fn parse(text: &str) -> Result<Photo, String> {
             class: it.class,
             region: Region {
                 mask,
-                outlines: it.outlines.iter().map(polygon).collect(),
+                outlines: it
+                    .outlines
+                    .iter()
+                    .map(|outline| polygon(&outline.outer, &outline.holes))
+                    .collect(),
                 drawn: it.drawn,
             },
             probability: it.probability,
@@ -75,9 +86,9 @@ pub fn parse(text: &str) -> Result<Photo, String> {
     })
 }
 
-fn document(polygon: &Polygon) -> PolygonDocument {
+fn document(polygon: &Polygon) -> Outline {
     let ring = |points: &[Point]| points.iter().map(|p| [p.x, p.y]).collect();
-    PolygonDocument {
+    Outline {
         outer: ring(&polygon.outer),
         holes: polygon.holes.iter().map(|hole| ring(hole)).collect(),
     }

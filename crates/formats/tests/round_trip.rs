@@ -1,5 +1,7 @@
 //! Whatever a photo has on it: a file that is written and read back says the same, and one shape less is one change.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
+
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -21,7 +21,8 @@ pub struct Stripped {
     pub format: Format,
     /// Its size in pixels.
     pub size: Size,
-    /// Whether its pixels are those of the photo's file, to the last bit.
+    /// Whether nothing was lost: it has the coefficients of the photo's JPEG, or the pixels of any other file. Of a JPEG that was
+    /// turned a decoder may round pixels otherwise, by up to 4 of 255.
     pub lossless: bool,
 }
 

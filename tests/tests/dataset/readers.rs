@@ -4,12 +4,12 @@ use super::{Bench, json, manifest};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use walkaround_domain::{PixelBox, Point, Rle, Size};
+use walkaround_domain::{PixelBox, Point, Polygon, Rle, Size};
 use walkaround_messages::RleDocument;
 use walkaround_tests::dataset::Case;
 use walkaround_tests::pictures::region;
 use walkaround_tests::places::root;
-use walkaround_vision::rle::{bounding_box, from_polygons, iou, union};
+use walkaround_vision::rle::{bounding_box, from_outlines, from_polygons, iou, union};
 
 const ALL: [&str; 8] = [
     "--format",
@@ -230,36 +230,37 @@ fn others_see_what_people_decided() {
             .collect();
         classes.sort_unstable();
         assert_eq!(classes, ["crack", "crack", "dent", "dent"], "{format}");
-        let ring = |points: &[[f32; 2]]| points.iter().map(|&[x, y]| Point { x, y }).collect::<Vec<_>>();
-        let frame = walkaround_vision::rle::from_outlines(
-            case.size(),
-            &[
-                walkaround_domain::Polygon {
-                    outer: ring(&[[150.0, 100.0], [180.0, 100.0], [180.0, 130.0], [150.0, 130.0]]),
-                    holes: vec![ring(&[
-                        [160.0, 110.0],
-                        [160.0, 120.0],
-                        [170.0, 120.0],
-                        [170.0, 110.0],
-                    ])],
-                },
-                walkaround_domain::Polygon {
-                    outer: ring(&[[20.0, 120.5], [40.0, 120.5], [40.0, 140.25]]),
-                    holes: Vec::new(),
-                },
-            ],
-        );
-        let added = from_polygons(
-            case.size(),
-            &[ring(&[[70.0, 110.0], [100.0, 112.0], [80.0, 140.5]])],
-        );
-        for expected in [frame.unwrap(), added.unwrap(), case.findings[1].rle.clone()] {
+        let (frame, added) = drawn(case.size());
+        for expected in [frame, added, case.findings[1].rle.clone()] {
             let near = shapes
                 .iter()
                 .filter(|shape| iou(&mask(shape, case.size()), &expected).unwrap() >= 0.999);
             assert_eq!(near.count(), 1, "{format}: {shapes:?}");
         }
     }
+}
+
+/// What the decision above reshapes, and what it adds.
+fn drawn(size: Size) -> (Rle, Rle) {
+    let ring = |points: &[[f32; 2]]| points.iter().map(|&[x, y]| Point { x, y }).collect::<Vec<_>>();
+    let frame = Polygon {
+        outer: ring(&[[150.0, 100.0], [180.0, 100.0], [180.0, 130.0], [150.0, 130.0]]),
+        holes: vec![ring(&[
+            [160.0, 110.0],
+            [160.0, 120.0],
+            [170.0, 120.0],
+            [170.0, 110.0],
+        ])],
+    };
+    let triangle = Polygon {
+        outer: ring(&[[20.0, 120.5], [40.0, 120.5], [40.0, 140.25]]),
+        holes: Vec::new(),
+    };
+    let added = ring(&[[70.0, 110.0], [100.0, 112.0], [80.0, 140.5]]);
+    (
+        from_outlines(size, &[frame, triangle]).unwrap(),
+        from_polygons(size, &[added]).unwrap(),
+    )
 }
 
 #[test]

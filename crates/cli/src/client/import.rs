@@ -97,13 +97,21 @@ impl ImportProgress for Shown {
                 "revision": revision,
                 "detail": detail,
             })),
-            Printed::Table => {
-                let of = inspection.unwrap_or(name);
-                let verb = state.replace('_', " ");
-                let revision =
-                    revision.map_or_else(String::new, |revision| format!(" as revision {revision}"));
-                print_line(format!("{of}: {verb}{revision}: {detail}"))
-            }
+            Printed::Table => print_line(format!(
+                "{}: {}",
+                inspection.unwrap_or(name),
+                line(fate, self.dry_run)
+            )),
         })
+    }
+}
+
+fn line(fate: &Fate, dry_run: bool) -> String {
+    match fate {
+        Fate::Unchanged => "unchanged".to_owned(),
+        Fate::Reviewed(what, revision) if dry_run => format!("would be revision {revision}: {what}"),
+        Fate::Reviewed(what, revision) => format!("stored as revision {revision}: {what}"),
+        Fate::Already(revision) => format!("stored before as revision {revision}"),
+        Fate::Refused(why) => format!("refused: {why}"),
     }
 }

@@ -118,7 +118,7 @@ impl PhotoReader {
             return Ok(Outcome::default());
         };
         let mut outcome = self.photo(&first).await?;
-        if outcome.photo.is_some() {
+        if outcome.photo.is_some() || !outcome.left_out.is_empty() {
             let of = &first.candidate.id;
             let detail = || Some(format!("its photo is that of inspection {of}"));
             let others = asked.map(|other| left_out(&other, LeftOut::SamePhoto, detail()));
@@ -220,7 +220,7 @@ impl PhotoReader {
         }
         let bytes = match self.photos.fetch(&candidate.photo, self.limits.bytes_max).await {
             Ok(bytes) => bytes,
-            Err(error) => return Ok(Err(unfetched(error))),
+            Err(error) => return Ok(Err(unfetched(&error))),
         };
         let (expected, limits) = (candidate.photo_sha256, self.limits);
         let stripping = tokio::task::spawn_blocking(move || -> Result<Stripped, (LeftOut, String)> {
@@ -268,8 +268,8 @@ pub(super) async fn read_report(blobs: &dyn Blobs, report: &BlobRef) -> Result<P
     serde_json::from_slice(&bytes).map_err(|error| ReportError::Unreadable(error.to_string()))
 }
 
-fn unfetched(error: FetchError) -> (LeftOut, String) {
-    let why = match &error {
+fn unfetched(error: &FetchError) -> (LeftOut, String) {
+    let why = match error {
         FetchError::NotFound(_) | FetchError::Malformed(_) => LeftOut::PhotoGone,
         FetchError::Forbidden(_) | FetchError::Denied(_) => LeftOut::PhotoForbidden,
         FetchError::TooLarge(_) => LeftOut::Unreadable,

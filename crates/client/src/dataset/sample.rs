@@ -122,7 +122,10 @@ pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<
     loop {
         let drawn = sampling::sample(&candidates, options.count);
         let mut reviewed = BTreeSet::new();
-        for one in drawn.iter().filter(|one| !open.contains(&one.id)) {
+        for one in &drawn {
+            if open.contains(&one.id) {
+                continue;
+            }
             if service.reviews.history(&one.id).await?.is_empty() {
                 open.insert(one.id.clone());
             } else {
