@@ -18,7 +18,7 @@ mod view;
 
 pub use view::read_model;
 
-use listing::DayListing;
+use listing::{DayListing, DayReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +91,14 @@ impl Monitor {
         let mut progress = read_progress(&*self.state).await?;
         let (mut records, mut windows) = (0, 0);
         let due = due(&progress, now);
+        let reader = DayReader {
+            records: &*self.records,
+            reviews: &self.reviews,
+            blobs: &self.blobs,
+            source_label: &self.policy.source_label,
+        };
         for day in &due {
-            let listing = self.list_day(day).await?;
+            let listing = reader.list(day).await?;
             records += listing.records;
             windows += self.store(day, listing, &mut progress, now).await?;
         }
