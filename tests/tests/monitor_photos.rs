@@ -13,9 +13,9 @@ use walkaround_vision::quality::measure;
 const SIZE: (u32, u32) = (512, 384);
 /// Hours of the reference, and photos of each.
 const HOURS: u32 = 24;
-const AN_HOUR: u32 = 36;
+const AN_HOUR: u32 = 12;
 /// Photos that are compared with it.
-const NOW: u32 = 540;
+const NOW: u32 = 110;
 /// In pixels.
 const BLUR: f32 = 2.0;
 
@@ -75,7 +75,7 @@ fn blurred_and_dark_drawn_photos_are_found_and_others_are_not() {
             figures: figures(photos, RgbImage::clone),
         })
         .collect();
-    let reference = Reference::of(&windows, 800).unwrap();
+    let reference = Reference::of(&windows, 280).unwrap();
     let drift = |change| {
         let shifts = judge(&reference, &recent(now, change));
         let drift = shifts.iter().filter(|s| s.state == FigureState::Drift);

@@ -7,7 +7,7 @@
 //!
 //! **Which days**: today's in every pass, so that each is listed once more after its end; an earlier one while some of
 //! its inspections are open; and each of the last 14 once a day, as people review for days. At most [`DAYS_PER_PASS`] in one
-//! pass, today first and then the one that has waited longest.
+//! pass, today and yesterday first and then the one that has waited longest.
 //!
 //! **Cost**, in reads of records: a day of N photos is listed 24 times while it grows, N/2 in the mean, and 14 times after:
 //! about 26 N a day. Each photo that was drawn for review costs one read of its reviews more, each time.
@@ -18,7 +18,7 @@ mod view;
 
 pub use view::read_model;
 
-use listing::DayListing;
+use listing::{DayListing, DayReader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,8 +91,14 @@ impl Monitor {
         let mut progress = read_progress(&*self.state).await?;
         let (mut records, mut windows) = (0, 0);
         let due = due(&progress, now);
+        let reader = DayReader {
+            records: &*self.records,
+            reviews: &self.reviews,
+            blobs: &self.blobs,
+            source_label: &self.policy.source_label,
+        };
         for day in &due {
-            let listing = self.list_day(day).await?;
+            let listing = reader.list(day).await?;
             records += listing.records;
             windows += self.store(day, listing, &mut progress, now).await?;
         }
@@ -172,7 +178,8 @@ fn due(progress: &Progress, now: Timestamp) -> Vec<String> {
             due.push((listed.listed_at, back, day));
         }
     }
-    due.sort_by_key(|(listed_at, back, _)| (*back > 0, *listed_at, *back));
+    // Yesterday's photos may be the latest ones: older days wait for it.
+    due.sort_by_key(|(listed_at, back, _)| ((*back).min(2), *listed_at, *back));
     due.truncate(DAYS_PER_PASS);
     due.into_iter().map(|(_, _, day)| day).collect()
 }
@@ -250,9 +257,9 @@ mod tests {
         let all: Vec<_> = (1..=DAYS_BACK)
             .map(|back| (back, listed(HOUR * (24 + back), 0)))
             .collect();
-        assert_eq!(days(&all), [0, 14, 13, 12, 11, 10]);
+        assert_eq!(days(&all), [0, 1, 14, 13, 12, 11]);
         let first = due(&Progress::default(), NOON);
         assert_eq!(first.len(), DAYS_PER_PASS);
-        assert_eq!(first[0], utc_day(NOON));
+        assert_eq!(first[..2], [utc_day(NOON), utc_day(NOON - DAY)]);
     }
 }

@@ -1,6 +1,5 @@
 //! The records of one day, as parts of windows.
 
-use super::Monitor;
 use crate::review::report_digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use walkaround_domain::{BundleId, Drawn, Inspection, Outcome, Phase, Verdict};
 use walkaround_messages::monitor::{Cell, hour_of};
 use walkaround_messages::{PhotoReport, parse_record};
 use walkaround_ports::{
-    BlobAddress, Blobs, PortCall, PortError, PortErrorKind, RecordQuery, Reviews, StoredRecord,
+    BlobAddress, Blobs, PortCall, PortError, PortErrorKind, RecordQuery, Records, Reviews, StoredRecord,
 };
 
 /// Records of one page.
@@ -51,9 +50,21 @@ struct Said {
     judgement: Judgement,
 }
 
-impl Monitor {
+/// What a listing reads from.
+pub(super) struct DayReader<'a> {
+    /// Inspections.
+    pub(super) records: &'a dyn Records,
+    /// What people say of them.
+    pub(super) reviews: &'a Arc<dyn Reviews>,
+    /// Reports.
+    pub(super) blobs: &'a Arc<dyn Blobs>,
+    /// The label of requests that names the source of a photo.
+    pub(super) source_label: &'a str,
+}
+
+impl DayReader<'_> {
     /// Lists the records of a day.
-    pub(super) async fn list_day(&self, day: &str) -> Result<DayListing, PortError> {
+    pub(super) async fn list(&self, day: &str) -> Result<DayListing, PortError> {
         let query = RecordQuery::Day(day.to_owned());
         let (mut listing, mut after) = (DayListing::default(), None::<String>);
         for _ in 0..PAGES_MAX {
@@ -99,7 +110,7 @@ impl Monitor {
                 bundle,
                 ..Cell::default()
             });
-            cell.figures.add(&inspection, &self.policy.source_label);
+            cell.figures.add(&inspection, self.source_label);
             let (Phase::Done { verdict }, Some(outcome)) = (&inspection.phase, &inspection.outcome) else {
                 continue;
             };
@@ -122,7 +133,7 @@ impl Monitor {
             while reading.len() < REVIEWS_AT_ONCE
                 && let Some(photo) = waiting.next()
             {
-                let (reviews, blobs) = (Arc::clone(&self.reviews), Arc::clone(&self.blobs));
+                let (reviews, blobs) = (Arc::clone(self.reviews), Arc::clone(self.blobs));
                 reading.spawn(said(reviews, blobs, photo));
             }
             let Some(said) = reading.join_next().await else {
