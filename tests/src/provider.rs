@@ -79,7 +79,11 @@ impl Provider {
 
     async fn control(&self, change: &Value) -> Value {
         let request = self.client.post(format!("{}/control", self.issuer));
-        let answer = request.body(change.to_string()).send().await.expect("the provider answers");
+        let answer = request
+            .body(change.to_string())
+            .send()
+            .await
+            .expect("the provider answers");
         let text = answer.text().await.expect("a whole answer");
         serde_json::from_str(&text).expect("JSON")
     }

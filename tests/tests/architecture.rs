@@ -56,7 +56,10 @@ const ARROWS: &[(&str, &str)] = &[
         "aws bootstrap client doctor domain evaluation inference local messages pipeline planning ports samples server settings \
          sign-in vision",
     ),
-    ("console", "aws bootstrap domain pipeline ports server settings sign-in"),
+    (
+        "console",
+        "aws bootstrap domain pipeline ports server settings sign-in",
+    ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),

@@ -38,7 +38,10 @@ impl Console {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let address = self.address.strip_suffix("/console/").expect("a console's address");
+        let address = self
+            .address
+            .strip_suffix("/console/")
+            .expect("a console's address");
         let answer = reqwest::get(format!("{address}{path}")).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
@@ -61,7 +64,11 @@ fn command(arguments: &[&str], variables: &BTreeMap<String, String>) -> Command 
             command.env_remove(name.as_ref());
         }
     }
-    command.arg("console").args(arguments).envs(variables).stdin(Stdio::null());
+    command
+        .arg("console")
+        .args(arguments)
+        .envs(variables)
+        .stdin(Stdio::null());
     command
 }
 
@@ -77,7 +84,11 @@ async fn it_serves_a_local_stack() {
     let folder = tempfile::tempdir().unwrap();
     let root = root(folder.path());
     let console = Console::start(&["--root", &root, "--listen", "127.0.0.1:0"], &BTreeMap::new());
-    assert!(console.address.starts_with("http://127.0.0.1:"), "{}", console.address);
+    assert!(
+        console.address.starts_with("http://127.0.0.1:"),
+        "{}",
+        console.address
+    );
     let (status, session) = console.get("/api/session").await;
     assert_eq!(status, 200, "{session}");
     assert!(session.contains(r#""role":"operator""#), "{session}");

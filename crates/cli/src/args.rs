@@ -10,8 +10,8 @@ pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, R
 pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
-    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
+    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
+    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{

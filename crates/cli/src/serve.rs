@@ -42,7 +42,9 @@ async fn serve_console(stack: &StackArgs, listen: &str) -> Result<ExitCode, Fail
     let site = of(&*stack)?;
     let people_sign_in = site.sign_in.is_some();
     if site.people.is_none() {
-        return Err(Failure::usage("the console cannot be offered on this stack: its events have no topic"));
+        return Err(Failure::usage(
+            "the console cannot be offered on this stack: its events have no topic",
+        ));
     }
     let (address, serving) = serve(listen, site, stop_on_signal()?)
         .await

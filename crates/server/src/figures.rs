@@ -72,7 +72,10 @@ mod tests {
         }
         let read = figures.read(start + Duration::from_secs(60));
         assert_eq!(read.totals, BTreeMap::from([("confirm", 4)]));
-        assert_eq!((read.last_day, read.wait_median), (4, Some(Duration::from_secs(20))));
+        assert_eq!(
+            (read.last_day, read.wait_median),
+            (4, Some(Duration::from_secs(20)))
+        );
         let later = figures.read(start + DAY + Duration::from_secs(60));
         let expected = ReviewReading {
             totals: BTreeMap::from([("confirm", 4)]),

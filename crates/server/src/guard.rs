@@ -36,9 +36,9 @@ pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next
     let started = Instant::now();
     let method = word(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let access = route.as_ref().map_or(Access::Open, |route| {
-        access_of(request.method(), route.as_str())
-    });
+    let access = route
+        .as_ref()
+        .map_or(Access::Open, |route| access_of(request.method(), route.as_str()));
     let mut response = match refused(&site, &request, access) {
         Some(refusal) => close(refusal.into_response()),
         None => match tokio::time::timeout(ANSWER_MAX, let_in(&site, request, access, next)).await {
@@ -50,7 +50,9 @@ pub(super) async fn around(State(site): State<Arc<Site>>, request: Request, next
     };
     forbid(response.headers_mut());
     if site.sign_in.as_ref().is_some_and(|sign_in| sign_in.is_secure()) {
-        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+        response
+            .headers_mut()
+            .insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
     }
     let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
@@ -96,7 +98,11 @@ async fn caller(site: &Site, headers: &HeaderMap, access: Access) -> Result<Opti
     };
     match access {
         Access::Role(role) if session.role < role => {
-            let line = format!("this needs the role {}: yours is {}", role.as_str(), session.role.as_str());
+            let line = format!(
+                "this needs the role {}: yours is {}",
+                role.as_str(),
+                session.role.as_str()
+            );
             Err(Refusal::new(StatusCode::FORBIDDEN, line))
         }
         _ => Ok(Some(Caller::SignedIn(session))),
@@ -118,9 +124,9 @@ fn word(method: &Method) -> &'static str {
 
 fn refused(site: &Site, request: &Request, access: Access) -> Option<Refusal> {
     let headers = request.headers();
-    if access != Access::Probe
-        && let Some(line) = wrong_host(site, headers, request.uri())
-    {
+    // Where people sign in, a load balancer asks by an address.
+    let is_probe = access == Access::Probe && site.sign_in.is_some();
+    if !is_probe && let Some(line) = wrong_host(site, headers, request.uri()) {
         return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line));
     }
     if *request.method() == Method::POST {
@@ -138,7 +144,9 @@ fn wrong_host(site: &Site, headers: &HeaderMap, uri: &Uri) -> Option<&'static st
     match &site.sign_in {
         Some(sign_in) => {
             let wrong = !is_asked_as(headers, uri, |host| sign_in.is_host(host));
-            wrong.then_some("the Host header does not name the console: WALKAROUND_CONSOLE_URL says how it is reached")
+            wrong.then_some(
+                "the Host header does not name the console: WALKAROUND_CONSOLE_URL says how it is reached",
+            )
         }
         None if site.loopback_only => {
             let wrong = !is_asked_as(headers, uri, is_loopback);

@@ -42,7 +42,10 @@ async fn reviews(site: &Site, people: &People, out: &mut Exposition) -> Result<(
     let counts = people.service.reviews.task_counts().await?;
     for reason in TaskReason::ALL {
         let count = counts.iter().find(|count| count.reason == reason);
-        out.sample(&[("reason", reason.as_str())], count.map_or(0.0, |c| c.tasks as f64));
+        out.sample(
+            &[("reason", reason.as_str())],
+            count.map_or(0.0, |c| c.tasks as f64),
+        );
     }
     let read = people.figures.read(site.clock.now());
     let help = "Decisions of people through this process since it started, by kind.";

@@ -27,7 +27,8 @@ pub(super) async fn photo(
     let people = site.people()?;
     let record = stored(&site, id).await?;
     let inspection = parse_record(&record.body).map_err(|_| unreadable(&record.id))?;
-    if let (Pictures::Links(_), PhotoRef::S3 { bucket, key, .. }) = (&site.pictures, &inspection.request.photo)
+    if let (Pictures::Links(_), PhotoRef::S3 { bucket, key, .. }) =
+        (&site.pictures, &inspection.request.photo)
     {
         let at = BlobAddress {
             bucket: bucket.clone(),

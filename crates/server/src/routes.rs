@@ -101,7 +101,11 @@ pub fn routes() -> impl Iterator<Item = RouteFacts> {
 
 /// What a route asks of whoever calls it; `path` is its pattern. A method that a path does not take has nothing to protect.
 pub(super) fn access_of(method: &Method, path: &str) -> Access {
-    let method = if *method == Method::HEAD { &Method::GET } else { method };
+    let method = if *method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
     ROUTES
         .iter()
         .find(|route| route.path == path && method.as_str().eq_ignore_ascii_case(route.method))

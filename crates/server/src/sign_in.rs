@@ -139,7 +139,10 @@ fn authority_of(console: &str) -> Option<String> {
     let is_safe = scheme == "https" || (scheme == "http" && is_loopback);
     // As a browser writes an origin: no path, no user, no port that the scheme implies.
     let whole = console.eq_ignore_ascii_case(&format!("{scheme}://{authority}"));
-    let implied = matches!((scheme, uri.port_u16()), ("https", Some(443)) | ("http", Some(80)));
+    let implied = matches!(
+        (scheme, uri.port_u16()),
+        ("https", Some(443)) | ("http", Some(80))
+    );
     (is_safe && whole && !implied && !authority.contains('@')).then(|| authority.to_owned())
 }
 

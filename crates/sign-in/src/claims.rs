@@ -39,7 +39,9 @@ impl ClaimRules {
     pub(crate) fn person(&self, subject: &str, claims: &Claims) -> Person {
         let unverified = self.name == "email" && claims.get("email_verified") == Some(&Value::Bool(false));
         let named = find(claims, &self.name).and_then(Value::as_str);
-        let named = named.map(str::trim).filter(|name| !name.is_empty() && !unverified);
+        let named = named
+            .map(str::trim)
+            .filter(|name| !name.is_empty() && !unverified);
         Person {
             subject: subject.to_owned(),
             name: named.unwrap_or(subject).to_owned(),
@@ -86,16 +88,32 @@ mod tests {
     #[test]
     fn the_highest_role_counts_wherever_the_claim_is() {
         for (name, said, role) in [
-            ("roles", json!({"roles": ["viewer", "operator"]}), Some(Some(Role::Operator))),
+            (
+                "roles",
+                json!({"roles": ["viewer", "operator"]}),
+                Some(Some(Role::Operator)),
+            ),
             ("roles", json!({"roles": "reviewer"}), Some(Some(Role::Reviewer))),
             ("roles", json!({"roles": ["everybody"]}), Some(Some(Role::Viewer))),
             ("roles", json!({"roles": ["admin", 7]}), Some(None)),
             ("roles", json!({"roles": []}), Some(None)),
             ("roles", json!({"groups": ["operator"]}), None),
-            ("cognito:groups", json!({"cognito:groups": ["viewer"]}), Some(Some(Role::Viewer))),
-            ("realm_access.roles", json!({"realm_access": {"roles": ["operator"]}}), Some(Some(Role::Operator))),
+            (
+                "cognito:groups",
+                json!({"cognito:groups": ["viewer"]}),
+                Some(Some(Role::Viewer)),
+            ),
+            (
+                "realm_access.roles",
+                json!({"realm_access": {"roles": ["operator"]}}),
+                Some(Some(Role::Operator)),
+            ),
             ("realm_access.roles", json!({"realm_access": "operator"}), None),
-            ("https://e.example/roles", json!({"https://e.example/roles": ["viewer"]}), Some(Some(Role::Viewer))),
+            (
+                "https://e.example/roles",
+                json!({"https://e.example/roles": ["viewer"]}),
+                Some(Some(Role::Viewer)),
+            ),
         ] {
             assert_eq!(rules(name).role(&claims(said.clone())), role, "{said}");
         }
@@ -105,12 +123,19 @@ mod tests {
     fn a_name_is_an_address_that_was_verified_or_the_subject() {
         for (said, name) in [
             (json!({"email": "ada@example.com"}), "ada@example.com"),
-            (json!({"email": "ada@example.com", "email_verified": true}), "ada@example.com"),
+            (
+                json!({"email": "ada@example.com", "email_verified": true}),
+                "ada@example.com",
+            ),
             (json!({"email": "ada@example.com", "email_verified": false}), "u1"),
             (json!({"email": " "}), "u1"),
             (json!({}), "u1"),
         ] {
-            assert_eq!(rules("roles").person("u1", &claims(said.clone())).name, name, "{said}");
+            assert_eq!(
+                rules("roles").person("u1", &claims(said.clone())).name,
+                name,
+                "{said}"
+            );
         }
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct Provider {
 pub(crate) async fn discover(http: &Http, issuer: &str) -> Result<Provider, ProviderError> {
     let refused = |why: String| ProviderError::Refused(format!("the provider's own description: {why}"));
     // The path is appended, whatever the issuer ends with.
-    let at = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+    let at = format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    );
     let at = checked_url("WALKAROUND_OIDC_ISSUER", &at).map_err(refused)?;
     let answer = http.send(http.get(&at)).await?;
     if !answer.status.is_success() {
@@ -45,7 +48,10 @@ pub(crate) async fn discover(http: &Http, issuer: &str) -> Result<Provider, Prov
 fn parse(body: &[u8], issuer: &str) -> Result<Provider, String> {
     let document: Document = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     if document.issuer != issuer {
-        return Err("it is that of another issuer: WALKAROUND_OIDC_ISSUER must be equal to it, to the last slash".to_owned());
+        return Err(
+            "it is that of another issuer: WALKAROUND_OIDC_ISSUER must be equal to it, to the last slash"
+                .to_owned(),
+        );
     }
     let userinfo = document.userinfo_endpoint.as_deref();
     let methods = &document.token_endpoint_auth_methods_supported;

@@ -52,7 +52,9 @@ impl Http {
         let mut answer = request.send().await.map_err(unavailable)?;
         let status = answer.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(ProviderError::Unavailable(format!("the provider answered {status}")));
+            return Err(ProviderError::Unavailable(format!(
+                "the provider answered {status}"
+            )));
         }
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(unavailable)? {

@@ -93,9 +93,15 @@ struct Document {
 
 #[derive(Debug, Clone)]
 enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// The point as ring has it: 4, x, y.
-    Ec { curve: String, point: Vec<u8> },
+    Ec {
+        curve: String,
+        point: Vec<u8>,
+    },
     Ed25519(Vec<u8>),
 }
 
@@ -150,7 +156,10 @@ impl Key {
                 key.verify(parameters, message, signature).is_ok()
             }),
             Material::Ec { curve, point } => algorithm.ecdsa().is_some_and(|(of, how)| {
-                of == curve && UnparsedPublicKey::new(how, point).verify(message, signature).is_ok()
+                of == curve
+                    && UnparsedPublicKey::new(how, point)
+                        .verify(message, signature)
+                        .is_ok()
             }),
             Material::Ed25519(bytes) => {
                 algorithm == Algorithm::EdDsa
@@ -203,7 +212,8 @@ mod tests {
         ]});
         let keys = Keys::parse(set.to_string().as_bytes()).unwrap();
         let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
-        let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        let signature =
+            "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let key = keys.find(Some("a")).unwrap();
         assert!(key.signed(Algorithm::EdDsa, message, &signature));
@@ -211,7 +221,12 @@ mod tests {
         assert!(!key.signed(Algorithm::EdDsa, message, &signature[1..]));
         assert!(!key.signed(Algorithm::Rs256, message, &signature));
         assert!(!key.signed(Algorithm::Es256, message, &signature));
-        assert!(!keys.find(Some("es")).unwrap().signed(Algorithm::EdDsa, message, &signature));
+        assert!(
+            !keys
+                .find(Some("es"))
+                .unwrap()
+                .signed(Algorithm::EdDsa, message, &signature)
+        );
         for unusable in [Some("enc"), Some("shared"), Some("missing"), None] {
             assert!(keys.find(unusable).is_none(), "{unusable:?}");
         }
@@ -219,11 +234,16 @@ mod tests {
 
     #[test]
     fn only_signatures_of_private_keys_count() {
-        for word in ["none", "None", "NONE", "", "HS256", "HS512", "RS1", "rs256", "ES256K"] {
+        for word in [
+            "none", "None", "NONE", "", "HS256", "HS512", "RS1", "rs256", "ES256K",
+        ] {
             assert_eq!(Algorithm::parse(word), None, "{word}");
         }
         for (word, algorithm) in Algorithm::ALL {
-            assert_eq!((Algorithm::parse(word), algorithm.as_str()), (Some(algorithm), word));
+            assert_eq!(
+                (Algorithm::parse(word), algorithm.as_str()),
+                (Some(algorithm), word)
+            );
         }
     }
 }

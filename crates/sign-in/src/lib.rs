@@ -16,13 +16,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use claims::{ClaimRules, Claims};
 use discovery::{Provider, discover};
 use http::{Http, checked_url};
-use reqwest::StatusCode;
+use keys::Keys;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use keys::Keys;
 use token::{Expected, Untrusted, check};
 use tokio::sync::Mutex;
 use tracing::info;
@@ -142,9 +142,40 @@ impl OpenIdProvider {
         }
         let provider = discover(&self.http, &self.settings.issuer).await?;
         let keys = discovery::keys(&self.http, &provider).await?;
-        info!(issuer = self.settings.issuer, "the provider of identities is known");
+        info!(
+            issuer = self.settings.issuer,
+            "the provider of identities is known"
+        );
         let at = Instant::now();
         Ok(known.insert(Known { provider, keys, at }).clone())
+    }
+
+    /// The request that gets tokens for a code.
+    fn token_request(&self, provider: &Provider, code: &str, verifier: &str) -> RequestBuilder {
+        let client = &self.settings.client;
+        let redirect = self.redirect_uri();
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &redirect),
+            ("code_verifier", verifier),
+        ];
+        let mut request = self.http.post(&provider.token);
+        match &self.settings.client_secret {
+            Some(secret) if !provider.secret_in_body => {
+                // RFC 6749, section 2.3.1: both are encoded as a form first.
+                let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                request = request.basic_auth(encoded(client), Some(encoded(secret.reveal())));
+            }
+            Some(secret) => {
+                fields.extend([("client_id", client.as_str()), ("client_secret", secret.reveal())])
+            }
+            None => fields.push(("client_id", client)),
+        }
+        let form = Serializer::new(String::new()).extend_pairs(fields).finish();
+        request
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form)
     }
 
     async fn exchange(
@@ -153,34 +184,16 @@ impl OpenIdProvider {
         code: &str,
         verifier: &str,
     ) -> Result<TokenAnswer, ProviderError> {
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", &self.redirect_uri())
-            .append_pair("code_verifier", verifier);
-        let mut request = self.http.post(&provider.token);
-        let client = &self.settings.client;
-        match &self.settings.client_secret {
-            Some(secret) if !provider.secret_in_body => {
-                // RFC 6749, section 2.3.1: both are encoded as a form first.
-                let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-                request = request.basic_auth(encoded(client), Some(encoded(secret.reveal())));
-            }
-            Some(secret) => {
-                form.append_pair("client_id", client)
-                    .append_pair("client_secret", secret.reveal());
-            }
-            None => {
-                form.append_pair("client_id", client);
-            }
-        }
-        let request = request
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.finish());
+        let request = self.token_request(provider, code, verifier);
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let word: String = refusal.error.chars().filter(char::is_ascii_graphic).take(64).collect();
+            let word: String = refusal
+                .error
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(64)
+                .collect();
             let line = format!("the provider takes no such code: {} {word}", answer.status);
             return Err(ProviderError::Refused(line.trim_end().to_owned()));
         }
@@ -189,9 +202,16 @@ impl OpenIdProvider {
     }
 
     /// Checks a token; with new keys, where it names one that is not known yet.
-    async fn checked(&self, known: &Known, id: &str, expected: &Expected<'_>) -> Result<token::Token, ProviderError> {
+    async fn checked(
+        &self,
+        known: &Known,
+        id: &str,
+        expected: &Expected<'_>,
+    ) -> Result<token::Token, ProviderError> {
         let refused = |why: Untrusted| match why {
-            Untrusted::UnknownKey => ProviderError::Refused("the ID token is signed by an unknown key".to_owned()),
+            Untrusted::UnknownKey => {
+                ProviderError::Refused("the ID token is signed by an unknown key".to_owned())
+            }
             Untrusted::Never(why) => ProviderError::Refused(why),
         };
         match check(id, &known.keys, expected) {
@@ -212,10 +232,14 @@ impl OpenIdProvider {
         let answer = self.http.send(self.http.get(at).bearer_auth(token)).await?;
         match answer.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
-                return Err(ProviderError::Refused("the provider no longer knows them".to_owned()));
+                return Err(ProviderError::Refused(
+                    "the provider no longer knows them".to_owned(),
+                ));
             }
             status if !status.is_success() => {
-                return Err(ProviderError::Unavailable(format!("the provider answered {status}")));
+                return Err(ProviderError::Unavailable(format!(
+                    "the provider answered {status}"
+                )));
             }
             _ => {}
         }
@@ -226,7 +250,9 @@ impl OpenIdProvider {
         // OpenID Connect Core 1.0, section 5.3.2: of another subject it is not to be used.
         match claims.get("sub").and_then(serde_json::Value::as_str) {
             Some(sub) if sub == subject => Ok(Some(claims)),
-            _ => Err(ProviderError::Refused("the provider speaks of somebody else".to_owned())),
+            _ => Err(ProviderError::Refused(
+                "the provider speaks of somebody else".to_owned(),
+            )),
         }
     }
 }

@@ -80,7 +80,9 @@ pub(crate) fn check(token: &str, keys: &Keys, expected: &Expected<'_>) -> Result
     };
     let said: Header = part(header).ok_or_else(malformed)?;
     if said.crit.is_some() {
-        return Err(Untrusted::never("the ID token needs something that is not known here"));
+        return Err(Untrusted::never(
+            "the ID token needs something that is not known here",
+        ));
     }
     let algorithm = Algorithm::parse(&said.alg).ok_or_else(|| {
         Untrusted::never("the ID token is unsigned, or not signed by a key of the provider's own")
@@ -123,7 +125,9 @@ fn check_claims(said: &Checked, expected: &Expected<'_>) -> Result<(), Untrusted
     }
     let ahead = now_s.saturating_add(SKEW_S);
     if said.nbf.is_some_and(|nbf| nbf > ahead) || said.iat.is_some_and(|iat| iat > ahead) {
-        return Err(Untrusted::never("the ID token is of the future: one of the clocks is wrong"));
+        return Err(Untrusted::never(
+            "the ID token is of the future: one of the clocks is wrong",
+        ));
     }
     if said.nonce.as_deref() != Some(expected.nonce) {
         return Err(Untrusted::never("the ID token is of another attempt to sign in"));

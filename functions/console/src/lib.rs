@@ -59,7 +59,9 @@ async fn run() -> Result<ExitCode, Failure> {
 pub async fn site(stack: &AwsStack, telemetry: Arc<dyn Telemetry>) -> Result<Site, Failure> {
     let (settings, ports) = (&stack.settings, stack.ports()?);
     let provider = settings.sign_in.as_ref().ok_or_else(|| {
-        Failure::usage("WALKAROUND_OIDC_ISSUER is not set: behind API Gateway people have to sign in (docs/console.md)")
+        Failure::usage(
+            "WALKAROUND_OIDC_ISSUER is not set: behind API Gateway people have to sign in (docs/console.md)",
+        )
     })?;
     let service = ReviewService {
         store: InspectionStore::new(Arc::clone(&ports.records)),
@@ -108,7 +110,8 @@ async fn origins(stack: &AwsStack) -> Result<Vec<String>, Failure> {
             key: "any".to_owned(),
         };
         let address = stack.locate(&any, AddressKind::Link).await?;
-        let address = Url::parse(&address).map_err(|_| anyhow::anyhow!("an address of {bucket} is no URL"))?;
+        let address =
+            Url::parse(&address).map_err(|_| anyhow::anyhow!("an address of {bucket} is no URL"))?;
         origins.insert(address.origin().ascii_serialization());
     }
     Ok(origins.into_iter().collect())

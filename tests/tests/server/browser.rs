@@ -40,7 +40,12 @@ pub(crate) fn settings(provider: &Provider, others: &[(&str, &str)]) -> Settings
         ("WALKAROUND_SESSION_KEY", "0123456789abcdef0123456789abcdef"),
     ]);
     let other = |name: &str| others.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-    Settings::from_lookup(&|name| other(name).or_else(|| given.get(name).copied()).map(str::to_owned)).unwrap()
+    Settings::from_lookup(&|name| {
+        other(name)
+            .or_else(|| given.get(name).copied())
+            .map(str::to_owned)
+    })
+    .unwrap()
 }
 
 /// How people sign in at a provider.
@@ -102,7 +107,8 @@ impl Browser {
         for line in headers.get_all(SET_COOKIE) {
             let line = line.to_str().unwrap();
             let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            let expired = line.contains("Max-Age=0") || line.to_lowercase().contains("expires=thu, 01 jan 1970");
+            let expired =
+                line.contains("Max-Age=0") || line.to_lowercase().contains("expires=thu, 01 jan 1970");
             if expired {
                 jar.remove(name);
             } else {

@@ -39,7 +39,11 @@ async fn assert_refused(fault: &str) {
     let mut browser = Browser::default();
     let page = browser.sign_in(&house.here, &house.provider).await;
     assert_nobody(&house, &mut browser, &page, 403).await;
-    assert_eq!(house.provider.token_requests().await, 1, "the token was asked for");
+    assert_eq!(
+        house.provider.token_requests().await,
+        1,
+        "the token was asked for"
+    );
     // The same browser signs in once the fault is gone: the fault was all there was.
     house.provider.set_fault("").await;
     let page = browser.sign_in(&house.here, &house.provider).await;
@@ -49,7 +53,9 @@ async fn assert_refused(fault: &str) {
 
 pub(crate) async fn people_sign_in_and_decide_under_their_own_name(bench: Bench) {
     store(&bench, "a", JPEG).await;
-    let Some(house) = House::on(bench).await else { return };
+    let Some(house) = House::on(bench).await else {
+        return;
+    };
     let mut browser = house.browser();
     let page = browser.sign_in(&house.here, &house.provider).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{page:?}");
@@ -76,12 +82,17 @@ pub(crate) async fn people_sign_in_and_decide_under_their_own_name(bench: Bench)
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     // Not the name that the browser sent.
     assert_eq!(page.json()["review"]["by"], "ada@example.com");
-    assert_eq!(status(&mut browser, &house.here, "/api/inspections/a/photo").await, 200);
+    assert_eq!(
+        status(&mut browser, &house.here, "/api/inspections/a/photo").await,
+        200
+    );
 }
 
 /// Signing out, and the loss of a role, count on every instance within a minute.
 pub(crate) async fn a_session_ends_everywhere_within_a_minute(bench: Bench) {
-    let Some(house) = House::on(bench).await else { return };
+    let Some(house) = House::on(bench).await else {
+        return;
+    };
     let mut browser = house.signed_in("operator").await;
     let mut copy = browser.clone();
     for instance in [&house.here, &house.there] {
@@ -99,7 +110,13 @@ pub(crate) async fn a_session_ends_everywhere_within_a_minute(bench: Bench) {
     let mut browser = house.signed_in("operator").await;
     let redrive = json!({"queue": "intake"});
     for instance in [&house.here, &house.there] {
-        assert_eq!(browser.post(instance, "/api/parked/redrive", &redrive).await.status, StatusCode::OK);
+        assert_eq!(
+            browser
+                .post(instance, "/api/parked/redrive", &redrive)
+                .await
+                .status,
+            StatusCode::OK
+        );
     }
     house.provider.set_account(account(&["viewer"])).await;
     house.pass(60);
@@ -119,7 +136,9 @@ pub(crate) async fn a_session_ends_everywhere_within_a_minute(bench: Bench) {
 pub(crate) async fn nothing_of_anybodys_is_read_without_a_session(bench: Bench) {
     store(&bench, "a", JPEG).await;
     bench.store("b", "car", Some((Verdict::Damaged, b"x"))).await;
-    let Some(house) = House::on(bench).await else { return };
+    let Some(house) = House::on(bench).await else {
+        return;
+    };
     let mut nobody = house.browser();
     for route in walkaround_server::routes() {
         let path = route.path.replace("{id}", "a").replace("{*path}", "nothing.js");
@@ -127,9 +146,21 @@ pub(crate) async fn nothing_of_anybodys_is_read_without_a_session(bench: Bench) 
             "get" => nobody.get(&house.here, &path).await,
             _ => nobody.post(&house.here, &path, &json!({})).await,
         };
-        let open = ["/", "/console", "/console/", "/console/nothing.js", "/healthz", "/sign-in", "/sign-in/callback"];
+        let open = [
+            "/",
+            "/console",
+            "/console/",
+            "/console/nothing.js",
+            "/healthz",
+            "/sign-in",
+            "/sign-in/callback",
+        ];
         let is_open = open.contains(&path.as_str()) || path == "/api/sign-out";
-        assert_eq!(page.status != StatusCode::UNAUTHORIZED, is_open, "{route:?}: {page:?}");
+        assert_eq!(
+            page.status != StatusCode::UNAUTHORIZED,
+            is_open,
+            "{route:?}: {page:?}"
+        );
         assert!(!page.body.starts_with(JPEG), "{path}");
     }
     let health = nobody.get(&house.here, "/healthz").await;
@@ -192,7 +223,11 @@ async fn an_answer_without_a_state_or_with_another_is_refused() {
     for change in ["missing", "other", "without its cookie", "of another provider"] {
         let mut browser = Browser::default();
         let back = browser.go_to_provider(&house.here, &house.provider).await;
-        let state = back.split('&').find(|part| part.contains("state=")).unwrap().to_owned();
+        let state = back
+            .split('&')
+            .find(|part| part.contains("state="))
+            .unwrap()
+            .to_owned();
         let back = match change {
             "missing" => back.replace(&state, ""),
             "other" => back.replace(&state, "state=another"),
@@ -228,7 +263,12 @@ async fn a_code_that_was_redeemed_is_refused() {
     let mut first = Browser::default();
     let used = first.go_to_provider(&house.here, &house.provider).await;
     assert_eq!(first.get(&house.here, &used).await.status, StatusCode::SEE_OTHER);
-    let code = |back: &str| back.split(['?', '&']).find(|part| part.starts_with("code=")).unwrap().to_owned();
+    let code = |back: &str| {
+        back.split(['?', '&'])
+            .find(|part| part.starts_with("code="))
+            .unwrap()
+            .to_owned()
+    };
     let mut second = Browser::default();
     let back = second.go_to_provider(&house.here, &house.provider).await;
     let replayed = back.replace(&code(&back), &code(&used));
@@ -283,11 +323,15 @@ async fn a_cookie_that_is_no_session_of_ours_is_refused() {
     changed.replace_range(20..21, if &real[20..21] == "A" { "B" } else { "A" });
     for cookie in [changed.as_str(), "", "AAAA", &real[..real.len() / 2]] {
         let request = Request::get("/api/session").header("cookie", format!("{SESSION}={cookie}"));
-        let page = Browser::default().ask(&house.here, request.body(Body::empty()).unwrap()).await;
+        let page = Browser::default()
+            .ask(&house.here, request.body(Body::empty()).unwrap())
+            .await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{cookie}");
     }
     let request = Request::get("/api/session").header("cookie", format!("{SESSION}={real}"));
-    let page = Browser::default().ask(&house.here, request.body(Body::empty()).unwrap()).await;
+    let page = Browser::default()
+        .ask(&house.here, request.body(Body::empty()).unwrap())
+        .await;
     assert_eq!(page.status, StatusCode::OK);
 }
 
@@ -316,20 +360,33 @@ async fn a_provider_that_is_away_ends_no_session_at_once() {
 async fn a_viewer_decides_nothing_and_only_operators_operate() {
     let bench = Bench::local();
     store(&bench, "a", JPEG).await;
-    let Some(house) = House::on(bench).await else { return };
-    let decide = ("/api/inspections/a/reviews", decision(1, &json!({"kind": "confirm"})));
+    let Some(house) = House::on(bench).await else {
+        return;
+    };
+    let decide = (
+        "/api/inspections/a/reviews",
+        decision(1, &json!({"kind": "confirm"})),
+    );
     let claim = ("/api/tasks/claim", json!({}));
     let ask = ("/api/tasks/a/ask", json!({}));
     let redrive = ("/api/parked/redrive", json!({"queue": "intake"}));
     let retry = ("/api/retry", json!({"ids": ["a"]}));
     for (role, allowed) in [("viewer", 0), ("reviewer", 3), ("operator", 5)] {
         let mut browser = house.signed_in(role).await;
-        assert_eq!(status(&mut browser, &house.here, "/api/inspections/a").await, 200, "{role}");
+        assert_eq!(
+            status(&mut browser, &house.here, "/api/inspections/a").await,
+            200,
+            "{role}"
+        );
         let parked = status(&mut browser, &house.here, "/api/parked?queue=intake").await;
         assert_eq!(parked, if role == "operator" { 200 } else { 403 }, "{role}");
         for (nth, (path, body)) in [&ask, &claim, &decide, &redrive, &retry].into_iter().enumerate() {
             let page = browser.post(&house.here, path, body).await;
-            let expected = if nth < allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            let expected = if nth < allowed {
+                StatusCode::OK
+            } else {
+                StatusCode::FORBIDDEN
+            };
             assert_eq!(page.status, expected, "{role} {path}: {page:?}");
         }
         let out = browser.post(&house.here, "/api/sign-out", &json!({})).await;
@@ -373,13 +430,21 @@ async fn requests_of_other_pages_and_under_other_names_are_refused() {
 #[tokio::test]
 async fn metrics_are_read_with_a_session_or_their_token() {
     let Some(house) = house().await else { return };
-    for (token, expected) in [("Bearer scrape me", 200), ("Bearer scrape", 401), ("scrape me", 401)] {
+    for (token, expected) in [
+        ("Bearer scrape me", 200),
+        ("Bearer scrape", 401),
+        ("scrape me", 401),
+    ] {
         let request = Request::get("/metrics").header("authorization", token);
-        let page = Browser::default().ask(&house.here, request.body(Body::empty()).unwrap()).await;
+        let page = Browser::default()
+            .ask(&house.here, request.body(Body::empty()).unwrap())
+            .await;
         assert_eq!(page.status.as_u16(), expected, "{token}");
     }
     let request = Request::get("/api/inspections").header("authorization", "Bearer scrape me");
-    let page = Browser::default().ask(&house.here, request.body(Body::empty()).unwrap()).await;
+    let page = Browser::default()
+        .ask(&house.here, request.body(Body::empty()).unwrap())
+        .await;
     assert_eq!(page.status.as_u16(), 401, "the token reads nothing else");
     let mut browser = house.signed_in("viewer").await;
     assert_eq!(status(&mut browser, &house.here, "/metrics").await, 200);
@@ -401,7 +466,10 @@ async fn settings_that_let_nobody_in_safely_are_refused_in_one_line() {
         ("WALKAROUND_OIDC_ISSUER", "http://id.example.com"),
     ] {
         let line = refused(name, value);
-        assert!(line.starts_with(name) && !line.contains('\n'), "{name}={value}: {line}");
+        assert!(
+            line.starts_with(name) && !line.contains('\n'),
+            "{name}={value}: {line}"
+        );
     }
     assert!(SignInOptionsError::Key.to_string().contains("openssl rand"));
 }

@@ -104,7 +104,9 @@ mod tests {
             set.to_str().unwrap(),
             "__Host-walkaround-session=abc; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure"
         );
-        let set = Cookie::Attempt.set("abc", Duration::from_secs(60), false).unwrap();
+        let set = Cookie::Attempt
+            .set("abc", Duration::from_secs(60), false)
+            .unwrap();
         assert!(set.to_str().unwrap().ends_with("HttpOnly; SameSite=Lax"));
     }
 }

@@ -249,7 +249,10 @@ impl SignIn {
     /// The console, with a session; or why there is none.
     async fn let_in(&self, site: &Site, started: &Started, identity: &Identity) -> Result<Response, Refusal> {
         let Some(role) = identity.person.role else {
-            info!(who = identity.person.name, "signed in at the provider, without a role here");
+            info!(
+                who = identity.person.name,
+                "signed in at the provider, without a role here"
+            );
             return Ok(Problem::NoRole.page());
         };
         if Reviewer::new(identity.person.name.clone()).is_err() {
@@ -258,16 +261,16 @@ impl SignIn {
         let (sealed, lasts) = self.open_session(site, identity, role).await?;
         info!(who = identity.person.name, role = role.as_str(), "signed in");
         let mut response = to(&format!("/console/{}", started.to))?;
-        append(&mut response, Cookie::Session.set(&sealed, lasts, self.is_secure()))?;
+        append(
+            &mut response,
+            Cookie::Session.set(&sealed, lasts, self.is_secure()),
+        )?;
         Ok(response)
     }
 }
 
 /// `POST /api/sign-out`: ends this browser's session, on every instance.
-pub(crate) async fn sign_out(
-    State(site): State<Arc<Site>>,
-    headers: HeaderMap,
-) -> Result<Response, Refusal> {
+pub(crate) async fn sign_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let sign_in = site.signs_in()?;
     if let Some(cookie) = Cookie::Session.of(&headers, sign_in.is_secure()) {
         sign_in.end_session(&site, cookie).await?;

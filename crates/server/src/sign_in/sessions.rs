@@ -140,7 +140,9 @@ impl SignIn {
         let name = item_name(&id);
         site.state.write(&name, &text(&item)?, lasts).await?;
         let ticket = text(&Ticket { id, until_ms })?;
-        let sealed = self.sealer.seal(super::cookies::Cookie::Session.purpose(), &ticket);
+        let sealed = self
+            .sealer
+            .seal(super::cookies::Cookie::Session.purpose(), &ticket);
         Ok((sealed.ok_or_else(no_randomness)?, lasts))
     }
 
