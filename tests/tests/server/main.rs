@@ -13,6 +13,7 @@ mod document;
 mod function;
 mod metrics;
 mod people;
+mod sessions;
 mod sign_in;
 
 use bench::{Bench, Cloud};
