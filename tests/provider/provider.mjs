@@ -110,3 +110,5 @@ handle = async (request, response) => {
 
 process.stdin.on("end", () => process.exit(0)).resume();
 console.log(JSON.stringify({ issuer }));
+// Whoever started this reads the first line only: what the provider remarks goes elsewhere.
+console.info = console.error;

@@ -124,9 +124,9 @@ fn word(method: &Method) -> &'static str {
 
 fn refused(site: &Site, request: &Request, access: Access) -> Option<Refusal> {
     let headers = request.headers();
-    if access != Access::Probe
-        && let Some(line) = wrong_host(site, headers, request.uri())
-    {
+    // Where people sign in, a load balancer asks by an address.
+    let is_probe = access == Access::Probe && site.sign_in.is_some();
+    if !is_probe && let Some(line) = wrong_host(site, headers, request.uri()) {
         return Some(Refusal::new(StatusCode::MISDIRECTED_REQUEST, line));
     }
     if *request.method() == Method::POST {

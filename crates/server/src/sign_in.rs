@@ -3,25 +3,23 @@
 //! The provider vouches for a [`Person`] and says which roles they have; a sealed cookie and a small item in the state
 //! store remember it for a while ([`sessions`]). How the provider is spoken to is the [`IdentityProvider`]'s part.
 
+mod cache;
 mod cookies;
 mod pages;
 mod provider;
 mod seal;
 mod sessions;
 
+pub(super) use cache::Session;
 pub(super) use pages::{begin, callback, sign_out};
 pub use provider::{Attempt, Identity, IdentityProvider, Person, ProviderError, Standing};
 pub use seal::KEY_CHARS_MIN;
-pub(super) use sessions::Session;
 
-use crate::answer::Refusal;
-use crate::site::Site;
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::uri::Uri;
-use axum::http::{HeaderMap, StatusCode};
-use cookies::Cookie;
+use cache::Sessions;
 use seal::Sealer;
-use sessions::Sessions;
 use sha2::{Digest, Sha256};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -96,14 +94,6 @@ impl SignIn {
         origin.eq_ignore_ascii_case(&self.options.console)
     }
 
-    /// Who sends a request; none where nobody is signed in.
-    pub(super) async fn caller(&self, site: &Site, headers: &HeaderMap) -> Result<Option<Session>, Refusal> {
-        match Cookie::Session.of(headers, self.is_secure()) {
-            Some(cookie) => self.session(site, cookie).await,
-            None => Ok(None),
-        }
-    }
-
     /// Whether a request has the token of the metrics.
     pub(super) fn may_read_metrics(&self, headers: &HeaderMap) -> bool {
         let given = headers
@@ -115,16 +105,6 @@ impl SignIn {
             (Some(token), Some(given)) => Sha256::digest(token) == Sha256::digest(given),
             _ => false,
         }
-    }
-}
-
-impl Site {
-    /// How people sign in, where they do.
-    fn signs_in(&self) -> Result<&SignIn, Refusal> {
-        let line = "there is no sign-in here";
-        self.sign_in
-            .as_deref()
-            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, line))
     }
 }
 

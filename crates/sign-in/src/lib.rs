@@ -17,8 +17,8 @@ use claims::{ClaimRules, Claims};
 use discovery::{Provider, discover};
 use http::{Http, checked_url};
 use keys::Keys;
-use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -150,19 +150,17 @@ impl OpenIdProvider {
         Ok(known.insert(Known { provider, keys, at }).clone())
     }
 
-    async fn exchange(
-        &self,
-        provider: &Provider,
-        code: &str,
-        verifier: &str,
-    ) -> Result<TokenAnswer, ProviderError> {
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", &self.redirect_uri())
-            .append_pair("code_verifier", verifier);
-        let mut request = self.http.post(&provider.token);
+    /// The request that gets tokens for a code.
+    fn token_request(&self, provider: &Provider, code: &str, verifier: &str) -> RequestBuilder {
         let client = &self.settings.client;
+        let redirect = self.redirect_uri();
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &redirect),
+            ("code_verifier", verifier),
+        ];
+        let mut request = self.http.post(&provider.token);
         match &self.settings.client_secret {
             Some(secret) if !provider.secret_in_body => {
                 // RFC 6749, section 2.3.1: both are encoded as a form first.
@@ -170,16 +168,23 @@ impl OpenIdProvider {
                 request = request.basic_auth(encoded(client), Some(encoded(secret.reveal())));
             }
             Some(secret) => {
-                form.append_pair("client_id", client)
-                    .append_pair("client_secret", secret.reveal());
+                fields.extend([("client_id", client.as_str()), ("client_secret", secret.reveal())])
             }
-            None => {
-                form.append_pair("client_id", client);
-            }
+            None => fields.push(("client_id", client)),
         }
-        let request = request
+        let form = Serializer::new(String::new()).extend_pairs(fields).finish();
+        request
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form.finish());
+            .body(form)
+    }
+
+    async fn exchange(
+        &self,
+        provider: &Provider,
+        code: &str,
+        verifier: &str,
+    ) -> Result<TokenAnswer, ProviderError> {
+        let request = self.token_request(provider, code, verifier);
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(&answer.body).unwrap_or_default();

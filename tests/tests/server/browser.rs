@@ -246,3 +246,8 @@ pub(crate) fn account(roles: &[&str]) -> Value {
         "roles": roles,
     })
 }
+
+/// The status of an answer.
+pub(crate) async fn status(browser: &mut Browser, console: &Router, path: &str) -> u16 {
+    browser.get(console, path).await.status.as_u16()
+}

@@ -53,9 +53,9 @@ pub(crate) const CASES: &[Case] = cases![
     crate::model::a_pass_counts_each_photo_once_whenever_it_was_finished,
     crate::model::a_pass_reads_what_people_decided,
     crate::model::blur_is_drift_and_stays_the_same_alarm,
-    crate::sign_in::people_sign_in_and_decide_under_their_own_name,
-    crate::sign_in::a_session_ends_everywhere_within_a_minute,
-    crate::sign_in::nothing_of_anybodys_is_read_without_a_session,
+    crate::sessions::people_sign_in_and_decide_under_their_own_name,
+    crate::sessions::a_session_ends_everywhere_within_a_minute,
+    crate::sessions::nothing_of_anybodys_is_read_without_a_session,
 ];
 
 fn percent_encoded(text: &str) -> String {

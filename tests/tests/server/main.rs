@@ -14,6 +14,7 @@ mod function;
 mod metrics;
 mod model;
 mod people;
+mod sessions;
 mod sign_in;
 
 use bench::{Bench, Cloud};

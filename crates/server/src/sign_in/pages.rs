@@ -269,6 +269,16 @@ impl SignIn {
     }
 }
 
+impl Site {
+    /// How people sign in, where they do.
+    fn signs_in(&self) -> Result<&SignIn, Refusal> {
+        let line = "there is no sign-in here";
+        self.sign_in
+            .as_deref()
+            .ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, line))
+    }
+}
+
 /// `POST /api/sign-out`: ends this browser's session, on every instance.
 pub(crate) async fn sign_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let sign_in = site.signs_in()?;

@@ -6,15 +6,15 @@
 //! together: less than a minute.
 
 use super::SignIn;
+use super::cache::{Cached, Item, Said, Session};
+use super::cookies::Cookie;
 use super::provider::{Identity, ProviderError, Standing};
 use crate::access::Role;
 use crate::answer::Refusal;
 use crate::site::Site;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tracing::{info, warn};
 use walkaround_domain::{Reviewer, Timestamp, hex};
@@ -27,74 +27,12 @@ const CHECKED_FOR: Duration = Duration::from_secs(30);
 const CHECK_MAX: Duration = Duration::from_secs(5);
 /// How long a session outlives a provider that does not answer.
 const PROVIDER_SILENT_MAX: Duration = Duration::from_secs(600);
-/// Sessions that an instance remembers.
-const CACHED_MAX: usize = 1000;
-
-/// Who is signed in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Session {
-    /// Written beside decisions.
-    pub(crate) name: Reviewer,
-    /// What they may do.
-    pub(crate) role: Role,
-}
 
 /// What a session's cookie says.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ticket {
     id: String,
     until_ms: u64,
-}
-
-/// What the state store has of a session.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Item {
-    subject: String,
-    name: String,
-    until_ms: u64,
-    /// Sealed.
-    token: String,
-    #[serde(flatten)]
-    said: Said,
-}
-
-/// The provider's last word.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Said {
-    role: String,
-    checked_ms: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Cached {
-    item: Item,
-    read_at: Duration,
-    /// Since when a request asks the provider.
-    checking_since: Option<Duration>,
-}
-
-/// The sessions that this instance has seen lately.
-#[derive(Debug, Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, Cached>>);
-
-impl Sessions {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, Cached>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn put(&self, name: &str, cached: Cached) {
-        self.with(|all| {
-            if all.len() >= CACHED_MAX && !all.contains_key(name) {
-                // Whoever is still there is read again.
-                all.clear();
-            }
-            all.insert(name.to_owned(), cached);
-        });
-    }
-
-    fn forget(&self, name: &str) {
-        self.with(|all| all.remove(name));
-    }
 }
 
 /// The name of a session's item: not its id, which a reader of the store could seal nothing with, but need not know.
@@ -112,6 +50,14 @@ fn left(until_ms: u64, now: Timestamp) -> Duration {
 }
 
 impl SignIn {
+    /// Who sends a request; none where nobody is signed in.
+    pub(crate) async fn caller(&self, site: &Site, headers: &HeaderMap) -> Result<Option<Session>, Refusal> {
+        match Cookie::Session.of(headers, self.is_secure()) {
+            Some(cookie) => self.session(site, cookie).await,
+            None => Ok(None),
+        }
+    }
+
     /// Begins a session: what its cookie is to hold, and for how long.
     pub(super) async fn open_session(
         &self,
@@ -140,9 +86,7 @@ impl SignIn {
         let name = item_name(&id);
         site.state.write(&name, &text(&item)?, lasts).await?;
         let ticket = text(&Ticket { id, until_ms })?;
-        let sealed = self
-            .sealer
-            .seal(super::cookies::Cookie::Session.purpose(), &ticket);
+        let sealed = self.sealer.seal(Cookie::Session.purpose(), &ticket);
         Ok((sealed.ok_or_else(no_randomness)?, lasts))
     }
 
@@ -158,7 +102,7 @@ impl SignIn {
     }
 
     /// Who has this cookie; none where nobody is signed in by it, any more.
-    pub(super) async fn session(&self, site: &Site, cookie: &str) -> Result<Option<Session>, Refusal> {
+    async fn session(&self, site: &Site, cookie: &str) -> Result<Option<Session>, Refusal> {
         let now = site.clock.now();
         let Some(ticket) = self.ticket(cookie).filter(|t| t.until_ms > now.0) else {
             return Ok(None);
@@ -182,9 +126,7 @@ impl SignIn {
     }
 
     fn ticket(&self, cookie: &str) -> Option<Ticket> {
-        let opened = self
-            .sealer
-            .open(super::cookies::Cookie::Session.purpose(), cookie)?;
+        let opened = self.sealer.open(Cookie::Session.purpose(), cookie)?;
         serde_json::from_str(&opened).ok()
     }
 
