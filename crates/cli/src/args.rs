@@ -2,6 +2,7 @@
 
 mod bundle;
 mod client;
+mod engine;
 mod plan;
 mod review;
 mod rollout;
@@ -14,6 +15,7 @@ pub(crate) use client::{
     AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
     RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
+pub(crate) use engine::EngineArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
@@ -134,28 +136,6 @@ pub(crate) struct WorkerArgs {
     pub shadow: bool,
     #[command(flatten)]
     pub engine: StackEngineArgs,
-}
-
-/// Which bundle, and where its networks run.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct EngineArgs {
-    /// Bundle folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "WALKAROUND_BUNDLE",
-        default_value = "bundles/demo"
-    )]
-    pub bundle: PathBuf,
-    /// Where networks run: cpu, cuda or auto
-    #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
-    pub device: walkaround_inference::Device,
-    /// Threads inside one network run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: u16,
-    /// ONNX Runtime shared library [default: found beside the program or in .tools/onnxruntime]
-    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
-    pub onnxruntime: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -93,10 +93,7 @@ async fn settled_photos_are_named_once_and_reused_results_and_failures_are_not()
         let named = queue.next().await.unwrap();
         assert_eq!(named, request(name));
     }
-    let counts = FeedCounts {
-        taken: 3,
-        dropped: 0,
-    };
+    let counts = FeedCounts { taken: 3, dropped: 0 };
     assert_eq!(queue.counts(), counts);
     // Settled before: nothing happens to it, and nothing is named.
     bench.settle(&worker, "one").await;
@@ -121,7 +118,10 @@ async fn the_shadow_writes_its_report_and_nothing_else() {
     let [key] = &new[..] else {
         panic!("one blob: {new:?}")
     };
-    assert!(key.key.starts_with("shadow/test/1/") && key.key.ends_with("/one.json"), "{key}");
+    assert!(
+        key.key.starts_with("shadow/test/1/") && key.key.ends_with("/one.json"),
+        "{key}"
+    );
     let bytes = bench.world.blobs.lock().unwrap()[key].clone();
     let report: PhotoReport = serde_json::from_slice(&bytes).unwrap();
     assert_eq!((report.verdict.as_str(), report.findings.len()), ("damaged", 1));
@@ -138,7 +138,11 @@ async fn what_cannot_be_compared_is_skipped_and_what_fails_says_whose_fault_it_i
     let (worker, _queue) = bench.worker();
     let shadow = bench.shadow();
     let skipped = ShadowOutcome::Skipped;
-    assert_eq!(shadow.one(&request("one")).await.unwrap(), skipped, "no record yet");
+    assert_eq!(
+        shadow.one(&request("one")).await.unwrap(),
+        skipped,
+        "no record yet"
+    );
     for name in ["one", "two"] {
         bench.settle(&worker, name).await;
     }
@@ -147,9 +151,15 @@ async fn what_cannot_be_compared_is_skipped_and_what_fails_says_whose_fault_it_i
     assert_eq!(shadow.one(&request("one")).await.unwrap(), skipped, "other bytes");
     bench.world.photo("one", &[Fetch::NotFound]);
     let error = shadow.one(&request("one")).await.unwrap_err();
-    assert!(matches!(error, ShadowError::Fetch(_)) && !error.is_of_bundle(), "{error}");
+    assert!(
+        matches!(error, ShadowError::Fetch(_)) && !error.is_of_bundle(),
+        "{error}"
+    );
     bench.world.photo("one", &[Fetch::Picture(DAMAGED)]);
-    bench.world.segmenters_fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    bench
+        .world
+        .segmenters_fail
+        .store(true, std::sync::atomic::Ordering::SeqCst);
     let error = shadow.one(&request("one")).await.unwrap_err();
     assert!(error.is_of_bundle(), "{error}");
     assert!(bench.keys().iter().all(|key| !key.key.starts_with("shadow/")));

@@ -67,7 +67,9 @@ pub(super) fn header(comparison: &Comparison) -> String {
         all.join(", ")
     };
     let thresholds = comparison.thresholds.iter();
-    let thresholds: String = thresholds.map(|(name, value)| format!(" {name}={value}")).collect();
+    let thresholds: String = thresholds
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
     format!(
         "{} and {}{thresholds} on {} photos: {} with another verdict ({})",
         names(&comparison.old),
