@@ -4,6 +4,7 @@ mod bundle;
 mod client;
 mod dataset;
 mod monitor;
+mod engine;
 mod plan;
 mod review;
 mod rollout;
@@ -18,6 +19,7 @@ pub(crate) use client::{
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
 pub(crate) use monitor::{MonitorArgs, Shown};
+pub(crate) use engine::EngineArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
@@ -148,28 +150,6 @@ pub(crate) struct WorkerArgs {
     pub shadow: bool,
     #[command(flatten)]
     pub engine: StackEngineArgs,
-}
-
-/// Which bundle, and where its networks run.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct EngineArgs {
-    /// Bundle folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "WALKAROUND_BUNDLE",
-        default_value = "bundles/demo"
-    )]
-    pub bundle: PathBuf,
-    /// Where networks run: cpu, cuda or auto
-    #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
-    pub device: walkaround_inference::Device,
-    /// Threads inside one network run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: u16,
-    /// ONNX Runtime shared library [default: found beside the program or in .tools/onnxruntime]
-    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
-    pub onnxruntime: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

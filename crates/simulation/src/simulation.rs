@@ -21,8 +21,10 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use walkaround_domain::rollout::Shadow;
-use walkaround_domain::{BundleId, FailureCode, Phase, Timestamp, Verdict};
-use walkaround_pipeline::shadow::{FeedCounts, ShadowFeed, shadow_feed};
+use walkaround_domain::{
+    BundleId, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp, Verdict,
+};
+use walkaround_pipeline::shadow::{FeedCounts, ShadowFeed, WAITING_MAX, shadow_feed};
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Queue;
 
@@ -53,6 +55,8 @@ const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 const CLOSE_MAX: Duration = Duration::from_secs(120);
 /// Share of the photos that a shadow is given.
 const SHADOW_SHARE: f64 = 0.5;
+/// Photos that it has room for.
+const SHADOW_ROOM: usize = 3;
 
 /// Runs the world of a seed, with a fault planted in it or none.
 pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
@@ -62,12 +66,20 @@ pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
 /// Runs the world of a seed with a shadow that never answers, and without one: promise B1. What the shadow was given.
 pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, FeedCounts) {
     let (feed, queue) = shadow_feed();
-    queue.set_shadow(Some(&Shadow {
+    let mut shadow = Shadow {
         bundle: BundleId::new("simulated", "2"),
         folder: None,
-        share: SHADOW_SHARE,
+        share: 1.0,
         since: Timestamp(0),
-    }));
+    };
+    queue.set_shadow(Some(&shadow));
+    // Room is left for a few photos only.
+    for number in 0..WAITING_MAX - SHADOW_ROOM {
+        feed.offer(&waiting(number));
+    }
+    shadow.share = SHADOW_SHARE;
+    queue.set_shadow(Some(&shadow));
+    let before = queue.counts();
     let without = run_with(seed, None, None);
     let mut with = run_with(seed, plant, Some(feed));
     if with.digest != without.digest && with.violation.is_none() {
@@ -79,7 +91,18 @@ pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, F
             ),
         });
     }
-    (with, queue.counts())
+    let counts = queue.counts();
+    let given = FeedCounts {
+        taken: counts.taken - before.taken,
+        dropped: counts.dropped,
+    };
+    (with, given)
+}
+
+/// A photo that waits for the shadow from the beginning on.
+fn waiting(number: usize) -> InspectionRequest {
+    let id = InspectionId::new(format!("waiting-{number}")).expect("a short plain id");
+    InspectionRequest::of(id, PhotoRef::File("waiting.png".to_owned()))
 }
 
 fn run_with(seed: u64, plant: Option<InjectedFault>, shadow: Option<ShadowFeed>) -> Outcome {

@@ -85,6 +85,16 @@ fn thresholds_classes_and_bounds_are_as_asked_and_another_replay_needs_another_f
             .contains("10 photos replayed with trivial 1.0.0: 5 with another verdict"),
         "{ran:?}"
     );
+    let shown = run(
+        &stack,
+        &["bundle", "compare", "--replay", &out.display().to_string()],
+    );
+    assert!(
+        shown
+            .stdout
+            .starts_with("trivial 1.0.0 and trivial 1.0.0 gate=0 on 10 photos"),
+        "{shown:?}"
+    );
     for (more, words) in [
         (&["--threshold", "gate=0.1"][..], "is of another replay"),
         (

@@ -1,7 +1,7 @@
 //! The command line of what leads from one bundle to the next: replay, compare, shadow.
 
-use super::EngineArgs;
 use super::client::{StackArgs, inspection_id};
+use super::engine::EngineArgs;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 use walkaround_domain::supersede::REASON_BYTES_MAX;

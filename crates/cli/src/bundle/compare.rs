@@ -73,6 +73,7 @@ async fn compare(stack: &dyn StackClient, args: &CompareArgs) -> Result<Comparis
                     there.name, there.version
                 )));
             }
+            taking.builder.set_thresholds(file.header.thresholds.clone());
             while let Some(line) = file.next_photo()? {
                 match line {
                     ReplayLine::Compared(photo) => taking.take(*photo).await?,

@@ -197,11 +197,9 @@ impl<F: Read + Seek> Lines<F> {
     /// None in an empty file.
     fn header(&mut self) -> Result<Option<ReplayHeader>, Failure> {
         let Some(text) = self.text()? else {
-            return match self.whole_bytes {
-                // Cut off within its first line, or never of a replay: only what is surely ours is written over.
-                0 if self.is_empty_or_cut()? => Ok(None),
-                _ => Err(self.no_replay()),
-            };
+            // Cut off within its first line, or never of a replay: only what is surely ours is written over.
+            let ours = self.whole_bytes == 0 && self.is_empty_or_cut()?;
+            return if ours { Ok(None) } else { Err(self.no_replay()) };
         };
         let header = serde_json::from_slice::<ReplayHeader>(&text);
         match header {

@@ -17,6 +17,8 @@ pub struct Comparison {
     pub old: Vec<BundleDocument>,
     /// The other bundle.
     pub new: Vec<BundleDocument>,
+    /// Thresholds of the other bundle that are not those of its manifest, by class or gate.
+    pub thresholds: BTreeMap<String, f32>,
     /// Photos that were compared.
     pub photos: u64,
     /// Photos whose verdict differs.
@@ -114,6 +116,7 @@ pub struct ComparisonBuilder {
     gate_changes: Vec<f64>,
     times: [Vec<f64>; 2],
     reviewing: Reviewing,
+    thresholds: BTreeMap<String, f32>,
     left_out: BTreeMap<String, u64>,
     worst: Shelf,
 }
@@ -212,6 +215,11 @@ impl ComparisonBuilder {
         }
     }
 
+    /// The other bundle ran with other thresholds than those of its manifest.
+    pub fn set_thresholds(&mut self, thresholds: BTreeMap<String, f32>) {
+        self.thresholds = thresholds;
+    }
+
     /// Counts a photo that could not be compared.
     pub fn leave_out(&mut self, reason: &str) {
         *self.left_out.entry(reason.to_owned()).or_default() += 1;
@@ -234,6 +242,7 @@ impl ComparisonBuilder {
             schema: SCHEMA,
             old,
             new,
+            thresholds: self.thresholds,
             photos: self.photos,
             flips: self.flips,
             flip_share: RightShare::of_count(self.flips, self.photos),

@@ -66,8 +66,12 @@ pub(super) fn header(comparison: &Comparison) -> String {
         let all: Vec<String> = all.iter().map(|b| format!("{} {}", b.name, b.version)).collect();
         all.join(", ")
     };
+    let thresholds = comparison.thresholds.iter();
+    let thresholds: String = thresholds
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
     format!(
-        "{} and {} on {} photos: {} with another verdict ({})",
+        "{} and {}{thresholds} on {} photos: {} with another verdict ({})",
         names(&comparison.old),
         names(&comparison.new),
         comparison.photos,
