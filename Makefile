@@ -43,7 +43,7 @@ export PATH := $(abspath .tools/tools/bin):$(PATH)
 WALKAROUND = cargo run --release --quiet --locked --package walkaround-cli --bin walkaround --
 # Without the stack on AWS, which the demonstration never asks: half of the time to compile.
 DEMO_FEATURES = --no-default-features --features heic
-PYTHON_FOLDERS = benches scripts tests/bundles training infra examples
+PYTHON_FOLDERS = benches scripts tests/bundles tests/readers training infra examples
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ tools-ready:
 	@scripts/setup.sh build tools infra
 
 all-ready:
-	@scripts/setup.sh build console browser tools reference emulators lambda infra
+	@scripts/setup.sh build console browser provider tools reference formats emulators lambda infra
 
 lint: tools-ready ## Check format, clippy, dependencies (licences, bans, sources), Python, templates, and what is committed
 	cargo fmt --all --check

@@ -11,8 +11,8 @@
 #   --engine NAME     docker, podman or buildah
 #   --no-alerts       deploys production although nobody would be notified of failures
 #
-# Order: refusals; templates validated; images built and pushed; then stack by stack (storage, gpu, pipeline,
-# operations; each takes outputs of those before it) a change set, shown, confirmed, executed, awaited; then one photo
+# Order: refusals; templates validated; images built and pushed; then stack by stack (storage, gpu, pipeline, console where
+# its parameters name a provider of identities, operations; each takes outputs of those before it) a change set, shown, confirmed, executed, awaited; then one photo
 # is put and its record awaited. An interrupted run is started again with the same command: it reuses the images that
 # it pushed. A roll-back goes in reverse order, as CloudFormation deletes no output that another stack imports, and
 # leaves storage alone: it holds data, and its changes only add. It begins when every stack is in a final state, not
@@ -30,7 +30,7 @@ cd "$ROOT"
 # Bounds: seconds for the smoke test's record, and between two checks.
 SMOKE_S=${WALKAROUND_SMOKE_S:-600}
 SMOKE_POLL_S=${WALKAROUND_SMOKE_POLL_S:-5}
-STACKS=(storage gpu pipeline operations)
+STACKS=(storage gpu pipeline console operations)
 WORK=out/deploy
 # The picture that the demonstration bundle tests itself on: drawn, so it may go anywhere.
 SAMPLE=bundles/demo/self_test.png
@@ -387,7 +387,7 @@ change_stack() {
     local given=("?BoundaryArn=$boundary")
     case "$1" in
         gpu) given+=("WorkerImageUri=$(image worker "$tag")" "?Zones=$zones") ;;
-        pipeline) given+=("ImageUri=$(image functions "$tag")") ;;
+        pipeline | console) given+=("ImageUri=$(image functions "$tag")") ;;
     esac
     change "$1" "$templates/$1.yaml" "$(parameters_file "$1" "${given[@]}")"
 }
@@ -532,8 +532,10 @@ account=$(aws sts get-caller-identity --query Account --output text) \
 region=${AWS_REGION:-${AWS_DEFAULT_REGION:-$(aws configure get region || true)}}
 [ -n "$region" ] || refuse "no region: set AWS_REGION"
 registry=$account.dkr.ecr.$region.amazonaws.com
-# A stage may do without the GPU lane.
-[ "$(parameter operations GpuStack)" != false ] || STACKS=(storage pipeline operations)
+# A stage may do without the GPU lane, and without a console.
+drop() { local stack left=(); for stack in "${STACKS[@]}"; do [ "$stack" = "$1" ] || left+=("$stack"); done; STACKS=("${left[@]}"); }
+[ "$(parameter operations GpuStack)" != false ] || drop gpu
+[ -n "$(parameter console OidcIssuer)" ] || drop console
 mkdir -p "$WORK"
 changed='' unsettled='' previous='' to_push=() to_name=()
 

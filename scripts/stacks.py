@@ -43,7 +43,7 @@ PAGES_MAX = 1_000_000
 
 SUCCEEDED = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"}
 # Stacks in the order in which they are deleted: an export that another stack imports cannot be deleted.
-BACKWARDS = ("operations", "pipeline", "gpu", "storage")
+BACKWARDS = ("operations", "console", "pipeline", "gpu", "storage")
 # Types that are imported: the property with the name, and what CloudFormation identifies them by.
 IMPORTED = {
     "AWS::S3::Bucket": ("BucketName", "BucketName"),

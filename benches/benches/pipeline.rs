@@ -328,6 +328,7 @@ impl World {
             telemetry: Arc::new(NoopTelemetry),
             drain_budget: ConsumerSettings::default().drain_budget,
             queue_name: INTAKE,
+            shadow: None,
             isolation: Isolation::default(),
         };
         let handler = Triage {

@@ -18,6 +18,7 @@
 mod bundle;
 mod exit;
 mod gpu_memory;
+mod shadow;
 
 use bundle::BundleWatch;
 use gpu_memory::GpuMemory;
@@ -39,7 +40,14 @@ const JOB_ID: &str = "AWS_BATCH_JOB_ID";
 /// Works until there is nothing to do, or it is asked to stop.
 pub fn main() -> ! {
     process::start_json_log();
-    end(process::runtime().and_then(|runtime| runtime.block_on(run())))
+    let is_shadow = std::env::args()
+        .nth(1)
+        .is_some_and(|argument| argument == shadow::ARGUMENT);
+    let runtime = process::runtime();
+    end(runtime.and_then(|runtime| match is_shadow {
+        true => runtime.block_on(shadow::run()),
+        false => runtime.block_on(run()),
+    }))
 }
 
 async fn run() -> Result<ExitCode, Failure> {
@@ -60,7 +68,8 @@ async fn run() -> Result<ExitCode, Failure> {
     })?;
     let metrics = stack.metrics("worker")?;
     metrics.cold_start();
-    let builder = stack.builder(Some(&metrics))?;
+    let mut builder = stack.builder(Some(&metrics))?;
+    let shadow = shadow::watch(&mut builder)?;
     let (folder, version) = stack.bundle().await.map_err(exit::coded)?;
     let engines = builder.engines(&folder).map_err(exit::coded)?;
     let inspector = builder.inspector(&engines, 1).map_err(exit::coded)?;
@@ -82,8 +91,9 @@ async fn run() -> Result<ExitCode, Failure> {
         builder.settings.heartbeat,
         Arc::clone(&builder.clock),
     ));
+    let shadowing = tokio::spawn(shadow.run(parts.stop.clone()));
     let exit = run_worker(&builder, parts).await;
-    for task in watching.into_iter().chain([flushing]) {
+    for task in watching.into_iter().chain([flushing, shadowing]) {
         task.abort();
     }
     // In time: `run_worker` has set a deadline for all that is left.

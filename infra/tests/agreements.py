@@ -206,6 +206,9 @@ def watched(templates: Templates) -> Iterator[str]:
     worker = board["DashboardBody"]["Fn::Sub"][1].get("WorkerSource", {})
     if '"Fn::If": ["WithGpu"' not in json.dumps(worker):
         yield "Dashboard: its log query names a group that a stage without workers does not have"
+    console = board["DashboardBody"]["Fn::Sub"][1].get("ConsoleSource", {})
+    if '"Fn::If": ["WithConsole"' not in json.dumps(console):
+        yield "Dashboard: its log query names a group that a stage without a console does not have"
     query = "".join(text(of["DashboardBody"]) for _, of in resources(templates, "AWS::CloudWatch::Dashboard"))
     for name, group in resources(templates, "AWS::Logs::LogGroup"):
         if name != "DeliveryLogs" and f"SOURCE '{text(group['LogGroupName'])}'" not in query:

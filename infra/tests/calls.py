@@ -41,6 +41,8 @@ OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
 
 SITUATION = "crates/pipeline/src/lane_monitor.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
+MONITOR = "crates/pipeline/src/monitor"
+SHADOW = "crates/bootstrap/src/shadow/watch.rs"
 TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/processor.rs"
@@ -48,6 +50,10 @@ LEDGER = "crates/pipeline/src/store.rs"
 HEADER = ("crates/bootstrap/src/aws/stack.rs", "secret_text(")
 READING = "crates/aws/src/blobs/reading.rs"
 BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
+PICTURES = "PhotosBucket ResultsBucket"
+QUEUES = "IntakeQueueArn IntakeDeadQueueArn SegmentationQueueArn SegmentationDeadQueueArn"
+DEAD_QUEUES = "IntakeDeadQueueArn SegmentationDeadQueueArn"
+SESSIONS = "crates/server/src/sign_in/sessions.rs"
 LOGS_REASON = ("Lambda writes the function's log", BY_AWS)
 TRACE_REASON = ("Lambda sends the function's traces", BY_AWS)
 EVENT_SOURCE = ("Lambda's event source receives and deletes", BY_AWS)
@@ -138,9 +144,19 @@ USES: dict[str, list[Use]] = {
             ("functions/notifier/src/lib.rs", "secret_text("),
         ),
     ],
+    "MonitorRole": [
+        *function("MonitorLogs"),
+        # An index of the table by its partitions, which begin with a year, and the reviews of an inspection.
+        item("dynamodb:Query", "I#* 20*", "query", (MONITOR + "/listing.rs", "reviews.history(")),
+        item("dynamodb:BatchGetItem", "I#*", "batch_get_item", (MONITOR + "/listing.rs", ".records.list(")),
+        item("dynamodb:GetItem", "S#monitor-*", "get_item", (MONITOR + ".rs", "state.read(")),
+        item("dynamodb:PutItem", "S#monitor-*", "put_item", (MONITOR + ".rs", ".state.write(")),
+        use("s3:GetObject", "ResultsBucket", "get_object", (MONITOR + "/listing.rs", "blobs.get(")),
+    ],
     "WorkerRole": [
         *function("")[-2:],
-        *LOOKING,
+        *LOOKING[1:],
+        item("dynamodb:GetItem", "I#* S#rollout", "get_item", (SHADOW, ".state.read(")),
         item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.put_heartbeat(")),
         item("dynamodb:Query", "W", "query", ("crates/pipeline/src/idle.rs", ".heartbeats(")),
         use(
@@ -162,6 +178,45 @@ USES: dict[str, list[Use]] = {
             ("crates/pipeline/src/consumer/leases.rs", "queue.extend("),
         ),
         use("sqs:SendMessage", "SegmentationDeadQueueArn", "send_message_batch", (DESK, ".send(vec![message])")),
+    ],
+    "ConsoleRole": [
+        *function("ConsoleLogs"),
+        item("dynamodb:GetItem", "I#* S#*", "get_item", (SESSIONS, "site.state.read(")),
+        item("dynamodb:PutItem", "I#* S#*", "put_item", (SESSIONS, "state.write(")),
+        item("dynamodb:BatchGetItem", "I#*", "batch_get_item", ("crates/server/src/api.rs", "site.records.list(")),
+        # Of the table histories and heartbeats, and of its indexes what lists ask for: any vehicle, for one.
+        use("dynamodb:Query", "TableName", "query", ("crates/server/src/reviews.rs", ".reviews.history(")),
+        use("s3:GetObject", PICTURES, "get_object", ("crates/server/src/api.rs", "AddressKind::Link")),
+        use(
+            "s3:ListBucket",
+            PICTURES,
+            "head_object",
+            ("crates/aws/src/blobs.rs", "S3 answers 403 for what is not there"),
+        ),
+        use("sns:Publish", "TopicArn", "publish", ("crates/pipeline/src/review.rs", ".publisher.publish(")),
+        use("sqs:GetQueueAttributes", QUEUES, "get_queue_attributes", ("crates/server/src/system.rs", "queue.depth()")),
+        use("sqs:ReceiveMessage", DEAD_QUEUES, "receive_message", ("crates/server/src/system.rs", ".parked(queue")),
+        use(
+            "sqs:ChangeMessageVisibility",
+            DEAD_QUEUES,
+            "change_message_visibility",
+            ("crates/aws/src/parked.rs", ".release("),
+        ),
+        use("sqs:DeleteMessage", DEAD_QUEUES, "delete_message_batch", ("crates/aws/src/parked.rs", ".ack(")),
+        use(
+            "sqs:SendMessage",
+            "IntakeQueueArn SegmentationQueueArn",
+            "send_message_batch",
+            ("crates/server/src/system.rs", ".redrive(queue"),
+        ),
+        use("batch:ListJobs", "*", "list_jobs", ("crates/server/src/system.rs", ".operations.jobs()")),
+        use("batch:DescribeJobs", "*", "describe_jobs", ("crates/server/src/system.rs", ".operations.jobs()")),
+        use(
+            "secretsmanager:GetSecretValue",
+            "OidcClientSecretArn SessionKeyArn",
+            "get_secret_value",
+            ("crates/bootstrap/src/aws/stack.rs", "fill_sign_in("),
+        ),
     ],
     # No program of ours: Firehose and CloudWatch Logs act by these.
     "DeliveryRole": [
@@ -189,7 +244,6 @@ USES: dict[str, list[Use]] = {
 NOBODYS = {
     "create_table": "tests make the table by hand",
     "update_time_to_live": "tests make the table by hand",
-    "batch_get_item": "listings, by the command line",
     "list_objects_v2": "versions of a bundle, by the command line",
 }
 

@@ -121,7 +121,7 @@ def deployments(templates: Templates) -> Iterator[str]:
 
 def boundary(templates: Templates) -> Iterator[str]:
     """Every role that a deployment makes stays within the boundary, and no deployment can lift it."""
-    for stack in ("pipeline", "gpu", "operations"):
+    for stack in ("pipeline", "gpu", "console", "operations"):
         for name, role in resources({stack: templates[stack]}, "AWS::IAM::Role"):
             if choices(role.get("PermissionsBoundary", [])) != [{"Ref": "BoundaryArn"}]:
                 yield f"{name}: has no boundary"

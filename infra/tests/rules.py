@@ -29,6 +29,7 @@ WILDCARDS = {
     ("batch:TerminateJob", r"arn:[^*]+:job/\*"): "the ARN of a job has its id, which nobody knows beforehand",
     ("batch:SubmitJob", r"arn:[^*]+:job-definition/[^*]+:\*"): "any revision of the one definition",
     ("batch:TagResource", r"arn:[^*]+:job-definition/[^*]+:\*"): "any revision of the one definition",
+    ("dynamodb:Query", r"arn:[^*]+:table/[^*]+/index/\*"): "any index of the one table",
     ("s3:GetObject", ANY_KEY): "any key of a named bucket",
     ("s3:GetObjectVersion", ANY_KEY): "any key of a named bucket",
     ("s3:PutObject", ANY_KEY): "any key of a named bucket",

@@ -15,7 +15,7 @@ from cfnlint.decode import cfn_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
-NAMES = ("bootstrap", "storage", "pipeline", "gpu", "operations")
+NAMES = ("bootstrap", "storage", "pipeline", "gpu", "console", "operations")
 
 Template = dict[str, Any]
 Templates = dict[str, Template]

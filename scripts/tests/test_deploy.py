@@ -137,7 +137,7 @@ class Deployment(unittest.TestCase):
             (self.tree / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / part, self.tree / part)
         shutil.copytree(ROOT / "infra" / "parameters", self.tree / "infra" / "parameters")
-        for stack in ("bootstrap", "storage", "gpu", "pipeline", "operations"):
+        for stack in ("bootstrap", "storage", "gpu", "pipeline", "console", "operations"):
             (self.tree / "infra" / f"{stack}.yaml").write_text("Parameters:\n  BoundaryArn:\n\nResources:\n")
         programs = self.home / "bin"
         programs.mkdir()
@@ -367,6 +367,12 @@ class Deployment(unittest.TestCase):
         answer = self.run_script("stage", "v1.1.0", "--yes")
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.executed(), ["storage", "pipeline", "operations"])
+
+    def test_a_stage_with_a_console(self) -> None:
+        self.set_parameter("stage", "console", "OidcIssuer", "https://id.example.com")
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(self.executed(), ["storage", "gpu", "pipeline", "console", "operations"])
 
     def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
         world = [*FIRST, NO_OBJECT]

@@ -395,8 +395,9 @@ fn put_code(runtime: &Runtime, aws: &Aws, of: &Deployed<'_>, folder: &Path) {
             ("triage.zip", &triage),
             ("scaler.zip", &scaler),
             ("notifier.zip", &scaler),
+            ("monitor.zip", &scaler),
         ] {
-            // Nothing happens here that the notifier is invoked for.
+            // Nothing happens here that the notifier or the monitor is invoked for.
             let put = aws.s3.put_object().bucket(CODE).key(key);
             put.body(std::fs::read(zip).expect("the zip").into())
                 .send()

@@ -2,20 +2,23 @@
 //! needs ([`places`]), drawn pictures whose damage is known ([`pictures`], [`files`]), the whole local stack
 //! as processes ([`stack`]), a device that can be made sick ([`onnx_proxy`]), functions as processes behind a runtime
 //! API ([`runtime_api`]) and what they need around them ([`function_stack`], [`slack`]), inspections to review
-//! ([`reviews`]).
+//! ([`reviews`]), a provider of identities ([`provider`]).
 
 pub mod bundle_page;
 pub mod cloud;
 pub mod cloudformation;
 mod code;
+pub mod dataset;
 pub mod families;
 pub mod files;
 pub mod function_stack;
 pub mod lane;
+pub mod node;
 pub mod onnx_proxy;
 pub mod pictures;
 pub mod places;
 pub mod program;
+pub mod provider;
 pub mod requests;
 pub mod reviews;
 pub mod running;

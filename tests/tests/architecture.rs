@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &str)] = &[
     ("samples", "domain vision"),
     // What a bundle found against what is annotated; it runs no network and prints nothing.
     ("evaluation", "domain messages vision"),
+    // Data sets in the formats of others, written and read; pure.
+    ("formats", "domain evaluation messages vision"),
     // A day simulated with the shipped routing and scaling; pure.
     ("planning", "domain"),
     // Binaries wire everything; what they wire the same way is in `bootstrap`, with the adapters of AWS behind a feature.
@@ -39,10 +41,12 @@ const ARROWS: &[(&str, &str)] = &[
         "aws domain fetch inference messages pipeline ports settings vision",
     ),
     ("server", "domain messages pipeline ports"),
+    // The provider of identities, for the server: it knows no stack.
+    ("sign-in", "domain server settings"),
     // A stack as whoever talks to it sees it, on one machine and on AWS; it knows no command line and prints nothing.
     (
         "client",
-        "aws bootstrap domain evaluation local messages pipeline ports settings vision",
+        "aws bootstrap domain evaluation formats local messages pipeline ports settings vision",
     ),
     // From what is to be seen of a stack to causes; it prints nothing.
     (
@@ -51,11 +55,17 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "cli",
-        "aws bootstrap client doctor domain evaluation inference local messages pipeline planning ports samples server settings vision",
+        "aws bootstrap client doctor domain evaluation formats inference local messages pipeline planning ports samples server settings \
+         sign-in vision",
+    ),
+    (
+        "console",
+        "aws bootstrap domain pipeline ports server settings sign-in",
     ),
     ("triage", EVERYTHING),
     ("scaler", EVERYTHING),
     ("notifier", EVERYTHING),
+    ("monitor", EVERYTHING),
     ("gpu-batch", EVERYTHING),
     // Never shipped.
     ("conformance", "domain messages ports"),
@@ -66,8 +76,8 @@ const ARROWS: &[(&str, &str)] = &[
     ),
     (
         "tests",
-        "aws bootstrap cli domain local emulators fetch gpu-batch inference messages notifier pipeline ports samples scaler server settings \
-         triage vision",
+        "aws bootstrap cli console domain evaluation local emulators fetch gpu-batch inference messages monitor notifier pipeline ports samples scaler \
+         server settings sign-in triage vision",
     ),
     ("benches", EVERYTHING),
 ];
@@ -92,7 +102,7 @@ const OWNERS: &[(&str, &str)] = &[
 ];
 
 /// Data enters and leaves in these crates; all others, domain and vision above all, have no wire form.
-const SPEAKS_SERDE: &str = "messages evaluation inference samples server settings cli triage scaler notifier gpu-batch tests benches";
+const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server settings sign-in cli triage scaler notifier monitor gpu-batch tests benches";
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
 /// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.

@@ -132,6 +132,13 @@ fn scaler_does_with_each_sample_what_the_table_says() {
     invoke_all("scaler", &mut scaler);
 }
 
+#[test]
+fn monitor_does_with_each_sample_what_the_table_says() {
+    let stack = stack();
+    let mut monitor = stack.function(env!("CARGO_BIN_EXE_monitor-under-test"), &[]);
+    invoke_all("monitor", &mut monitor);
+}
+
 /// The sample of a protobuf request as the messages crate writes it.
 #[test]
 fn the_protobuf_sample_is_what_the_messages_crate_writes() {

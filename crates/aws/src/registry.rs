@@ -326,6 +326,20 @@ impl BundleRegistry {
         })
     }
 
+    /// A version as if it were the active one, for [`BundleRegistry::fetch`]; none where there is no such version.
+    ///
+    /// # Errors
+    /// As S3.
+    pub async fn version(&self, id: BundleId<'_>) -> Result<Option<Active>, PortError> {
+        let files = self.files_text(id, PortCall::new("registry", "version")).await?;
+        Ok(files.map(|files| Active {
+            version: id.version.to_owned(),
+            files_sha256: Sha256::digest(files.as_bytes()).into(),
+            history: Vec::new(),
+            activated_at: Timestamp(0),
+        }))
+    }
+
     /// The folder of the active version below `cache`, downloaded unless it is there already, and its version. Every
     /// file is checked against its digest, also those that were there.
     ///

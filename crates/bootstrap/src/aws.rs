@@ -9,4 +9,4 @@ mod operations;
 mod stack;
 
 pub use deadline::time_left;
-pub use stack::AwsStack;
+pub use stack::{AwsStack, fill_sign_in};

@@ -7,9 +7,9 @@ use crate::process::cores;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use walkaround_domain::Timestamp;
 use walkaround_domain::routing::RoutingPolicy;
 use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
+use walkaround_domain::{Overlays, Timestamp};
 use walkaround_fetch::{FetchSettings, FetchSettingsError, Fetcher, HostHeader, Secret};
 use walkaround_inference::FetchMissing;
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
@@ -19,10 +19,12 @@ use walkaround_pipeline::inspector::{
 };
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
+use walkaround_pipeline::monitor::{Monitor, MonitorPolicy};
 use walkaround_pipeline::processor::{Isolation, RequestProcessor};
 use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
 use walkaround_pipeline::settle::Settler;
+use walkaround_pipeline::shadow::ShadowFeed;
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::telemetry::Telemetry;
 use walkaround_pipeline::triage::{InlineSegmentationCost, Triage};
@@ -32,6 +34,14 @@ use walkaround_vision::decode::Limits;
 
 /// A worker counts as dead when it missed this many heartbeats.
 pub const BEATS_MISSED_MAX: u32 = 4;
+
+/// What a monitor needs to know.
+pub fn monitor_policy(settings: &Settings) -> MonitorPolicy {
+    MonitorPolicy {
+        reference_photos: settings.monitor_photos,
+        source_label: settings.monitor_label.clone(),
+    }
+}
 
 /// What everything is made from.
 #[derive(Clone)]
@@ -46,6 +56,8 @@ pub struct PipelineBuilder {
     pub telemetry: Arc<dyn Telemetry>,
     /// The health of this process's engines.
     pub engine: Arc<EngineMonitor>,
+    /// Where settled photos are named for a shadow, in processes that have one.
+    pub shadow: Option<ShadowFeed>,
 }
 
 /// What triage is made from, beside the kit.
@@ -107,12 +119,7 @@ impl PipelineBuilder {
     /// # Errors
     /// When a network disagrees with its manifest, or the self-test with its expectation.
     pub fn inspector(&self, engines: &Engines, count: usize) -> Result<Inspector, Failure> {
-        let mut first = engines.engine()?;
-        first.require_self_test(&engines.bundle)?;
-        let mut all = EngineSet::of(Box::new(first));
-        for _ in 1..count {
-            all.push(Box::new(engines.engine()?));
-        }
+        let all = engine_set(engines, count)?;
         Ok(self.inspector_with(all, count))
     }
 
@@ -129,24 +136,7 @@ impl PipelineBuilder {
     }
 
     fn inspector_with(&self, engines: EngineSet, count: usize) -> Inspector {
-        let s = &self.settings;
-        let settings = InspectorSettings {
-            inspection: InspectionSettings {
-                limits: Limits {
-                    bytes_max: s.photo_bytes_max,
-                    ..Limits::default()
-                },
-                overlays: s.overlays,
-                ..InspectionSettings::default()
-            },
-            compute: Compute::Pool(count.max(cores())),
-            decode_bytes_max: s.decode_bytes_max,
-            batch: BatchingPolicy {
-                photos_max: s.batch_photos,
-                batch_wait: s.batch_wait,
-            },
-            monitor: Arc::clone(&self.engine),
-        };
+        let settings = inspector_settings(&self.settings, count, Arc::clone(&self.engine));
         Inspector::with_engines(engines, settings, Arc::clone(&self.clock))
     }
 
@@ -192,6 +182,7 @@ impl PipelineBuilder {
             telemetry: Arc::clone(&self.telemetry),
             drain_budget: s.drain_budget,
             queue_name: pair.name,
+            shadow: self.shadow.clone(),
         })
     }
 
@@ -262,8 +253,20 @@ impl PipelineBuilder {
         }
     }
 
+    /// The monitor.
+    pub fn monitor(&self) -> Monitor {
+        Monitor {
+            records: Arc::clone(&self.ports.records),
+            reviews: Arc::clone(&self.ports.reviews),
+            blobs: Arc::clone(&self.ports.blobs),
+            state: Arc::clone(&self.ports.state),
+            clock: Arc::clone(&self.clock),
+            policy: monitor_policy(&self.settings),
+        }
+    }
+
     /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.
-    fn lane_cache(&self) -> Duration {
+    pub(crate) fn lane_cache(&self) -> Duration {
         self.settings.scale_every.min(self.settings.lane_cache)
     }
 
@@ -279,6 +282,55 @@ impl PipelineBuilder {
             ..ConsumerSettings::default()
         }
     }
+}
+
+/// How photos are inspected by so many engines.
+fn inspector_settings(s: &Settings, count: usize, monitor: Arc<EngineMonitor>) -> InspectorSettings {
+    InspectorSettings {
+        inspection: InspectionSettings {
+            limits: Limits {
+                bytes_max: s.photo_bytes_max,
+                ..Limits::default()
+            },
+            overlays: s.overlays,
+            ..InspectionSettings::default()
+        },
+        compute: Compute::Pool(count.max(cores())),
+        decode_bytes_max: s.decode_bytes_max,
+        batch: BatchingPolicy {
+            photos_max: s.batch_photos,
+            batch_wait: s.batch_wait,
+        },
+        monitor,
+    }
+}
+
+/// An inspector of a second bundle, which answers for no photo and draws none: photos are inspected as the settings
+/// say, with these engines.
+///
+/// # Errors
+/// When a network disagrees with its manifest, or the self-test with its expectation.
+pub fn second_inspector(
+    settings: &Settings,
+    engines: &Engines,
+    count: usize,
+    clock: Arc<dyn Clock>,
+) -> Result<Inspector, Failure> {
+    let all = engine_set(engines, count)?;
+    let mut settings = inspector_settings(settings, count, EngineMonitor::new());
+    settings.inspection.overlays = Overlays::Never;
+    Ok(Inspector::with_engines(all, settings, clock))
+}
+
+/// So many engines, of which the first one has passed its self-test.
+fn engine_set(engines: &Engines, count: usize) -> Result<EngineSet, Failure> {
+    let mut first = engines.engine()?;
+    first.require_self_test(&engines.bundle)?;
+    let mut all = EngineSet::of(Box::new(first));
+    for _ in 1..count {
+        all.push(Box::new(engines.engine()?));
+    }
+    Ok(all)
 }
 
 /// Where photos come from, behind the allow-lists of the settings.

@@ -1,6 +1,7 @@
 //! Finding the ONNX Runtime library and opening a bundle with it.
 
 use crate::failure::Failure;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use walkaround_inference::{
@@ -83,6 +84,16 @@ impl Engines {
             device,
             threads: from.threads,
         })
+    }
+
+    /// The same networks with other thresholds; not for lazy engines.
+    ///
+    /// # Errors
+    /// Usage: no such class or gate, a value that is no probability.
+    pub fn with_thresholds(mut self, thresholds: &BTreeMap<String, f32>) -> Result<Self, Failure> {
+        let bundle = self.bundle.with_thresholds(thresholds).map_err(Failure::usage)?;
+        self.bundle = Arc::new(bundle);
+        Ok(self)
     }
 
     /// One engine: each thread has its own.

@@ -2,21 +2,29 @@
 
 mod bundle;
 mod client;
+mod dataset;
+mod monitor;
+mod engine;
 mod plan;
 mod review;
+mod rollout;
 
 #[cfg(feature = "aws")]
 pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};
 pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
-    AboutArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg, RedriveArgs,
-    RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
+    AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
+    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
+pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
+pub(crate) use monitor::{MonitorArgs, Shown};
+pub(crate) use engine::EngineArgs;
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
 };
+pub(crate) use rollout::{CompareArgs, CompareFormat, ReinspectArgs, ReplayArgs, ShadowArgs};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;
@@ -46,6 +54,8 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Serve inspections, health and metrics of a stack over HTTP (`up` does so for its own stack)
     Serve(ServeArgs),
+    /// Offer the console of a stack in the browser of this machine: reviews, vehicles, the state of the pipeline
+    Console(ConsoleArgs),
     /// Submit photos to the pipeline
     Submit(SubmitArgs),
     /// Show the state of the pipeline: queues, workers, results
@@ -62,6 +72,18 @@ pub(crate) enum Command {
     Retry(RetryArgs),
     /// Review inspections: list and claim tasks, decide, show who decided what
     Review(ReviewArgs),
+    /// Write reviewed photos as a data set for training or labelling
+    Export(ExportArgs),
+    /// Store what people corrected in an exported data set as reviews
+    Import(ImportArgs),
+    /// Choose the photos that people should label next, and say why
+    Sample(SampleArgs),
+    /// Say whether the bundle still sees what it saw, and whether what it finds is right
+    Monitor(MonitorArgs),
+    /// Inspect photos of the past with another bundle or other thresholds, beside what is on their records
+    Replay(ReplayArgs),
+    /// Ask for new inspections that supersede done ones, for a reason; the old records stay
+    Reinspect(ReinspectArgs),
     /// Remove data older than the retention settings of the local stack (`up` does so once a day)
     Prune(PruneArgs),
     /// Find out why a stack is not running: one line per check, with the cause and what to do
@@ -122,30 +144,12 @@ pub(crate) struct WorkerArgs {
     /// Name of the worker in heartbeats and on records [default: worker-pid-PID]
     #[arg(long, env = "WALKAROUND_WORKER")]
     pub name: Option<String>,
+    /// Run the bundle that `bundle shadow` names on the settled photos that standard input names (`up` and workers start it
+    /// themselves)
+    #[arg(long)]
+    pub shadow: bool,
     #[command(flatten)]
     pub engine: StackEngineArgs,
-}
-
-/// Which bundle, and where its networks run.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct EngineArgs {
-    /// Bundle folder
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "WALKAROUND_BUNDLE",
-        default_value = "bundles/demo"
-    )]
-    pub bundle: PathBuf,
-    /// Where networks run: cpu, cuda or auto
-    #[arg(long, env = "WALKAROUND_DEVICE", default_value = "cpu")]
-    pub device: walkaround_inference::Device,
-    /// Threads inside one network run
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub threads: u16,
-    /// ONNX Runtime shared library [default: found beside the program or in .tools/onnxruntime]
-    #[arg(long, value_name = "FILE", env = "WALKAROUND_ONNXRUNTIME")]
-    pub onnxruntime: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,10 +1,13 @@
 //! `walkaround bundle`: making and checking a bundle, and the registry that running systems take theirs from.
 
 mod check;
+mod compare;
+mod folders;
 mod init;
 mod picture;
 #[cfg(feature = "aws")]
 mod registry;
+mod shadow;
 
 use crate::args::{BundleArgs, BundleCommand};
 use crate::failure::Failure;
@@ -14,6 +17,8 @@ pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
     match &args.command {
         BundleCommand::Init(options) => init::run(options),
         BundleCommand::Check(options) => check::run(options),
+        BundleCommand::Compare(options) => compare::run(options),
+        BundleCommand::Shadow(options) => shadow::run(options),
         #[cfg(feature = "aws")]
         BundleCommand::Push(options) => registry::push(options),
         #[cfg(feature = "aws")]

@@ -16,8 +16,8 @@ mod photo_file;
 mod plan;
 mod samples;
 mod serve;
+mod small_picture;
 mod template;
-mod whole_file;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -49,6 +49,7 @@ pub fn main() -> ! {
         Command::Up(options) => local::up::run(options),
         Command::Worker(options) => local::worker::run(options),
         Command::Serve(options) => serve::run(options),
+        Command::Console(options) => serve::console(options),
         Command::Submit(options) => client::submit::run(options),
         Command::Status(options) => client::status::run(options),
         Command::List(options) => client::list::run(options),
@@ -57,6 +58,12 @@ pub fn main() -> ! {
         Command::Redrive(options) => client::parked::redrive(options),
         Command::Retry(options) => client::retry::run(options),
         Command::Review(options) => client::review::run(options),
+        Command::Export(options) => client::export::run(options),
+        Command::Import(options) => client::import::run(options),
+        Command::Sample(options) => client::sample::run(options),
+        Command::Monitor(options) => client::monitor::run(options),
+        Command::Reinspect(options) => client::reinspect::run(options),
+        Command::Replay(options) => client::replay::run(options),
         Command::Prune(options) => local::prune::run(options),
         Command::Doctor(options) => doctor::run(options),
         Command::Plan(options) => plan::run(options),

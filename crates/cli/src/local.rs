@@ -5,7 +5,9 @@
 
 pub(crate) mod drop_folder;
 mod health;
+mod own_program;
 mod parts;
 pub(crate) mod prune;
+mod shadow;
 pub(crate) mod up;
 pub(crate) mod worker;

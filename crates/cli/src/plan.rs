@@ -10,7 +10,6 @@ mod print;
 use crate::args::{PlanArgs, Printed};
 use crate::client::table::{cell, print_document, print_table, table};
 use crate::failure::Failure;
-use crate::whole_file::WholeFile;
 use anyhow::Context;
 use figures::{Plan, Plans, figure};
 use std::io::Read;
@@ -18,6 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use walkaround_bootstrap::terminal::printable_path;
+use walkaround_client::whole_file::WholeFile;
 use walkaround_planning::{Arrivals, Assumptions, CSV_BYTES_MAX, PlanError, Scenario, simulate};
 
 pub(crate) fn run(args: &PlanArgs) -> Result<ExitCode, Failure> {

@@ -55,6 +55,19 @@ pub fn moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         .map_err(|_| "expected RFC 3339 such as 2026-11-22T17:04:05Z, or 90s, 5m, 2h, 1d from now".to_owned())
 }
 
+/// Reads a moment of the past: RFC 3339, or a duration before now.
+///
+/// # Errors
+/// What was expected, as a clause.
+pub fn past_moment(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Some(duration) = parse_duration(text) {
+        return Ok(now - duration);
+    }
+    parse_rfc3339(text).map_err(|_| {
+        "expected RFC 3339 such as 2026-11-22T17:04:05Z, or 90s, 5m, 2h, 1d before now".to_owned()
+    })
+}
+
 /// The moment to the second: `2026-11-22 17:04:05`.
 pub fn clock_time(at: Timestamp) -> String {
     let text = rfc3339(Timestamp(at.0 / 1000 * 1000));
@@ -125,6 +138,8 @@ mod tests {
         let now = Timestamp(1_000_000);
         assert_eq!(moment("5m", now), Ok(Timestamp(1_300_000)));
         assert_eq!(moment("1970-01-01T00:00:07Z", now), Ok(Timestamp(7000)));
+        assert_eq!(past_moment("5m", now), Ok(Timestamp(700_000)));
+        assert!(past_moment("yesterday", now).is_err());
         assert!(moment("tomorrow", now).unwrap_err().contains("RFC 3339"));
         assert_eq!(clock_time(Timestamp(7001)), "1970-01-01 00:00:07");
     }

@@ -6,16 +6,20 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod comparison;
+pub mod dataset;
 pub mod format;
 pub mod inputs;
 mod local;
 mod photo_store;
 mod records;
+pub mod replay;
 mod stack;
 mod stack_client;
 pub mod submit;
 mod text;
 mod up_report;
+pub mod whole_file;
 
 #[cfg(feature = "aws")]
 pub use aws::CloudClient;

@@ -119,6 +119,7 @@ impl Stack {
             clock: Arc::clone(&self.clock),
             telemetry: Arc::new(NoopTelemetry),
             engine: EngineMonitor::new(),
+            shadow: None,
         })
     }
 

@@ -19,7 +19,9 @@
 
 pub mod attempts;
 pub mod bundle;
+pub mod draw;
 pub mod engine_health;
+pub mod estimate;
 pub mod finding;
 pub mod geometry;
 mod hex;
@@ -27,14 +29,18 @@ pub mod identity;
 pub mod ids;
 pub mod inspection;
 pub mod lane;
+pub mod monitor;
 pub mod overlay;
 pub mod photo;
 pub mod photo_end;
 pub mod photo_name;
 pub mod record;
 pub mod review;
+pub mod rollout;
 pub mod routing;
+pub mod sampling;
 pub mod scaling;
+pub mod supersede;
 pub mod time;
 pub mod verdict;
 pub mod walkaround;
@@ -49,7 +55,10 @@ pub use ids::InspectionId;
 pub use inspection::{Event, FailureCode, IllegalTransition, Lane, Phase, Step};
 pub use overlay::Overlays;
 pub use photo::{InspectionRequest, Occasion, PhotoRef};
-pub use record::{AttemptFailure, AttemptHistory, BlobRef, FindingSummary, Inspection, Outcome};
+pub use record::{
+    AttemptFailure, AttemptHistory, BlobRef, Drawn, FindingSummary, Inspection, Outcome, PhotoQuality,
+};
 pub use review::{Decision, Review, ReviewPolicy, ReviewTask, Reviewer, TaskReason, TaskState};
+pub use rollout::Rollout;
 pub use time::Timestamp;
 pub use verdict::{Evidence, GATE_SURE, Reason, ReasonCode, Verdict, judge};

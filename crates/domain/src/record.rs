@@ -5,6 +5,7 @@ use crate::geometry::{PixelBox, Size};
 use crate::ids::InspectionId;
 use crate::inspection::{Event, FailureCode, IllegalTransition, Phase, Step};
 use crate::photo::InspectionRequest;
+use crate::review::TaskReason;
 use crate::time::Timestamp;
 use crate::verdict::Reason;
 use std::collections::BTreeMap;
@@ -39,6 +40,24 @@ pub struct FindingSummary {
     pub bbox: PixelBox,
 }
 
+/// Measured quality of a photo, at the fixed scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PhotoQuality {
+    /// Variance of the Laplacian.
+    pub sharpness: f32,
+    /// Mean luma, 0 to 255.
+    pub luma_mean: f32,
+}
+
+/// That the policy drew a result for review.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drawn {
+    /// Probability with which a result like this one is drawn, above 0 and at most 1.
+    pub inclusion: f64,
+    /// The most pressing reason.
+    pub reason: TaskReason,
+}
+
 /// The result of an inspection.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
@@ -48,6 +67,8 @@ pub struct Outcome {
     pub size: Option<Size>,
     /// SHA-256 of the photo's bytes.
     pub photo_sha256: Option<[u8; 32]>,
+    /// Measured quality, when it could be decoded.
+    pub quality: Option<PhotoQuality>,
     /// Highest P(damage) of the gates.
     pub gate: Option<f32>,
     /// Damaged regions, at most [`FINDINGS_ON_RECORD_MAX`].
@@ -64,6 +85,8 @@ pub struct Outcome {
     pub worker: String,
     /// The inspection whose result this is: the same photo, by its digest, and the same bundle. None when networks ran.
     pub reused_from: Option<InspectionId>,
+    /// The draw of this result for review, whatever people asked for later; none when it was not drawn.
+    pub drawn: Option<Drawn>,
 }
 
 /// Most findings on a record; the report blob has all of them.

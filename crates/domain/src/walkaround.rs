@@ -3,8 +3,9 @@
 use crate::inspection::Phase;
 use crate::photo::Occasion;
 use crate::record::Inspection;
+use crate::supersede::superseded_by;
 use crate::verdict::Verdict;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What ties photos together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,10 +60,17 @@ impl Walkaround<'_> {
     }
 }
 
-/// Groups inspections by reservation and occasion. Inspections without a reservation belong to none.
+/// Groups inspections by reservation and occasion. Inspections without a reservation belong to none, and those that a done one
+/// supersedes are left out.
 pub fn group<'a>(inspections: impl IntoIterator<Item = &'a Inspection>) -> Vec<Walkaround<'a>> {
+    let all: Vec<&Inspection> = inspections.into_iter().collect();
+    let done = all.iter().filter(|i| matches!(i.phase, Phase::Done { .. }));
+    let superseded: BTreeSet<&str> = done.filter_map(|i| superseded_by(&i.request)).collect();
     let mut groups: BTreeMap<WalkaroundKey, Vec<&Inspection>> = BTreeMap::new();
-    for inspection in inspections {
+    for inspection in all {
+        if superseded.contains(inspection.request.id.as_str()) {
+            continue;
+        }
         let Some(reservation_id) = inspection.request.reservation_id.clone() else {
             continue;
         };
@@ -115,6 +123,27 @@ mod tests {
             phase,
             ..Inspection::accepted(request, Timestamp(0))
         }
+    }
+
+    #[test]
+    fn what_a_done_inspection_supersedes_is_left_out() {
+        let done = |verdict| Phase::Done { verdict };
+        let old = inspection("old", Some("r1"), None, done(Verdict::Damaged));
+        let mut new = inspection("new", Some("r1"), None, Phase::Accepted);
+        new.request
+            .labels
+            .insert("supersedes".to_owned(), "old".to_owned());
+        let ids = |all: &[Inspection]| -> Vec<String> {
+            let groups = group(all);
+            groups[0]
+                .inspections
+                .iter()
+                .map(|i| i.request.id.to_string())
+                .collect()
+        };
+        assert_eq!(ids(&[old.clone(), new.clone()]), ["new", "old"]);
+        new.phase = done(Verdict::Clean);
+        assert_eq!(ids(&[old, new]), ["new"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! findings against its [`GroundTruth`], pixel by pixel. The [`PhotoScore`]s of all photos become [`Figures`] with
 //! intervals, and the document of the [`Evaluation`].
 //!
+//! [`comparison`] holds two bundles against each other on the same photos, with or without reviews.
+//!
 //! Nothing here reads a command line, runs a network or prints. An [`EvaluationError`] has a [kind](ErrorKind) that a
 //! program turns into its exit code; an [`Unscorable`] photo is no error of the evaluation, it is left out and counted.
 //!
@@ -40,6 +42,7 @@
 //! ```
 
 mod coco;
+pub mod comparison;
 mod document;
 mod error;
 mod fault;

@@ -6,7 +6,7 @@
 use crate::error::BundleError;
 use crate::manifest::{MANIFEST_FILE, Manifest, NetworkSpec, Role};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -79,6 +79,17 @@ impl VerifiedBundle {
             manifest,
             networks,
             picture,
+        })
+    }
+
+    /// The same files with other thresholds: [`Manifest::with_thresholds`].
+    ///
+    /// # Errors
+    /// One line: no such class or gate, a value that is no probability.
+    pub fn with_thresholds(&self, thresholds: &BTreeMap<String, f32>) -> Result<Self, String> {
+        Ok(Self {
+            manifest: self.manifest.clone().with_thresholds(thresholds)?,
+            ..self.clone()
         })
     }
 

@@ -12,6 +12,7 @@ mod instances;
 mod raw;
 mod review;
 mod role;
+mod thresholds;
 
 pub use activation::Activation;
 pub use decoding::{Decoding, SHARED_FROM, SUSPECT_SHARE, ScreeningDecode};

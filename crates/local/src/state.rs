@@ -46,10 +46,13 @@ impl StateStore for LocalState {
             return Err(AT.error(PortErrorKind::Invalid, detail));
         }
         let (name, body) = (name.to_owned(), body.to_owned());
-        let lives_until = ms(self.clock.now() + keep_for);
+        let (now, lives_until) = (ms(self.clock.now()), ms(self.clock.now() + keep_for));
         let sql = "INSERT OR REPLACE INTO states (name, body, lives_until) VALUES (?1, ?2, ?3)";
         self.db
             .write(AT, move |tx| {
+                // Names are written again and again, or are of an hour: what is over goes here, a few at a time.
+                tx.prepare_cached("DELETE FROM states WHERE lives_until <= ?1")?
+                    .execute([now])?;
                 tx.prepare_cached(sql)?
                     .execute(params![name, body, lives_until])?;
                 Ok(())

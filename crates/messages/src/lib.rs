@@ -22,11 +22,13 @@ mod heartbeat;
 mod intake;
 mod lane;
 pub mod moment;
+pub mod monitor;
 mod record;
 pub mod report;
 mod request;
 mod review;
 mod review_task;
+mod rollout;
 mod unreadable;
 pub mod v1;
 
@@ -44,6 +46,7 @@ pub use report::{
 };
 pub use request::{
     CONTENT_TYPE, PROTOBUF, base_id, derived_id, has_base_id, own_id, request_json, request_protobuf,
+    superseding_id,
 };
 pub use review::{
     AddedDocument, CorrectionDocument, CorrectionKind, DecisionDocument, REVIEWED, ReviewDocument,
@@ -51,4 +54,5 @@ pub use review::{
     review_body, reviewed_event,
 };
 pub use review_task::{TaskDocument, parse_task, task_body};
+pub use rollout::{ROLLOUT_STATE, RolloutDocument, ShadowDocument, parse_rollout, rollout_body};
 pub use unreadable::Unreadable;

@@ -9,8 +9,9 @@ use crate::review::parse_digest;
 use crate::{Unreadable, v1};
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
-    AttemptFailure, AttemptHistory, BlobRef, BundleId, FailureCode, FindingSummary, Inspection, InspectionId,
-    InspectionRequest, Lane, Outcome, Phase, PixelBox, Reason, ReasonCode, Size, Verdict, hex,
+    AttemptFailure, AttemptHistory, BlobRef, BundleId, Drawn, FailureCode, FindingSummary, Inspection,
+    InspectionId, InspectionRequest, Lane, Outcome, Phase, PhotoQuality, PixelBox, Reason, ReasonCode, Size,
+    TaskReason, Verdict, hex,
 };
 
 /// The document of a record.
@@ -175,7 +176,7 @@ impl From<&Outcome> for v1::Outcome {
                 height: s.height,
             }),
             photo_sha256: outcome.photo_sha256.as_ref().map(|digest| hex(digest)),
-            gate: outcome.gate.map(|g| if g.is_finite() { g } else { 0.0 }),
+            gate: outcome.gate.map(finite_f32),
             findings: outcome.findings.iter().map(Into::into).collect(),
             report: outcome.report.as_ref().map(Into::into),
             overlay: outcome.overlay.as_ref().map(Into::into),
@@ -187,6 +188,14 @@ impl From<&Outcome> for v1::Outcome {
                 .collect(),
             worker: outcome.worker.clone(),
             reused_from: outcome.reused_from.as_ref().map(ToString::to_string),
+            quality: outcome.quality.map(|quality| v1::PhotoQuality {
+                sharpness: finite_f32(quality.sharpness),
+                luma_mean: finite_f32(quality.luma_mean),
+            }),
+            drawn: outcome.drawn.map(|drawn| v1::Drawn {
+                inclusion: finite(drawn.inclusion),
+                reason: drawn.reason.as_str().to_owned(),
+            }),
         }
     }
 }
@@ -212,6 +221,11 @@ impl TryFrom<v1::Outcome> for Outcome {
             timings_ms: wire.timings_ms,
             worker: wire.worker,
             reused_from: optional_id("outcome.reused_from", wire.reused_from)?,
+            quality: wire.quality.map(|quality| PhotoQuality {
+                sharpness: quality.sharpness,
+                luma_mean: quality.luma_mean,
+            }),
+            drawn: wire.drawn.map(drawn).transpose()?,
         })
     }
 }
@@ -254,11 +268,7 @@ impl From<&FindingSummary> for v1::Finding {
         let PixelBox { x, y, width, height } = finding.bbox;
         Self {
             class: finding.class.clone(),
-            probability: if finding.probability.is_finite() {
-                finding.probability
-            } else {
-                0.0
-            },
+            probability: finite_f32(finding.probability),
             // The pixel limit of photos is far below 32 bits.
             area_px: u32::try_from(finding.area_px).unwrap_or(u32::MAX),
             area_share: finite(finding.area_share),
@@ -312,6 +322,24 @@ fn route(lane: Lane, reason: &str) -> v1::Route {
         lane: lane.as_str().to_owned(),
         reason: reason.to_owned(),
     }
+}
+
+/// JSON has no other numbers.
+fn finite_f32(value: f32) -> f32 {
+    if value.is_finite() { value } else { 0.0 }
+}
+
+fn drawn(wire: v1::Drawn) -> Result<Drawn, Unreadable> {
+    let fits = wire.inclusion > 0.0 && wire.inclusion <= 1.0;
+    if !fits {
+        return Err(Unreadable::new(
+            "outcome.drawn.inclusion: expected a number above 0 and at most 1",
+        ));
+    }
+    Ok(Drawn {
+        inclusion: wire.inclusion,
+        reason: known("outcome.drawn.reason", &wire.reason, TaskReason::parse)?,
+    })
 }
 
 fn missing(field: &str) -> Unreadable {

@@ -36,6 +36,12 @@ pub fn own_id(base: &InspectionId, part: &identity::Part<'_>) -> InspectionId {
     InspectionId::from_digest(Sha256::digest(part.text(base)).into())
 }
 
+/// The id of the inspection that supersedes another one for a reason: asked for twice, it is the same one.
+pub fn superseding_id(old: &InspectionId, reason: &str) -> InspectionId {
+    let text = format!("walkaround supersedes\n{old}\n{reason}");
+    InspectionId::from_digest(Sha256::digest(text).into())
+}
+
 /// A request as a message body in JSON. It needs no attributes.
 pub fn request_json(request: &InspectionRequest) -> String {
     to_text(&v1::InspectPhoto::from(request))

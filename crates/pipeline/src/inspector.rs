@@ -4,6 +4,7 @@
 //! [`Compute::Inline`] runs everything on the calling task instead: a simulation stays on one thread.
 
 mod batcher;
+mod complete;
 mod engines;
 mod monitor;
 
@@ -12,6 +13,7 @@ use crate::memory::MemoryBudget;
 use crate::report::photo_report;
 pub use batcher::BatchingPolicy;
 use batcher::{Batcher, Batching, self_test_image};
+pub use complete::InspectError;
 pub use engines::{Compute, EngineSet};
 pub use monitor::{EngineMonitor, RunError};
 use sha2::{Digest, Sha256};

@@ -5,7 +5,8 @@
 //! extends leases, batches acknowledgements and drains on shutdown; both use an [`inspector`], which batches photos for the
 //! networks. On Lambda, where the service receives the messages, an [`invocation`] replaces the consumer. The [`scaler`]
 //! keeps the number of workers at what the backlog needs. [`reopen`] opens failed inspections for another round of
-//! attempts. [`review`] is what people do about inspections. [`inspection`] is the inspection of one photo; `walkaround inspect` uses it directly.
+//! attempts. [`review`] is what people do about inspections. [`monitor`] says whether a bundle still sees what it saw.
+//! [`inspection`] is the inspection of one photo; `walkaround inspect` uses it directly.
 //!
 //! ```
 //! use walkaround_pipeline::retry::{Jitter, RetryPolicy};
@@ -23,14 +24,19 @@ pub mod inspector;
 pub mod invocation;
 pub mod lane_monitor;
 pub mod memory;
+pub mod monitor;
+pub mod past;
 pub mod processor;
+pub mod reinspect;
 pub mod reopen;
+pub mod replay;
 pub mod report;
 pub mod retry;
 pub mod review;
 pub mod scaler;
 pub mod segmentation;
 pub mod settle;
+pub mod shadow;
 pub mod shutdown;
 pub mod store;
 pub mod take_back;

@@ -13,6 +13,7 @@ use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector};
 use crate::report::timings_ms;
 use crate::retry::{Jitter, RetryPolicy};
 use crate::settle::Settler;
+use crate::shadow::ShadowFeed;
 use crate::store::VersionedInspection;
 use crate::telemetry::{PipelineEvent, Settled, Telemetry};
 pub use attempt::{Attempt, Isolation, Permit, Stage};
@@ -56,6 +57,8 @@ pub struct RequestProcessor {
     pub drain_budget: Duration,
     /// Name of the consumed queue, for parked messages.
     pub queue_name: &'static str,
+    /// Where settled photos are named for a shadow.
+    pub shadow: Option<ShadowFeed>,
 }
 
 /// Longest reason on a parked message, in bytes.

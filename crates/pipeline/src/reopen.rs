@@ -6,6 +6,8 @@
 
 mod obstacle;
 
+pub(crate) use obstacle::may_be_signed;
+
 use crate::store::{Advanced, InspectionStore, InspectionStoreError, VersionedInspection, entry};
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ pub use claims::{CLAIM_LEASE, ClaimOutcome, TaskSearch};
 
 use crate::store::InspectionStore;
 use std::sync::Arc;
+use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
 use walkaround_domain::review::{
     AfterReview, DecisionBounds, IfDone, InvalidDecision, Judgement, Reviewed, TaskEvent, reviewed,
@@ -67,6 +68,10 @@ pub struct Decided {
     pub reviewed: Reviewed,
     /// The task as it is now.
     pub task: Option<ReviewTask>,
+    /// Whether this request stored it: sent again, it was stored before.
+    pub is_new: bool,
+    /// How long its task had been open; none where nobody had asked for a decision.
+    pub waited: Option<Duration>,
 }
 
 /// An inspection with what people have done about it.
@@ -165,16 +170,20 @@ impl ReviewService {
         let standing = self.reviews.task(&id).await?;
         // A later decision does not change how the photo came to be looked at.
         let inclusion = standing.as_ref().map_or(1.0, |task| task.inclusion);
+        let open = standing.as_ref().filter(|task| task.state != TaskState::Done);
+        let waited = open.map(|task| self.clock.now().since(task.created_at));
         if standing.is_none_or(|task| task.state == TaskState::Done) && self.is_next(&request).await? {
             self.put_asked(&inspection, inclusion).await?;
         }
-        let review = self.append(request).await?;
+        let (review, is_new) = self.append(request).await?;
         let task = self.settle(&id).await?;
         let history = self.reviews.history(&id).await?;
         Ok(Decided {
             reviewed: reviewed(&history, &review.based_on),
             review,
             task,
+            is_new,
+            waited,
         })
     }
 
@@ -249,7 +258,8 @@ impl ReviewService {
         }
     }
 
-    async fn append(&self, request: DecisionRequest) -> Result<Review, ReviewError> {
+    /// The stored review, and whether it was stored now.
+    async fn append(&self, request: DecisionRequest) -> Result<(Review, bool), ReviewError> {
         let review = Review {
             inspection: request.inspection,
             revision: request.revision,
@@ -260,8 +270,8 @@ impl ReviewService {
             note: request.note,
         };
         match self.reviews.append(&review).await? {
-            AppendOutcome::Appended => Ok(review),
-            AppendOutcome::Conflict(Some(stored)) if stored.is_same_decision(&review) => Ok(stored),
+            AppendOutcome::Appended => Ok((review, true)),
+            AppendOutcome::Conflict(Some(stored)) if stored.is_same_decision(&review) => Ok((stored, false)),
             AppendOutcome::Conflict(stored) => Err(ReviewError::Conflict(stored.map(Box::new))),
         }
     }
@@ -292,7 +302,8 @@ impl ReviewService {
     }
 }
 
-fn is_same(review: &Review, request: &DecisionRequest) -> bool {
+/// Whether a stored review is what a request asks for: it was sent before.
+pub fn is_same(review: &Review, request: &DecisionRequest) -> bool {
     let stored = (&review.by, review.based_on, &review.decision, &review.note);
     stored == (&request.by, request.based_on, &request.decision, &request.note)
 }

@@ -74,7 +74,7 @@ impl Segmentation {
                 inspector.segment(&mut photo).await?;
             }
         }
-        self.processor.finish(&inspector, entry, photo, attempt).await
+        self.processor.finish(&inspector, entry, photo, at).await
     }
 
     /// Another worker settled other bytes of the same photo first: its result stands.

@@ -18,7 +18,9 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
-use walkaround_domain::{BlobRef, BundleId, Event, FindingSummary, Inspection, InspectionId, Outcome};
+use walkaround_domain::{
+    BlobRef, BundleId, Event, FindingSummary, Inspection, InspectionId, Outcome, PhotoQuality,
+};
 use walkaround_messages::finished_event;
 use walkaround_ports::{
     BlobAddress, Blobs, Clock, OutEvent, PortCall, PortError, PortErrorKind, Publisher, PutOutcome, Reviews,
@@ -89,14 +91,15 @@ impl Settler {
         let event = Event::Complete {
             verdict: finished.result.verdict,
         };
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             report: Some(report),
             overlay,
             worker: self.worker.clone(),
             ..outcome(&finished, total)
         };
         let verdict = finished.result.verdict;
-        self.put_task(&entry.inspection, verdict, &outcome, &finished.review)
+        outcome.drawn = self
+            .put_task(&entry.inspection, verdict, &outcome, &finished.review)
             .await?;
         self.finish(entry, &event, &|next| {
             next.outcome = Some(outcome.clone());
@@ -214,6 +217,10 @@ fn outcome(finished: &EncodedResult, total: Duration) -> Outcome {
         reasons: result.reasons.clone(),
         size: result.photo.as_ref().map(|p| p.original),
         photo_sha256: Some(finished.photo.sha256),
+        quality: result.photo.as_ref().map(|p| PhotoQuality {
+            sharpness: p.quality.sharpness,
+            luma_mean: p.quality.luma_mean,
+        }),
         gate: result.screening.and_then(|f| f.gate),
         findings: findings
             .into_iter()

@@ -1,6 +1,7 @@
 //! Events of the pipeline, for metrics.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 use walkaround_domain::{BundleId, FailureCode, Lane, ReasonCode, Verdict};
 use walkaround_messages::NoPhoto;
 
@@ -19,6 +20,13 @@ pub enum PipelineEvent<'a> {
     Parked,
     /// A message, or a record of one, names no photo: it is acknowledged.
     NoPhoto(NoPhoto),
+    /// A person's decision was stored.
+    Reviewed {
+        /// Its kind.
+        decision: &'static str,
+        /// How long its task had been open, where there was one.
+        waited: Option<Duration>,
+    },
 }
 
 /// A settled photo.

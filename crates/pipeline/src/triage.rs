@@ -262,7 +262,7 @@ impl Triage {
         photo: PhotoInProgress,
     ) -> Result<(), ProcessingError> {
         self.processor
-            .finish(&at.inspector, entry, photo, at.photo.attempt)
+            .finish(&at.inspector, entry, photo, &at.photo)
             .await
     }
 

@@ -3,11 +3,11 @@
 //! Records are stored as the JSON documents that are answered; they are checked, not rebuilt.
 
 use super::answer::{FOR_GOOD, Refusal, json};
-use super::site::Site;
+use super::site::{Pictures, Site};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tracing::warn;
 use walkaround_domain::{BlobRef, InspectionId, Outcome, Verdict};
 use walkaround_messages::parse_record;
-use walkaround_ports::{BlobAddress, Page, RecordQuery, StoredRecord};
+use walkaround_ports::{AddressKind, BlobAddress, Page, RecordQuery, StoredRecord};
 
 /// Records of a page when the caller does not say.
 const PAGE_DEFAULT: usize = 50;
@@ -23,6 +23,8 @@ const PAGE_DEFAULT: usize = 50;
 const PAGE_MAX: usize = 200;
 /// Largest report or picture that is answered, in bytes.
 const BLOB_BYTES_MAX: u64 = 32 << 20;
+/// `Cache-Control` of the way to a signed address: shorter than its life of a quarter of an hour.
+const LINK_KEPT: &str = "private, max-age=300";
 
 /// The query of a list: one index at a time.
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +129,11 @@ pub(super) async fn overlay(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let record = stored(&site, id).await?;
-    blob(&site, &record, |outcome| outcome.overlay).await
+    let found = blob_of(&record, |outcome| outcome.overlay)?;
+    match &site.pictures {
+        Pictures::Bytes => blob(&site, found).await,
+        Pictures::Links(_) => link(&site, &address(&found)).await,
+    }
 }
 
 /// `GET /api/inspections/{id}/report`: the full report, masks included.
@@ -136,7 +142,7 @@ pub(super) async fn report(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Refusal> {
     let record = stored(&site, id).await?;
-    blob(&site, &record, |outcome| outcome.report).await
+    blob(&site, blob_of(&record, |outcome| outcome.report)?).await
 }
 
 pub(super) async fn stored(
@@ -167,27 +173,41 @@ pub(super) fn unreadable(id: &InspectionId) -> Refusal {
     Refusal::broken(format!("the record of {id} cannot be read"))
 }
 
-async fn blob(
-    site: &Site,
-    record: &StoredRecord,
-    which: fn(Outcome) -> Option<BlobRef>,
-) -> Result<Response, Refusal> {
+fn blob_of(record: &StoredRecord, which: fn(Outcome) -> Option<BlobRef>) -> Result<BlobRef, Refusal> {
     let inspection = parse_record(&record.body).map_err(|_| unreadable(&record.id))?;
-    let blob = inspection
+    inspection
         .outcome
         .and_then(which)
-        .ok_or_else(|| Refusal::not_found("nothing of this kind is stored for this inspection"))?;
+        .ok_or_else(|| Refusal::not_found("nothing of this kind is stored for this inspection"))
+}
+
+fn address(blob: &BlobRef) -> BlobAddress {
+    BlobAddress {
+        bucket: blob.bucket.clone(),
+        key: blob.key.clone(),
+    }
+}
+
+/// Sends a browser where it gets a picture, under an address that is signed for a while. A credential: it is in no log.
+pub(super) async fn link(site: &Site, at: &BlobAddress) -> Result<Response, Refusal> {
+    let signed = site.operations.locate(at, AddressKind::Link).await?;
+    let location =
+        HeaderValue::try_from(signed).map_err(|_| Refusal::broken("an address that no header can have"))?;
+    let headers = [
+        (LOCATION, location),
+        (CACHE_CONTROL, HeaderValue::from_static(LINK_KEPT)),
+    ];
+    Ok((StatusCode::FOUND, headers).into_response())
+}
+
+async fn blob(site: &Site, blob: BlobRef) -> Result<Response, Refusal> {
     if blob.bytes > BLOB_BYTES_MAX {
         let limit = BLOB_BYTES_MAX >> 20;
         return Err(Refusal::broken(format!(
             "it is larger than the limit of {limit} MiB"
         )));
     }
-    let at = BlobAddress {
-        bucket: blob.bucket,
-        key: blob.key,
-    };
-    let bytes = site.blobs.get(&at, BLOB_BYTES_MAX).await?;
+    let bytes = site.blobs.get(&address(&blob), BLOB_BYTES_MAX).await?;
     let content_type = HeaderValue::try_from(blob.content_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [

@@ -23,14 +23,19 @@ pub(super) async fn health(State(site): State<Arc<Site>>) -> Response {
         Err(error) => Some(error.to_string()),
     };
     let concerns = site.concerns.as_ref().map(|read| read()).unwrap_or_default();
+    // Names of hosts, buckets and folders are nobody's who has not signed in.
+    let names = site.sign_in.is_none() && site.loopback_only;
     let Some(trouble) = trouble.or(concerns.drop_folder) else {
         let mut body = serde_json::json!({"status": "ok"});
-        if !concerns.unresponsive_hosts.is_empty() {
+        if names && !concerns.unresponsive_hosts.is_empty() {
             body["unresponsive_hosts"] = concerns.unresponsive_hosts.into();
         }
         return json(body.to_string()).into_response();
     };
     warn!(trouble, "not healthy");
-    let body = serde_json::json!({"status": "unavailable", "reason": trouble});
+    let mut body = serde_json::json!({"status": "unavailable"});
+    if names {
+        body["reason"] = trouble.into();
+    }
     (StatusCode::SERVICE_UNAVAILABLE, json(body.to_string())).into_response()
 }

@@ -1,23 +1,27 @@
 //! The HTTP server: inspections, health, metrics for Prometheus, and the console for people.
 //!
-//! It has no authentication: it listens on loopback unless configured otherwise, and beyond loopback it only reads and
-//! offers no console. On loopback it answers to loopback names only, so that a web page cannot reach it under a name
-//! of its own (DNS rebinding), and takes a decision only from a page that it served. It runs on ports alone, so that it
-//! answers the same on every stack.
+//! On loopback a reviewer's name suffices, and it answers to loopback names only, so that a web page cannot reach it under
+//! a name of its own (DNS rebinding). Beyond loopback it does not start without [sign-in](SignIn), and answers to the name
+//! of the console only. A write is taken only from a page that it served. It runs on ports alone, so that it answers the
+//! same on every stack.
 
+mod access;
 mod answer;
 mod api;
 mod console;
 mod exposition;
+mod figures;
 mod guard;
 mod health;
 mod listener;
 mod metrics;
+mod model;
 mod people;
 mod photo;
 mod reviewing;
 mod reviews;
 mod routes;
+mod sign_in;
 mod site;
 mod system;
 mod tasks;
@@ -28,15 +32,21 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::info;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 
+pub use access::Role;
 pub use axum::Router;
 pub use people::People;
-pub use routes::routes;
-pub use site::{Concerns, ReadConcerns, Site, StalledFor};
+pub use routes::{RouteFacts, routes};
+pub use sign_in::{
+    Attempt, Identity, IdentityProvider, KEY_CHARS_MIN, Person, ProviderError, SignIn, SignInOptions,
+    SignInOptionsError, Standing,
+};
+pub use site::{Concerns, Pictures, ReadConcerns, Site, StalledFor};
 
 /// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -46,27 +56,35 @@ pub struct BindError {
     why: String,
 }
 
+/// What an address beyond loopback needs.
+const NEEDS_SIGN_IN: &str = "beyond loopback people have to sign in: set WALKAROUND_OIDC_ISSUER, WALKAROUND_OIDC_CLIENT, \
+    WALKAROUND_CONSOLE_URL and WALKAROUND_SESSION_KEY (docs/console.md), or listen on a loopback address";
+
 /// Listens on `address` (host and port), then answers until the shutdown signal; what is being answered is finished.
-/// `loopback_only` of the site is set by what the address is.
+/// `loopback_only` of the site is set by what the address is. The address that is listened on comes first: a port of 0 means
+/// any that is free.
 ///
 /// # Errors
-/// [`BindError`]: the address is taken or malformed, or may not be listened on.
+/// [`BindError`]: the address is taken or malformed, may not be listened on, or is beyond loopback without sign-in.
 pub async fn serve(
     address: &str,
     mut site: Site,
     shutdown: ShutdownSignal,
-) -> Result<impl Future<Output = ()> + Send + 'static, BindError> {
+) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static), BindError> {
     let listener = bind(address).await?;
     let bound = listener.local_addr().map_err(|error| BindError {
         address: address.to_owned(),
         why: error.to_string(),
     })?;
     site.loopback_only = bound.ip().to_canonical().is_loopback();
-    if !site.loopback_only {
-        warn!(address = %bound, "not a loopback address: anyone who reaches it can read all inspections, and the console is not offered");
+    if !site.loopback_only && site.sign_in.is_none() {
+        return Err(BindError {
+            address: address.to_owned(),
+            why: NEEDS_SIGN_IN.to_owned(),
+        });
     }
     info!(url = %format!("http://{bound}/console/"), "listening");
-    Ok(run(listener, router(site), shutdown))
+    Ok((bound, run(listener, router(site), shutdown)))
 }
 
 /// Answers on a listener until the shutdown signal, and then until the last answer is out.

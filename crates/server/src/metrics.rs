@@ -2,13 +2,14 @@
 
 use super::answer::Refusal;
 use super::exposition::{Exposition, Kind, TEXT};
+use super::people::People;
 use super::site::Site;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use walkaround_domain::Verdict;
+use walkaround_domain::{Decision, TaskReason, Verdict};
 use walkaround_messages::{HeartbeatDocument, LANE_STATE, WorkerState, parse_heartbeat, parse_lane_state};
 use walkaround_ports::{Depth, PhaseCount, PortError, WorkerJob, WorkerJobState};
 
@@ -23,12 +24,44 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Result<Response, R
     queues(&site, &mut out).await?;
     workers(&site, &mut out).await?;
     records(&site, &mut out).await?;
+    super::model::figures(&site, &mut out).await?;
     if let Some(published) = site.operations.events_published().await? {
         let help = "Events published since the stack was created; one that was published twice counts twice.";
         out.family("walkaround_events_published_total", Kind::Counter, help)
             .sample(&[], published as f64);
     }
+    if let Some(people) = &site.people {
+        reviews(&site, people, &mut out).await?;
+    }
     Ok(([(CONTENT_TYPE, TEXT)], out.finish()).into_response())
+}
+
+/// What waits for people, and what they decided through this process.
+async fn reviews(site: &Site, people: &People, out: &mut Exposition) -> Result<(), PortError> {
+    let help = "Review tasks that are not done, by their most pressing reason; a count of 10000 may be more.";
+    out.family("walkaround_review_tasks", Kind::Gauge, help);
+    let counts = people.service.reviews.task_counts().await?;
+    for reason in TaskReason::ALL {
+        let count = counts.iter().find(|count| count.reason == reason);
+        out.sample(
+            &[("reason", reason.as_str())],
+            count.map_or(0.0, |c| c.tasks as f64),
+        );
+    }
+    let read = people.figures.read(site.clock.now());
+    let help = "Decisions of people through this process since it started, by kind.";
+    out.family("walkaround_reviews_total", Kind::Counter, help);
+    for kind in Decision::KINDS {
+        let count = read.totals.get(kind).copied().unwrap_or_default();
+        out.sample(&[("decision", kind)], count as f64);
+    }
+    let help = "Decisions of people through this process in the last 24 hours.";
+    out.family("walkaround_reviews_last_day", Kind::Gauge, help);
+    out.sample(&[], read.last_day as f64);
+    let help = "Median time from a review task to its decision, of those; 0 while there is none.";
+    out.family("walkaround_review_wait_median_seconds", Kind::Gauge, help);
+    out.sample(&[], read.wait_median.unwrap_or_default().as_secs_f64());
+    Ok(())
 }
 
 async fn queues(site: &Site, out: &mut Exposition) -> Result<(), PortError> {

@@ -1,10 +1,12 @@
 //! What only people need: reviews, and the photos themselves.
 
 use super::answer::Refusal;
+use super::figures::ReviewFigures;
 use axum::http::StatusCode;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use walkaround_pipeline::review::ReviewService;
+use walkaround_pipeline::telemetry::{NoopTelemetry, Telemetry};
 use walkaround_ports::PhotoSource;
 
 /// Photos that are read at once; more wait.
@@ -23,6 +25,10 @@ pub struct People {
     pub classes: Vec<String>,
     /// Who reviews, where the settings say so; else each browser asks.
     pub reviewer: Option<String>,
+    /// What is decided through this process.
+    pub(super) figures: Arc<ReviewFigures>,
+    /// Hears of decisions, too.
+    pub(super) telemetry: Arc<dyn Telemetry>,
     reading: Arc<Semaphore>,
 }
 
@@ -35,6 +41,8 @@ impl People {
             photo_bytes_max,
             classes: Vec::new(),
             reviewer: None,
+            figures: Arc::default(),
+            telemetry: Arc::new(NoopTelemetry),
             reading: Arc::new(Semaphore::new(PHOTOS_AT_ONCE)),
         }
     }
@@ -49,6 +57,12 @@ impl People {
     #[must_use]
     pub fn with_reviewer(self, reviewer: Option<String>) -> Self {
         Self { reviewer, ..self }
+    }
+
+    /// The same; decisions are counted here, too.
+    #[must_use]
+    pub fn with_telemetry(self, telemetry: Arc<dyn Telemetry>) -> Self {
+        Self { telemetry, ..self }
     }
 
     /// The right to read one photo.

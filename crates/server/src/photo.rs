@@ -1,12 +1,12 @@
 //! The bytes of a photo, as they were inspected.
 //!
 //! They come through the allow-lists of this deployment, and only photos of an inspection are answered: a caller names an
-//! inspection, never a place. On a stack whose browsers fetch pictures elsewhere, [`photo`] is where the address would be
-//! answered instead.
+//! inspection, never a place. On a stack whose browsers fetch pictures elsewhere, a photo of a bucket is answered by its
+//! address there, where it still is the one that was inspected.
 
 use super::answer::{FOR_GOOD, Refusal};
-use super::api::{stored, unreadable};
-use super::site::Site;
+use super::api::{link, stored, unreadable};
+use super::site::{Pictures, Site};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -15,8 +15,9 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tracing::warn;
+use walkaround_domain::{Inspection, PhotoRef};
 use walkaround_messages::parse_record;
-use walkaround_ports::{FetchError, PortErrorKind};
+use walkaround_ports::{BlobAddress, FetchError, PortErrorKind};
 
 /// `GET /api/inspections/{id}/photo`.
 pub(super) async fn photo(
@@ -26,6 +27,15 @@ pub(super) async fn photo(
     let people = site.people()?;
     let record = stored(&site, id).await?;
     let inspection = parse_record(&record.body).map_err(|_| unreadable(&record.id))?;
+    if let (Pictures::Links(_), PhotoRef::S3 { bucket, key, .. }) =
+        (&site.pictures, &inspection.request.photo)
+    {
+        let at = BlobAddress {
+            bucket: bucket.clone(),
+            key: key.clone(),
+        };
+        return linked(&site, &inspection, &at).await;
+    }
     let _permit = people.permit().await?;
     let fetched = people
         .photos
@@ -34,10 +44,7 @@ pub(super) async fn photo(
     let bytes = fetched.map_err(|error| refusal(&record.id, error))?;
     let inspected = inspection.outcome.and_then(|outcome| outcome.photo_sha256);
     let cache = match inspected {
-        Some(digest) if digest != <[u8; 32]>::from(Sha256::digest(&bytes)) => {
-            let line = "the photo is no longer the one that was inspected";
-            return Err(Refusal::new(StatusCode::CONFLICT, line));
-        }
+        Some(digest) if digest != <[u8; 32]>::from(Sha256::digest(&bytes)) => return Err(other_photo()),
         Some(_) => FOR_GOOD,
         None => "no-store",
     };
@@ -50,6 +57,39 @@ pub(super) async fn photo(
         (CACHE_CONTROL, HeaderValue::from_static(cache)),
     ];
     Ok((headers, bytes).into_response())
+}
+
+fn other_photo() -> Refusal {
+    let line = "the photo is no longer the one that was inspected";
+    Refusal::new(StatusCode::CONFLICT, line)
+}
+
+/// The address of a photo in a bucket that this deployment reads: what the store says of it is compared, as far as it says
+/// anything, since nobody here reads its bytes.
+async fn linked(site: &Site, inspection: &Inspection, at: &BlobAddress) -> Result<Response, Refusal> {
+    let photo = &inspection.request.photo;
+    let known = site.people()?.photos.identify(photo).await;
+    let known = known.map_err(|error| refusal(&inspection.request.id, error))?;
+    let PhotoRef::S3 { version, .. } = photo else {
+        return Err(Refusal::not_found("it is in no bucket"));
+    };
+    let replaced = match (known.and_then(|known| known.version), version) {
+        (Some(now), Some(then)) => now != *then,
+        _ => false,
+    };
+    if replaced {
+        return Err(other_photo());
+    }
+    let found = site.blobs.head(at).await?;
+    let found = found.ok_or_else(|| Refusal::not_found("no such photo"))?;
+    let inspected = inspection
+        .outcome
+        .as_ref()
+        .and_then(|outcome| outcome.photo_sha256);
+    match (found.sha256, inspected) {
+        (Some(now), Some(then)) if now != then => Err(other_photo()),
+        _ => link(site, at).await,
+    }
 }
 
 fn refusal(id: &walkaround_domain::InspectionId, error: FetchError) -> Refusal {

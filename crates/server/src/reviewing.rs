@@ -1,16 +1,16 @@
-//! Who asks for what only people may have.
-//!
-//! There is no sign-in: a reviewer's name suffices, so all of this is answered on loopback only.
+//! Who asks for what only people may have: somebody who signed in, or on loopback somebody who says a name.
 
+use super::access::Role;
 use super::answer::{Refusal, json};
 use super::people::People;
+use super::sign_in::Session;
 use super::site::Site;
-use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
+use axum::{Extension, Json};
 use serde_json::json as document;
 use std::sync::Arc;
 use walkaround_domain::Reviewer;
@@ -18,27 +18,36 @@ use walkaround_domain::Reviewer;
 /// The reviewer's name, percent-encoded. A page of another site cannot set it without being asked first, and it is not
 /// allowed to.
 pub(super) const REVIEWER: &str = "x-walkaround-reviewer";
+
+/// Who sends a request, as far as it was looked at before it was answered.
+#[derive(Debug, Clone)]
+pub(super) enum Caller {
+    /// Somebody on this machine, who says their own name.
+    Here,
+    /// Somebody who signed in.
+    SignedIn(Session),
+}
+
 impl Site {
-    /// What only people need, where they may have it.
+    /// What only people need, where it is offered.
     pub(super) fn people(&self) -> Result<&People, Refusal> {
-        let refusal = || {
-            let line = "the console is offered on loopback only: there is no sign-in";
-            Refusal::new(StatusCode::FORBIDDEN, line)
-        };
+        let line = "the console is not offered here: the log says why";
         self.people
             .as_ref()
-            .filter(|_| self.loopback_only)
-            .ok_or_else(refusal)
+            .ok_or_else(|| Refusal::new(StatusCode::FORBIDDEN, line))
     }
 }
 
-/// Who asks.
+/// Who decides: whoever signed in, else the name of the settings, else the one that the browser sends.
 pub(super) struct Reviewing(pub(super) Reviewer);
 
 impl FromRequestParts<Arc<Site>> for Reviewing {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Refusal> {
+        if let Some(Caller::SignedIn(session)) = parts.extensions.get() {
+            return Ok(Self(session.name.clone()));
+        }
         let given = parts.headers.get(REVIEWER).and_then(|value| value.to_str().ok());
         let given = percent_encoding::percent_decode_str(given.unwrap_or_default()).decode_utf8();
         let name = match &site.people()?.reviewer {
@@ -60,11 +69,20 @@ pub(super) fn body_of<T>(body: Result<Json<T>, JsonRejection>) -> Result<T, Refu
     }
 }
 
-/// `GET /api/session`: who reviews, where that is set, and what to choose from.
-pub(super) async fn session(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
+/// `GET /api/session`: who reviews, what they may do, and what to choose from.
+pub(super) async fn session(
+    State(site): State<Arc<Site>>,
+    caller: Option<Extension<Caller>>,
+) -> Result<Response, Refusal> {
     let people = site.people()?;
+    let (reviewer, role) = match &caller {
+        Some(Extension(Caller::SignedIn(session))) => (Some(session.name.as_str()), session.role),
+        _ => (people.reviewer.as_deref(), Role::Operator),
+    };
     let answer = document!({
-        "reviewer": people.reviewer,
+        "reviewer": reviewer,
+        "role": role.as_str(),
+        "sign_in": site.sign_in.is_some(),
         "version": site.version,
         "classes": people.classes,
     });

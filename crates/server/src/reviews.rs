@@ -2,6 +2,7 @@
 
 use super::answer::{Refusal, json};
 use super::api::{inspection_id, stored, unreadable};
+use super::people::People;
 use super::reviewing::{Reviewing, body_of};
 use super::site::Site;
 use super::system::moment;
@@ -17,7 +18,8 @@ use tokio::task::JoinSet;
 use walkaround_domain::review::{Correction, Judgement, Reviewed, reviewed};
 use walkaround_domain::{Decision, Inspection, Phase, Review, Verdict};
 use walkaround_messages::{DecisionDocument, ReviewDocument, parse_digest, parse_record};
-use walkaround_pipeline::review::{DecisionRequest, ReviewError};
+use walkaround_pipeline::review::{Decided, DecisionRequest, ReviewError};
+use walkaround_pipeline::telemetry::PipelineEvent;
 use walkaround_ports::{Reviews, StoredRecord};
 
 /// Histories that are read at once.
@@ -125,8 +127,10 @@ pub(super) async fn decide(
         decision: Decision::try_from(body.decision).map_err(|e| within("decision", &e))?,
         note: body.note,
     };
-    match site.people()?.service.decide(request).await {
+    let people = site.people()?;
+    match people.service.decide(request).await {
         Ok(decided) => {
+            count(people, &decided);
             let review = ReviewDocument::from(&decided.review);
             Ok(json(document!({"review": review}).to_string()))
         }
@@ -139,6 +143,18 @@ pub(super) async fn decide(
         }
         Err(error) => Err(refusal(error)),
     }
+}
+
+/// Counts a decision once: the same one sent again was counted.
+fn count(people: &People, decided: &Decided) {
+    if !decided.is_new {
+        return;
+    }
+    let (decision, waited) = (decided.review.decision.as_str(), decided.waited);
+    people.figures.count(decision, decided.review.at, waited);
+    people
+        .telemetry
+        .record(PipelineEvent::Reviewed { decision, waited });
 }
 
 /// Why nothing is decided, or claimed.

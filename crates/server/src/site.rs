@@ -1,6 +1,7 @@
 //! What the server answers from.
 
 use super::people::People;
+use super::sign_in::SignIn;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_ports::{Blobs, Clock, Operations, Queue, QueueName, Records, StateStore};
@@ -19,6 +20,16 @@ pub struct Concerns {
 
 /// What the work of this process cannot get at now.
 pub type ReadConcerns = dyn Fn() -> Concerns + Send + Sync;
+
+/// How browsers get photos and overlays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Pictures {
+    /// From this server.
+    #[default]
+    Bytes,
+    /// From the blob store, under addresses that this server signs for a while: those of one of these origins.
+    Links(Vec<String>),
+}
 
 /// What the server answers from.
 #[derive(Clone)]
@@ -49,6 +60,10 @@ pub struct Site {
     pub concerns: Option<Arc<ReadConcerns>>,
     /// What only people need: photos, who reviews. None where the console is not offered.
     pub people: Option<People>,
-    /// Only loopback names are answered to.
+    /// How people sign in; without it, whoever reaches the server on loopback may do everything, and nobody may beyond.
+    pub sign_in: Option<Arc<SignIn>>,
+    /// How browsers get pictures.
+    pub pictures: Pictures,
+    /// Whether it listens on loopback only. Without sign-in only loopback names are answered to then.
     pub loopback_only: bool,
 }

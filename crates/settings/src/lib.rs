@@ -14,12 +14,14 @@
 pub mod aws;
 mod list;
 mod read;
+mod sign_in;
 mod unknown;
 
 pub use aws::AwsSettings;
 pub use list::{SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
+pub use sign_in::SignInSettings;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -58,6 +60,9 @@ pub struct Settings {
     pub stall_exit: Duration,
     pub drain_budget: Duration,
     pub job_timeout: Option<Duration>,
+    pub monitor_every: Option<Duration>,
+    pub monitor_photos: u64,
+    pub monitor_label: String,
     pub heartbeat: Duration,
     pub attempts: u32,
     pub retry_first: Duration,
@@ -74,6 +79,7 @@ pub struct Settings {
     pub drop_settle: Duration,
     pub listen: Option<String>,
     pub reviewer: Option<String>,
+    pub sign_in: Option<SignInSettings>,
     pub overlays: Overlays,
     pub bundle_cache: PathBuf,
     pub bundle_poll: Option<Duration>,
@@ -204,6 +210,10 @@ impl Settings {
             drain_budget: r.seconds("WALKAROUND_DRAIN_BUDGET_S", 0.0, 3600.0)?,
             job_timeout: Some(r.seconds("WALKAROUND_JOB_TIMEOUT_S", 0.0, 31_536_000.0)?)
                 .filter(|d| !d.is_zero()),
+            monitor_every: Some(r.seconds("WALKAROUND_MONITOR_EVERY_S", 0.0, 86_400.0)?)
+                .filter(|d| !d.is_zero()),
+            monitor_photos: r.number("WALKAROUND_MONITOR_PHOTOS", 500, 1_000_000)?,
+            monitor_label: r.text("WALKAROUND_MONITOR_LABEL")?.unwrap_or_default(),
             heartbeat: r.seconds("WALKAROUND_HEARTBEAT_S", 0.1, 3600.0)?,
             attempts: r.number("WALKAROUND_ATTEMPTS", 1, ATTEMPTS_MAX)?,
             retry_first: r.seconds("WALKAROUND_RETRY_FIRST_S", 0.0, 3600.0)?,
@@ -224,6 +234,7 @@ impl Settings {
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
             reviewer: r.text("WALKAROUND_REVIEWER")?,
+            sign_in: SignInSettings::read(&r)?,
             overlays: r.word("WALKAROUND_OVERLAY")?,
             bundle_cache: r
                 .path("WALKAROUND_BUNDLE_CACHE")?

@@ -2,7 +2,8 @@
 
 use crate::aws::{
     ALERT_SECRET, INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
-    PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
+    OIDC_CLIENT_SECRET_ID, PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, SESSION_KEY_ID,
+    TABLE, TOPIC,
 };
 
 /// One setting, for documentation.
@@ -157,6 +158,21 @@ pub const SETTINGS: &[SettingDoc] = &[
         "0",
         "seconds after which a worker is ended from outside (the time-out of its AWS Batch job); it exits with code 0 before that; 0 for none",
     ),
+    doc(
+        "WALKAROUND_MONITOR_EVERY_S",
+        "3600",
+        "seconds between two passes of the monitor; 0 for none",
+    ),
+    doc(
+        "WALKAROUND_MONITOR_PHOTOS",
+        "2000",
+        "photos that the reference of a bundle needs, from 500; it spans a day at least",
+    ),
+    doc(
+        "WALKAROUND_MONITOR_LABEL",
+        "source",
+        "label of requests that names where a photo comes from, for the monitor",
+    ),
     doc("WALKAROUND_HEARTBEAT_S", "15", "seconds between two heartbeats"),
     doc(
         "WALKAROUND_ATTEMPTS",
@@ -223,7 +239,72 @@ pub const SETTINGS: &[SettingDoc] = &[
     doc(
         "WALKAROUND_REVIEWER",
         "",
-        "name written beside every decision that is made through the HTTP server; if empty, each browser asks for one",
+        "name written beside every decision that is made through the HTTP server; if empty, each browser asks for one; whoever signs in decides under their own name",
+    ),
+    doc(
+        "WALKAROUND_CONSOLE_URL",
+        "",
+        "where browsers reach the console, as https://console.example.com; requests under another name are refused",
+    ),
+    doc(
+        "WALKAROUND_OIDC_ISSUER",
+        "",
+        "provider of identities (OpenID Connect) that people sign in at; needed to listen beyond loopback; empty for no sign-in",
+    ),
+    doc(
+        "WALKAROUND_OIDC_CLIENT",
+        "",
+        "client id at the provider; its redirect address is WALKAROUND_CONSOLE_URL with /sign-in/callback",
+    ),
+    doc(
+        "WALKAROUND_OIDC_CLIENT_SECRET",
+        "",
+        "secret of that client; empty for a public client, which has PKCE alone",
+    ),
+    doc(
+        "WALKAROUND_OIDC_SCOPES",
+        "openid email profile",
+        "scopes that the provider is asked for, separated by spaces",
+    ),
+    doc(
+        "WALKAROUND_OIDC_NAME_CLAIM",
+        "email",
+        "claim with the name that is written beside decisions; without it, or unverified, the subject",
+    ),
+    doc(
+        "WALKAROUND_OIDC_ROLE_CLAIM",
+        "roles",
+        "claim with the words for roles, a text or a list; a dot leads into it, as in realm_access.roles",
+    ),
+    doc(
+        "WALKAROUND_OIDC_VIEWERS",
+        "viewer",
+        "words of that claim for people who may read, separated by `,`",
+    ),
+    doc(
+        "WALKAROUND_OIDC_REVIEWERS",
+        "reviewer",
+        "words of that claim for people who may also decide, separated by `,`",
+    ),
+    doc(
+        "WALKAROUND_OIDC_OPERATORS",
+        "operator",
+        "words of that claim for people who may also redrive and retry, separated by `,`",
+    ),
+    doc(
+        "WALKAROUND_SESSION_KEY",
+        "",
+        "secret that seals sessions: 32 random characters or more, the same on every instance",
+    ),
+    doc(
+        "WALKAROUND_SESSION_MIN",
+        "60",
+        "minutes from one sign-in to the next; fewer where the provider's access token ends earlier",
+    ),
+    doc(
+        "WALKAROUND_METRICS_TOKEN",
+        "",
+        "secret bearer token that reads /metrics where people sign in; empty for sessions only",
     ),
     doc(
         "WALKAROUND_OVERLAY",
@@ -306,6 +387,16 @@ pub const SETTINGS: &[SettingDoc] = &[
         ALERT_SECRET,
         "",
         "aws: secret that holds the URL of the Slack incoming webhook",
+    ),
+    doc(
+        OIDC_CLIENT_SECRET_ID,
+        "",
+        "aws: secret that holds the value of WALKAROUND_OIDC_CLIENT_SECRET",
+    ),
+    doc(
+        SESSION_KEY_ID,
+        "",
+        "aws: secret that holds the value of WALKAROUND_SESSION_KEY",
     ),
     doc(
         "WALKAROUND_ALERT_WINDOW_S",

@@ -37,11 +37,13 @@ pub enum InjectedFault {
     ContentIgnored,
     /// A record that is written again is of another photo.
     PhotoReplaced,
+    /// A message is finished only when the shadow has had its time.
+    ShadowIsWaitedFor,
 }
 
 impl InjectedFault {
     /// Every one.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AckOnReceive,
         Self::UnconditionalWrite,
         Self::ReleaseIsSuccess,
@@ -59,5 +61,6 @@ impl InjectedFault {
         Self::PurposeIgnored,
         Self::ContentIgnored,
         Self::PhotoReplaced,
+        Self::ShadowIsWaitedFor,
     ];
 }

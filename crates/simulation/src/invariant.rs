@@ -45,6 +45,8 @@ pub enum Invariant {
     R1,
     /// Workers that die at their start are started seldom.
     S2,
+    /// With a shadow everything goes as without it: every call, every moment.
+    B1,
 }
 
 /// A broken promise.

@@ -38,5 +38,5 @@ mod conformance;
 pub use injected_fault::InjectedFault;
 pub use invariant::{Invariant, Violation};
 pub use plan::{LaneFate, Plan, Rates};
-pub use simulation::{Outcome, run};
+pub use simulation::{Outcome, run, run_beside_shadow};
 pub use trace::{Counts, CoverageEvent};

@@ -20,7 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use walkaround_domain::{FailureCode, Phase, Verdict};
+use walkaround_domain::rollout::Shadow;
+use walkaround_domain::{
+    BundleId, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp, Verdict,
+};
+use walkaround_pipeline::shadow::{FeedCounts, ShadowFeed, WAITING_MAX, shadow_feed};
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Queue;
 
@@ -49,9 +53,59 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Everything ends within this after the closing.
 const CLOSE_MAX: Duration = Duration::from_secs(120);
+/// Share of the photos that a shadow is given.
+const SHADOW_SHARE: f64 = 0.5;
+/// Photos that it has room for.
+const SHADOW_ROOM: usize = 3;
 
 /// Runs the world of a seed, with a fault planted in it or none.
 pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
+    run_with(seed, plant, None)
+}
+
+/// Runs the world of a seed with a shadow that never answers, and without one: promise B1. What the shadow was given.
+pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, FeedCounts) {
+    let (feed, queue) = shadow_feed();
+    let mut shadow = Shadow {
+        bundle: BundleId::new("simulated", "2"),
+        folder: None,
+        share: 1.0,
+        since: Timestamp(0),
+    };
+    queue.set_shadow(Some(&shadow));
+    // Room is left for a few photos only.
+    for number in 0..WAITING_MAX - SHADOW_ROOM {
+        feed.offer(&waiting(number));
+    }
+    shadow.share = SHADOW_SHARE;
+    queue.set_shadow(Some(&shadow));
+    let before = queue.counts();
+    let without = run_with(seed, None, None);
+    let mut with = run_with(seed, plant, Some(feed));
+    if with.digest != without.digest && with.violation.is_none() {
+        with.violation = Some(Violation {
+            invariant: Invariant::B1,
+            detail: format!(
+                "another trace with a shadow than without: {} calls in {:?}, and {} in {:?}",
+                with.calls, with.time, without.calls, without.time
+            ),
+        });
+    }
+    let counts = queue.counts();
+    let given = FeedCounts {
+        taken: counts.taken - before.taken,
+        dropped: counts.dropped,
+    };
+    (with, given)
+}
+
+/// A photo that waits for the shadow from the beginning on.
+fn waiting(number: usize) -> InspectionRequest {
+    let id = InspectionId::new(format!("waiting-{number}")).expect("a short plain id");
+    InspectionRequest::of(id, PhotoRef::File("waiting.png".to_owned()))
+}
+
+fn run_with(seed: u64, plant: Option<InjectedFault>, shadow: Option<ShadowFeed>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -65,7 +119,8 @@ pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
         }
         let submissions = submit::draw(&plan, &mut rng);
         let context = Arc::new(Context::new(plan, rng, plant));
-        Box::pin(play(&context, &submissions, plant)).await;
+        let extras = Extras { plant, shadow };
+        Box::pin(play(&context, &submissions, extras)).await;
         let trace = context.trace();
         Outcome {
             seed,
@@ -107,7 +162,14 @@ impl Queues {
     }
 }
 
-async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<InjectedFault>) {
+/// What a world has beside what its seed says.
+struct Extras {
+    plant: Option<InjectedFault>,
+    shadow: Option<ShadowFeed>,
+}
+
+async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras) {
+    let plant = extras.plant;
     context.log("world", format_args!("{:?}", context.plan));
     let queues = Queues::new(context, plant);
     let (closer, closing) = shutdown_signal();
@@ -130,6 +192,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], plant: Option<
         capacity: Arc::new(Capacity(Arc::clone(&capacity))),
         scaling: Mutex::new(()),
         plant,
+        shadow: extras.shadow,
         closing,
     });
     capacity.open(&world);

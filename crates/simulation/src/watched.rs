@@ -3,15 +3,20 @@
 use crate::context::Context;
 use crate::facts::asks_for;
 use crate::faulty::Process;
+use crate::injected_fault::InjectedFault;
 use crate::invariant::Invariant;
 use crate::trace::CoverageEvent;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use walkaround_domain::InspectionId;
 use walkaround_pipeline::consumer::{Disposition, Handler};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Delivery, OutMessage};
+
+/// What a shadow takes that is waited for; planted.
+const SHADOW_TIME: Duration = Duration::from_secs(2);
 
 /// Watches the handler of one process.
 pub(crate) struct Watched {
@@ -83,6 +88,9 @@ impl Handler for Watched {
             std::future::pending::<()>().await;
         }
         let handled = self.inner.handle(delivery, stop).await;
+        if context.plant == Some(InjectedFault::ShadowIsWaitedFor) {
+            tokio::time::sleep(SHADOW_TIME).await;
+        }
         held.ended = handled == Disposition::Ack || !stop.is_set();
         self.process
             .log(format_args!("{} is {handled:?}", delivery.receipt.0));

@@ -102,6 +102,7 @@ fn processor(
         telemetry: Arc::new(NoopTelemetry),
         drain_budget: plan.drain_budget,
         queue_name: role,
+        shadow: world.shadow.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::injected_fault::InjectedFault;
 use std::sync::Arc;
 use tokio::sync::Mutex;
+use walkaround_pipeline::shadow::ShadowFeed;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Blobs, GpuCapacity, PhotoSource, Publisher, Queue, Records, Reviews, StateStore};
 
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) scaling: Mutex<()>,
     /// The planted fault, where it is not one of a port.
     pub(crate) plant: Option<InjectedFault>,
+    /// Where settled photos are named for a shadow.
+    pub(crate) shadow: Option<ShadowFeed>,
     /// Given when everything has drained.
     pub(crate) closing: ShutdownSignal,
 }

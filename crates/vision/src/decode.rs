@@ -19,6 +19,7 @@ mod huffman;
 mod jpeg;
 mod jpeg_profile;
 mod limits;
+mod lossless;
 mod markers;
 mod orientation;
 mod other;
@@ -35,6 +36,7 @@ pub use format::Format;
 use image::RgbImage;
 pub use limits::Limits;
 use limits::MIB;
+pub(crate) use lossless::turned_jpeg;
 use reason::{cut_short, unreadable, unsupported};
 use walkaround_domain::{Reason, ReasonCode, Size};
 

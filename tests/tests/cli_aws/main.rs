@@ -6,6 +6,7 @@
 #[path = "../aws_client/mod.rs"]
 mod aws_client;
 mod bundles;
+mod dataset;
 mod review;
 mod submit;
 

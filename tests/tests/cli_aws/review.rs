@@ -9,7 +9,7 @@ use walkaround_ports::{Clock, Precondition, Records, Reviews, SystemClock};
 use walkaround_tests::reviews::{inspection, record};
 
 /// The ARN of a topic that the intake queue is subscribed to.
-async fn topic(bench: &Bench) -> String {
+pub(crate) async fn topic(bench: &Bench) -> String {
     let topic = bench.aws.sns.create_topic().name("events").send().await.unwrap();
     let topic = topic.topic_arn.unwrap();
     let queue = bench

@@ -84,7 +84,10 @@ fn pipeline_on_ministack() {
     );
     event_source_is_as_written(&place);
     rules_are_as_written(&place);
-    logs_end(&place, &[("triage", 30), ("scaler", 30), ("notifier", 30)]);
+    logs_end(
+        &place,
+        &[("triage", 30), ("scaler", 30), ("notifier", 30), ("monitor", 30)],
+    );
     // Dropped by ministack.
     let scaler = place.output("ScalerFunction");
     let asynchronous = place.lambda(&format!("2019-09-25/functions/{scaler}/event-invoke-config"));
@@ -114,6 +117,7 @@ fn operations_on_ministack() {
         "event-delivery",
         "intake-age",
         "intake-dead",
+        "model-drift",
         "notifier-dropped",
         "scaler-duration",
         "segmentation-age",
@@ -125,7 +129,7 @@ fn operations_on_ministack() {
         alarms(&place),
         expected.map(|name| (name.to_owned(), topic.clone())).into()
     );
-    for program in ["triage", "scaler", "notifier"] {
+    for program in ["triage", "scaler", "notifier", "monitor"] {
         let name = json!({"DeliveryStreamName": format!("{PREFIX}-{program}")});
         let stream = place.ask("firehose", "Firehose_20150804.DescribeDeliveryStream", &name);
         let stream = &stream["DeliveryStreamDescription"];
@@ -262,6 +266,7 @@ fn all_stacks_on_moto() {
         ("triage", 30),
         ("scaler", 30),
         ("notifier", 30),
+        ("monitor", 30),
         ("worker", 30),
         ("delivery", 14),
     ];

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Output of a function, its time-out, its memory.
-const FUNCTIONS: [(&str, u64, u64); 3] = [
+const FUNCTIONS: [(&str, u64, u64); 4] = [
     ("TriageFunction", 120, 3008),
     ("ScalerFunction", 45, 256),
     ("NotifierFunction", 60, 256),
+    ("MonitorFunction", 900, 512),
 ];
 
 pub(crate) fn configuration(place: &Place, output: &str) -> Value {
@@ -116,6 +117,7 @@ pub(crate) fn rules_are_as_written(place: &Place) {
     let expected = BTreeMap::from([
         (format!("{PREFIX}-blocked-queue"), "NotifierFunction"),
         (format!("{PREFIX}-failed-job"), "NotifierFunction"),
+        (format!("{PREFIX}-monitor"), "MonitorFunction"),
         (format!("{PREFIX}-scaler"), "ScalerFunction"),
         (format!("{PREFIX}-segmentation-age"), "ScalerFunction"),
     ]);

@@ -30,7 +30,7 @@ impl Place {
         let aws = runtime.block_on(async {
             let aws = clients(&endpoint, &Connection::default()).await;
             bucket(&aws, CODE).await;
-            for key in ["triage.zip", "scaler.zip", "notifier.zip"] {
+            for key in ["triage.zip", "scaler.zip", "notifier.zip", "monitor.zip"] {
                 let put = aws.s3.put_object().bucket(CODE).key(key);
                 put.body(EMPTY_ZIP.to_vec().into()).send().await.unwrap();
             }

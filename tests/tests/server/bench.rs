@@ -1,6 +1,7 @@
 //! A stack with the server on it, for one case.
 
 use crate::aws_client::{clients, make_bucket};
+use crate::clock::ShiftedClock;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -27,9 +28,9 @@ use walkaround_pipeline::review::ReviewService;
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
     BlobAddress, Blobs, Clock, IndexKeys, Operations, PhotoSource, Precondition, Publisher, Queue, QueueName,
-    StackPorts, StoredRecord, SystemClock,
+    StackPorts, StoredRecord,
 };
-use walkaround_server::{Concerns, People, Router, Site, router};
+use walkaround_server::{Concerns, People, Pictures, Router, SignIn, Site, router};
 use walkaround_settings::Settings;
 
 /// Without progress for longer, the work of the process counts as stalled.
@@ -57,6 +58,11 @@ pub(crate) struct Bench {
     pub(crate) progress: Arc<Progress>,
     pub(crate) health_clock: Arc<ManualClock>,
     pub(crate) results: String,
+    pub(crate) clock: Arc<ShiftedClock>,
+    /// The stack, where it is on AWS.
+    stack: Option<AwsStack>,
+    /// Whether requests go through the console function.
+    pub(crate) is_function: bool,
     breaks: Breaks,
     _keep: Box<dyn Any>,
 }
@@ -81,7 +87,7 @@ impl Cloud {
     }
 
     /// A fresh stack, and the names of its table and of its bucket for results.
-    async fn stack(&self) -> (AwsStack, String, String) {
+    async fn stack(&self, clock: Arc<dyn Clock>) -> (AwsStack, String, String) {
         let n = self.stacks.fetch_add(1, Ordering::SeqCst);
         let (aws, endpoint) = (self.aws.clone(), self.emulator.endpoint());
         let (table, results) = (format!("records-{n}"), format!("results-{n}"));
@@ -113,7 +119,7 @@ impl Cloud {
         let stack = AwsStack {
             aws: aws.clone(),
             settings: Arc::new(Settings::from_lookup(&|name| variables.get(name).cloned()).unwrap()),
-            clock: Arc::new(SystemClock::new()),
+            clock,
         };
         (stack, table, results)
     }
@@ -156,7 +162,8 @@ fn health() -> (
 impl Bench {
     pub(crate) fn local() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let shifted = Arc::new(ShiftedClock::new());
+        let clock: Arc<dyn Clock> = shifted.clone();
         let local = LocalStack::open(folder.path(), Options::default(), Arc::clone(&clock)).unwrap();
         let ports = local.ports().unwrap();
         let people = people(&ports, &clock);
@@ -179,6 +186,8 @@ impl Bench {
                 stalled_for: Some(stalled_for),
                 concerns: None,
                 people: Some(people),
+                sign_in: None,
+                pictures: Pictures::Bytes,
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -188,14 +197,18 @@ impl Bench {
             progress,
             health_clock,
             results: "results".to_owned(),
+            clock: shifted,
+            stack: None,
+            is_function: false,
             breaks: Breaks::Local(folder.path().join("walkaround.db")),
             _keep: Box::new(folder),
         }
     }
 
     pub(crate) async fn aws(cloud: &Cloud) -> Self {
-        let (stack, table, results) = cloud.stack().await;
-        let aws = stack.aws.clone();
+        let clock = Arc::new(ShiftedClock::new());
+        let (stack, table, results) = cloud.stack(clock.clone()).await;
+        let (aws, kept) = (stack.aws.clone(), stack.clone());
         let ports = stack.ports().unwrap();
         let people = people(&ports, &stack.clock);
         let (progress, health_clock, stalled_for) = health();
@@ -217,6 +230,8 @@ impl Bench {
                 stalled_for: Some(stalled_for),
                 concerns: None,
                 people: Some(people),
+                sign_in: None,
+                pictures: Pictures::Bytes,
                 loopback_only: true,
             },
             intake: ports.intake.queue,
@@ -226,6 +241,9 @@ impl Bench {
             progress,
             health_clock,
             results,
+            clock,
+            stack: Some(kept),
+            is_function: false,
             breaks: Breaks::Aws { aws, table },
             _keep: Box::new(()),
         }
@@ -242,6 +260,15 @@ impl Bench {
             ..self.site.clone()
         };
         Self { site, ..self }
+    }
+
+    /// An instance of the server on this stack whose people sign in, beyond loopback.
+    pub(crate) fn with_sign_in(&self, sign_in: SignIn) -> Router {
+        router(Site {
+            sign_in: Some(Arc::new(sign_in)),
+            loopback_only: false,
+            ..self.site.clone()
+        })
     }
 
     /// The same, listening beyond loopback.
@@ -290,7 +317,31 @@ impl Bench {
         }
     }
 
+    /// The same, where requests go through the console function.
+    pub(crate) fn behind_the_function(self) -> Self {
+        Self {
+            is_function: true,
+            ..self
+        }
+    }
+
+    /// The stack on AWS with other settings: the buckets of this bench among them.
+    pub(crate) fn stack_with(&self, change: impl FnOnce(&mut Settings)) -> AwsStack {
+        let stack = self.stack.clone().unwrap();
+        let mut settings = Settings::clone(&stack.settings);
+        settings.results_bucket.clone_from(&self.results);
+        settings.photo_buckets = vec![PHOTOS.to_owned()];
+        change(&mut settings);
+        AwsStack {
+            settings: Arc::new(settings),
+            ..stack
+        }
+    }
+
     pub(crate) async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
+        if self.is_function {
+            return crate::function::ask(self.router(), request).await;
+        }
         let answer = self.router().oneshot(request).await.unwrap();
         let (head, body) = answer.into_parts();
         let bytes = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap().to_vec();

@@ -50,6 +50,12 @@ pub(crate) const CASES: &[Case] = cases![
     crate::people::writes_come_from_the_console_alone,
     crate::people::the_console_is_served_under_a_strict_policy,
     crate::people::parked_messages_go_back_and_the_system_is_shown,
+    crate::model::a_pass_counts_each_photo_once_whenever_it_was_finished,
+    crate::model::a_pass_reads_what_people_decided,
+    crate::model::blur_is_drift_and_stays_the_same_alarm,
+    crate::sessions::people_sign_in_and_decide_under_their_own_name,
+    crate::sessions::a_session_ends_everywhere_within_a_minute,
+    crate::sessions::nothing_of_anybodys_is_read_without_a_session,
 ];
 
 fn percent_encoded(text: &str) -> String {

@@ -11,21 +11,24 @@ fn document() -> Value {
 }
 
 #[test]
-fn the_document_has_each_route_and_no_other() {
+fn the_document_has_each_route_with_what_it_needs_and_no_other() {
     let document = document();
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap();
-    let described: BTreeSet<(String, String)> = paths
+    let described: BTreeSet<[String; 3]> = paths
         .iter()
         .flat_map(|(path, methods)| {
-            let methods = methods.as_object().unwrap().keys();
+            let methods = methods.as_object().unwrap().iter();
             methods
-                .map(|method| (method.clone(), path.clone()))
+                .map(|(method, of)| {
+                    let needs = of["x-role"].as_str().unwrap_or_default();
+                    [method.clone(), path.clone(), needs.to_owned()]
+                })
                 .collect::<Vec<_>>()
         })
         .collect();
-    let routed: BTreeSet<(String, String)> = routes()
-        .map(|(method, path)| (method.to_owned(), path.to_owned()))
+    let routed: BTreeSet<[String; 3]> = routes()
+        .map(|route| [route.method, route.path, route.needs].map(str::to_owned))
         .collect();
     assert_eq!(described, routed);
 }

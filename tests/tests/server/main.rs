@@ -6,10 +6,16 @@
 #[path = "../aws_client/mod.rs"]
 mod aws_client;
 mod bench;
+mod browser;
 mod cases;
+mod clock;
 mod document;
+mod function;
 mod metrics;
+mod model;
 mod people;
+mod sessions;
+mod sign_in;
 
 use bench::{Bench, Cloud};
 use std::sync::Arc;

@@ -52,6 +52,9 @@ pub(crate) async fn metrics_parse_and_count(bench: Bench) {
         (r#"walkaround_workers{state="working"}"#, 1.0),
         (r#"walkaround_workers{state="idle"}"#, 0.0),
         (r#"walkaround_worker_jobs{state="running"}"#, 0.0),
+        (r#"walkaround_review_tasks{reason="asked"}"#, 0.0),
+        (r#"walkaround_reviews_total{decision="confirm"}"#, 0.0),
+        ("walkaround_reviews_last_day", 0.0),
         ("walkaround_worker_start_failures", 0.0),
         ("walkaround_gpu_lane_awaited_seconds", 0.0),
         (
@@ -79,7 +82,7 @@ pub(crate) async fn metrics_parse_and_count(bench: Bench) {
     }
 }
 
-async fn figures(bench: &Bench) -> BTreeMap<String, f64> {
+pub(crate) async fn figures(bench: &Bench) -> BTreeMap<String, f64> {
     let (status, headers, body) = bench.get("/metrics").await;
     assert_eq!(status, StatusCode::OK);
     assert!(

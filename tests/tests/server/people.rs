@@ -32,7 +32,7 @@ async fn post(bench: &Bench, path: &str, by: &str, body: &Value) -> (u16, Value)
 }
 
 /// Stores a damaged photo of two findings, and its bytes.
-async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
+pub(crate) async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
     let at = BlobAddress {
         bucket: PHOTOS.to_owned(),
         key: format!("{id}.jpg"),
@@ -76,7 +76,7 @@ async fn store(bench: &Bench, id: &str, bytes: &[u8]) {
     bench.write(&inspection, "car", body).await;
 }
 
-fn decision(revision: u32, decision: &Value) -> Value {
+pub(crate) fn decision(revision: u32, decision: &Value) -> Value {
     json!({"revision": revision, "based_on": hex(&REPORT), "decision": decision})
 }
 
@@ -124,6 +124,15 @@ pub(crate) async fn a_decision_is_stored_once_and_the_second_reviewer_sees_it(be
     assert_eq!(photos["reviews"][0]["verdict"], "damaged");
     let (_, photos) = bench.json("/api/vehicle?vehicle_id=car").await;
     assert_eq!(photos["inspections"].as_array().unwrap().len(), 1);
+    // Each decision counts once, however often it was sent.
+    let figures = crate::metrics::figures(&bench).await;
+    for (series, expected) in [
+        (r#"walkaround_reviews_total{decision="findings"}"#, 1.0),
+        (r#"walkaround_reviews_total{decision="confirm"}"#, 1.0),
+        ("walkaround_reviews_last_day", 2.0),
+    ] {
+        assert_eq!(figures.get(series), Some(&expected), "{series}");
+    }
 }
 
 /// A decision that is refused: of which inspection, with which status, and a word of the line that says why.
@@ -288,9 +297,13 @@ pub(crate) async fn writes_come_from_the_console_alone(bench: Bench) {
     assert_eq!(open.ask(good()).await.0.as_u16(), 403);
     for path in [
         "/api/session",
+        "/api/inspections",
+        "/api/inspections/a",
+        "/metrics",
         "/api/tasks",
         "/api/inspections/a/photo",
         "/api/system",
+        "/api/model",
         "/api/vehicle?vehicle_id=car",
     ] {
         let asked = request(Method::GET, path, "inspect.example");

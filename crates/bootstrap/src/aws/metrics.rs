@@ -12,11 +12,15 @@
 //! | `NoPhoto` | count | `Reason`: an event of S3 that is acknowledged without a record, such as `empty_object` |
 //! | `StageTime` | milliseconds | `Stage` |
 //! | `PhotoBytes` | bytes | |
+//! | `Reviews` | count | `Decision`: a person's decision was stored through the console function |
+//! | `ReviewWait` | seconds | from a review task to the decision |
 //! | `ColdStart` | count | |
 //! | `Backlog`, `LiveWorkers`, `DesiredWorkers`, `OldestAge` | count, seconds | |
 //! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
 //! | `TakenBack` | count | photos of a GPU lane that does not come, sent back to be routed again |
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
+//! | `DriftingFigures` | count | figures that have drifted from the reference of the bundle; not written before there is a comparison |
+//! | `Psi` | none | `Figure`: population stability index |
 //! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was sent already |
 //!
 //! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
@@ -27,6 +31,7 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::warn;
+use walkaround_messages::monitor::ModelDocument;
 use walkaround_pipeline::telemetry::{PipelineEvent, Settled, Telemetry};
 
 /// Values of one histogram that the collector keeps between two flushes are 100: written out before.
@@ -81,6 +86,17 @@ impl Metrics {
     pub fn lane(&self, start_failures: u32, taken_back: u32) {
         gauge!("StartFailures").set(f64::from(start_failures));
         counter!("TakenBack").increment(u64::from(taken_back));
+    }
+
+    /// What a pass of the monitor came to.
+    pub fn model(&self, model: &ModelDocument) {
+        if model.figures.is_empty() {
+            return;
+        }
+        gauge!("DriftingFigures").set(model.drifting().count() as f64);
+        for figure in &model.figures {
+            gauge!("Psi", "Figure" => figure.figure.clone()).set(figure.psi);
+        }
     }
 
     /// Memory of the GPU: bytes in use, and bytes there are.
@@ -147,6 +163,12 @@ impl Telemetry for Metrics {
             PipelineEvent::Returned => counter!("Returned").increment(1),
             PipelineEvent::Parked => counter!("Parked").increment(1),
             PipelineEvent::NoPhoto(why) => counter!("NoPhoto", "Reason" => why.as_str()).increment(1),
+            PipelineEvent::Reviewed { decision, waited } => {
+                counter!("Reviews", "Decision" => decision).increment(1);
+                if let Some(waited) = waited {
+                    histogram!("ReviewWait").record(waited.as_secs_f64());
+                }
+            }
         }
     }
 }
@@ -163,15 +185,23 @@ fn describe() {
         "ColdStart",
         "Alerts",
         "TakenBack",
+        "Reviews",
     ] {
         describe_counter!(name, Unit::Count, "");
     }
-    for name in ["Backlog", "LiveWorkers", "DesiredWorkers", "StartFailures"] {
+    for name in [
+        "Backlog",
+        "LiveWorkers",
+        "DesiredWorkers",
+        "StartFailures",
+        "DriftingFigures",
+    ] {
         describe_gauge!(name, Unit::Count, "");
     }
     describe_gauge!("OldestAge", Unit::Seconds, "");
     describe_gauge!("GpuMemoryUsed", Unit::Bytes, "");
     describe_gauge!("GpuMemoryShare", Unit::Percent, "");
     describe_histogram!("StageTime", Unit::Milliseconds, "");
+    describe_histogram!("ReviewWait", Unit::Seconds, "");
     describe_histogram!("PhotoBytes", Unit::Bytes, "");
 }

@@ -9,6 +9,7 @@ use walkaround_aws::{
     Aws, AwsBatchConfig, BatchCapacity, BundleRegistry, Connection, DynamoRecords, DynamoReviews,
     DynamoState, FleetLock, S3Blobs, SnsTopic, SqsQueue, secret_text,
 };
+use walkaround_domain::BundleId;
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_inference::{FetchMissing, segmenter_files};
 use walkaround_pipeline::inspector::EngineMonitor;
@@ -16,7 +17,8 @@ use walkaround_pipeline::telemetry::{NoopTelemetry, Telemetry};
 use walkaround_ports::{Clock, GpuCapacity, QueuePair, StackPorts, SystemClock};
 use walkaround_settings::aws::{
     INTAKE_DEAD_QUEUE, INTAKE_QUEUE, JOB_DEFINITION, JOB_PREFIX, JOB_QUEUE, METRICS_NAMESPACE,
-    PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, TABLE, TOPIC,
+    OIDC_CLIENT_SECRET_ID, PHOTO_HEADER_SECRET, SEGMENTATION_DEAD_QUEUE, SEGMENTATION_QUEUE, SESSION_KEY_ID,
+    TABLE, TOPIC,
 };
 use walkaround_settings::{Secret, Settings};
 
@@ -44,6 +46,7 @@ impl AwsStack {
         if let Some(id) = settings.aws.get(PHOTO_HEADER_SECRET) {
             settings.photo_header = Some(Secret::new(secret_text(&aws.secrets, id).await?));
         }
+        fill_sign_in(&mut settings, &aws).await?;
         Ok(Self {
             aws,
             settings: Arc::new(settings),
@@ -169,6 +172,7 @@ impl AwsStack {
             clock: Arc::clone(&self.clock),
             telemetry,
             engine: EngineMonitor::new(),
+            shadow: None,
         })
     }
 
@@ -184,6 +188,25 @@ impl AwsStack {
         let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
         let (folder, active) = registry.fetch_active(name, &self.settings.bundle_cache).await?;
         Ok((folder, Some(active.files_sha256)))
+    }
+
+    /// Folder of a version of the registry that the settings name, active or not, fetched into the cache.
+    ///
+    /// # Errors
+    /// Usage: the settings name a folder. Otherwise there is no such version, or it cannot be had.
+    pub async fn bundle_version(&self, bundle: &BundleId) -> Result<PathBuf, Failure> {
+        let Some((bucket, _)) = registry_name(&self.settings.bundle)? else {
+            return Err(Failure::usage(
+                "WALKAROUND_BUNDLE is a folder: another version needs s3://BUCKET/NAME",
+            ));
+        };
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        let id = walkaround_aws::BundleId::new(&bundle.name, &bundle.version);
+        let Some(version) = registry.version(id).await? else {
+            return Err(anyhow::anyhow!("{bundle} is not in {bucket}").into());
+        };
+        let cache = &self.settings.bundle_cache;
+        Ok(registry.fetch(&bundle.name, &version, cache, &|_| true).await?)
     }
 
     /// As [`AwsStack::bundle`], without the files that only segmenters use; what is given beside the folder fetches
@@ -231,6 +254,29 @@ impl AwsStack {
     pub fn metrics(&self, program: &'static str) -> Result<Metrics, Failure> {
         Metrics::start(self.require(METRICS_NAMESPACE)?, program)
     }
+}
+
+/// The secrets of signing in, where it is on and the settings name them.
+///
+/// # Errors
+/// A secret that cannot be read.
+pub async fn fill_sign_in(settings: &mut Settings, aws: &Aws) -> Result<(), Failure> {
+    let (client_id, key_id) = (
+        settings.aws.get(OIDC_CLIENT_SECRET_ID).map(str::to_owned),
+        settings.aws.get(SESSION_KEY_ID).map(str::to_owned),
+    );
+    let Some(sign_in) = &mut settings.sign_in else {
+        return Ok(());
+    };
+    for (id, place) in [
+        (client_id, &mut sign_in.client_secret),
+        (key_id, &mut sign_in.session_key),
+    ] {
+        if let Some(id) = id {
+            *place = Some(Secret::new(secret_text(&aws.secrets, &id).await?));
+        }
+    }
+    Ok(())
 }
 
 /// Bucket and name of a bundle in a registry; none for a folder.

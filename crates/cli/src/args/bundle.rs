@@ -1,6 +1,7 @@
 //! The command line of `walkaround bundle`.
 
 use super::client::{Connecting, Printed, StackName};
+use super::rollout::{CompareArgs, ShadowArgs};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 
@@ -27,6 +28,11 @@ pub(crate) enum BundleCommand {
     Activate(ActivateArgs),
     /// Activate the version before the active one again
     Rollback(RollbackArgs),
+    /// Compare two bundles on the same photos: from a replay, or from what a shadow saw
+    Compare(CompareArgs),
+    /// Let a second bundle see a share of the settled photos, end that, or show it; it answers for none of them
+    #[command(disable_version_flag = true)]
+    Shadow(ShadowArgs),
 }
 
 /// Where networks run while a bundle is checked.

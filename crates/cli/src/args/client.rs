@@ -70,17 +70,37 @@ pub(crate) struct Connecting {
     pub endpoint_url: Option<String>,
 }
 
+/// A stack, and nothing about what is printed.
 #[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct StackArgs {
+pub(crate) struct WhichStackArgs {
     /// Which stack [default: WALKAROUND_STACK, or local]
     #[arg(long, value_enum)]
     pub stack: Option<StackName>,
     /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
+    #[command(flatten)]
+    pub connecting: Connecting,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct StackArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Printed::Table)]
     pub format: Printed,
+    #[command(flatten)]
+    pub which: WhichStackArgs,
+}
+
+/// As [`StackArgs`], for a command with output forms of its own.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct StackOnlyArgs {
+    /// Which stack [default: WALKAROUND_STACK, or local]
+    #[arg(long, value_enum)]
+    pub stack: Option<StackName>,
+    /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     #[command(flatten)]
     pub connecting: Connecting,
 }
@@ -151,6 +171,15 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub stack: StackArgs,
     /// Where to listen [default: WALKAROUND_LISTEN, or 127.0.0.1:8377; if that is set but empty, 127.0.0.1:8600]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConsoleArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+    /// Where to listen, port 0 for any that is free; beyond loopback only with sign-in (docs/console.md) [default: 127.0.0.1:8600]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
 }
@@ -291,6 +320,24 @@ impl From<&Connecting> for Connection {
 
 impl From<&StackArgs> for StackChoice {
     fn from(args: &StackArgs) -> Self {
+        Self::from(&args.which)
+    }
+}
+
+impl From<&WhichStackArgs> for StackChoice {
+    fn from(args: &WhichStackArgs) -> Self {
+        Self {
+            stack: args.stack.map(StackKind::from),
+            root: args.root.clone(),
+            profile: args.connecting.profile.clone(),
+            region: args.connecting.region.clone(),
+            endpoint_url: args.connecting.endpoint_url.clone(),
+        }
+    }
+}
+
+impl From<&StackOnlyArgs> for StackChoice {
+    fn from(args: &StackOnlyArgs) -> Self {
         Self {
             stack: args.stack.map(StackKind::from),
             root: args.root.clone(),
@@ -340,7 +387,7 @@ pub(super) fn inspection_id(text: &str) -> Result<InspectionId, String> {
     InspectionId::new(text).map_err(|e| e.to_string())
 }
 
-fn day(text: &str) -> Result<String, String> {
+pub(super) fn day(text: &str) -> Result<String, String> {
     let midnight = format!("{text}T00:00:00Z");
     match walkaround_messages::parse_rfc3339(&midnight) {
         Ok(_) => Ok(text.to_owned()),

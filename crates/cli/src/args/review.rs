@@ -140,7 +140,7 @@ pub(crate) struct AskArgs {
     pub stack: StackArgs,
 }
 
-fn reason(text: &str) -> Result<TaskReason, String> {
+pub(super) fn reason(text: &str) -> Result<TaskReason, String> {
     TaskReason::parse(text).ok_or_else(|| one_of(&TaskReason::ALL.map(TaskReason::as_str)))
 }
 

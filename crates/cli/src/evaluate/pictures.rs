@@ -2,26 +2,19 @@
 //!
 //! Only the few candidates are kept while photos come in; their pictures are read again at the end.
 
-use crate::whole_file::write_whole;
+use crate::small_picture::{polygons, push_ring, small, small_jpeg};
 use anyhow::Context;
-use image::RgbImage;
-use image::imageops::{FilterType, resize};
-use std::fmt::Write;
 use std::path::Path;
+use walkaround_client::whole_file::write_whole;
 use walkaround_domain::{Rle, Size};
 use walkaround_evaluation::{Damage, ScoredPhoto};
 use walkaround_messages::PhotoReport;
-use walkaround_messages::report::PolygonDocument;
-use walkaround_vision::decode::{Limits, decode};
 use walkaround_vision::findings::{OUTLINE_TOLERANCE, simplify, trace};
 use walkaround_vision::mask::Patch;
-use walkaround_vision::{overlay, rle};
+use walkaround_vision::rle;
 
 /// Most pictures of one kind.
 const SHELF_MAX: usize = 12;
-/// Long side of the copies, in pixels.
-const LONG_SIDE: u32 = 640;
-const JPEG_QUALITY: u8 = 82;
 /// Folder of the copies, inside the report's.
 const FOLDER: &str = "pictures";
 
@@ -151,9 +144,8 @@ impl Shelf {
         let mut shown = Vec::new();
         for (number, Ranked { candidate, .. }) in (1..).zip(&self.0) {
             let mut written = None;
-            if let Some(picture) = copy(Path::new(&candidate.report.photo)) {
-                let jpeg = overlay::encode_jpeg(&picture, JPEG_QUALITY)
-                    .context("a copy of a photo cannot be encoded")?;
+            let bytes = std::fs::read(Path::new(&candidate.report.photo)).ok();
+            if let Some(jpeg) = bytes.and_then(|bytes| small_jpeg(&bytes)) {
                 write_whole(&out.join(file(number)), &jpeg)?;
                 written = Some(file(number));
             }
@@ -193,39 +185,6 @@ impl Candidate {
             ignored: outlines(&self.any_or_ignored, Some(&self.any))?,
         })
     }
-}
-
-/// A small copy of a photo, upright; none when it can no longer be read.
-fn copy(photo: &Path) -> Option<RgbImage> {
-    let limits = Limits::default();
-    let bytes = std::fs::read(photo).ok()?;
-    let pixels = decode(&bytes, &limits, LONG_SIDE).ok()?.pixels;
-    let (width, height) = pixels.dimensions();
-    let small = small(Size::new(width, height));
-    if (small.width, small.height) == (width, height) {
-        return Some(pixels);
-    }
-    Some(resize(&pixels, small.width, small.height, FilterType::Triangle))
-}
-
-/// A size with the long side at most [`LONG_SIDE`].
-fn small(size: Size) -> Size {
-    let long = u64::from(size.long_side());
-    if long <= u64::from(LONG_SIDE) {
-        return size;
-    }
-    let side = |side: u32| ((u64::from(side) * u64::from(LONG_SIDE) + long / 2) / long).max(1) as u32;
-    Size::new(side(size.width), side(size.height))
-}
-
-fn polygons(polygons: &[PolygonDocument]) -> String {
-    let mut path = String::new();
-    for polygon in polygons {
-        for ring in std::iter::once(&polygon.outer).chain(&polygon.holes) {
-            push_ring(&mut path, ring.iter().map(|p| (p[0], p[1])));
-        }
-    }
-    path
 }
 
 /// Outlines of a mask, without another one, as an SVG path in its pixels; traced at the size of the copy.
@@ -275,14 +234,6 @@ fn shrunk(pixels: &[u8], size: Size) -> (Patch, (f32, f32)) {
         patch,
         (scale(size.width, small.width), scale(size.height, small.height)),
     )
-}
-
-fn push_ring(path: &mut String, points: impl Iterator<Item = (f32, f32)>) {
-    for (at, (x, y)) in points.enumerate() {
-        // Writing to a String cannot fail.
-        let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { 'M' } else { 'L' });
-    }
-    path.push('Z');
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The output folder: one document and one marked picture a photo, and the gallery.
 
-use crate::whole_file::write_whole;
 use anyhow::Context;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use walkaround_client::inputs::{OVERLAY_SUFFIX, is_result};
+use walkaround_client::whole_file::write_whole;
 use walkaround_inference::bundle::hex_sha256;
 use walkaround_messages::PhotoReport;
 

@@ -5,13 +5,12 @@
 
 use super::drop_folder::DropFolder;
 use super::health::{DropFolderState, Health};
+use super::own_program::{own_command, variables};
 use super::parts::Parts;
 use super::prune;
+use super::shadow;
 use crate::args::UpArgs;
 use crate::failure::Failure;
-use anyhow::Context;
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use walkaround_local::{LocalCapacity, Orphans, WorkerOptions};
 use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::invocation::InvocationDeadline;
+use walkaround_pipeline::monitor::Monitor;
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
@@ -51,7 +51,8 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
-    let builder = stack.builder()?;
+    let mut builder = stack.builder()?;
+    let shadow = shadow::watch(&stack.settings, &mut builder)?;
     // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
@@ -66,6 +67,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let (scaling, scaled) = oneshot::channel();
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
+    add_monitor(&mut parts, &builder, stop.clone());
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
         parts.add(
@@ -75,10 +77,13 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     }
     if let Some(address) = &stack.settings.listen {
         let server = serve(address, site(&stack, health.clone(), &engines)?, stop.clone());
-        parts.add("the HTTP server", server.await.map_err(Failure::usage)?);
+        let (_, serving) = server.await.map_err(Failure::usage)?;
+        parts.add("the HTTP server", serving);
     }
     let reporting = health.report_until(Arc::clone(&lock), stack.settings.heartbeat, stop.clone());
     parts.add("the report", reporting);
+    // No part: whatever becomes of it, the stack goes on.
+    tokio::spawn(shadow.run(stop.clone()));
     info!(root = %stack.local.root().display(), bundle = engines.label(), "the stack is up");
     let budget = triage.settings.drain_budget;
     parts.add_triage(triage);
@@ -185,25 +190,9 @@ async fn triage_consumer(
 
 /// Workers are this program's own `worker` command, with this stack's settings.
 fn worker_options(s: &Settings) -> Result<WorkerOptions, Failure> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let absolute = |path: &Path| {
-        path.canonicalize()
-            .unwrap_or_else(|_| path.to_path_buf())
-            .display()
-            .to_string()
-    };
-    let mut variables = BTreeMap::from([
-        ("WALKAROUND_ROOT".to_owned(), absolute(&s.root)),
-        ("WALKAROUND_BUNDLE".to_owned(), absolute(&s.bundle)),
-        ("WALKAROUND_DEVICE".to_owned(), s.device.as_str().to_owned()),
-        ("WALKAROUND_THREADS".to_owned(), s.threads.to_string()),
-    ]);
-    if let Some(library) = &s.onnxruntime {
-        variables.insert("WALKAROUND_ONNXRUNTIME".to_owned(), absolute(library));
-    }
     Ok(WorkerOptions {
-        command: vec![program.display().to_string(), "worker".to_owned()],
-        variables,
+        command: own_command("worker")?,
+        variables: variables(s),
         workers_max: s.workers_max.max(1),
         end_budget: s.drain_budget + WORKER_SLACK,
         orphans: Orphans::Adopt,
@@ -227,6 +216,34 @@ async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scali
     let clock: Arc<dyn Clock> = Arc::clone(&scaler.clock);
     while !stop.is_set() {
         tick(&scaler).await;
+        tokio::select! {
+            biased;
+            () = stop.wait() => {}
+            () = clock.sleep(every) => {}
+        }
+    }
+}
+
+/// The monitor, where the settings want one.
+fn add_monitor(parts: &mut Parts, builder: &PipelineBuilder, stop: ShutdownSignal) {
+    if let Some(every) = builder.settings.monitor_every {
+        parts.add("the monitor", watch(builder.monitor(), every, stop));
+    }
+}
+
+/// Passes of the monitor until asked to stop. One that fails is made up for by the next.
+async fn watch(monitor: Monitor, every: Duration, mut stop: ShutdownSignal) {
+    let clock: Arc<dyn Clock> = Arc::clone(&monitor.clock);
+    while !stop.is_set() {
+        tokio::select! {
+            biased;
+            () = stop.wait() => return,
+            pass = monitor.pass() => {
+                if let Err(error) = pass {
+                    warn!(%error, "the monitor failed, trying again");
+                }
+            }
+        }
         tokio::select! {
             biased;
             () = stop.wait() => {}

@@ -4,6 +4,7 @@
 //! wrong; 70 its engine is faulty (it also fails on its own test picture), start another one, elsewhere if that does
 //! not help; 75 it stalled (nothing finished for `WALKAROUND_STALL_EXIT_S`), start another one.
 
+use super::shadow;
 use crate::args::WorkerArgs;
 use crate::failure::Failure;
 use std::process::ExitCode;
@@ -20,11 +21,15 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode, Failure> {
 
 async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
     let stack = Stack::open_with(args.root.as_deref(), &(&args.engine).into())?;
+    if args.shadow {
+        return shadow::run(&stack).await;
+    }
     let stop = stop_on_signal_or(run_time_over(
         Arc::clone(&stack.settings),
         Arc::clone(&stack.clock),
     ))?;
-    let builder = stack.builder()?;
+    let mut builder = stack.builder()?;
+    tokio::spawn(shadow::watch(&stack.settings, &mut builder)?.run(stop.clone()));
     let engines = stack.engines()?;
     let worker = args
         .name

@@ -185,6 +185,9 @@ fn ensure(holds: bool, text: impl FnOnce() -> String) -> Result<(), InvalidDecis
 }
 
 impl Decision {
+    /// The words of all kinds.
+    pub const KINDS: [&str; 5] = ["confirm", "findings", "unusable", "escalate", "undo"];
+
     /// The word used in documents.
     pub const fn as_str(&self) -> &'static str {
         match self {

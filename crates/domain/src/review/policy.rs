@@ -1,6 +1,7 @@
 //! Which inspections a person should see: a pure policy over what is on the record.
 
 use super::{ReviewTask, TaskReason};
+use crate::draw;
 use crate::ids::InspectionId;
 use crate::photo::{InspectionRequest, Occasion};
 use crate::record::Outcome;
@@ -122,24 +123,7 @@ impl ReviewPolicy {
     }
 }
 
-/// Whether an inspection is in the random share, by a hash of its id: the same id always is, or is not. A larger share
-/// has all of a smaller one.
+/// Whether an inspection is in the random share, by a [draw](crate::draw) of its id.
 pub fn is_drawn(id: &InspectionId, share: f64) -> bool {
-    // 53 bits are what an f64 holds exactly.
-    let unit = (mixed(id.as_str()) >> 11) as f64 / (1_u64 << 53) as f64;
-    unit < share
-}
-
-/// FNV-1a, and the finaliser of SplitMix64 behind it: ids that differ in their last digits end far apart.
-fn mixed(text: &str) -> u64 {
-    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    // Another start than the one that spreads records over partitions: the draw is independent of it.
-    let mut hash = b"audit:"
-        .iter()
-        .copied()
-        .chain(text.bytes())
-        .fold(0xcbf2_9ce4_8422_2325, fold);
-    hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
+    draw::is_drawn("audit", id.as_str(), share)
 }

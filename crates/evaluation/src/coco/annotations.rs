@@ -3,7 +3,7 @@
 use super::outline::Outline;
 use crate::error::Unscorable;
 use crate::remarks::Remarks;
-use walkaround_domain::{Rle, Size};
+use walkaround_domain::{PixelBox, Point, Rle, Size};
 
 /// The content of an annotation file, with every reference between its parts resolved.
 #[derive(Debug)]
@@ -58,5 +58,22 @@ impl Shape {
             annotation: self.annotation.clone(),
             fault,
         })
+    }
+
+    /// The rings that outline it, in pixels, where polygons do; what is inside one of them is inside. [`Shape::mask`] says
+    /// whether they can be used.
+    pub fn rings(&self) -> Option<&[Vec<Point>]> {
+        match &self.outline {
+            Outline::Rings(rings) => Some(&rings.rings),
+            _ => None,
+        }
+    }
+
+    /// The box that it has instead of an outline, in whole pixels.
+    pub fn box_only(&self) -> Option<PixelBox> {
+        match &self.outline {
+            Outline::BoxOnly(bounds) => bounds.in_pixels(),
+            _ => None,
+        }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Outline {
     Runs { size: [u32; 2], counts: Vec<u32> },
     /// Compressed run lengths; the size is height, width.
     Text { size: [u32; 2], counts: String },
+    /// None: there is a box only.
+    BoxOnly(Bounds),
     /// It cannot be used.
     Fault(OutlineFault),
 }
@@ -32,8 +34,7 @@ impl Outline {
         };
         match outline {
             Ok(Some(outline)) => outline,
-            Ok(None) if stated_box.is_some() => Self::Fault(OutlineFault::BoxOnly),
-            Ok(None) => Self::Fault(OutlineFault::Missing),
+            Ok(None) => stated_box.map_or(Self::Fault(OutlineFault::Missing), Self::BoxOnly),
             Err(fault) => Self::Fault(fault),
         }
     }
@@ -82,6 +83,7 @@ impl Outline {
                 check_size(*stated, size)?;
                 rle::from_string(size, counts)?
             }
+            Self::BoxOnly(_) => return Err(OutlineFault::BoxOnly),
             Self::Fault(fault) => return Err(fault.clone()),
         };
         match self {

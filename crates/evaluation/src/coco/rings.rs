@@ -3,7 +3,7 @@
 use super::value::number;
 use crate::fault::{OutlineFault, Unit};
 use serde_json::Value;
-use walkaround_domain::{Point, Size};
+use walkaround_domain::{PixelBox, Point, Size};
 
 /// Largest coordinate on either side of zero that is taken for a number of pixels.
 const COORDINATE_MAX: f64 = 1e6;
@@ -84,6 +84,17 @@ impl Bounds {
             }),
             _ => None,
         }
+    }
+
+    /// The same in whole pixels; none where it begins left of or above the photo, or has no pixel.
+    pub(crate) fn in_pixels(self) -> Option<PixelBox> {
+        let sides = [self.left, self.top, self.right, self.bottom].map(f64::round);
+        if sides.iter().any(|side| !(0.0..=COORDINATE_MAX).contains(side)) {
+            return None;
+        }
+        let [x, y, right, bottom] = sides.map(|side| side as u32);
+        let (width, height) = (right.checked_sub(x)?, bottom.checked_sub(y)?);
+        (width > 0 && height > 0).then_some(PixelBox { x, y, width, height })
     }
 
     fn is_within(&self, span: Span) -> bool {

@@ -76,7 +76,7 @@ fn all_may_be(images: &[Image], unit: Unit) -> bool {
     for shape in images.iter().flat_map(|image| &image.shapes) {
         match &shape.outline {
             Outline::Rings(rings) if rings.may_be(unit) => any = true,
-            Outline::Fault(_) => {}
+            Outline::BoxOnly(_) | Outline::Fault(_) => {}
             // Beside these a polygon of one pixel may be a slip of the hand; its photo is left out then.
             Outline::Runs { .. } | Outline::Text { .. } if unit == Unit::Percent => {}
             _ => return false,

@@ -36,7 +36,7 @@ pub(super) fn review(
 }
 
 /// The threshold of a gate; none of another network.
-fn gate_threshold(network: &NetworkSpec) -> Option<f32> {
+pub(super) fn gate_threshold(network: &NetworkSpec) -> Option<f32> {
     match &network.head {
         Head::Gate { threshold, .. } => Some(*threshold),
         Head::Instances(form) if form.purpose == Role::Gate => Some(form.threshold),

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use walkaround_domain::record::PhotoHistory;
 use walkaround_domain::{
-    AttemptFailure, AttemptHistory, BlobRef, BundleId, FailureCode, FindingSummary, Inspection, InspectionId,
-    InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoRef, PixelBox, Reason, ReasonCode, Size,
-    Timestamp, Verdict,
+    AttemptFailure, AttemptHistory, BlobRef, BundleId, Drawn, FailureCode, FindingSummary, Inspection,
+    InspectionId, InspectionRequest, Lane, Occasion, Outcome, Phase, PhotoQuality, PhotoRef, PixelBox,
+    Reason, ReasonCode, Size, TaskReason, Timestamp, Verdict,
 };
 use walkaround_messages::{Intake, Unreadable, parse_intake};
 
@@ -149,28 +149,46 @@ fn reason() -> impl Strategy<Value = Reason> {
         .prop_map(|(code, detail)| Reason::new(code, detail))
 }
 
+fn quality() -> impl Strategy<Value = PhotoQuality> {
+    (0.0_f32..1e5, 0.0_f32..=255.0).prop_map(|(sharpness, luma_mean)| PhotoQuality { sharpness, luma_mean })
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (0.001_f64..=1.0, proptest::sample::select(&TaskReason::ALL[..]))
+        .prop_map(|(inclusion, reason)| Drawn { inclusion, reason })
+}
+
 fn outcome() -> impl Strategy<Value = Outcome> {
     (
         (vec(reason(), 0..3), vec(finding(), 0..4)),
         option::of(any::<[u32; 2]>()),
-        (option::of(digest()), option::of(0.0_f32..=1.0)),
+        (
+            option::of(digest()),
+            option::of(0.0_f32..=1.0),
+            option::of(quality()),
+        ),
         (option::of(blob()), option::of(blob())),
         (name(), "\\PC{0,20}").prop_map(|(name, version)| BundleId { name, version }),
-        ("\\PC{0,20}", btree_map("[a-z]{1,8}", 0.0_f64..1e7, 0..5)),
+        (
+            "\\PC{0,20}",
+            btree_map("[a-z]{1,8}", 0.0_f64..1e7, 0..5),
+            option::of(drawn()),
+        ),
     )
         .prop_map(
             |(
                 (reasons, findings),
                 size,
-                (photo_sha256, gate),
+                (photo_sha256, gate, quality),
                 (report, overlay),
                 bundle,
-                (worker, timings_ms),
+                (worker, timings_ms, drawn),
             )| {
                 Outcome {
                     reasons,
                     size: size.map(|[w, h]| Size::new(w, h)),
                     photo_sha256,
+                    quality,
                     gate,
                     findings,
                     report,
@@ -179,6 +197,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                     timings_ms,
                     worker,
                     reused_from: None,
+                    drawn,
                 }
             },
         )

@@ -1,7 +1,7 @@
 //! The steps that triage and the segmentation worker share: from the stored inspection to the decoded photo, and from the
 //! output of the networks to the settled result.
 
-use super::{Attempt, Permit, PhotoRequest, ProcessingError, RequestProcessor, Stage, encode_error};
+use super::{Permit, PhotoRequest, ProcessingError, RequestProcessor, Stage, encode_error};
 use crate::inspector::{EncodedResult, Inspector, PhotoInProgress};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VersionedInspection;
@@ -76,6 +76,7 @@ impl RequestProcessor {
             DecodeOutcome::Decoded(photo) => Ok(Some(OpenPhoto { entry, photo, permit })),
             DecodeOutcome::Refused(finished) => {
                 self.settle(entry, finished, attempt).await?;
+                self.offer_to_shadow(at);
                 Ok(None)
             }
         }
@@ -111,10 +112,19 @@ impl RequestProcessor {
         inspector: &Inspector,
         entry: VersionedInspection,
         photo: PhotoInProgress,
-        attempt: &Attempt<'_>,
+        at: &PhotoRequest<'_>,
     ) -> Result<(), ProcessingError> {
         let name = entry.inspection.request.photo.to_string();
         let finished = inspector.finish(photo, name).await.map_err(encode_error)?;
-        self.settle(entry, finished, attempt).await
+        self.settle(entry, finished, at.attempt).await?;
+        self.offer_to_shadow(at);
+        Ok(())
+    }
+
+    /// Behind everything that the photo needs. A result that was reused is not offered: the shadow has seen these bytes.
+    fn offer_to_shadow(&self, at: &PhotoRequest<'_>) {
+        if let Some(shadow) = &self.shadow {
+            shadow.offer(&at.request);
+        }
     }
 }

@@ -58,10 +58,12 @@ fn url_obstacle(request: &InspectionRequest, pass: &ReopenPass) -> Option<Obstac
             let other = PhotoRef::Url(url.clone()).without_query() != request.photo;
             other.then(|| Obstacle::OtherUrl(request.photo.clone()))
         }
-        // A record's URL has no query. Where the id is that of the bare URL, the request had none either.
-        None if matches!(request.photo, PhotoRef::Url(_)) && derived_id(&request.photo) != request.id => {
-            Some(Obstacle::SignedUrl)
-        }
-        None => None,
+        None => may_be_signed(request).then_some(Obstacle::SignedUrl),
     }
+}
+
+/// Whether the URL of a record may have been signed. It has no query; where the id is that of the bare URL, the request had none
+/// either.
+pub(crate) fn may_be_signed(request: &InspectionRequest) -> bool {
+    matches!(request.photo, PhotoRef::Url(_)) && derived_id(&request.photo) != request.id
 }

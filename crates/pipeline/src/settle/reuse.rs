@@ -64,14 +64,15 @@ impl Settler {
             }
         };
         let total = (total.as_secs_f64() * 1e5).round() / 100.0;
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             timings_ms: BTreeMap::from([("total".to_owned(), total)]),
             worker: self.worker.clone(),
             reused_from: Some(source.clone()),
             ..outcome
         };
         let policy = &inspector.bundle().review;
-        self.put_task(&entry.inspection, verdict, &outcome, policy)
+        outcome.drawn = self
+            .put_task(&entry.inspection, verdict, &outcome, policy)
             .await?;
         self.finish(entry.clone(), &Event::Complete { verdict }, &|next| {
             next.outcome = Some(outcome.clone());

@@ -16,6 +16,7 @@ mod review;
 mod review_bench;
 mod scaler;
 mod settle;
+mod shadow;
 mod shutdown;
 mod store;
 mod support;

@@ -1,5 +1,7 @@
 // Requests to the server. Writes carry the reviewer's name; whatever is refused becomes an ApiError with the server's one line.
-import type { InspectionRecord, NewReview, PhotoDocuments, Report, Review, Session, Task, TaskCounts, TaskPage } from "./types";
+import { sessionOver } from "./sign_in";
+import { ROLES } from "./types";
+import type { InspectionRecord, NewReview, PhotoDocuments, Report, Review, Role, Session, Task, TaskCounts, TaskPage } from "./types";
 
 /** Longest wait for an answer, in milliseconds: the server gives up earlier. */
 const ANSWER_MAX_MS = 15_000;
@@ -14,12 +16,21 @@ export class ApiError extends Error {
   ) {
     super(message);
   }
+  /** The session is over, or there never was one. */
+  get isSignedOut() {
+    return this.status === 401;
+  }
   get isOffline() {
     return this.status === 0 || this.status === 503;
   }
 }
 
 let fixedName: string | null = null;
+/** Until the server has answered, nothing is offered that it may refuse. */
+let role: Role = "viewer";
+
+/** Whether whoever uses this page may do what this role may. */
+export const may = (least: Role) => ROLES.indexOf(role) >= ROLES.indexOf(least);
 
 export function reviewerName(): string | null {
   return fixedName ?? localStorage.getItem(NAME_KEY);
@@ -53,6 +64,8 @@ async function ask<T>(method: "GET" | "POST", url: string, body?: unknown): Prom
   }
   if (!response.ok) {
     const line = (document as { error?: string }).error ?? `status ${response.status}`;
+    // Whoever is drawing goes on: the page says so, and a decision is kept.
+    if (response.status === 401) sessionOver.set(true);
     throw new ApiError(response.status, line, document);
   }
   return document as T;
@@ -68,8 +81,11 @@ const inspection = (id: string) => `/api/inspections/${encodeURIComponent(id)}`;
 export async function session(): Promise<Session> {
   const answer = await ask<Session>("GET", "/api/session");
   fixedName = answer.reviewer;
+  role = answer.role;
   return answer;
 }
+
+export const signOut = () => ask<{ signed_out: boolean }>("POST", "/api/sign-out", {});
 
 export const photoUrl = (id: string) => `${inspection(id)}/photo`;
 // What a browser keeps belongs to one result: a record that is made again has another one, under the same id.
@@ -171,3 +187,53 @@ export const parked = (queue: string) => ask<{ messages: ParkedMessage[]; next: 
 export const redrive = (queue: string, ids: string[] | null) =>
   ask<{ moved: number; missing: string[]; refused: { id: string; why: string }[]; more: boolean }>("POST", "/api/parked/redrive", { queue, ids });
 export const retry = (ids: string[]) => ask<{ inspections: { inspection_id: string; state: string; why: string | null }[] }>("POST", "/api/retry", { ids });
+
+export interface Span {
+  /** Hours, `2026-11-22T17` (UTC). */
+  from: string;
+  to: string;
+  photos: number;
+}
+
+export interface Shift {
+  figure: string;
+  state: "too_few" | "steady" | "drift";
+  since?: string;
+  psi: number;
+  chance: number;
+  limit: number;
+  reference: number;
+  now: number;
+  bins: { label: string; reference: number; now: number }[];
+}
+
+export interface Measure {
+  kind: "precision" | "recall";
+  class?: string;
+  value?: number;
+  low?: number;
+  high?: number;
+  photos: number;
+}
+
+export interface Model {
+  at?: string;
+  bundle?: { name: string; version: string };
+  state: "empty" | "learning" | "waiting" | "steady" | "drift";
+  reference_photos: number;
+  reference?: Span;
+  now?: Span;
+  figures: Shift[];
+  reviews: { span: Span; drawn: number; reviewed: number; measures: Measure[] };
+  windows?: {
+    hour: string;
+    bundle: { name: string; version: string } | null;
+    photos: number;
+    failed: number;
+    clean: number;
+    damaged: number;
+    unusable: number;
+  }[];
+}
+
+export const model = () => ask<Model>("GET", "/api/model");

@@ -1,20 +1,26 @@
 // The frame around every page: where to go, in which language, who is reviewing, and what is waiting to be sent.
 import { useEffect, useState } from "preact/hooks";
-import { reviewerName, session } from "./api";
+import { may, reviewerName, session, signOut } from "./api";
 import { AskName, KeyHelp } from "./dialog";
-import { language, LANGUAGES, setLanguage, t, type Language } from "./i18n";
+import { language, LANGUAGES, setLanguage, t, word, type Language } from "./i18n";
 import { useKeys, type Binding } from "./keys";
 import * as outbox from "./outbox";
 import { Problem, useLoaded } from "./parts";
+import { describe } from "./pages/facts";
 import { InboxPage } from "./pages/inbox";
+import { ModelPage } from "./pages/model";
 import { PhotoPage, ReviewPage } from "./pages/review";
 import { SystemPage } from "./pages/system";
 import { VehiclePage } from "./pages/vehicle";
 import { WalkaroundPage } from "./pages/walkaround";
 import { go, href, useRoute, type Route } from "./route";
-import { notice, say } from "./store";
+import { leave, sessionOver, signIn, signInAgain } from "./sign_in";
+import { notice } from "./store";
 
-const PAGES = ["inbox", "review", "walkaround", "vehicle", "system"] as const;
+/** Pages of people who decide. */
+const DECIDING: readonly string[] = ["review"];
+const PAGES = ["inbox", "review", "walkaround", "vehicle", "system", "model"] as const;
+const PAGE_KEYS: Record<(typeof PAGES)[number], string> = { inbox: "i", review: "q", walkaround: "l", vehicle: "v", system: "m", model: "o" };
 const THEMES = ["auto", "light", "dark"] as const;
 const THEME_KEY = "walkaround.theme";
 
@@ -31,17 +37,21 @@ export function App() {
   const [named, setNamed] = useState(reviewerName() !== null);
   const [loaded, reload] = useLoaded("session", session);
   const name = reviewerName();
+  const isOver = sessionOver.use();
   useEffect(() => {
     if (loaded.state === "here") setNamed(reviewerName() !== null);
+    // Nothing is lost by going: nothing is shown yet.
+    if (loaded.state === "failed" && loaded.signedOut) signInAgain();
   }, [loaded]);
   useEffect(() => {
     document.title = `${t(pageTitle(route))} · Walkaround`;
     // A reader of the screen begins with the new page, not where the old one ended.
     if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
   }, [route.page, language()]);
-  const pages: Binding[] = PAGES.map((page, i) => ({
-    keys: [`Shift+${"iqlvm"[i]}`],
-    shown: `Shift ${"IQLVM"[i]}`,
+  const offered = PAGES.filter((page) => may("reviewer") || !DECIDING.includes(page));
+  const pages: Binding[] = offered.map((page) => ({
+    keys: [`Shift+${PAGE_KEYS[page]}`],
+    shown: `Shift ${PAGE_KEYS[page].toUpperCase()}`,
     label: t("key.go", { page: t(`nav.${page}`) }),
     run: () => go(page),
   }));
@@ -56,7 +66,7 @@ export function App() {
           <img src="/console/icon.svg" alt="" width="28" height="28" /> {t("brand")}
         </a>
         <nav aria-label={t("nav.label")}>
-          {PAGES.map((page) => (
+          {offered.map((page) => (
             <a key={page} href={href(page)} aria-current={route.page === page ? "page" : undefined}>
               {t(`nav.${page}`)}
             </a>
@@ -68,21 +78,51 @@ export function App() {
               {name}
             </span>
           )}
+          {loaded.state === "here" && loaded.value.sign_in && (
+            <>
+              <span class="role">{word("role", loaded.value.role)}</span>
+              <button type="button" data-action="sign-out" onClick={() => void signOut().catch(() => undefined).then(leave)}>
+                {t("signIn.out")}
+              </button>
+            </>
+          )}
           <Settings onChange={() => redraw((n) => n + 1)} />
           <button type="button" onClick={() => setHelp(true)}>
             <kbd>?</kbd> {t("keys")}
           </button>
         </div>
       </header>
-      <Outbox />
+      {isOver && loaded.state === "here" && (
+        <div class="outbox" role="alert" data-session="over">
+          {t("signIn.why")}{" "}
+          <button type="button" onClick={signIn}>
+            {t("signIn.in")}
+          </button>
+        </div>
+      )}
+      <Outbox name={name} />
       <main id="main" tabIndex={-1}>
-        {loaded.state === "failed" && <Problem why={loaded.why} onRetry={reload} />}
+        {loaded.state === "failed" && loaded.signedOut && <SignedOut />}
+        {loaded.state === "failed" && !loaded.signedOut && <Problem why={loaded.why} onRetry={reload} />}
         {loaded.state === "here" && named && <Page route={route} classes={loaded.value.classes} />}
       </main>
       <NoticeLine />
       {loaded.state === "here" && !named && <AskName onDone={() => setNamed(true)} />}
       {help && <KeyHelp onClose={() => setHelp(false)} />}
     </>
+  );
+}
+
+/** Nobody is signed in, and this page does not go to the provider on its own. */
+function SignedOut() {
+  return (
+    <div class="page">
+      <h1>{t("signIn.title")}</h1>
+      <p>{t("signIn.why")}</p>
+      <button type="button" class="primary" data-action="sign-in" onClick={signIn}>
+        {t("signIn.in")}
+      </button>
+    </div>
   );
 }
 
@@ -94,7 +134,7 @@ const pageTitle = (route: Route) => {
 function Page({ route, classes }: { route: Route; classes: string[] }) {
   switch (route.page) {
     case "review":
-      return <ReviewPage classes={classes} />;
+      return may("reviewer") ? <ReviewPage classes={classes} /> : <InboxPage classes={classes} />;
     case "photo":
       return route.argument ? <PhotoPage key={route.argument} id={route.argument} classes={classes} /> : <InboxPage classes={classes} />;
     case "walkaround":
@@ -103,6 +143,8 @@ function Page({ route, classes }: { route: Route; classes: string[] }) {
       return <VehiclePage vehicle={route.argument} />;
     case "system":
       return <SystemPage />;
+    case "model":
+      return <ModelPage />;
     default:
       return <InboxPage classes={classes} />;
   }
@@ -148,28 +190,47 @@ function Settings({ onChange }: { onChange: () => void }) {
   );
 }
 
-/** Decisions that wait to be sent, and what became of those that the server did not take. */
-function Outbox() {
-  const [count, setCount] = useState(outbox.waiting().length);
+/** Decisions that wait to be sent, and those that the server did not take: they stay until somebody discards them. */
+function Outbox({ name }: { name: string | null }) {
+  const [, redraw] = useState(0);
   useEffect(() => {
-    const changed = () => {
-      setCount(outbox.waiting().length);
-      for (const { id, sent } of outbox.takeRefusals()) {
-        const why = sent.state === "refused" ? sent.why : sent.state === "conflict" ? (sent.last?.by ?? "") : "";
-        say(t("outbox.refused", { id, why }), "problem");
-      }
-    };
     void outbox.flush();
-    return outbox.onChange(changed);
-  }, []);
-  if (count === 0) return null;
+    return outbox.onChange(() => redraw((n) => n + 1));
+  }, [name]);
+  const count = outbox.waiting().length;
+  const refused = outbox.refused();
   return (
-    <div class="outbox" role="status" data-waiting={count}>
-      {t("outbox.waiting", { count })}{" "}
-      <button type="button" onClick={() => void outbox.flush()}>
-        {t("outbox.sendNow")}
-      </button>
-    </div>
+    <>
+      {count > 0 && (
+        <div class="outbox" role="status" data-waiting={count}>
+          {t("outbox.waiting", { count })}{" "}
+          <button type="button" onClick={() => void outbox.flush()}>
+            {t("outbox.sendNow")}
+          </button>
+        </div>
+      )}
+      {[...outbox.waitingOfOthers()].map(([by, of]) => (
+        <div key={by} class="outbox" role="status" data-of={by}>
+          {t("outbox.ofAnother", { by, count: of })}
+        </div>
+      ))}
+      {refused.length > 0 && (
+        <section class="outbox refused" aria-label={t("outbox.refusedTitle")} data-refused={refused.length}>
+          <strong>{t("outbox.refusedTitle")}</strong>
+          <ul>
+            {refused.map((one) => (
+              <li key={one.key}>
+                {t("outbox.refusedOne", { what: describe(one.review.decision), by: one.by, why: one.why })}{" "}
+                <a href={href("photo", one.id)}>{t("outbox.refusedOpen")}</a>{" "}
+                <button type="button" onClick={() => outbox.discard(one.key)}>
+                  {t("outbox.refusedDrop")}
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
   );
 }
 

@@ -4,7 +4,7 @@ import { ApiError } from "./api";
 import { t, word } from "./i18n";
 import type { InspectionRecord } from "./types";
 
-export type Loaded<T> = { state: "loading" } | { state: "failed"; why: string } | { state: "here"; value: T };
+export type Loaded<T> = { state: "loading" } | { state: "failed"; why: string; signedOut: boolean } | { state: "here"; value: T };
 
 /** Loads when `key` changes, and again on `reload`; what is there stays while it is loaded again. */
 export function useLoaded<T>(key: string, load: () => Promise<T>): [Loaded<T>, () => void] {
@@ -16,7 +16,7 @@ export function useLoaded<T>(key: string, load: () => Promise<T>): [Loaded<T>, (
       (value) => current && setLoaded({ state: "here", value }),
       (error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
-        if (current) setLoaded({ state: "failed", why: error.message });
+        if (current) setLoaded({ state: "failed", why: error.message, signedOut: error.isSignedOut });
       },
     );
     return () => {

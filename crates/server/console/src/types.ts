@@ -126,8 +126,15 @@ export interface TaskCounts {
   by_reason: { reason: string; open: number; more: boolean; oldest_s: number | null }[];
 }
 
+export const ROLES = ["viewer", "reviewer", "operator"] as const;
+export type Role = (typeof ROLES)[number];
+
 export interface Session {
+  /** Who decides, where the server knows: whoever signed in, or the name of its settings. */
   reviewer: string | null;
+  role: Role;
+  /** Whether people sign in here. */
+  sign_in: boolean;
   version: string;
   classes: string[];
 }

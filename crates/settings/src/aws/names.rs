@@ -22,5 +22,9 @@ pub const JOB_PREFIX: &str = "WALKAROUND_JOB_PREFIX";
 pub const PHOTO_HEADER_SECRET: &str = "WALKAROUND_PHOTO_HEADER_SECRET";
 /// Secret with the webhook's URL.
 pub const ALERT_SECRET: &str = "WALKAROUND_ALERT_SECRET";
+/// Secret with the client's secret, for signing in.
+pub const OIDC_CLIENT_SECRET_ID: &str = "WALKAROUND_OIDC_CLIENT_SECRET_ID";
+/// Secret with the key of the sessions.
+pub const SESSION_KEY_ID: &str = "WALKAROUND_SESSION_KEY_ID";
 /// CloudWatch namespace.
 pub const METRICS_NAMESPACE: &str = "WALKAROUND_METRICS_NAMESPACE";

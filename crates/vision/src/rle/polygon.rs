@@ -4,7 +4,7 @@
 //! least one ring. pycocotools rounds outlines differently (on a grid five times finer); over whole objects
 //! the two differ by a fraction of a pixel along the edge.
 
-use walkaround_domain::{Point, Rle, Size};
+use walkaround_domain::{Point, Polygon, Rle, Size};
 
 use super::{RleError, check_size, runs::write_merged};
 
@@ -18,15 +18,41 @@ pub const CROSSINGS_MAX: usize = 1 << 22;
 /// [`RleError::TooLarge`]; [`RleError::Polygon`] for coordinates that are not finite and for outlines with
 /// more than [`CROSSINGS_MAX`] crossings.
 pub fn from_polygons(size: Size, rings: &[Vec<Point>]) -> Result<Rle, RleError> {
+    let areas = rings.iter().map(std::slice::from_ref);
+    from_areas(size, areas.map(|ring| ring.iter()))
+}
+
+/// Rasterises outlines with their holes, as [`from_polygons`] does rings: what is inside an outline and inside none of its
+/// holes, or else inside another outline, is inside.
+///
+/// # Errors
+/// As [`from_polygons`].
+pub fn from_outlines(size: Size, outlines: &[Polygon]) -> Result<Rle, RleError> {
+    let areas = outlines.iter();
+    from_areas(
+        size,
+        areas.map(|one| std::iter::once(&one.outer).chain(&one.holes)),
+    )
+}
+
+/// The union of areas, each the inside of some rings by the even-odd rule.
+fn from_areas<'a, R>(size: Size, areas: impl Iterator<Item = R>) -> Result<Rle, RleError>
+where
+    R: Iterator<Item = &'a Vec<Point>>,
+{
     check_size(size)?;
     let mut inside: Vec<(u64, u64)> = vec![];
     let mut left = CROSSINGS_MAX;
-    for ring in rings.iter().filter(|ring| ring.len() >= 3) {
-        let mut crossings = crossings(size, ring, left)?;
-        left -= crossings.len();
-        crossings.sort_unstable();
+    for rings in areas {
+        let mut all = vec![];
+        for ring in rings.filter(|ring| ring.len() >= 3) {
+            let found = crossings(size, ring, left)?;
+            left -= found.len();
+            all.extend(found);
+        }
+        all.sort_unstable();
         // An odd number a column cannot be: a closed ring crosses every vertical line an even number of times.
-        for pair in crossings.chunks_exact(2) {
+        for pair in all.chunks_exact(2) {
             let column = u64::from(pair[0].0) * u64::from(size.height);
             if pair[0].1 < pair[1].1 {
                 inside.push((column + u64::from(pair[0].1), column + u64::from(pair[1].1)));

@@ -222,6 +222,7 @@ pub(crate) fn processor(
         telemetry: Arc::clone(world) as Arc<dyn Telemetry>,
         drain_budget: DRAIN_BUDGET,
         queue_name: "segmentation",
+        shadow: None,
     };
     (processor, monitor)
 }

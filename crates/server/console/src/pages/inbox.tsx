@@ -1,6 +1,6 @@
 // The open tasks: how many for which reason, the oldest, and the next one, which is claimed and shown.
 import { useEffect, useState } from "preact/hooks";
-import { photoUrl, taskCounts, tasks, type TaskFilter } from "../api";
+import { may, photoUrl, taskCounts, tasks, type TaskFilter } from "../api";
 import { outlines } from "../geometry";
 import { age, ageOf, t, word, type MessageKey } from "../i18n";
 import { useKeys } from "../keys";
@@ -31,14 +31,18 @@ export function InboxPage({ classes }: { classes: string[] }) {
     return () => clearInterval(timer);
   }, []);
   useEffect(() => setMore(null), [key]);
-  useEffect(() => claims.start(filter), [key]);
+  // A claim is for whoever may decide.
+  const decides = may("reviewer");
+  useEffect(() => {
+    if (decides) claims.start(filter);
+  }, [key]);
   const state = claims.queue.use();
   // The claim goes along to the review page, and back to the others from anywhere else.
   useEffect(() => () => {
     if (!location.hash.startsWith("#/review")) claims.stop();
   }, []);
   useKeys([
-    { keys: ["Enter"], label: t("key.review"), run: () => go("review") },
+    ...(decides ? [{ keys: ["Enter"], label: t("key.review"), run: () => go("review") }] : []),
     { keys: ["r"], label: t("key.refresh"), run: refresh },
   ]);
   if (page.state === "failed") {
@@ -70,7 +74,7 @@ export function InboxPage({ classes }: { classes: string[] }) {
           </button>
         )}
       </section>
-      <NextCard current={state.current} empty={state.empty} classes={classes} />
+      {decides && <NextCard current={state.current} empty={state.empty} classes={classes} />}
     </div>
   );
 }

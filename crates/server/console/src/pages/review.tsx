@@ -1,6 +1,6 @@
 // Photo after photo: each is claimed for this reviewer, and the next one is here before it is asked for.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, askForReview, claim, documents, release } from "../api";
+import { ApiError, askForReview, may, claim, documents, release } from "../api";
 import { clockTime, t } from "../i18n";
 import { photoName, Problem, useLoaded } from "../parts";
 import { useKeys } from "../keys";
@@ -95,7 +95,7 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
       say(t("photo.asked"));
     });
   };
-  const onAsk = task || heldBy ? null : ask;
+  const onAsk = task || heldBy || !may("reviewer") ? null : ask;
   useKeys(onAsk ? [{ keys: ["q"], label: t("photo.ask"), run: onAsk }] : []);
   const mine = useRef(false);
   const decided = () => {
@@ -105,6 +105,7 @@ export function PhotoPage({ id, classes }: { id: string; classes: string[] }) {
   useEffect(() => {
     let shown = true;
     mine.current = false;
+    if (!may("reviewer")) return;
     // Looking at a photo keeps its task from others only as long as it is shown. One that is decided is nobody's.
     const giveBack = () => void release(id).catch(() => undefined);
     claim(id).then(

@@ -1,7 +1,7 @@
 // The pipeline: queues, workers, what is parked and what failed.
 import { useEffect } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import { list, parked, redrive, retry, system, type System } from "../api";
+import { list, may, parked, redrive, retry, system, type System } from "../api";
 import { age, ageOf, clockTime, dateTime, number, t, word, type MessageKey } from "../i18n";
 import { useKeys } from "../keys";
 import { Problem, useLoaded } from "../parts";
@@ -65,7 +65,7 @@ export function SystemPage() {
       <Queues system={now} />
       <Workers system={now} />
       <Counts system={now} />
-      {now.queues.map((queue) => (
+      {may("operator") && now.queues.map((queue) => (
         <Parked key={queue.name} queue={queue.name} count={queue.parked} onChange={refresh} />
       ))}
       <Failed records={failed.state === "here" ? failed.value : []} onChange={refresh} />
@@ -232,7 +232,7 @@ function Failed({ records, onChange }: { records: InspectionRecord[]; onChange: 
     onChange();
   };
   return (
-    <Table title={t("system.failed")} heads={["inbox.photo", "system.reason", "photo.finished", "system.retry"]} empty={records.length === 0 ? t("system.noFailed") : null}>
+    <Table title={t("system.failed")} heads={["inbox.photo", "system.reason", "photo.finished", ...(may("operator") ? (["system.retry"] as const) : [])]} empty={records.length === 0 ? t("system.noFailed") : null}>
       {records.map((record) => (
         <tr key={record.inspection_id} data-failed={record.inspection_id}>
           <td>
@@ -244,11 +244,13 @@ function Failed({ records, onChange }: { records: InspectionRecord[]; onChange: 
             {record.failure?.code} <small>{record.failure?.detail}</small>
           </td>
           <td>{dateTime(record.finished_at)}</td>
-          <td>
-            <button type="button" onClick={() => void again(record.inspection_id)}>
-              {t("system.retry")}
-            </button>
-          </td>
+          {may("operator") && (
+            <td>
+              <button type="button" onClick={() => void again(record.inspection_id)}>
+                {t("system.retry")}
+              </button>
+            </td>
+          )}
         </tr>
       ))}
     </Table>

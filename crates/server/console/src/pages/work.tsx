@@ -1,6 +1,6 @@
 // One photo and what a reviewer does to it. The page around it says which photo, and what comes after.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { overlayUrl, photoUrl, reviews as loadReviews } from "../api";
+import { may, overlayUrl, photoUrl, reviews as loadReviews } from "../api";
 import { Choose } from "../dialog";
 import * as draft from "../draft";
 import { boxOf, outlines } from "../geometry";
@@ -86,7 +86,7 @@ export function PhotoWork(props: WorkProps) {
   };
 
   const decide = async (decision: Decision) => {
-    if (busy || props.heldBy) return;
+    if (busy || props.heldBy || !may("reviewer")) return;
     setBusy(true);
     const text = note.trim();
     const review = { revision: draft.lastRevision(reviews) + 1, based_on: digest ?? "", decision, ...(text ? { note: text } : {}) };
@@ -168,7 +168,7 @@ export function PhotoWork(props: WorkProps) {
     setReviews((shown) => (draft.lastRevision(read) >= draft.lastRevision(shown) ? read : shown));
   }, [props.documents]);
   const size = record.outcome?.size ?? (report?.width && report.height ? { width: report.width, height: report.height } : null);
-  const can = !props.heldBy && record.phase === "done";
+  const can = may("reviewer") && !props.heldBy && record.phase === "done";
 
   return (
     <div class="work">
@@ -198,6 +198,7 @@ export function PhotoWork(props: WorkProps) {
             {t("photo.conflict", { by: conflict.by, what: describe(conflict.decision) })}
           </p>
         )}
+        {!may("reviewer") && <p class="quiet-text">{t("photo.viewOnly")}</p>}
         {props.heldBy && <p class="problem">{t("photo.claimLost", { by: props.heldBy })}</p>}
         <FindingList
           items={items}

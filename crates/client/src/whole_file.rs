@@ -10,7 +10,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A file on its way: nothing of that name is touched before [`Self::commit`].
-pub(crate) struct WholeFile {
+pub struct WholeFile {
     path: PathBuf,
     beside: PathBuf,
     /// None once it is in its place.
@@ -18,7 +18,11 @@ pub(crate) struct WholeFile {
 }
 
 impl WholeFile {
-    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// One line: something else is there, or the folder cannot be written to.
+    pub fn create(path: &Path) -> anyhow::Result<Self> {
         // Through links, to what they name: the rename below would put the file in the place of the link.
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         anyhow::ensure!(
@@ -38,7 +42,11 @@ impl WholeFile {
         })
     }
 
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+    /// Appends to it.
+    ///
+    /// # Errors
+    /// One line: it cannot be written.
+    pub fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         let path = &self.path;
         let writer = self.writer.as_mut().context("the file is in its place already")?;
         writer
@@ -47,7 +55,10 @@ impl WholeFile {
     }
 
     /// Puts it in its place, over what stands there.
-    pub(crate) fn commit(mut self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    /// One line: it cannot be written or renamed.
+    pub fn commit(mut self) -> anyhow::Result<()> {
         let context = || format!("cannot write {}", self.path.display());
         if let Some(writer) = &mut self.writer {
             writer.flush().with_context(context)?;
@@ -55,6 +66,18 @@ impl WholeFile {
         std::fs::rename(&self.beside, &self.path).with_context(context)?;
         self.writer = None;
         Ok(())
+    }
+}
+
+/// For what writes to any output.
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Self::write(self, bytes).map_err(std::io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
@@ -68,7 +91,10 @@ impl Drop for WholeFile {
 }
 
 /// Writes a file at once.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// One line, as of [`WholeFile`].
+pub fn write_whole(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write(bytes)?;
     file.commit()

@@ -1,0 +1,99 @@
+//! `walkaround bundle shadow`: a second bundle that sees a share of the settled photos and answers for none of them.
+
+use super::folders::{bundle_in, folder_of};
+use crate::args::{Printed, ShadowArgs};
+use crate::client::open;
+use crate::client::table::{print_document, print_line};
+use crate::failure::Failure;
+use anyhow::anyhow;
+use std::process::ExitCode;
+use std::time::Duration;
+use walkaround_bootstrap::process::runtime;
+use walkaround_client::format::clock_time;
+use walkaround_client::{IfMissing, StackClient};
+use walkaround_domain::BundleId;
+use walkaround_domain::rollout::{Rollout, RolloutCommand, Shadow};
+use walkaround_messages::{ROLLOUT_STATE, RolloutDocument, parse_rollout, rollout_body};
+
+/// A rollout that nobody has written for so long is over.
+const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+
+pub(crate) fn run(args: &ShadowArgs) -> Result<ExitCode, Failure> {
+    runtime()?.block_on(async {
+        let stack = open(&args.stack, IfMissing::Fail).await?;
+        let state = stack.state()?;
+        let rollout = match state.read(ROLLOUT_STATE).await? {
+            Some(body) => parse_rollout(&body).map_err(|why| anyhow!("state {ROLLOUT_STATE}: {why}"))?,
+            None => Rollout::default(),
+        };
+        let rollout = match command(args, &*stack)? {
+            None => rollout,
+            Some(command) => {
+                let next = rollout.step(&command).map_err(Failure::usage)?;
+                if next != rollout {
+                    state.write(ROLLOUT_STATE, &rollout_body(&next), KEPT).await?;
+                }
+                next
+            }
+        };
+        print(args, &rollout)?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// What the command line asks for; none when it only asks how things are.
+fn command(args: &ShadowArgs, stack: &dyn StackClient) -> Result<Option<RolloutCommand>, Failure> {
+    if args.off {
+        return Ok(Some(RolloutCommand::StopShadow));
+    }
+    let (Some(name), Some(version)) = (&args.name, &args.version) else {
+        return Ok(None);
+    };
+    let bundle = BundleId::new(name, version);
+    let used = &stack.settings().bundle;
+    if stack.name() != "local" {
+        // Its workers fetch the version from the registry, and say so where there is none.
+        if args.bundle.is_some() {
+            return Err(Failure::usage(
+                "--bundle works only with --stack local: on AWS bundles are in the registry",
+            ));
+        }
+        return Ok(Some(start(bundle, None, args.share, stack)));
+    }
+    if bundle_in(used).as_ref() == Some(&bundle) {
+        return Err(Failure::usage(format!(
+            "{bundle} is the bundle that answers: a shadow is another one"
+        )));
+    }
+    let folder = folder_of(&bundle, args.bundle.as_deref(), used)?;
+    let folder = Some(folder.display().to_string());
+    Ok(Some(start(bundle, folder, args.share, stack)))
+}
+
+fn start(bundle: BundleId, folder: Option<String>, share: f64, stack: &dyn StackClient) -> RolloutCommand {
+    RolloutCommand::StartShadow(Shadow {
+        bundle,
+        folder,
+        share,
+        since: stack.clock().now(),
+    })
+}
+
+fn print(args: &ShadowArgs, rollout: &Rollout) -> Result<(), Failure> {
+    if args.stack.format == Printed::Json {
+        let document = serde_json::to_string(&RolloutDocument::from(rollout))?;
+        return Ok(print_document(document)?);
+    }
+    let line = match &rollout.shadow {
+        None => "no shadow".to_owned(),
+        Some(shadow) => format!(
+            "{} sees {} % of the settled photos since {}; `walkaround bundle compare NAME@VERSION {}@{}` compares",
+            shadow.bundle,
+            shadow.share * 100.0,
+            clock_time(shadow.since),
+            shadow.bundle.name,
+            shadow.bundle.version
+        ),
+    };
+    Ok(print_line(line)?)
+}

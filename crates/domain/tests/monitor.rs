@@ -1,0 +1,353 @@
+//! What has changed is found within 1,000 photos, and what has not raises no alarm in 30 days.
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use walkaround_domain::monitor::{
+    Figure, FigureState, Figures, RECENT_PHOTOS_MIN, Recent, Reference, ReferenceWindow, judge,
+};
+use walkaround_domain::{
+    BundleId, FindingSummary, Inspection, InspectionId, InspectionRequest, Outcome, Phase, PhotoQuality,
+    PhotoRef, PixelBox, Size, Timestamp, Verdict,
+};
+
+/// `SplitMix64`: the same worlds everywhere.
+struct Random(u64);
+
+impl Random {
+    fn unit(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn is(&mut self, probability: f64) -> bool {
+        self.unit() < probability
+    }
+
+    /// About normal, mean 0 and deviation 1.
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
+    }
+
+    fn pick<T: Copy>(&mut self, of: &[(T, f64)]) -> T {
+        let mut at = self.unit();
+        for (value, share) in of {
+            at -= share;
+            if at < 0.0 {
+                return *value;
+            }
+        }
+        of[0].0
+    }
+}
+
+/// What is planted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Change {
+    Nothing,
+    Blur,
+    Darkness,
+    Camera,
+    Source,
+    ClassGone,
+    GateShift,
+}
+
+/// Photos of one vehicle: same light, same camera.
+const OF_VEHICLE: u64 = 8;
+const CAMERAS: [((u32, u32), f64); 3] = [((4032, 3024), 0.6), ((4000, 3000), 0.3), ((1920, 1080), 0.1)];
+const SOURCES: [(&str, f64); 3] = [("app", 0.7), ("kiosk", 0.25), ("partner", 0.05)];
+
+struct Vehicle {
+    light: f64,
+    camera: (u32, u32),
+    source: &'static str,
+}
+
+/// A vehicle at an hour: noon is lighter than midnight.
+fn vehicle(dice: &mut Random, hour: u64) -> Vehicle {
+    let sun = ((hour % 24) as f64 / 24.0 * std::f64::consts::TAU).cos();
+    Vehicle {
+        light: 125.0 - 12.0 * sun + 18.0 * dice.normal(),
+        camera: dice.pick(&CAMERAS),
+        source: dice.pick(&SOURCES),
+    }
+}
+
+fn finding(class: &str) -> FindingSummary {
+    FindingSummary {
+        class: class.to_owned(),
+        probability: 0.8,
+        area_px: 100,
+        area_share: 0.001,
+        bbox: PixelBox {
+            x: 0,
+            y: 0,
+            width: 10,
+            height: 10,
+        },
+    }
+}
+
+fn photo(dice: &mut Random, vehicle: &Vehicle, change: Change) -> Inspection {
+    let mut findings = Vec::new();
+    if dice.is(0.25) {
+        let count = dice.pick(&[(1, 0.7), (2, 0.2), (3, 0.1)]);
+        for _ in 0..count {
+            let class = dice.pick(&[("scratch", 0.55), ("dent", 0.3), ("rim", 0.15)]);
+            if class != "dent" || change != Change::ClassGone {
+                findings.push(finding(class));
+            }
+        }
+    }
+    let (mut luma, mut sharpness) = (
+        vehicle.light + 6.0 * dice.normal(),
+        (6.0 + 0.6 * dice.normal()).exp(),
+    );
+    let (mut camera, mut source) = (vehicle.camera, vehicle.source);
+    let mut gate = if findings.is_empty() {
+        dice.unit().powi(3)
+    } else {
+        1.0 - 0.5 * dice.unit().powi(2)
+    };
+    match change {
+        Change::Nothing | Change::ClassGone => {}
+        Change::Blur => sharpness *= 0.25,
+        Change::Darkness => luma *= 0.6,
+        Change::Camera => camera = (3840, 2160),
+        Change::Source => source = "new-app",
+        Change::GateShift => gate *= 0.6,
+    }
+    let mut request =
+        InspectionRequest::of(InspectionId::new("i-1").unwrap(), PhotoRef::File("i".to_owned()));
+    request.labels = BTreeMap::from([("source".to_owned(), source.to_owned())]);
+    let verdict = if findings.is_empty() {
+        Verdict::Clean
+    } else {
+        Verdict::Damaged
+    };
+    let outcome = Outcome {
+        size: Some(Size::new(camera.0, camera.1)),
+        quality: Some(PhotoQuality {
+            sharpness: sharpness as f32,
+            luma_mean: luma.clamp(0.0, 255.0) as f32,
+        }),
+        gate: Some(gate as f32),
+        findings,
+        bundle: BundleId::new("demo", "1"),
+        ..Outcome::default()
+    };
+    Inspection {
+        phase: Phase::Done { verdict },
+        outcome: Some(outcome),
+        ..Inspection::accepted(request, Timestamp(0))
+    }
+}
+
+fn window(dice: &mut Random, hour: u64, photos: u64, change: Change) -> Figures {
+    let mut figures = Figures::default();
+    let mut of = vehicle(dice, hour);
+    for number in 0..photos {
+        if number % OF_VEHICLE == 0 {
+            of = vehicle(dice, hour);
+        }
+        figures.add(&photo(dice, &of, change), "source");
+    }
+    figures
+}
+
+/// The reference of a fleet with so many photos an hour, and the hour after it.
+fn reference(dice: &mut Random, an_hour: u64, photos_min: u64) -> (Reference, u64) {
+    let mut windows = Vec::new();
+    for hour in 480_000.. {
+        let figures = window(dice, hour, an_hour, Change::Nothing);
+        windows.push(ReferenceWindow { hour, figures });
+        if let Some(reference) = Reference::of(&windows, photos_min) {
+            return (reference, hour + 1);
+        }
+    }
+    unreachable!("enough photos come in the end");
+}
+
+fn drifted(reference: &Reference, recent: &Recent) -> Vec<Figure> {
+    let shifts = judge(reference, recent);
+    let drift = shifts.iter().filter(|s| s.state == FigureState::Drift);
+    drift.map(|s| s.figure).collect()
+}
+
+fn one_hour(hour: u64, figures: Figures) -> Recent {
+    Recent {
+        figures,
+        hours: vec![hour],
+    }
+}
+
+#[test]
+fn thirty_quiet_days_raise_at_most_one_alarm() {
+    for (an_hour, seeds) in [(40, 4), (200, 3), (1000, 1)] {
+        for seed in 0..seeds {
+            let dice = &mut Random(1000 * an_hour + seed);
+            let (reference, first) = reference(dice, an_hour, 2000);
+            let (mut windows, mut alarms, mut alarmed) = (Vec::new(), Vec::new(), Vec::new());
+            for hour in first..first + 30 * 24 {
+                let figures = window(dice, hour, an_hour, Change::Nothing);
+                windows.push(ReferenceWindow { hour, figures });
+                let recent = Recent::of(&windows);
+                let found = if recent.figures.photos >= RECENT_PHOTOS_MIN {
+                    drifted(&reference, &recent)
+                } else {
+                    Vec::new()
+                };
+                alarms.extend(found.iter().filter(|figure| !alarmed.contains(*figure)).copied());
+                alarmed = found;
+            }
+            assert!(alarms.len() <= 1, "{an_hour} an hour, seed {seed}: {alarms:?}");
+        }
+    }
+}
+
+#[test]
+fn a_change_is_found_within_1000_photos() {
+    let planted = [
+        (Change::Blur, Figure::Sharpness),
+        (Change::Darkness, Figure::Luma),
+        (Change::Camera, Figure::Size),
+        (Change::Source, Figure::Source),
+        (Change::ClassGone, Figure::Class),
+        (Change::GateShift, Figure::Gate),
+    ];
+    for (an_hour, seeds) in [(50, 4), (250, 3), (1000, 1)] {
+        for seed in 0..seeds {
+            let dice = &mut Random(77 * seed + an_hour);
+            let (reference, first) = reference(dice, an_hour, 2000);
+            let quiet: Vec<ReferenceWindow> = (first..first + 24)
+                .map(|hour| ReferenceWindow {
+                    hour,
+                    figures: window(dice, hour, an_hour, Change::Nothing),
+                })
+                .collect();
+            for (change, figure) in planted {
+                let mut windows = quiet.clone();
+                let found = (0..1000 / an_hour).any(|step| {
+                    let hour = first + 24 + step;
+                    let figures = window(dice, hour, an_hour, change);
+                    windows.push(ReferenceWindow { hour, figures });
+                    drifted(&reference, &Recent::of(&windows)).contains(&figure)
+                });
+                assert!(found, "{change:?}, {an_hour} an hour, seed {seed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_latest_hours_are_few_or_a_day() {
+    let hours = |an_hour: u64, windows: u64| {
+        let figures = Figures {
+            photos: an_hour,
+            ..Figures::default()
+        };
+        let all: Vec<ReferenceWindow> = (0..windows)
+            .map(|hour| ReferenceWindow {
+                hour,
+                figures: figures.clone(),
+            })
+            .collect();
+        Recent::of(&all).hours.len()
+    };
+    assert_eq!([hours(600, 99), hours(200, 99), hours(90, 99)], [1, 3, 6]);
+    assert_eq!([hours(80, 99), hours(50, 99), hours(21, 99)], [24, 24, 24]);
+    assert_eq!(
+        [hours(10, 99), hours(10, 9), hours(80, 8), hours(0, 0)],
+        [50, 9, 8, 0]
+    );
+}
+
+/// An hour of a large fleet in which the change is in some of the photos only.
+#[test]
+fn a_change_of_1000_photos_among_3333_is_found() {
+    for (change, figure) in [
+        (Change::Blur, Figure::Sharpness),
+        (Change::Darkness, Figure::Luma),
+        (Change::Camera, Figure::Size),
+    ] {
+        let dice = &mut Random(5);
+        let (reference, first) = reference(dice, 3333, 2000);
+        let mut now = window(dice, first, 2333, Change::Nothing);
+        now.merge(&window(dice, first, 1000, change));
+        assert!(
+            drifted(&reference, &one_hour(first, now)).contains(&figure),
+            "{change:?}"
+        );
+    }
+}
+
+#[test]
+fn a_small_sample_is_no_drift_and_too_small_a_one_says_so() {
+    let dice = &mut Random(3);
+    let (reference, first) = reference(dice, 200, 2000);
+    let now = one_hour(first, window(dice, first, 300, Change::Nothing));
+    let shifts = judge(&reference, &now);
+    let luma = shifts.iter().find(|s| s.figure == Figure::Luma).unwrap();
+    assert_eq!(luma.state, FigureState::Steady);
+    assert!(luma.psi > 0.0 && luma.chance > 0.02, "{luma:?}");
+    let few = judge(
+        &reference,
+        &one_hour(first, window(dice, first, 60, Change::Nothing)),
+    );
+    assert!(few.iter().all(|s| s.state == FigureState::TooFew), "{few:?}");
+}
+
+#[test]
+fn a_reference_takes_a_day_and_the_photos_it_needs() {
+    let dice = &mut Random(9);
+    let mut windows: Vec<ReferenceWindow> = (0..23)
+        .map(|hour| ReferenceWindow {
+            hour,
+            figures: window(dice, hour, 200, Change::Nothing),
+        })
+        .collect();
+    assert_eq!(Reference::of(&windows, 2000), None, "23 hours");
+    windows.push(ReferenceWindow {
+        hour: 30,
+        figures: window(dice, 30, 10, Change::Nothing),
+    });
+    let reference = Reference::of(&windows, 2000).expect("a day and 4,610 photos");
+    assert_eq!((reference.from, reference.to), (0, 30));
+    assert_eq!(reference.whole().photos, 4610);
+    assert_eq!(Reference::of(&windows, 5000), None, "too few photos");
+    windows.push(ReferenceWindow {
+        hour: 31,
+        figures: window(dice, 31, 10, Change::Blur),
+    });
+    assert_eq!(
+        Reference::of(&windows, 2000),
+        Some(reference),
+        "what comes later is not taken"
+    );
+}
+
+proptest! {
+    /// The sum of two windows is the window of both.
+    #[test]
+    fn windows_add_up(seed in any::<u64>(), photos in 1_u64..80, cut in 0_u64..80) {
+        let dice = &mut Random(seed);
+        let (mut whole, mut left, mut right) = (Figures::default(), Figures::default(), Figures::default());
+        let of = vehicle(dice, 12);
+        for number in 0..photos {
+            let photo = photo(dice, &of, Change::Nothing);
+            whole.add(&photo, "source");
+            let half = if number < cut { &mut left } else { &mut right };
+            half.add(&photo, "source");
+        }
+        left.merge(&right);
+        prop_assert_eq!(&left, &whole);
+        for (figure, histogram) in &whole.histograms {
+            if !matches!(figure, Figure::Class) {
+                prop_assert_eq!(histogram.total(), photos, "{:?}", figure);
+            }
+        }
+    }
+}

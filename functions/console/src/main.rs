@@ -1,0 +1,5 @@
+//! The console function's process.
+
+fn main() {
+    walkaround_console::main();
+}

@@ -1,0 +1,5 @@
+//! The monitor function's process.
+
+fn main() {
+    walkaround_monitor::main();
+}
