@@ -3,8 +3,8 @@
 mod bundle;
 mod client;
 mod dataset;
-mod monitor;
 mod engine;
+mod monitor;
 mod plan;
 mod review;
 mod rollout;
@@ -18,8 +18,8 @@ pub(crate) use client::{
     RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
-pub(crate) use monitor::{MonitorArgs, Shown};
 pub(crate) use engine::EngineArgs;
+pub(crate) use monitor::{MonitorArgs, Shown};
 pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
