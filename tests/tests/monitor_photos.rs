@@ -10,7 +10,8 @@ use walkaround_domain::{
 use walkaround_samples::sample_set;
 use walkaround_vision::quality::measure;
 
-const SIZE: (u32, u32) = (512, 384);
+/// Small: drawing takes long.
+const SIZE: (u32, u32) = (320, 240);
 /// Hours of the reference, and photos of each.
 const HOURS: u32 = 24;
 const AN_HOUR: u32 = 12;

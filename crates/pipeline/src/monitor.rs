@@ -220,7 +220,7 @@ fn corrupt(name: &str, unreadable: &Unreadable) -> PortError {
 mod tests {
     use super::*;
 
-    const NOON: Timestamp = Timestamp(1_795_348_800_000 + 12 * 3_600_000);
+    const NOON: Timestamp = Timestamp(1_795_348_800_000);
 
     fn listed(ago: Duration, open: u64) -> DayProgress {
         DayProgress {
