@@ -5,7 +5,7 @@ use crate::read::{Reader, SettingsError};
 use std::time::Duration;
 
 /// The provider of identities. Naming it is what turns sign-in on.
-pub const ISSUER: &str = "WALKAROUND_OIDC_ISSUER";
+const ISSUER: &str = "WALKAROUND_OIDC_ISSUER";
 const CLIENT: &str = "WALKAROUND_OIDC_CLIENT";
 const CONSOLE_URL: &str = "WALKAROUND_CONSOLE_URL";
 
@@ -71,7 +71,12 @@ mod tests {
     use crate::Settings;
 
     fn read(given: &[(&str, &str)]) -> Result<Settings, String> {
-        let found = |name: &str| given.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let found = |name: &str| {
+            given
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        };
         Settings::from_lookup(&found).map_err(|error| error.to_string())
     }
 
@@ -81,7 +86,12 @@ mod tests {
         let issuer = ("WALKAROUND_OIDC_ISSUER", "https://id.example.com");
         let client = ("WALKAROUND_OIDC_CLIENT", "walkaround");
         let console = ("WALKAROUND_CONSOLE_URL", "https://console.example.com");
-        let all = read(&[issuer, client, console, ("WALKAROUND_OIDC_OPERATORS", "ops, admins")]);
+        let all = read(&[
+            issuer,
+            client,
+            console,
+            ("WALKAROUND_OIDC_OPERATORS", "ops, admins"),
+        ]);
         let all = all.unwrap().sign_in.unwrap();
         assert_eq!(all.operators, ["ops", "admins"]);
         assert_eq!((all.session.as_secs(), all.role_claim.as_str()), (3600, "roles"));
