@@ -5,7 +5,7 @@ use crate::read::{Reader, SettingsError};
 use std::time::Duration;
 
 /// The provider of identities. Naming it is what turns sign-in on.
-pub const ISSUER: &str = "WALKAROUND_OIDC_ISSUER";
+const ISSUER: &str = "WALKAROUND_OIDC_ISSUER";
 const CLIENT: &str = "WALKAROUND_OIDC_CLIENT";
 const CONSOLE_URL: &str = "WALKAROUND_CONSOLE_URL";
 

@@ -16,6 +16,11 @@ use walkaround_pipeline::telemetry::NoopTelemetry;
 use walkaround_server::{Router, router};
 
 const BODY_BYTES_MAX: usize = 1 << 20;
+/// A function has no connections of its own, and API Gateway hands on paths only, never whole addresses, and one `Host`.
+const ELSEWHERE: [&str; 2] = [
+    "real_connections_are_answered_and_end_with_the_stop",
+    "only_loopback_names_are_answered_on_loopback",
+];
 
 /// A request as API Gateway hands it to a function.
 async fn event_of(request: Request<Body>) -> Value {
@@ -92,8 +97,8 @@ pub(crate) async fn ask(router: Router, request: Request<Body>) -> (StatusCode, 
 async fn it_answers_the_same_behind_the_function() {
     let cloud = Cloud::start().await;
     for case in crate::cases::CASES {
-        if case.name == "real_connections_are_answered_and_end_with_the_stop" {
-            // A function has no connections of its own.
+        if ELSEWHERE.contains(&case.name) {
+            println!("skipped: {}", case.name);
             continue;
         }
         println!("{}", case.name);
