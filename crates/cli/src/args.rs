@@ -15,7 +15,7 @@ pub(crate) use bundle::{BundleArgs, BundleCommand, CheckArgs, InitArgs};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 pub(crate) use client::{
     AboutArgs, ConsoleArgs, DoctorArgs, ListArgs, OccasionArg, ParkedArgs, Printed, PruneArgs, QueueArg,
-    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs, WhichStackArgs,
+    RedriveArgs, RetryArgs, ServeArgs, ShowArgs, StackArgs, StatusArgs, SubmitArgs,
 };
 pub(crate) use dataset::{ExportArgs, ImportArgs, SampleArgs};
 pub(crate) use engine::EngineArgs;

@@ -92,19 +92,6 @@ pub(crate) struct StackArgs {
     pub which: WhichStackArgs,
 }
 
-/// As [`StackArgs`], for a command with output forms of its own.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct StackOnlyArgs {
-    /// Which stack [default: WALKAROUND_STACK, or local]
-    #[arg(long, value_enum)]
-    pub stack: Option<StackName>,
-    /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
-    #[command(flatten)]
-    pub connecting: Connecting,
-}
-
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SubmitArgs {
     /// Photos, folders of photos, lists and manifests (CSV, TSV, JSON, plain text), s3://BUCKET/PREFIX/, https:// URLs; `-`
@@ -326,18 +313,6 @@ impl From<&StackArgs> for StackChoice {
 
 impl From<&WhichStackArgs> for StackChoice {
     fn from(args: &WhichStackArgs) -> Self {
-        Self {
-            stack: args.stack.map(StackKind::from),
-            root: args.root.clone(),
-            profile: args.connecting.profile.clone(),
-            region: args.connecting.region.clone(),
-            endpoint_url: args.connecting.endpoint_url.clone(),
-        }
-    }
-}
-
-impl From<&StackOnlyArgs> for StackChoice {
-    fn from(args: &StackOnlyArgs) -> Self {
         Self {
             stack: args.stack.map(StackKind::from),
             root: args.root.clone(),

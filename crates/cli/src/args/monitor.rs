@@ -1,9 +1,7 @@
 //! The command line of `walkaround monitor`.
 
-use super::Printed;
-use super::client::{Connecting, StackArgs, StackName};
+use super::client::WhichStackArgs;
 use clap::{Args as ClapArgs, ValueEnum};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Longest time back: windows are kept no longer.
@@ -34,26 +32,8 @@ pub(crate) struct MonitorArgs {
     /// What to print
     #[arg(long, value_enum, default_value_t = Shown::Table)]
     pub format: Shown,
-    /// Which stack [default: WALKAROUND_STACK, or local]
-    #[arg(long, value_enum)]
-    pub stack: Option<StackName>,
-    /// Folder of the local stack [default: WALKAROUND_ROOT, or .walkaround]
-    #[arg(long, value_name = "DIR")]
-    pub root: Option<PathBuf>,
     #[command(flatten)]
-    pub connecting: Connecting,
-}
-
-impl MonitorArgs {
-    /// Which stack, as the other commands say it.
-    pub(crate) fn stack_args(&self) -> StackArgs {
-        StackArgs {
-            stack: self.stack,
-            root: self.root.clone(),
-            format: Printed::Table,
-            connecting: self.connecting.clone(),
-        }
-    }
+    pub stack: WhichStackArgs,
 }
 
 fn since(text: &str) -> Result<Duration, String> {

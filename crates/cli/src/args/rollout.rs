@@ -74,7 +74,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "DIR", required_if_eq("format", "html"))]
     pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub stack: super::client::StackOnlyArgs,
+    pub stack: super::client::WhichStackArgs,
 }
 
 #[derive(Debug, ClapArgs)]

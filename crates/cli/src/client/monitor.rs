@@ -19,7 +19,7 @@ use walkaround_pipeline::monitor::{Monitor, read_model};
 
 pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
-        let stack = open(&args.stack_args(), IfMissing::Fail).await?;
+        let stack = open(&args.stack, IfMissing::Fail).await?;
         if args.now {
             pass(&*stack).await?;
         }
