@@ -124,6 +124,7 @@ impl Telemetry for World {
             PipelineEvent::Returned => "returned".to_owned(),
             PipelineEvent::Parked => "parked".to_owned(),
             PipelineEvent::NoPhoto(why) => format!("no photo: {why}"),
+            PipelineEvent::Reviewed { decision, .. } => format!("reviewed {decision}"),
         };
         self.recorded.lock().unwrap().push(text);
     }
