@@ -106,7 +106,7 @@ const SPEAKS_SERDE: &str = "messages evaluation formats inference samples server
 
 /// These turn documents that `messages` defines, or plain maps, to JSON text and back to store them, or read requests
 /// from it: they may name `serde_json`, but not `serde`, so that none of their own types gets a wire form.
-const STORES_JSON: &str = "aws client local pipeline";
+const STORES_JSON: &str = "aws client console local pipeline";
 
 /// Files longer than this hold a second idea.
 const FILE_LINES_MAX: usize = 450;

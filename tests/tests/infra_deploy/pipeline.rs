@@ -140,12 +140,12 @@ pub(crate) fn rules_are_as_written(place: &Place) {
         let policy = policy["Policy"].as_str().unwrap();
         assert!(policy.contains(rule["Arn"].as_str().unwrap()), "{policy}");
     }
-    let scaler = made["Rules"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|r| r["ScheduleExpression"].is_string());
-    assert_eq!(scaler.unwrap()["ScheduleExpression"], "rate(1 minute)");
+    for (name, schedule) in [("scaler", "rate(1 minute)"), ("monitor", "rate(1 hour)")] {
+        let name = format!("{PREFIX}-{name}");
+        let mut rules = made["Rules"].as_array().unwrap().iter();
+        let rule = rules.find(|rule| rule["Name"] == name.as_str()).unwrap();
+        assert_eq!(rule["ScheduleExpression"], schedule);
+    }
 }
 
 /// Log groups of these programs, kept for this many days.

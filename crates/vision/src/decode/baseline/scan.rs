@@ -42,7 +42,7 @@ const CODED_FILE_MAX: usize = 1 << 28;
 
 impl Coded {
     /// Memory that is kept for a file of so many bytes and blocks, in bytes.
-    pub(in crate::decode) const fn bytes(file: u64, blocks: u64) -> u64 {
+    pub(crate) const fn bytes(file: u64, blocks: u64) -> u64 {
         file + 4 * blocks
     }
 }
