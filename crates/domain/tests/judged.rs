@@ -48,6 +48,7 @@ fn lines(expected: &[(&str, f64, f64)]) -> Vec<(String, f64, f64)> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a line a decision")]
 fn each_decision_counts_as_it_says() {
     use Verdict::{Clean, Damaged, Unusable};
     let reject = Correction::Reject(RejectReason::Dirt);

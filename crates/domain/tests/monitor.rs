@@ -120,8 +120,10 @@ fn photo(dice: &mut Random, vehicle: &Vehicle, change: Change) -> Inspection {
         Change::Source => source = "new-app",
         Change::GateShift => gate *= 0.6,
     }
-    let mut request =
-        InspectionRequest::of(InspectionId::new("i-1").unwrap(), PhotoRef::File("i".to_owned()));
+    let mut request = InspectionRequest::of(
+        InspectionId::new("i-1").expect("an id"),
+        PhotoRef::File("i".to_owned()),
+    );
     request.labels = BTreeMap::from([("source".to_owned(), source.to_owned())]);
     let verdict = if findings.is_empty() {
         Verdict::Clean

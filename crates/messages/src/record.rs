@@ -225,7 +225,7 @@ impl TryFrom<v1::Outcome> for Outcome {
                 sharpness: quality.sharpness,
                 luma_mean: quality.luma_mean,
             }),
-            drawn: wire.drawn.map(drawn).transpose()?,
+            drawn: wire.drawn.as_ref().map(drawn).transpose()?,
         })
     }
 }
@@ -329,7 +329,7 @@ fn finite_f32(value: f32) -> f32 {
     if value.is_finite() { value } else { 0.0 }
 }
 
-fn drawn(wire: v1::Drawn) -> Result<Drawn, Unreadable> {
+fn drawn(wire: &v1::Drawn) -> Result<Drawn, Unreadable> {
     let fits = wire.inclusion > 0.0 && wire.inclusion <= 1.0;
     if !fits {
         return Err(Unreadable::new(

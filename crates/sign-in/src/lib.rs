@@ -36,7 +36,7 @@ use walkaround_settings::SignInSettings;
 
 /// How long a provider's description and keys serve.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
-/// Least time between two looks for keys that a token names and the last look did not have.
+/// Least time between two fetches of keys, for one that a token names and the last fetch did not bring.
 const KEYS_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Where the provider sends browsers back to.
 pub const CALLBACK: &str = "/sign-in/callback";
@@ -168,7 +168,7 @@ impl OpenIdProvider {
                 request = request.basic_auth(encoded(client), Some(encoded(secret.reveal())));
             }
             Some(secret) => {
-                fields.extend([("client_id", client.as_str()), ("client_secret", secret.reveal())])
+                fields.extend([("client_id", client.as_str()), ("client_secret", secret.reveal())]);
             }
             None => fields.push(("client_id", client)),
         }

@@ -109,14 +109,16 @@ pub fn decode_again(
 ) -> Result<Decoded, Reason> {
     let aim = aim.into();
     let (header, source) = open(bytes, limits, aim)?;
-    let (mut pixels, coded, profile) = match source {
+    let mut for_later = None;
+    let (mut pixels, profile) = match source {
         Source::Jpeg(marks) => {
             let (pixels, coded) = jpeg::decode(bytes, &marks, aim, coded)?;
-            (pixels, coded, marks.profile.profile(bytes))
+            for_later = coded;
+            (pixels, marks.profile.profile(bytes))
         }
         #[cfg(feature = "heic")]
-        Source::Heif(picture) => without_codes(picture.decode(aim.long_side_min())?),
-        Source::Other(picture) => without_codes(picture.decode(limits, aim.long_side_min())?),
+        Source::Heif(picture) => picture.decode(aim.long_side_min())?,
+        Source::Other(picture) => picture.decode(limits, aim.long_side_min())?,
     };
     let colours = profile.apply(&mut pixels);
     let pixels = orientation::apply(pixels, header.orientation);
@@ -125,12 +127,8 @@ pub fn decode_again(
         original: header.upright,
         format: header.format,
         colours,
-        coded,
+        coded: for_later,
     })
-}
-
-fn without_codes<P>((pixels, profile): (RgbImage, P)) -> (RgbImage, Option<Coded>, P) {
-    (pixels, None, profile)
 }
 
 /// What is left to do once the header has passed.

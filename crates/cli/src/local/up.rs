@@ -94,6 +94,18 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
         code
     };
     end_within(workers_budget(budget) + EXIT_SLACK, code);
+    end_rest(&mut parts, scaled, &capacity).await?;
+    // Held to the end: another `up` would take over workers that are ending.
+    drop(lock);
+    Ok(code)
+}
+
+/// Ends the workers, and waits for them and for the parts that are left.
+async fn end_rest(
+    parts: &mut Parts,
+    scaled: oneshot::Receiver<()>,
+    capacity: &LocalCapacity,
+) -> Result<(), Failure> {
     // The scaler first, so that it starts no others meanwhile.
     let workers = async {
         let _ = scaled.await;
@@ -104,9 +116,7 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     if left > 0 {
         warn!(left, "workers did not end in time");
     }
-    // Held to the end: another `up` would take over workers that are ending.
-    drop(lock);
-    Ok(code)
+    Ok(())
 }
 
 /// What the HTTP server of an `up` answers from: its health is that of triage here, and reviewers choose from the
