@@ -17,7 +17,7 @@ use walkaround_tests::stack::TestStack;
 fn run(stack: &TestStack, arguments: &[&str]) -> Ran {
     let root = stack.local().root().display().to_string();
     let program = Program::new(env!("CARGO_BIN_EXE_walkaround-under-test"));
-    program.run(&[&["monitor"][..], arguments, &["--root", &root]].concat())
+    program.run([&["monitor"][..], arguments, &["--root", &root]].concat())
 }
 
 #[test]

@@ -9,6 +9,7 @@ use walkaround_ports::{Clock, Reviews, SystemClock};
 use walkaround_tests::dataset::{cases, store};
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one data set, out and back")]
 fn photos_go_out_and_a_correction_comes_back() {
     let bench = Bench::new();
     let (records, blobs) = (

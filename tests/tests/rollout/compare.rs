@@ -30,6 +30,7 @@ fn json(stack: &TestStack, arguments: &[&str]) -> Value {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one replay, shown in each form")]
 fn a_replay_is_compared_in_figures_and_pictures_and_with_what_people_decided() {
     let stack = walkaround_tests::stack!("trivial", &[]);
     let open = variant(&stack, "trivial", "2.0.0", &[GATE_OPEN]);

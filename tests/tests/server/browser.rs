@@ -24,9 +24,10 @@ const REDIRECTS_MAX: usize = 12;
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// A provider, or a line that says why the test is skipped.
+#[allow(clippy::print_stderr, reason = "a test says what it skipped")]
 pub(crate) fn provider() -> Option<Provider> {
     Provider::start(&format!("{CONSOLE}/sign-in/callback"))
-        .inspect_err(|why| println!("skipped: {why}"))
+        .inspect_err(|why| eprintln!("skipped: {why}"))
         .ok()
 }
 
