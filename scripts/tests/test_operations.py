@@ -22,7 +22,7 @@ class Operations(unittest.TestCase):
     def test_every_alarm_is_explained(self) -> None:
         section = PAGE.split("## Alarms", 1)[1].split("\n## ", 1)[0]
         names = []
-        for template in ("pipeline", "operations"):
+        for template in ("pipeline", "operations", "console"):
             text = (ROOT / "infra" / f"{template}.yaml").read_text()
             names += re.findall(r"AlarmName: !Sub '?\$\{Prefix\}-([a-z-]+)", text)
         self.assertGreater(len(names), 5, "the alarms of the templates are not read")

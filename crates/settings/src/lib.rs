@@ -14,6 +14,7 @@
 pub mod aws;
 mod list;
 mod read;
+mod secret;
 mod sign_in;
 mod unknown;
 
@@ -21,6 +22,7 @@ pub use aws::AwsSettings;
 pub use list::{SETTINGS, SettingDoc};
 use read::Reader;
 pub use read::SettingsError;
+pub use secret::Secret;
 pub use sign_in::SignInSettings;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -144,28 +146,6 @@ const DEVICES: [(&str, DeviceKind); 3] = [
 ];
 const STACKS: [(&str, StackKind); 2] = [("local", StackKind::Local), ("aws", StackKind::Aws)];
 
-/// A value that must not be shown.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A value from elsewhere than the settings.
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The value, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
 impl Settings {
     /// Reads all settings from the environment of this process.
     ///
@@ -229,7 +209,7 @@ impl Settings {
             photo_http: r.yes_no("WALKAROUND_PHOTO_HTTP")?,
             photo_private: r.yes_no("WALKAROUND_PHOTO_PRIVATE")?,
             photo_timeout: r.seconds("WALKAROUND_PHOTO_TIMEOUT_S", 0.1, 900.0)?,
-            photo_header: r.text("WALKAROUND_PHOTO_HEADER")?.map(Secret),
+            photo_header: r.text("WALKAROUND_PHOTO_HEADER")?.map(Secret::new),
             drop_folder: r.path("WALKAROUND_DROP_FOLDER")?,
             drop_settle: r.seconds("WALKAROUND_DROP_SETTLE_S", 0.0, 3600.0)?,
             listen: r.text("WALKAROUND_LISTEN")?,
