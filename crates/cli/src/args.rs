@@ -8,6 +8,7 @@ mod monitor;
 mod plan;
 mod review;
 mod rollout;
+mod window;
 
 #[cfg(feature = "aws")]
 pub(crate) use bundle::{ActivateArgs, ListBundlesArgs, PushArgs, RegistryArgs, RollbackArgs};

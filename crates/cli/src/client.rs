@@ -20,6 +20,7 @@ pub(crate) mod table;
 
 use crate::failure::Failure;
 use walkaround_client::{IfMissing, StackChoice, StackClient};
+use walkaround_domain::InspectionId;
 
 /// Opens the stack that the command line, or else the settings, name.
 ///
@@ -30,4 +31,15 @@ pub(crate) async fn open(
     missing: IfMissing,
 ) -> Result<Box<dyn StackClient>, Failure> {
     walkaround_client::open(&args.into(), missing).await
+}
+
+/// Names the inspections that were left out because their records cannot be read.
+///
+/// # Errors
+/// Standard error cannot be written to.
+pub(crate) fn name_unreadable(ids: &[InspectionId]) -> Result<(), Failure> {
+    for id in ids {
+        table::print_notice(format!("walkaround: {id}: its record cannot be read"))?;
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use walkaround_bootstrap::Failure;
 use walkaround_domain::{BundleId, InspectionId, Phase};
 use walkaround_evaluation::comparison::{ComparedPhoto, Inspected, ReviewedPhoto, true_verdict};
 use walkaround_messages::PhotoReport;
-use walkaround_pipeline::past::PastQuery;
+use walkaround_pipeline::past::{PastQuery, Window};
 use walkaround_pipeline::review::{ReviewError, ReviewService, report_digest};
 use walkaround_pipeline::shadow::{ShadowResult, ShadowResults};
 use walkaround_pipeline::store::InspectionStore;
@@ -98,9 +98,9 @@ pub struct ShadowPage {
 }
 
 impl<'a> ShadowPhotos<'a> {
-    /// Of this bundle; the classes of the query do not count.
-    pub fn new(stack: &'a dyn StackClient, bundle: BundleId, query: PastQuery) -> Self {
-        let mut days = query.days();
+    /// Of this bundle, accepted within the window.
+    pub fn new(stack: &'a dyn StackClient, bundle: BundleId, window: Window) -> Self {
+        let mut days = window.days();
         days.reverse();
         Self {
             results: ShadowResults {
@@ -109,7 +109,7 @@ impl<'a> ShadowPhotos<'a> {
                 bundle,
             },
             stack,
-            query,
+            query: PastQuery::all(window),
             days,
             after: None,
         }

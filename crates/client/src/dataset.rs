@@ -11,6 +11,5 @@ mod sample;
 
 pub use export::{ExportOptions, ExportProgress, Exported, export};
 pub use import::{Fate, ImportOptions, ImportProgress, Imported, import};
-pub use listing::Window;
 pub use photo::Query;
-pub use sample::{Sample, SampleOptions, Thresholds, sample};
+pub use sample::{Sample, SampleOptions, Sampled, Thresholds, sample};

@@ -1,26 +1,14 @@
 //! Ratios from what was drawn: intervals that cover the truth as often as they say, and plain ones that do not.
 
+use fastrand::Rng;
 use proptest::prelude::*;
 use walkaround_domain::estimate::{Estimate, RatioSums, Stratum, UNITS_MIN, ratio};
 
 const WORLDS: u64 = 100;
 const PHOTOS: u64 = 50_000;
 
-/// `SplitMix64`: the same worlds everywhere.
-struct Random(u64);
-
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
-
-    fn is(&mut self, probability: f64) -> bool {
-        self.unit() < probability
-    }
+fn is(random: &mut Rng, probability: f64) -> bool {
+    random.f64() < probability
 }
 
 /// One photo, with what the model found and what is true.
@@ -40,25 +28,25 @@ struct Fleet {
     reviewed_audit: f64,
 }
 
-fn photo(dice: &mut Random) -> Photo {
+fn photo(random: &mut Rng) -> Photo {
     let mut photo = Photo::default();
-    let damages = match dice.unit() {
+    let damages = match random.f64() {
         u if u < 0.84 => 0,
         u if u < 0.95 => 1,
         _ => 2,
     };
     for _ in 0..damages {
-        if dice.is(0.82) {
+        if is(random, 0.82) {
             photo.right += 1.0;
-            photo.near |= dice.is(0.2);
+            photo.near |= is(random, 0.2);
         } else {
             photo.missed += 1.0;
-            photo.near |= dice.is(0.3);
+            photo.near |= is(random, 0.3);
         }
     }
-    if dice.is(0.05) {
+    if is(random, 0.05) {
         photo.wrong += 1.0;
-        photo.near |= dice.is(0.6);
+        photo.near |= is(random, 0.6);
     }
     photo
 }
@@ -71,7 +59,7 @@ struct Seen {
 }
 
 fn world(seed: u64, fleet: &Fleet, part: fn(&Photo) -> (f64, f64)) -> Seen {
-    let mut dice = Random(seed);
+    let random = &mut Rng::with_seed(seed);
     let empty = |inclusion| Stratum {
         inclusion,
         drawn: 0,
@@ -81,10 +69,10 @@ fn world(seed: u64, fleet: &Fleet, part: fn(&Photo) -> (f64, f64)) -> Seen {
     let mut strata = [empty(1.0), empty(fleet.audit_share)];
     let (mut all, mut plain) = (RatioSums::default(), RatioSums::default());
     for _ in 0..PHOTOS {
-        let photo = photo(&mut dice);
+        let photo = photo(random);
         let (y, x) = part(&photo);
         all.add(y, x);
-        let audited = dice.is(fleet.audit_share);
+        let audited = is(random, fleet.audit_share);
         if !photo.near && !audited {
             continue;
         }
@@ -94,7 +82,7 @@ fn world(seed: u64, fleet: &Fleet, part: fn(&Photo) -> (f64, f64)) -> Seen {
             (&mut strata[1], fleet.reviewed_audit)
         };
         stratum.drawn += 1;
-        if dice.is(reviewed) {
+        if is(random, reviewed) {
             stratum.observed += 1;
             stratum.sums.add(y, x);
             plain.add(y, x);

@@ -1,5 +1,6 @@
 //! What has changed is found within 1,000 photos, and what has not raises no alarm in 30 days.
 
+use fastrand::Rng;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use walkaround_domain::monitor::{
@@ -10,37 +11,24 @@ use walkaround_domain::{
     PhotoRef, PixelBox, Size, Timestamp, Verdict,
 };
 
-/// `SplitMix64`: the same worlds everywhere.
-struct Random(u64);
+fn is(random: &mut Rng, probability: f64) -> bool {
+    random.f64() < probability
+}
 
-impl Random {
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
-    }
+/// About normal, mean 0 and deviation 1.
+fn normal(random: &mut Rng) -> f64 {
+    (0..12).map(|_| random.f64()).sum::<f64>() - 6.0
+}
 
-    fn is(&mut self, probability: f64) -> bool {
-        self.unit() < probability
-    }
-
-    /// About normal, mean 0 and deviation 1.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[(T, f64)]) -> T {
-        let mut at = self.unit();
-        for (value, share) in of {
-            at -= share;
-            if at < 0.0 {
-                return *value;
-            }
+fn pick<T: Copy>(random: &mut Rng, of: &[(T, f64)]) -> T {
+    let mut at = random.f64();
+    for (value, share) in of {
+        at -= share;
+        if at < 0.0 {
+            return *value;
         }
-        of[0].0
     }
+    of[0].0
 }
 
 /// What is planted.
@@ -67,12 +55,12 @@ struct Vehicle {
 }
 
 /// A vehicle at an hour: noon is lighter than midnight.
-fn vehicle(dice: &mut Random, hour: u64) -> Vehicle {
+fn vehicle(random: &mut Rng, hour: u64) -> Vehicle {
     let sun = ((hour % 24) as f64 / 24.0 * std::f64::consts::TAU).cos();
     Vehicle {
-        light: 125.0 - 12.0 * sun + 18.0 * dice.normal(),
-        camera: dice.pick(&CAMERAS),
-        source: dice.pick(&SOURCES),
+        light: 125.0 - 12.0 * sun + 18.0 * normal(random),
+        camera: pick(random, &CAMERAS),
+        source: pick(random, &SOURCES),
     }
 }
 
@@ -91,26 +79,26 @@ fn finding(class: &str) -> FindingSummary {
     }
 }
 
-fn photo(dice: &mut Random, vehicle: &Vehicle, change: Change) -> Inspection {
+fn photo(random: &mut Rng, vehicle: &Vehicle, change: Change) -> Inspection {
     let mut findings = Vec::new();
-    if dice.is(0.25) {
-        let count = dice.pick(&[(1, 0.7), (2, 0.2), (3, 0.1)]);
+    if is(random, 0.25) {
+        let count = pick(random, &[(1, 0.7), (2, 0.2), (3, 0.1)]);
         for _ in 0..count {
-            let class = dice.pick(&[("scratch", 0.55), ("dent", 0.3), ("rim", 0.15)]);
+            let class = pick(random, &[("scratch", 0.55), ("dent", 0.3), ("rim", 0.15)]);
             if class != "dent" || change != Change::ClassGone {
                 findings.push(finding(class));
             }
         }
     }
     let (mut luma, mut sharpness) = (
-        vehicle.light + 6.0 * dice.normal(),
-        (6.0 + 0.6 * dice.normal()).exp(),
+        vehicle.light + 6.0 * normal(random),
+        (6.0 + 0.6 * normal(random)).exp(),
     );
     let (mut camera, mut source) = (vehicle.camera, vehicle.source);
     let mut gate = if findings.is_empty() {
-        dice.unit().powi(3)
+        random.f64().powi(3)
     } else {
-        1.0 - 0.5 * dice.unit().powi(2)
+        1.0 - 0.5 * random.f64().powi(2)
     };
     match change {
         Change::Nothing | Change::ClassGone => {}
@@ -148,23 +136,23 @@ fn photo(dice: &mut Random, vehicle: &Vehicle, change: Change) -> Inspection {
     }
 }
 
-fn window(dice: &mut Random, hour: u64, photos: u64, change: Change) -> Figures {
+fn window(random: &mut Rng, hour: u64, photos: u64, change: Change) -> Figures {
     let mut figures = Figures::default();
-    let mut of = vehicle(dice, hour);
+    let mut of = vehicle(random, hour);
     for number in 0..photos {
         if number % OF_VEHICLE == 0 {
-            of = vehicle(dice, hour);
+            of = vehicle(random, hour);
         }
-        figures.add(&photo(dice, &of, change), "source");
+        figures.add(&photo(random, &of, change), "source");
     }
     figures
 }
 
 /// The reference of a fleet with so many photos an hour, and the hour after it.
-fn reference(dice: &mut Random, an_hour: u64, photos_min: u64) -> (Reference, u64) {
+fn reference(random: &mut Rng, an_hour: u64, photos_min: u64) -> (Reference, u64) {
     let mut windows = Vec::new();
     for hour in 480_000.. {
-        let figures = window(dice, hour, an_hour, Change::Nothing);
+        let figures = window(random, hour, an_hour, Change::Nothing);
         windows.push(ReferenceWindow { hour, figures });
         if let Some(reference) = Reference::of(&windows, photos_min) {
             return (reference, hour + 1);
@@ -190,11 +178,11 @@ fn one_hour(hour: u64, figures: Figures) -> Recent {
 fn thirty_quiet_days_raise_at_most_one_alarm() {
     for (an_hour, seeds) in [(40, 4), (200, 3), (1000, 1)] {
         for seed in 0..seeds {
-            let dice = &mut Random(1000 * an_hour + seed);
-            let (reference, first) = reference(dice, an_hour, 2000);
+            let random = &mut Rng::with_seed(1000 * an_hour + seed);
+            let (reference, first) = reference(random, an_hour, 2000);
             let (mut windows, mut alarms, mut alarmed) = (Vec::new(), Vec::new(), Vec::new());
             for hour in first..first + 30 * 24 {
-                let figures = window(dice, hour, an_hour, Change::Nothing);
+                let figures = window(random, hour, an_hour, Change::Nothing);
                 windows.push(ReferenceWindow { hour, figures });
                 let recent = Recent::of(&windows);
                 let found = if recent.figures.photos >= RECENT_PHOTOS_MIN {
@@ -222,19 +210,19 @@ fn a_change_is_found_within_1000_photos() {
     ];
     for (an_hour, seeds) in [(50, 4), (250, 3), (1000, 1)] {
         for seed in 0..seeds {
-            let dice = &mut Random(77 * seed + an_hour);
-            let (reference, first) = reference(dice, an_hour, 2000);
+            let random = &mut Rng::with_seed(77 * seed + an_hour);
+            let (reference, first) = reference(random, an_hour, 2000);
             let quiet: Vec<ReferenceWindow> = (first..first + 24)
                 .map(|hour| ReferenceWindow {
                     hour,
-                    figures: window(dice, hour, an_hour, Change::Nothing),
+                    figures: window(random, hour, an_hour, Change::Nothing),
                 })
                 .collect();
             for (change, figure) in planted {
                 let mut windows = quiet.clone();
                 let found = (0..1000 / an_hour).any(|step| {
                     let hour = first + 24 + step;
-                    let figures = window(dice, hour, an_hour, change);
+                    let figures = window(random, hour, an_hour, change);
                     windows.push(ReferenceWindow { hour, figures });
                     drifted(&reference, &Recent::of(&windows)).contains(&figure)
                 });
@@ -275,10 +263,10 @@ fn a_change_of_1000_photos_among_3333_is_found() {
         (Change::Darkness, Figure::Luma),
         (Change::Camera, Figure::Size),
     ] {
-        let dice = &mut Random(5);
-        let (reference, first) = reference(dice, 3333, 2000);
-        let mut now = window(dice, first, 2333, Change::Nothing);
-        now.merge(&window(dice, first, 1000, change));
+        let random = &mut Rng::with_seed(5);
+        let (reference, first) = reference(random, 3333, 2000);
+        let mut now = window(random, first, 2333, Change::Nothing);
+        now.merge(&window(random, first, 1000, change));
         assert!(
             drifted(&reference, &one_hour(first, now)).contains(&figure),
             "{change:?}"
@@ -288,33 +276,33 @@ fn a_change_of_1000_photos_among_3333_is_found() {
 
 #[test]
 fn a_small_sample_is_no_drift_and_too_small_a_one_says_so() {
-    let dice = &mut Random(3);
-    let (reference, first) = reference(dice, 200, 2000);
-    let now = one_hour(first, window(dice, first, 300, Change::Nothing));
+    let random = &mut Rng::with_seed(3);
+    let (reference, first) = reference(random, 200, 2000);
+    let now = one_hour(first, window(random, first, 300, Change::Nothing));
     let shifts = judge(&reference, &now);
     let luma = shifts.iter().find(|s| s.figure == Figure::Luma).unwrap();
     assert_eq!(luma.state, FigureState::Steady);
     assert!(luma.psi > 0.0 && luma.chance > 0.02, "{luma:?}");
     let few = judge(
         &reference,
-        &one_hour(first, window(dice, first, 60, Change::Nothing)),
+        &one_hour(first, window(random, first, 60, Change::Nothing)),
     );
     assert!(few.iter().all(|s| s.state == FigureState::TooFew), "{few:?}");
 }
 
 #[test]
 fn a_reference_takes_a_day_and_the_photos_it_needs() {
-    let dice = &mut Random(9);
+    let random = &mut Rng::with_seed(9);
     let mut windows: Vec<ReferenceWindow> = (0..23)
         .map(|hour| ReferenceWindow {
             hour,
-            figures: window(dice, hour, 200, Change::Nothing),
+            figures: window(random, hour, 200, Change::Nothing),
         })
         .collect();
     assert_eq!(Reference::of(&windows, 2000), None, "23 hours");
     windows.push(ReferenceWindow {
         hour: 30,
-        figures: window(dice, 30, 10, Change::Nothing),
+        figures: window(random, 30, 10, Change::Nothing),
     });
     let reference = Reference::of(&windows, 2000).expect("a day and 4,610 photos");
     assert_eq!((reference.from, reference.to), (0, 30));
@@ -322,7 +310,7 @@ fn a_reference_takes_a_day_and_the_photos_it_needs() {
     assert_eq!(Reference::of(&windows, 5000), None, "too few photos");
     windows.push(ReferenceWindow {
         hour: 31,
-        figures: window(dice, 31, 10, Change::Blur),
+        figures: window(random, 31, 10, Change::Blur),
     });
     assert_eq!(
         Reference::of(&windows, 2000),
@@ -335,11 +323,11 @@ proptest! {
     /// The sum of two windows is the window of both.
     #[test]
     fn windows_add_up(seed in any::<u64>(), photos in 1_u64..80, cut in 0_u64..80) {
-        let dice = &mut Random(seed);
+        let random = &mut Rng::with_seed(seed);
         let (mut whole, mut left, mut right) = (Figures::default(), Figures::default(), Figures::default());
-        let of = vehicle(dice, 12);
+        let of = vehicle(random, 12);
         for number in 0..photos {
-            let photo = photo(dice, &of, Change::Nothing);
+            let photo = photo(random, &of, Change::Nothing);
             whole.add(&photo, "source");
             let half = if number < cut { &mut left } else { &mut right };
             half.add(&photo, "source");

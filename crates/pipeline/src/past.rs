@@ -13,29 +13,46 @@ pub const PAST_DAYS_MAX: u64 = 3660;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// A stretch of time, by acceptance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// From this moment on.
+    pub since: Timestamp,
+    /// Up to this moment, which is not part of it.
+    pub until: Timestamp,
+}
+
 /// Which photos.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastQuery {
-    /// Accepted at this moment or later.
-    pub since: Timestamp,
-    /// Accepted before this moment.
-    pub until: Timestamp,
+    /// Accepted within.
+    pub window: Window,
     /// Only those with a finding of one of these classes on their record; empty for all.
     pub classes: BTreeSet<String>,
 }
 
 impl PastQuery {
+    /// All of a stretch of time.
+    pub const fn all(window: Window) -> Self {
+        Self {
+            window,
+            classes: BTreeSet::new(),
+        }
+    }
+
     /// Whether an inspection is one of them: it is done, and within.
     pub fn wants(&self, inspection: &Inspection) -> bool {
         let Some(outcome) = &inspection.outcome else {
             return false;
         };
         let done = matches!(inspection.phase, Phase::Done { .. });
-        let within = (self.since..self.until).contains(&inspection.accepted_at);
+        let within = (self.window.since..self.window.until).contains(&inspection.accepted_at);
         let mut classes = outcome.findings.iter().map(|finding| &finding.class);
         done && within && (self.classes.is_empty() || classes.any(|class| self.classes.contains(class)))
     }
+}
 
+impl Window {
     /// The UTC days that it touches, the last one first; at most [`PAST_DAYS_MAX`].
     pub fn days(&self) -> Vec<String> {
         let mut days = Vec::new();
@@ -73,7 +90,7 @@ pub struct PastPhotos {
 impl PastPhotos {
     /// From the newest day on.
     pub fn new(records: Arc<dyn Records>, query: PastQuery) -> Self {
-        let mut days = query.days();
+        let mut days = query.window.days();
         days.reverse();
         Self {
             records,
@@ -120,12 +137,11 @@ mod tests {
 
     fn days(since: &str, until: &str) -> Vec<String> {
         let at = |text| parse_rfc3339(text).expect("a moment");
-        let query = PastQuery {
+        let window = Window {
             since: at(since),
             until: at(until),
-            classes: BTreeSet::new(),
         };
-        query.days()
+        window.days()
     }
 
     #[test]

@@ -1,65 +1,12 @@
 //! The command line of `walkaround export`, `import` and `sample`.
 
-use super::client::{Printed, StackArgs, WhichStackArgs, day};
+use super::client::{Printed, StackArgs, WhichStackArgs};
 use super::review::reason;
+use super::window::WindowArgs;
 use clap::Args as ClapArgs;
 use std::path::PathBuf;
-use walkaround_client::dataset::Window;
-use walkaround_client::format::past_moment;
-use walkaround_domain::{Reviewer, TaskReason, Timestamp};
+use walkaround_domain::{Reviewer, TaskReason};
 use walkaround_formats::{Format, Splits};
-use walkaround_messages::parse_rfc3339;
-
-const DAY_MS: u64 = 86_400_000;
-
-/// Photos of a stretch of time.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct WindowArgs {
-    /// Photos accepted from then on: a day (UTC, 2026-11-22), RFC 3339, or a time ago (12h, 7d)
-    #[arg(long, value_name = "WHEN", default_value = "7d")]
-    pub since: String,
-    /// Photos accepted before then; a day is part of it [default: now]
-    #[arg(long, value_name = "WHEN")]
-    pub until: Option<String>,
-}
-
-impl WindowArgs {
-    /// The moments, as things stand now.
-    ///
-    /// # Errors
-    /// What is wrong, in one line.
-    pub(crate) fn window(&self, now: Timestamp) -> Result<Window, String> {
-        let since = moment(&self.since, now, Edge::Start).map_err(|why| format!("--since: {why}"))?;
-        let until = match &self.until {
-            Some(text) => moment(text, now, Edge::End).map_err(|why| format!("--until: {why}"))?,
-            // What is accepted in this very millisecond is of the past.
-            None => Timestamp(now.0 + 1),
-        };
-        if until <= since {
-            return Err("--until: expected a moment after --since".to_owned());
-        }
-        Ok(Window { since, until })
-    }
-}
-
-/// Which edge of a day is meant.
-#[derive(Clone, Copy)]
-enum Edge {
-    Start,
-    End,
-}
-
-fn moment(text: &str, now: Timestamp, edge: Edge) -> Result<Timestamp, String> {
-    if let Ok(day) = day(text) {
-        let midnight = parse_rfc3339(&format!("{day}T00:00:00Z")).map_err(|e| e.to_string())?;
-        return Ok(match edge {
-            Edge::Start => midnight,
-            Edge::End => Timestamp(midnight.0 + DAY_MS),
-        });
-    }
-    past_moment(text, now)
-        .map_err(|_| "expected a day such as 2026-11-22, RFC 3339, or 90s, 5m, 2h, 1d before now".to_owned())
-}
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ExportArgs {
@@ -143,37 +90,4 @@ fn format(text: &str) -> Result<Format, String> {
 fn importer(text: &str) -> Result<Reviewer, String> {
     Reviewer::new(text).map_err(|e| e.to_string())?;
     Reviewer::new(format!("import:{text}")).map_err(|e| e.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOON: Timestamp = Timestamp(1_764_331_200_000);
-
-    fn window(since: &str, until: Option<&str>) -> Result<Window, String> {
-        let args = WindowArgs {
-            since: since.to_owned(),
-            until: until.map(str::to_owned),
-        };
-        args.window(NOON)
-    }
-
-    #[test]
-    fn a_day_is_whole_and_a_time_is_ago() {
-        let days = window("2025-11-27", Some("2025-11-27")).unwrap();
-        assert_eq!(days.until.0 - days.since.0, DAY_MS);
-        let hours = window("12h", None).unwrap();
-        assert_eq!((hours.since.0, hours.until.0), (NOON.0 - DAY_MS / 2, NOON.0 + 1));
-        assert_eq!(
-            window("2025-11-27T12:00:00Z", None).unwrap().since.0,
-            NOON.0 - DAY_MS
-        );
-        assert!(
-            window("yesterday", None)
-                .unwrap_err()
-                .starts_with("--since: expected")
-        );
-        assert!(window("1h", Some("2h")).unwrap_err().contains("after --since"));
-    }
 }

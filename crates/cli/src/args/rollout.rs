@@ -1,7 +1,8 @@
 //! The command line of what leads from one bundle to the next: replay, compare, shadow.
 
-use super::client::{StackArgs, inspection_id};
+use super::client::{StackArgs, WhichStackArgs, inspection_id};
 use super::engine::EngineArgs;
+use super::window::WindowArgs;
 use clap::{ArgGroup, Args as ClapArgs, ValueEnum};
 use std::path::PathBuf;
 use walkaround_domain::supersede::REASON_BYTES_MAX;
@@ -12,12 +13,8 @@ pub(crate) struct ReplayArgs {
     /// File that the results are written to, a line a photo; a replay that was interrupted goes on in its file
     #[arg(value_name = "OUT")]
     pub out: PathBuf,
-    /// Photos accepted at this moment or later: RFC 3339, or a time before now (90s, 5m, 2h, 1d) [default: 7d]
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<String>,
-    /// Photos accepted before this moment [default: now]
-    #[arg(long, value_name = "WHEN")]
-    pub until: Option<String>,
+    #[command(flatten)]
+    pub window: WindowArgs,
     /// Only photos with a finding of this class on their record; may be given several times
     #[arg(long, value_name = "CLASS")]
     pub class: Vec<String>,
@@ -55,15 +52,11 @@ pub(crate) struct CompareArgs {
     /// The other bundle, NAME@VERSION [default with --replay: that of the replay]
     #[arg(value_name = "B", value_parser = bundle_id, required_unless_present = "replay")]
     pub new: Option<BundleId>,
-    /// File of a replay [default: what B saw as the shadow of the stack]
-    #[arg(long, value_name = "FILE")]
+    /// File of a replay [default: what B saw as the shadow of the stack, of the time that --since and --until say]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "until"])]
     pub replay: Option<PathBuf>,
-    /// Of a shadow: photos accepted at this moment or later: RFC 3339, or a time before now (90s, 5m, 2h, 1d) [default: 7d]
-    #[arg(long, value_name = "WHEN", conflicts_with = "replay")]
-    pub since: Option<String>,
-    /// Of a shadow: photos accepted before this moment [default: now]
-    #[arg(long, value_name = "WHEN", conflicts_with = "replay")]
-    pub until: Option<String>,
+    #[command(flatten)]
+    pub window: WindowArgs,
     /// Of a shadow: largest number of photos; those of the newest day come first
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max: u32,
@@ -74,7 +67,7 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "DIR", required_if_eq("format", "html"))]
     pub out: Option<PathBuf>,
     #[command(flatten)]
-    pub stack: super::client::WhichStackArgs,
+    pub stack: WhichStackArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -107,12 +100,8 @@ pub(crate) struct ReinspectArgs {
     /// Why; the new inspections and their events say so
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: String,
-    /// Photos accepted at this moment or later: RFC 3339, or a time before now (90s, 5m, 2h, 1d) [default: 7d]
-    #[arg(long, value_name = "WHEN")]
-    pub since: Option<String>,
-    /// Photos accepted before this moment [default: now]
-    #[arg(long, value_name = "WHEN")]
-    pub until: Option<String>,
+    #[command(flatten)]
+    pub window: WindowArgs,
     /// Only photos with a finding of this class on their record; may be given several times
     #[arg(long, value_name = "CLASS")]
     pub class: Vec<String>,

@@ -7,19 +7,14 @@ use crate::args::{CompareArgs, CompareFormat};
 use crate::client::table::{print_document, print_line};
 use crate::failure::Failure;
 use std::process::ExitCode;
-use std::time::Duration;
 use walkaround_bootstrap::process::runtime;
 use walkaround_client::comparison::{ShadowPhotos, reviews_of};
-use walkaround_client::format::past_moment;
 use walkaround_client::replay::ReplayReader;
 use walkaround_client::{IfMissing, StackClient};
-use walkaround_domain::{BundleId, Timestamp};
+use walkaround_domain::BundleId;
 use walkaround_evaluation::comparison::{ComparedPhoto, Comparison, ComparisonBuilder, ReplayLine};
 use walkaround_messages::BundleDocument;
-use walkaround_pipeline::past::PastQuery;
 
-/// How far back a shadow is compared, where nobody says.
-const SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Photos of a replay whose reviews are looked up together.
 const CHUNK: usize = 500;
 
@@ -97,17 +92,9 @@ async fn compare(stack: &dyn StackClient, args: &CompareArgs) -> Result<Comparis
 }
 
 async fn shadow(taking: &mut Taking<'_>, args: &CompareArgs, new: &BundleId) -> Result<(), Failure> {
-    let now = taking.stack.clock().now();
-    let moment = |option: &str, given: &Option<String>, default: Timestamp| match given {
-        Some(text) => past_moment(text, now).map_err(|why| Failure::usage(format!("{option}: {why}"))),
-        None => Ok(default),
-    };
-    let query = PastQuery {
-        since: moment("--since", &args.since, now - SINCE)?,
-        until: moment("--until", &args.until, now)?,
-        classes: [].into(),
-    };
-    let mut photos = ShadowPhotos::new(taking.stack, new.clone(), query);
+    let window = args.window.window(taking.stack.clock().now());
+    let window = window.map_err(Failure::usage)?;
+    let mut photos = ShadowPhotos::new(taking.stack, new.clone(), window);
     let mut left = args.max;
     while left > 0 {
         let Some(page) = photos.next().await? else { break };

@@ -1,7 +1,7 @@
 //! `walkaround export`: reviewed photos as a data set.
 
-use super::open;
 use super::table::{cell, print_document, print_line, print_notice, print_table, table};
+use super::{name_unreadable, open};
 use crate::args::{ExportArgs, Printed};
 use crate::failure::Failure;
 use crate::inspect::progress;
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
         bar.0.finish_and_clear();
         exported
     })?;
+    name_unreadable(&exported.unreadable)?;
     match args.summary {
         Printed::Json => print_document(document(&exported))?,
         Printed::Table => print_summary(args, &exported)?,
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &ExportArgs) -> Result<ExitCode, Failure> {
 
 /// The query as it stands on the card: what was typed, in one order.
 fn words(args: &ExportArgs) -> String {
-    let mut words = vec![format!("--since {}", args.window.since)];
+    let mut words = vec![format!("--since {}", args.window.since_words())];
     words.extend(args.window.until.iter().map(|until| format!("--until {until}")));
     words.extend(args.reviewed.then(|| "--reviewed".to_owned()));
     let mut reasons: Vec<TaskReason> = args.reasons.clone();

@@ -1,24 +1,20 @@
 //! `walkaround reinspect`: new inspections that supersede done ones, for a reason.
 
-use super::open;
 use super::table::{ROWS_MAX, cell, print_document, print_line, print_notice, print_table, table};
+use super::{name_unreadable, open};
 use crate::args::{Printed, ReinspectArgs};
 use crate::failure::Failure;
 use comfy_table::Table;
 use serde_json::json;
 use std::process::ExitCode;
-use std::time::Duration;
 use walkaround_bootstrap::process::runtime;
-use walkaround_client::format::{counted, past_moment};
+use walkaround_client::format::counted;
 use walkaround_client::{IfMissing, StackClient, inspection};
+use walkaround_domain::Inspection;
 use walkaround_domain::supersede::SUPERSEDES_BECAUSE;
-use walkaround_domain::{Inspection, Timestamp};
 use walkaround_pipeline::past::{PastPhotos, PastQuery};
 use walkaround_pipeline::reinspect::{REINSPECT_MAX, Reinspected, Reinspector};
 use walkaround_ports::QueueName;
-
-/// How far back, where nobody says.
-const SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 pub(crate) fn run(args: &ReinspectArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -74,22 +70,15 @@ impl Run<'_> {
     }
 
     async fn of_query(&mut self, stack: &dyn StackClient) -> Result<(), Failure> {
-        let now = stack.clock().now();
-        let moment = |option: &str, given: &Option<String>, default: Timestamp| match given {
-            Some(text) => past_moment(text, now).map_err(|why| Failure::usage(format!("{option}: {why}"))),
-            None => Ok(default),
-        };
+        let window = self.args.window.window(stack.clock().now());
         let query = PastQuery {
-            since: moment("--since", &self.args.since, now - SINCE)?,
-            until: moment("--until", &self.args.until, now)?,
+            window: window.map_err(Failure::usage)?,
             classes: self.args.class.iter().cloned().collect(),
         };
         let mut photos = PastPhotos::new(stack.records()?, query);
         while let Some(page) = photos.next().await? {
-            for id in page.unreadable {
-                print_notice(format!("walkaround: {id}: its record cannot be read"))?;
-                self.failed += 1;
-            }
+            name_unreadable(&page.unreadable)?;
+            self.failed += page.unreadable.len();
             let mut wanted = page.inspections;
             wanted.retain(|inspection| self.wants(inspection));
             self.all(&wanted).await?;

@@ -13,10 +13,9 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use walkaround_bootstrap::process::{cores, runtime};
 use walkaround_bootstrap::{photo_source, second_inspector};
-use walkaround_client::format::{counted, past_moment};
+use walkaround_client::format::counted;
 use walkaround_client::replay::{Replay, ReplayFile, ReplayProgress, ReplayReader, read_header};
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::Timestamp;
@@ -24,11 +23,9 @@ use walkaround_evaluation::comparison::{REPLAY_SCHEMA, ReplayHeader, ReplayLine}
 use walkaround_inference::bundle::hex_sha256;
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_messages::{BundleDocument, parse_rfc3339, rfc3339};
-use walkaround_pipeline::past::PastQuery;
+use walkaround_pipeline::past::{PastQuery, Window};
 use walkaround_pipeline::replay::Replayer;
 
-/// How far back, where nobody says.
-const SINCE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Photos in flight for each engine: one is decoded while the other is in the networks.
 const IN_FLIGHT_EACH: usize = 2;
 /// Most photos that are named on standard error; the file names all.
@@ -66,16 +63,8 @@ fn header(
     now: Timestamp,
 ) -> Result<ReplayHeader, Failure> {
     let before = read_header(&args.out)?;
-    let moment = |option: &str, given: &Option<String>, before: Option<&String>, default: Timestamp| {
-        let at = match (given, before) {
-            (Some(text), _) => {
-                past_moment(text, now).map_err(|why| Failure::usage(format!("{option}: {why}")))?
-            }
-            (None, Some(text)) => parse_rfc3339(text).unwrap_or(default),
-            (None, None) => default,
-        };
-        Ok::<_, Failure>(rfc3339(at))
-    };
+    let before = before.as_ref().map(window).transpose()?;
+    let window = args.window.window_or(now, before).map_err(Failure::usage)?;
     let manifest = engines.bundle.manifest();
     let path = engines.bundle.folder().join(MANIFEST_FILE);
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -90,15 +79,19 @@ fn header(
         },
         manifest_sha256: hex_sha256(&text),
         thresholds: thresholds.clone(),
-        since: moment(
-            "--since",
-            &args.since,
-            before.as_ref().map(|h| &h.since),
-            now - SINCE,
-        )?,
-        until: moment("--until", &args.until, before.as_ref().map(|h| &h.until), now)?,
+        since: rfc3339(window.since),
+        until: rfc3339(window.until),
         classes,
         max: u64::from(args.max),
+    })
+}
+
+/// The time that a replay is of.
+fn window(header: &ReplayHeader) -> Result<Window, Failure> {
+    let at = |text: &str| parse_rfc3339(text).map_err(|why| Failure::usage(why.to_string()));
+    Ok(Window {
+        since: at(&header.since)?,
+        until: at(&header.until)?,
     })
 }
 
@@ -109,7 +102,6 @@ fn replay(
     jobs: usize,
 ) -> Result<Replay, Failure> {
     let settings = stack.settings();
-    let at = |text: &str| parse_rfc3339(text).map_err(|why| Failure::usage(why.to_string()));
     Ok(Replay {
         replayer: Replayer {
             source: photo_source(settings, stack.blobs())?,
@@ -119,8 +111,7 @@ fn replay(
         },
         records: stack.records()?,
         query: PastQuery {
-            since: at(&header.since)?,
-            until: at(&header.until)?,
+            window: window(header)?,
             classes: header.classes.iter().cloned().collect(),
         },
         max: header.max,

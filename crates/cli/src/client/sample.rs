@@ -1,13 +1,13 @@
 //! `walkaround sample`: the photos that people should label next.
 
-use super::open;
 use super::table::{cell, print_document, print_line, print_notice, print_table, table};
+use super::{name_unreadable, open};
 use crate::args::{Printed, SampleArgs};
 use crate::failure::Failure;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use walkaround_bootstrap::process::runtime;
-use walkaround_client::dataset::{Sample, SampleOptions, Thresholds, sample};
+use walkaround_client::dataset::{Sample, SampleOptions, Sampled, Thresholds, sample};
 use walkaround_client::format::counted;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::sampling::Why;
@@ -15,7 +15,10 @@ use walkaround_inference::Manifest;
 use walkaround_inference::manifest::MANIFEST_FILE;
 
 pub(crate) fn run(args: &SampleArgs) -> Result<ExitCode, Failure> {
-    let chosen = runtime()?.block_on(async {
+    let Sampled {
+        photos: chosen,
+        unreadable,
+    } = runtime()?.block_on(async {
         let stack = open(&args.stack, IfMissing::Fail).await?;
         let window = args.window.window(stack.clock().now()).map_err(Failure::usage)?;
         let options = SampleOptions {
@@ -26,6 +29,7 @@ pub(crate) fn run(args: &SampleArgs) -> Result<ExitCode, Failure> {
         };
         sample(&*stack, &options).await
     })?;
+    name_unreadable(&unreadable)?;
     match args.stack.format {
         Printed::Json => {
             for one in &chosen {

@@ -5,7 +5,7 @@
 //! formats are written from that. A run that is cut is gone on with by the next one.
 
 use super::copies::{Copies, SPOOL};
-use super::listing::{Window, each_done};
+use super::listing::each_done;
 use super::outputs::{Outputs, remove_earlier};
 use super::photo::{Candidate, Outcome, PhotoReader, Query};
 use crate::StackClient;
@@ -22,6 +22,7 @@ use walkaround_domain::InspectionId;
 use walkaround_formats::card::{About, CARD_FILE, Counts, card};
 use walkaround_formats::manifest::{LeftOut, MANIFEST_FILE};
 use walkaround_formats::{Format, Losses, ManifestEntry, Splits, spool};
+use walkaround_pipeline::past::Window;
 use walkaround_ports::{PhotoSource, Records};
 use walkaround_vision::decode::Limits;
 
@@ -61,6 +62,8 @@ pub struct Exported {
     pub losses: BTreeMap<Format, Losses>,
     /// Photos that were asked for and have no file, each with its reason.
     pub left_out: Vec<ManifestEntry>,
+    /// Inspections whose records cannot be read.
+    pub unreadable: Vec<InspectionId>,
     /// Photos of an earlier run that were removed: they are not asked for any more.
     pub removed: u64,
 }
@@ -86,7 +89,7 @@ pub async fn export(
     progress: &dyn ExportProgress,
 ) -> Result<Exported, Failure> {
     let (copies, before) = Copies::open(into)?;
-    let candidates = candidates(stack, options.window).await?;
+    let (candidates, unreadable) = candidates(stack, options.window).await?;
     let listed: BTreeSet<InspectionId> = candidates.values().flatten().map(|it| it.id.clone()).collect();
     progress.total(candidates.len());
     let service = stack.reviews()?;
@@ -128,6 +131,7 @@ pub async fn export(
         counts,
         losses,
         left_out: entries,
+        unreadable,
         removed,
     })
 }
@@ -142,25 +146,28 @@ fn limits(stack: &dyn StackClient) -> Limits {
     }
 }
 
-/// The done inspections of a window, by the digest of their photo.
+/// Done inspections, by the digest of their photo.
+type Candidates = BTreeMap<[u8; 32], Vec<Candidate>>;
+
+/// Those of a window, and those whose records cannot be read.
 async fn candidates(
     stack: &dyn StackClient,
     window: Window,
-) -> Result<BTreeMap<[u8; 32], Vec<Candidate>>, Failure> {
-    let mut all: BTreeMap<[u8; 32], Vec<Candidate>> = BTreeMap::new();
+) -> Result<(Candidates, Vec<InspectionId>), Failure> {
+    let mut all = Candidates::new();
     let take = |inspection| {
         if let Some(candidate) = Candidate::of(inspection) {
             all.entry(candidate.photo_sha256).or_default().push(candidate);
         }
     };
-    each_done(stack, window, take).await?;
-    Ok(all)
+    let unreadable = each_done(stack, window, take).await?;
+    Ok((all, unreadable))
 }
 
 /// Reads every photo, in order, onto the working file; their lines of the manifest.
 async fn read_all(
     reader: &Arc<PhotoReader>,
-    candidates: BTreeMap<[u8; 32], Vec<Candidate>>,
+    candidates: Candidates,
     into: &Path,
     progress: &dyn ExportProgress,
 ) -> Result<Vec<ManifestEntry>, Failure> {

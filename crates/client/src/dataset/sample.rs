@@ -1,12 +1,13 @@
 //! Which photos people should label next, and review tasks for them.
 
-use super::listing::{Window, each_done};
+use super::listing::each_done;
 use crate::StackClient;
 use std::collections::{BTreeMap, BTreeSet};
 use walkaround_bootstrap::Failure;
 use walkaround_domain::sampling::{self, Chosen, Nearness};
-use walkaround_domain::{Inspection, Phase, ReviewPolicy, Verdict, hex};
+use walkaround_domain::{Inspection, InspectionId, Phase, ReviewPolicy, Verdict, hex};
 use walkaround_messages::utc_day;
+use walkaround_pipeline::past::Window;
 use walkaround_pipeline::review::ReviewError;
 
 /// Where a network changes its mind, as far as the bundle says.
@@ -94,14 +95,23 @@ pub struct Sample {
     pub verdict: Verdict,
 }
 
+/// What was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampled {
+    /// The photos.
+    pub photos: Vec<Sample>,
+    /// Inspections whose records cannot be read.
+    pub unreadable: Vec<InspectionId>,
+}
+
 /// Chooses photos that nobody has decided about, each with the reason; with `ask`, opens their review tasks.
 ///
 /// # Errors
 /// The stack does not answer.
-pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<Vec<Sample>, Failure> {
+pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<Sampled, Failure> {
     // The same bytes are labelled once: of several inspections of them, the first one by its id.
     let mut photos: BTreeMap<[u8; 32], (sampling::Candidate, Sample)> = BTreeMap::new();
-    each_done(stack, options.window, |inspection| {
+    let unreadable = each_done(stack, options.window, |inspection| {
         let (Phase::Done { verdict }, Some(photo)) = (&inspection.phase, inspection.photo_sha256()) else {
             return;
         };
@@ -153,7 +163,10 @@ pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<
             ..sample
         })
     };
-    Ok(chosen.into_iter().filter_map(sample).collect())
+    Ok(Sampled {
+        photos: chosen.into_iter().filter_map(sample).collect(),
+        unreadable,
+    })
 }
 
 fn candidate(

@@ -45,32 +45,16 @@ async fn the_task_is_written_before_the_record_is_final() {
 async fn a_decision_is_stored_published_and_ends_its_task() {
     let bench = Bench::new().await;
     let ann = reviewer("ann");
-    let task = bench
-        .service
-        .claim_next(&ann, &TaskSearch::default())
-        .await
-        .unwrap()
-        .unwrap();
+    let task = bench.next_for(&ann).await.unwrap();
     assert_eq!(holder(&task), Some(("ann", bench.clock.now() + CLAIM_LEASE)));
-    let decided = bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    let decided = bench.decide(1, "ann", Decision::Confirm).await;
     assert_eq!(decided.reviewed.judgement, Judgement::Confirmed);
     assert_eq!(
         decided.task.map(|t| (t.state, t.reviewed)),
         Some((TaskState::Done, 1))
     );
     assert_eq!(bench.events(), ["one.reviewed.1"]);
-    assert!(
-        bench
-            .service
-            .claim_next(&ann, &TaskSearch::default())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(bench.next_for(&ann).await.is_none());
     let read = bench.service.read(&id("one")).await.unwrap();
     assert_eq!((read.history.len(), read.reviewed.by), (1, Some(ann)));
 }
@@ -78,11 +62,7 @@ async fn a_decision_is_stored_published_and_ends_its_task() {
 #[tokio::test]
 async fn the_second_of_two_is_shown_what_the_first_decided() {
     let bench = Bench::new().await;
-    bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    bench.decide(1, "ann", Decision::Confirm).await;
     let unusable = Decision::Unusable(UnusableReason::Blurred);
     let error = bench
         .service
@@ -93,11 +73,7 @@ async fn the_second_of_two_is_shown_what_the_first_decided() {
         matches!(&error, ReviewError::Conflict(Some(first)) if first.by.as_str() == "ann"),
         "{error}"
     );
-    let decided = bench
-        .service
-        .decide(bench.decision(2, "bob", unusable))
-        .await
-        .unwrap();
+    let decided = bench.decide(2, "bob", unusable).await;
     assert_eq!(
         decided.reviewed.judgement,
         Judgement::Unusable(UnusableReason::Blurred)
@@ -109,17 +85,9 @@ async fn the_second_of_two_is_shown_what_the_first_decided() {
 #[tokio::test]
 async fn a_decision_sent_twice_is_stored_once() {
     let bench = Bench::new().await;
-    let first = bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    let first = bench.decide(1, "ann", Decision::Confirm).await;
     bench.clock.advance(Duration::from_secs(5));
-    let again = bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    let again = bench.decide(1, "ann", Decision::Confirm).await;
     assert!(first.is_new && first.waited.is_some(), "{first:?}");
     assert!(!again.is_new && again.waited.is_none(), "{again:?}");
     assert_eq!((again.review, again.reviewed), (first.review, first.reviewed));
@@ -142,14 +110,7 @@ async fn an_event_that_did_not_get_out_goes_out_with_the_next_claim() {
     assert_eq!(bench.task("one").unwrap().state, TaskState::Open);
     // Its sender never comes back.
     bench.world.topic_away.store(false, Ordering::SeqCst);
-    assert!(
-        bench
-            .service
-            .claim_next(&reviewer("bob"), &TaskSearch::default())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(bench.next_for(&reviewer("bob")).await.is_none());
     assert_eq!(bench.events(), ["one.reviewed.1"]);
     assert_eq!(bench.task("one").unwrap().state, TaskState::Done);
 }
@@ -157,11 +118,7 @@ async fn an_event_that_did_not_get_out_goes_out_with_the_next_claim() {
 #[tokio::test]
 async fn an_event_of_a_task_that_was_done_is_not_lost_either() {
     let bench = Bench::new().await;
-    bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    bench.decide(1, "ann", Decision::Confirm).await;
     bench.world.topic_away.store(true, Ordering::SeqCst);
     bench
         .service
@@ -174,20 +131,12 @@ async fn an_event_of_a_task_that_was_done_is_not_lost_either() {
         TaskState::Done,
         "nothing would find it"
     );
-    let task = bench
-        .service
-        .claim_next(&reviewer("bob"), &TaskSearch::default())
-        .await
-        .unwrap();
+    let task = bench.next_for(&reviewer("bob")).await;
     assert_eq!(bench.events(), ["one.reviewed.1", "one.reviewed.2"]);
     assert_eq!(bench.task("one").unwrap().reviewed, 2);
     // What was decided was undone, which opened the task: the next to ask has it.
     assert!(task.is_none());
-    let task = bench
-        .service
-        .claim_next(&reviewer("bob"), &TaskSearch::default())
-        .await
-        .unwrap();
+    let task = bench.next_for(&reviewer("bob")).await;
     assert_eq!(task.as_ref().and_then(holder).map(|(by, _)| by), Some("bob"));
 }
 
@@ -258,33 +207,13 @@ async fn an_escalation_goes_to_somebody_else() {
     };
     let bench = Bench::new().await;
     let (ann, bob) = (reviewer("ann"), reviewer("bob"));
-    bench
-        .service
-        .claim_next(&ann, &TaskSearch::default())
-        .await
-        .unwrap()
-        .unwrap();
-    let decided = bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Escalate))
-        .await
-        .unwrap();
+    bench.next_for(&ann).await.unwrap();
+    let decided = bench.decide(1, "ann", Decision::Escalate).await;
     assert!(decided.reviewed.escalated_by == Some(ann.clone()));
-    assert!(
-        bench
-            .service
-            .claim_next(&ann, &TaskSearch::default())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(bench.next_for(&ann).await.is_none());
     let task = bench.service.claim_next(&bob, &asked).await.unwrap().unwrap();
     assert_eq!(holder(&task).map(|(by, _)| by), Some("bob"));
-    bench
-        .service
-        .decide(bench.decision(2, "bob", Decision::Confirm))
-        .await
-        .unwrap();
+    bench.decide(2, "bob", Decision::Confirm).await;
     assert_eq!(bench.task("one").unwrap().state, TaskState::Done);
 }
 
@@ -300,22 +229,10 @@ async fn the_second_claimer_is_told_who_has_it_and_a_claim_ends() {
         until,
     };
     assert_eq!(refused, ClaimOutcome::Refused(held));
-    assert!(
-        bench
-            .service
-            .claim_next(&bob, &TaskSearch::default())
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(bench.next_for(&bob).await.is_none());
     bench.service.extend(&id("one"), &ann).await.unwrap();
     bench.clock.advance(CLAIM_LEASE);
-    let task = bench
-        .service
-        .claim_next(&bob, &TaskSearch::default())
-        .await
-        .unwrap()
-        .unwrap();
+    let task = bench.next_for(&bob).await.unwrap();
     assert_eq!(holder(&task).map(|(by, _)| by), Some("bob"));
     bench.service.release(&id("one"), &bob).await.unwrap();
     assert_eq!(bench.task("one").unwrap().state, TaskState::Open);
@@ -368,11 +285,7 @@ async fn a_done_inspection_can_be_asked_for_again() {
     bench.inspect("two", SUSPECT).await.unwrap();
     let task = bench.service.ask(&id("two")).await.unwrap();
     assert_eq!((task.reason, task.state), (TaskReason::Asked, TaskState::Open));
-    bench
-        .service
-        .decide(bench.decision(1, "ann", Decision::Confirm))
-        .await
-        .unwrap();
+    bench.decide(1, "ann", Decision::Confirm).await;
     let again = bench.service.ask(&id("one")).await.unwrap();
     assert_eq!(
         (again.reason, again.state, again.reviewed),
@@ -392,12 +305,7 @@ async fn a_task_without_anything_to_decide_is_closed() {
         .put_task(&gone, IfDone::Keep, bench.clock.now())
         .await
         .unwrap();
-    let task = bench
-        .service
-        .claim_next(&reviewer("ann"), &TaskSearch::default())
-        .await
-        .unwrap()
-        .unwrap();
+    let task = bench.next_for(&reviewer("ann")).await.unwrap();
     assert_eq!(task.inspection, id("one"));
     assert_eq!(bench.task("gone").unwrap().state, TaskState::Done);
 }

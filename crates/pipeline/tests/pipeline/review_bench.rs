@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use walkaround_conformance::ManualClock;
 use walkaround_domain::{Decision, Inspection, InspectionId, ReviewTask, Reviewer, TaskState, Timestamp};
-use walkaround_pipeline::review::{DecisionRequest, ReviewService, report_digest};
+use walkaround_pipeline::review::{Decided, DecisionRequest, ReviewService, TaskSearch, report_digest};
 use walkaround_pipeline::store::VersionedInspection;
 use walkaround_ports::Clock;
 
@@ -66,6 +66,18 @@ impl Bench {
             decision,
             note: None,
         }
+    }
+
+    /// Stores a decision.
+    pub(crate) async fn decide(&self, revision: u32, by: &str, decision: Decision) -> Decided {
+        let request = self.decision(revision, by, decision);
+        self.service.decide(request).await.unwrap()
+    }
+
+    /// What a reviewer is given who asks for any task.
+    pub(crate) async fn next_for(&self, reviewer: &Reviewer) -> Option<ReviewTask> {
+        let any = TaskSearch::default();
+        self.service.claim_next(reviewer, &any).await.unwrap()
     }
 
     pub(crate) fn task(&self, name: &str) -> Option<ReviewTask> {
