@@ -12,12 +12,11 @@ use walkaround_pipeline::past::{PastQuery, Window};
 use walkaround_pipeline::review::{ReviewError, ReviewService, report_digest};
 use walkaround_pipeline::shadow::{ShadowResult, ShadowResults};
 use walkaround_pipeline::store::InspectionStore;
+use walkaround_pipeline::stored_report::report_if_there;
 use walkaround_ports::{BlobAddress, Blobs, PortErrorKind};
 
 /// Photos that are looked up at once.
 const AT_ONCE: usize = 16;
-/// Largest report that is read, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
 
 /// What people were to look at, and what they decided, photo by photo in the same order. A photo whose record has another
 /// report by now has none.
@@ -161,13 +160,7 @@ impl<'a> ShadowPhotos<'a> {
             .as_ref()
             .and_then(|outcome| outcome.report.as_ref());
         let report = match blob {
-            Some(blob) => {
-                let at = BlobAddress {
-                    bucket: blob.bucket.clone(),
-                    key: blob.key.clone(),
-                };
-                stored_report(&*self.stack.blobs(), &at).await?
-            }
+            Some(blob) => report_if_there(&*self.stack.blobs(), blob).await?,
             None => None,
         };
         let new = Inspected {
@@ -175,14 +168,5 @@ impl<'a> ShadowPhotos<'a> {
             timings_ms: &result.report.timings_ms,
         };
         Ok(Ok(Some(beside_record(&inspection, report.as_ref(), &new))))
-    }
-}
-
-/// A stored report; none when it is gone or cannot be read.
-async fn stored_report(blobs: &dyn Blobs, at: &BlobAddress) -> Result<Option<PhotoReport>, Failure> {
-    match blobs.get(at, REPORT_BYTES_MAX).await {
-        Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-        Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.into()),
     }
 }

@@ -55,39 +55,49 @@ impl Replay {
             tasks: JoinSet::new(),
             file,
             progress,
+            left: 0,
             failed_in_a_row: 0,
         };
-        let mut left = self.max.saturating_sub(working.file.done());
-        while left > 0 {
-            let Some(page) = photos.next().await? else { break };
+        working.left = self.max.saturating_sub(working.file.done());
+        // What failed before comes last: a host that is away must not keep the others waiting.
+        let mut again = Vec::new();
+        while let Some(page) = photos.next().await? {
             for id in page.unreadable {
-                let out = left_out(
-                    id.to_string(),
-                    String::new(),
-                    "its record cannot be read".to_owned(),
-                );
-                if !working.file.has(&out.inspection_id) {
-                    working.take(&ReplayLine::Unreadable(out))?;
-                }
+                let why = "its record cannot be read".to_owned();
+                working.unreadable(left_out(id.to_string(), String::new(), why))?;
             }
-            let mut due: Vec<Inspection> = page.inspections;
-            due.retain(|inspection| !working.file.has(inspection.request.id.as_str()));
-            due.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            left -= due.len() as u64;
-            progress.listed(due.len() as u64);
-            for inspection in due {
-                if working.tasks.len() >= self.at_once.max(1) {
-                    working.one_done().await?;
-                }
-                let replayer = self.replayer.clone();
-                working.tasks.spawn(async move {
-                    let replayed = replayer.one(&inspection).await;
-                    line(&inspection, replayed)
-                });
+            let (late, due): (Vec<Inspection>, Vec<Inspection>) = page
+                .inspections
+                .into_iter()
+                .filter(|inspection| !working.file.has(inspection.request.id.as_str()))
+                .partition(|inspection| working.file.failed_before(inspection.request.id.as_str()));
+            again.extend(late);
+            self.begin(&mut working, due).await?;
+            if working.left == 0 {
+                break;
             }
         }
+        self.begin(&mut working, again).await?;
         while !working.tasks.is_empty() {
             working.one_done().await?;
+        }
+        Ok(())
+    }
+
+    /// Begins with these, as far as there may be more.
+    async fn begin(&self, working: &mut Working<'_>, mut due: Vec<Inspection>) -> Result<(), Failure> {
+        due.truncate(usize::try_from(working.left).unwrap_or(usize::MAX));
+        working.left -= due.len() as u64;
+        working.progress.listed(due.len() as u64);
+        for inspection in due {
+            if working.tasks.len() >= self.at_once.max(1) {
+                working.one_done().await?;
+            }
+            let replayer = self.replayer.clone();
+            working.tasks.spawn(async move {
+                let replayed = replayer.one(&inspection).await;
+                line(&inspection, replayed)
+            });
         }
         Ok(())
     }
@@ -98,10 +108,22 @@ struct Working<'a> {
     tasks: JoinSet<ReplayLine>,
     file: &'a mut ReplayFile,
     progress: &'a dyn ReplayProgress,
+    /// Photos that there may still be in the file.
+    left: u64,
     failed_in_a_row: u32,
 }
 
 impl Working<'_> {
+    /// Notes a photo whose record cannot be read: it counts as the others do.
+    fn unreadable(&mut self, out: LeftOut) -> Result<(), Failure> {
+        if self.left == 0 || self.file.has(&out.inspection_id) {
+            return Ok(());
+        }
+        self.left -= 1;
+        self.progress.listed(1);
+        self.take(&ReplayLine::Unreadable(out))
+    }
+
     async fn one_done(&mut self) -> Result<(), Failure> {
         let Some(done) = self.tasks.join_next().await else {
             return Ok(());

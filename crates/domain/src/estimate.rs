@@ -9,7 +9,8 @@
 //!   `Σ (1-π)/π² (y - r·x)² / (Σ x/π)²`: Särndal, Swensson and Wretman, "Model Assisted Survey Sampling", 1992, (3.5.3)
 //!   with the residuals of (5.6.8). It is that of *this* whole: where every unit was observed there is none.
 //! - **What was drawn and not observed yet**: within a [`Stratum`], whatever is observed is taken as drawn from what was drawn
-//!   (response homogeneity groups, ibid. 15.6.2): π becomes `π · observed / drawn`.
+//!   (response homogeneity groups, ibid. 15.6.2): π becomes `π · observed / drawn`. A stratum of which nothing is observed is
+//!   taken together with one of the same probability; where there is none, nothing is known of the whole.
 //! - **Interval**: Wilson's score interval for as many units as would have this variance if each weighed the same, `r(1-r)/V`:
 //!   Korn and Graubard, Survey Methodology 24, 1998, with the form that Franco, Little, Louis and Slud found best, J. Survey
 //!   Statistics and Methodology 7, 2019. With Student's t for 1.96. `r ± 1.96 √V` is too short for ratios near 0 or 1.
@@ -130,7 +131,7 @@ struct Totals {
 }
 
 /// The ratio Σy / Σx over all `units_in_all`, drawn or not, for 0 ≤ y ≤ x. Where some were not drawn and none of their
-/// kind could be, nothing is known of the whole.
+/// kind could be, or some were drawn and none of their kind is observed, nothing is known of the whole.
 ///
 /// ```
 /// use walkaround_domain::estimate::{Estimate, RatioSums, Stratum, ratio};
@@ -145,7 +146,11 @@ struct Totals {
 /// assert!(found.low > 0.58 && found.high < 0.87);
 /// ```
 pub fn ratio(strata: &[Stratum], units_in_all: u64) -> Estimate {
-    let totals = totals(strata, units_in_all);
+    let Some(strata) = observed(strata) else {
+        let units = strata.iter().map(|stratum| stratum.sums.units).sum();
+        return Estimate::TooFew { units };
+    };
+    let totals = totals(&strata, units_in_all);
     let enough = totals.units >= UNITS_MIN && (totals.whole || totals.uncertain_units >= UNITS_MIN);
     if !enough || totals.x <= 0.0 {
         return Estimate::TooFew { units: totals.units };
@@ -166,6 +171,18 @@ pub fn ratio(strata: &[Stratum], units_in_all: u64) -> Estimate {
         units: totals.units,
         variance,
     })
+}
+
+/// The strata with each that nobody has observed anything of taken together with one of the same probability; none where
+/// there is none.
+fn observed(strata: &[Stratum]) -> Option<Vec<Stratum>> {
+    let (mut observed, unseen): (Vec<Stratum>, Vec<Stratum>) =
+        strata.iter().partition(|stratum| stratum.observed > 0);
+    for stratum in unseen.iter().filter(|stratum| stratum.drawn > 0) {
+        let same = |other: &&mut Stratum| other.inclusion.to_bits() == stratum.inclusion.to_bits();
+        observed.iter_mut().find(same)?.drawn += stratum.drawn;
+    }
+    Some(observed)
 }
 
 fn totals(strata: &[Stratum], units_in_all: u64) -> Totals {

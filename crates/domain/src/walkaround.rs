@@ -1,5 +1,6 @@
 //! The photos of one vehicle event, taken together: what a back office looks at.
 
+use crate::ids::InspectionId;
 use crate::inspection::Phase;
 use crate::photo::Occasion;
 use crate::record::Inspection;
@@ -64,11 +65,10 @@ impl Walkaround<'_> {
 /// supersedes are left out.
 pub fn group<'a>(inspections: impl IntoIterator<Item = &'a Inspection>) -> Vec<Walkaround<'a>> {
     let all: Vec<&Inspection> = inspections.into_iter().collect();
-    let done = all.iter().filter(|i| matches!(i.phase, Phase::Done { .. }));
-    let superseded: BTreeSet<&str> = done.filter_map(|i| superseded_by(&i.request)).collect();
+    let superseded = superseded(&all);
     let mut groups: BTreeMap<WalkaroundKey, Vec<&Inspection>> = BTreeMap::new();
     for inspection in all {
-        if superseded.contains(inspection.request.id.as_str()) {
+        if superseded.contains(&inspection.request.id) {
             continue;
         }
         let Some(reservation_id) = inspection.request.reservation_id.clone() else {
@@ -94,10 +94,27 @@ pub fn group<'a>(inspections: impl IntoIterator<Item = &'a Inspection>) -> Vec<W
         .collect()
 }
 
+/// Those that a done inspection supersedes; and of several that supersede one, all but the latest.
+fn superseded<'a>(all: &[&'a Inspection]) -> BTreeSet<&'a InspectionId> {
+    let mut newer: BTreeMap<&str, Vec<&Inspection>> = BTreeMap::new();
+    for inspection in all {
+        if let (Phase::Done { .. }, Some(old)) = (&inspection.phase, superseded_by(&inspection.request)) {
+            newer.entry(old).or_default().push(inspection);
+        }
+    }
+    for group in newer.values_mut() {
+        group.sort_by_key(|inspection| (inspection.accepted_at, &inspection.request.id));
+        group.pop();
+    }
+    let is_old = |inspection: &&&Inspection| newer.contains_key(inspection.request.id.as_str());
+    let old = all.iter().filter(is_old).map(|inspection| &inspection.request.id);
+    let earlier = newer.values().flatten().map(|inspection| &inspection.request.id);
+    old.chain(earlier).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::InspectionId;
     use crate::photo::{InspectionRequest, PhotoRef};
     use crate::time::Timestamp;
 
@@ -143,7 +160,12 @@ mod tests {
         };
         assert_eq!(ids(&[old.clone(), new.clone()]), ["new", "old"]);
         new.phase = done(Verdict::Clean);
-        assert_eq!(ids(&[old, new]), ["new"]);
+        assert_eq!(ids(&[old.clone(), new.clone()]), ["new"]);
+        // For another reason, later: of both only the later one is shown.
+        let mut later = new.clone();
+        later.request.id = InspectionId::new("later").unwrap();
+        later.accepted_at = Timestamp(new.accepted_at.0 + 1);
+        assert_eq!(ids(&[old, later, new]), ["later"]);
     }
 
     #[test]

@@ -201,6 +201,34 @@ fn what_could_not_be_drawn_is_not_known() {
     assert_eq!((whole.low, whole.value, whole.high), (1.0, 1.0, 1.0));
 }
 
+/// People decide urgent tasks first: until they come to the random share, photos that nothing called for are not known.
+#[test]
+fn what_was_drawn_and_not_yet_looked_at_is_not_known() {
+    let mut sums = RatioSums::default();
+    for _ in 0..50 {
+        sums.add(1.0, 1.0);
+    }
+    let urgent = Stratum {
+        inclusion: 1.0,
+        drawn: 100,
+        observed: 50,
+        sums,
+    };
+    let waiting = |inclusion| Stratum {
+        inclusion,
+        drawn: 30,
+        observed: 0,
+        sums: RatioSums::default(),
+    };
+    assert_eq!(
+        ratio(&[urgent, waiting(0.01)], 3100),
+        Estimate::TooFew { units: 50 }
+    );
+    // Those of another reason that were drawn as surely are like the ones that were seen.
+    let together = Stratum { drawn: 130, ..urgent };
+    assert_eq!(ratio(&[urgent, waiting(1.0)], 130), ratio(&[together], 130));
+}
+
 /// A sample without one miss does not mean that there is none.
 #[test]
 fn an_interval_has_a_width_where_the_sample_has_no_spread() {

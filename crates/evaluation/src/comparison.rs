@@ -14,6 +14,6 @@ pub use figures::{
 };
 pub use matching::ComparedFinding;
 pub use photo::{BundleResult, ComparedPhoto, Inspected, Outline, PhotoLabel};
-pub use replay::{LeftOut, REPLAY_SCHEMA, ReplayHeader, ReplayLine};
+pub use replay::{AskedTime, LeftOut, REPLAY_SCHEMA, ReplayHeader, ReplayLine};
 pub use reviewed::{ReviewedPhoto, RightShare, WhoWasRight, true_verdict};
 pub use worst::{WORST_MAX, Worst};

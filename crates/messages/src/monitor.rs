@@ -29,7 +29,8 @@ pub fn window_name(hour: u64) -> String {
 
 /// Name of the document with the reference of a bundle in a state store.
 pub fn reference_name(bundle: &BundleId) -> String {
-    format!("monitor-reference-{}-{}", bundle.name, bundle.version)
+    // No name has a slash: two bundles never share one.
+    format!("monitor-reference-{}/{}", bundle.name, bundle.version)
 }
 
 /// The hour of a moment, since 1970.

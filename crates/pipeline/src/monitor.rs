@@ -26,11 +26,13 @@ use tracing::warn;
 use walkaround_domain::Timestamp;
 use walkaround_messages::Unreadable;
 use walkaround_messages::monitor::{
-    DayProgress, MODEL_STATE, MONITOR_PROGRESS, ModelDocument, MonitorWindow, Progress, model_body,
-    monitor_window_body, parse_monitor_window, parse_progress, progress_body, window_name,
+    DayProgress, MODEL_STATE, MONITOR_PROGRESS, ModelDocument, MonitorWindow, Progress, hour_text,
+    model_body, monitor_window_body, parse_monitor_window, parse_progress, progress_body, window_name,
 };
 use walkaround_messages::utc_day;
-use walkaround_ports::{Blobs, Clock, PortCall, PortError, PortErrorKind, Records, Reviews, StateStore};
+use walkaround_ports::{
+    Blobs, Clock, PortCall, PortError, PortErrorKind, Records, Reviews, STATE_BYTES_MAX, StateStore,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -140,8 +142,7 @@ impl Monitor {
                 .cells
                 .sort_by_cached_key(|cell| (cell.day.clone(), cell.bundle.clone()));
             if window != stored {
-                self.write(&window_name(*hour), &monitor_window_body(&window))
-                    .await?;
+                self.write(&window_name(*hour), &fitting_body(window)).await?;
                 written += 1;
             }
         }
@@ -159,6 +160,27 @@ impl Monitor {
 
     async fn write(&self, name: &str, body: &str) -> Result<(), PortError> {
         self.state.write(name, body, DAY * WINDOWS_KEPT_DAYS).await
+    }
+}
+
+/// The document of a window. What a state store does not hold is left out, the parts with the fewest photos first: a pass that
+/// failed over one window would fail each time.
+fn fitting_body(mut window: MonitorWindow) -> String {
+    loop {
+        let body = monitor_window_body(&window);
+        let fewest = window
+            .cells
+            .iter()
+            .enumerate()
+            .min_by_key(|(_, cell)| cell.figures.photos);
+        let Some((place, cell)) = fewest.filter(|_| body.len() > STATE_BYTES_MAX) else {
+            return body;
+        };
+        warn!(
+            hour = hour_text(window.hour), day = cell.day, bundle = %cell.bundle, photos = cell.figures.photos,
+            "the window is too large, this part of it is left out"
+        );
+        window.cells.remove(place);
     }
 }
 
@@ -219,6 +241,9 @@ fn corrupt(name: &str, unreadable: &Unreadable) -> PortError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use walkaround_domain::BundleId;
+    use walkaround_domain::monitor::{Figures, Judged};
+    use walkaround_messages::monitor::Cell;
 
     const NOON: Timestamp = Timestamp(1_795_348_800_000);
 
@@ -241,6 +266,33 @@ mod tests {
         }
         let back_of = |day: String| (0..=DAYS_BACK).find(|back| utc_day(NOON - DAY * *back) == day);
         due(&progress, NOON).into_iter().filter_map(back_of).collect()
+    }
+
+    #[test]
+    fn a_window_that_is_too_large_keeps_the_parts_with_most_photos() {
+        let cell = |number: u64| Cell {
+            // A part of 10,000 bytes.
+            day: "d".repeat(10_000),
+            bundle: BundleId::new("demo", &number.to_string()),
+            figures: Figures {
+                photos: number,
+                ..Figures::default()
+            },
+            judged: Judged::default(),
+        };
+        let window = |cells| MonitorWindow { hour: 1, cells };
+        let small = window((1..=3).map(cell).collect());
+        assert_eq!(fitting_body(small.clone()), monitor_window_body(&small));
+        let body = fitting_body(window((1..=15).map(cell).collect()));
+        assert!(body.len() <= STATE_BYTES_MAX);
+        let kept: Vec<u64> = parse_monitor_window(&body)
+            .unwrap()
+            .cells
+            .iter()
+            .map(|cell| cell.figures.photos)
+            .collect();
+        assert_eq!(kept.last(), Some(&15));
+        assert_eq!(kept.len() as u64, 15 - kept[0] + 1, "without a gap: {kept:?}");
     }
 
     #[test]

@@ -2,15 +2,13 @@
 
 use crate::inspector::{InspectError, Inspector};
 use crate::report::timings_ms;
+use crate::stored_report::report_if_there;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::{Inspection, Outcome};
 use walkaround_messages::PhotoReport;
-use walkaround_ports::{BlobAddress, Blobs, FetchError, PhotoSource, PortError, PortErrorKind};
-
-/// Largest report that is read, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
+use walkaround_ports::{Blobs, FetchError, PhotoSource, PortError};
 
 /// Inspects photos of the past.
 #[derive(Clone)]
@@ -58,11 +56,13 @@ impl Replayer {
         let photo = &inspection.request.photo;
         let fetched = self.source.fetch(photo, self.photo_bytes_max).await;
         let bytes = fetched.map_err(|error| unfetched(&error))?;
-        let finished = self.inspector.inspect(bytes, photo.to_string()).await;
-        let finished = finished.map_err(|error: InspectError| ReplayError::Failed(error.to_string()))?;
-        if outcome.photo_sha256 != Some(finished.photo.sha256) {
-            return Err(ReplayError::Changed);
-        }
+        let again = self
+            .inspector
+            .inspect_again(bytes, outcome.photo_sha256, photo.to_string());
+        let finished = again
+            .await
+            .map_err(|error: InspectError| ReplayError::Failed(error.to_string()))?;
+        let finished = finished.ok_or(ReplayError::Changed)?;
         let new = serde_json::from_slice(&finished.report);
         let mut timings = timings_ms(&finished.result.timings, Duration::ZERO);
         timings.remove("total");
@@ -77,16 +77,8 @@ impl Replayer {
         let Some(report) = &outcome.report else {
             return Ok(None);
         };
-        let at = BlobAddress {
-            bucket: report.bucket.clone(),
-            key: report.key.clone(),
-        };
-        match self.blobs.get(&at, REPORT_BYTES_MAX).await {
-            // One that cannot be read is as good as gone.
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
-            Err(error) if error.kind == PortErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ReplayError::Failed(error.to_string())),
-        }
+        let read = report_if_there(&*self.blobs, report).await;
+        read.map_err(|error| ReplayError::Failed(error.to_string()))
     }
 }
 

@@ -23,9 +23,6 @@ use walkaround_ports::{
     AppendOutcome, BlobAddress, Blobs, Clock, OutEvent, PortError, Publisher, Reviews, StepOutcome, TaskPut,
 };
 
-/// Largest report that is read to count its findings, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
-
 /// What people do about inspections, over ports.
 #[derive(Clone)]
 pub struct ReviewService {
@@ -286,13 +283,9 @@ impl ReviewService {
         let mut findings = outcome.findings.len();
         let corrects = matches!(&request.decision, Decision::Findings(d) if !d.findings.is_empty());
         if let (true, Some(report)) = (corrects && findings >= FINDINGS_ON_RECORD_MAX, &outcome.report) {
-            let at = BlobAddress {
-                bucket: report.bucket.clone(),
-                key: report.key.clone(),
-            };
-            let bytes = self.blobs.get(&at, REPORT_BYTES_MAX).await?;
             // A report that cannot be read has the findings of the record, at least.
-            findings = serde_json::from_slice::<PhotoReport>(&bytes).map_or(findings, |r| r.findings.len());
+            let report = report_if_there(&*self.blobs, report).await?;
+            findings = report.map_or(findings, |report| report.findings.len());
         }
         Ok(DecisionBounds {
             findings,

@@ -14,6 +14,15 @@ pub struct BlobAddress {
     pub key: String,
 }
 
+impl From<&BlobRef> for BlobAddress {
+    fn from(blob: &BlobRef) -> Self {
+        Self {
+            bucket: blob.bucket.clone(),
+            key: blob.key.clone(),
+        }
+    }
+}
+
 impl fmt::Display for BlobAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "s3://{}/{}", self.bucket, self.key)

@@ -181,13 +181,6 @@ fn blob_of(record: &StoredRecord, which: fn(Outcome) -> Option<BlobRef>) -> Resu
         .ok_or_else(|| Refusal::not_found("nothing of this kind is stored for this inspection"))
 }
 
-fn address(blob: &BlobRef) -> BlobAddress {
-    BlobAddress {
-        bucket: blob.bucket.clone(),
-        key: blob.key.clone(),
-    }
-}
-
 /// Sends a browser where it gets a picture, under an address that is signed for a while. A credential: it is in no log.
 pub(super) async fn link(site: &Site, at: &BlobAddress) -> Result<Response, Refusal> {
     let signed = site.operations.locate(at, AddressKind::Link).await?;

@@ -28,7 +28,7 @@ fn photos_of_the_past_are_inspected_again_and_no_record_is_touched() {
     let (records, events) = (stack.inspections(), stack.events());
 
     let out = stack.folder().join("replay.jsonl");
-    let ran = replay(&stack, &open, &out, &[]);
+    let ran = replay(&stack, &open, &out, &["--since", "7d"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
         ran.stdout
@@ -67,9 +67,11 @@ fn photos_of_the_past_are_inspected_again_and_no_record_is_touched() {
     assert_eq!(stack.events(), events);
 
     // Once more: there is nothing left to do.
-    let again = replay(&stack, &open, &out, &["--format", "json"]);
-    assert_eq!(again.code, 0, "{again:?}");
-    assert_eq!(lines(&out).1, all);
+    for more in [&["--format", "json", "--since", "7d"][..], &["--format", "json"]] {
+        let again = replay(&stack, &open, &out, more);
+        assert_eq!(again.code, 0, "{again:?}");
+        assert_eq!(lines(&out).1, all);
+    }
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn thresholds_classes_and_bounds_are_as_asked_and_another_replay_needs_another_f
             "the classes mark and the gates gate",
         ),
         (&["--threshold", "gate=2"], "expected 0 to 1"),
-        (&["--since", "yesterday"], "--since: expected RFC 3339"),
+        (&["--since", "yesterday"], "--since: expected a day"),
     ] {
         let ran = replay(&stack, &bundle, &out, more);
         assert!(ran.one_line(2).contains(words), "{more:?}: {ran:?}");

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use tracing::warn;
 use walkaround_domain::InspectionRequest;
 use walkaround_domain::rollout::Shadow;
-use walkaround_messages::{Intake, ROLLOUT_STATE, parse_intake, parse_rollout};
+use walkaround_messages::{Intake, parse_intake};
+use walkaround_pipeline::rollout::read_rollout;
 use walkaround_pipeline::shadow::{ShadowInspector, ShadowOutcome};
 use walkaround_ports::StateStore;
 
@@ -35,11 +36,7 @@ impl ShadowProcess<'_> {
     /// # Errors
     /// The document cannot be read.
     pub async fn named(state: &dyn StateStore) -> Result<Option<Shadow>, Failure> {
-        let Some(body) = state.read(ROLLOUT_STATE).await? else {
-            return Ok(None);
-        };
-        let rollout = parse_rollout(&body).map_err(|why| anyhow!("state {ROLLOUT_STATE}: {why}"))?;
-        Ok(rollout.shadow)
+        Ok(read_rollout(state).await?.shadow)
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tracing::{info, warn};
 use walkaround_domain::InspectionRequest;
 use walkaround_domain::rollout::Shadow;
-use walkaround_messages::{ROLLOUT_STATE, parse_rollout, request_json};
+use walkaround_messages::request_json;
+use walkaround_pipeline::rollout::read_rollout;
 use walkaround_pipeline::shadow::{ShadowQueue, shadow_feed};
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_ports::{Clock, StateStore};
@@ -120,17 +121,13 @@ impl ShadowWatch {
 
     /// The shadow that the rollout names, if that is another one than before.
     async fn changed(&self, before: Option<&Shadow>) -> Option<Option<Shadow>> {
-        let read = async {
-            let Some(body) = self.state.read(ROLLOUT_STATE).await.map_err(|e| e.to_string())? else {
-                return Ok(None);
-            };
-            let rollout = parse_rollout(&body).map_err(|e| e.to_string())?;
-            Ok::<_, String>(rollout.shadow)
-        };
-        match read.await {
-            Ok(now) => (now.as_ref() != before).then_some(now),
-            Err(why) => {
-                warn!(why, "the rollout cannot be read, the last one is kept");
+        match read_rollout(&*self.state).await {
+            Ok(rollout) => {
+                let now = rollout.shadow;
+                (now.as_ref() != before).then_some(now)
+            }
+            Err(error) => {
+                warn!(%error, "the rollout cannot be read, the last one is kept");
                 None
             }
         }

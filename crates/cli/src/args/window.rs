@@ -28,23 +28,11 @@ impl WindowArgs {
     /// # Errors
     /// What is wrong, in one line.
     pub(crate) fn window(&self, now: Timestamp) -> Result<Window, String> {
-        self.window_or(now, None)
-    }
-
-    /// The same; what is left open is that of another window, where there is one.
-    ///
-    /// # Errors
-    /// What is wrong, in one line.
-    pub(crate) fn window_or(&self, now: Timestamp, other: Option<Window>) -> Result<Window, String> {
-        let since = match (&self.since, other) {
-            (None, Some(other)) => other.since,
-            _ => moment(self.since_words(), now, Edge::Start).map_err(|why| format!("--since: {why}"))?,
-        };
-        let until = match (&self.until, other) {
-            (Some(text), _) => moment(text, now, Edge::End).map_err(|why| format!("--until: {why}"))?,
-            (None, Some(other)) => other.until,
+        let since = moment(self.since_words(), now, Edge::Start).map_err(|why| format!("--since: {why}"))?;
+        let until = match &self.until {
+            Some(text) => moment(text, now, Edge::End).map_err(|why| format!("--until: {why}"))?,
             // What is accepted in this very millisecond is of the past.
-            (None, None) => Timestamp(now.0 + 1),
+            None => Timestamp(now.0 + 1),
         };
         if until <= since {
             return Err("--until: expected a moment after --since".to_owned());
@@ -118,13 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_open_is_as_before() {
+    fn a_week_is_what_is_left_open() {
         let open = WindowArgs {
             since: None,
             until: None,
         };
         assert_eq!(open.window(NOON).unwrap().since.0, NOON.0 - 7 * DAY_MS);
-        let before = window("3d", Some("1d")).unwrap();
-        assert_eq!(open.window_or(NOON, Some(before)), Ok(before));
     }
 }

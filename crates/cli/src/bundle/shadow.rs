@@ -13,7 +13,8 @@ use walkaround_client::format::clock_time;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::BundleId;
 use walkaround_domain::rollout::{Rollout, RolloutCommand, Shadow};
-use walkaround_messages::{ROLLOUT_STATE, RolloutDocument, parse_rollout, rollout_body};
+use walkaround_messages::{ROLLOUT_STATE, RolloutDocument, rollout_body};
+use walkaround_pipeline::rollout::read_rollout;
 
 /// A rollout that nobody has written for so long is over.
 const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -22,10 +23,7 @@ pub(crate) fn run(args: &ShadowArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let stack = open(&args.stack, IfMissing::Fail).await?;
         let state = stack.state()?;
-        let rollout = match state.read(ROLLOUT_STATE).await? {
-            Some(body) => parse_rollout(&body).map_err(|why| anyhow!("state {ROLLOUT_STATE}: {why}"))?,
-            None => Rollout::default(),
-        };
+        let rollout = read_rollout(&*state).await?;
         let rollout = match command(args, &*stack)? {
             None => rollout,
             Some(command) => {

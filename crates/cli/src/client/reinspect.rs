@@ -103,17 +103,19 @@ impl Run<'_> {
     }
 
     async fn all(&mut self, inspections: &[Inspection]) -> Result<(), Failure> {
-        for some in inspections.chunks(REINSPECT_MAX) {
+        let mut rest = inspections;
+        while !rest.is_empty() {
             let room = (self.args.limit as usize).saturating_sub(self.sent);
             if room == 0 {
                 self.more = true;
                 return Ok(());
             }
-            let some = &some[..some.len().min(room)];
+            let (some, others) = rest.split_at(rest.len().min(room).min(REINSPECT_MAX));
             let outcomes = self.reinspector.send(some).await?;
             for (inspection, outcome) in some.iter().zip(outcomes) {
                 self.one(inspection, &outcome)?;
             }
+            rest = others;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use walkaround_client::format::counted;
 use walkaround_client::replay::{Replay, ReplayFile, ReplayProgress, ReplayReader, read_header};
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::Timestamp;
-use walkaround_evaluation::comparison::{REPLAY_SCHEMA, ReplayHeader, ReplayLine};
+use walkaround_evaluation::comparison::{AskedTime, REPLAY_SCHEMA, ReplayHeader, ReplayLine};
 use walkaround_inference::bundle::hex_sha256;
 use walkaround_inference::manifest::MANIFEST_FILE;
 use walkaround_messages::{BundleDocument, parse_rfc3339, rfc3339};
@@ -62,9 +62,17 @@ fn header(
     thresholds: &BTreeMap<String, f32>,
     now: Timestamp,
 ) -> Result<ReplayHeader, Failure> {
-    let before = read_header(&args.out)?;
-    let before = before.as_ref().map(window).transpose()?;
-    let window = args.window.window_or(now, before).map_err(Failure::usage)?;
+    let asked = AskedTime {
+        since: args.window.since.clone(),
+        until: args.window.until.clone(),
+    };
+    // The same words go on with the moments that they meant when the replay began, and so does saying nothing.
+    let (window, asked) = match read_header(&args.out)? {
+        Some(before) if asked == before.asked || asked == AskedTime::default() => {
+            (window(&before)?, before.asked)
+        }
+        _ => (args.window.window(now).map_err(Failure::usage)?, asked),
+    };
     let manifest = engines.bundle.manifest();
     let path = engines.bundle.folder().join(MANIFEST_FILE);
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -81,6 +89,7 @@ fn header(
         thresholds: thresholds.clone(),
         since: rfc3339(window.since),
         until: rfc3339(window.until),
+        asked,
         classes,
         max: u64::from(args.max),
     })

@@ -61,15 +61,11 @@ async fn places(
     };
     for (name, blob) in [("report", &outcome.report), ("overlay", &outcome.overlay)] {
         let Some(blob) = blob else { continue };
-        let at = BlobAddress {
-            bucket: blob.bucket.clone(),
-            key: blob.key.clone(),
-        };
         places.push((
             name,
             stack
                 .operations()
-                .locate(&at, kind)
+                .locate(&blob.into(), kind)
                 .await
                 .map_err(Failure::of_port)?,
         ));

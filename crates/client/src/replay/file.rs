@@ -16,6 +16,8 @@ pub struct ReplayFile {
     file: File,
     path: PathBuf,
     done: BTreeSet<String>,
+    /// Those that failed before this run.
+    failed: BTreeSet<String>,
 }
 
 impl ReplayFile {
@@ -46,6 +48,7 @@ impl ReplayFile {
             file,
             path: path.to_path_buf(),
             done: BTreeSet::new(),
+            failed: BTreeSet::new(),
         };
         match open.resume()? {
             None => open.write_line(&serde_json::to_vec(header)?)?,
@@ -63,6 +66,11 @@ impl ReplayFile {
     /// Whether the photo of an inspection is done.
     pub fn has(&self, inspection: &str) -> bool {
         self.done.contains(inspection)
+    }
+
+    /// Whether the photo of an inspection failed when this replay was last run.
+    pub fn failed_before(&self, inspection: &str) -> bool {
+        self.failed.contains(inspection)
     }
 
     /// Photos that are done.
@@ -97,7 +105,9 @@ impl ReplayFile {
             let (id, open) = (line.inspection_id().to_owned(), line.is_open());
             if open {
                 self.done.remove(&id);
+                self.failed.insert(id);
             } else {
+                self.failed.remove(&id);
                 self.done.insert(id);
             }
         }
@@ -263,6 +273,7 @@ impl<F: Read + Seek> Lines<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use walkaround_evaluation::comparison::AskedTime;
     use walkaround_evaluation::comparison::LeftOut;
     use walkaround_messages::BundleDocument;
 
@@ -277,6 +288,7 @@ mod tests {
             thresholds: BTreeMap::from([("gate".to_owned(), 0.3)]),
             since: "2026-11-01T00:00:00Z".to_owned(),
             until: "2026-11-08T00:00:00Z".to_owned(),
+            asked: AskedTime::default(),
             classes: vec![],
             max: 10,
         }

@@ -25,10 +25,22 @@ pub struct ReplayHeader {
     pub since: String,
     /// Photos accepted before this moment, RFC 3339.
     pub until: String,
+    /// What was typed for these; "7d" means another moment each time.
+    #[serde(default)]
+    pub asked: AskedTime,
     /// Only photos with a finding of one of these classes; empty for all.
     pub classes: Vec<String>,
     /// Most photos.
     pub max: u64,
+}
+
+/// A stretch of time as it was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedTime {
+    /// Its beginning.
+    pub since: Option<String>,
+    /// Its end.
+    pub until: Option<String>,
 }
 
 /// One photo of a replay.

@@ -15,15 +15,27 @@ pub enum InspectError {
 }
 
 impl Inspector {
-    /// Inspects a photo as triage and a worker do between them; `name` is the photo's, for the report.
+    /// Inspects a photo as triage and a worker do between them; none where its bytes are others than those of `sha256`. `name`
+    /// is the photo's, for the report.
     ///
     /// # Errors
     /// [`InspectError`]; whatever is wrong with the photo is a verdict.
-    pub async fn inspect(&self, bytes: Vec<u8>, name: String) -> Result<EncodedResult, InspectError> {
+    pub async fn inspect_again(
+        &self,
+        bytes: Vec<u8>,
+        sha256: Option<[u8; 32]>,
+        name: String,
+    ) -> Result<Option<EncodedResult>, InspectError> {
         let (bytes, file) = self.digest(bytes).await;
+        if sha256 != Some(file.sha256) {
+            return Ok(None);
+        }
         let mut photo = match self.prepare(bytes, file).await {
             Ok(photo) => photo,
-            Err(reason) => return self.refused(reason, file, &name).map_err(InspectError::Encode),
+            Err(reason) => {
+                let refused = self.refused(reason, file, &name);
+                return refused.map(Some).map_err(InspectError::Encode);
+            }
         };
         if photo.usable() {
             let screening = self.screen(&mut photo).await?;
@@ -31,6 +43,7 @@ impl Inspector {
                 self.segment(&mut photo).await?;
             }
         }
-        self.finish(photo, name).await.map_err(InspectError::Encode)
+        let finished = self.finish(photo, name).await;
+        finished.map(Some).map_err(InspectError::Encode)
     }
 }

@@ -1,6 +1,7 @@
 //! The records of one day, as parts of windows.
 
 use crate::review::report_digest;
+use crate::stored_report::report_if_there;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -21,8 +22,6 @@ const PAGE: usize = 500;
 const PAGES_MAX: usize = 20_000;
 /// Photos whose reviews are read at once.
 const REVIEWS_AT_ONCE: usize = 16;
-/// Largest report that is read for the classes of its findings, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
 
 /// What the records of one day come to.
 #[derive(Default)]
@@ -172,13 +171,18 @@ async fn said(
         && !one_class(&classes)
     {
         // A decision names findings by their place in the report; a record has them by size, and not all.
-        match classes_of_report(&*blobs, outcome).await {
-            Ok(found) => classes = found,
-            Err(error) => {
-                let id = &photo.inspection.request.id;
-                warn!(inspection = %id, %error, "a report cannot be read, its reviews do not count");
-                judgement = Judgement::Unreviewed;
-            }
+        // A store that does not answer ends the pass, and the next one makes up for it: to count only what needs no report would
+        // count what is right and leave out what is wrong.
+        let read = match &outcome.report {
+            Some(report) => report_if_there(&*blobs, report).await?,
+            None => None,
+        };
+        if let Some(report) = read {
+            classes = report.findings.into_iter().map(|finding| finding.class).collect();
+        } else {
+            let id = &photo.inspection.request.id;
+            warn!(inspection = %id, "its report is gone or cannot be read, its reviews do not count");
+            judgement = Judgement::Unreviewed;
         }
     }
     Ok(Said {
@@ -195,19 +199,4 @@ fn classes_on_record(outcome: &Outcome) -> Vec<String> {
 /// Whether every finding has the same class, so that their order does not matter.
 fn one_class(classes: &[String]) -> bool {
     classes.len() < FINDINGS_ON_RECORD_MAX && classes.windows(2).all(|pair| pair[0] == pair[1])
-}
-
-async fn classes_of_report(blobs: &dyn Blobs, outcome: &Outcome) -> Result<Vec<String>, PortError> {
-    let at = PortCall::new("blobs", "get");
-    let broken = |why: String| PortError::new(at, PortErrorKind::Corrupt, why);
-    let report = outcome.report.as_ref();
-    let report = report.ok_or_else(|| broken("the record names no report".to_owned()))?;
-    let address = BlobAddress {
-        bucket: report.bucket.clone(),
-        key: report.key.clone(),
-    };
-    let bytes = blobs.get(&address, REPORT_BYTES_MAX).await?;
-    let document: PhotoReport =
-        serde_json::from_slice(&bytes).map_err(|error| broken(format!("{address}: {error}")))?;
-    Ok(document.findings.into_iter().map(|f| f.class).collect())
 }

@@ -37,11 +37,7 @@ impl Reopener {
             (Purpose::Remake, None) | (Purpose::Retry, _) => return Ok(false),
         };
         for blob in [&outcome.report, &outcome.overlay].into_iter().flatten() {
-            let at = BlobAddress {
-                bucket: blob.bucket.clone(),
-                key: blob.key.clone(),
-            };
-            let found = self.blobs.head(&at).await;
+            let found = self.blobs.head(&blob.into()).await;
             match found {
                 Ok(None) => return Ok(false),
                 Err(error) if error.kind == PortErrorKind::NotFound => return Ok(false),

@@ -136,11 +136,7 @@ impl Settler {
     }
 
     async fn read_blob(&self, blob: &BlobRef) -> Result<Vec<u8>, PortError> {
-        let at = BlobAddress {
-            bucket: blob.bucket.clone(),
-            key: blob.key.clone(),
-        };
-        self.blobs.get(&at, COPY_BYTES_MAX).await
+        self.blobs.get(&blob.into(), COPY_BYTES_MAX).await
     }
 }
 

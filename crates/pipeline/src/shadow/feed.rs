@@ -9,7 +9,7 @@ use walkaround_domain::rollout::Shadow;
 /// Most photos that wait for the shadow; further ones are dropped.
 pub const WAITING_MAX: usize = 32;
 
-/// Counts of a feed since the process began.
+/// Counts of a feed since it has its present shadow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FeedCounts {
     /// Photos that were handed over.
@@ -58,7 +58,6 @@ impl ShadowFeed {
         if !shadow.as_ref().is_some_and(|shadow| shadow.sees(&settled.id)) {
             return;
         }
-        drop(shadow);
         let count = match self.sender.try_send(settled.clone()) {
             Ok(()) => &self.shared.taken,
             Err(_) => &self.shared.dropped,
@@ -74,9 +73,14 @@ impl ShadowFeed {
 }
 
 impl ShadowQueue {
-    /// From now on photos are for this shadow, or for none.
+    /// From now on photos are for this shadow, or for none. Nothing may wait when there is another one.
     pub fn set_shadow(&self, shadow: Option<&Shadow>) {
-        *self.shared.shadow.write().unwrap_or_else(PoisonError::into_inner) = shadow.cloned();
+        let mut present = self.shared.shadow.write().unwrap_or_else(PoisonError::into_inner);
+        *present = shadow.cloned();
+        if present.is_some() {
+            self.shared.taken.store(0, Ordering::Relaxed);
+            self.shared.dropped.store(0, Ordering::Relaxed);
+        }
     }
 
     /// The next photo; none once every feed is gone.
@@ -84,14 +88,15 @@ impl ShadowQueue {
         self.receiver.recv().await
     }
 
-    /// Drops the photos that wait.
+    /// Drops the photos that wait, before their shadow goes.
     pub fn clear(&mut self) {
         while self.receiver.try_recv().is_ok() {
+            self.shared.taken.fetch_sub(1, Ordering::Relaxed);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts since the process began.
+    /// Counts since there is the present shadow.
     pub fn counts(&self) -> FeedCounts {
         FeedCounts {
             taken: self.shared.taken.load(Ordering::Relaxed),
@@ -132,7 +137,10 @@ mod tests {
         offer(&feed, 3);
         assert_eq!((queue.counts().taken, queue.counts().dropped), (1, 0));
         queue.clear();
-        assert_eq!((queue.counts().taken, queue.counts().dropped), (1, 1));
+        assert_eq!((queue.counts().taken, queue.counts().dropped), (0, 1));
+        queue.set_shadow(Some(&shadow(1.0)));
+        let counts = queue.counts();
+        assert_eq!((counts.taken, counts.dropped), (0, 0), "of the next shadow");
     }
 
     #[test]

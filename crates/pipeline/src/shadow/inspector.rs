@@ -83,11 +83,13 @@ impl ShadowInspector {
         let bytes = self.source.fetch(&settled.photo, self.photo_bytes_max).await?;
         // As on the record: the name of a signed URL stays out of the report.
         let name = inspection.request.photo.to_string();
-        let finished = self.inspector.inspect(bytes, name).await;
-        let finished = finished.map_err(|error| ShadowError::Bundle(in_words(&error)))?;
-        if outcome.photo_sha256 != Some(finished.photo.sha256) {
+        let again = self.inspector.inspect_again(bytes, outcome.photo_sha256, name);
+        let finished = again
+            .await
+            .map_err(|error| ShadowError::Bundle(in_words(&error)))?;
+        let Some(finished) = finished else {
             return Ok(ShadowOutcome::Skipped);
-        }
+        };
         let mut report: PhotoReport =
             serde_json::from_slice(&finished.report).map_err(|e| ShadowError::Bundle(e.to_string()))?;
         report.timings_ms = timings_ms(&finished.result.timings, Duration::ZERO);

@@ -1,12 +1,11 @@
 //! The shadow's reports, by bundle and by the day on which their photos were accepted.
 
+use crate::stored_report::REPORT_BYTES_MAX;
 use std::sync::Arc;
 use walkaround_domain::{BundleId, Inspection, InspectionId};
 use walkaround_messages::{PhotoReport, utc_day};
 use walkaround_ports::{BlobAddress, Blobs, PortError, PortErrorKind};
 
-/// Largest report that is read, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
 /// Reports of one page.
 const PAGE: usize = 100;
 /// How the key of a report ends.
