@@ -4,6 +4,7 @@ use crate::error::PortError;
 use async_trait::async_trait;
 use std::fmt;
 use std::path::Path;
+use walkaround_domain::BlobRef;
 
 /// Where a blob is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
