@@ -9,6 +9,7 @@ mod claims;
 pub use claims::{CLAIM_LEASE, ClaimOutcome, TaskSearch};
 
 use crate::store::InspectionStore;
+use crate::stored_report::report_if_there;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
@@ -18,9 +19,9 @@ use walkaround_domain::review::{
 use walkaround_domain::{
     Decision, Inspection, InspectionId, Outcome, Phase, Review, ReviewTask, Reviewer, TaskReason, TaskState,
 };
-use walkaround_messages::{PhotoReport, reviewed_event};
+use walkaround_messages::reviewed_event;
 use walkaround_ports::{
-    AppendOutcome, BlobAddress, Blobs, Clock, OutEvent, PortError, Publisher, Reviews, StepOutcome, TaskPut,
+    AppendOutcome, Blobs, Clock, OutEvent, PortError, Publisher, Reviews, StepOutcome, TaskPut,
 };
 
 /// What people do about inspections, over ports.

@@ -132,7 +132,7 @@ pub(super) async fn overlay(
     let found = blob_of(&record, |outcome| outcome.overlay)?;
     match &site.pictures {
         Pictures::Bytes => blob(&site, found).await,
-        Pictures::Links(_) => link(&site, &address(&found)).await,
+        Pictures::Links(_) => link(&site, &BlobAddress::from(&found)).await,
     }
 }
 
@@ -200,7 +200,7 @@ async fn blob(site: &Site, blob: BlobRef) -> Result<Response, Refusal> {
             "it is larger than the limit of {limit} MiB"
         )));
     }
-    let bytes = site.blobs.get(&address(&blob), BLOB_BYTES_MAX).await?;
+    let bytes = site.blobs.get(&BlobAddress::from(&blob), BLOB_BYTES_MAX).await?;
     let content_type = HeaderValue::try_from(blob.content_type)
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = [

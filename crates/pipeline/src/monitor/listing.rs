@@ -11,9 +11,9 @@ use walkaround_domain::record::FINDINGS_ON_RECORD_MAX;
 use walkaround_domain::review::{Judgement, reviewed};
 use walkaround_domain::{BundleId, Drawn, Inspection, Outcome, Phase, Verdict};
 use walkaround_messages::monitor::{Cell, hour_of};
-use walkaround_messages::{PhotoReport, parse_record};
+use walkaround_messages::parse_record;
 use walkaround_ports::{
-    BlobAddress, Blobs, PortCall, PortError, PortErrorKind, RecordQuery, Records, Reviews, StoredRecord,
+    Blobs, PortCall, PortError, PortErrorKind, RecordQuery, Records, Reviews, StoredRecord,
 };
 
 /// Records of one page.

@@ -4,7 +4,7 @@ use super::{Obstacle, Purpose, ReopenPass, Reopened, Reopener};
 use crate::store::VersionedInspection;
 use walkaround_domain::{InspectionRequest, Phase, PhotoRef};
 use walkaround_messages::derived_id;
-use walkaround_ports::{BlobAddress, PortError, PortErrorKind};
+use walkaround_ports::{PortError, PortErrorKind};
 
 impl Reopener {
     /// Why an inspection is not opened; none when it can be.

@@ -13,7 +13,7 @@ use walkaround_domain::{
     BlobRef, Event, Inspection, InspectionId, Outcome, Overlays, Phase, ReasonCode, Verdict,
 };
 use walkaround_messages::PhotoReport;
-use walkaround_ports::{BlobAddress, PortError, ResultKey};
+use walkaround_ports::{PortError, ResultKey};
 
 /// Largest report or marked picture that is copied, in bytes; a larger one is made again.
 const COPY_BYTES_MAX: u64 = 64 << 20;
