@@ -4,7 +4,7 @@ use super::*;
 use async_trait::async_trait;
 use std::sync::Mutex;
 use walkaround_domain::{BundleId, InspectionId, PhotoRef, Rollout, Timestamp};
-use walkaround_messages::rollout_body;
+use walkaround_messages::{ROLLOUT_STATE, rollout_body};
 use walkaround_pipeline::shadow::{ShadowFeed, shadow_feed};
 use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::{PortError, SystemClock};
