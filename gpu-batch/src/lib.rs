@@ -27,8 +27,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::info;
 use walkaround_aws::{Connection, SpotWatch};
-use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::aws::{AwsStack, RegistryBundles};
+use walkaround_bootstrap::canary::CanaryWatch;
 use walkaround_bootstrap::exit::end;
 use walkaround_bootstrap::{Failure, WorkerParts, process, run_time_over, run_worker};
 use walkaround_pipeline::inspector::ActiveInspector;
@@ -72,11 +73,16 @@ async fn run() -> Result<ExitCode, Failure> {
     let shadow = shadow::watch(&mut builder)?;
     let (folder, version) = stack.bundle().await.map_err(exit::coded)?;
     let engines = builder.engines(&folder).map_err(exit::coded)?;
-    let inspector = builder.inspector(&engines, 1).map_err(exit::coded)?;
+    let inspector = ActiveInspector::new(builder.inspector(&engines, 1).map_err(exit::coded)?);
+    let bundles = Arc::new(RegistryBundles {
+        stack: stack.clone(),
+        engines: 1,
+    });
+    let canary = CanaryWatch::new(&builder, &inspector, bundles, None);
     let parts = WorkerParts {
         worker: std::env::var(JOB_ID).unwrap_or_else(|_| format!("worker-pid-{}", std::process::id())),
         device: engines.device.to_string(),
-        inspector: ActiveInspector::new(inspector),
+        inspector: Arc::clone(&inspector),
         heartbeat_file: builder.settings.heartbeat_file.clone(),
         stop,
     };
@@ -92,8 +98,9 @@ async fn run() -> Result<ExitCode, Failure> {
         Arc::clone(&builder.clock),
     ));
     let shadowing = tokio::spawn(shadow.run(parts.stop.clone()));
+    let canary = tokio::spawn(canary.run(parts.stop.clone()));
     let exit = run_worker(&builder, parts).await;
-    for task in watching.into_iter().chain([flushing, shadowing]) {
+    for task in watching.into_iter().chain([flushing, shadowing, canary]) {
         task.abort();
     }
     // In time: `run_worker` has set a deadline for all that is left.

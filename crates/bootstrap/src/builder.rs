@@ -12,6 +12,7 @@ use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_domain::{Overlays, Timestamp};
 use walkaround_fetch::{FetchSettings, FetchSettingsError, Fetcher, HostHeader, Secret};
 use walkaround_inference::FetchMissing;
+use walkaround_pipeline::canary::{Activation, CanaryJudge, EvidenceReader, Observations};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{
@@ -253,6 +254,32 @@ impl PipelineBuilder {
         }
     }
 
+    /// What decides about a canary.
+    pub fn canary_judge(&self, activation: Arc<dyn Activation>) -> CanaryJudge {
+        CanaryJudge {
+            state: Arc::clone(&self.ports.state),
+            evidence: EvidenceReader {
+                observations: Observations {
+                    blobs: Arc::clone(&self.ports.blobs),
+                    bucket: self.settings.results_bucket.clone(),
+                },
+                records: Arc::clone(&self.ports.records),
+                reviews: Arc::clone(&self.ports.reviews),
+            },
+            clock: Arc::clone(&self.clock),
+            activation,
+        }
+    }
+
+    /// This builder with the health of other engines: what they do ends no process.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            engine: EngineMonitor::new(),
+            ..self.clone()
+        }
+    }
+
     /// The monitor.
     pub fn monitor(&self) -> Monitor {
         Monitor {
@@ -266,7 +293,7 @@ impl PipelineBuilder {
     }
 
     /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.
-    pub(crate) fn lane_cache(&self) -> Duration {
+    pub fn lane_cache(&self) -> Duration {
         self.settings.scale_every.min(self.settings.lane_cache)
     }
 

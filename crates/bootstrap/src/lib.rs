@@ -8,6 +8,7 @@
 pub mod aws;
 pub mod blocked;
 mod builder;
+pub mod canary;
 pub mod exit;
 pub mod exit_diagnosis;
 pub mod failure;

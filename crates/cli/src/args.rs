@@ -25,7 +25,10 @@ pub(crate) use plan::PlanArgs;
 pub(crate) use review::{
     AskArgs, ClaimArgs, DecideArgs, HistoryArgs, ListTasksArgs, ReviewArgs, ReviewCommand, ShowReviewArgs,
 };
-pub(crate) use rollout::{CompareArgs, CompareFormat, ReinspectArgs, ReplayArgs, ShadowArgs};
+pub(crate) use rollout::{
+    CanaryArgs, CanaryPolicyArgs, CompareArgs, CompareFormat, PromoteArgs, ReinspectArgs, ReplayArgs,
+    RolloutArgs, ShadowArgs,
+};
 use std::path::PathBuf;
 use walkaround_client::EngineChoice;
 use walkaround_domain::Overlays;

@@ -1,5 +1,6 @@
 //! `walkaround bundle`: making and checking a bundle, and the registry that running systems take theirs from.
 
+mod canary;
 mod check;
 mod compare;
 mod folders;
@@ -7,6 +8,7 @@ mod init;
 mod picture;
 #[cfg(feature = "aws")]
 mod registry;
+mod rollout;
 mod shadow;
 
 use crate::args::{BundleArgs, BundleCommand};
@@ -19,6 +21,9 @@ pub(crate) fn run(args: &BundleArgs) -> Result<ExitCode, Failure> {
         BundleCommand::Check(options) => check::run(options),
         BundleCommand::Compare(options) => compare::run(options),
         BundleCommand::Shadow(options) => shadow::run(options),
+        BundleCommand::Canary(options) => canary::run(options),
+        BundleCommand::Promote(options) => canary::promote(options),
+        BundleCommand::Rollout(options) => rollout::run(options),
         #[cfg(feature = "aws")]
         BundleCommand::Push(options) => registry::push(options),
         #[cfg(feature = "aws")]

@@ -11,6 +11,7 @@ use walkaround_aws::{Aws, Connection, Health, NotSignedIn, SqsQueue, signed_in};
 use walkaround_bootstrap::Failure;
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::process::start_log;
+use walkaround_domain::BundleId;
 use walkaround_pipeline::review::ReviewService;
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_ports::{
@@ -151,6 +152,14 @@ impl StackClient for CloudClient {
                 .unwrap_or_else(|missing| Arc::new(NoTopic(missing.to_string()))),
             clock: Arc::clone(&self.stack.clock),
         })
+    }
+
+    async fn active_bundle(&self) -> Result<Option<BundleId>, Failure> {
+        Ok(Some(self.stack.active_bundle_id().await?))
+    }
+
+    async fn activate_bundle(&self, bundle: &BundleId) -> Result<(), Failure> {
+        Ok(self.stack.registry_activation()?.activate_version(bundle).await?)
     }
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {

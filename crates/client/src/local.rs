@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
+use walkaround_domain::BundleId;
 use walkaround_local::{INTAKE, SEGMENTATION};
 use walkaround_pipeline::review::ReviewService;
 use walkaround_pipeline::store::InspectionStore;
@@ -72,6 +73,14 @@ impl StackClient for LocalClient {
 
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure> {
         Ok(self.0.local.state())
+    }
+
+    async fn active_bundle(&self) -> Result<Option<BundleId>, Failure> {
+        Ok(None)
+    }
+
+    async fn activate_bundle(&self, _: &BundleId) -> Result<(), Failure> {
+        Ok(())
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {

@@ -3,6 +3,7 @@
 use crate::PhotoStore;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use walkaround_bootstrap::canary::ConfiguredBundle;
 use walkaround_bootstrap::{Engines, Failure, PipelineBuilder};
 use walkaround_local::{Durability, LocalStack, Options, SystemClock};
 use walkaround_pipeline::inspector::EngineMonitor;
@@ -83,6 +84,22 @@ impl Stack {
             local,
             clock,
         })
+    }
+
+    /// This stack with the bundle that answers, which the rollout may have activated instead of the configured one; and the
+    /// configured one.
+    ///
+    /// # Errors
+    /// The folder of the configured bundle has none; the stack does not answer.
+    pub async fn answering(mut self) -> Result<(Self, ConfiguredBundle), Failure> {
+        let configured = ConfiguredBundle::of(&self.settings.bundle)?;
+        let answering = configured.answering_now(&*self.local.state()).await?;
+        if answering.bundle != configured.bundle {
+            let mut settings = Settings::clone(&self.settings);
+            settings.bundle = answering.folder;
+            self.settings = Arc::new(settings);
+        }
+        Ok((self, configured))
     }
 
     /// Whether a folder holds a stack.

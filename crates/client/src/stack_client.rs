@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 use walkaround_bootstrap::Failure;
+use walkaround_domain::BundleId;
 use walkaround_pipeline::review::ReviewService;
 use walkaround_ports::{Blobs, Clock, Operations, Publisher, Queue, QueueName, Records, StateStore};
 use walkaround_settings::Settings;
@@ -52,6 +53,12 @@ pub trait StackClient: Send + Sync {
 
     /// Small documents, the state of the GPU lane among them.
     fn state(&self) -> Result<Arc<dyn StateStore>, Failure>;
+
+    /// The active version in the registry of bundles; none on a stack whose bundles are folders.
+    async fn active_bundle(&self) -> Result<Option<BundleId>, Failure>;
+
+    /// Makes a version of the registry the active one, where there is a registry.
+    async fn activate_bundle(&self, bundle: &BundleId) -> Result<(), Failure>;
 
     /// Photos, reports and overlays.
     fn blobs(&self) -> Arc<dyn Blobs>;

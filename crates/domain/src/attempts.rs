@@ -33,13 +33,13 @@ pub enum StartPlan {
 }
 
 impl StartPlan {
-    /// The plan for a photo with this history, whose message was delivered before or not.
-    pub const fn of(history: &AttemptHistory, redelivered: bool) -> Self {
+    /// The plan for a photo with this history. `watched`: its message was delivered before, or its networks are new.
+    pub const fn of(history: &AttemptHistory, watched: bool) -> Self {
         if history.unfinished_starts_alone >= STARTS_ALONE_MAX {
             Self::GiveUp
         } else if history.unfinished_starts >= STARTS_TOGETHER_MAX {
             Self::Alone
-        } else if redelivered || history.unfinished_starts > 0 {
+        } else if watched || history.unfinished_starts > 0 {
             Self::Announced
         } else {
             Self::Plain

@@ -226,6 +226,15 @@ fn student(freedom: u64) -> f64 {
     Z + (Z.powi(3) + Z) / (4.0 * freedom.max(1) as f64)
 }
 
+/// The 95 % interval of a share, of `count` among `of` units that are all observed and speak of more like them; (0, 1) of none.
+pub fn share_interval(count: u64, of: u64) -> (f64, f64) {
+    if of == 0 {
+        return (0.0, 1.0);
+    }
+    let of = of as f64;
+    wilson(count as f64 / of, of, Z)
+}
+
 /// Wilson's score interval of a share of `n` units.
 fn wilson(p: f64, n: f64, z: f64) -> (f64, f64) {
     let z2 = z * z;

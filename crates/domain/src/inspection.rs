@@ -8,7 +8,7 @@ use crate::verdict::Verdict;
 use std::fmt;
 
 /// Where the segmentation happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
     /// On the CPU, in the triage function.
     Inline,

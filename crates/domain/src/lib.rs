@@ -19,6 +19,7 @@
 
 pub mod attempts;
 pub mod bundle;
+pub mod canary;
 pub mod draw;
 pub mod engine_health;
 pub mod estimate;

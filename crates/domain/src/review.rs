@@ -9,6 +9,7 @@ mod fold;
 mod log;
 mod policy;
 mod task;
+mod truth;
 
 pub use decision::{
     ADDED_MAX, AddedFinding, Correction, Decision, DecisionBounds, FINDINGS_MAX, FindingsDecision,
@@ -20,6 +21,7 @@ pub use policy::{AUDIT_SHARE, BAND, NO_REVIEWS, ReviewPolicy, ReviewSubject, is_
 pub use task::{
     AfterReview, IfDone, PRIORITY_MAX, ReviewTask, TaskChange, TaskEvent, TaskReason, TaskRefusal, TaskState,
 };
+pub use truth::true_verdict;
 
 use crate::ids::InspectionId;
 use crate::time::Timestamp;

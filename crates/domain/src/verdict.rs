@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The outcome of an inspection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
     /// Inspected, no damage found.
     Clean,

@@ -15,5 +15,5 @@ pub use figures::{
 pub use matching::ComparedFinding;
 pub use photo::{BundleResult, ComparedPhoto, Inspected, Outline, PhotoLabel};
 pub use replay::{AskedTime, LeftOut, REPLAY_SCHEMA, ReplayHeader, ReplayLine};
-pub use reviewed::{ReviewedPhoto, RightShare, WhoWasRight, true_verdict};
+pub use reviewed::{ReviewedPhoto, RightShare, WhoWasRight};
 pub use worst::{WORST_MAX, Worst};

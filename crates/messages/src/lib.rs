@@ -54,5 +54,8 @@ pub use review::{
     review_body, reviewed_event,
 };
 pub use review_task::{TaskDocument, parse_task, task_body};
-pub use rollout::{ROLLOUT_STATE, RolloutDocument, ShadowDocument, parse_rollout, rollout_body};
+pub use rollout::{
+    ActiveDocument, CanaryDocument, CanaryPolicyDocument, EvidenceDocument, GroupDocument, ROLLOUT_STATE,
+    RolloutDocument, ShadowDocument, StepTime, parse_rollout, rollout_body,
+};
 pub use unreadable::Unreadable;

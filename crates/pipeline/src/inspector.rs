@@ -3,6 +3,7 @@
 //!
 //! [`Compute::Inline`] runs everything on the calling task instead: a simulation stays on one thread.
 
+mod active;
 mod batcher;
 mod complete;
 mod engines;
@@ -11,13 +12,14 @@ mod monitor;
 use crate::inspection::{self, InspectionSettings, PhotoResult, Preparation, Prepared, Rendering, Sides};
 use crate::memory::MemoryBudget;
 use crate::report::photo_report;
+pub use active::{ActiveInspector, Answering, CanaryInUse, CanaryPart};
 pub use batcher::BatchingPolicy;
 use batcher::{Batcher, Batching, self_test_image};
 pub use complete::InspectError;
 pub use engines::{Compute, EngineSet};
 pub use monitor::{EngineMonitor, RunError};
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use walkaround_domain::{BundleId, Overlays, Reason, ReviewPolicy, UnitRect};
@@ -63,26 +65,6 @@ pub struct Inspector {
     batcher: Batcher,
     engines: usize,
     clock: Arc<dyn Clock>,
-}
-
-/// The inspector in use. It can be replaced between photos: each photo keeps the one that it began with.
-pub struct ActiveInspector(RwLock<Arc<Inspector>>);
-
-impl ActiveInspector {
-    /// Starts with this inspector.
-    pub fn new(inspector: Inspector) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(Arc::new(inspector))))
-    }
-
-    /// The one in use now.
-    pub fn get(&self) -> Arc<Inspector> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Replaces the inspector. The old one is dropped with the last photo that uses it.
-    pub fn replace(&self, inspector: Inspector) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inspector);
-    }
 }
 
 /// Name, classes and bounds of a bundle.

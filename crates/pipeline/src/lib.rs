@@ -16,6 +16,7 @@
 //! assert!(fifth > first, "each failure waits longer than the one before");
 //! ```
 
+pub mod canary;
 pub mod consumer;
 pub mod heartbeat;
 pub mod idle;

@@ -2,6 +2,7 @@
 //! settling it, and what becomes of its message when that fails ([`ProcessingError`]).
 
 mod attempt;
+mod canary;
 mod disposition;
 mod error;
 mod identity;
@@ -9,7 +10,7 @@ mod photo;
 mod run;
 
 use crate::consumer::{Disposition, Progress};
-use crate::inspector::{ActiveInspector, EncodedResult, FileDigest, Inspector};
+use crate::inspector::{ActiveInspector, Answering, EncodedResult, FileDigest, Inspector};
 use crate::report::timings_ms;
 use crate::retry::{Jitter, RetryPolicy};
 use crate::settle::Settler;
@@ -95,7 +96,8 @@ impl RequestProcessor {
         Ok(true)
     }
 
-    /// Stores the result of an attempt and publishes it.
+    /// Stores the result of an attempt and publishes it. Behind everything that the photo needs, it is named to the shadow, and what
+    /// is seen of a canary is noted. A result that was [reused](Self::reuse) is not: the networks saw these bytes before.
     ///
     /// # Errors
     /// [`ProcessingError`] when it could not be stored.
@@ -103,8 +105,10 @@ impl RequestProcessor {
         &self,
         entry: VersionedInspection,
         finished: EncodedResult,
-        attempt: &Attempt<'_>,
+        at: &PhotoRequest<'_>,
+        answering: &Answering,
     ) -> Result<(), ProcessingError> {
+        let attempt = at.attempt;
         attempt.reached(Stage::Storing);
         let total = self.settler.clock.ticks().saturating_sub(attempt.begin);
         let id = entry.inspection.request.id.clone();
@@ -124,6 +128,11 @@ impl RequestProcessor {
         self.settler.keep_result(&key, &id).await;
         info!(inspection = %id, verdict = %settled.verdict, "settled");
         self.telemetry.record(PipelineEvent::Settled(&settled));
+        answering.succeeded();
+        self.settler.observations().note(&id, &settled, answering).await;
+        if let Some(shadow) = &self.shadow {
+            shadow.offer(&at.request);
+        }
         Ok(())
     }
 

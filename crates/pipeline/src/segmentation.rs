@@ -1,6 +1,7 @@
 //! The handler of a worker: what it does with a message of the segmentation queue.
 
 use crate::consumer::{Disposition, Handler};
+use crate::inspector::Answering;
 use crate::invocation::InvocationDeadline;
 use crate::processor::{Attempt, OpenPhoto, PhotoRequest, ProcessingError, RequestProcessor, proceed};
 use crate::shutdown::ShutdownSignal;
@@ -33,7 +34,7 @@ impl Handler for Segmentation {
         };
         let attempt = Attempt::new(delivery, self.processor.settler.clock.ticks());
         let mut at = PhotoRequest::new(request, &attempt);
-        let work = Box::pin(self.one(&mut at, stop));
+        let work = Box::pin(self.whole(&mut at, stop));
         let ended = self
             .processor
             .within(&InvocationDeadline::never(), stop, &attempt, work)
@@ -50,14 +51,29 @@ impl Handler for Segmentation {
 }
 
 impl Segmentation {
-    async fn one(&self, at: &mut PhotoRequest<'_>, stop: &ShutdownSignal) -> Result<(), ProcessingError> {
+    /// A photo that a canary fails on is answered by the bundle before.
+    async fn whole(&self, at: &mut PhotoRequest<'_>, stop: &ShutdownSignal) -> Result<(), ProcessingError> {
+        let mut answering = self.processor.inspector.answering(&at.request);
+        loop {
+            match self.one(at, &answering, stop).await {
+                Err(error) => self.processor.fall_back(error, &mut answering)?,
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    async fn one(
+        &self,
+        at: &mut PhotoRequest<'_>,
+        answering: &Answering,
+        stop: &ShutdownSignal,
+    ) -> Result<(), ProcessingError> {
         let attempt = at.attempt;
         let entry = self.processor.resume(&at.request, attempt.delivery).await?;
         let Some(entry) = self.processor.unless_final(entry).await? else {
             return Ok(());
         };
-        let inspector = self.processor.inspector.get();
-        let opened = self.processor.open(entry, &inspector, at, Some(stop)).await?;
+        let opened = self.processor.open(entry, answering, at, Some(stop)).await?;
         let Some(OpenPhoto {
             entry,
             mut photo,
@@ -68,13 +84,16 @@ impl Segmentation {
         };
         proceed(Some(stop))?;
         if photo.usable() {
-            let screening = inspector.screen(&mut photo).await?;
+            let (inspector, processor) = (&answering.inspector, &self.processor);
+            let screening = processor.within_canary(answering, inspector.screen(&mut photo));
+            let screening = screening.await?;
             // Triage already found this photo suspect: its gate runs again only for the record.
             if screening.vehicle != Vehicle::Absent {
-                inspector.segment(&mut photo).await?;
+                let segmented = processor.within_canary(answering, inspector.segment(&mut photo));
+                segmented.await?;
             }
         }
-        self.processor.finish(&inspector, entry, photo, at).await
+        self.processor.finish(answering, entry, photo, at).await
     }
 
     /// Another worker settled other bytes of the same photo first: its result stands.

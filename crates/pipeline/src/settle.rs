@@ -10,6 +10,7 @@ mod task;
 
 pub use reuse::Reused;
 
+use crate::canary::Observations;
 use crate::inspector::EncodedResult;
 use crate::processor::PhotoFailure;
 use crate::report::timings_ms;
@@ -71,6 +72,14 @@ impl<'a> NewBlob<'a> {
 }
 
 impl Settler {
+    /// Where what is seen of a canary is noted.
+    pub fn observations(&self) -> Observations {
+        Observations {
+            blobs: Arc::clone(&self.blobs),
+            bucket: self.bucket.clone(),
+        }
+    }
+
     /// Settles an inspection that has a result.
     ///
     /// # Errors

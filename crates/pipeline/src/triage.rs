@@ -1,7 +1,7 @@
 //! Triage: screens out unusable and clean photos, and chooses a lane for the rest.
 
 use crate::consumer::{Disposition, Handler};
-use crate::inspector::{Inspector, PhotoInProgress};
+use crate::inspector::{Answering, Inspector, PhotoInProgress};
 use crate::invocation::InvocationDeadline;
 use crate::lane_monitor::LaneMonitor;
 use crate::processor::{Attempt, OpenPhoto, PhotoRequest, ProcessingError, RequestProcessor, proceed};
@@ -83,7 +83,7 @@ async fn measured(inspector: &Inspector) -> Option<Duration> {
 
 /// An attempt at one photo, and the bundle that it began with.
 struct TriageAttempt<'a> {
-    inspector: Arc<Inspector>,
+    answering: Answering,
     photo: PhotoRequest<'a>,
 }
 
@@ -118,7 +118,7 @@ impl Handler for Triage {
             let begins = (!begun).then_some(stop);
             let attempt = Attempt::new(delivery, self.processor.settler.clock.ticks());
             let mut triage = TriageAttempt {
-                inspector: self.processor.inspector.get(),
+                answering: self.processor.inspector.answering(&request),
                 photo: PhotoRequest::new(request, &attempt),
             };
             let work = Box::pin(self.whole(&mut triage, begins));
@@ -155,7 +155,8 @@ impl Triage {
                         .map_err(ProcessingError::IdConflict)?;
                 }
                 Ok(()) => return self.processor.note_other_bytes(&at.photo).await,
-                Err(error) => return Err(error),
+                // A photo that a canary fails on is answered by the bundle before.
+                Err(error) => self.processor.fall_back(error, &mut at.answering)?,
             }
         }
     }
@@ -167,7 +168,7 @@ impl Triage {
     ) -> Result<(), ProcessingError> {
         let entry = self
             .processor
-            .load_or_create(&at.inspector, &mut at.photo)
+            .load_or_create(&at.answering.inspector, &mut at.photo)
             .await?;
         let Some(entry) = self.processor.unless_final(entry).await? else {
             return Ok(());
@@ -178,7 +179,7 @@ impl Triage {
         proceed(stop)?;
         let opened = self
             .processor
-            .open(entry, &at.inspector, &mut at.photo, stop)
+            .open(entry, &at.answering, &mut at.photo, stop)
             .await?;
         let Some(OpenPhoto {
             entry,
@@ -192,7 +193,9 @@ impl Triage {
             return self.finish(at, entry, photo).await;
         }
         proceed(stop)?;
-        let screening = at.inspector.screen(&mut photo).await?;
+        let inspector = &at.answering.inspector;
+        let screening = inspector.screen(&mut photo);
+        let screening = self.processor.within_canary(&at.answering, screening).await?;
         self.lane_monitor.saw(screening.suspect);
         if !screening.suspect {
             return self.finish(at, entry, photo).await;
@@ -201,7 +204,8 @@ impl Triage {
         match routed.lane {
             Lane::Gpu => self.to_gpu(at, entry, routed).await,
             Lane::Inline => {
-                at.inspector.segment(&mut photo).await?;
+                let segmented = inspector.segment(&mut photo);
+                self.processor.within_canary(&at.answering, segmented).await?;
                 let entry = with_route(entry, routed, self.processor.settler.clock.now());
                 self.finish(at, entry, photo).await
             }
@@ -213,7 +217,12 @@ impl Triage {
     async fn should_reroute(&self, at: &TriageAttempt<'_>) -> bool {
         let gpu = self.lane_monitor.load().await.gpu;
         let out = gpu.is_some_and(|gpu| gpu.strands_photos(self.routing.cold_start));
-        (out || at.was_taken_back()) && self.inline_segmentation.time(&at.inspector).await.is_some()
+        (out || at.was_taken_back())
+            && self
+                .inline_segmentation
+                .time(&self.processor.inspector.get())
+                .await
+                .is_some()
     }
 
     /// The record says that the photo was sent, but the process may have crashed before it sent the message. Not so where
@@ -244,7 +253,10 @@ impl Triage {
         let clock = &self.processor.settler.clock;
         let load = self.lane_monitor.load().await;
         let cost = InlineCost {
-            segmentation: self.inline_segmentation.time(&at.inspector).await,
+            segmentation: self
+                .inline_segmentation
+                .time(&self.processor.inspector.get())
+                .await,
             time_left: self.end.left(clock.ticks()),
         };
         let deadline = at.photo.request.deadline.map(|d| d.since(clock.now()));
@@ -262,7 +274,7 @@ impl Triage {
         photo: PhotoInProgress,
     ) -> Result<(), ProcessingError> {
         self.processor
-            .finish(&at.inspector, entry, photo, &at.photo)
+            .finish(&at.answering, entry, photo, &at.photo)
             .await
     }
 

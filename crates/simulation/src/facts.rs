@@ -48,6 +48,8 @@ pub(crate) struct Facts {
     events: BTreeMap<InspectionId, BTreeMap<String, Told>>,
     blobs: BTreeMap<BlobAddress, (Vec<u8>, String)>,
     tasks: BTreeMap<InspectionId, ReviewTask>,
+    /// Ids of everything that was published.
+    out: BTreeSet<String>,
     /// Inspections that were sent to the GPU lane.
     sent_on: BTreeSet<InspectionId>,
     /// Bodies of parked messages, and inspections that they ask for.
@@ -101,6 +103,16 @@ impl Facts {
 
     pub(crate) fn store_task(&mut self, task: ReviewTask) {
         self.tasks.insert(task.inspection.clone(), task);
+    }
+
+    /// Inspections that have a task.
+    pub(crate) fn task_ids(&self) -> Vec<InspectionId> {
+        self.tasks.keys().cloned().collect()
+    }
+
+    /// Whether an event was published.
+    pub(crate) fn is_out(&self, event: &str) -> bool {
+        self.out.contains(event)
     }
 
     pub(crate) fn final_of(&self, id: &InspectionId) -> Option<&Inspection> {
@@ -244,6 +256,7 @@ impl Facts {
 
     /// An event was published: J5. True when it was published before.
     pub(crate) fn published(&mut self, event: &OutEvent) -> Result<bool, (Invariant, String)> {
+        self.out.insert(event.id.clone());
         let Ok((event_id, told)) = parse_event(&event.body) else {
             return Ok(false);
         };

@@ -39,6 +39,8 @@ pub enum InjectedFault {
     PhotoReplaced,
     /// A message is finished only when the shadow has had its time.
     ShadowIsWaitedFor,
+    /// Some decisions are reported stored, and are not. Found where people review.
+    DecisionLost,
 }
 
 impl InjectedFault {

@@ -47,6 +47,18 @@ pub enum Invariant {
     S2,
     /// With a shadow everything goes as without it: every call, every moment.
     B1,
+    /// A decision that was acknowledged is stored, once, under its revision.
+    V1,
+    /// Every review task is done in the end: none is lost, none stays claimed.
+    V2,
+    /// Every review that is stored is published.
+    V3,
+    /// A canary that fails or ends its processes costs no photo: each has the outcome that it has without it.
+    K1,
+    /// A bad canary is rolled back by its policy.
+    K2,
+    /// A good canary is not rolled back where no process ends by itself.
+    K3,
 }
 
 /// A broken promise.

@@ -8,6 +8,7 @@
 //!
 //! Nothing but the seed decides what happens: the same seed gives the same trace, line by line.
 
+mod canary;
 mod capacity;
 mod context;
 mod engine;
@@ -15,14 +16,18 @@ mod facts;
 mod faulty;
 mod injected_fault;
 mod invariant;
+mod judge;
 mod photo_source;
 mod photos;
 mod plan;
 mod planted;
+mod planted_bundle;
 mod process;
 mod queue;
 mod review_policy;
+mod reviewers;
 mod reviews;
+mod sim_canary;
 mod simulation;
 mod stores;
 mod submit;
@@ -38,5 +43,6 @@ mod conformance;
 pub use injected_fault::InjectedFault;
 pub use invariant::{Invariant, Violation};
 pub use plan::{LaneFate, Plan, Rates};
-pub use simulation::{Outcome, run, run_beside_shadow};
+pub use planted_bundle::PlantedBundle;
+pub use simulation::{Outcome, run, run_beside_canary, run_beside_reviewers, run_beside_shadow};
 pub use trace::{Counts, CoverageEvent};

@@ -11,7 +11,7 @@ use walkaround_domain::{FailureCode, InspectionId, InspectionRequest, PhotoRef, 
 /// Side of a photo, in pixels.
 pub(crate) const SIDE: u32 = 32;
 /// Most photos of a world.
-const PHOTOS_MAX: usize = 32;
+const PHOTOS_MAX: usize = 256;
 
 /// What a photo is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

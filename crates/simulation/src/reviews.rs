@@ -32,6 +32,10 @@ impl SimReviews {
 #[async_trait]
 impl Reviews for SimReviews {
     async fn append(&self, review: &Review) -> Result<AppendOutcome, PortError> {
+        let context = &self.context;
+        if context.plant == Some(InjectedFault::DecisionLost) && context.chance(LOST_SHARE) {
+            return Ok(AppendOutcome::Appended);
+        }
         self.memory.append(review).await
     }
 

@@ -1,29 +1,32 @@
 //! One simulation: a world, made from a seed, run until it has drained, and judged.
 
+use crate::canary;
 use crate::capacity::{Capacity, SimCapacity};
 use crate::context::Context;
 use crate::facts::Place;
 use crate::injected_fault::InjectedFault;
 use crate::invariant::{Invariant, Violation};
+use crate::judge;
 use crate::photo_source::SimPhotos;
-use crate::photos::{Kind, Photo};
 use crate::plan::{LaneFate, Plan, TIME_MAX};
 use crate::planted;
+use crate::planted_bundle::PlantedBundle;
 use crate::process;
 use crate::queue::SimQueue;
+use crate::reviewers::{self, Reviewers};
 use crate::reviews::SimReviews;
+use crate::sim_canary::SimCanary;
 use crate::stores::{SimBlobs, SimPublisher, SimRecords, SimState};
 use crate::submit::{self, Submission};
-use crate::trace::{Counts, CoverageEvent};
+use crate::trace::Counts;
+use crate::wiring;
 use crate::world::World;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use walkaround_domain::rollout::Shadow;
-use walkaround_domain::{
-    BundleId, FailureCode, InspectionId, InspectionRequest, Phase, PhotoRef, Timestamp, Verdict,
-};
+use walkaround_domain::{BundleId, InspectionId, InspectionRequest, PhotoRef, Timestamp};
 use walkaround_pipeline::shadow::{FeedCounts, ShadowFeed, WAITING_MAX, shadow_feed};
 use walkaround_pipeline::shutdown::{ShutdownSignal, shutdown_signal};
 use walkaround_ports::Queue;
@@ -53,6 +56,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const LANE_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Everything ends within this after the closing.
 const CLOSE_MAX: Duration = Duration::from_secs(120);
+/// People who review in a world that has some.
+const REVIEWERS: usize = 3;
+/// Every task is done so long after everything else: several claims that end by themselves, one after the other.
+const REVIEWED_MAX: Duration = Duration::from_secs(3 * 3600);
+/// Photos of a world with a canary.
+const CANARY_PHOTOS: usize = 160;
+/// Time over which they are submitted.
+const CANARY_TIME: Duration = Duration::from_secs(1200);
 /// Share of the photos that a shadow is given.
 const SHADOW_SHARE: f64 = 0.5;
 /// Photos that it has room for.
@@ -67,6 +78,7 @@ pub fn run(seed: u64, plant: Option<InjectedFault>) -> Outcome {
 pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, FeedCounts) {
     let (feed, queue) = shadow_feed();
     let mut shadow = Shadow {
+        canary: None,
         bundle: BundleId::new("simulated", "2"),
         folder: None,
         share: 1.0,
@@ -99,6 +111,30 @@ pub fn run_beside_shadow(seed: u64, plant: Option<InjectedFault>) -> (Outcome, F
     (with, given)
 }
 
+/// Runs the world of a seed with a canary planted in it, and enough photos to see what it does: promises K1 to K3, beside
+/// all others.
+pub fn run_beside_canary(seed: u64, planted: PlantedBundle) -> Outcome {
+    let extras = |plan: &mut Plan| {
+        plan.photos = CANARY_PHOTOS;
+        plan.submit_over = CANARY_TIME;
+    };
+    let with = Extras {
+        canary: Some(SimCanary::new(planted)),
+        ..Extras::default()
+    };
+    run_planned(seed, extras, with)
+}
+
+/// Runs the world of a seed with people who review: promises V1 to V3, beside all others.
+pub fn run_beside_reviewers(seed: u64, plant: Option<InjectedFault>) -> Outcome {
+    let with = Extras {
+        plant,
+        reviewers: Some(Arc::default()),
+        ..Extras::default()
+    };
+    run_planned(seed, |_| {}, with)
+}
+
 /// A photo that waits for the shadow from the beginning on.
 fn waiting(number: usize) -> InspectionRequest {
     let id = InspectionId::new(format!("waiting-{number}")).expect("a short plain id");
@@ -106,6 +142,16 @@ fn waiting(number: usize) -> InspectionRequest {
 }
 
 fn run_with(seed: u64, plant: Option<InjectedFault>, shadow: Option<ShadowFeed>) -> Outcome {
+    let with = Extras {
+        plant,
+        shadow,
+        ..Extras::default()
+    };
+    run_planned(seed, |_| {}, with)
+}
+
+fn run_planned(seed: u64, change: impl FnOnce(&mut Plan), extras: Extras) -> Outcome {
+    let plant = extras.plant;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -117,9 +163,9 @@ fn run_with(seed: u64, plant: Option<InjectedFault>, shadow: Option<ShadowFeed>)
         if plant == Some(InjectedFault::StallIgnored) {
             plan.stall_exit = TIME_MAX;
         }
+        change(&mut plan);
         let submissions = submit::draw(&plan, &mut rng);
         let context = Arc::new(Context::new(plan, rng, plant));
-        let extras = Extras { plant, shadow };
         Box::pin(play(&context, &submissions, extras)).await;
         let trace = context.trace();
         Outcome {
@@ -163,9 +209,12 @@ impl Queues {
 }
 
 /// What a world has beside what its seed says.
+#[derive(Default)]
 struct Extras {
     plant: Option<InjectedFault>,
     shadow: Option<ShadowFeed>,
+    canary: Option<Arc<SimCanary>>,
+    reviewers: Option<Arc<Reviewers>>,
 }
 
 async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras) {
@@ -193,20 +242,32 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras
         scaling: Mutex::new(()),
         plant,
         shadow: extras.shadow,
+        canary: extras.canary,
         closing,
     });
     capacity.open(&world);
     let mut slots = JoinSet::new();
+    if let Some(canary) = &world.canary {
+        add_canary(&mut slots, &world, canary).await;
+    }
     for slot in 0..context.plan.triages {
         slots.spawn(process::triage_slot(Arc::clone(&world), slot));
     }
     for slot in 0..context.plan.scalers {
         slots.spawn(process::scaler_slot(Arc::clone(&world), slot));
     }
+    for slot in 0..extras.reviewers.as_ref().map_or(0, |_| REVIEWERS) {
+        let reviewers = extras.reviewers.clone().unwrap_or_default();
+        slots.spawn(reviewers::reviewer_slot(Arc::clone(&world), reviewers, slot));
+    }
     slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
     let whole = async {
         submit::all(context, &queues.intake, submissions, plant).await;
         drain(context, &queues).await;
+        if let Some(reviewers) = &extras.reviewers {
+            until_reviewed(&world).await;
+            reviewers::judge(&world, reviewers).await;
+        }
         closer.stop();
         close(context, &capacity, &mut slots).await;
     };
@@ -215,7 +276,18 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras
         () = context.broken.notified() => return,
         () = whole => {}
     }
-    judge(context, submissions);
+    judge::judge(context, submissions, world.canary.as_ref().map(|canary| canary.planted));
+}
+
+/// The canary of a world, its judge, and the bundle before as the shadow of its photos.
+async fn add_canary(slots: &mut JoinSet<()>, world: &Arc<World>, canary: &Arc<SimCanary>) {
+    canary::start(world, canary).await;
+    let clock = wiring::clock(&world.context);
+    let before = wiring::shadow_networks(&world.context, &clock);
+    let (world, canary) = (Arc::clone(world), Arc::clone(canary));
+    let shadow = canary::shadow_slot(Arc::clone(&world), Arc::clone(&canary), before, Arc::clone(&clock));
+    slots.spawn(shadow);
+    slots.spawn(canary::judge_slot(world, canary, clock));
 }
 
 /// Clocks that jump while there is trouble, never twice within the time that a heartbeat is waited for.
@@ -260,6 +332,19 @@ async fn drain(context: &Context, queues: &Queues) {
     }
 }
 
+/// V2: waits until every task is done. Claims end by themselves, and whoever is left goes on.
+async fn until_reviewed(world: &World) {
+    let by = world.context.ticks() + REVIEWED_MAX;
+    while !reviewers::all_done(world).await {
+        if world.context.ticks() > by {
+            let detail = format!("tasks are open {REVIEWED_MAX:?} after everything else has ended");
+            world.context.violate(Invariant::V2, detail);
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 /// Everything ends when it is asked to.
 async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()>) {
     let by = context.ticks() + CLOSE_MAX;
@@ -269,129 +354,5 @@ async fn close(context: &Context, capacity: &SimCapacity, slots: &mut JoinSet<()
     }
     if ended.is_err() || capacity.live() > 0 {
         context.violate(Invariant::L1, "a process does not end".into());
-    }
-}
-
-/// The promises that hold at the end.
-fn judge(context: &Context, submissions: &[Submission]) {
-    let whole = context.facts().all_whole();
-    if let Err((invariant, detail)) = whole {
-        context.violate(invariant, detail);
-    }
-    for submission in submissions {
-        for photo in &submission.photos {
-            if let Err((invariant, detail)) = judge_photo(context, photo, submission) {
-                context.violate(invariant, detail);
-            }
-        }
-        let parked = context.facts().is_parked_body(&submission.message.body);
-        if submission.unreadable && !parked {
-            context.violate(Invariant::J4, "an unreadable message is not parked".into());
-        }
-    }
-}
-
-fn judge_photo(context: &Context, photo: &Photo, submission: &Submission) -> Result<(), (Invariant, String)> {
-    let facts = context.facts();
-    let (id, asked) = (&photo.id, photo.asked());
-    if photo.id_is_shared && facts.is_parked(id) {
-        context.count(CoverageEvent::IdConflict);
-        return Ok(());
-    }
-    let Some(inspection) = facts.answered(&asked).filter(|i| i.published_at.is_some()) else {
-        return Err(match facts.final_of(id) {
-            None => (Invariant::J4, format!("{id} has not ended")),
-            Some(i) if i.published_at.is_none() || !facts.is_told(i) => {
-                (Invariant::J5, format!("{id} is final, and nobody was told"))
-            }
-            Some(_) => (
-                Invariant::I2,
-                format!(
-                    "nothing answers the request for {:?} under {id}",
-                    asked.vehicle_id
-                ),
-            ),
-        });
-    };
-    if photo.changes {
-        if facts.judge_bytes(photo)? {
-            context.count(CoverageEvent::PhotoChanged);
-        }
-        return Ok(());
-    }
-    if inspection.request.id != *id {
-        context.count(CoverageEvent::OtherPurpose);
-    }
-    context.count(happening(&inspection.phase));
-    judge_failure(photo, &inspection.phase)?;
-    let expected = photo.kind.expected();
-    let fits = match (&inspection.phase, expected) {
-        (Phase::Done { verdict }, Ok(wanted)) => *verdict == wanted,
-        (Phase::Failed { code, .. }, Err(wanted)) if *code == wanted => true,
-        (Phase::Failed { code, .. }, _) if is_trouble(*code) => {
-            context.count(CoverageEvent::FailedByTrouble);
-            // Two attempts at a flaky photo fail by themselves; a few deliveries given back use up the rest.
-            !context.plan.calm || matches!(photo.kind, Kind::Flaky | Kind::Wobbly)
-        }
-        _ => false,
-    };
-    if !fits {
-        let detail = format!("{id}, {:?}, became {:?}", photo.kind, inspection.phase);
-        return Err((Invariant::J6, detail));
-    }
-    // An unavailable store is another cause of a second inspection.
-    if !context.plan.calm || context.plan.store_away.is_some() {
-        return Ok(());
-    }
-    // A message that comes back because one of its photos was cut off in triage has the others sent once more.
-    let beside = submission.photos.iter().filter(|other| other.id != *id);
-    let beside: u32 = beside.map(|other| facts.cuts(&other.id, "triage")).sum();
-    for (role, beside) in [("triage", 0), ("worker", beside)] {
-        let (inspected, cuts) = (facts.inspected(photo.number, role), facts.cuts(id, role) + beside);
-        if photo.inspections_are_counted() && inspected > 1 + cuts {
-            let detail = format!("{id}: inspected {inspected} times in a {role}, cut off {cuts} times");
-            return Err((Invariant::T2, detail));
-        }
-    }
-    Ok(())
-}
-
-/// E1 and A1: what is not the photo's fault makes no photo fail.
-fn judge_failure(photo: &Photo, phase: &Phase) -> Result<(), (Invariant, String)> {
-    let Phase::Failed { code, detail } = phase else {
-        return Ok(());
-    };
-    let fails = matches!(photo.kind, Kind::FailsFirst | Kind::FailsHeavy | Kind::Flaky);
-    let broken = match code {
-        FailureCode::EngineFailed if !fails => Invariant::E1,
-        FailureCode::StoreFailed => Invariant::A1,
-        _ => return Ok(()),
-    };
-    Err((
-        broken,
-        format!("{}, {:?}, failed: {detail}", photo.id, photo.kind),
-    ))
-}
-
-/// Codes of trouble that used up all attempts.
-fn is_trouble(code: FailureCode) -> bool {
-    matches!(
-        code,
-        FailureCode::PhotoUnreachable | FailureCode::EngineFailed | FailureCode::ProcessDied
-    )
-}
-
-fn happening(phase: &Phase) -> CoverageEvent {
-    match phase {
-        Phase::Done {
-            verdict: Verdict::Clean,
-        } => CoverageEvent::Clean,
-        Phase::Done {
-            verdict: Verdict::Damaged,
-        } => CoverageEvent::Damaged,
-        Phase::Done {
-            verdict: Verdict::Unusable,
-        } => CoverageEvent::Unusable,
-        _ => CoverageEvent::Failed,
     }
 }

@@ -5,6 +5,7 @@ use crate::engine::SimEngine;
 use crate::faulty::{Process, around};
 use crate::injected_fault::InjectedFault;
 use crate::plan::LaneFate;
+use crate::planted_bundle::PlantedBundle;
 use crate::stores::SimClock;
 use crate::watched::Watched;
 use crate::world::World;
@@ -17,7 +18,7 @@ use walkaround_pipeline::consumer::{Consumer, ConsumerSettings, Handler, Progres
 use walkaround_pipeline::heartbeat::{HeartbeatReporter, WorkerIdentity};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{
-    ActiveInspector, BatchingPolicy, Compute, Inspector, InspectorSettings,
+    ActiveInspector, BatchingPolicy, Compute, EngineMonitor, Inspector, InspectorSettings,
 };
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
@@ -50,7 +51,7 @@ const STALE_AFTER: Duration = Duration::from_secs(45);
 /// Time between two ticks of a scaler.
 pub(crate) const TICK_EVERY: Duration = Duration::from_secs(10);
 
-fn clock(context: &Arc<Context>) -> Arc<dyn Clock> {
+pub(crate) fn clock(context: &Arc<Context>) -> Arc<dyn Clock> {
     Arc::new(SimClock::new(context))
 }
 
@@ -71,14 +72,15 @@ fn processor(
         role,
         sick: context.chance(plan.sick_engines),
         device,
+        planted: None,
     });
+    let inspector = ActiveInspector::new(Inspector::new(engine, inspector_settings(process), Arc::clone(clock)));
+    if let Some(canary) = &world.canary {
+        canary.joins(&inspector, canary_networks(process, canary.planted, clock));
+    }
     RequestProcessor {
         source: around(process, &world.photos, ""),
-        inspector: ActiveInspector::new(Inspector::new(
-            engine,
-            inspector_settings(process),
-            Arc::clone(clock),
-        )),
+        inspector,
         settler: Settler {
             store: InspectionStore::new(around(process, &world.records, "")),
             blobs: around(process, &world.blobs, ""),
@@ -102,8 +104,37 @@ fn processor(
         telemetry: Arc::new(NoopTelemetry),
         drain_budget: plan.drain_budget,
         queue_name: role,
-        shadow: world.shadow.clone(),
+        shadow: world.shadow.clone().or_else(|| Some(world.canary.as_ref()?.feed.clone())),
     }
+}
+
+/// A planted canary's networks, whose failures end no process.
+fn canary_networks(process: &Arc<Process>, planted: PlantedBundle, clock: &Arc<dyn Clock>) -> Inspector {
+    let engine = SimEngine {
+        context: Arc::clone(&process.context),
+        role: "canary",
+        sick: false,
+        device: 0.0,
+        planted: Some((planted, Arc::clone(process))),
+    };
+    let settings = InspectorSettings {
+        monitor: EngineMonitor::new(),
+        ..inspector_settings(process)
+    };
+    Inspector::new(Box::new(engine), settings, Arc::clone(clock))
+}
+
+/// The networks of the bundle before, for the shadow of a canary.
+pub(crate) fn shadow_networks(context: &Arc<Context>, clock: &Arc<dyn Clock>) -> Inspector {
+    let process = Process::new(context, "shadow".into());
+    let engine = SimEngine {
+        context: Arc::clone(context),
+        role: "shadow",
+        sick: false,
+        device: 0.0,
+        planted: None,
+    };
+    Inspector::new(Box::new(engine), inspector_settings(&process), Arc::clone(clock))
 }
 
 fn inspector_settings(process: &Process) -> InspectorSettings {

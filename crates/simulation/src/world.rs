@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::injected_fault::InjectedFault;
+use crate::sim_canary::SimCanary;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 use walkaround_pipeline::shadow::ShadowFeed;
@@ -27,6 +28,8 @@ pub(crate) struct World {
     pub(crate) plant: Option<InjectedFault>,
     /// Where settled photos are named for a shadow.
     pub(crate) shadow: Option<ShadowFeed>,
+    /// The canary.
+    pub(crate) canary: Option<Arc<SimCanary>>,
     /// Given when everything has drained.
     pub(crate) closing: ShutdownSignal,
 }

@@ -15,12 +15,15 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tracing::{Instrument, error, info, info_span};
 use walkaround_aws::Connection;
-use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::aws::metrics::Metrics;
+use walkaround_bootstrap::aws::{AwsStack, RegistryBundles};
+use walkaround_bootstrap::canary::CanaryWatch;
 use walkaround_bootstrap::exit_diagnosis::EXIT_ENGINE;
 use walkaround_bootstrap::{Failure, TriageParts, exit, process};
+use walkaround_domain::Timestamp;
 use walkaround_pipeline::consumer::Progress;
 use walkaround_pipeline::inspector::{ActiveInspector, EngineMonitor};
 use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
@@ -39,6 +42,9 @@ struct Function {
     clock: Arc<dyn Clock>,
     metrics: Metrics,
     engine: Arc<EngineMonitor>,
+    canary: CanaryWatch,
+    /// When the rollout was read last.
+    canary_read: Mutex<Option<Timestamp>>,
 }
 
 async fn run() -> Result<ExitCode, Failure> {
@@ -67,6 +73,11 @@ impl Function {
         let inspector = ActiveInspector::new(builder.lazy_inspector(&engines, jobs)?);
         info!(bundle = engines.label(), jobs, "triage ready");
         let end = InvocationDeadline::never();
+        let bundles = Arc::new(RegistryBundles {
+            stack: stack.clone(),
+            engines: jobs,
+        });
+        let canary = CanaryWatch::new(&builder, &inspector, bundles, None);
         let handler = builder.triage(TriageParts {
             inspector,
             jobs,
@@ -89,6 +100,8 @@ impl Function {
             },
             metrics,
             engine: Arc::clone(&builder.engine),
+            canary,
+            canary_read: Mutex::new(None),
         })
     }
 
@@ -100,6 +113,7 @@ impl Function {
         if self.engine.is_sick() {
             self.end_sick(deliveries).await;
         }
+        self.refresh_canary().await;
         let back = self
             .invocation
             .run(deliveries, self.time_left(context))
@@ -117,6 +131,18 @@ impl Function {
             response.add_failure("");
         }
         response
+    }
+
+    /// Reads the rollout, as often as its time between two readings says: between two batches this process stands still.
+    /// A canary is loaded before the batch, whose photos wait for it once.
+    async fn refresh_canary(&self) {
+        let now = self.clock.now();
+        let mut read = self.canary_read.lock().await;
+        if read.is_some_and(|read| now.since(read) < self.canary.every()) {
+            return;
+        }
+        self.canary.refresh().await;
+        *read = Some(now);
     }
 
     /// Ends a process whose engine is faulty, so that Lambda starts another one. It was asked for once more: an

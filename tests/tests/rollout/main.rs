@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests, too, may stop the test")]
 
+mod canary;
 mod compare;
 mod reinspect;
 mod replay;

@@ -1,5 +1,6 @@
 //! The ports of the stack on AWS, from settings.
 
+use super::activation::RegistryActivation;
 use crate::aws::metrics::Metrics;
 use crate::{Failure, PipelineBuilder};
 use std::path::{Path, PathBuf};
@@ -190,15 +191,36 @@ impl AwsStack {
         Ok((folder, Some(active.files_sha256)))
     }
 
+    /// How a version of the registry that the settings name becomes the active one.
+    ///
+    /// # Errors
+    /// Usage: the settings name a folder.
+    pub fn registry_activation(&self) -> Result<RegistryActivation, Failure> {
+        let (bucket, _) = registry_name(&self.settings.bundle)?.ok_or_else(no_registry)?;
+        Ok(RegistryActivation {
+            registry: BundleRegistry::new(self.aws.s3.clone(), bucket),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// The active version of the registry that the settings name.
+    ///
+    /// # Errors
+    /// Usage: the settings name a folder. Otherwise nothing is active, or the registry does not answer.
+    pub async fn active_bundle_id(&self) -> Result<BundleId, Failure> {
+        let (bucket, name) = registry_name(&self.settings.bundle)?.ok_or_else(no_registry)?;
+        let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
+        let active = registry.require_active(name).await?;
+        Ok(BundleId::new(name, &active.version))
+    }
+
     /// Folder of a version of the registry that the settings name, active or not, fetched into the cache.
     ///
     /// # Errors
     /// Usage: the settings name a folder. Otherwise there is no such version, or it cannot be had.
     pub async fn bundle_version(&self, bundle: &BundleId) -> Result<PathBuf, Failure> {
         let Some((bucket, _)) = registry_name(&self.settings.bundle)? else {
-            return Err(Failure::usage(
-                "WALKAROUND_BUNDLE is a folder: another version needs s3://BUCKET/NAME",
-            ));
+            return Err(no_registry());
         };
         let registry = BundleRegistry::new(self.aws.s3.clone(), bucket);
         let id = walkaround_aws::BundleId::new(&bundle.name, &bundle.version);
@@ -254,6 +276,10 @@ impl AwsStack {
     pub fn metrics(&self, program: &'static str) -> Result<Metrics, Failure> {
         Metrics::start(self.require(METRICS_NAMESPACE)?, program)
     }
+}
+
+fn no_registry() -> Failure {
+    Failure::usage("WALKAROUND_BUNDLE is a folder: another version needs s3://BUCKET/NAME")
 }
 
 /// The secrets of signing in, where it is on and the settings name them.

@@ -36,7 +36,7 @@ impl ShadowProcess<'_> {
     /// # Errors
     /// The document cannot be read.
     pub async fn named(state: &dyn StateStore) -> Result<Option<Shadow>, Failure> {
-        Ok(read_rollout(state).await?.shadow)
+        Ok(read_rollout(state).await?.shadow_in_use())
     }
 }
 
@@ -75,7 +75,7 @@ pub async fn run_shadow(process: ShadowProcess<'_>) -> Result<ExitCode, Failure>
         clock: Arc::clone(&builder.clock),
         bucket: settings.results_bucket.clone(),
         photo_bytes_max: settings.photo_bytes_max,
-        share: shadow.share,
+        shadow: shadow.clone(),
     };
     say(&Answer::Ready)?;
     while let Some(line) = next_line().await? {

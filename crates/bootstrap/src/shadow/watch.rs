@@ -123,7 +123,7 @@ impl ShadowWatch {
     async fn changed(&self, before: Option<&Shadow>) -> Option<Option<Shadow>> {
         match read_rollout(&*self.state).await {
             Ok(rollout) => {
-                let now = rollout.shadow;
+                let now = rollout.shadow_in_use();
                 (now.as_ref() != before).then_some(now)
             }
             Err(error) => {

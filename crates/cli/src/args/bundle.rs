@@ -1,7 +1,7 @@
 //! The command line of `walkaround bundle`.
 
 use super::client::{Connecting, Printed, StackName};
-use super::rollout::{CompareArgs, ShadowArgs};
+use super::rollout::{CanaryArgs, CompareArgs, PromoteArgs, RolloutArgs, ShadowArgs};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 
@@ -33,6 +33,14 @@ pub(crate) enum BundleCommand {
     /// Let a second bundle see a share of the settled photos, end that, or show it; it answers for none of them
     #[command(disable_version_flag = true)]
     Shadow(ShadowArgs),
+    /// Let a version answer for a share of the vehicles until its policy promotes it or rolls it back, end that, or show it
+    #[command(disable_version_flag = true)]
+    Canary(CanaryArgs),
+    /// Let a version answer for all vehicles, whatever the policy of its canary says
+    #[command(disable_version_flag = true)]
+    Promote(PromoteArgs),
+    /// Show which bundles see photos: the one that answers, the shadow, the canary with what is seen of it
+    Rollout(RolloutArgs),
 }
 
 /// Where networks run while a bundle is checked.

@@ -1,4 +1,4 @@
-//! The command line of what leads from one bundle to the next: replay, compare, shadow.
+//! The command line of what leads from one bundle to the next: replay, compare, shadow, canary.
 
 use super::client::{StackArgs, WhichStackArgs, inspection_id};
 use super::engine::EngineArgs;
@@ -92,6 +92,76 @@ pub(crate) struct ShadowArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct CanaryArgs {
+    /// Version of the stack's bundle [default: show the canary]
+    #[arg(value_name = "VERSION")]
+    pub version: Option<String>,
+    /// Share of the vehicles, above 0 and at most 0.5
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "version")]
+    pub share: f64,
+    /// End the canary: it answers for no vehicle any more
+    #[arg(long, conflicts_with_all = ["version", "bundle"])]
+    pub off: bool,
+    /// With --off: why
+    #[arg(long, value_name = "TEXT", value_parser = reason, requires = "off")]
+    pub reason: Option<String>,
+    /// Folder of the bundle, on the local stack [default: the folder of this version beside the bundle that answers]
+    #[arg(long, value_name = "DIR", requires = "version")]
+    pub bundle: Option<PathBuf>,
+    #[command(flatten)]
+    pub policy: CanaryPolicyArgs,
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+/// What decides about a canary.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CanaryPolicyArgs {
+    /// Photos that it answers for before it may be promoted
+    #[arg(long, value_name = "N", default_value_t = 500, requires = "version", value_parser = clap::value_parser!(u64).range(1..=20_000))]
+    pub photos_min: u64,
+    /// Largest share of photos on which its verdict differs from that of the bundle before
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1, requires = "version", value_parser = share)]
+    pub flips_max: f64,
+    /// Largest share of photos that it fails on
+    #[arg(long, value_name = "SHARE", default_value_t = 0.02, requires = "version", value_parser = share)]
+    pub failures_max: f64,
+    /// Largest factor by which the share of damaged, or of unusable, photos may differ from that of other vehicles
+    #[arg(long, value_name = "FACTOR", default_value_t = 2.0, requires = "version", value_parser = factor)]
+    pub change_max: f64,
+    /// Largest factor by which its networks may be slower
+    #[arg(long, value_name = "FACTOR", default_value_t = 2.0, requires = "version", value_parser = factor)]
+    pub slower_max: f64,
+    /// Smallest share of what it calls damaged that people must find damaged [default: reviews do not count]
+    #[arg(long, value_name = "SHARE", requires = "version", value_parser = share)]
+    pub precision_min: Option<f64>,
+    /// Days without a decision after which it is rolled back
+    #[arg(long, value_name = "DAYS", default_value_t = 7, requires = "version", value_parser = clap::value_parser!(u64).range(1..=90))]
+    pub days: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PromoteArgs {
+    /// Version of the stack's bundle
+    #[arg(value_name = "VERSION")]
+    pub version: String,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "by hand")]
+    pub reason: String,
+    /// Folder of the bundle, on the local stack [default: the folder of this version beside the bundle that answers]
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RolloutArgs {
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+#[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("which").required(true).multiple(true).args(["ids", "since", "class", "bundle"]))]
 pub(crate) struct ReinspectArgs {
     /// Ids of done inspections
@@ -127,6 +197,16 @@ fn reason(text: &str) -> Result<String, String> {
             "expected 1 to {REASON_BYTES_MAX} bytes without control characters"
         ))
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor| (1.0..=1000.0).contains(factor));
+    factor.ok_or_else(|| "expected a number from 1 to 1000".to_owned())
 }
 
 fn threshold(text: &str) -> Result<(String, f32), String> {

@@ -2,9 +2,13 @@
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
+use walkaround_bootstrap::canary::ConfiguredBundle;
+use walkaround_client::StackClient;
 use walkaround_domain::BundleId;
+use walkaround_domain::rollout::Rollout;
 use walkaround_inference::VerifiedBundle;
 use walkaround_inference::manifest::{MANIFEST_FILE, Manifest};
+use walkaround_pipeline::rollout::read_configured;
 
 /// Most folders that are looked into.
 const FOLDERS_MAX: usize = 1000;
@@ -20,6 +24,28 @@ pub(super) fn bundle_in(folder: &Path) -> Option<BundleId> {
     }
     let manifest = Manifest::parse(&std::fs::read_to_string(path).ok()?).ok()?;
     Some(BundleId::new(manifest.name, manifest.version))
+}
+
+/// The bundle that the stack was started with, on the local stack; where it never was, the one of the settings.
+///
+/// # Errors
+/// Its folder has none; the stack does not answer.
+pub(super) async fn configured(stack: &dyn StackClient) -> Result<ConfiguredBundle, Failure> {
+    match read_configured(&*stack.state()?).await? {
+        Some((bundle, folder)) => Ok(ConfiguredBundle {
+            bundle,
+            folder: PathBuf::from(folder),
+        }),
+        None => ConfiguredBundle::of(&stack.settings().bundle),
+    }
+}
+
+/// The bundle that answers, on the local stack: the configured one, or the one that was activated instead.
+///
+/// # Errors
+/// As [`configured`].
+pub(super) async fn answering(stack: &dyn StackClient, rollout: &Rollout) -> Result<ConfiguredBundle, Failure> {
+    Ok(configured(stack).await?.answering(rollout))
 }
 
 /// The folder of a bundle: the one that is named, or one beside the bundle that the stack uses. Its digests are checked.

@@ -1,35 +1,30 @@
 //! `walkaround bundle shadow`: a second bundle that sees a share of the settled photos and answers for none of them.
 
-use super::folders::{bundle_in, folder_of};
+use super::folders::{answering, folder_of};
 use crate::args::{Printed, ShadowArgs};
 use crate::client::open;
 use crate::client::table::{print_document, print_line};
 use crate::failure::Failure;
-use anyhow::anyhow;
 use std::process::ExitCode;
-use std::time::Duration;
 use walkaround_bootstrap::process::runtime;
 use walkaround_client::format::clock_time;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::BundleId;
 use walkaround_domain::rollout::{Rollout, RolloutCommand, Shadow};
-use walkaround_messages::{ROLLOUT_STATE, RolloutDocument, rollout_body};
-use walkaround_pipeline::rollout::read_rollout;
-
-/// A rollout that nobody has written for so long is over.
-const KEPT: Duration = Duration::from_secs(400 * 24 * 3600);
+use walkaround_messages::RolloutDocument;
+use walkaround_pipeline::rollout::{read_rollout, write_rollout};
 
 pub(crate) fn run(args: &ShadowArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
         let stack = open(&args.stack, IfMissing::Fail).await?;
         let state = stack.state()?;
         let rollout = read_rollout(&*state).await?;
-        let rollout = match command(args, &*stack)? {
+        let rollout = match command(args, &*stack, &rollout).await? {
             None => rollout,
             Some(command) => {
                 let next = rollout.step(&command).map_err(Failure::usage)?;
                 if next != rollout {
-                    state.write(ROLLOUT_STATE, &rollout_body(&next), KEPT).await?;
+                    write_rollout(&*state, &next).await?;
                 }
                 next
             }
@@ -40,7 +35,11 @@ pub(crate) fn run(args: &ShadowArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What the command line asks for; none when it only asks how things are.
-fn command(args: &ShadowArgs, stack: &dyn StackClient) -> Result<Option<RolloutCommand>, Failure> {
+fn command(
+    args: &ShadowArgs,
+    stack: &dyn StackClient,
+    rollout: &Rollout,
+) -> Result<Option<RolloutCommand>, Failure> {
     if args.off {
         return Ok(Some(RolloutCommand::StopShadow));
     }
@@ -48,7 +47,6 @@ fn command(args: &ShadowArgs, stack: &dyn StackClient) -> Result<Option<RolloutC
         return Ok(None);
     };
     let bundle = BundleId::new(name, version);
-    let used = &stack.settings().bundle;
     if stack.name() != "local" {
         // Its workers fetch the version from the registry, and say so where there is none.
         if args.bundle.is_some() {
@@ -58,12 +56,13 @@ fn command(args: &ShadowArgs, stack: &dyn StackClient) -> Result<Option<RolloutC
         }
         return Ok(Some(start(bundle, None, args.share, stack)));
     }
-    if bundle_in(used).as_ref() == Some(&bundle) {
+    let used = answering(stack, rollout).await;
+    if used.as_ref().is_ok_and(|used| used.bundle == bundle) {
         return Err(Failure::usage(format!(
             "{bundle} is the bundle that answers: a shadow is another one"
         )));
     }
-    let folder = folder_of(&bundle, args.bundle.as_deref(), used)?;
+    let folder = folder_of(&bundle, args.bundle.as_deref(), &used.map_or_else(|_| stack.settings().bundle.clone(), |used| used.folder))?;
     let folder = Some(folder.display().to_string());
     Ok(Some(start(bundle, folder, args.share, stack)))
 }
@@ -74,6 +73,7 @@ fn start(bundle: BundleId, folder: Option<String>, share: f64, stack: &dyn Stack
         folder,
         share,
         since: stack.clock().now(),
+        canary: None,
     })
 }
 

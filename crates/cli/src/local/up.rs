@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
+use walkaround_bootstrap::canary::{self, CanaryWatch, ConfiguredBundle, FolderBundles};
 use walkaround_bootstrap::exit::{EXIT_SLACK, end_within};
 use walkaround_bootstrap::exit_diagnosis::EXIT_ENGINE;
 use walkaround_bootstrap::process::{runtime, start_log, stop_on_signal_or};
@@ -26,6 +27,7 @@ use walkaround_pipeline::consumer::{Consumer, Progress};
 use walkaround_pipeline::inspector::ActiveInspector;
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::monitor::Monitor;
+use walkaround_pipeline::rollout::write_configured;
 use walkaround_pipeline::scaler::Scaler;
 use walkaround_pipeline::shutdown::ShutdownSignal;
 use walkaround_pipeline::triage::InlineSegmentationCost;
@@ -51,13 +53,16 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
+    let (stack, configured) = stack.answering().await?;
+    let folder = configured.folder.display().to_string();
+    write_configured(&*stack.local.state(), &configured.bundle, &folder).await?;
     let mut builder = stack.builder()?;
     let shadow = shadow::watch(&stack.settings, &mut builder)?;
     // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
     let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
-    let (triage, source) = triage_consumer(&builder, &engines).await?;
+    let (triage, inspector, source) = triage_consumer(&builder, &engines).await?;
     let health = health_of(&triage, source, &stack.settings);
     let mut parts = Parts::new(stop.clone());
     let mut scaler = builder.scaler(Arc::<LocalCapacity>::clone(&capacity));
@@ -68,6 +73,15 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
     add_monitor(&mut parts, &builder, stop.clone());
+    add_canary(
+        &mut parts,
+        &builder,
+        Canaries {
+            inspector,
+            configured,
+        },
+        &stop,
+    );
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
         parts.add(
@@ -170,7 +184,7 @@ fn health_of(triage: &Consumer, source: Arc<dyn PhotoSource>, settings: &Setting
 async fn triage_consumer(
     builder: &PipelineBuilder,
     engines: &crate::library::Engines,
-) -> Result<(Consumer, Arc<dyn PhotoSource>), Failure> {
+) -> Result<(Consumer, Arc<ActiveInspector>, Arc<dyn PhotoSource>), Failure> {
     let s = &builder.settings;
     let jobs = builder.triage_jobs();
     let inspector = builder.inspector(engines, jobs)?;
@@ -180,8 +194,9 @@ async fn triage_consumer(
         "segmentation measured"
     );
     let progress = Arc::new(Progress::default());
+    let inspector = ActiveInspector::new(inspector);
     let handler = builder.triage(TriageParts {
-        inspector: ActiveInspector::new(inspector),
+        inspector: Arc::clone(&inspector),
         jobs,
         inline_segmentation: InlineSegmentationCost::Known(inline_segmentation),
         end: InvocationDeadline::never(),
@@ -195,7 +210,7 @@ async fn triage_consumer(
         clock: Arc::clone(&builder.clock),
         progress,
     };
-    Ok((consumer, source))
+    Ok((consumer, inspector, source))
 }
 
 /// Workers are this program's own `worker` command, with this stack's settings.
@@ -232,6 +247,27 @@ async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scali
             () = clock.sleep(every) => {}
         }
     }
+}
+
+/// What a canary of this `up` needs.
+struct Canaries {
+    inspector: Arc<ActiveInspector>,
+    configured: ConfiguredBundle,
+}
+
+/// What loads a canary's networks here, and what decides about it.
+fn add_canary(parts: &mut Parts, builder: &PipelineBuilder, with: Canaries, stop: &ShutdownSignal) {
+    let bundles = Arc::new(FolderBundles {
+        engines: builder.triage_jobs(),
+    });
+    let judge = builder.canary_judge(Arc::new(with.configured.clone()));
+    let watch = CanaryWatch::new(builder, &with.inspector, bundles, Some(with.configured));
+    let every = watch.every();
+    parts.add("the watch of the canary", watch.run(stop.clone()));
+    parts.add(
+        "the judge of the canary",
+        canary::judge(judge, every, stop.clone()),
+    );
 }
 
 /// The monitor, where the settings want one.

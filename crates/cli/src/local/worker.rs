@@ -9,6 +9,7 @@ use crate::args::WorkerArgs;
 use crate::failure::Failure;
 use std::process::ExitCode;
 use std::sync::Arc;
+use walkaround_bootstrap::canary::{CanaryWatch, FolderBundles};
 use walkaround_bootstrap::process::{runtime, start_log, stop_on_signal_or};
 use walkaround_bootstrap::{WorkerParts, run_time_over, run_worker};
 use walkaround_client::Stack;
@@ -28,6 +29,7 @@ async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         Arc::clone(&stack.settings),
         Arc::clone(&stack.clock),
     ))?;
+    let (stack, configured) = stack.answering().await?;
     let mut builder = stack.builder()?;
     tokio::spawn(shadow::watch(&stack.settings, &mut builder)?.run(stop.clone()));
     let engines = stack.engines()?;
@@ -36,11 +38,15 @@ async fn work(args: &WorkerArgs) -> Result<ExitCode, Failure> {
         .clone()
         .unwrap_or_else(|| format!("worker-pid-{}", std::process::id()));
     let logs = stack.settings.root.join("logs");
+    let inspector = ActiveInspector::new(builder.inspector(&engines, 1)?);
+    let bundles = Arc::new(FolderBundles { engines: 1 });
+    let watch = CanaryWatch::new(&builder, &inspector, bundles, Some(configured));
+    tokio::spawn(watch.run(stop.clone()));
     let parts = WorkerParts {
         heartbeat_file: Some(logs.join(format!("{worker}.heartbeat.json"))),
         worker,
         device: engines.device.to_string(),
-        inspector: ActiveInspector::new(builder.inspector(&engines, 1)?),
+        inspector,
         stop,
     };
     run_worker(&builder, parts).await

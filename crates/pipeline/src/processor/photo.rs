@@ -1,8 +1,9 @@
 //! The steps that triage and the segmentation worker share: from the stored inspection to the decoded photo, and from the
 //! output of the networks to the settled result.
 
+use super::canary::not_ended_by;
 use super::{Permit, PhotoRequest, ProcessingError, RequestProcessor, Stage, encode_error};
-use crate::inspector::{EncodedResult, Inspector, PhotoInProgress};
+use crate::inspector::{Answering, EncodedResult, Inspector, PhotoInProgress};
 use crate::shutdown::ShutdownSignal;
 use crate::store::VersionedInspection;
 
@@ -59,12 +60,13 @@ impl RequestProcessor {
     pub async fn open(
         &self,
         entry: VersionedInspection,
-        inspector: &Inspector,
+        answering: &Answering,
         at: &mut PhotoRequest<'_>,
         stop: Option<&ShutdownSignal>,
     ) -> Result<Option<OpenPhoto>, ProcessingError> {
-        let attempt = at.attempt;
-        let (mut entry, permit) = self.begin(entry, attempt, inspector).await?;
+        let (attempt, inspector) = (at.attempt, &*answering.inspector);
+        not_ended_by(answering, &entry, attempt)?;
+        let (mut entry, permit) = self.begin(entry, attempt, answering).await?;
         proceed(stop)?;
         let file = self.fetch(inspector, at).await?;
         // In the worker, the photo may have changed since triage fetched it: the record is of the bytes fetched here.
@@ -75,8 +77,7 @@ impl RequestProcessor {
         match self.prepare(inspector, at).await? {
             DecodeOutcome::Decoded(photo) => Ok(Some(OpenPhoto { entry, photo, permit })),
             DecodeOutcome::Refused(finished) => {
-                self.settle(entry, finished, attempt).await?;
-                self.offer_to_shadow(at);
+                self.settle(entry, finished, at, answering).await?;
                 Ok(None)
             }
         }
@@ -109,22 +110,14 @@ impl RequestProcessor {
     /// [`ProcessingError`] when the result could not be encoded or stored.
     pub async fn finish(
         &self,
-        inspector: &Inspector,
+        answering: &Answering,
         entry: VersionedInspection,
         photo: PhotoInProgress,
         at: &PhotoRequest<'_>,
     ) -> Result<(), ProcessingError> {
         let name = entry.inspection.request.photo.to_string();
-        let finished = inspector.finish(photo, name).await.map_err(encode_error)?;
-        self.settle(entry, finished, at.attempt).await?;
-        self.offer_to_shadow(at);
-        Ok(())
-    }
-
-    /// Behind everything that the photo needs. A result that was reused is not offered: the shadow has seen these bytes.
-    fn offer_to_shadow(&self, at: &PhotoRequest<'_>) {
-        if let Some(shadow) = &self.shadow {
-            shadow.offer(&at.request);
-        }
+        let finished = answering.inspector.finish(photo, name).await;
+        self.settle(entry, finished.map_err(encode_error)?, at, answering)
+            .await
     }
 }

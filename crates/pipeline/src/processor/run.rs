@@ -1,7 +1,7 @@
 //! The run of one attempt: its start, announced after crashes, and its end before that of the invocation or process.
 
 use super::{Attempt, Permit, ProcessingError, RequestProcessor, Stage};
-use crate::inspector::Inspector;
+use crate::inspector::Answering;
 use crate::invocation::InvocationDeadline;
 use crate::shutdown::ShutdownSignal;
 use crate::store::{InspectionStoreError, VersionedInspection};
@@ -19,11 +19,16 @@ impl RequestProcessor {
         &self,
         entry: VersionedInspection,
         attempt: &Attempt<'_>,
-        inspector: &Inspector,
+        answering: &Answering,
     ) -> Result<(VersionedInspection, Permit), ProcessingError> {
-        let redelivered = attempt.delivery.receive_count > 1;
+        if attempt.is_announced() {
+            // A canary failed on the photo: this is still the same start.
+            return Ok((entry, self.isolation.shared().await));
+        }
+        // A canary's start leaves a trace, so that whoever gets the photo next knows that it ended the process.
+        let watched = attempt.delivery.receive_count > 1 || answering.is_canary();
         let history = &entry.inspection.history;
-        match StartPlan::of(history, redelivered) {
+        match StartPlan::of(history, watched) {
             StartPlan::Plain => Ok((entry, self.isolation.shared().await)),
             StartPlan::Announced => {
                 let permit = self.isolation.shared().await;
@@ -32,7 +37,7 @@ impl RequestProcessor {
             StartPlan::Alone => {
                 let permit = self.isolation.alone().await;
                 // The failure of an engine that is unhealthy already says nothing about this photo.
-                inspector.probe().await?;
+                answering.inspector.probe().await?;
                 warn!(inspection = %entry.inspection.request.id, starts = history.unfinished_starts,
                     "earlier attempts crashed their process: the photo is processed alone");
                 Ok((self.announce(entry, attempt, true).await?, permit))

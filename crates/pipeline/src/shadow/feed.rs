@@ -55,7 +55,7 @@ impl ShadowFeed {
     /// the record has lost. It is taken if it is in the share of the shadow and there is room for it.
     pub fn offer(&self, settled: &InspectionRequest) {
         let shadow = self.shared.shadow.read().unwrap_or_else(PoisonError::into_inner);
-        if !shadow.as_ref().is_some_and(|shadow| shadow.sees(&settled.id)) {
+        if !shadow.as_ref().is_some_and(|shadow| shadow.sees(settled)) {
             return;
         }
         let count = match self.sender.try_send(settled.clone()) {
@@ -116,6 +116,7 @@ mod tests {
             folder: None,
             share,
             since: Timestamp(0),
+            canary: None,
         }
     }
 

@@ -1,11 +1,14 @@
 //! One photo through the shadow's bundle, stored beside the result that stands.
 
 use super::results::report_key;
+use crate::canary::Observations;
 use crate::inspector::{InspectError, Inspector, RunError};
 use crate::report::timings_ms;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_domain::canary::{CanaryGroup, Observation, Observed};
 use walkaround_domain::review::IfDone;
+use walkaround_domain::rollout::Shadow;
 use walkaround_domain::{Inspection, InspectionRequest, Phase, ReviewTask, TaskReason, Verdict};
 use walkaround_messages::PhotoReport;
 use walkaround_ports::{
@@ -30,8 +33,8 @@ pub struct ShadowInspector {
     pub bucket: String,
     /// Largest photo, in bytes.
     pub photo_bytes_max: u64,
-    /// The shadow's share: the probability with which a photo that it sees otherwise gets a review task.
-    pub share: f64,
+    /// What the rollout says of it.
+    pub shadow: Shadow,
 }
 
 /// What came of a photo.
@@ -101,11 +104,33 @@ impl ShadowInspector {
         };
         let put = self.blobs.put_if_absent(&at, &body, "application/json").await?;
         let disagrees = finished.result.verdict != *verdict;
+        if let Some(canary) = &self.shadow.canary {
+            let seen = Observation {
+                group: CanaryGroup::Canary,
+                observed: Observed::Before(finished.result.verdict),
+            };
+            self.observations().put(canary, &settled.id, &seen, None).await?;
+        }
         // The report of the first time stands, and its task with it.
         if disagrees && put != PutOutcome::Conflict {
             self.put_task(&inspection, finished.result.verdict).await?;
         }
         Ok(ShadowOutcome::Stored { disagrees })
+    }
+
+    /// The probability with which a photo that it sees otherwise gets a review task.
+    fn share(&self) -> f64 {
+        self.shadow
+            .canary
+            .as_ref()
+            .map_or(self.shadow.share, |canary| canary.share)
+    }
+
+    fn observations(&self) -> Observations {
+        Observations {
+            blobs: Arc::clone(&self.blobs),
+            bucket: self.bucket.clone(),
+        }
     }
 
     /// A person is to see which of the two is right. A photo that the shadow cannot judge is no such case.
@@ -115,7 +140,7 @@ impl ShadowInspector {
         }
         let now = self.clock.now();
         let mut task = ReviewTask::open(inspection.request.id.clone(), TaskReason::Disagreement, now);
-        task.inclusion = self.share;
+        task.inclusion = self.share();
         task.round = inspection.history.reopened;
         task.vehicle_id = inspection.request.vehicle_id.clone();
         let findings = inspection.outcome.iter().flat_map(|outcome| &outcome.findings);

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use walkaround_domain::{FailureCode, Inspection, Phase};
 use walkaround_pipeline::consumer::{Disposition, Handler};
+use walkaround_pipeline::inspector::Answering;
 use walkaround_pipeline::invocation::{Invocation, InvocationDeadline, InvocationSettings};
 use walkaround_pipeline::processor::{Attempt, DecodeOutcome, PhotoRequest, RequestProcessor};
 use walkaround_pipeline::segmentation::Segmentation;
@@ -224,13 +225,16 @@ impl Handler for FetchOnly {
         let task = Attempt::new(delivery, self.processor.settler.clock.ticks());
         let asked = request(&delivery.message_id);
         let work = async {
-            let inspector = self.processor.inspector.get();
+            let answering = Answering::plain(self.processor.inspector.get());
+            let inspector = &answering.inspector;
             let mut at = PhotoRequest::new(asked.clone(), &task);
-            let entry = self.processor.load_or_create(&inspector, &mut at).await?;
-            let (entry, _permit) = self.processor.begin(entry, &task, &inspector).await?;
-            match self.processor.prepare(&inspector, &mut at).await? {
+            let entry = self.processor.load_or_create(inspector, &mut at).await?;
+            let (entry, _permit) = self.processor.begin(entry, &task, &answering).await?;
+            match self.processor.prepare(inspector, &mut at).await? {
                 DecodeOutcome::Decoded(_) => Ok(()),
-                DecodeOutcome::Refused(finished) => self.processor.settle(entry, finished, &task).await,
+                DecodeOutcome::Refused(finished) => {
+                    self.processor.settle(entry, finished, &at, &answering).await
+                }
             }
         };
         match self

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod batcher;
+mod canary;
 mod consumer;
 mod heartbeat;
 mod identity;

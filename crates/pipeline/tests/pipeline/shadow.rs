@@ -37,12 +37,7 @@ impl Bench {
     /// A worker that names settled photos.
     fn worker(&self) -> (Segmentation, ShadowQueue) {
         let (feed, queue) = shadow_feed();
-        queue.set_shadow(Some(&Shadow {
-            bundle: BundleId::new("test", "1"),
-            folder: None,
-            share: 1.0,
-            since: Timestamp(0),
-        }));
+        queue.set_shadow(Some(&everything()));
         let mut processor = self.processor();
         processor.shadow = Some(feed);
         (Segmentation { processor }, queue)
@@ -66,12 +61,26 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             bucket: "results".to_owned(),
             photo_bytes_max: 1 << 20,
-            share: 0.1,
+            shadow: Shadow {
+                share: 0.1,
+                ..everything()
+            },
         }
     }
 
     fn keys(&self) -> Vec<BlobAddress> {
         self.world.blobs.lock().unwrap().keys().cloned().collect()
+    }
+}
+
+/// A shadow that sees every photo.
+fn everything() -> Shadow {
+    Shadow {
+        bundle: BundleId::new("test", "1"),
+        folder: None,
+        share: 1.0,
+        since: Timestamp(0),
+        canary: None,
     }
 }
 

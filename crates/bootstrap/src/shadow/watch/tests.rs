@@ -36,6 +36,7 @@ fn shadow() -> Shadow {
         folder: Some("/bundles/demo-2".to_owned()),
         share: 1.0,
         since: Timestamp(0),
+        canary: None,
     }
 }
 
@@ -135,6 +136,7 @@ async fn a_shadow_starts_when_the_rollout_names_it_and_ends_with_the_watch() {
     let watching = tokio::spawn(watch.run(stop));
     let rollout = Rollout {
         shadow: Some(shadow()),
+        ..Rollout::default()
     };
     state
         .write(ROLLOUT_STATE, &rollout_body(&rollout), Duration::MAX)

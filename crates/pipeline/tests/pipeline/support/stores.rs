@@ -187,8 +187,17 @@ impl Blobs for Stores {
     async fn download(&self, _: &BlobAddress, _: &[u8; 32], _: &Path) -> Result<(), PortError> {
         panic!("not used by the pipeline")
     }
-    async fn list(&self, _: &BlobAddress, _: Option<&str>, _: usize) -> Result<Vec<String>, PortError> {
-        panic!("not used by the pipeline")
+    async fn list(
+        &self,
+        prefix: &BlobAddress,
+        after: Option<&str>,
+        max: usize,
+    ) -> Result<Vec<String>, PortError> {
+        reach("blobs", &self.0.blobs_away)?;
+        let blobs = self.0.blobs.lock().unwrap();
+        let keys = blobs.keys().filter(|at| at.bucket == prefix.bucket && at.key.starts_with(&prefix.key));
+        let keys = keys.map(|at| at.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after));
+        Ok(keys.take(max).collect())
     }
 }
 
