@@ -55,7 +55,8 @@ pub use review::{
 };
 pub use review_task::{TaskDocument, parse_task, task_body};
 pub use rollout::{
-    ActiveDocument, CanaryDocument, CanaryPolicyDocument, EvidenceDocument, GroupDocument, ROLLOUT_STATE,
-    RolloutDocument, ShadowDocument, StepTime, parse_rollout, rollout_body,
+    ActiveDocument, CONFIGURED_STATE, CanaryDocument, CanaryPolicyDocument, ConfiguredDocument,
+    EvidenceDocument, GroupDocument, ROLLOUT_STATE, RolloutDocument, ShadowDocument, StepTime,
+    configured_body, parse_configured, parse_rollout, rollout_body,
 };
 pub use unreadable::Unreadable;

@@ -80,8 +80,11 @@ impl Fleet<'_> {
     }
 }
 
+/// A stack that is up and has answered for its first photos.
 fn fleet(stack: &TestStack) -> (Running, Fleet<'_>) {
-    (stack.start(&["up"], "up"), Fleet { stack, submitted: 0 })
+    let (up, mut fleet) = (stack.start(&["up"], "up"), Fleet { stack, submitted: 0 });
+    fleet.chunk();
+    (up, fleet)
 }
 
 /// Every photo has a result, and nothing is parked.
@@ -100,8 +103,8 @@ fn only(bundle: &str) -> BTreeSet<String> {
 fn a_good_canary_is_promoted_and_answers_from_then_on() {
     let stack = walkaround_tests::stack!("trivial", &[]);
     let same = variant(&stack, "trivial", "2.0.0", &[]);
-    start_canary(&stack, &same);
     let (up, mut fleet) = fleet(&stack);
+    start_canary(&stack, &same);
     let is_loaded = || stack.logs().contains("a canary answers for a share of the vehicles");
     assert!(until(BOUND, is_loaded), "{}", tail(&stack.logs(), 40));
     let both = fleet.answering();
@@ -125,8 +128,8 @@ fn a_good_canary_is_promoted_and_answers_from_then_on() {
 
 /// Runs a fleet with a canary until it is decided, and says why.
 fn rolled_back(stack: &TestStack, folder: &Path, then: impl FnOnce()) -> String {
-    start_canary(stack, folder);
     let (up, mut fleet) = fleet(stack);
+    start_canary(stack, folder);
     then();
     let decided = fleet.until_decided();
     assert_eq!(decided["canary"]["state"], "rolled_back", "{decided}");
@@ -175,6 +178,8 @@ fn a_canary_that_cannot_be_loaded_is_rolled_back() {
 #[test]
 fn a_canary_is_shown_and_ended_and_what_cannot_be_one_is_one_line() {
     let stack = walkaround_tests::stack!("trivial", &[]);
+    let (up, _) = fleet(&stack);
+    stop(up);
     let show = |arguments: &[&str]| run(&stack, &[&["bundle", "canary"][..], arguments].concat());
     assert_eq!(show(&[]).stdout, "trivial 1.0.0 answers\nno shadow\nno canary\n");
     let two = variant(&stack, "trivial", "2.0.0", &[]);

@@ -72,7 +72,7 @@ async fn before(stack: &dyn StackClient, rollout: &Rollout) -> Result<(BundleId,
     match stack.active_bundle().await? {
         Some(active) => Ok((active, None)),
         None => {
-            let used = answering(stack, rollout)?;
+            let used = answering(stack, rollout).await?;
             Ok((used.bundle, Some(used.folder.display().to_string())))
         }
     }
@@ -130,7 +130,7 @@ async fn promoted(
         stack.activate_bundle(&canary.bundle).await?;
         return rollout.step(&end).map_err(Failure::usage);
     }
-    let configured = configured(stack)?;
+    let configured = configured(stack).await?;
     let used = configured.answering(rollout);
     let bundle = BundleId::new(&used.bundle.name, &args.version);
     let folder = match running.and_then(|canary| canary.folder.clone()) {

@@ -50,7 +50,7 @@ pub(super) async fn print_rollout(
 ) -> Result<(), Failure> {
     let answers: BundleId = match stack.active_bundle().await? {
         Some(active) => active,
-        None => answering(stack, rollout)?.bundle,
+        None => answering(stack, rollout).await?.bundle,
     };
     let evidence = match &rollout.canary {
         Some(canary) => Some(evidence_of(stack, canary).await?),

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ShadowArgs) -> Result<ExitCode, Failure> {
 }
 
 /// What the command line asks for; none when it only asks how things are.
-fn command(
+async fn command(
     args: &ShadowArgs,
     stack: &dyn StackClient,
     rollout: &Rollout,
