@@ -38,13 +38,23 @@ async fn only_a_refusal_of_userinfo_ends_a_session() {
                 "{answer:?}"
             );
         }
-        if expected == 200 {
-            house.pass(10 * 60);
-            let silent = status(&mut browser, &house.here, "/api/session").await;
-            assert_eq!(silent, 503, "as one that is away: {answer:?}");
-        }
         house.provider.set_userinfo(None).await;
     }
+}
+
+#[tokio::test]
+async fn a_userinfo_that_is_out_of_order_ends_no_session_at_once() {
+    let Some(house) = house().await else { return };
+    let mut browser = house.signed_in("viewer").await;
+    house.provider.set_userinfo(Some((404, "{}"))).await;
+    house.pass(9 * 60);
+    assert_eq!(status(&mut browser, &house.here, "/api/session").await, 200);
+    house.pass(60);
+    assert_eq!(status(&mut browser, &house.here, "/api/session").await, 503);
+    // It was never ended.
+    house.provider.set_userinfo(None).await;
+    house.pass(10);
+    assert_eq!(status(&mut browser, &house.here, "/api/session").await, 200);
 }
 
 #[tokio::test]
