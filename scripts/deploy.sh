@@ -118,7 +118,8 @@ parameter() {
 }
 
 # parameters_file STACK NAME=VALUE... [?NAME=VALUE...]: those of the file and those given, as CloudFormation reads them.
-# With a question mark: where the template has it (an older one may not), and the file does not say otherwise.
+# With a question mark: where the template has it (an older one may not), and the file does not say otherwise; with an
+# exclamation mark: where the template has it, whatever the file says.
 parameters_file() {
     python3 - "$templates" "$stage" "$@" >"$WORK/$1.parameters.json" <<'PYTHON'
 import json
@@ -130,10 +131,10 @@ values = dict(json.load(open(f"{templates}/parameters/{stage}.json")).get(stack,
 known = set(re.findall(r"^  (\w+):", open(f"{templates}/{stack}.yaml").read(), re.MULTILINE))
 for pair in pairs:
     key, value = pair.split("=", 1)
-    if not key.startswith("?"):
+    if key[0] not in "?!":
         values[key] = value
-    elif key[1:] in known:
-        values.setdefault(key[1:], value)
+    elif key[1:] in known and (key[0] == "!" or key[1:] not in values):
+        values[key[1:]] = value
 json.dump([{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()], sys.stdout)
 PYTHON
     printf '%s\n' "$WORK/$1.parameters.json"
@@ -382,12 +383,16 @@ delete_failed() {
 # Those that a roll-back changes, the last first.
 backwards() { printf '%s\n' "${STACKS[@]:1}" | tac; }
 
+# has STACK: true where it is among those of the stage.
+has() { case " ${STACKS[*]} " in *" $1 "*) echo true ;; *) echo false ;; esac; }
+
 # change_stack STACK: the version's template, with its parameters of the stage and its images.
 change_stack() {
     local given=("?BoundaryArn=$boundary")
     case "$1" in
         gpu) given+=("WorkerImageUri=$(image worker "$tag")" "?Zones=$zones") ;;
         pipeline | console) given+=("ImageUri=$(image functions "$tag")") ;;
+        operations) given+=("!ConsoleStack=$(has console)") ;;
     esac
     change "$1" "$templates/$1.yaml" "$(parameters_file "$1" "${given[@]}")"
 }

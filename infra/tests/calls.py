@@ -151,12 +151,12 @@ USES: dict[str, list[Use]] = {
         item("dynamodb:BatchGetItem", "I#*", "batch_get_item", (MONITOR + "/listing.rs", ".records.list(")),
         item("dynamodb:GetItem", "S#monitor-*", "get_item", (MONITOR + ".rs", "state.read(")),
         item("dynamodb:PutItem", "S#monitor-*", "put_item", (MONITOR + ".rs", ".state.write(")),
-        use("s3:GetObject", "ResultsBucket", "get_object", (MONITOR + "/listing.rs", "blobs.get(")),
+        use("s3:GetObject", "ResultsBucket", "get_object", (MONITOR + "/listing.rs", "report_if_there(")),
     ],
     "WorkerRole": [
         *function("")[-2:],
         *LOOKING[1:],
-        item("dynamodb:GetItem", "I#* S#rollout", "get_item", (SHADOW, ".state.read(")),
+        item("dynamodb:GetItem", "I#* S#rollout", "get_item", (SHADOW, "read_rollout(")),
         item("dynamodb:PutItem", "I#* W", "put_item", ("crates/pipeline/src/heartbeat.rs", ".records.put_heartbeat(")),
         item("dynamodb:Query", "W", "query", ("crates/pipeline/src/idle.rs", ".heartbeats(")),
         use(
@@ -182,7 +182,8 @@ USES: dict[str, list[Use]] = {
     "ConsoleRole": [
         *function("ConsoleLogs"),
         item("dynamodb:GetItem", "I#* S#*", "get_item", (SESSIONS, "site.state.read(")),
-        item("dynamodb:PutItem", "I#* S#*", "put_item", (SESSIONS, "state.write(")),
+        # Sessions and attempts: the names are those of sessions.rs and pages.rs.
+        item("dynamodb:PutItem", "I#* S#session/* S#sign-in/*", "put_item", (SESSIONS, 'format!("session/{}"')),
         item("dynamodb:BatchGetItem", "I#*", "batch_get_item", ("crates/server/src/api.rs", "site.records.list(")),
         # Of the table histories and heartbeats, and of its indexes what lists ask for: any vehicle, for one.
         use("dynamodb:Query", "TableName", "query", ("crates/server/src/reviews.rs", ".reviews.history(")),

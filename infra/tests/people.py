@@ -9,6 +9,7 @@ from templates import Templates, choices, managed_statements, resources, stateme
 
 ROLES = {"DeployRole", "CloudFormationRole", "OperatorRole", "ReaderRole"}
 BY_CLOUDFORMATION = "CloudFormationRole"
+APIS = "ops.apigateway.amazonaws.com"
 READS = re.compile(r"\w+:(Get|BatchGet|List|Describe|Query|Filter|Decrypt)\w*")
 
 # Whole services for CloudFormation on what bears the stage's name: which calls its handlers make is AWS's to say.
@@ -126,7 +127,7 @@ def boundary(templates: Templates) -> Iterator[str]:
             if choices(role.get("PermissionsBoundary", [])) != [{"Ref": "BoundaryArn"}]:
                 yield f"{name}: has no boundary"
     for action, _, statement in allowed(templates, BY_CLOUDFORMATION):
-        changes = re.fullmatch(r"iam:(Create|Put|Attach|Detach|DeleteRolePolicy)\w*", action)
+        changes = re.fullmatch(r"iam:(Create|Put|Attach|Detach|DeleteRolePolicy)(?!ServiceLinkedRole)\w*", action)
         if changes and "InstanceProfile" not in action and "PermissionsBoundary" not in str(statement.get("Condition")):
             yield f"CloudFormationRole: {action} without the boundary"
         if action == "iam:DeleteRolePermissionsBoundary":
@@ -151,3 +152,29 @@ def whole_services(templates: Templates) -> Iterator[str]:
     }
     for action in DATA - denied:
         yield f"CloudFormationRole: may {action}"
+
+
+def service_linked_roles(templates: Templates) -> Iterator[str]:
+    """CloudFormation makes the role of API Gateway, which comes with the first domain name, and of no other service."""
+    made = [one for one in allowed(templates, BY_CLOUDFORMATION) if one[0] == "iam:CreateServiceLinkedRole"]
+    makes_domains = any("::/domainnames" in resource for _, resource, _ in allowed(templates, BY_CLOUDFORMATION))
+    if makes_domains and not made:
+        yield "CloudFormationRole: a first domain name needs the service-linked role of API Gateway"
+    for _, resource, statement in made:
+        asked = statement.get("Condition", {}).get("StringEquals", {}).get("iam:AWSServiceName")
+        if asked != APIS or not re.search(r":role/aws-service-role/[^*]+/AWSServiceRoleForAPIGateway$", resource):
+            yield f"CloudFormationRole: makes service-linked roles of others: {resource}, {asked}"
+
+
+def providers(templates: Templates) -> Iterator[str]:
+    """People sign in over TLS: an issuer is an address with https, or empty where there may be none."""
+    for stack, template in templates.items():
+        for name, parameter in template["Parameters"].items():
+            if not name.endswith("Issuer"):
+                continue
+            pattern = parameter.get("AllowedPattern", "")
+            for value in ("http://id.example.com", "ftp://id.example.com", "id.example.com", "https://"):
+                if re.search(pattern, value):
+                    yield f"{stack}: {name} takes {value}"
+            if not re.search(pattern, "https://id.example.com/realms/fleet"):
+                yield f"{stack}: {name} takes no issuer"

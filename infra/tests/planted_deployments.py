@@ -45,6 +45,30 @@ def resource(t: Templates, stack: str, name: str) -> dict:
 
 PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
     (
+        people.service_linked_roles,
+        "no role for API Gateway",
+        lambda t: put(managed(t, "ProgramStacksPolicy", "ApisRole"), Action="iam:GetRole"),
+        "a first domain name needs",
+    ),
+    (
+        people.service_linked_roles,
+        "a role for any service",
+        lambda t: drop(managed(t, "ProgramStacksPolicy", "ApisRole"), "Condition"),
+        "service-linked roles of others",
+    ),
+    (
+        people.service_linked_roles,
+        "any role for a service",
+        lambda t: put(managed(t, "ProgramStacksPolicy", "ApisRole"), Resource="*"),
+        "service-linked roles of others",
+    ),
+    (
+        people.providers,
+        "a provider without TLS",
+        lambda t: put(t["console"]["Parameters"]["OidcIssuer"], AllowedPattern="^https?://[^ ]+$"),
+        "OidcIssuer takes http://id.example.com",
+    ),
+    (
         agreements.machines,
         "a host that Spot takes back",
         lambda t: start(t, "SPOT", "NO"),

@@ -46,6 +46,8 @@ RULES: list[Callable[[Templates], Any]] = [
     people.deployments,
     people.boundary,
     people.whole_services,
+    people.service_linked_roles,
+    people.providers,
     repeatable.kept,
     repeatable.repositories,
     repeatable.singletons,
@@ -256,6 +258,18 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         "items that are missing",
         lambda t: keys(t, "pipeline", "ScalerRole", "LockAndLaneState").remove("L#*"),
         "ScalerRole: dynamodb:PutItem does not let through dynamodb:LeadingKeys L#*",
+    ),
+    (
+        rules.least_rights,
+        "a console that writes anybody's state",
+        lambda t: keys(t, "console", "ConsoleRole", "DecisionsAndSessions").append("S#*"),
+        "ConsoleRole: dynamodb:PutItem lets through dynamodb:LeadingKeys S#*",
+    ),
+    (
+        rules.least_rights,
+        "a console that cannot keep a session",
+        lambda t: keys(t, "console", "ConsoleRole", "DecisionsAndSessions").remove("S#session/*"),
+        "ConsoleRole: dynamodb:PutItem does not let through dynamodb:LeadingKeys S#session/*",
     ),
     (
         rules.least_rights,

@@ -368,11 +368,23 @@ class Deployment(unittest.TestCase):
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.executed(), ["storage", "pipeline", "operations"])
 
+    def knows_the_console(self) -> None:
+        (self.tree / "infra/operations.yaml").write_text("Parameters:\n  ConsoleStack:\n\nResources:\n")
+
     def test_a_stage_with_a_console(self) -> None:
         self.set_parameter("stage", "console", "OidcIssuer", "https://id.example.com")
+        self.knows_the_console()
         answer = self.run_script("stage", "v1.1.0", "--yes")
         self.assertEqual(answer.returncode, 0, answer.stdout)
         self.assertEqual(self.executed(), ["storage", "gpu", "pipeline", "console", "operations"])
+        self.assertEqual(self.given("operations").get("ConsoleStack"), "true")
+
+    def test_that_there_is_no_console_is_derived_too(self) -> None:
+        self.set_parameter("stage", "operations", "ConsoleStack", "true")
+        self.knows_the_console()
+        answer = self.run_script("stage", "v1.1.0", "--yes")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertEqual(self.given("operations").get("ConsoleStack"), "false")
 
     def test_a_first_deployment_makes_stacks_and_bundle(self) -> None:
         world = [*FIRST, NO_OBJECT]

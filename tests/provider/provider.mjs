@@ -1,8 +1,8 @@
 // A certified OpenID Connect provider for the tests of signing in: node provider.mjs PACKAGES REDIRECT_URI
 //
 // It prints its issuer as one line of JSON, answers until its standard input ends, and does what `POST /control` says:
-// `account` (who signs in, with which claims; null: nobody) and `fault` (what is wrong with the next ID tokens). Tokens are the
-// provider's own, but for what the fault changes: that one is signed again with the provider's key, or not at all.
+// `account` (who signs in, with which claims; null: nobody), `fault` (what is wrong with the next ID tokens) and `userinfo`
+// (`[status, body]` that this endpoint answers instead; null: its own answer). Tokens are the provider's own, but for what the fault changes: that one is signed again with the provider's key, or not at all.
 import { createServer } from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -12,7 +12,7 @@ const load = (name) => import(pathToFileURL(path.join(packages, "node_modules", 
 const { default: Provider } = await load("oidc-provider/lib/index.js");
 const jose = await load("jose/dist/webapi/index.js");
 
-const control = { account: null, fault: null, tokenRequests: 0 };
+const control = { account: null, fault: null, userinfo: null, tokenRequests: 0 };
 const { privateKey } = await jose.generateKeyPair("RS256", { extractable: true });
 const { privateKey: otherKey } = await jose.generateKeyPair("RS256", { extractable: true });
 const jwk = { ...(await jose.exportJWK(privateKey)), kid: "key-1", use: "sig", alg: "RS256" };
@@ -98,6 +98,9 @@ handle = async (request, response) => {
     for await (const piece of request) text += piece;
     Object.assign(control, JSON.parse(text || "{}"));
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(control));
+  } else if (pathname === "/me" && control.userinfo) {
+    const [status, body] = control.userinfo;
+    response.writeHead(status, { "content-type": "application/json" }).end(body);
   } else if (pathname.startsWith("/interaction/")) {
     const result = control.account
       ? { login: { accountId: control.account.sub } }

@@ -71,6 +71,11 @@ impl Provider {
         self.control(&json!({ "fault": fault })).await;
     }
 
+    /// What the userinfo endpoint answers from now on, whoever asks; none: its own answer.
+    pub async fn set_userinfo(&self, answer: Option<(u16, &str)>) {
+        self.control(&json!({ "userinfo": answer })).await;
+    }
+
     /// How many times it was asked for tokens.
     pub async fn token_requests(&self) -> u64 {
         let said = self.control(&json!({})).await;

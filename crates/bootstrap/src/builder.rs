@@ -3,6 +3,7 @@
 use crate::exit_diagnosis::worker_end;
 use crate::failure::Failure;
 use crate::library::{Engines, OpenEngines};
+use crate::monitor::{MonitorPorts, monitor};
 use crate::process::cores;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use walkaround_pipeline::inspector::{
 };
 use walkaround_pipeline::invocation::InvocationDeadline;
 use walkaround_pipeline::lane_monitor::{LaneMonitor, LaneMonitorSettings, Lanes};
-use walkaround_pipeline::monitor::{Monitor, MonitorPolicy};
+use walkaround_pipeline::monitor::Monitor;
 use walkaround_pipeline::processor::{Isolation, RequestProcessor};
 use walkaround_pipeline::retry::{Jitter, RetryPolicy};
 use walkaround_pipeline::scaler::{Patience, Scaler, ScalerPolicy};
@@ -35,14 +36,6 @@ use walkaround_vision::decode::Limits;
 
 /// A worker counts as dead when it missed this many heartbeats.
 pub const BEATS_MISSED_MAX: u32 = 4;
-
-/// What a monitor needs to know.
-pub fn monitor_policy(settings: &Settings) -> MonitorPolicy {
-    MonitorPolicy {
-        reference_photos: settings.monitor_photos,
-        source_label: settings.monitor_label.clone(),
-    }
-}
 
 /// What everything is made from.
 #[derive(Clone)]
@@ -282,14 +275,13 @@ impl PipelineBuilder {
 
     /// The monitor.
     pub fn monitor(&self) -> Monitor {
-        Monitor {
+        let ports = MonitorPorts {
             records: Arc::clone(&self.ports.records),
             reviews: Arc::clone(&self.ports.reviews),
             blobs: Arc::clone(&self.ports.blobs),
             state: Arc::clone(&self.ports.state),
-            clock: Arc::clone(&self.clock),
-            policy: monitor_policy(&self.settings),
-        }
+        };
+        monitor(&self.settings, ports, Arc::clone(&self.clock))
     }
 
     /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.

@@ -13,14 +13,14 @@ pub mod exit;
 pub mod exit_diagnosis;
 pub mod failure;
 pub mod library;
+mod monitor;
 pub mod process;
 pub mod shadow;
 pub mod terminal;
 mod worker;
 
-pub use builder::{
-    BEATS_MISSED_MAX, PipelineBuilder, TriageParts, monitor_policy, photo_source, second_inspector,
-};
+pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts, photo_source, second_inspector};
 pub use failure::Failure;
 pub use library::Engines;
+pub use monitor::{MonitorPorts, monitor};
 pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

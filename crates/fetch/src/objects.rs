@@ -62,6 +62,7 @@ impl Objects {
         let known = KnownContent {
             version: meta.version,
             content,
+            sha256: meta.sha256,
         };
         Ok((known.version.is_some() || known.content.is_some()).then_some(known))
     }

@@ -83,6 +83,7 @@ async fn an_object_is_known_by_its_version_or_else_by_its_etag_and_size() {
         Some(KnownContent {
             version: version.map(Into::into),
             content: content.map(Into::into),
+            sha256: None,
         })
     };
     assert_eq!(known("versioned").await.unwrap(), says(Some("v"), None));

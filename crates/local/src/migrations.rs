@@ -3,7 +3,7 @@
 //! A step that has landed never changes; a change is a new step. `user_version` is the number of steps that were made.
 
 /// All steps, the first for a new database.
-pub(crate) const STEPS: [&str; 5] = [FIRST, BOUNDED_COUNTS, LANES, RESULTS, REVIEWS];
+pub(crate) const STEPS: [&str; 6] = [FIRST, BOUNDED_COUNTS, LANES, RESULTS, REVIEWS, STATES_OVER];
 
 /// Times are milliseconds since 1970. `visible_at` is when a message may be received (again): in the future
 /// it is leased (`leased`) or delayed. `lease_no` grows with every delivery and makes receipts unique.
@@ -204,4 +204,9 @@ CREATE TRIGGER records_removed_reviews AFTER DELETE ON records BEGIN
     DELETE FROM reviews WHERE inspection = OLD.id;
     DELETE FROM review_tasks WHERE inspection = OLD.id;
 END;
+";
+
+/// What every write of a small document finds those by that are over: there is one for each session and each hour.
+const STATES_OVER: &str = "
+CREATE INDEX states_over ON states (lives_until);
 ";

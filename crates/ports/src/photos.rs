@@ -35,12 +35,14 @@ pub enum FetchError {
 }
 
 /// What a store says of a photo's bytes without reading them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownContent {
     /// Version of the object, where its bucket keeps versions.
     pub version: Option<String>,
     /// Content tag ([`walkaround_domain::identity`]), where there is no version.
     pub content: Option<String>,
+    /// SHA-256 of the bytes, where the store has it.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// Fetches photos by reference.

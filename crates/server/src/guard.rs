@@ -5,7 +5,8 @@
 
 use super::access::Access;
 use super::answer::Refusal;
-use super::reviewing::{Caller, REVIEWER};
+use super::loopback::is_loopback_host;
+use super::reviewing::{Caller, REVIEWER, reviewer_given};
 use super::routes::access_of;
 use super::site::Site;
 use axum::extract::{MatchedPath, Request, State};
@@ -17,13 +18,12 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
-/// Largest body of a request.
-pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest body of a request, in bytes.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// Longest time for an answer to be made.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// A browser that came over TLS never comes without.
@@ -96,6 +96,12 @@ async fn caller(site: &Site, headers: &HeaderMap, access: Access) -> Result<Opti
     let Some(session) = sign_in.caller(site, headers).await? else {
         return Err(Refusal::new(StatusCode::UNAUTHORIZED, "sign in first: /sign-in"));
     };
+    // A page outlives its session: somebody else may have signed in since, in another tab. 401, so that the page keeps what it
+    // wanted to send until the one whom it names has signed in again.
+    if reviewer_given(headers).is_some_and(|given| given != session.name.as_str()) {
+        let line = "the request is in another name than that of whoever is signed in: load the page again";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, line));
+    }
     match access {
         Access::Role(role) if session.role < role => {
             let line = format!(
@@ -192,9 +198,7 @@ fn is_loopback(host: &str) -> bool {
     if host.contains('@') {
         return false;
     }
-    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-    let by_address = |ip: IpAddr| ip.to_canonical().is_loopback();
-    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(by_address)
+    is_loopback_host(authority.host())
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
@@ -212,7 +216,7 @@ fn close(mut response: Response) -> Response {
 
 /// Answers are data: never sniffed, never run (but for the console's page, whose handler says what may), never local by
 /// another site, kept only where a handler said so.
-fn forbid(headers: &mut HeaderMap) {
+pub(super) fn forbid(headers: &mut HeaderMap) {
     const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers

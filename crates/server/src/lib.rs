@@ -14,6 +14,7 @@ mod figures;
 mod guard;
 mod health;
 mod listener;
+mod loopback;
 mod metrics;
 mod model;
 mod people;
@@ -31,6 +32,7 @@ use answer::Refusal;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,11 +42,13 @@ use walkaround_pipeline::shutdown::ShutdownSignal;
 
 pub use access::Role;
 pub use axum::Router;
+pub use guard::BODY_BYTES_MAX;
+pub use loopback::is_loopback_host;
 pub use people::People;
 pub use routes::{RouteFacts, routes};
 pub use sign_in::{
     Attempt, Identity, IdentityProvider, KEY_CHARS_MIN, Person, ProviderError, SignIn, SignInOptions,
-    SignInOptionsError, Standing,
+    SignInOptionsError, Standing, error_word,
 };
 pub use site::{Concerns, Pictures, ReadConcerns, Site, StalledFor};
 
@@ -107,6 +111,13 @@ pub async fn bind(address: &str) -> Result<TcpListener, BindError> {
         let address = address.to_owned();
         BindError { address, why }
     })
+}
+
+/// A refusal in the form of this server's own, for what does not reach it: `{"error": line}`.
+pub fn refusal(status: StatusCode, line: &str) -> Response {
+    let mut response = Refusal::new(status, line).into_response();
+    guard::forbid(response.headers_mut());
+    response
 }
 
 /// All paths. Whatever is none of them, or has another method, is refused in the same form.

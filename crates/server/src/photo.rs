@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tracing::warn;
 use walkaround_domain::{Inspection, PhotoRef};
 use walkaround_messages::parse_record;
-use walkaround_ports::{BlobAddress, FetchError, PortErrorKind};
+use walkaround_ports::{BlobAddress, FetchError, KnownContent, PortErrorKind};
 
 /// `GET /api/inspections/{id}/photo`.
 pub(super) async fn photo(
@@ -34,7 +34,12 @@ pub(super) async fn photo(
             bucket: bucket.clone(),
             key: key.clone(),
         };
-        return linked(&site, &inspection, &at).await;
+        let known = people.photos.identify(&inspection.request.photo).await;
+        let known = known.map_err(|error| refusal(&record.id, error))?;
+        if known.is_some_and(|known| is_other(&inspection, &known)) {
+            return Err(other_photo());
+        }
+        return link(&site, &at).await;
     }
     let _permit = people.permit().await?;
     let fetched = people
@@ -64,32 +69,22 @@ fn other_photo() -> Refusal {
     Refusal::new(StatusCode::CONFLICT, line)
 }
 
-/// The address of a photo in a bucket that this deployment reads: what the store says of it is compared, as far as it says
-/// anything, since nobody here reads its bytes.
-async fn linked(site: &Site, inspection: &Inspection, at: &BlobAddress) -> Result<Response, Refusal> {
-    let photo = &inspection.request.photo;
-    let known = site.people()?.photos.identify(photo).await;
-    let known = known.map_err(|error| refusal(&inspection.request.id, error))?;
-    let PhotoRef::S3 { version, .. } = photo else {
-        return Err(Refusal::not_found("it is in no bucket"));
-    };
-    let replaced = match (known.and_then(|known| known.version), version) {
-        (Some(now), Some(then)) => now != *then,
-        _ => false,
-    };
-    if replaced {
-        return Err(other_photo());
+/// Whether an object is another photo than the one that was inspected. Nobody here reads its bytes: the first thing counts
+/// that both the record and the store say of them, their digest, the object's version, or its ETag and size. Where there is
+/// none, it is not known, and it is shown.
+fn is_other(inspection: &Inspection, known: &KnownContent) -> bool {
+    let request = &inspection.request;
+    if let (Some(then), Some(now)) = (inspection.photo_sha256(), &known.sha256) {
+        return then != now;
     }
-    let found = site.blobs.head(at).await?;
-    let found = found.ok_or_else(|| Refusal::not_found("no such photo"))?;
-    let inspected = inspection
-        .outcome
-        .as_ref()
-        .and_then(|outcome| outcome.photo_sha256);
-    match (found.sha256, inspected) {
-        (Some(now), Some(then)) if now != then => Err(other_photo()),
-        _ => link(site, at).await,
+    let version = match &request.photo {
+        PhotoRef::S3 { version, .. } => version.as_ref(),
+        _ => None,
+    };
+    if let (Some(then), Some(now)) = (version, &known.version) {
+        return then != now;
     }
+    matches!((&request.content, &known.content), (Some(then), Some(now)) if then != now)
 }
 
 fn refusal(id: &walkaround_domain::InspectionId, error: FetchError) -> Refusal {
@@ -123,7 +118,74 @@ fn media_type(bytes: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::media_type;
+    use super::{is_other, media_type};
+    use walkaround_domain::{Inspection, InspectionId, InspectionRequest, Outcome, PhotoRef, Timestamp};
+    use walkaround_ports::KnownContent;
+
+    /// What is noted of a photo's bytes.
+    #[derive(Clone, Copy, Default)]
+    struct Noted {
+        digest: Option<u8>,
+        version: Option<&'static str>,
+        content: Option<&'static str>,
+    }
+
+    fn inspected(noted: Noted) -> Inspection {
+        let photo = PhotoRef::S3 {
+            bucket: "photos".to_owned(),
+            key: "a.jpg".to_owned(),
+            version: noted.version.map(str::to_owned),
+        };
+        let mut request = InspectionRequest::of(InspectionId::new("a").unwrap(), photo);
+        request.content = noted.content.map(str::to_owned);
+        let mut inspection = Inspection::accepted(request, Timestamp(0));
+        inspection.outcome = Some(Outcome {
+            photo_sha256: noted.digest.map(|byte| [byte; 32]),
+            ..Outcome::default()
+        });
+        inspection
+    }
+
+    #[test]
+    fn a_photo_is_another_one_by_what_both_record_and_store_say() {
+        let of = |digest, version, content| Noted {
+            digest,
+            version,
+            content,
+        };
+        for (then, now, expected) in [
+            (of(Some(1), None, None), of(Some(1), None, None), false),
+            (of(Some(1), None, None), of(Some(2), None, None), true),
+            (of(None, Some("v1"), None), of(None, Some("v2"), None), true),
+            // Written again with the same bytes.
+            (
+                of(Some(1), Some("v1"), None),
+                of(Some(1), Some("v2"), None),
+                false,
+            ),
+            (of(Some(1), None, Some("e/9")), of(None, None, Some("f/9")), true),
+            (of(Some(1), None, Some("e/9")), of(None, None, Some("e/9")), false),
+            (
+                of(Some(1), None, Some("e/9")),
+                of(Some(1), None, Some("f/9")),
+                false,
+            ),
+            (of(Some(1), None, None), of(None, Some("v1"), None), false),
+            (Noted::default(), of(Some(1), None, Some("e/9")), false),
+        ] {
+            let known = KnownContent {
+                version: now.version.map(str::to_owned),
+                content: now.content.map(str::to_owned),
+                sha256: now.digest.map(|byte| [byte; 32]),
+            };
+            let is_other = is_other(&inspected(then), &known);
+            assert_eq!(
+                is_other, expected,
+                "{known:?} {:?} {:?}",
+                then.version, then.content
+            );
+        }
+    }
 
     #[test]
     fn a_picture_is_known_by_its_signature() {

@@ -7,8 +7,8 @@ use super::sign_in::Session;
 use super::site::Site;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequestParts, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Extension, Json};
 use serde_json::json as document;
@@ -48,17 +48,27 @@ impl FromRequestParts<Arc<Site>> for Reviewing {
         if let Some(Caller::SignedIn(session)) = parts.extensions.get() {
             return Ok(Self(session.name.clone()));
         }
-        let given = parts.headers.get(REVIEWER).and_then(|value| value.to_str().ok());
-        let given = percent_encoding::percent_decode_str(given.unwrap_or_default()).decode_utf8();
         let name = match &site.people()?.reviewer {
             Some(name) => name.clone(),
-            None => given.map(|name| name.trim().to_owned()).unwrap_or_default(),
+            None => reviewer_given(&parts.headers).unwrap_or_default(),
         };
         let reviewer = Reviewer::new(name);
         reviewer
             .map(Self)
             .map_err(|error| Refusal::bad(format!("{REVIEWER}: {error}")))
     }
+}
+
+/// The name that a request gives; none where it gives none, and an empty one where it is not readable.
+pub(super) fn reviewer_given(headers: &HeaderMap) -> Option<String> {
+    let mut given = headers.get_all(REVIEWER).into_iter();
+    let name = given.next()?;
+    let text = match (name.to_str(), given.next()) {
+        (Ok(text), None) => text,
+        _ => "",
+    };
+    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
+    Some(decoded.map(|name| name.trim().to_owned()).unwrap_or_default())
 }
 
 /// The body of a request.

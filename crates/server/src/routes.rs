@@ -48,7 +48,7 @@ const ROUTES: &[Route] = &[
     read("/console", Access::Open, || get(console::enter)),
     read("/console/", Access::Open, || get(console::page)),
     read("/console/{*path}", Access::Open, || get(console::asset)),
-    read("/healthz", Access::Probe, || get(health::health)),
+    read("/healthz", Access::Probe, health::route),
     read("/metrics", Access::Metrics, || get(metrics::metrics)),
     read("/sign-in", Access::Open, || get(sign_in::begin)),
     read("/sign-in/callback", Access::Open, || get(sign_in::callback)),

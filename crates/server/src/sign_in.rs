@@ -12,16 +12,16 @@ mod sessions;
 
 pub(super) use cache::Session;
 pub(super) use pages::{begin, callback, sign_out};
-pub use provider::{Attempt, Identity, IdentityProvider, Person, ProviderError, Standing};
+pub use provider::{Attempt, Identity, IdentityProvider, Person, ProviderError, Standing, error_word};
 pub use seal::KEY_CHARS_MIN;
 
+use crate::loopback::is_loopback_host;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::uri::Uri;
 use cache::Sessions;
 use seal::Sealer;
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,11 +112,8 @@ impl SignIn {
 fn authority_of(console: &str) -> Option<String> {
     let uri: Uri = console.parse().ok()?;
     let authority = uri.authority()?.as_str();
-    let host = uri.host()?.trim_start_matches('[').trim_end_matches(']');
-    let by_address = |ip: IpAddr| ip.to_canonical().is_loopback();
-    let is_loopback = host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(by_address);
     let scheme = uri.scheme_str()?;
-    let is_safe = scheme == "https" || (scheme == "http" && is_loopback);
+    let is_safe = scheme == "https" || (scheme == "http" && is_loopback_host(uri.host()?));
     // As a browser writes an origin: no path, no user, no port that the scheme implies.
     let whole = console.eq_ignore_ascii_case(&format!("{scheme}://{authority}"));
     let implied = matches!(

@@ -1,9 +1,10 @@
 //! HTTP to the provider: bounded, without redirects, over TLS.
 
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, StatusCode, redirect};
 use std::time::Duration;
-use url::{Host, Url};
-use walkaround_server::ProviderError;
+use url::Url;
+use walkaround_server::{ProviderError, is_loopback_host};
 
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 /// One request, from connecting to the last byte of its answer.
@@ -20,6 +21,8 @@ pub(crate) struct Http {
 /// What the provider answered.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    /// Whether its body is a signed token (RFC 7519, section 10.3.1), not a document.
+    pub(crate) is_token: bool,
     pub(crate) body: Vec<u8>,
 }
 
@@ -56,6 +59,8 @@ impl Http {
                 "the provider answered {status}"
             )));
         }
+        let kind = answer.headers().get(CONTENT_TYPE);
+        let is_token = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/jwt"));
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(unavailable)? {
             if body.len() + piece.len() > ANSWER_BYTES_MAX {
@@ -64,7 +69,11 @@ impl Http {
             }
             body.extend_from_slice(&piece);
         }
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            is_token,
+            body,
+        })
     }
 }
 
@@ -81,12 +90,7 @@ fn words(error: &reqwest::Error) -> &'static str {
 /// An address of the provider's: over TLS, or on this machine.
 pub(crate) fn checked_url(name: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{name}: {error}"))?;
-    let is_here = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
+    let is_here = url.host_str().is_some_and(is_loopback_host);
     if url.scheme() == "https" || (url.scheme() == "http" && is_here) {
         Ok(url)
     } else {

@@ -9,6 +9,7 @@ mod discovery;
 mod http;
 mod keys;
 mod token;
+mod userinfo;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -17,8 +18,8 @@ use claims::{ClaimRules, Claims};
 use discovery::{Provider, discover};
 use http::{Http, checked_url};
 use keys::Keys;
+use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{RequestBuilder, StatusCode};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -27,10 +28,11 @@ use token::{Expected, Untrusted, check};
 use tokio::sync::Mutex;
 use tracing::info;
 use url::form_urlencoded::{Serializer, byte_serialize};
+use userinfo::UserInfo;
 use walkaround_domain::Timestamp;
 use walkaround_server::{
     Attempt, Identity, IdentityProvider, ProviderError, Role, SignIn, SignInOptions, SignInOptionsError,
-    Standing,
+    Standing, error_word,
 };
 use walkaround_settings::SignInSettings;
 
@@ -188,12 +190,7 @@ impl OpenIdProvider {
         let answer = self.http.send(request).await?;
         if !answer.status.is_success() {
             let refusal: TokenRefusal = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let word: String = refusal
-                .error
-                .chars()
-                .filter(char::is_ascii_graphic)
-                .take(64)
-                .collect();
+            let word = error_word(&refusal.error);
             let line = format!("the provider takes no such code: {} {word}", answer.status);
             return Err(ProviderError::Refused(line.trim_end().to_owned()));
         }
@@ -223,37 +220,28 @@ impl OpenIdProvider {
         }
     }
 
-    /// What the provider says of whoever has this token; none where it says nothing of anybody.
-    async fn userinfo(&self, token: &str, subject: &str) -> Result<Option<Claims>, ProviderError> {
+    /// What the provider says of whoever has this token.
+    async fn userinfo(&self, token: &str, subject: &str) -> Result<UserInfo, ProviderError> {
         let known = self.known(KNOWN_FOR).await?;
         let Some(at) = &known.provider.userinfo else {
-            return Ok(None);
+            return Ok(UserInfo::Nothing);
         };
         let answer = self.http.send(self.http.get(at).bearer_auth(token)).await?;
-        match answer.status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
-                return Err(ProviderError::Refused(
-                    "the provider no longer knows them".to_owned(),
-                ));
-            }
-            status if !status.is_success() => {
-                return Err(ProviderError::Unavailable(format!(
-                    "the provider answered {status}"
-                )));
-            }
-            _ => {}
-        }
-        // Some sign this answer, too: such a one says nothing here.
-        let Ok(claims) = serde_json::from_slice::<Claims>(&answer.body) else {
-            return Ok(None);
-        };
-        // OpenID Connect Core 1.0, section 5.3.2: of another subject it is not to be used.
-        match claims.get("sub").and_then(serde_json::Value::as_str) {
-            Some(sub) if sub == subject => Ok(Some(claims)),
-            _ => Err(ProviderError::Refused(
-                "the provider speaks of somebody else".to_owned(),
-            )),
-        }
+        userinfo::read(&answer, subject)
+    }
+}
+
+/// What an answer of userinfo means for a session: a role that it named before and does not name now is lost, while a provider
+/// that never names roles there says nothing of them.
+fn standing_of(rules: &ClaimRules, said: UserInfo, named_roles: bool) -> Standing {
+    match said {
+        UserInfo::Nothing => Standing::SignedIn,
+        UserInfo::Ended(_) => Standing::Ended,
+        UserInfo::Claims(claims) => match rules.role(&[&claims]) {
+            Some(role) => Standing::Role(role),
+            None if named_roles => Standing::Role(None),
+            None => Standing::SignedIn,
+        },
     }
 }
 
@@ -292,29 +280,64 @@ impl IdentityProvider for OpenIdProvider {
             now,
         };
         let token = self.checked(&known, &id, &expected).await?;
-        let mut claims = token.claims;
-        // Providers may keep claims out of the token, and say them where they are asked. What both say is the token's.
-        let lacks = self.rules.role(&claims).is_none() || !claims.contains_key(&self.rules.name);
-        if lacks && let Some(more) = self.userinfo(&answer.access_token, &token.subject).await? {
-            for (name, value) in more {
-                claims.entry(name).or_insert(value);
-            }
-        }
+        // Always asked: providers may keep claims out of the token, and whether roles are named there is what their absence
+        // means later.
+        let more = match self.userinfo(&answer.access_token, &token.subject).await? {
+            UserInfo::Claims(claims) => claims,
+            UserInfo::Nothing => Claims::new(),
+            UserInfo::Ended(why) => return Err(ProviderError::Refused(why.to_owned())),
+        };
         Ok(Identity {
-            person: self.rules.person(&token.subject, &claims),
+            person: self.rules.person(&token.subject, &[&token.claims, &more]),
+            names_roles: self.rules.role(&[&more]).is_some(),
             token: answer.access_token,
             token_lasts: answer.expires_in.map(Duration::from_secs),
         })
     }
 
-    async fn standing(&self, token: &str, subject: &str) -> Result<Standing, ProviderError> {
-        match self.userinfo(token, subject).await {
-            Ok(claims) => Ok(match claims.and_then(|claims| self.rules.role(&claims)) {
-                Some(role) => Standing::Role(role),
-                None => Standing::SignedIn,
-            }),
-            Err(ProviderError::Refused(_)) => Ok(Standing::Ended),
-            Err(error) => Err(error),
+    async fn standing(
+        &self,
+        token: &str,
+        subject: &str,
+        named_roles: bool,
+    ) -> Result<Standing, ProviderError> {
+        let said = self.userinfo(token, subject).await?;
+        Ok(standing_of(&self.rules, said, named_roles))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ClaimRules, Claims, Role, Standing, UserInfo, standing_of};
+    use serde_json::json;
+
+    #[test]
+    fn a_role_that_is_no_longer_named_is_lost_where_roles_were_named() {
+        let rules = ClaimRules {
+            name: "email".to_owned(),
+            role: "roles".to_owned(),
+            words: [Role::Viewer, Role::Reviewer, Role::Operator]
+                .map(|role| (role, vec![role.as_str().to_owned()])),
+        };
+        let standing = |roles: Option<&[&str]>, named_roles| {
+            let mut claims = Claims::new();
+            if let Some(roles) = roles {
+                claims.insert("roles".to_owned(), json!(roles));
+            }
+            standing_of(&rules, UserInfo::Claims(claims), named_roles)
+        };
+        for named_roles in [true, false] {
+            let reviewer = standing(Some(&["reviewer"]), named_roles);
+            assert_eq!(reviewer, Standing::Role(Some(Role::Reviewer)));
+            assert_eq!(standing(Some(&[]), named_roles), Standing::Role(None));
         }
+        assert_eq!(standing(None, true), Standing::Role(None));
+        assert_eq!(
+            standing(None, false),
+            Standing::SignedIn,
+            "it never names roles there"
+        );
+        assert_eq!(standing_of(&rules, UserInfo::Nothing, true), Standing::SignedIn);
+        assert_eq!(standing_of(&rules, UserInfo::Ended(""), false), Standing::Ended);
     }
 }

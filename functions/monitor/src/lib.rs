@@ -12,7 +12,7 @@ use tracing::{Instrument, info, info_span, warn};
 use walkaround_aws::Connection;
 use walkaround_bootstrap::aws::AwsStack;
 use walkaround_bootstrap::aws::metrics::Metrics;
-use walkaround_bootstrap::{Failure, exit, monitor_policy, process};
+use walkaround_bootstrap::{Failure, MonitorPorts, exit, monitor, process};
 use walkaround_pipeline::monitor::{Monitor, MonitorPass};
 use walkaround_ports::PortError;
 
@@ -44,15 +44,14 @@ impl Function {
     /// The monitor needs the table and reports: no queue, no topic.
     async fn start() -> Result<Self, Failure> {
         let stack = AwsStack::open(&Connection::default()).await?;
+        let ports = MonitorPorts {
+            records: Arc::new(stack.records()?),
+            reviews: Arc::new(stack.reviews()?),
+            blobs: Arc::new(stack.blobs()),
+            state: Arc::new(stack.state()?),
+        };
         Ok(Self {
-            monitor: Monitor {
-                records: Arc::new(stack.records()?),
-                reviews: Arc::new(stack.reviews()?),
-                blobs: Arc::new(stack.blobs()),
-                state: Arc::new(stack.state()?),
-                clock: Arc::clone(&stack.clock),
-                policy: monitor_policy(&stack.settings),
-            },
+            monitor: monitor(&stack.settings, ports, Arc::clone(&stack.clock)),
             metrics: stack.metrics("monitor")?,
         })
     }

@@ -146,13 +146,18 @@ impl Browser {
         self.ask(console, request.body(Body::empty()).unwrap()).await
     }
 
-    /// A write as the console's page sends it.
+    /// A write as the console's page of the account of these tests sends it.
     pub(crate) async fn post(&mut self, console: &Router, path: &str, body: &Value) -> Page {
+        self.post_as(console, path, body, "ada%40example.com").await
+    }
+
+    /// A write as the console's page of somebody sends it; their name is encoded.
+    pub(crate) async fn post_as(&mut self, console: &Router, path: &str, body: &Value, by: &str) -> Page {
         let request = Request::post(path)
             .header(CONTENT_TYPE, "application/json")
             .header("origin", CONSOLE)
             .header("sec-fetch-site", "same-origin")
-            .header("x-walkaround-reviewer", "Somebody%20Else");
+            .header("x-walkaround-reviewer", by);
         self.ask(console, request.body(Body::from(body.to_string())).unwrap())
             .await
     }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tower::ServiceExt;
 use walkaround_domain::Verdict;
 use walkaround_pipeline::shutdown::shutdown_signal;
 use walkaround_ports::Clock;
@@ -30,6 +31,7 @@ macro_rules! cases {
 /// All cases.
 pub(crate) const CASES: &[Case] = cases![
     health_follows_the_database,
+    health_is_asked_of_the_store_once_in_a_while,
     health_follows_the_place_of_the_results,
     health_follows_the_progress_of_triage,
     lists_by_each_index_and_page_by_page,
@@ -69,6 +71,24 @@ async fn health_follows_the_database(bench: Bench) {
     bench.break_records().await;
     let (status, body) = bench.json("/healthz").await;
     assert_eq!((status, body["status"].as_str()), (503, Some("unavailable")));
+}
+
+async fn health_is_asked_of_the_store_once_in_a_while(bench: Bench) {
+    // Of one process: each of the others of this bench is a new one.
+    let router = bench.router();
+    let ask = async || {
+        let request = request(Method::GET, "/healthz", "127.0.0.1:8600");
+        router.clone().oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask().await, 200);
+    bench.break_records().await;
+    assert_eq!(
+        bench.json("/healthz").await.0,
+        503,
+        "a process that has not asked"
+    );
+    bench.clock.advance(Duration::from_secs(10));
+    assert_eq!(ask().await, 503);
 }
 
 async fn health_follows_the_place_of_the_results(bench: Bench) {

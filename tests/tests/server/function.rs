@@ -39,7 +39,9 @@ async fn event_of(request: Request<Body>) -> Value {
     }
     let cookies = head.headers.get_all(COOKIE).iter();
     let cookies = cookies.flat_map(|line| line.to_str().unwrap().split("; ").map(str::to_owned));
-    let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
+    // API Gateway decodes the path, and nothing else.
+    let path = percent_encoding::percent_decode_str(head.uri.path()).decode_utf8_lossy();
+    let query = head.uri.query().unwrap_or_default();
     json!({
         "version": "2.0",
         "routeKey": "$default",

@@ -16,6 +16,7 @@ mod model;
 mod people;
 mod sessions;
 mod sign_in;
+mod vouched;
 
 use bench::{Bench, Cloud};
 use std::sync::Arc;

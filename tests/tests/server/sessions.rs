@@ -40,7 +40,6 @@ pub(crate) async fn people_sign_in_and_decide_under_their_own_name(bench: Bench)
     let confirm = decision(1, &json!({"kind": "confirm"}));
     let page = browser.post(&house.there, path, &confirm).await;
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
-    // Not the name that the browser sent.
     assert_eq!(page.json()["review"]["by"], "ada@example.com");
     assert_eq!(
         status(&mut browser, &house.here, "/api/inspections/a/photo").await,

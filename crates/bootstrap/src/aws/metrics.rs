@@ -19,15 +19,19 @@
 //! | `StartFailures` | count | workers that died at their start, one try after the other; 0 when starts are not held back |
 //! | `TakenBack` | count | photos of a GPU lane that does not come, sent back to be routed again |
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
-//! | `DriftingFigures` | count | figures that have drifted from the reference of the bundle; not written before there is a comparison |
+//! | `DriftingFigures` | count | figures that have drifted from the reference of the bundle; 0 where nothing was compared |
 //! | `Psi` | none | `Figure`: population stability index |
 //! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was sent already |
+//!
+//! What is measured now and then, not counted, is written once: no flush repeats a measurement, so that after a failed pass
+//! nothing stands for it. It is a histogram here for that reason: this collector writes a gauge at every flush.
 //!
 //! Name and version of the bundle and the request id are properties: to be found in the log, not counted apart.
 
 use crate::Failure;
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::warn;
@@ -74,35 +78,32 @@ impl Metrics {
 
     /// What the scaler saw: photos waiting and in flight, age of the oldest, workers there are and should be.
     pub fn fleet(&self, backlog: u64, oldest_age: Option<Duration>, live: u32, desired: u32) {
-        gauge!("Backlog").set(backlog as f64);
-        gauge!("LiveWorkers").set(f64::from(live));
-        gauge!("DesiredWorkers").set(f64::from(desired));
+        histogram!("Backlog").record(backlog as f64);
+        histogram!("LiveWorkers").record(f64::from(live));
+        histogram!("DesiredWorkers").record(f64::from(desired));
         if let Some(age) = oldest_age {
-            gauge!("OldestAge").set(age.as_secs_f64());
+            histogram!("OldestAge").record(age.as_secs_f64());
         }
     }
 
     /// How the GPU lane is: starts that failed in a row, and photos that were taken back from it.
     pub fn lane(&self, start_failures: u32, taken_back: u32) {
-        gauge!("StartFailures").set(f64::from(start_failures));
+        histogram!("StartFailures").record(f64::from(start_failures));
         counter!("TakenBack").increment(u64::from(taken_back));
     }
 
-    /// What a pass of the monitor came to.
+    /// What a pass of the monitor came to. Where there was nothing to compare, under another bundle for one, nothing drifts.
     pub fn model(&self, model: &ModelDocument) {
-        if model.figures.is_empty() {
-            return;
-        }
-        gauge!("DriftingFigures").set(model.drifting().count() as f64);
+        histogram!("DriftingFigures").record(model.drifting().count() as f64);
         for figure in &model.figures {
-            gauge!("Psi", "Figure" => figure.figure.clone()).set(figure.psi);
+            histogram!("Psi", "Figure" => figure.figure.clone()).record(figure.psi);
         }
     }
 
     /// Memory of the GPU: bytes in use, and bytes there are.
     pub fn gpu_memory(&self, used: u64, total: u64) {
-        gauge!("GpuMemoryUsed").set(used as f64);
-        gauge!("GpuMemoryShare").set(100.0 * used as f64 / total.max(1) as f64);
+        histogram!("GpuMemoryUsed").record(used as f64);
+        histogram!("GpuMemoryShare").record(100.0 * used as f64 / total.max(1) as f64);
     }
 
     /// Counts an alert.
@@ -112,8 +113,12 @@ impl Metrics {
 
     /// Writes what was gathered since the last time.
     pub fn flush(&self) {
+        self.flush_to(std::io::stdout().lock());
+    }
+
+    fn flush_to(&self, out: impl Write) {
         self.0.unflushed.store(0, Ordering::Relaxed);
-        if let Err(error) = self.0.collector.flush(std::io::stdout().lock()) {
+        if let Err(error) = self.0.collector.flush(out) {
             warn!(%error, "metrics cannot be written");
         }
     }
@@ -196,12 +201,72 @@ fn describe() {
         "StartFailures",
         "DriftingFigures",
     ] {
-        describe_gauge!(name, Unit::Count, "");
+        describe_histogram!(name, Unit::Count, "");
     }
-    describe_gauge!("OldestAge", Unit::Seconds, "");
-    describe_gauge!("GpuMemoryUsed", Unit::Bytes, "");
-    describe_gauge!("GpuMemoryShare", Unit::Percent, "");
+    describe_histogram!("OldestAge", Unit::Seconds, "");
+    describe_histogram!("GpuMemoryUsed", Unit::Bytes, "");
+    describe_histogram!("GpuMemoryShare", Unit::Percent, "");
     describe_histogram!("StageTime", Unit::Milliseconds, "");
     describe_histogram!("ReviewWait", Unit::Seconds, "");
     describe_histogram!("PhotoBytes", Unit::Bytes, "");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+    use std::time::Duration;
+    use walkaround_messages::monitor::{ModelDocument, ShiftDocument};
+
+    fn shift(figure: &str, state: &str) -> ShiftDocument {
+        ShiftDocument {
+            figure: figure.to_owned(),
+            state: state.to_owned(),
+            since: None,
+            psi: 0.5,
+            chance: 0.1,
+            chance_95: 0.2,
+            limit: 0.25,
+            reference: 500,
+            now: 500,
+            bins: Vec::new(),
+        }
+    }
+
+    /// All in one test: a process has one collector.
+    #[test]
+    fn a_measurement_is_written_once_and_never_for_a_failed_pass() {
+        let metrics = Metrics::start("Walkaround/test", "test").unwrap();
+        let flushed = || {
+            let mut out = Vec::new();
+            metrics.flush_to(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let drifting = ModelDocument {
+            figures: vec![shift("luma", "drift"), shift("size", "steady")],
+            ..ModelDocument::default()
+        };
+        metrics.model(&drifting);
+        metrics.fleet(3, Some(Duration::from_secs(60)), 1, 2);
+        metrics.lane(1, 0);
+        metrics.gpu_memory(1, 4);
+        let text = flushed();
+        for word in [
+            r#""DriftingFigures":[1.0]"#,
+            r#""Psi":[0.5]"#,
+            r#""Backlog":[3.0]"#,
+            r#""OldestAge":[60.0]"#,
+            r#""StartFailures":[1.0]"#,
+            r#""GpuMemoryShare":[25.0]"#,
+        ] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+        // A pass that failed has told nothing.
+        assert_eq!(flushed(), "");
+        // Another bundle, with nothing to compare, and a queue without a message.
+        metrics.model(&ModelDocument::default());
+        metrics.fleet(0, None, 1, 0);
+        let text = flushed();
+        assert!(text.contains(r#""DriftingFigures":[0.0]"#), "{text}");
+        assert!(!text.contains("Psi") && !text.contains("OldestAge"), "{text}");
+    }
 }

@@ -11,11 +11,11 @@ use anyhow::anyhow;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use walkaround_bootstrap::monitor_policy;
 use walkaround_bootstrap::process::runtime;
+use walkaround_bootstrap::{MonitorPorts, monitor};
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_messages::monitor::{ModelDocument, ModelState, model_body};
-use walkaround_pipeline::monitor::{Monitor, read_model};
+use walkaround_pipeline::monitor::read_model;
 
 pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(async {
@@ -41,15 +41,13 @@ pub(crate) fn run(args: &MonitorArgs) -> Result<ExitCode, Failure> {
 }
 
 async fn pass(stack: &dyn StackClient) -> Result<(), Failure> {
-    let monitor = Monitor {
+    let ports = MonitorPorts {
         records: stack.records()?,
         reviews: Arc::clone(&stack.reviews()?.reviews),
         blobs: stack.blobs(),
         state: stack.state()?,
-        clock: stack.clock(),
-        policy: monitor_policy(stack.settings()),
     };
-    let pass = monitor.pass().await?;
+    let pass = monitor(stack.settings(), ports, stack.clock()).pass().await?;
     Ok(print_notice(format!(
         "walkaround: read {} records of {} days, wrote {} windows",
         pass.records, pass.days, pass.windows

@@ -31,7 +31,7 @@ async fn an_object_is_identified_by_what_its_store_knows() {
     };
     let known = walkaround_ports::KnownContent {
         version: Some("v1".into()),
-        content: None,
+        ..walkaround_ports::KnownContent::default()
     };
     let id = walkaround_messages::base_id(&s3, None);
     let asked = InspectionRequest::of(id.clone(), s3);

@@ -100,7 +100,7 @@ export function App() {
           </button>
         </div>
       )}
-      <Outbox name={name} />
+      <Outbox name={name} known={loaded.state === "here"} />
       <main id="main" tabIndex={-1}>
         {loaded.state === "failed" && loaded.signedOut && <SignedOut />}
         {loaded.state === "failed" && !loaded.signedOut && <Problem why={loaded.why} onRetry={reload} />}
@@ -191,12 +191,13 @@ function Settings({ onChange }: { onChange: () => void }) {
 }
 
 /** Decisions that wait to be sent, and those that the server did not take: they stay until somebody discards them. */
-function Outbox({ name }: { name: string | null }) {
+function Outbox({ name, known }: { name: string | null; known: boolean }) {
   const [, redraw] = useState(0);
   useEffect(() => {
-    void outbox.flush();
+    // Not before the server has said who is signed in: it takes nothing in another name.
+    if (known) void outbox.flush();
     return outbox.onChange(() => redraw((n) => n + 1));
-  }, [name]);
+  }, [name, known]);
   const count = outbox.waiting().length;
   const refused = outbox.refused();
   return (

@@ -36,6 +36,9 @@ pub(super) struct Item {
 pub(super) struct Said {
     pub(super) role: String,
     pub(super) checked_ms: u64,
+    /// Whether it has named roles when it was asked. Items of an earlier version say nothing of it.
+    #[serde(default)]
+    pub(super) named_roles: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Cookies of one request that are looked at.
 const COOKIES_MAX: usize = 100;
 
+/// Longest cookie, with its name and all that is said of it: what every browser keeps (RFC 6265, section 6.1). Longer ones are
+/// dropped without a word.
+const COOKIE_BYTES_MAX: usize = 4096;
+
 /// A cookie of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cookie {
@@ -53,7 +57,8 @@ impl Cookie {
         values.next().is_none().then_some(value)
     }
 
-    /// The header that sets it, for so long. Sealed texts have no character that a cookie may not have.
+    /// The header that sets it, for so long; none where no browser would keep it. Sealed texts have no character that a cookie
+    /// may not have.
     pub(super) fn set(self, value: &str, lasts: Duration, secure: bool) -> Option<HeaderValue> {
         let name = self.name(secure);
         let seconds = lasts.as_secs();
@@ -64,7 +69,9 @@ impl Cookie {
         let secure = if secure { "; Secure" } else { "" };
         let text =
             format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite={same_site}{secure}");
-        HeaderValue::try_from(text).ok()
+        (text.len() <= COOKIE_BYTES_MAX)
+            .then_some(text)
+            .and_then(|text| HeaderValue::try_from(text).ok())
     }
 
     /// The header that removes it.
@@ -75,7 +82,7 @@ impl Cookie {
 
 #[cfg(test)]
 mod tests {
-    use super::Cookie;
+    use super::{COOKIE_BYTES_MAX, Cookie};
     use axum::http::HeaderMap;
     use axum::http::header::COOKIE;
     use std::time::Duration;
@@ -108,5 +115,14 @@ mod tests {
             .set("abc", Duration::from_secs(60), false)
             .unwrap();
         assert!(set.to_str().unwrap().ends_with("HttpOnly; SameSite=Lax"));
+    }
+
+    #[test]
+    fn no_cookie_is_longer_than_a_browser_keeps() {
+        let set = |value: &str| Cookie::Attempt.set(value, Duration::from_secs(600), true);
+        let around = set("").unwrap().len();
+        let longest = "x".repeat(COOKIE_BYTES_MAX - around);
+        assert_eq!(set(&longest).unwrap().len(), COOKIE_BYTES_MAX);
+        assert!(set(&format!("{longest}x")).is_none());
     }
 }

@@ -5,8 +5,7 @@
 
 use super::SignIn;
 use super::cookies::Cookie;
-use super::provider::{Attempt, Identity, ProviderError};
-use super::sessions::no_randomness;
+use super::provider::{Attempt, Identity, ProviderError, error_word};
 use crate::answer::{Refusal, json};
 use crate::site::Site;
 use axum::extract::rejection::QueryRejection;
@@ -137,11 +136,10 @@ pub(crate) async fn begin(
 ) -> Result<Response, Refusal> {
     let sign_in = site.signs_in()?;
     let Query(query) = query.map_err(|e| Refusal::bad(e.body_text()))?;
-    let secret = || sign_in.sealer.secret().ok_or_else(no_randomness);
     let attempt = Attempt {
-        state: secret()?,
-        nonce: secret()?,
-        verifier: secret()?,
+        state: sign_in.sealer.secret()?,
+        nonce: sign_in.sealer.secret()?,
+        verifier: sign_in.sealer.secret()?,
     };
     let address = match sign_in.provider.begin(&attempt).await {
         Ok(address) => address,
@@ -155,8 +153,7 @@ pub(crate) async fn begin(
         until_ms: (site.clock.now() + ATTEMPT_MAX).0,
     };
     let started = serde_json::to_string(&started).map_err(|e| Refusal::broken(e.to_string()))?;
-    let sealed = sign_in.sealer.seal(Cookie::Attempt.purpose(), &started);
-    let sealed = sealed.ok_or_else(no_randomness)?;
+    let sealed = sign_in.sealer.seal(Cookie::Attempt.purpose(), &started)?;
     let cookie = Cookie::Attempt.set(&sealed, ATTEMPT_MAX, sign_in.is_secure());
     let mut response = to(&address)?;
     append(&mut response, cookie)?;
@@ -175,7 +172,7 @@ fn to(address: &str) -> Result<Response, Refusal> {
 }
 
 fn append(response: &mut Response, cookie: Option<HeaderValue>) -> Result<(), Refusal> {
-    let cookie = cookie.ok_or_else(|| Refusal::broken("a cookie that no header can have"))?;
+    let cookie = cookie.ok_or_else(|| Refusal::broken("a cookie that no browser keeps: it is too long"))?;
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(())
 }
@@ -217,8 +214,7 @@ async fn finish(
         return Ok(Err(Problem::Mismatch));
     }
     if let Some(error) = query.error {
-        let word: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();
-        info!(error = word, "the provider signed nobody in");
+        info!(error = error_word(&error), "the provider signed nobody in");
         return Ok(Err(Problem::Denied));
     }
     let Some(code) = query.code.filter(fits) else {

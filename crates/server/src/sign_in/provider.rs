@@ -36,6 +36,8 @@ pub struct Identity {
     pub token: String,
     /// For how long that token is good, where the provider says so.
     pub token_lasts: Option<Duration>,
+    /// Whether it names their roles when it is asked again: then roles that it does not name any more are lost.
+    pub names_roles: bool,
 }
 
 /// What the provider says when it is asked again.
@@ -60,6 +62,18 @@ pub enum ProviderError {
     Unavailable(String),
 }
 
+/// Longest word of a provider's that is in a log.
+const WORD_CHARS_MAX: usize = 64;
+
+/// A provider's word for an error (RFC 6749, section 4.1.2.1), as a log may have it: short, and printable ASCII without
+/// spaces.
+pub fn error_word(said: &str) -> String {
+    said.chars()
+        .filter(char::is_ascii_graphic)
+        .take(WORD_CHARS_MAX)
+        .collect()
+}
+
 /// A provider of identities (OpenID Connect).
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
@@ -72,6 +86,27 @@ pub trait IdentityProvider: Send + Sync {
     /// Who came back with this code. A code serves once.
     async fn redeem(&self, code: &str, attempt: &Attempt, now: Timestamp) -> Result<Identity, ProviderError>;
 
-    /// Whether whoever had this token and subject still is who they were.
-    async fn standing(&self, token: &str, subject: &str) -> Result<Standing, ProviderError>;
+    /// Whether whoever had this token and subject still is who they were; `named_roles`, whether it has named their roles
+    /// when it was asked before.
+    ///
+    /// # Errors
+    /// Any error says nothing of them: their session goes on, for a while.
+    async fn standing(
+        &self,
+        token: &str,
+        subject: &str,
+        named_roles: bool,
+    ) -> Result<Standing, ProviderError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::error_word;
+
+    #[test]
+    fn a_word_from_outside_is_short_and_printable() {
+        assert_eq!(error_word("access_denied"), "access_denied");
+        assert_eq!(error_word("a\r\nb \u{1b}[31m\u{202e}c"), "ab[31mc");
+        assert_eq!(error_word(&"x".repeat(100)).len(), 64);
+    }
 }

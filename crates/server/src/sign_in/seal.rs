@@ -5,6 +5,7 @@
 //! never taken for another.
 
 use base64::Engine as _;
+use base64::encoded_len;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
@@ -13,8 +14,19 @@ use std::sync::Arc;
 
 /// Fewest characters of the deployment's key.
 pub const KEY_CHARS_MIN: usize = 32;
-/// Longest text that is opened, in characters.
+/// Longest sealed text, in characters: of one that is made, and of one that is opened.
 const SEALED_CHARS_MAX: usize = 16 << 10;
+
+/// Why nothing is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SealError {
+    /// The system.
+    #[error("the system gives no random numbers")]
+    NoRandomness,
+    /// It could not be opened again. A provider's token, most likely: nothing else has a length of others' choosing.
+    #[error("a text of {0} bytes is too long to be sealed: is the provider's access token that long?")]
+    TooLong(usize),
+}
 
 /// Seals and opens texts.
 #[derive(Clone)]
@@ -37,17 +49,21 @@ impl Sealer {
         })
     }
 
-    /// A text as only [`Sealer::open`] for the same purpose reads it; none where the system has no randomness.
-    pub(crate) fn seal(&self, purpose: &str, text: &str) -> Option<String> {
+    /// A text as only [`Sealer::open`] for the same purpose reads it.
+    pub(crate) fn seal(&self, purpose: &str, text: &str) -> Result<String, SealError> {
+        let sealed = encoded_len(NONCE_LEN + text.len() + AES_256_GCM.tag_len(), false);
+        if sealed.is_none_or(|chars| chars > SEALED_CHARS_MAX) {
+            return Err(SealError::TooLong(text.len()));
+        }
         let mut nonce = [0; NONCE_LEN];
-        self.random.fill(&mut nonce).ok()?;
+        self.fill(&mut nonce)?;
         let mut bytes = text.as_bytes().to_vec();
         let unique = Nonce::assume_unique_for_key(nonce);
         let about = Aad::from(purpose.as_bytes());
         self.key
             .seal_in_place_append_tag(unique, about, &mut bytes)
-            .ok()?;
-        Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
+            .map_err(|_| SealError::TooLong(text.len()))?;
+        Ok(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
     }
 
     /// The text; none unless it was sealed here, for this purpose.
@@ -66,17 +82,21 @@ impl Sealer {
         String::from_utf8(opened.to_vec()).ok()
     }
 
-    /// A random text that nobody guesses: 256 bits. None where the system has no randomness.
-    pub(crate) fn secret(&self) -> Option<String> {
+    /// A random text that nobody guesses: 256 bits.
+    pub(crate) fn secret(&self) -> Result<String, SealError> {
         let mut bytes = [0; 32];
-        self.random.fill(&mut bytes).ok()?;
-        Some(URL_SAFE_NO_PAD.encode(bytes))
+        self.fill(&mut bytes)?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), SealError> {
+        self.random.fill(bytes).map_err(|_| SealError::NoRandomness)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Sealer;
+    use super::{SEALED_CHARS_MAX, SealError, Sealer};
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -106,6 +126,20 @@ mod tests {
         for odd in ["", "A", "....", &sealed[..sealed.len() - 2]] {
             assert_eq!(sealer.open("session", odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn what_could_not_be_opened_again_is_not_sealed() {
+        let sealer = Sealer::new(KEY).unwrap();
+        // Twelve bytes of nonce, sixteen of tag, and four characters for three bytes.
+        let longest = "x".repeat(SEALED_CHARS_MAX / 4 * 3 - 28);
+        let sealed = sealer.seal("token", &longest).unwrap();
+        assert_eq!(sealed.len(), SEALED_CHARS_MAX);
+        assert_eq!(sealer.open("token", &sealed).as_deref(), Some(longest.as_str()));
+        let longer = format!("{longest}x");
+        let refused = sealer.seal("token", &longer).unwrap_err();
+        assert_eq!(refused, SealError::TooLong(longer.len()));
+        assert!(!refused.to_string().contains('\n'));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::SignIn;
 use super::cache::{Cached, Item, Said, Session};
 use super::cookies::Cookie;
 use super::provider::{Identity, ProviderError, Standing};
+use super::seal::SealError;
 use crate::access::Role;
 use crate::answer::Refusal;
 use crate::site::Site;
@@ -71,23 +72,24 @@ impl SignIn {
             .unwrap_or(self.options.session)
             .min(self.options.session);
         let until_ms = (now + lasts).0;
-        let id = self.sealer.secret().ok_or_else(no_randomness)?;
-        let token = self.sealer.seal("token", &identity.token);
+        let id = self.sealer.secret()?;
+        let token = self.sealer.seal("token", &identity.token)?;
         let item = Item {
             subject: identity.person.subject.clone(),
             name: identity.person.name.clone(),
             until_ms,
-            token: token.ok_or_else(no_randomness)?,
+            token,
             said: Said {
                 role: role.as_str().to_owned(),
                 checked_ms: now.0,
+                named_roles: identity.names_roles,
             },
         };
         let name = item_name(&id);
         site.state.write(&name, &text(&item)?, lasts).await?;
         let ticket = text(&Ticket { id, until_ms })?;
-        let sealed = self.sealer.seal(Cookie::Session.purpose(), &ticket);
-        Ok((sealed.ok_or_else(no_randomness)?, lasts))
+        let sealed = self.sealer.seal(Cookie::Session.purpose(), &ticket)?;
+        Ok((sealed, lasts))
     }
 
     /// Ends the session of a cookie, on every instance.
@@ -180,23 +182,29 @@ impl SignIn {
         let Some(token) = self.sealer.open("token", &item.token) else {
             return Ok(None);
         };
-        let asking = self.provider.standing(&token, &item.subject);
+        let named = item.said.named_roles;
+        let asking = self.provider.standing(&token, &item.subject, named);
         let standing = tokio::time::timeout(CHECK_MAX, asking).await;
         let standing =
             standing.unwrap_or_else(|_| Err(ProviderError::Unavailable("it took too long".to_owned())));
-        let role = match standing {
-            Ok(Standing::SignedIn) => item.said.role.clone(),
-            Ok(Standing::Role(Some(role))) => role.as_str().to_owned(),
-            Ok(Standing::Role(None) | Standing::Ended) | Err(ProviderError::Refused(_)) => {
+        let (role, named_roles) = match standing {
+            Ok(Standing::SignedIn) => (item.said.role.clone(), named),
+            Ok(Standing::Role(Some(role))) => (role.as_str().to_owned(), true),
+            Ok(Standing::Role(None) | Standing::Ended) => {
                 info!(who = item.name, "the provider no longer vouches for a session");
                 self.sessions.forget(name);
                 site.state.write(name, "", Duration::ZERO).await?;
                 return Ok(None);
             }
-            Err(ProviderError::Unavailable(why)) => return self.unchecked(site, item, &why),
+            // Of a provider that answers with something else, too: it has not said that they are gone.
+            Err(error) => return self.unchecked(site, item, &error),
         };
         let checked_ms = site.clock.now().0;
-        let said = Said { role, checked_ms };
+        let said = Said {
+            role,
+            checked_ms,
+            named_roles,
+        };
         let keep_for = left(item.until_ms, site.clock.now());
         site.state
             .write(&said_name(name), &text(&said)?, keep_for)
@@ -212,9 +220,9 @@ impl SignIn {
         Ok(Some(item))
     }
 
-    /// A session whose provider does not answer stands for a while.
-    fn unchecked(&self, site: &Site, item: Item, why: &str) -> Result<Option<Item>, Refusal> {
-        warn!(why, "the provider of identities does not answer");
+    /// A session whose provider gives no answer about it stands for a while.
+    fn unchecked(&self, site: &Site, item: Item, error: &ProviderError) -> Result<Option<Item>, Refusal> {
+        warn!(%error, "the provider of identities does not say whether a session stands");
         let silent = site.clock.now().since(Timestamp(item.said.checked_ms));
         if silent < PROVIDER_SILENT_MAX {
             return Ok(Some(item));
@@ -228,6 +236,8 @@ fn text<T: Serialize>(document: &T) -> Result<String, Refusal> {
     serde_json::to_string(document).map_err(|error| Refusal::broken(error.to_string()))
 }
 
-pub(super) fn no_randomness() -> Refusal {
-    Refusal::broken("the system gives no random numbers")
+impl From<SealError> for Refusal {
+    fn from(error: SealError) -> Self {
+        Self::broken(error.to_string())
+    }
 }
