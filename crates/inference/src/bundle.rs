@@ -134,7 +134,11 @@ pub fn segmenter_files(folder: &Path) -> Result<BTreeSet<String>, BundleError> {
     Ok(&files(&|role| role == Role::Segmenter) - &others)
 }
 
-fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
+/// The manifest of the bundle in a folder; none of its files is read.
+///
+/// # Errors
+/// [`BundleError`]: the manifest cannot be read, is too large, or is invalid.
+pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     let path = folder.join(MANIFEST_FILE);
     let text = String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?).map_err(|_| BundleError::Manifest {
         path: path.clone(),
