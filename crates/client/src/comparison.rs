@@ -7,13 +7,11 @@ use tokio::task::JoinSet;
 use walkaround_bootstrap::Failure;
 use walkaround_domain::{BundleId, InspectionId, Phase};
 use walkaround_evaluation::comparison::{ComparedPhoto, Inspected, ReviewedPhoto, true_verdict};
-use walkaround_messages::PhotoReport;
 use walkaround_pipeline::past::{PastQuery, Window};
 use walkaround_pipeline::review::{ReviewError, ReviewService, report_digest};
 use walkaround_pipeline::shadow::{ShadowResult, ShadowResults};
 use walkaround_pipeline::store::InspectionStore;
 use walkaround_pipeline::stored_report::report_if_there;
-use walkaround_ports::{BlobAddress, Blobs, PortErrorKind};
 
 /// Photos that are looked up at once.
 const AT_ONCE: usize = 16;

@@ -273,7 +273,7 @@ mod tests {
         let cell = |number: u64| Cell {
             // A part of 10,000 bytes.
             day: "d".repeat(10_000),
-            bundle: BundleId::new("demo", &number.to_string()),
+            bundle: BundleId::new("demo", number.to_string()),
             figures: Figures {
                 photos: number,
                 ..Figures::default()

@@ -5,7 +5,6 @@ use crate::args::{Printed, ShadowArgs};
 use crate::client::open;
 use crate::client::table::{print_document, print_line};
 use crate::failure::Failure;
-use anyhow::anyhow;
 use std::process::ExitCode;
 use std::time::Duration;
 use walkaround_bootstrap::process::runtime;

@@ -14,7 +14,7 @@ use walkaround_bootstrap::terminal::printable;
 use walkaround_client::format::{clock_time, duration};
 use walkaround_client::{IfMissing, StackClient, inspection};
 use walkaround_domain::{FindingSummary, Inspection, Occasion, Outcome, Phase, Timestamp};
-use walkaround_ports::{AddressKind, BlobAddress};
+use walkaround_ports::AddressKind;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<ExitCode, Failure> {
     runtime()?.block_on(show(args))
