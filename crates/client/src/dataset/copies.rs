@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use walkaround_domain::hex;
@@ -24,6 +24,8 @@ use walkaround_vision::strip::Stripped;
 pub(super) const IMAGES: &str = "images";
 /// What is there, until the manifest says so.
 const JOURNAL: &str = ".photos.jsonl";
+/// How much of a file is read at once.
+const READ_BYTES: usize = 1 << 16;
 /// Most lines of a manifest or a journal that are read: a photo may have a line for each of its inspections.
 const LINES_MAX: usize = 1_000_000;
 /// Between reading the stack and writing the formats.
@@ -235,7 +237,13 @@ fn is_file_of(path: &Path, sha256: &str) -> anyhow::Result<bool> {
         file => file.with_context(context)?,
     };
     let mut digest = Sha256::new();
-    std::io::copy(&mut file, &mut digest).with_context(context)?;
+    let mut part = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut part).with_context(context)? {
+            0 => break,
+            n => digest.update(&part[..n]),
+        }
+    }
     Ok(hex(&digest.finalize()) == sha256)
 }
 
