@@ -47,4 +47,9 @@ fn the_bytes_come_from_wherever_they_are() {
     let lines = manifest(&bench.export("set", &COCO));
     assert!(line_of(&lines, "late")["file"].is_string(), "{lines:?}");
     assert_eq!(line_of(&lines, "single")["left_out"], "same_photo");
+    // The place of one whose report says nothing will do, too.
+    bench.inspect_again("single", "latest", true);
+    bench.remove_photo("single");
+    let lines = manifest(&bench.export("again", &COCO));
+    assert!(line_of(&lines, "late")["file"].is_string(), "{lines:?}");
 }

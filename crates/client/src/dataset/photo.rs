@@ -74,8 +74,13 @@ struct Standing {
 }
 
 impl Standing {
+    /// Whether a person said so, or agreed with the machine.
     fn is_unusable_to_a_person(&self) -> bool {
-        matches!(self.reviewed.judgement, Judgement::Unusable(_))
+        match self.reviewed.judgement {
+            Judgement::Unusable(_) => true,
+            Judgement::Confirmed => self.candidate.verdict == Verdict::Unusable,
+            Judgement::Unreviewed | Judgement::Corrected(_) => false,
+        }
     }
 }
 
@@ -106,18 +111,7 @@ impl PhotoReader {
     /// # Errors
     /// The stack does not answer, or the folder cannot be written to.
     pub(super) async fn read(&self, inspections: Vec<Candidate>) -> Result<Outcome, Failure> {
-        let mut asked = Vec::new();
-        for candidate in inspections {
-            let standing = self.standing(candidate).await?;
-            if self.is_asked(&standing) {
-                asked.push(standing);
-            }
-        }
-        asked.sort_by_key(|it| {
-            let reviewed = it.reviewed.judgement != Judgement::Unreviewed;
-            let place = (!reviewed, std::cmp::Reverse(it.candidate.accepted_at));
-            (place, it.candidate.id.clone())
-        });
+        let asked = self.asked(inspections).await?;
         let places: Vec<&PhotoRef> = asked.iter().map(|it| &it.candidate.photo).collect();
         let mut outcome = Outcome::default();
         for (at, it) in asked.iter().enumerate() {
@@ -136,22 +130,42 @@ impl PhotoReader {
                 }
                 Annotated::As(report, all) => (report, all),
             };
-            match self.copy(it.candidate.photo_sha256, &places[at..]).await? {
-                Err((why, detail)) => outcome.left_out.push(left_out(it, why, Some(detail.to_owned()))),
+            // Its own place first.
+            let places = [&places[at..=at], &places[..]].concat();
+            let copy = match self.copy(it.candidate.photo_sha256, &places).await? {
                 Ok(copy) if (Some(copy.width), Some(copy.height)) != (report.width, report.height) => {
-                    let detail = "the photo has another size than its report".to_owned();
-                    outcome
-                        .left_out
-                        .push(left_out(it, LeftOut::Unreadable, Some(detail)));
+                    let why = Some("the photo has another size than its report".to_owned());
+                    outcome.left_out.push(left_out(it, LeftOut::Unreadable, why));
                     continue;
                 }
+                copy => copy,
+            };
+            match copy {
                 Ok(copy) => outcome.photo = Some(self.with_file(it, copy, all)),
+                Err((why, detail)) => outcome.left_out.push(left_out(it, why, Some(detail.to_owned()))),
             }
             // Without a file, too: the bytes of the others are the same.
             outcome.left_out.extend(same_photo(it, &asked[at + 1..]));
             break;
         }
         Ok(outcome)
+    }
+
+    /// The inspections that are asked for, the one that counts first.
+    async fn asked(&self, inspections: Vec<Candidate>) -> Result<Vec<Standing>, Failure> {
+        let mut asked = Vec::new();
+        for candidate in inspections {
+            let standing = self.standing(candidate).await?;
+            if self.is_asked(&standing) {
+                asked.push(standing);
+            }
+        }
+        asked.sort_by_key(|it| {
+            let reviewed = it.reviewed.judgement != Judgement::Unreviewed;
+            let place = (!reviewed, std::cmp::Reverse(it.candidate.accepted_at));
+            (place, it.candidate.id.clone())
+        });
+        Ok(asked)
     }
 
     async fn standing(&self, candidate: Candidate) -> Result<Standing, Failure> {
