@@ -1,7 +1,7 @@
 //! What people change in a file comes back as reviews: nothing where nothing was changed, one where one outline was moved.
 
 use super::{Bench, annotation_of, edit_json};
-use serde_json::{Value, json as document};
+use serde_json::json as document;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -70,9 +70,7 @@ impl Bench {
         for entry in root.join("blobs/photos/cases").read_dir().unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_file()
-                && (name == id || name.starts_with(&format!("{id}.")) || name.starts_with(&format!("{id}~")))
-            {
+            if path.is_file() && name.contains(id) {
                 fs::remove_file(path).unwrap();
                 removed += 1;
             }

@@ -73,7 +73,7 @@ fn other_files_become_plain_ones() {
 
 #[test]
 fn what_eight_bits_of_one_picture_cannot_hold_is_named() {
-    let upright = picture(60, 40);
+    let upright = picture(96, 72);
     let deep = DynamicImage::from(upright.clone()).into_rgb16();
     let mut clear = DynamicImage::from(upright.clone()).into_rgba8();
     let whole = encoded(&DynamicImage::from(clear.clone()), ImageFormat::Png);
