@@ -32,6 +32,8 @@ pub struct Case {
     pub file: Vec<u8>,
     /// What is found.
     pub findings: Vec<Finding>,
+    /// Whether the machine could not judge it: its report has no size.
+    pub unusable: bool,
 }
 
 impl Case {
@@ -138,6 +140,7 @@ pub fn cases() -> Vec<Case> {
             file: photo(&upright, orientation),
             findings: findings(size),
             upright,
+            unusable: false,
         }
     };
     let one = |size: Size| vec![finding("dent", size, |x, y| within(x, y, area(30, 40, 60, 25)))];
@@ -168,20 +171,15 @@ fn id_tone(id: &str) -> u8 {
 
 /// The report on a photo.
 pub fn report(case: &Case) -> PhotoReport {
-    let size = case.size();
-    let verdict = if case.findings.is_empty() {
-        "clean"
-    } else {
-        "damaged"
-    };
+    let size = Some(case.size()).filter(|_| !case.unusable);
     let finding = |finding: &Finding| FindingDocument::new(finding, rle::to_string(&finding.rle));
     PhotoReport {
         schema: PHOTO_REPORT_SCHEMA.to_owned(),
         photo: case.id.to_owned(),
         sha256: Some(case.digest()),
-        width: Some(size.width),
-        height: Some(size.height),
-        verdict: verdict.to_owned(),
+        width: size.map(|size| size.width),
+        height: size.map(|size| size.height),
+        verdict: verdict(case).as_str().to_owned(),
         reasons: Vec::new(),
         quality: None,
         gate: Some(0.8),
@@ -189,6 +187,14 @@ pub fn report(case: &Case) -> PhotoReport {
         findings: case.findings.iter().map(finding).collect(),
         bundle: (&bundle()).into(),
         timings_ms: BTreeMap::new(),
+    }
+}
+
+const fn verdict(case: &Case) -> Verdict {
+    match (case.unusable, case.findings.is_empty()) {
+        (true, _) => Verdict::Unusable,
+        (false, true) => Verdict::Clean,
+        (false, false) => Verdict::Damaged,
     }
 }
 
@@ -225,11 +231,7 @@ pub fn inspection(case: &Case, at: Timestamp) -> Inspection {
     };
     let mut request = InspectionRequest::of(InspectionId::new(case.id).expect("an id"), photo);
     request.vehicle_id = case.vehicle.map(str::to_owned);
-    let verdict = if case.findings.is_empty() {
-        Verdict::Clean
-    } else {
-        Verdict::Damaged
-    };
+    let verdict = verdict(case);
     let accepted = Inspection::accepted(request, at);
     let done = accepted.advance(&Event::Complete { verdict }, at + Duration::from_secs(1));
     let mut inspection = done.expect("legal").expect("a change");

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use walkaround_domain::canary::Canary;
 use walkaround_domain::rollout::{ActiveBundle, Rollout};
 use walkaround_domain::{BundleId, Timestamp};
-use walkaround_inference::bundle::read_manifest;
+use walkaround_inference::read_manifest;
 use walkaround_pipeline::canary::{Activation, CanaryJudge, CanaryPass};
 use walkaround_pipeline::inspector::{ActiveInspector, CanaryInUse, Inspector};
 use walkaround_pipeline::rollout::read_rollout;

@@ -14,6 +14,7 @@ mod local;
 mod photo_store;
 mod records;
 pub mod replay;
+mod shared_files;
 mod stack;
 mod stack_client;
 pub mod submit;

@@ -1,7 +1,7 @@
 //! Files that are there whole or not at all: written beside under another name, then renamed.
 //!
 //! A full disk or a kill leaves the file of that name as it was. What was written so far goes again, unless the process
-//! was killed: then a hidden file `.NAME.PID.part` stays.
+//! was killed: then a hidden file `.NAME.PID.part` stays, until [`remove_parts`].
 
 use anyhow::Context;
 use std::ffi::OsString;
@@ -67,6 +67,27 @@ impl WholeFile {
         self.writer = None;
         Ok(())
     }
+}
+
+/// Removes what killed runs left on its way in a folder: nobody else may write there meanwhile.
+///
+/// # Errors
+/// One line: the folder cannot be read, or a file not be removed.
+pub(crate) fn remove_parts(folder: &Path) -> anyhow::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let context = || format!("cannot tidy {}", folder.display());
+    for entry in folder.read_dir().with_context(context)? {
+        let name = entry.with_context(context)?.file_name();
+        let name = name.to_string_lossy();
+        let part = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part"));
+        let process = part.and_then(|part| part.rsplit_once('.'));
+        if process.is_some_and(|(_, id)| id.parse::<u32>().is_ok()) {
+            std::fs::remove_file(folder.join(&*name)).with_context(context)?;
+        }
+    }
+    Ok(())
 }
 
 /// For what writes to any output.

@@ -6,13 +6,13 @@
 //! an annotation, which readers leave alone.
 
 use crate::annotation::Photo;
-use crate::read::{ReadError, ReadPhoto, ReadShape};
+use crate::read::{ReadError, ReadPhoto, ReadShape, SizeOf, photo_size};
 use crate::shapes::{Format, Geometry, Losses, Shape, lower};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
-use walkaround_domain::{PixelBox, Size};
-use walkaround_evaluation::{Shape as AnnotatedShape, StatedSize, read_annotations};
+use walkaround_domain::{PixelBox, Rle, Size};
+use walkaround_evaluation::{Shape as AnnotatedShape, read_annotations};
 use walkaround_vision::rle;
 
 /// Writes a file photo by photo: what is held is a line an image.
@@ -122,26 +122,18 @@ impl<W: Write> Writer<W> {
 ///
 /// # Errors
 /// A file that is none.
-pub fn read(path: &Path, size_of: &dyn Fn(&str) -> Option<Size>) -> Result<Vec<ReadPhoto>, ReadError> {
+pub fn read(path: &Path, size_of: SizeOf<'_>) -> Result<Vec<ReadPhoto>, ReadError> {
     let content = read_annotations(path).map_err(|error| ReadError::new(error.to_string()))?;
     let photos = content.images.into_iter().map(|image| {
-        let size = match (size_of(&image.file_name), image.size) {
-            (Some(known), StatedSize::Of(stated)) if known != stated => {
-                Err(ReadError::new("the file has another size than was exported"))
-            }
-            (Some(known), _) => Ok(known),
-            (None, StatedSize::Of(stated)) => Ok(stated),
-            (None, _) => Err(ReadError::new("it has no size")),
-        };
+        let size = photo_size(&image.file_name, image.size, size_of);
         let shape = |shape: &AnnotatedShape, size: Size| -> Result<ReadShape, ReadError> {
+            let class = content.categories.get(shape.category);
+            let (geometry, pixels) = geometry(shape, size)?;
             Ok(ReadShape {
                 key: None,
-                class: content
-                    .categories
-                    .get(shape.category)
-                    .cloned()
-                    .unwrap_or_default(),
-                geometry: geometry(shape, size)?,
+                class: class.cloned().unwrap_or_default(),
+                geometry,
+                pixels,
             })
         };
         let shapes = size.and_then(|size| image.shapes.iter().map(|one| shape(one, size)).collect());
@@ -153,13 +145,14 @@ pub fn read(path: &Path, size_of: &dyn Fn(&str) -> Option<Size>) -> Result<Vec<R
     Ok(photos.collect())
 }
 
-fn geometry(shape: &AnnotatedShape, size: Size) -> Result<Geometry, ReadError> {
+/// Where a shape is; and its pixels, where they do not say that already.
+fn geometry(shape: &AnnotatedShape, size: Size) -> Result<(Geometry, Option<Rle>), ReadError> {
     if let Some(stated) = shape.box_only() {
-        return Ok(Geometry::Box(stated));
+        return Ok((Geometry::Box(stated), None));
     }
     let mask = shape.mask(size).map_err(|e| ReadError::new(e.to_string()))?;
     Ok(match shape.rings() {
-        Some(rings) => Geometry::Rings(rings.to_vec()),
-        None => Geometry::Mask(mask),
+        Some(rings) => (Geometry::Rings(rings.to_vec()), Some(mask)),
+        None => (Geometry::Mask(mask), None),
     })
 }

@@ -7,6 +7,7 @@
 use crate::annotation::{Key, Photo};
 use crate::read::ReadShape;
 use crate::shapes::{Format, Geometry, Shape, corners, lower};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use walkaround_domain::review::{
     AddedFinding, Correction, FindingsDecision, Judgement, POLYGONS_MAX, RejectReason,
@@ -79,7 +80,7 @@ pub fn changes(format: Format, photo: &Photo, read: &[ReadShape]) -> Result<Chan
     let (exported, _) = lower(format, photo);
     let size = photo.size();
     let masks = read.iter().map(|shape| mask(shape, size));
-    let masks: Vec<Rle> = masks.collect::<Result<_, _>>()?;
+    let masks: Vec<Cow<'_, Rle>> = masks.collect::<Result<_, _>>()?;
     let mut pairing = Pairing {
         exported: &exported,
         read,
@@ -92,8 +93,11 @@ pub fn changes(format: Format, photo: &Photo, read: &[ReadShape]) -> Result<Chan
     pairing.changes()
 }
 
-fn mask(shape: &ReadShape, size: Size) -> Result<Rle, Incomparable> {
-    let mask = shape.geometry.mask(size);
+fn mask(shape: &ReadShape, size: Size) -> Result<Cow<'_, Rle>, Incomparable> {
+    if let Some(pixels) = &shape.pixels {
+        return Ok(Cow::Borrowed(pixels));
+    }
+    let mask = shape.geometry.mask(size).map(Cow::Owned);
     mask.map_err(|e| Incomparable(format!("a {} that cannot be read: {e}", shape.class)))
 }
 
@@ -101,7 +105,7 @@ fn mask(shape: &ReadShape, size: Size) -> Result<Rle, Incomparable> {
 struct Pairing<'a> {
     exported: &'a [Shape<'a>],
     read: &'a [ReadShape],
-    masks: &'a [Rle],
+    masks: &'a [Cow<'a, Rle>],
     size: Size,
     /// By exported shape: the place of the file's, and whether its geometry is the same.
     of_exported: Vec<Option<Pair>>,
@@ -121,7 +125,7 @@ impl Pairing<'_> {
         let mut overlaps = Vec::new();
         let mut same = Vec::new();
         for (at, shape) in self.exported.iter().enumerate() {
-            let own = shape.geometry.mask(self.size);
+            let own = shape.pixels(self.size);
             let own = own.map_err(|e| Incomparable(format!("exported {}: {e}", shape.key)))?;
             for (place, other) in self.read.iter().enumerate() {
                 let overlap = iou(&own, &self.masks[place]).map_err(|e| Incomparable(e.to_string()))?;
@@ -177,7 +181,7 @@ impl Pairing<'_> {
             places.entry(shape.key.key).or_default().push(at);
         }
         for (key, places) in places {
-            if let Some(change) = self.change(&places)? {
+            if let Some(change) = self.change(&places, &mut changes.added)? {
                 changes.changed.insert(key, change);
             }
         }
@@ -201,34 +205,69 @@ impl Pairing<'_> {
         polygons(&shape.geometry)
     }
 
-    /// What became of the annotation with these shapes; none where it is as it was.
-    fn change(&self, places: &[usize]) -> Result<Option<Change>, Incomparable> {
-        let pairs: Vec<Pair> = places.iter().filter_map(|at| self.of_exported[*at]).collect();
-        let (Some(first), Some(at)) = (pairs.first(), places.first()) else {
+    /// What became of the annotation with these shapes; none where it is as it was. Parts that have another class than the
+    /// others are findings of their own: they are added.
+    fn change(
+        &self,
+        places: &[usize],
+        added: &mut Vec<AddedFinding>,
+    ) -> Result<Option<Change>, Incomparable> {
+        let pairs = places.iter().filter_map(|at| Some((*at, self.of_exported[*at]?)));
+        let pairs: Vec<(usize, Pair)> = pairs.collect();
+        let class_of = |pair: &Pair| &self.read[pair.read].class;
+        let Some((first, pair)) = pairs.first() else {
             return Ok(Some(Change::Removed));
         };
-        let class = &self.read[first.read].class;
-        let reclassified = *class != self.exported[*at].annotation.class;
-        let reshaped = pairs.len() < places.len() || pairs.iter().any(|pair| !pair.same_geometry);
+        let was = &self.exported[*first].annotation.class;
+        // What kept the class is the finding; where nothing has, what is like its first part.
+        let kept = pairs.iter().any(|(_, pair)| class_of(pair) == was);
+        let class = if kept { was } else { class_of(pair) };
+        let mut by_class: BTreeMap<&String, Vec<(usize, Pair)>> = BTreeMap::new();
+        let mut reshaped = pairs.len() < places.len();
+        for (at, pair) in &pairs {
+            reshaped |= !pair.same_geometry || class_of(pair) != class;
+            by_class.entry(class_of(pair)).or_default().push((*at, *pair));
+        }
         if !reshaped {
-            return Ok(reclassified.then(|| Change::Reclassified(class.clone())));
+            return Ok((!kept).then(|| Change::Reclassified(class.clone())));
         }
-        let mut outline = Vec::new();
-        for pair in &pairs {
-            outline.extend(if pair.same_geometry {
-                polygons(&self.read[pair.read].geometry)?
+        let mut own = Vec::new();
+        for (other, parts) in by_class {
+            let mut polygons = Vec::new();
+            for (at, pair) in parts {
+                polygons.extend(self.outlines(at, pair)?);
+            }
+            if other == class {
+                own = polygons;
             } else {
-                self.drawn(pair.read)?
-            });
+                added.push(AddedFinding {
+                    class: other.clone(),
+                    polygons,
+                });
+            }
         }
-        Ok(Some(if reclassified {
+        Ok(Some(if kept {
+            Change::Reshaped(own)
+        } else {
             Change::Replaced(AddedFinding {
                 class: class.clone(),
-                polygons: outline,
+                polygons: own,
             })
-        } else {
-            Change::Reshaped(outline)
         }))
+    }
+
+    /// The outlines of a shape that has its pair. Where nobody moved it, those of the report, which may have holes that the
+    /// format has not.
+    fn outlines(&self, at: usize, pair: Pair) -> Result<Vec<Polygon>, Incomparable> {
+        if !pair.same_geometry {
+            return self.drawn(pair.read);
+        }
+        let shape = &self.exported[at];
+        let part = shape.annotation.region.outlines.get(shape.key.part as usize);
+        match (&shape.geometry, part) {
+            (Geometry::Rings(_), Some(outline)) => Ok(vec![outline.clone()]),
+            _ => polygons(&self.read[pair.read].geometry),
+        }
     }
 }
 

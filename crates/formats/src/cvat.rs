@@ -13,7 +13,9 @@ use crate::shapes::{Format, Geometry, Losses, Shape, lower};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use walkaround_domain::{PixelBox, Rle};
-use walkaround_vision::rle::{RleError, bounding_box, decode_mask};
+use walkaround_vision::mask::Patch;
+use walkaround_vision::outlines::patch;
+use walkaround_vision::rle::RleError;
 
 /// Writes a file photo by photo.
 pub struct Writer<W> {
@@ -136,18 +138,21 @@ fn attribute(name: &str, input: &str, values: &str) -> String {
 
 /// The smallest box around a mask, and the code of what is in it.
 fn code(mask: &Rle) -> Result<(PixelBox, String), RleError> {
-    let pixels = decode_mask(mask)?;
-    let none = PixelBox {
+    // One that covers no pixel is in no file.
+    let patch = patch(mask)?.unwrap_or(Patch {
         x: 0,
         y: 0,
         width: 0,
         height: 0,
+        pixels: Vec::new(),
+    });
+    let tight = PixelBox {
+        x: patch.x as u32,
+        y: patch.y as u32,
+        width: patch.width as u32,
+        height: patch.height as u32,
     };
-    let tight = bounding_box(mask)?.unwrap_or(none);
-    let (x, width) = (tight.x as usize, tight.width as usize);
-    let rows = pixels.chunks_exact(mask.size.width as usize);
-    let inside = rows.skip(tight.y as usize).take(tight.height as usize);
-    let inside: Vec<u8> = inside.flat_map(|row| &row[x..x + width]).copied().collect();
+    let inside = patch.pixels;
     let mut counts: Vec<String> = Vec::new();
     if inside.first() == Some(&1) {
         counts.push("0".to_owned());

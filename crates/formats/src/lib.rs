@@ -21,6 +21,6 @@ pub mod yolo;
 
 pub use annotation::{Annotation, Key, Photo, Region, annotations};
 pub use manifest::ManifestEntry;
-pub use read::{ReadError, ReadPhoto, ReadShape, photo_digest};
+pub use read::{ReadError, ReadPhoto, ReadShape, SizeOf, photo_digest};
 pub use shapes::{Format, Geometry, Loss, Losses};
 pub use split::Splits;

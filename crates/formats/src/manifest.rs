@@ -3,6 +3,7 @@
 use crate::split::is_name;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use walkaround_domain::review::REVISIONS_MAX;
 use walkaround_messages::BundleDocument;
 
 /// Version of a line, its first field.
@@ -81,6 +82,9 @@ pub struct ManifestEntry {
     /// How that file came to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied: Option<Copied>,
+    /// What it lost, in a word, where it had to be encoded again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoded_because: Option<String>,
     /// Width of the upright photo in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
@@ -148,6 +152,12 @@ impl ManifestEntry {
         if entry.version != VERSION {
             return Err(format!("version: {}, expected {VERSION}", entry.version));
         }
+        if entry.revision > REVISIONS_MAX {
+            return Err(format!(
+                "revision: {}, expected at most {REVISIONS_MAX}",
+                entry.revision
+            ));
+        }
         entry.check_paths()?;
         Ok(entry)
     }
@@ -203,5 +213,14 @@ mod tests {
             assert!(error.starts_with(words), "{error}");
         }
         assert!(ManifestEntry::parse("{}").is_err());
+        let late = ManifestEntry {
+            revision: u32::MAX,
+            ..entry
+        };
+        let error = ManifestEntry::parse(&late.line()).unwrap_err();
+        assert!(
+            error.starts_with("revision: 4294967295, expected at most"),
+            "{error}"
+        );
     }
 }

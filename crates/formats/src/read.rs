@@ -1,9 +1,14 @@
 //! What a file that comes back says.
 
 use crate::shapes::{Geometry, ShapeKey};
+use walkaround_domain::{Rle, Size};
+use walkaround_evaluation::StatedSize;
+use walkaround_vision::rle::MASK_PIXELS_MAX;
 
 /// Largest file that is read, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Most photos of a file that are read.
+pub(crate) const PHOTOS_MAX: usize = 300_000;
 /// Most shapes of one photo that are read.
 pub(crate) const SHAPES_MAX: usize = 10_000;
 
@@ -25,6 +30,28 @@ pub struct ReadShape {
     pub class: String,
     /// Where it is.
     pub geometry: Geometry,
+    /// Its pixels, where reading has made them.
+    pub pixels: Option<Rle>,
+}
+
+/// How large the photo of a name is, as it was exported.
+pub type SizeOf<'a> = &'a dyn Fn(&str) -> Option<Size>;
+
+/// The size of a photo: what a file states has to be what was exported, whatever the format. Nothing is rasterised before.
+pub(crate) fn photo_size(name: &str, stated: StatedSize, size_of: SizeOf<'_>) -> Result<Size, ReadError> {
+    let known = size_of(name).ok_or_else(|| ReadError::new("it was not exported, or without a size"))?;
+    if known.pixels() == 0 || known.pixels() > MASK_PIXELS_MAX {
+        return Err(ReadError::new("its size in the manifest is no size of a photo"));
+    }
+    match stated {
+        StatedSize::Missing => Ok(known),
+        StatedSize::Of(stated) if stated == known => Ok(known),
+        StatedSize::Of(stated) => Err(ReadError::new(format!(
+            "the file says {} x {} pixels, expected {} x {}: the size that was exported",
+            stated.width, stated.height, known.width, known.height
+        ))),
+        StatedSize::Invalid => Err(ReadError::new("the file states a size that no photo has")),
+    }
 }
 
 /// A file, or a photo of it, that cannot be read: one line.

@@ -1,6 +1,7 @@
 //! What a format carries of a photo's annotations, and what it loses.
 
 use crate::annotation::{Annotation, Key, Photo, Region};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use walkaround_domain::{PixelBox, Point, Polygon, Rle, Size};
@@ -117,6 +118,24 @@ pub struct Shape<'a> {
     pub geometry: Geometry,
 }
 
+impl Shape<'_> {
+    /// Its pixels: those of its region, where it is all of that.
+    ///
+    /// # Errors
+    /// Rings that cannot be rasterised.
+    pub fn pixels(&self, size: Size) -> Result<Cow<'_, Rle>, RleError> {
+        let region = &self.annotation.region;
+        match &self.geometry {
+            Geometry::Mask(mask) => Ok(Cow::Borrowed(mask)),
+            Geometry::Box(_) if region.is_box() => Ok(Cow::Borrowed(&region.mask)),
+            Geometry::Rings(rings) if region.drawn && single_ring(region).as_ref() == rings.first() => {
+                Ok(Cow::Borrowed(&region.mask))
+            }
+            other => other.mask(size).map(Cow::Owned),
+        }
+    }
+}
+
 /// What a format does not carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Loss {
@@ -178,7 +197,7 @@ pub fn lower(format: Format, photo: &Photo) -> (Vec<Shape<'_>>, Losses) {
             Format::Coco => coco(&annotation.region, tight, &mut losses),
             Format::Cvat => cvat(&annotation.region, tight),
             Format::LabelStudio => label_studio(&annotation.region, tight, &mut losses),
-            Format::Yolo => yolo(&annotation.region, tight, &mut losses),
+            Format::Yolo => yolo(&annotation.region, tight, photo.size(), &mut losses),
         };
         shapes.extend((0..).zip(all).map(|(part, geometry)| Shape {
             key: ShapeKey {
@@ -225,8 +244,8 @@ fn label_studio(region: &Region, tight: PixelBox, losses: &mut Losses) -> Vec<Ge
     }
 }
 
-/// Every outline is an object of its own, without its holes.
-fn yolo(region: &Region, tight: PixelBox, losses: &mut Losses) -> Vec<Geometry> {
+/// Every outline is an object of its own, without its holes and inside the photo: shares of it are from 0 to 1.
+fn yolo(region: &Region, tight: PixelBox, size: Size, losses: &mut Losses) -> Vec<Geometry> {
     if region.is_box() {
         losses.add(Loss::BoxAsOutline);
         return vec![Geometry::Rings(vec![corners(tight)])];
@@ -240,7 +259,11 @@ fn yolo(region: &Region, tight: PixelBox, losses: &mut Losses) -> Vec<Geometry> 
     if !region.drawn {
         losses.add(Loss::Simplified);
     }
-    let ring = |outline: &Polygon| Geometry::Rings(vec![outline.outer.clone()]);
+    let inside = |point: &Point| Point {
+        x: point.x.clamp(0.0, size.width as f32),
+        y: point.y.clamp(0.0, size.height as f32),
+    };
+    let ring = |outline: &Polygon| Geometry::Rings(vec![outline.outer.iter().map(inside).collect()]);
     region.outlines.iter().map(ring).collect()
 }
 

@@ -8,6 +8,9 @@ use crate::split::Splits;
 use std::fmt::Write as _;
 use walkaround_domain::{Point, Size};
 
+/// A share this far outside the photo is one at its edge: tools round. One farther out is refused.
+const OUTSIDE_MAX: f64 = 0.01;
+
 /// Name of the file that names the classes.
 pub const CONFIG_FILE: &str = "data.yaml";
 
@@ -27,7 +30,7 @@ pub fn labels(photo: &Photo, classes: &[String]) -> (String, Losses) {
         // Writing to a String cannot fail.
         let _ = write!(text, "{class}");
         for point in rings.iter().flatten() {
-            let share = |value: f32, side: u32| (f64::from(value) / f64::from(side)).clamp(0.0, 1.0);
+            let share = |value: f32, side: u32| f64::from(value) / f64::from(side);
             let _ = write!(
                 text,
                 " {:.6} {:.6}",
@@ -120,11 +123,12 @@ fn object(line: &str, classes: &[String], size: Size) -> Result<ReadShape, ReadE
         ))
     })?;
     let shares: Option<Vec<f64>> = fields.map(|share| share.parse().ok()).collect();
-    let shares = shares.filter(|all| all.iter().all(|share| (-0.01..=1.01).contains(share)));
+    let near = -OUTSIDE_MAX..=1.0 + OUTSIDE_MAX;
+    let shares = shares.filter(|all| all.iter().all(|share| near.contains(share)));
     let shares = shares.ok_or_else(|| ReadError::new("expected shares from 0 to 1"))?;
     let point = |x: f64, y: f64| Point {
-        x: (x * f64::from(size.width)) as f32,
-        y: (y * f64::from(size.height)) as f32,
+        x: (x.clamp(0.0, 1.0) * f64::from(size.width)) as f32,
+        y: (y.clamp(0.0, 1.0) * f64::from(size.height)) as f32,
     };
     let ring = match shares[..] {
         [x, y, width, height] => {
@@ -151,6 +155,7 @@ fn object(line: &str, classes: &[String], size: Size) -> Result<ReadShape, ReadE
         key: None,
         class: class.clone(),
         geometry: Geometry::Rings(vec![ring]),
+        pixels: None,
     })
 }
 
@@ -196,7 +201,19 @@ mod tests {
             [[40.0, 15.0], [60.0, 15.0], [60.0, 35.0], [40.0, 35.0]]
         );
         assert_eq!(ring(&read[1]), [[0.0, 0.0], [100.0, 0.0], [100.0, 50.0]]);
-        for line in ["1 0 0 1 0 1 1", "0 0 0 1 0 1", "0 0 0 2 0 1 1", "x", "0 a b c d"] {
+        let outside = super::read("0 -0.005 0 1.005 0 1 1", &classes, size).unwrap();
+        assert_eq!(ring(&outside[0]), [[0.0, 0.0], [100.0, 0.0], [100.0, 50.0]]);
+        let outside = super::read("0 0.1 0.5 0.6 1", &classes, size).unwrap();
+        assert_eq!(ring(&outside[0])[0], [0.0, 0.0]);
+        for line in [
+            "0 -0.02 0 1 0 1 1",
+            "0 NaN 0 1 0 1 1",
+            "1 0 0 1 0 1 1",
+            "0 0 0 1 0 1",
+            "0 0 0 2 0 1 1",
+            "x",
+            "0 a b c d",
+        ] {
             assert!(super::read(line, &classes, size).is_err(), "{line}");
         }
     }

@@ -18,6 +18,10 @@ use walkaround_vision::rle::encode_mask;
 
 const SIZE: Size = Size::new(24, 18);
 
+fn size_of(_name: &str) -> Option<Size> {
+    Some(SIZE)
+}
+
 fn entry() -> ManifestEntry {
     ManifestEntry {
         version: 1,
@@ -26,6 +30,7 @@ fn entry() -> ManifestEntry {
         file: Some(format!("images/{}.jpg", "ab".repeat(32))),
         file_sha256: None,
         copied: None,
+        encoded_because: None,
         width: Some(SIZE.width),
         height: Some(SIZE.height),
         left_out: None,
@@ -70,17 +75,17 @@ fn read_back(format: Format, photo: &Photo) -> Vec<ReadShape> {
             let mut writer = coco::Writer::new(File::create(file.path()).unwrap(), &classes).unwrap();
             writer.add(photo).unwrap();
             writer.finish().unwrap();
-            coco::read(file.path(), &|_| Some(SIZE)).unwrap()
+            coco::read(file.path(), &size_of).unwrap()
         }
         Format::Cvat => {
             let mut writer = cvat::Writer::new(Vec::new(), &classes).unwrap();
             writer.add(photo).unwrap();
-            cvat::read(&writer.finish().unwrap()[..]).unwrap()
+            cvat::read(&writer.finish().unwrap()[..], &size_of).unwrap()
         }
         Format::LabelStudio => {
             let mut writer = label_studio::Writer::new(Vec::new()).unwrap();
             writer.add(photo).unwrap();
-            label_studio::read(&writer.finish().unwrap()[..]).unwrap()
+            label_studio::read(&writer.finish().unwrap()[..], &size_of).unwrap()
         }
         Format::Yolo => return yolo::read(&yolo::labels(photo, &classes).0, &classes, SIZE).unwrap(),
     };
@@ -104,7 +109,8 @@ fn masked() -> impl Strategy<Value = Region> {
 }
 
 fn drawn() -> impl Strategy<Value = Region> {
-    let point = (0.0_f32..24.0, 0.0_f32..18.0).prop_map(|(x, y)| Point { x, y });
+    // A pointer may leave the photo by a pixel.
+    let point = (-1.0_f32..25.0, -1.0_f32..19.0).prop_map(|(x, y)| Point { x, y });
     prop::collection::vec(point, 3..9).prop_map(|outer| {
         let outline = Polygon {
             outer,
@@ -143,8 +149,8 @@ proptest! {
 
     #[test]
     fn no_text_is_a_panic(text in "[<>/a-z=\"0-9 ,;.]{0,80}") {
-        let _ = cvat::read(format!("<annotations><image name=\"a\" width=\"9\" height=\"9\">{text}</image></annotations>").as_bytes());
-        let _ = label_studio::read(text.as_bytes());
+        let _ = cvat::read(format!("<annotations><image name=\"a\" width=\"9\" height=\"9\">{text}</image></annotations>").as_bytes(), &|_| Some(Size::new(9, 9)));
+        let _ = label_studio::read(text.as_bytes(), &size_of);
         let _ = yolo::read(&text, &["a".to_owned()], SIZE);
         let _ = yolo::class_names(&text);
     }
@@ -181,4 +187,75 @@ fn a_change_of_what_was_changed_before_says_both() {
     read.clear();
     let found = changes(Format::Cvat, &photo, &read).unwrap();
     assert_eq!(found.changed[&Key::Finding(0)], Change::Removed);
+}
+
+/// Two squares, the first one with a hole: what YOLO has as two objects.
+fn parts() -> Photo {
+    let ring = |left: f32, right: f32, top: f32, bottom: f32| {
+        [(left, top), (right, top), (right, bottom), (left, bottom)]
+            .map(|(x, y)| Point { x, y })
+            .to_vec()
+    };
+    let square = |left: f32, holes| Polygon {
+        outer: ring(left, left + 6.0, 1.0, 7.0),
+        holes,
+    };
+    let outlines = vec![
+        square(1.0, vec![ring(3.0, 5.0, 3.0, 5.0)]),
+        square(12.0, Vec::new()),
+    ];
+    photo(vec![Region::drawn(SIZE, outlines).unwrap()])
+}
+
+#[test]
+fn a_part_of_another_class_is_a_finding_of_its_own_and_the_others_keep_their_holes() {
+    let photo = parts();
+    let outlines = &photo.annotations[0].region.outlines;
+    let mut read = read_back(Format::Yolo, &photo);
+    assert_eq!(read.len(), 2);
+    for part in [0, 1] {
+        read[part].class = "crack".to_owned();
+        read[1 - part].class = "dent".to_owned();
+        let found = changes(Format::Yolo, &photo, &read).unwrap();
+        let kept = Change::Reshaped(vec![outlines[1 - part].clone()]);
+        assert_eq!(found.changed[&Key::Finding(0)], kept, "{part}");
+        let added = (&found.added[0].class, &found.added[0].polygons);
+        assert_eq!(added, (&"crack".to_owned(), &vec![outlines[part].clone()]));
+    }
+    // All of them: it is another class, and nothing is drawn anew.
+    for one in &mut read {
+        one.class = "crack".to_owned();
+    }
+    let found = changes(Format::Yolo, &photo, &read).unwrap();
+    assert_eq!(
+        found.changed[&Key::Finding(0)],
+        Change::Reclassified("crack".to_owned())
+    );
+    assert!(found.added.is_empty());
+    // Each another one.
+    read[1].class = "hole".to_owned();
+    let found = changes(Format::Yolo, &photo, &read).unwrap();
+    assert_eq!(found.summary(), "1 replaced, 1 added");
+}
+
+#[test]
+fn a_size_that_was_not_exported_is_refused_in_every_format_that_states_one() {
+    let photo = parts();
+    let other = |_: &str| Some(Size::new(SIZE.width * 2, SIZE.height));
+    let said = "the file says 24 x 18 pixels, expected 48 x 18: the size that was exported";
+    let classes = ["dent".to_owned()];
+    let mut writer = cvat::Writer::new(Vec::new(), &classes).unwrap();
+    writer.add(&photo).unwrap();
+    let cvat = cvat::read(&writer.finish().unwrap()[..], &other).unwrap();
+    let mut writer = label_studio::Writer::new(Vec::new()).unwrap();
+    writer.add(&photo).unwrap();
+    let tasks = label_studio::read(&writer.finish().unwrap()[..], &other).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = coco::Writer::new(File::create(file.path()).unwrap(), &classes).unwrap();
+    writer.add(&photo).unwrap();
+    writer.finish().unwrap();
+    let coco = coco::read(file.path(), &other).unwrap();
+    for read in [cvat, tasks, coco] {
+        assert_eq!(read[0].shapes.as_ref().unwrap_err().to_string(), said);
+    }
 }

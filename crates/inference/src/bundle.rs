@@ -134,10 +134,10 @@ pub fn segmenter_files(folder: &Path) -> Result<BTreeSet<String>, BundleError> {
     Ok(&files(&|role| role == Role::Segmenter) - &others)
 }
 
-/// The manifest of a bundle folder, checked by itself: no other file is read.
+/// The manifest of the bundle in a folder; none of its files is read.
 ///
 /// # Errors
-/// [`BundleError`]: it cannot be read, or is invalid.
+/// [`BundleError`]: the manifest cannot be read, is too large, or is invalid.
 pub fn read_manifest(folder: &Path) -> Result<Manifest, BundleError> {
     let path = folder.join(MANIFEST_FILE);
     let text = String::from_utf8(read(&path, MANIFEST_BYTES_MAX)?).map_err(|_| BundleError::Manifest {

@@ -29,7 +29,7 @@ pub mod self_test;
 mod shared_encoder;
 mod tiling;
 
-pub use bundle::{BundleFile, VerifiedBundle, segmenter_files};
+pub use bundle::{BundleFile, VerifiedBundle, read_manifest, segmenter_files};
 pub use engine::{Engine, Screening, Vehicle};
 pub use error::{BundleError, EngineError};
 pub use lazy::{FetchMissing, LazyBundle, LazyEngine};

@@ -12,6 +12,7 @@ mod colours;
 mod containers;
 mod exif;
 mod format;
+mod frames;
 mod gif;
 #[cfg(feature = "heic")]
 mod heif;
@@ -33,6 +34,7 @@ pub use aim::Aim;
 pub use baseline::Coded;
 pub use colours::Colours;
 pub use format::Format;
+pub use frames::Reduced;
 use image::RgbImage;
 pub use limits::Limits;
 use limits::MIB;
@@ -66,6 +68,8 @@ pub struct Decoded {
     pub format: Format,
     /// What was done about the colours.
     pub colours: Colours,
+    /// What was given up of the file's picture, beside its size; of several things the first.
+    pub reduced: Option<Reduced>,
     /// What another decode of the same file need not find out again; about as large as the file. None where it would not help.
     pub coded: Option<Coded>,
 }
@@ -110,6 +114,7 @@ pub fn decode_again(
     let aim = aim.into();
     let (header, source) = open(bytes, limits, aim)?;
     let mut for_later = None;
+    let mut reduced = None;
     let (mut pixels, profile) = match source {
         Source::Jpeg(marks) => {
             let (pixels, coded) = jpeg::decode(bytes, &marks, aim, coded)?;
@@ -118,7 +123,11 @@ pub fn decode_again(
         }
         #[cfg(feature = "heic")]
         Source::Heif(picture) => picture.decode(aim.long_side_min())?,
-        Source::Other(picture) => picture.decode(limits, aim.long_side_min())?,
+        Source::Other(picture) => {
+            let (pixels, profile, given_up) = picture.decode(limits, aim.long_side_min())?;
+            reduced = given_up;
+            (pixels, profile)
+        }
     };
     let colours = profile.apply(&mut pixels);
     let pixels = orientation::apply(pixels, header.orientation);
@@ -127,6 +136,7 @@ pub fn decode_again(
         original: header.upright,
         format: header.format,
         colours,
+        reduced,
         coded: for_later,
     })
 }

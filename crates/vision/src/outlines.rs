@@ -42,7 +42,10 @@ fn points(ring: &Ring, tolerance: f32) -> Vec<Point> {
 }
 
 /// The mask inside its smallest box; none where it is empty.
-fn patch(region: &Rle) -> Result<Option<Patch>, RleError> {
+///
+/// # Errors
+/// A code that is too large, or whose counts do not add up.
+pub fn patch(region: &Rle) -> Result<Option<Patch>, RleError> {
     let Some(tight) = bounding_box(region)? else {
         return Ok(None);
     };
@@ -62,8 +65,8 @@ fn patch(region: &Rle) -> Result<Option<Patch>, RleError> {
 
 #[cfg(test)]
 mod tests {
-    use super::outlines;
-    use crate::rle::{encode_mask, from_outlines, iou};
+    use super::{outlines, patch};
+    use crate::rle::{encode_mask, from_outlines, from_patch, iou};
     use proptest::prelude::*;
     use walkaround_domain::Size;
 
@@ -74,7 +77,9 @@ mod tests {
         fn outlines_give_their_region_back(mask in prop::collection::vec(0u8..2, 12 * 9)) {
             let region = encode_mask(SIZE, &mask);
             let traced = outlines(&region, 0.0).unwrap();
-            prop_assert_eq!(from_outlines(SIZE, &traced).unwrap(), region);
+            prop_assert_eq!(&from_outlines(SIZE, &traced).unwrap(), &region);
+            let again = patch(&region).unwrap().map_or_else(|| encode_mask(SIZE, &[0; 12 * 9]), |it| from_patch(SIZE, &it));
+            prop_assert_eq!(again, region);
         }
     }
 

@@ -14,7 +14,7 @@ use walkaround_domain::{Rle, Size};
 
 pub use bounds::{MASK_PIXELS_MAX, RleError};
 pub(crate) use bounds::{check, check_size};
-pub use canvas::from_canvas;
+pub use canvas::{from_canvas, from_patch};
 pub use polygon::{CROSSINGS_MAX, from_outlines, from_polygons};
 pub use runs::{bounding_box, intersection_area, iou, union};
 pub use text::{from_string, to_string};

@@ -3,7 +3,7 @@
 //! A JPEG keeps the coefficients of its file wherever its picture can be turned without loss: libjpeg-turbo writes them
 //! anew. Everything else is decoded at full size and encoded again.
 
-use crate::decode::{Aim, Colours, Format, Limits, decode, inspect_header, turned_jpeg};
+use crate::decode::{Aim, Colours, Format, Limits, Reduced, decode, inspect_header, turned_jpeg};
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage};
 use turbojpeg::Subsamp;
@@ -21,9 +21,47 @@ pub struct Stripped {
     pub format: Format,
     /// Its size in pixels.
     pub size: Size,
-    /// Whether nothing was lost: it has the coefficients of the photo's JPEG, or the pixels of any other file. Of a JPEG that was
-    /// turned a decoder may round pixels otherwise, by up to 4 of 255.
-    pub lossless: bool,
+    /// Why something was lost. None where it has the coefficients of the photo's JPEG, or the pixels of any other file. Of a
+    /// JPEG that was turned a decoder may round pixels otherwise, by up to 4 of 255.
+    pub lost: Option<Lost>,
+}
+
+impl Stripped {
+    /// Whether nothing was lost.
+    pub const fn is_lossless(&self) -> bool {
+        self.lost.is_none()
+    }
+}
+
+/// Why a file is not its photo without loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The coefficients of a JPEG cannot be kept: it cannot be turned without loss, or has other colours than sRGB.
+    Coefficients,
+    /// The format is one that is not written here.
+    Format,
+    /// Colours were converted to sRGB.
+    Colours,
+    /// It had more than 8 bits a channel.
+    Depth,
+    /// It had transparent parts.
+    Transparency,
+    /// It had pictures behind the first one.
+    Frames,
+}
+
+impl Lost {
+    /// The word used in documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Coefficients => "coefficients",
+            Self::Format => "format",
+            Self::Colours => "colours",
+            Self::Depth => "depth",
+            Self::Transparency => "transparency",
+            Self::Frames => "frames",
+        }
+    }
 }
 
 /// The picture of a photo, upright, in a file without metadata. Colours that are not sRGB are converted.
@@ -41,7 +79,7 @@ pub fn strip(bytes: &[u8], limits: &Limits) -> Result<Stripped, Reason> {
             bytes,
             format: Format::Jpeg,
             size: header.upright,
-            lossless: true,
+            lost: None,
         });
     }
     let decoded = decode(bytes, limits, Aim::Networks(u32::MAX))?;
@@ -51,11 +89,19 @@ pub fn strip(bytes: &[u8], limits: &Limits) -> Result<Stripped, Reason> {
         Format::Jpeg | Format::Heic | Format::Avif => (jpeg(&pixels)?, Format::Jpeg),
         Format::Png | Format::WebP | Format::Bmp | Format::Tiff | Format::Gif => (png(&pixels)?, Format::Png),
     };
+    let lost = match (header.format, decoded.reduced) {
+        (Format::Jpeg, _) => Some(Lost::Coefficients),
+        (Format::Heic | Format::Avif, _) => Some(Lost::Format),
+        (_, Some(Reduced::Depth)) => Some(Lost::Depth),
+        (_, Some(Reduced::Transparency)) => Some(Lost::Transparency),
+        (_, Some(Reduced::Frames)) => Some(Lost::Frames),
+        (_, None) => (decoded.colours == Colours::Converted).then_some(Lost::Colours),
+    };
     Ok(Stripped {
         bytes,
         format,
         size,
-        lossless: format == Format::Png && decoded.colours != Colours::Converted,
+        lost,
     })
 }
 

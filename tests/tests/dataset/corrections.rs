@@ -1,7 +1,7 @@
 //! What people change in a file comes back as reviews: nothing where nothing was changed, one where one outline was moved.
 
-use super::{Bench, json};
-use serde_json::{Value, json as document};
+use super::{Bench, annotation_of, edit_json};
+use serde_json::json as document;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,22 +40,6 @@ fn edit(path: &Path, change: impl Fn(&str) -> String) {
     let after = change(&before);
     assert_ne!(before, after, "{}: nothing was changed", path.display());
     fs::write(path, after).unwrap();
-}
-
-/// Changes a JSON document in a file.
-fn edit_json(path: &Path, change: impl Fn(&mut Value)) {
-    let mut value = json(path);
-    change(&mut value);
-    fs::write(path, value.to_string()).unwrap();
-}
-
-/// The annotation of a photo with one finding.
-fn annotation_of<'a>(coco: &'a mut Value, digest: &str) -> &'a mut Value {
-    let images = coco["images"].as_array().unwrap();
-    let of = |image: &&Value| image["file_name"].as_str().unwrap().starts_with(digest);
-    let image = images.iter().find(of).unwrap()["id"].clone();
-    let annotations = coco["annotations"].as_array_mut().unwrap();
-    annotations.iter_mut().find(|it| it["image_id"] == image).unwrap()
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! The folder of a data set: same bytes, no metadata, splits, photos that are gone, runs that were cut.
 
-use super::{Bench, manifest};
+use super::{Bench, COCO, line_of, manifest};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use walkaround_tests::dataset::SECRET;
 use walkaround_vision::decode::{Limits, decode};
-
-const COCO: [&str; 2] = ["--format", "coco"];
 
 /// Every file of a folder, by its path.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -102,10 +100,7 @@ fn photos_are_upright_and_have_no_metadata() {
     }
     let lines = manifest(&folder);
     for case in &bench.cases {
-        let line = lines
-            .iter()
-            .find(|line| line["inspection_id"] == case.id)
-            .unwrap();
+        let line = line_of(&lines, case.id);
         let bytes = fs::read(folder.join(line["file"].as_str().unwrap())).unwrap();
         if bytes.starts_with(b"\xff\xd8") {
             assert_markers(case.id, &bytes);
@@ -161,7 +156,7 @@ fn a_vehicle_is_in_one_part() {
         &[&COCO[..], &["--split", "a=0.34,b=0.33,c=0.33"]].concat(),
     );
     let lines = manifest(&folder);
-    let of = |id: &str| lines.iter().find(|line| line["inspection_id"] == id).unwrap();
+    let of = |id: &str| line_of(&lines, id);
     for (one, other) in [("plain", "turned"), ("odd", "boxed")] {
         assert_eq!(of(one)["group"], of(other)["group"]);
         assert_eq!(of(one)["split"], of(other)["split"]);
@@ -190,7 +185,7 @@ fn what_is_asked_for_is_what_comes() {
     assert!(ids("audit", &["--reason", "audit"]).is_empty());
     assert_eq!(ids("crack", &["--class", "crack"]), ["plain", "png", "turned"]);
     let all = manifest(&bench.stack.folder().join("asked"));
-    let left_out = all.iter().find(|line| line["inspection_id"] == "odd").unwrap();
+    let left_out = line_of(&all, "odd");
     assert_eq!(
         (&left_out["left_out"], &left_out["file"]),
         (&"unusable".into(), &serde_json::Value::Null)
@@ -230,24 +225,20 @@ fn remove_blobs(bench: &Bench, keep: impl Fn(&Path) -> bool) -> usize {
 #[test]
 fn a_photo_that_is_gone_is_named() {
     let bench = Bench::new();
-    let removed = remove_blobs(&bench, |path| !path.to_string_lossy().contains("single"));
-    // As `prune` removes it: the store does not know of it any more.
-    let database = rusqlite::Connection::open(bench.stack.local().root().join("walkaround.db")).unwrap();
-    let forgotten = database
-        .execute("DELETE FROM blobs WHERE key = CAST('cases/single' AS BLOB)", [])
-        .unwrap();
-    assert_eq!((removed, forgotten), (1, 1));
+    bench.remove_photo("single");
     let into = bench.stack.folder().join("gone");
     let ran = bench.run_export(&into, &COCO);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stderr.contains("single: photo_gone"), "{ran:?}");
     let lines = manifest(&into);
-    let line = lines
-        .iter()
-        .find(|line| line["inspection_id"] == "single")
-        .unwrap();
+    let line = line_of(&lines, "single");
     assert_eq!(line["left_out"], "photo_gone");
     assert_eq!(lines.len(), bench.cases.len());
+    // Addresses of photos may be secrets: neither bucket nor key is anywhere.
+    for (name, bytes) in files(&into) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("cases/"), "{}", name.display());
+    }
 }
 
 #[test]
@@ -263,10 +254,7 @@ fn a_record_that_is_gone_since_is_named_and_its_photo_removed() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stderr.contains("single: record_gone"), "{ran:?}");
     let lines = manifest(&folder);
-    let line = lines
-        .iter()
-        .find(|line| line["inspection_id"] == "single")
-        .unwrap();
+    let line = line_of(&lines, "single");
     assert_eq!(
         (&line["left_out"], &line["file"]),
         (&"record_gone".into(), &serde_json::Value::Null)
@@ -312,4 +300,63 @@ fn a_folder_of_something_else_is_left_alone() {
         "{ran:?}"
     );
     assert_eq!(files(&into).len(), 1);
+}
+
+#[test]
+fn two_exports_do_not_write_into_one_folder() {
+    let bench = Bench::new();
+    let into = bench.export("set", &COCO);
+    let before = files(&into);
+    let other = fs::File::open(&into).unwrap();
+    other.lock().unwrap();
+    let ran = bench.run_export(&into, &["--format", "cvat"]);
+    assert!(ran.one_line(1).contains("another export writes to"), "{ran:?}");
+    assert_eq!(files(&into), before);
+    drop(other);
+    bench.export("set", &["--format", "cvat"]);
+}
+
+#[test]
+fn a_photo_that_was_damaged_is_read_again_and_parts_of_killed_runs_go() {
+    let bench = Bench::new();
+    let into = bench.export("set", &COCO);
+    let before = files(&into);
+    let photo = before.keys().find(|path| path.starts_with("images")).unwrap();
+    fs::write(into.join(photo), "half").unwrap();
+    for part in [
+        "images/.a.jpg.77.part",
+        "coco/.all.json.77.part",
+        "..annotations.jsonl.77.part",
+    ] {
+        fs::write(into.join(part), "half").unwrap();
+    }
+    fs::write(into.join("coco/.mine.part"), "mine").unwrap();
+    bench.export("set", &COCO);
+    let mine = fs::remove_file(into.join("coco/.mine.part"));
+    assert!(mine.is_ok(), "only what is surely ours is removed");
+    assert_eq!(files(&into), before);
+}
+
+#[test]
+fn what_was_exported_before_stays_until_everything_new_is_there() {
+    let bench = Bench::new();
+    let into = bench.export("set", &["--format", "yolo"]);
+    let before = files(&into);
+    // Something in the place of the last file but the manifest stops the run.
+    fs::remove_file(into.join("README.md")).unwrap();
+    fs::create_dir(into.join("README.md")).unwrap();
+    let cut = bench.run_export(&into, &COCO);
+    assert!(cut.one_line(1).contains("README.md"), "{cut:?}");
+    let after = files(&into);
+    for name in before.keys().filter(|name| !name.ends_with("README.md")) {
+        assert_eq!(after.get(name), before.get(name), "{}", name.display());
+    }
+    fs::remove_dir(into.join("README.md")).unwrap();
+    bench.export("set", &COCO);
+    let after = files(&into);
+    assert!(
+        !after
+            .keys()
+            .any(|name| name.starts_with("labels") || name.ends_with("data.yaml"))
+    );
 }

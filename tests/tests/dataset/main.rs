@@ -12,6 +12,7 @@ mod photos;
 mod readers;
 mod refusals;
 mod sampling;
+mod twice;
 
 use serde_json::Value;
 use std::fs;
@@ -25,6 +26,8 @@ use walkaround_tests::stack::TestStack;
 const ACCEPTED: Timestamp = Timestamp(1_795_161_600_000);
 /// The time that has them all.
 const DAYS: [&str; 4] = ["--since", "2026-11-19", "--until", "2026-11-21"];
+
+const COCO: [&str; 2] = ["--format", "coco"];
 
 /// A stack with the photos of every case.
 struct Bench {
@@ -44,6 +47,42 @@ impl Bench {
             stack.wait_for(store(&*local.records(), &*local.blobs(), case, ACCEPTED));
         }
         Self { stack, cases }
+    }
+
+    /// Stores another inspection of the photo of a case, accepted later.
+    fn inspect_again(&mut self, id: &str, again: &'static str, unusable: bool) {
+        let case = Case {
+            id: again,
+            unusable,
+            ..self.case(id).clone()
+        };
+        let local = self.stack.local();
+        let later = Timestamp(ACCEPTED.0 + 60_000);
+        self.stack
+            .wait_for(store(&*local.records(), &*local.blobs(), &case, later));
+        self.cases.push(case);
+    }
+
+    /// Removes the photo of a case as `prune` does: the store does not know of it any more.
+    fn remove_photo(&self, id: &str) {
+        let root = self.stack.local().root();
+        let mut removed = 0;
+        for entry in root.join("blobs/photos/cases").read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_file() && name.contains(id) {
+                fs::remove_file(path).unwrap();
+                removed += 1;
+            }
+        }
+        let database = rusqlite::Connection::open(root.join("walkaround.db")).unwrap();
+        let forgotten = database
+            .execute(
+                "DELETE FROM blobs WHERE key = CAST(?1 AS BLOB)",
+                [format!("cases/{id}")],
+            )
+            .unwrap();
+        assert_eq!((removed, forgotten), (1, 1), "{id}");
     }
 
     fn run(&self, arguments: &[&str]) -> Ran {
@@ -108,6 +147,27 @@ fn manifest(folder: &Path) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// The line of an inspection.
+fn line_of<'a>(lines: &'a [Value], id: &str) -> &'a Value {
+    lines.iter().find(|line| line["inspection_id"] == id).unwrap()
+}
+
+/// Changes a JSON document in a file.
+fn edit_json(path: &Path, change: impl FnOnce(&mut Value)) {
+    let mut value = json(path);
+    change(&mut value);
+    fs::write(path, value.to_string()).unwrap();
+}
+
+/// The first annotation of a photo in a COCO file.
+fn annotation_of<'a>(coco: &'a mut Value, digest: &str) -> &'a mut Value {
+    let images = coco["images"].as_array().unwrap();
+    let of = |image: &&Value| image["file_name"].as_str().unwrap().starts_with(digest);
+    let image = images.iter().find(of).unwrap()["id"].clone();
+    let annotations = coco["annotations"].as_array_mut().unwrap();
+    annotations.iter_mut().find(|it| it["image_id"] == image).unwrap()
 }
 
 fn json(path: &Path) -> Value {

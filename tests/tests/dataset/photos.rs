@@ -1,12 +1,13 @@
 //! Photos without metadata: every orientation, and every kind of file.
 
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::codecs::gif::GifEncoder;
+use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage};
 use std::fs;
 use walkaround_tests::files::{encoded, heic, jpeg, multi_picture, with_orientation};
 use walkaround_tests::pictures::stored;
 use walkaround_tests::places::root;
 use walkaround_vision::decode::{Format, Limits, decode};
-use walkaround_vision::strip::{Stripped, strip};
+use walkaround_vision::strip::{Lost, Stripped, strip};
 
 fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
@@ -29,7 +30,7 @@ fn stripped(file: &[u8], name: &str) -> Stripped {
     let worst = apart.iter().copied().max().unwrap();
     let mean = apart.iter().map(|it| f64::from(*it)).sum::<f64>() / apart.len() as f64;
     // Turned coefficients are the same ones, and a decoder rounds them otherwise.
-    assert!(!copy.lossless || worst <= 4, "{name}: {worst}");
+    assert!(!copy.is_lossless() || worst <= 4, "{name}: {worst}");
     assert!(mean < 2.0, "{name}: {mean}");
     copy
 }
@@ -39,11 +40,11 @@ fn a_jpeg_is_turned_without_loss_where_its_sides_are_whole_blocks() {
     for orientation in 1..=8 {
         let whole = stored(&picture(160, 96), orientation);
         let copy = stripped(&with_orientation(&jpeg(&whole, 90), orientation), "whole blocks");
-        assert!(copy.lossless && copy.format == Format::Jpeg, "{orientation}");
+        assert!(copy.is_lossless() && copy.format == Format::Jpeg, "{orientation}");
         let odd = stored(&picture(157, 93), orientation);
         let copy = stripped(&with_orientation(&jpeg(&odd, 90), orientation), "parts of blocks");
         // Nothing has to move to the other side: as it is, or exchanged along the diagonal.
-        assert_eq!(copy.lossless, matches!(orientation, 1 | 5), "{orientation}");
+        assert_eq!(copy.is_lossless(), matches!(orientation, 1 | 5), "{orientation}");
     }
 }
 
@@ -59,14 +60,42 @@ fn other_files_become_plain_ones() {
         ImageFormat::WebP,
     ] {
         let copy = stripped(&encoded(&picture, format), &format!("{format:?}"));
-        assert!(copy.lossless && copy.format == Format::Png, "{format:?}");
+        assert!(copy.is_lossless() && copy.format == Format::Png, "{format:?}");
     }
     let copy = stripped(&heic(&upright), "HEIC");
-    assert!(!copy.lossless && copy.format == Format::Jpeg);
+    assert!(!copy.is_lossless() && copy.format == Format::Jpeg);
     for name in ["cmyk.jpg", "progressive.jpg"] {
         let file = fs::read(root().join("tests/fixtures").join(name)).unwrap();
         let copy = stripped(&file, name);
-        assert_eq!(copy.lossless, name == "progressive.jpg", "{name}");
+        assert_eq!(copy.is_lossless(), name == "progressive.jpg", "{name}");
+    }
+}
+
+#[test]
+fn what_eight_bits_of_one_picture_cannot_hold_is_named() {
+    let upright = picture(96, 72);
+    let deep = DynamicImage::from(upright.clone()).into_rgb16();
+    let mut clear = DynamicImage::from(upright.clone()).into_rgba8();
+    let whole = encoded(&DynamicImage::from(clear.clone()), ImageFormat::Png);
+    assert!(stripped(&whole, "alpha that hides nothing").is_lossless());
+    clear.get_pixel_mut(3, 4).0[3] = 254;
+    let mut animation = Vec::new();
+    let mut encoder = GifEncoder::new(&mut animation);
+    for _ in 0..2 {
+        let frame = DynamicImage::from(upright.clone()).into_rgba8();
+        encoder.encode_frame(Frame::new(frame)).unwrap();
+    }
+    drop(encoder);
+    for (file, lost) in [
+        (encoded(&DynamicImage::from(deep), ImageFormat::Png), Lost::Depth),
+        (
+            encoded(&DynamicImage::from(clear), ImageFormat::Png),
+            Lost::Transparency,
+        ),
+        (animation, Lost::Frames),
+        (heic(&upright), Lost::Format),
+    ] {
+        assert_eq!(stripped(&file, lost.as_str()).lost, Some(lost));
     }
 }
 
@@ -74,7 +103,7 @@ fn other_files_become_plain_ones() {
 fn a_second_picture_goes() {
     let (first, second) = (jpeg(&picture(64, 64), 90), jpeg(&picture(96, 96), 90));
     let copy = stripped(&multi_picture(&first, &second), "two pictures");
-    assert!(copy.lossless);
+    assert!(copy.is_lossless());
     let starts = copy
         .bytes
         .windows(3)

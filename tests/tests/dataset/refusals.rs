@@ -1,29 +1,18 @@
 //! What an import refuses, photo by photo, while everything else is stored.
 
-use super::{Bench, json};
+use super::{Bench, COCO, annotation_of, edit_json, json};
 use serde_json::{Value, json as document};
 use std::fs;
 use std::path::PathBuf;
 
-const COCO: [&str; 2] = ["--format", "coco"];
-
 /// Moves the one finding of a photo, in the annotations of an export.
 fn moved(bench: &Bench, id: &str) -> (PathBuf, Value) {
     let file = bench.export("set", &COCO).join("coco/all.json");
-    let mut coco = json(&file);
     let digest = bench.case(id).digest();
-    let images = coco["images"].as_array().unwrap();
-    let image = images
-        .iter()
-        .find(|it| it["file_name"].as_str().unwrap().starts_with(&digest))
-        .unwrap();
-    let image = image["id"].clone();
-    for annotation in coco["annotations"].as_array_mut().unwrap() {
-        if annotation["image_id"] == image {
-            annotation["segmentation"] = document!([[31, 41, 91, 41, 91, 66, 31, 66]]);
-        }
-    }
-    fs::write(&file, coco.to_string()).unwrap();
+    edit_json(&file, |coco| {
+        annotation_of(coco, &digest)["segmentation"] = document!([[31, 41, 91, 41, 91, 66, 31, 66]]);
+    });
+    let coco = json(&file);
     (file, coco)
 }
 
@@ -106,7 +95,33 @@ fn what_is_no_file_of_a_data_set_is_one_line() {
     fs::write(&odd, "what").unwrap();
     let broken = folder.join("broken.xml");
     fs::write(&broken, "<annotations>").unwrap();
-    let cases: [(&[&str], &str); 5] = [
+    let nowhere = folder.join("nowhere.json").display().to_string();
+    let manifest = folder.join("manifest.jsonl").display().to_string();
+    let long = folder.join("long.jsonl").display().to_string();
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&long, format!("{text}{}", "x".repeat(70_000))).unwrap();
+    let alone = folder.join("alone/data.yaml");
+    fs::create_dir(folder.join("alone")).unwrap();
+    fs::write(&alone, "names:\n  0: dent\n").unwrap();
+    let coco = folder.join("coco/all.json").display().to_string();
+    let cases: [(&[&str], &str); 10] = [
+        (&["import", &nowhere], "nowhere.json: no such file"),
+        (
+            &["import", &nowhere, "--manifest", &manifest],
+            "nowhere.json: no such file",
+        ),
+        (
+            &["import", &folder.display().to_string()],
+            "set: no file, but a folder",
+        ),
+        (
+            &["import", &coco, "--manifest", &long],
+            "long.jsonl: line 8: more than 65536 bytes",
+        ),
+        (
+            &["import", &alone.display().to_string()],
+            "labels: no such folder",
+        ),
         (
             &["import", &lost.display().to_string()],
             "name that of the export with --manifest",
@@ -129,7 +144,6 @@ fn what_is_no_file_of_a_data_set_is_one_line() {
             "{arguments:?}: {ran:?}"
         );
     }
-    let manifest = folder.join("manifest.jsonl").display().to_string();
     let said = bench.import(&lost, &["--manifest", &manifest]);
     assert_eq!(said.last().unwrap()["unchanged"], 7);
 }

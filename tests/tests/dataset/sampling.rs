@@ -48,3 +48,24 @@ fn photos_are_chosen_with_their_reason_and_asked_for() {
     let tasks = bench.run(&["review", "list", "--reason", "asked", "--format", "json"]);
     assert_eq!(tasks.stdout.lines().count(), next.len(), "{tasks:?}");
 }
+
+#[test]
+fn a_photo_that_was_reviewed_or_asked_for_under_another_inspection_is_not_asked_for_again() {
+    let mut bench = Bench::new();
+    bench.inspect_again("single", "single-late", false);
+    bench.inspect_again("boxed", "boxed-late", false);
+    bench.decide("single-late", r#"{"kind": "confirm"}"#);
+    let asked = bench.run(&["review", "ask", "boxed-late"]);
+    assert_eq!(asked.code, 0, "{asked:?}");
+    let next = sampled(&bench, "20", &["--ask"]);
+    // Seven photos, less the reviewed one.
+    assert_eq!(next.len(), 6, "{next:?}");
+    assert!(
+        next.iter().all(|one| one["inspection_id"] != "single"),
+        "{next:?}"
+    );
+    let tasks = bench.run(&["review", "list", "--reason", "asked", "--format", "json"]);
+    let tasks: Vec<&str> = tasks.stdout.lines().collect();
+    assert_eq!(tasks.len(), 6, "{tasks:?}");
+    assert!(tasks.iter().any(|task| task.contains("boxed-late")), "{tasks:?}");
+}

@@ -6,23 +6,15 @@ use walkaround_bootstrap::canary::ConfiguredBundle;
 use walkaround_client::StackClient;
 use walkaround_domain::BundleId;
 use walkaround_domain::rollout::Rollout;
-use walkaround_inference::VerifiedBundle;
-use walkaround_inference::manifest::{MANIFEST_FILE, Manifest};
+use walkaround_inference::{VerifiedBundle, read_manifest};
 use walkaround_pipeline::rollout::read_configured;
 
 /// Most folders that are looked into.
 const FOLDERS_MAX: usize = 1000;
-/// Largest manifest that is read, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 1 << 20;
 
 /// Name and version of the bundle in a folder; none where it has none that can be read.
 pub(super) fn bundle_in(folder: &Path) -> Option<BundleId> {
-    let path = folder.join(MANIFEST_FILE);
-    let file = path.metadata().ok()?;
-    if !file.is_file() || file.len() > MANIFEST_BYTES_MAX {
-        return None;
-    }
-    let manifest = Manifest::parse(&std::fs::read_to_string(path).ok()?).ok()?;
+    let manifest = read_manifest(folder).ok()?;
     Some(BundleId::new(manifest.name, manifest.version))
 }
 

@@ -11,8 +11,7 @@ use walkaround_client::dataset::{Sample, SampleOptions, Sampled, Thresholds, sam
 use walkaround_client::format::counted;
 use walkaround_client::{IfMissing, StackClient};
 use walkaround_domain::sampling::Why;
-use walkaround_inference::Manifest;
-use walkaround_inference::manifest::MANIFEST_FILE;
+use walkaround_inference::read_manifest;
 
 pub(crate) fn run(args: &SampleArgs) -> Result<ExitCode, Failure> {
     let Sampled {
@@ -63,13 +62,9 @@ pub(crate) fn run(args: &SampleArgs) -> Result<ExitCode, Failure> {
 /// Those of the bundle that is named, or else of the settings' one, where it can be read.
 fn thresholds(args: &SampleArgs, stack: &dyn StackClient) -> Result<Thresholds, Failure> {
     let folder = args.bundle.as_ref().unwrap_or(&stack.settings().bundle);
-    let text = std::fs::read_to_string(folder.join(MANIFEST_FILE)).map_err(|error| error.to_string());
-    match text.and_then(|text| Manifest::parse(&text)) {
+    match read_manifest(folder) {
         Ok(manifest) => Ok(Thresholds::from(&manifest.review)),
-        Err(error) if args.bundle.is_some() => {
-            let file = folder.join(MANIFEST_FILE);
-            Err(Failure::usage(format!("{}: {error}", file.display())))
-        }
+        Err(error) if args.bundle.is_some() => Err(Failure::usage(error)),
         Err(_) => {
             let folder = folder.display();
             print_notice(format!(

@@ -6,7 +6,7 @@
 
 use super::copies::{Copies, SPOOL};
 use super::listing::each_done;
-use super::outputs::{Outputs, remove_earlier};
+use super::outputs::{Outputs, Written, remove_earlier};
 use super::photo::{Candidate, Outcome, PhotoReader, Query};
 use crate::StackClient;
 use crate::whole_file::{WholeFile, write_whole};
@@ -110,8 +110,7 @@ pub async fn export(
         let place = |entry: &ManifestEntry| (entry.photo_sha256.clone(), entry.inspection_id.clone());
         place(a).cmp(&place(b))
     });
-    remove_earlier(into, &before)?;
-    let losses = write_formats(into, options, &entries)?;
+    let Written { losses, files } = write_formats(into, options, &entries)?;
     let counts = Counts::of(options.splits.names(), &entries);
     let splits = options.splits.to_string();
     let about = About {
@@ -120,6 +119,8 @@ pub async fn export(
         losses: &losses,
     };
     write_whole(&into.join(CARD_FILE), card(&about, &counts).as_bytes())?;
+    // Everything new is in place, and the manifest still says what else there is: a run that is killed here is gone on with.
+    remove_earlier(into, &before, &files)?;
     let mut manifest = WholeFile::create(&into.join(MANIFEST_FILE))?;
     for entry in &entries {
         manifest.write(format!("{}\n", entry.line()).as_bytes())?;
@@ -233,11 +234,7 @@ async fn gone(
     Ok(gone)
 }
 
-fn write_formats(
-    into: &Path,
-    options: &ExportOptions,
-    entries: &[ManifestEntry],
-) -> anyhow::Result<BTreeMap<Format, Losses>> {
+fn write_formats(into: &Path, options: &ExportOptions, entries: &[ManifestEntry]) -> anyhow::Result<Written> {
     let classes: BTreeSet<&String> = entries
         .iter()
         .flat_map(|entry| entry.annotations.keys())

@@ -6,7 +6,7 @@
 
 use super::copies::read_manifest;
 use super::outputs::{label_file, labels_beside};
-use super::photo::{ReportError, read_report};
+use super::photo::no_report;
 use crate::StackClient;
 use anyhow::{Context, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +23,7 @@ use walkaround_formats::{
     photo_digest, yolo,
 };
 use walkaround_pipeline::review::{DecisionRequest, ReviewError, ReviewService, ReviewedInspection, is_same};
+use walkaround_pipeline::stored_report::read_report;
 
 /// Largest label file and `data.yaml` that are read, in bytes.
 const TEXT_BYTES_MAX: u64 = 16 << 20;
@@ -89,6 +90,17 @@ pub async fn import(
     options: &ImportOptions,
     progress: &dyn ImportProgress,
 ) -> Result<Imported, Failure> {
+    if !options.file.is_file() {
+        let file = options.file.display();
+        let is = if options.file.exists() {
+            "no file, but a folder or device"
+        } else {
+            "no such file"
+        };
+        return Err(Failure::usage(format!(
+            "{file}: {is}; expected the file of another tool"
+        )));
+    }
     let manifest = Manifest::read(options)?;
     let format = match options.format {
         Some(format) => format,
@@ -210,14 +222,21 @@ fn guess(file: &Path) -> Result<Format, Failure> {
 
 fn read(options: &ImportOptions, format: Format, manifest: &Manifest) -> Result<Vec<ReadPhoto>, ReadError> {
     let file = &options.file;
+    let size_of = |name: &str| manifest.size(name);
     let open = || File::open(file).map_err(|error| ReadError(error.to_string()));
     match format {
-        Format::Coco => coco::read(file, &|name| manifest.size(name)),
-        Format::Cvat => cvat::read(open()?),
-        Format::LabelStudio => label_studio::read(BufReader::new(open()?)),
+        Format::Coco => coco::read(file, &size_of),
+        Format::Cvat => cvat::read(open()?, &size_of),
+        Format::LabelStudio => label_studio::read(BufReader::new(open()?), &size_of),
         Format::Yolo => {
             let classes = yolo::class_names(&text(file)?)?;
             let folder = labels_beside(file);
+            if !folder.is_dir() {
+                return Err(ReadError(format!(
+                    "{}: no such folder, expected its label files",
+                    folder.display()
+                )));
+            }
             let there = manifest
                 .0
                 .keys()
@@ -311,9 +330,10 @@ impl Importer<'_> {
         };
         let document = match read_report(&*self.service.blobs, report).await {
             Ok(document) => document,
-            Err(ReportError::Gone) => return Ok(Err(format!("the report of inspection {id} is gone"))),
-            Err(ReportError::Unreadable(why)) => return Ok(Err(why)),
-            Err(ReportError::Port(error)) => return Err(Failure::of_port(error)),
+            Err(error) => {
+                let (_, why) = no_report(error)?;
+                return Ok(Err(format!("inspection {id}: {why}")));
+            }
         };
         let up_to = history.iter().filter(|review| review.revision <= entry.revision);
         let state = reviewed(up_to, &report.sha256);

@@ -10,6 +10,19 @@ use walkaround_formats::{Format, Losses, ManifestEntry, Photo, Splits, coco, cva
 
 /// Folder of YOLO's label files: beside that of the photos, where its readers look.
 const LABELS: &str = "labels";
+/// Label Studio's configuration of labels.
+const LABEL_STUDIO_CONFIG: &str = "config.xml";
+
+/// Folders that the formats are written into, that of the data set first.
+pub(super) const FOLDERS: [&str; 5] = [".", LABELS, "coco", "cvat", "label-studio"];
+
+/// What was written.
+pub(super) struct Written {
+    /// What was lost, by format.
+    pub(super) losses: BTreeMap<Format, Losses>,
+    /// Every file.
+    pub(super) files: BTreeSet<PathBuf>,
+}
 
 /// The file of a format for one part.
 enum Output {
@@ -25,12 +38,11 @@ pub(super) struct Outputs {
     root: PathBuf,
     classes: Vec<String>,
     files: BTreeMap<(Format, String), Output>,
-    /// What was lost, by format.
-    pub(super) losses: BTreeMap<Format, Losses>,
+    written: Written,
 }
 
 impl Outputs {
-    /// Begins the files of these formats, in the place of those of an earlier run.
+    /// Begins the files of these formats. Those of an earlier run stay until each of them is whole.
     ///
     /// # Errors
     /// One line: a file cannot be written or removed.
@@ -41,6 +53,7 @@ impl Outputs {
         classes: Vec<String>,
     ) -> anyhow::Result<Self> {
         let mut files = BTreeMap::new();
+        let mut whole = BTreeSet::new();
         for format in formats {
             for split in splits.names() {
                 let output = output(root, *format, split, &classes)?;
@@ -49,21 +62,25 @@ impl Outputs {
         }
         if formats.contains(&Format::LabelStudio) {
             let config = label_studio::config(&classes);
-            write_whole(
-                &folder(root, Format::LabelStudio)?.join("config.xml"),
-                config.as_bytes(),
-            )?;
+            let path = folder(root, Format::LabelStudio)?.join(LABEL_STUDIO_CONFIG);
+            write_whole(&path, config.as_bytes())?;
+            whole.insert(path);
         }
         if formats.contains(&Format::Yolo) {
             fs::create_dir_all(root.join(LABELS))?;
             let config = yolo::config(&classes, splits);
-            write_whole(&root.join(yolo::CONFIG_FILE), config.as_bytes())?;
+            let path = root.join(yolo::CONFIG_FILE);
+            write_whole(&path, config.as_bytes())?;
+            whole.insert(path);
         }
         Ok(Self {
             root: root.to_path_buf(),
             classes,
             files,
-            losses: BTreeMap::new(),
+            written: Written {
+                losses: BTreeMap::new(),
+                files: whole,
+            },
         })
     }
 
@@ -85,11 +102,12 @@ impl Outputs {
                     let (text, lost) = yolo::labels(photo, &self.classes);
                     let label = self.root.join(LABELS).join(label_file(&photo.entry.photo_sha256));
                     write_whole(&label, text.as_bytes())?;
+                    self.written.files.insert(label);
                     list.write(format!("./images/{}\n", photo.file_name()).as_bytes())?;
                     lost
                 }
             };
-            self.losses.entry(*format).or_default().extend(&lost);
+            self.written.losses.entry(*format).or_default().extend(&lost);
         }
         Ok(())
     }
@@ -98,8 +116,8 @@ impl Outputs {
     ///
     /// # Errors
     /// One line: a file cannot be written.
-    pub(super) fn finish(self) -> anyhow::Result<BTreeMap<Format, Losses>> {
-        for output in self.files.into_values() {
+    pub(super) fn finish(mut self) -> anyhow::Result<Written> {
+        for ((format, part), output) in self.files {
             let file = match output {
                 Output::Coco(writer) => writer.finish()?,
                 Output::Cvat(writer) => writer.finish()?,
@@ -107,8 +125,9 @@ impl Outputs {
                 Output::Yolo(list) => list,
             };
             file.commit()?;
+            self.written.files.insert(path_of(&self.root, format, &part));
         }
-        Ok(self.losses)
+        Ok(self.written)
     }
 }
 
@@ -122,12 +141,21 @@ pub(super) fn labels_beside(config: &Path) -> PathBuf {
     config.with_file_name(LABELS)
 }
 
-fn folder(root: &Path, format: Format) -> anyhow::Result<PathBuf> {
-    let folder = match format {
+fn folder_of(root: &Path, format: Format) -> PathBuf {
+    match format {
         // Its readers expect everything beside `images`.
         Format::Yolo => root.to_path_buf(),
         Format::Coco | Format::Cvat | Format::LabelStudio => root.join(format.as_str()),
-    };
+    }
+}
+
+/// The file of a format for one part.
+fn path_of(root: &Path, format: Format, split: &str) -> PathBuf {
+    folder_of(root, format).join(file_name(format, split))
+}
+
+fn folder(root: &Path, format: Format) -> anyhow::Result<PathBuf> {
+    let folder = folder_of(root, format);
     fs::create_dir_all(&folder).with_context(|| format!("cannot write {}", folder.display()))?;
     Ok(folder)
 }
@@ -142,7 +170,8 @@ fn file_name(format: Format, split: &str) -> String {
 }
 
 fn output(root: &Path, format: Format, split: &str, classes: &[String]) -> anyhow::Result<Output> {
-    let file = WholeFile::create(&folder(root, format)?.join(file_name(format, split)))?;
+    folder(root, format)?;
+    let file = WholeFile::create(&path_of(root, format, split))?;
     Ok(match format {
         Format::Coco => Output::Coco(coco::Writer::new(file, classes)?),
         Format::Cvat => Output::Cvat(cvat::Writer::new(file, classes)?),
@@ -151,29 +180,27 @@ fn output(root: &Path, format: Format, split: &str, classes: &[String]) -> anyho
     })
 }
 
-/// Removes what an earlier run wrote in the formats: what is left would be of other photos.
+/// Removes what an earlier run wrote in the formats and this one has not: what is left would be of other photos.
 ///
 /// # Errors
 /// One line: a file cannot be removed.
-pub(super) fn remove_earlier(root: &Path, before: &[ManifestEntry]) -> anyhow::Result<()> {
+pub(super) fn remove_earlier(
+    root: &Path,
+    before: &[ManifestEntry],
+    written: &BTreeSet<PathBuf>,
+) -> anyhow::Result<()> {
     let splits: BTreeSet<&str> = before.iter().filter_map(|entry| entry.split.as_deref()).collect();
     let mut files = vec![
         root.join(yolo::CONFIG_FILE),
-        root.join(Format::LabelStudio.as_str()).join("config.xml"),
+        folder_of(root, Format::LabelStudio).join(LABEL_STUDIO_CONFIG),
     ];
     for split in splits {
-        for format in Format::ALL {
-            let folder = match format {
-                Format::Yolo => root.to_path_buf(),
-                _ => root.join(format.as_str()),
-            };
-            files.push(folder.join(file_name(format, split)));
-        }
+        files.extend(Format::ALL.map(|format| path_of(root, format, split)));
     }
     let labels = before.iter().map(|entry| label_file(&entry.photo_sha256));
     files.extend(labels.map(|name| root.join(LABELS).join(name)));
     for file in files {
-        if file.is_file() {
+        if !written.contains(&file) && file.is_file() {
             fs::remove_file(&file).with_context(|| format!("cannot remove {}", file.display()))?;
         }
     }

@@ -12,14 +12,12 @@ use walkaround_domain::{
 };
 use walkaround_formats::manifest::{LeftOut, VERSION};
 use walkaround_formats::split::Group;
-use walkaround_formats::{ManifestEntry, Photo, Splits, annotations};
+use walkaround_formats::{Annotation, ManifestEntry, Photo, Splits, annotations};
 use walkaround_messages::PhotoReport;
-use walkaround_ports::{BlobAddress, Blobs, FetchError, PhotoSource, PortError, PortErrorKind, Reviews};
+use walkaround_pipeline::stored_report::read_report;
+use walkaround_ports::{Blobs, FetchError, PhotoSource, PortError, PortErrorKind, Reviews};
 use walkaround_vision::decode::Limits;
 use walkaround_vision::strip::{Stripped, strip};
-
-/// Largest report that is read, in bytes.
-const REPORT_BYTES_MAX: u64 = 64 << 20;
 
 /// Which photos are asked for, beside their time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,6 +73,17 @@ struct Standing {
     revision: u32,
 }
 
+impl Standing {
+    /// Whether a person said so, or agreed with the machine.
+    fn is_unusable_to_a_person(&self) -> bool {
+        match self.reviewed.judgement {
+            Judgement::Unusable(_) => true,
+            Judgement::Confirmed => self.candidate.verdict == Verdict::Unusable,
+            Judgement::Unreviewed | Judgement::Corrected(_) => false,
+        }
+    }
+}
+
 /// What became of the inspections of one photo.
 #[derive(Default)]
 pub(super) struct Outcome {
@@ -96,11 +105,54 @@ pub(super) struct PhotoReader {
 }
 
 impl PhotoReader {
-    /// The photo that these inspections are of. Of several, the one that a person has decided about counts, then the latest.
+    /// The photo that these inspections are of. Of several, the one that a person has decided about counts, then the latest;
+    /// where it is left out, the next one. What a person cannot judge, no other inspection of the same bytes answers for.
     ///
     /// # Errors
     /// The stack does not answer, or the folder cannot be written to.
     pub(super) async fn read(&self, inspections: Vec<Candidate>) -> Result<Outcome, Failure> {
+        let asked = self.asked(inspections).await?;
+        let places: Vec<&PhotoRef> = asked.iter().map(|it| &it.candidate.photo).collect();
+        let mut outcome = Outcome::default();
+        for (at, it) in asked.iter().enumerate() {
+            let (report, all) = match self.annotated(it).await? {
+                Annotated::Not => continue,
+                Annotated::Final => return Ok(outcome),
+                Annotated::LeftOut(why, detail) => {
+                    outcome
+                        .left_out
+                        .push(left_out(it, why, detail.map(str::to_owned)));
+                    if why == LeftOut::Unusable && it.is_unusable_to_a_person() {
+                        outcome.left_out.extend(same_photo(it, &asked[at + 1..]));
+                        return Ok(outcome);
+                    }
+                    continue;
+                }
+                Annotated::As(report, all) => (report, all),
+            };
+            // Its own place first.
+            let places = [&places[at..=at], &places[..]].concat();
+            let copy = match self.copy(it.candidate.photo_sha256, &places).await? {
+                Ok(copy) if (Some(copy.width), Some(copy.height)) != (report.width, report.height) => {
+                    let why = Some("the photo has another size than its report".to_owned());
+                    outcome.left_out.push(left_out(it, LeftOut::Unreadable, why));
+                    continue;
+                }
+                copy => copy,
+            };
+            match copy {
+                Ok(copy) => outcome.photo = Some(self.with_file(it, copy, all)),
+                Err((why, detail)) => outcome.left_out.push(left_out(it, why, Some(detail.to_owned()))),
+            }
+            // Without a file, too: the bytes of the others are the same.
+            outcome.left_out.extend(same_photo(it, &asked[at + 1..]));
+            break;
+        }
+        Ok(outcome)
+    }
+
+    /// The inspections that are asked for, the one that counts first.
+    async fn asked(&self, inspections: Vec<Candidate>) -> Result<Vec<Standing>, Failure> {
         let mut asked = Vec::new();
         for candidate in inspections {
             let standing = self.standing(candidate).await?;
@@ -113,18 +165,7 @@ impl PhotoReader {
             let place = (!reviewed, std::cmp::Reverse(it.candidate.accepted_at));
             (place, it.candidate.id.clone())
         });
-        let mut asked = asked.into_iter();
-        let Some(first) = asked.next() else {
-            return Ok(Outcome::default());
-        };
-        let mut outcome = self.photo(&first).await?;
-        if outcome.photo.is_some() || !outcome.left_out.is_empty() {
-            let of = &first.candidate.id;
-            let detail = || Some(format!("its photo is that of inspection {of}"));
-            let others = asked.map(|other| left_out(&other, LeftOut::SamePhoto, detail()));
-            outcome.left_out.extend(others);
-        }
-        Ok(outcome)
+        Ok(asked)
     }
 
     async fn standing(&self, candidate: Candidate) -> Result<Standing, Failure> {
@@ -148,140 +189,162 @@ impl PhotoReader {
         reviewed && (query.reasons.is_empty() || reasons.any(|reason| query.reasons.contains(&reason)))
     }
 
-    async fn photo(&self, it: &Standing) -> Result<Outcome, Failure> {
-        let without = |why, detail| Outcome {
-            photo: None,
-            left_out: vec![left_out(it, why, detail)],
-        };
+    /// What is on a photo as one of its inspections has it.
+    async fn annotated(&self, it: &Standing) -> Result<Annotated, Failure> {
+        let classes = &self.query.classes;
         let by_machine = it.candidate.verdict == Verdict::Unusable
             && !matches!(it.reviewed.judgement, Judgement::Corrected(_));
-        let unusable = by_machine || matches!(it.reviewed.judgement, Judgement::Unusable(_));
-        if unusable && self.query.classes.is_empty() {
-            return Ok(without(LeftOut::Unusable, None));
+        if by_machine || it.is_unusable_to_a_person() {
+            // Nothing is on it, so no class is: it is not asked for, and its report may well have no size.
+            return Ok(match (classes.is_empty(), it.is_unusable_to_a_person()) {
+                (true, _) => Annotated::LeftOut(LeftOut::Unusable, None),
+                (false, true) => Annotated::Final,
+                (false, false) => Annotated::Not,
+            });
         }
         let report = match self.report(&it.candidate).await? {
             Ok(report) => report,
-            Err((why, detail)) => return Ok(without(why, Some(detail))),
+            Err((why, detail)) => return Ok(Annotated::LeftOut(why, Some(detail))),
         };
-        let all = match annotations(&report, &it.reviewed.judgement) {
-            Ok(all) => all,
-            Err(why) => return Ok(without(LeftOut::Unreadable, Some(why.to_string()))),
+        let Ok(all) = annotations(&report, &it.reviewed.judgement) else {
+            let detail = "its report cannot be read: no size, or codes that do not fit it";
+            return Ok(Annotated::LeftOut(LeftOut::Unreadable, Some(detail)));
         };
-        let classes = &self.query.classes;
-        if unusable || !(classes.is_empty() || all.iter().any(|one| classes.contains(&one.class))) {
-            return Ok(Outcome::default());
+        if !classes.is_empty() && !all.iter().any(|one| classes.contains(&one.class)) {
+            return Ok(Annotated::Final);
         }
-        let copy = match self.copy(&it.candidate).await? {
-            Ok(copy) => copy,
-            Err((why, detail)) => return Ok(without(why, Some(detail))),
-        };
-        if (Some(copy.width), Some(copy.height)) != (report.width, report.height) {
-            let detail = "the photo has another size than its report".to_owned();
-            return Ok(without(LeftOut::Unreadable, Some(detail)));
-        }
+        Ok(Annotated::As(Box::new(report), all))
+    }
+
+    fn with_file(&self, it: &Standing, copy: PhotoFile, annotations: Vec<Annotation>) -> Photo {
         let mut entry = entry(it);
         entry.split = Some(self.splits.of(&it.candidate.group).to_owned());
         entry.file = Some(copy.file);
         entry.file_sha256 = Some(copy.file_sha256);
         entry.copied = Some(copy.copied);
+        entry.encoded_because = copy.encoded_because;
         (entry.width, entry.height) = (Some(copy.width), Some(copy.height));
-        for one in &all {
+        for one in &annotations {
             *entry.annotations.entry(one.class.clone()).or_default() += 1;
         }
-        Ok(Outcome {
-            photo: Some(Photo {
-                entry,
-                annotations: all,
-            }),
-            left_out: Vec::new(),
-        })
+        Photo { entry, annotations }
     }
 
-    async fn report(&self, candidate: &Candidate) -> Result<Result<PhotoReport, (LeftOut, String)>, Failure> {
+    async fn report(&self, candidate: &Candidate) -> Result<Result<PhotoReport, Why>, Failure> {
         let Some(report) = &candidate.report else {
-            return Ok(Err((
-                LeftOut::ReportGone,
-                "its record names no report".to_owned(),
-            )));
+            return Ok(Err((LeftOut::ReportGone, "its record names no report")));
         };
-        Ok(match read_report(&*self.blobs, report).await {
-            Ok(report) => Ok(report),
-            Err(ReportError::Gone) => Err((LeftOut::ReportGone, "its report is gone".to_owned())),
-            Err(ReportError::Unreadable(why)) => Err((LeftOut::Unreadable, why)),
-            Err(ReportError::Port(error)) => return Err(Failure::of_port(error)),
-        })
+        match read_report(&*self.blobs, report).await {
+            Ok(report) => Ok(Ok(report)),
+            Err(error) => no_report(error).map(Err),
+        }
     }
 
-    /// The file of a photo: the one that is there, or a new one.
-    async fn copy(&self, candidate: &Candidate) -> Result<Result<PhotoFile, (LeftOut, String)>, Failure> {
-        let digest = hex(&candidate.photo_sha256);
-        if let Some(copy) = self.copies.get(&digest) {
+    /// The file of a photo: the one that is there, or a new one from the first of these places that has its bytes.
+    async fn copy(&self, photo: [u8; 32], places: &[&PhotoRef]) -> Result<Result<PhotoFile, Why>, Failure> {
+        let digest = hex(&photo);
+        if let Some(copy) = self.copies.get(&digest).await? {
             return Ok(Ok(copy));
         }
-        let bytes = match self.photos.fetch(&candidate.photo, self.limits.bytes_max).await {
+        let mut why = None;
+        for (at, place) in places.iter().enumerate() {
+            if places[..at].contains(place) {
+                continue;
+            }
+            let this = match self.stripped(photo, place).await? {
+                Ok(stripped) => return Ok(Ok(self.copies.put(&digest, &stripped)?)),
+                // Its bytes are the same everywhere.
+                Err(why @ (LeftOut::Unreadable, _)) => return Ok(Err(why)),
+                Err(this) => this,
+            };
+            // What another run may get is what should be known.
+            if why.is_none() || this.0 == LeftOut::PhotoUnreachable {
+                why = Some(this);
+            }
+        }
+        Ok(Err(why.unwrap_or((LeftOut::PhotoGone, GONE))))
+    }
+
+    /// The picture of a photo from one place.
+    async fn stripped(&self, photo: [u8; 32], place: &PhotoRef) -> Result<Result<Stripped, Why>, Failure> {
+        let bytes = match self.photos.fetch(place, self.limits.bytes_max).await {
             Ok(bytes) => bytes,
             Err(error) => return Ok(Err(unfetched(&error))),
         };
-        let (expected, limits) = (candidate.photo_sha256, self.limits);
-        let stripping = tokio::task::spawn_blocking(move || -> Result<Stripped, (LeftOut, String)> {
-            if <[u8; 32]>::from(Sha256::digest(&bytes)) != expected {
+        let limits = self.limits;
+        let stripping = tokio::task::spawn_blocking(move || -> Result<Stripped, Why> {
+            if <[u8; 32]>::from(Sha256::digest(&bytes)) != photo {
                 let line = "the file is no longer the one that was inspected";
-                return Err((LeftOut::PhotoChanged, line.to_owned()));
+                return Err((LeftOut::PhotoChanged, line));
             }
-            strip(&bytes, &limits).map_err(|reason| (LeftOut::Unreadable, reason.detail))
+            let cannot = "it cannot be decoded at full size";
+            strip(&bytes, &limits).map_err(|_| (LeftOut::Unreadable, cannot))
         });
-        Ok(match stripping.await? {
-            Ok(stripped) => Ok(self.copies.put(&digest, &stripped)?),
-            Err(why) => Err(why),
-        })
+        Ok(stripping.await?)
     }
 }
+
+/// Why a photo is left out: the manifest has it, so it names no place of a photo or a report, which may be a secret.
+type Why = (LeftOut, &'static str);
+
+/// What one inspection of a photo comes to.
+enum Annotated {
+    /// It is not asked for; another inspection of the photo may be.
+    Not,
+    /// The photo is not asked for.
+    Final,
+    /// It is left out, and another inspection of the photo may stand for it.
+    LeftOut(LeftOut, Option<&'static str>),
+    /// It has this.
+    As(Box<PhotoReport>, Vec<Annotation>),
+}
+
+const GONE: &str = "its file is gone";
 
 /// Why there is no report.
-pub(super) enum ReportError {
-    /// It is gone.
-    Gone,
-    /// It is not what it should be.
-    Unreadable(String),
-    /// The store does not answer.
-    Port(PortError),
-}
-
-/// Reads the report that a record names.
-pub(super) async fn read_report(blobs: &dyn Blobs, report: &BlobRef) -> Result<PhotoReport, ReportError> {
-    let at = BlobAddress {
-        bucket: report.bucket.clone(),
-        key: report.key.clone(),
-    };
-    let bytes = blobs
-        .get(&at, REPORT_BYTES_MAX)
-        .await
-        .map_err(|error| match error.kind {
-            PortErrorKind::NotFound => ReportError::Gone,
-            PortErrorKind::Corrupt | PortErrorKind::TooLarge => ReportError::Unreadable(error.to_string()),
-            _ => ReportError::Port(error),
-        })?;
-    if <[u8; 32]>::from(Sha256::digest(&bytes)) != report.sha256 {
-        let line = "the report is not the one that its record names";
-        return Err(ReportError::Unreadable(line.to_owned()));
+///
+/// # Errors
+/// The store does not answer.
+pub(super) fn no_report(error: PortError) -> Result<Why, Failure> {
+    match error.kind {
+        PortErrorKind::NotFound => Ok((LeftOut::ReportGone, "its report is gone")),
+        PortErrorKind::Corrupt | PortErrorKind::TooLarge => {
+            let line = "its report cannot be read, or is not the one that its record names";
+            Ok((LeftOut::Unreadable, line))
+        }
+        _ => Err(Failure::of_port(error)),
     }
-    serde_json::from_slice(&bytes).map_err(|error| ReportError::Unreadable(error.to_string()))
 }
 
-fn unfetched(error: &FetchError) -> (LeftOut, String) {
-    let why = match error {
-        FetchError::NotFound(_) | FetchError::Malformed(_) => LeftOut::PhotoGone,
-        FetchError::Forbidden(_) | FetchError::Denied(_) => LeftOut::PhotoForbidden,
-        FetchError::TooLarge(_) => LeftOut::Unreadable,
-        FetchError::Unreachable(_) | FetchError::HostBusy(_) => LeftOut::PhotoUnreachable,
+fn unfetched(error: &FetchError) -> Why {
+    let forbidden = (
+        LeftOut::PhotoForbidden,
+        "its place may not be read from here: see the allowed roots, buckets and hosts, and the rights",
+    );
+    let large = (
+        LeftOut::Unreadable,
+        "its file is damaged, or larger than is read here",
+    );
+    let unreachable = (LeftOut::PhotoUnreachable, "its place does not answer");
+    match error {
+        FetchError::NotFound(_) | FetchError::Malformed(_) => (LeftOut::PhotoGone, GONE),
+        FetchError::Forbidden(_) | FetchError::Denied(_) => forbidden,
+        FetchError::TooLarge(_) => large,
+        FetchError::Unreachable(_) | FetchError::HostBusy(_) => unreachable,
         FetchError::Port(error) => match error.kind {
-            PortErrorKind::NotFound | PortErrorKind::Invalid => LeftOut::PhotoGone,
-            PortErrorKind::Denied => LeftOut::PhotoForbidden,
-            PortErrorKind::Corrupt | PortErrorKind::TooLarge => LeftOut::Unreadable,
-            PortErrorKind::Unavailable | PortErrorKind::Throttled => LeftOut::PhotoUnreachable,
+            PortErrorKind::NotFound | PortErrorKind::Invalid => (LeftOut::PhotoGone, GONE),
+            PortErrorKind::Denied => forbidden,
+            PortErrorKind::Corrupt | PortErrorKind::TooLarge => large,
+            PortErrorKind::Unavailable | PortErrorKind::Throttled => unreachable,
         },
-    };
-    (why, error.to_string())
+    }
+}
+
+/// The other inspections of a photo.
+fn same_photo<'a>(first: &Standing, others: &'a [Standing]) -> impl Iterator<Item = ManifestEntry> + use<'a> {
+    let detail = format!("its photo is that of inspection {}", first.candidate.id);
+    let others = others.iter();
+    others.map(move |other| left_out(other, LeftOut::SamePhoto, Some(detail.clone())))
 }
 
 fn left_out(it: &Standing, why: LeftOut, detail: Option<String>) -> ManifestEntry {
@@ -303,6 +366,7 @@ fn entry(it: &Standing) -> ManifestEntry {
         file: None,
         file_sha256: None,
         copied: None,
+        encoded_because: None,
         width: None,
         height: None,
         left_out: None,

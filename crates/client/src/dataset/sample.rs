@@ -4,11 +4,13 @@ use super::listing::each_done;
 use crate::StackClient;
 use std::collections::{BTreeMap, BTreeSet};
 use walkaround_bootstrap::Failure;
+use walkaround_domain::review::TaskState;
 use walkaround_domain::sampling::{self, Chosen, Nearness};
 use walkaround_domain::{Inspection, InspectionId, Phase, ReviewPolicy, Verdict, hex};
 use walkaround_messages::utc_day;
 use walkaround_pipeline::past::Window;
-use walkaround_pipeline::review::ReviewError;
+use walkaround_pipeline::review::{ReviewError, ReviewService};
+use walkaround_ports::Reviews;
 
 /// Where a network changes its mind, as far as the bundle says.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,56 +111,29 @@ pub struct Sampled {
 /// # Errors
 /// The stack does not answer.
 pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<Sampled, Failure> {
-    // The same bytes are labelled once: of several inspections of them, the first one by its id.
-    let mut photos: BTreeMap<[u8; 32], (sampling::Candidate, Sample)> = BTreeMap::new();
+    let mut photos = Photos::new();
     let unreadable = each_done(stack, options.window, |inspection| {
-        let (Phase::Done { verdict }, Some(photo)) = (&inspection.phase, inspection.photo_sha256()) else {
-            return;
-        };
-        let stands = |there: &(sampling::Candidate, Sample)| there.0.id < inspection.request.id;
-        if *verdict != Verdict::Unusable && !photos.get(photo).is_some_and(stands) {
-            photos.insert(*photo, candidate(&inspection, *verdict, &options.thresholds));
-        }
+        take(&mut photos, &inspection, &options.thresholds);
     })
     .await?;
     let (mut candidates, mut known) = (Vec::new(), BTreeMap::new());
-    for (candidate, sample) in photos.into_values() {
-        known.insert(candidate.id.clone(), sample);
-        candidates.push(candidate);
+    for SamePhoto { ids, first } in photos.into_values() {
+        if let Some((candidate, sample)) = first {
+            known.insert(candidate.id.clone(), (sample, ids));
+            candidates.push(candidate);
+        }
     }
     let service = stack.reviews()?;
-    let (mut open, mut chosen) = (BTreeSet::new(), Vec::new());
-    // Whoever was reviewed is looked up only once it is chosen: most are never.
-    loop {
-        let drawn = sampling::sample(&candidates, options.count);
-        let mut reviewed = BTreeSet::new();
-        for one in &drawn {
-            if open.contains(&one.id) {
-                continue;
-            }
-            if service.reviews.history(&one.id).await?.is_empty() {
-                open.insert(one.id.clone());
-            } else {
-                reviewed.insert(one.id.clone());
-            }
-        }
-        if reviewed.is_empty() {
-            chosen.extend(drawn);
-            break;
-        }
-        candidates.retain(|candidate| !reviewed.contains(&candidate.id));
-    }
+    let chosen = unreviewed(&*service.reviews, candidates, &known, options.count).await?;
     if options.ask {
         for one in &chosen {
-            match service.ask(&one.id).await {
-                Ok(_) => {}
-                Err(ReviewError::Port(error)) => return Err(Failure::of_port(error)),
-                Err(error) => return Err(Failure::Failed(error.into())),
+            if let Some((_, ids)) = known.get(&one.id) {
+                ask(&service, &one.id, ids).await?;
             }
         }
     }
     let sample = |one: Chosen| {
-        known.remove(&one.id).map(|sample| Sample {
+        known.remove(&one.id).map(|(sample, _)| Sample {
             chosen: one,
             ..sample
         })
@@ -167,6 +142,84 @@ pub async fn sample(stack: &dyn StackClient, options: &SampleOptions) -> Result<
         photos: chosen.into_iter().filter_map(sample).collect(),
         unreadable,
     })
+}
+
+/// By the digest of the photo: the same bytes are labelled once.
+type Photos = BTreeMap<[u8; 32], SamePhoto>;
+/// By the inspection that stands for a photo: how it is shown, and every inspection of the same bytes.
+type Known = BTreeMap<InspectionId, (Sample, BTreeSet<InspectionId>)>;
+
+/// The inspections of the same bytes.
+#[derive(Default)]
+struct SamePhoto {
+    /// All of them: a person may have decided about any.
+    ids: BTreeSet<InspectionId>,
+    /// The first one by its id whose photo can be judged.
+    first: Option<(sampling::Candidate, Sample)>,
+}
+
+fn take(photos: &mut Photos, inspection: &Inspection, thresholds: &Thresholds) {
+    let (Phase::Done { verdict }, Some(photo)) = (&inspection.phase, inspection.photo_sha256()) else {
+        return;
+    };
+    let same = photos.entry(*photo).or_default();
+    same.ids.insert(inspection.request.id.clone());
+    let stands = same
+        .first
+        .as_ref()
+        .is_some_and(|first| first.0.id < inspection.request.id);
+    if *verdict != Verdict::Unusable && !stands {
+        same.first = Some(candidate(inspection, *verdict, thresholds));
+    }
+}
+
+/// Draws until nobody has decided about any inspection of what is drawn. That is looked up only once a photo is drawn: most are
+/// never.
+async fn unreviewed(
+    reviews: &dyn Reviews,
+    mut candidates: Vec<sampling::Candidate>,
+    known: &Known,
+    count: usize,
+) -> Result<Vec<Chosen>, Failure> {
+    let mut open = BTreeSet::new();
+    loop {
+        let drawn = sampling::sample(&candidates, count);
+        let mut reviewed = BTreeSet::new();
+        for one in &drawn {
+            if !open.insert(one.id.clone()) {
+                continue;
+            }
+            for id in known.get(&one.id).iter().flat_map(|(_, ids)| ids) {
+                if !reviews.history(id).await?.is_empty() {
+                    reviewed.insert(one.id.clone());
+                    break;
+                }
+            }
+        }
+        if reviewed.is_empty() {
+            return Ok(drawn);
+        }
+        candidates.retain(|candidate| !reviewed.contains(&candidate.id));
+    }
+}
+
+/// Opens a review task, unless one is there under another inspection of the same bytes.
+async fn ask(
+    service: &ReviewService,
+    id: &InspectionId,
+    same: &BTreeSet<InspectionId>,
+) -> Result<(), Failure> {
+    for other in same.iter().filter(|other| *other != id) {
+        let task = service.reviews.task(other).await?;
+        if task.is_some_and(|task| task.state != TaskState::Done) {
+            return Ok(());
+        }
+    }
+    match service.ask(id).await {
+        Ok(_) => Ok(()),
+        Err(ReviewError::Port(error)) => Err(Failure::of_port(error)),
+        Err(error) => Err(Failure::Failed(error.into())),
+    }
 }
 
 fn candidate(

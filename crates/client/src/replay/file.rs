@@ -1,9 +1,10 @@
 //! The file of a replay on disk: appended line by line, so that a killed replay goes on where it was.
 
-use anyhow::{Context, ensure};
+use crate::shared_files::{lock, next_line};
+use anyhow::Context;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use walkaround_bootstrap::Failure;
 use walkaround_evaluation::comparison::{REPLAY_SCHEMA, ReplayHeader, ReplayLine};
@@ -33,17 +34,7 @@ impl ReplayFile {
             .create(true)
             .open(path)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(anyhow::anyhow!("another replay writes to {}", path.display()).into());
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(anyhow::Error::from(error)
-                    .context(format!("cannot lock {}", path.display()))
-                    .into());
-            }
-        }
+        lock(&file, path, "replay")?;
         let mut open = Self {
             file,
             path: path.to_path_buf(),
@@ -249,18 +240,11 @@ impl<F: Read + Seek> Lines<F> {
 
     /// The next whole line; none at the end, or before one that was cut off.
     fn text(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
-        let mut text = Vec::new();
-        let limit = LINE_BYTES_MAX as u64 + 1;
-        (&mut self.reader)
-            .take(limit)
-            .read_until(b'\n', &mut text)
-            .with_context(|| format!("cannot read {}", self.path.display()))?;
-        ensure!(
-            text.len() <= LINE_BYTES_MAX,
-            "{}, line {}: more than {LINE_BYTES_MAX} bytes",
-            self.path.display(),
-            self.number + 1
-        );
+        let line = next_line(&mut self.reader, LINE_BYTES_MAX);
+        let line = line.with_context(|| format!("{}, line {}", self.path.display(), self.number + 1))?;
+        let Some(mut text) = line else {
+            return Ok(None);
+        };
         if text.pop() != Some(b'\n') {
             return Ok(None);
         }

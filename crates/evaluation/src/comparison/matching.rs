@@ -23,9 +23,25 @@ pub struct ComparedFinding {
     pub iou: Option<f64>,
 }
 
-/// The findings of two reports. Of one class those with the highest IoU are the same, from 0.1 on; each finding at most once.
-pub(super) fn matched(old: &PhotoReport, new: &PhotoReport) -> Vec<ComparedFinding> {
+/// How the findings of two reports compare.
+pub(super) struct Matched {
+    /// Those that both have first.
+    pub(super) findings: Vec<ComparedFinding>,
+    /// IoU of everything that each report finds, whatever its class; none where neither finds any.
+    pub(super) any_iou: Option<f64>,
+}
+
+/// Two reports of one photo, finding by finding and as a whole. The mask of each finding is decoded once.
+pub(super) fn compared(old: &PhotoReport, new: &PhotoReport) -> Matched {
     let (a, b) = (masks(old), masks(new));
+    Matched {
+        findings: matched([old, new], [&a, &b]),
+        any_iou: any_iou(size(old).or_else(|| size(new)), [&a, &b]),
+    }
+}
+
+/// The findings of two reports with their masks. Of one class those with the highest IoU are the same, from 0.1 on; each finding at most once.
+fn matched([old, new]: [&PhotoReport; 2], [a, b]: [&[Option<Rle>]; 2]) -> Vec<ComparedFinding> {
     let mut pairs = Vec::new();
     for (i, left) in a.iter().take(MATCHED_MAX).enumerate() {
         for (j, right) in b.iter().take(MATCHED_MAX).enumerate() {
@@ -80,11 +96,10 @@ pub(super) fn matched(old: &PhotoReport, new: &PhotoReport) -> Vec<ComparedFindi
 }
 
 /// IoU of everything that each report finds, whatever its class; none where neither finds any.
-pub(super) fn any_iou(old: &PhotoReport, new: &PhotoReport) -> Option<f64> {
-    let size = size(old).or_else(|| size(new))?;
-    let whole = |report: &PhotoReport| {
-        let all: Vec<Rle> = masks(report).into_iter().flatten().collect();
-        let all: Vec<&Rle> = all.iter().filter(|mask| mask.size == size).collect();
+fn any_iou(size: Option<Size>, [old, new]: [&[Option<Rle>]; 2]) -> Option<f64> {
+    let size = size?;
+    let whole = |masks: &[Option<Rle>]| {
+        let all: Vec<&Rle> = masks.iter().flatten().filter(|mask| mask.size == size).collect();
         rle::union(size, &all).ok()
     };
     let (a, b) = (whole(old)?, whole(new)?);
@@ -110,7 +125,7 @@ mod tests {
     use super::*;
     use crate::fixtures::{finding, report};
 
-    fn compared(class: &str, sides: [bool; 2], iou: Option<f64>) -> ComparedFinding {
+    fn finding_of(class: &str, sides: [bool; 2], iou: Option<f64>) -> ComparedFinding {
         let probability = |there: bool| there.then_some(0.8);
         ComparedFinding {
             class: class.to_owned(),
@@ -129,13 +144,13 @@ mod tests {
         ]);
         let new = report(&[finding("wear", [1, 0, 0, 0]), finding("dent", [1, 1, 1, 0])]);
         let expected = [
-            compared("dent", [true, true], Some(2.0 / 3.0)),
-            compared("dent", [true, false], None),
-            compared("wear", [true, false], None),
-            compared("wear", [false, true], None),
+            finding_of("dent", [true, true], Some(2.0 / 3.0)),
+            finding_of("dent", [true, false], None),
+            finding_of("wear", [true, false], None),
+            finding_of("wear", [false, true], None),
         ];
-        assert_eq!(matched(&old, &new), expected);
-        assert_eq!(any_iou(&old, &new), Some(3.0 / 4.0));
+        assert_eq!(compared(&old, &new).findings, expected);
+        assert_eq!(compared(&old, &new).any_iou, Some(3.0 / 4.0));
     }
 
     #[test]
@@ -143,17 +158,17 @@ mod tests {
         let old = report(&[finding("dent", [1, 1, 0, 0]), finding("dent", [1, 1, 1, 0])]);
         let new = report(&[finding("dent", [1, 1, 1, 0])]);
         let expected = [
-            compared("dent", [true, true], Some(1.0)),
-            compared("dent", [true, false], None),
+            finding_of("dent", [true, true], Some(1.0)),
+            finding_of("dent", [true, false], None),
         ];
-        assert_eq!(matched(&old, &new), expected);
+        assert_eq!(compared(&old, &new).findings, expected);
     }
 
     #[test]
     fn nothing_on_both_sides_has_no_iou_and_on_one_side_none_in_common() {
         let (none, some) = (report(&[]), report(&[finding("dent", [0, 1, 0, 0])]));
-        assert_eq!(any_iou(&none, &none), None);
-        assert_eq!(any_iou(&none, &some), Some(0.0));
-        assert!(matched(&none, &none).is_empty());
+        assert_eq!(compared(&none, &none).any_iou, None);
+        assert_eq!(compared(&none, &some).any_iou, Some(0.0));
+        assert!(compared(&none, &none).findings.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What two bundles say of one photo.
 
-use super::matching::{ComparedFinding, any_iou, matched};
+use super::matching::{ComparedFinding, Matched, compared};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use walkaround_messages::report::PolygonDocument;
@@ -106,9 +106,9 @@ impl BundleResult {
 impl ComparedPhoto {
     /// Two reports of one photo side by side, with the results that they were made of.
     pub fn of_reports(label: PhotoLabel, old: &Inspected<'_>, new: &Inspected<'_>) -> Self {
-        let findings = matched(old.report, new.report);
+        let Matched { findings, any_iou } = compared(old.report, new.report);
         Self {
-            iou: any_iou(old.report, new.report),
+            iou: any_iou,
             findings,
             ..Self::of_results(label, old.result(), new)
         }

@@ -1,20 +1,22 @@
 //! Reading CVAT's XML.
 
-use crate::read::{ReadError, ReadPhoto, ReadShape, SHAPES_MAX};
+use crate::read::{PHOTOS_MAX, ReadError, ReadPhoto, ReadShape, SHAPES_MAX, SizeOf, photo_size};
 use crate::shapes::{Geometry, ShapeKey};
 use roxmltree::{Document, Node};
 use std::io::Read;
 use walkaround_domain::{PixelBox, Point, Size};
-use walkaround_vision::rle::{MASK_PIXELS_MAX, encode_mask};
+use walkaround_evaluation::StatedSize;
+use walkaround_vision::mask::Patch;
+use walkaround_vision::rle::from_patch;
 
 /// Largest file that is read, in bytes: its tree is held.
 const XML_BYTES_MAX: u64 = 256 << 20;
 
-/// Reads a file.
+/// Reads a file; `size_of` says how large the photo of a name is.
 ///
 /// # Errors
-/// A file that is none.
-pub fn read(file: impl Read) -> Result<Vec<ReadPhoto>, ReadError> {
+/// A file that is none, or has more than is read.
+pub fn read(file: impl Read, size_of: SizeOf<'_>) -> Result<Vec<ReadPhoto>, ReadError> {
     let mut text = String::new();
     let read = file.take(XML_BYTES_MAX + 1).read_to_string(&mut text);
     let bytes = read.map_err(|e| ReadError::new(e.to_string()))?;
@@ -35,23 +37,24 @@ pub fn read(file: impl Read) -> Result<Vec<ReadPhoto>, ReadError> {
         ));
     }
     let images = root.children().filter(|node| node.has_tag_name("image"));
+    if images.clone().count() > PHOTOS_MAX {
+        return Err(ReadError::new(format!("more than {PHOTOS_MAX} photos")));
+    }
     images
         .map(|image| {
             let name = image.attribute("name");
             let name = name.ok_or_else(|| ReadError::new("an <image> without a name"))?;
             Ok(ReadPhoto {
                 name: name.to_owned(),
-                shapes: shapes(image),
+                shapes: shapes(image, name, size_of),
             })
         })
         .collect()
 }
 
-fn shapes(image: Node<'_, '_>) -> Result<Vec<ReadShape>, ReadError> {
-    let size = Size::new(whole(image, "width")?, whole(image, "height")?);
-    if size.pixels() == 0 || size.pixels() > MASK_PIXELS_MAX {
-        return Err(ReadError::new("its size is no size of a photo"));
-    }
+fn shapes(image: Node<'_, '_>, name: &str, size_of: SizeOf<'_>) -> Result<Vec<ReadShape>, ReadError> {
+    let stated = Size::new(whole(image, "width")?, whole(image, "height")?);
+    let size = photo_size(name, StatedSize::Of(stated), size_of)?;
     let mut read = Vec::new();
     for node in image.children().filter(Node::is_element) {
         let geometry = match node.tag_name().name() {
@@ -74,6 +77,7 @@ fn shapes(image: Node<'_, '_>) -> Result<Vec<ReadShape>, ReadError> {
             key: key.and_then(|key| key.text()).and_then(ShapeKey::parse),
             class: text(node, "label")?.to_owned(),
             geometry,
+            pixels: None,
         });
     }
     Ok(read)
@@ -107,7 +111,10 @@ fn ring(node: Node<'_, '_>) -> Result<Vec<Point>, ReadError> {
     let wrong = || ReadError::new("a <polygon> whose points are not pairs of numbers");
     let point = |pair: &str| -> Result<Point, ReadError> {
         let (x, y) = pair.split_once(',').ok_or_else(wrong)?;
-        let number = |text: &str| text.trim().parse::<f32>().map_err(|_| wrong());
+        let number = |text: &str| -> Result<f32, ReadError> {
+            let number = text.trim().parse().ok();
+            number.filter(|number: &f32| number.is_finite()).ok_or_else(wrong)
+        };
         Ok(Point {
             x: number(x)?,
             y: number(y)?,
@@ -133,7 +140,7 @@ fn mask(node: Node<'_, '_>, size: Size) -> Result<Geometry, ReadError> {
         return Err(wrong("that reaches outside its photo"));
     }
     let cells = width as usize * height as usize;
-    let mut pixels = vec![0; size.width as usize * size.height as usize];
+    let mut pixels = vec![0; cells];
     let (mut at, mut value) = (0_usize, 0);
     for count in text(node, "rle")?.split(',') {
         let count: usize = count
@@ -143,17 +150,21 @@ fn mask(node: Node<'_, '_>, size: Size) -> Result<Geometry, ReadError> {
         let end = at.checked_add(count).filter(|end| *end <= cells);
         let end = end.ok_or_else(|| wrong("whose run lengths are more than its box has"))?;
         if value == 1 {
-            for cell in at..end {
-                let (x, y) = (cell % width as usize, cell / width as usize);
-                pixels[(top as usize + y) * size.width as usize + left as usize + x] = 1;
-            }
+            pixels[at..end].fill(1);
         }
         (at, value) = (end, 1 - value);
     }
     if at != cells {
         return Err(wrong("whose run lengths are fewer than its box has"));
     }
-    Ok(Geometry::Mask(encode_mask(size, &pixels)))
+    let patch = Patch {
+        x: left as usize,
+        y: top as usize,
+        width: width as usize,
+        height: height as usize,
+        pixels,
+    };
+    Ok(Geometry::Mask(from_patch(size, &patch)))
 }
 
 fn boxed(node: Node<'_, '_>) -> Result<Geometry, ReadError> {

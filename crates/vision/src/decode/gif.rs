@@ -3,6 +3,7 @@
 //! Some writers declare a canvas that is smaller than the frame; viewers and Pillow show the whole frame, and a decoder that
 //! goes by the canvas would show a corner of it (GIF89a specification, sections 18 and 20).
 
+use super::frames::gif_has_more;
 use std::borrow::Cow;
 
 /// Header and logical screen descriptor.
@@ -38,6 +39,11 @@ pub(super) fn whole_canvas(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 fn word(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+/// Whether there is a frame behind the first one.
+pub(super) fn has_more_frames(bytes: &[u8]) -> bool {
+    first_frame(bytes).is_some_and(|first| gif_has_more(bytes, first))
 }
 
 /// Where the position of the first frame stands.

@@ -104,7 +104,7 @@ impl<'a> Picture<'a> {
         }
         let pixels = if picture.has_alpha {
             let rgba = RgbaImage::from_raw(decoded.width, decoded.height, picture.data);
-            flatten(DynamicImage::from(rgba.expect("four bytes a pixel")))
+            flatten(DynamicImage::from(rgba.expect("four bytes a pixel"))).0
         } else {
             let rgb = RgbImage::from_raw(decoded.width, decoded.height, picture.into_rgb8());
             rgb.expect("three bytes a pixel")

@@ -14,6 +14,7 @@ use walkaround_domain::{Reason, ReasonCode, Size};
 use crate::resample;
 
 use super::colours::{PROFILE_BYTES_MAX, Profile};
+use super::frames::{Reduced, tiff_has_more};
 use super::orientation::swaps_sides;
 use super::{Format, Limits, containers, cut_short, exif, gif, unreadable, unsupported};
 
@@ -25,6 +26,8 @@ pub(super) struct Picture<'a> {
     decoder: Box<dyn ImageDecoder + 'a>,
     format: Format,
     animated: bool,
+    /// Whether there are pictures behind the one that is decoded.
+    has_more: bool,
     /// Bytes of a copy of the file that was put right; 0 for none.
     repaired_bytes: u64,
     /// The colour profile of a TIFF.
@@ -40,6 +43,7 @@ impl<'a> Picture<'a> {
     pub(super) fn open(bytes: &'a [u8], format: Format) -> Result<Self, Reason> {
         let mut orientation = None;
         let mut animated = false;
+        let mut has_more = false;
         let mut repaired_bytes = 0;
         let mut tiff_profile = None;
         let input = Cursor::new(bytes);
@@ -48,6 +52,7 @@ impl<'a> Picture<'a> {
                 containers::check_riff_length(bytes)?;
                 let mut decoder = WebPDecoder::new(input).map_err(|error| reason(&error, format))?;
                 animated = decoder.has_animation();
+                has_more = animated;
                 // Metadata that cannot be read is no reason to refuse the pixels.
                 let block = decoder.exif_metadata().ok().flatten();
                 orientation = block.as_deref().and_then(exif::orientation);
@@ -57,12 +62,14 @@ impl<'a> Picture<'a> {
             Format::Tiff => {
                 // EXIF is a TIFF structure, so a TIFF reads like it.
                 orientation = exif::orientation(bytes);
+                has_more = tiff_has_more(bytes);
                 // Of one that is too long, as much as shows it.
                 tiff_profile = exif::tiff_profile(bytes)
                     .map(|profile| profile[..profile.len().min(PROFILE_BYTES_MAX + 1)].to_vec());
                 Box::new(TiffDecoder::new(input).map_err(|error| reason(&error, format))?)
             }
             Format::Gif => {
+                has_more = gif::has_more_frames(bytes);
                 let bytes = gif::whole_canvas(bytes);
                 if let Cow::Owned(copy) = &bytes {
                     repaired_bytes = copy.len() as u64;
@@ -78,7 +85,10 @@ impl<'a> Picture<'a> {
                 let input = Cursor::new(png.bytes);
                 let mut limits = image::Limits::no_limits();
                 limits.max_alloc = Some(PNG_METADATA_BYTES_MAX);
-                Box::new(PngDecoder::with_limits(input, limits).map_err(|error| reason(&error, format))?)
+                let decoder =
+                    PngDecoder::with_limits(input, limits).map_err(|error| reason(&error, format))?;
+                has_more = decoder.is_apng().unwrap_or(false);
+                Box::new(decoder)
             }
         };
         let (width, height) = decoder.dimensions();
@@ -89,6 +99,7 @@ impl<'a> Picture<'a> {
             decoder,
             format,
             animated,
+            has_more,
             repaired_bytes,
             tiff_profile,
         })
@@ -126,12 +137,18 @@ impl<'a> Picture<'a> {
         self.repaired_bytes + own + inside.max(converted).max(shrinking) + turned
     }
 
-    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`; and the colour profile.
-    pub(super) fn decode(self, limits: &Limits, long_side_min: u32) -> Result<(RgbImage, Profile), Reason> {
+    /// Decodes and shrinks to the smallest whole fraction whose long side is at least `long_side_min`; and the colour profile, and
+    /// what was given up for 8 bits of RGB.
+    pub(super) fn decode(
+        self,
+        limits: &Limits,
+        long_side_min: u32,
+    ) -> Result<(RgbImage, Profile, Option<Reduced>), Reason> {
         let Self {
             mut decoder,
             format,
             size,
+            has_more,
             repaired_bytes,
             tiff_profile,
             ..
@@ -154,14 +171,21 @@ impl<'a> Picture<'a> {
             // The file ends somewhere; where pixels are missing, that is why.
             _ => cut_short(),
         })?;
-        let pixels = flatten(picture);
+        let mut reduced = has_more.then_some(Reduced::Frames);
+        if picture.color().bytes_per_pixel() > picture.color().channel_count() {
+            reduced = Some(Reduced::Depth);
+        }
+        let (pixels, transparent) = flatten(picture);
+        if transparent {
+            reduced = Some(Reduced::Transparency);
+        }
         let factor = shrink_factor(size, long_side_min);
         let pixels = if factor == 1 {
             pixels
         } else {
             shrink(&pixels, shrunk_size(size, factor))
         };
-        Ok((pixels, profile))
+        Ok((pixels, profile, reduced))
     }
 }
 
@@ -200,23 +224,26 @@ pub(super) fn shrink(pixels: &RgbImage, to: Size) -> RgbImage {
     small
 }
 
-/// Any pixels to RGB of 8 bits; what is transparent shows white.
-pub(super) fn flatten(picture: DynamicImage) -> RgbImage {
+/// Any pixels to RGB of 8 bits, and whether any was transparent: those show white.
+pub(super) fn flatten(picture: DynamicImage) -> (RgbImage, bool) {
     let (width, height) = (picture.width(), picture.height());
     if !picture.color().has_alpha() {
-        return picture.into_rgb8();
+        return (picture.into_rgb8(), false);
     }
     let mut pixels = picture.into_rgba8().into_raw();
     let count = pixels.len() / 4;
+    let mut transparent = false;
     for i in 0..count {
         let alpha = u32::from(pixels[4 * i + 3]);
+        transparent |= alpha < 255;
         for channel in 0..3 {
             let over_white = u32::from(pixels[4 * i + channel]) * alpha + 255 * (255 - alpha);
             pixels[3 * i + channel] = ((over_white + 127) / 255) as u8;
         }
     }
     pixels.truncate(3 * count);
-    RgbImage::from_raw(width, height, pixels).expect("three bytes for each of the pixels")
+    let pixels = RgbImage::from_raw(width, height, pixels);
+    (pixels.expect("three bytes for each of the pixels"), transparent)
 }
 
 /// The reason behind an error of `image`.

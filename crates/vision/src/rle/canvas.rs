@@ -1,6 +1,6 @@
 //! A region of the canvas as run-length code at the size of the original photo.
 
-use walkaround_domain::Rle;
+use walkaround_domain::{Rle, Size};
 
 use super::RunWriter;
 use crate::mask::{Canvas, Patch};
@@ -21,6 +21,25 @@ pub fn from_canvas(patch: &Patch, canvas: &Canvas) -> Rle {
                 writer.push_in_column(column as usize, from, to);
             }
         }
+    }
+    writer.finish()
+}
+
+/// The region of a photo of this size.
+///
+/// # Panics
+/// When it reaches outside.
+pub fn from_patch(size: Size, patch: &Patch) -> Rle {
+    let inside = |start: usize, length: usize, side: u32| start + length <= side as usize;
+    assert!(
+        inside(patch.x, patch.width, size.width) && inside(patch.y, patch.height, size.height),
+        "the region is inside the photo"
+    );
+    let mut writer = RunWriter::new(size);
+    for x in 0..patch.width {
+        vertical_runs(patch, x, |from, to| {
+            writer.push_in_column(patch.x + x, patch.y + from, patch.y + to);
+        });
     }
     writer.finish()
 }
