@@ -42,7 +42,7 @@ impl SimCanary {
                 policy: CanaryPolicy {
                     photos_min: PHOTOS_MIN,
                     // Moments are simulated: the policy's patience is not what a world is about.
-                    patience: Duration::MAX,
+                    patience: Duration::from_secs(100 * 365 * 24 * 3600),
                     ..CanaryPolicy::default()
                 },
                 end: None,

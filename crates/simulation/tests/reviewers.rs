@@ -27,11 +27,3 @@ fn finds_decisions_that_are_lost() {
     let violation = broken.expect("it is found");
     assert_eq!(violation.invariant, Invariant::V1, "{}", violation.detail);
 }
-
-#[test]
-fn trace_of_a_seed() {
-    let outcome = run_beside_reviewers(43, None);
-    for line in outcome.lines {
-        println!("{line}");
-    }
-}

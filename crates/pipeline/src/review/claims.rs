@@ -8,6 +8,8 @@ use walkaround_ports::{PortError, StepOutcome, TASKS_PAGE_MAX};
 
 /// How long a claim lasts unless it is extended.
 pub const CLAIM_LEASE: Duration = Duration::from_secs(10 * 60);
+/// A task whose inspection has no record after so long is of a record that was pruned: a queue keeps a message for four days.
+const RECORD_COMES_WITHIN: Duration = Duration::from_secs(5 * 24 * 3600);
 /// Most pages, of [`TASKS_PAGE_MAX`] tasks each, that are searched for the next one.
 const SEARCH_PAGES_MAX: usize = 10;
 
@@ -137,6 +139,8 @@ impl ReviewService {
             Some(entry) if report_digest(&entry.inspection).is_some() => Ok(Some(task).filter(|_| held)),
             // Its task is written before it is final: the claim keeps it from being offered again for a while.
             Some(entry) if !entry.inspection.phase.is_final() => Ok(None),
+            // Most photos have no record before it is final: this one's may still come, for as long as its message lives.
+            None if self.clock.now().since(task.created_at) < RECORD_COMES_WITHIN => Ok(None),
             Some(_) | None => {
                 self.step(id, &TaskEvent::Close).await?;
                 Ok(None)
