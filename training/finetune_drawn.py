@@ -39,7 +39,7 @@ BATCH_DRAWN, BATCH_DAMAGED, BATCH_UNDAMAGED = 6, 4, 2
 FROZEN_BLOCKS = 5
 RATES = {"encoder": 1e-4, "decoder": 3e-4, "gate": 6e-4}
 REAL_WEIGHT = 4.0  # of the distance to the starting network, against the losses on drawn pictures
-AVERAGING = 0.99
+AVERAGING = 0.99  # share of the running average that a step leaves: it spans some hundred steps
 DAMAGED_SHARE_MIN = 0.002  # of a view: less visible damage than this, and the gate is taught nothing
 CALIBRATION = 48  # photos of each sort
 
@@ -111,14 +111,16 @@ def optimiser(net: Net) -> torch.optim.Optimizer:
     return torch.optim.AdamW([{"params": groups[part], "lr": RATES[part]} for part in groups], weight_decay=0.02)
 
 
-def average_into(average: Net, net: Net) -> None:
-    """Move the running average of the weights a little towards the network."""
+def average_into(average: Net, net: Net, averaging: float) -> None:
+    """Move the running average of the weights a little towards the network, by `1 - averaging` of the way."""
     with torch.no_grad():
         for mean, current in zip(average.parameters(), net.parameters(), strict=True):
-            mean.lerp_(current, 1 - AVERAGING)
+            mean.lerp_(current, 1 - averaging)
 
 
-def train(net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float) -> Net:
+def train(
+    net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float, averaging: float = AVERAGING
+) -> Net:
     """Train for a time and return the average of the weights over the last steps.
 
     `taught` has true masks. On what is `kept` the starting network's own answers are the target. The network stays in `eval` mode: its batch norms are folded and its drop-out would blur the teacher.
@@ -141,10 +143,10 @@ def train(net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float) -> N
         (loss + REAL_WEIGHT * distance).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         steps.step()
-        average_into(average, net)
+        average_into(average, net, averaging)
         count += 1
         if count % 20 == 0:
-            print(f"step {count}: drawn {loss.item():.3f}, real {distance.item():.4f}", flush=True)
+            print(f"step {count}, {100 * done:.0f} % of the time: drawn {loss.item():.3f}, real {distance.item():.4f}", flush=True)
     return average
 
 
