@@ -1,8 +1,8 @@
 """Read the weights of int8 networks back as floats: the way back from what `export.quantise` wrote.
 
-A QDQ network stores a weight as int8 (or, of a bias, int32) steps and the size of a step, for the whole tensor or for each output
-channel; DequantizeLinear multiplies the two (ONNX operator specification). What rounding took is gone. Activations stay floats here, so a
-network with these weights answers nearly, not exactly, as the int8 one.
+A QDQ network stores a weight as int8 (or, of a bias, int32) steps and the size of a step, for the whole tensor or for
+each output channel; DequantizeLinear multiplies the two (ONNX operator specification). What rounding took is gone.
+Activations stay floats here, so a network with these weights answers nearly, not exactly, as the int8 one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read a part of a data set that `walkaround export DIR --format coco --split ...` wrote: photos and what people left on them.
+"""Read a part of a data set that `walkaround export DIR --format coco --split ...` wrote.
 
 Regions are run-length codes as `pycocotools` writes them. A class that the network does not know counts as any damage.
 """
@@ -51,5 +51,6 @@ def read_export(folder: Path, part: str, side: int) -> tuple[np.ndarray, np.ndar
         mask = region(annotation)
         if mask is not None:
             inside = cv2.resize(mask.astype(np.uint8) * 255, (side, side), interpolation=cv2.INTER_AREA) > 127
-            labels[places[annotation["image_id"]]] |= inside.astype(np.uint8) * np.uint8(bits(names[annotation["category_id"]]))
+            value = np.uint8(bits(names[annotation["category_id"]]))
+            labels[places[annotation["image_id"]]] |= inside.astype(np.uint8) * value
     return photos, labels

@@ -118,12 +118,11 @@ def average_into(average: Net, net: Net, averaging: float) -> None:
             mean.lerp_(current, 1 - averaging)
 
 
-def train(
-    net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float, averaging: float = AVERAGING
-) -> Net:
+def train(net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float, averaging: float = AVERAGING) -> Net:
     """Train for a time and return the average of the weights over the last steps.
 
-    `taught` has true masks. On what is `kept` the starting network's own answers are the target. The network stays in `eval` mode: its batch norms are folded and its drop-out would blur the teacher.
+    `taught` has true masks; on what is `kept` the starting network's own answers are the target. The network stays
+    in `eval` mode: its batch norms are folded and its drop-out would blur the teacher.
     """
     teacher, average = copy.deepcopy(net), copy.deepcopy(net)
     teacher.logits = False
@@ -146,7 +145,8 @@ def train(
         average_into(average, net, averaging)
         count += 1
         if count % 20 == 0:
-            print(f"step {count}, {100 * done:.0f} % of the time: drawn {loss.item():.3f}, real {distance.item():.4f}", flush=True)
+            losses = f"drawn {loss.item():.3f}, real {distance.item():.4f}"
+            print(f"step {count}, {100 * done:.0f} % of the time: {losses}", flush=True)
     return average
 
 

@@ -1,10 +1,10 @@
 """Fine-tune the demonstration bundle on an export of reviewed photos, and write the next version of it.
 
-Needs nothing but the bundle and the export: it starts from the weights in the bundle's own int8 networks (`dequantise.py`), trains
-on the part `train` of the export, and takes of the straight line between start and end the place that is best on the part `val`
-(`finetune_drawn.py` says why not simply the end). A network trained on few photos of one kind unlearns others: with `--keep FOLDER` its
-answers about the photos there are held where they are, as `finetune_drawn.py` does; without, it was tried on photos like those of the
-export only.
+Needs nothing but the bundle and the export: it starts from the weights in the bundle's own int8 networks
+(`dequantise.py`), trains on the part `train` of the export, and takes of the straight line between start and end the
+place that is best on the part `val` (`finetune_drawn.py` says why not simply the end). A network trained on few photos
+of one kind unlearns others: with `--keep FOLDER` its answers about half the photos there are held where they are, as
+`finetune_drawn.py` does. Without, nothing is known about photos unlike those of the export.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def shrunk(photos: np.ndarray) -> np.ndarray:
 
 
 def answers(net: Net, photos: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return masks float16 [n, 6, 256, 256] and P(damage) [n] that the torch network gives photos uint8 [n, 256, 256, 3]."""
+    """Return masks float16 [n, 6, 256, 256] and P(damage) [n] for photos uint8 [n, 256, 256, 3]."""
     masks, gates = [], []
     with torch.no_grad():
         for start in range(0, len(photos), AT_ONCE):
@@ -60,7 +60,10 @@ def score(net: Net, photos: np.ndarray, truths: Truths) -> float:
 
 
 def agreement(net: Net, bundle: Path, photos: np.ndarray) -> dict[str, float]:
-    """Return how far the torch network answers as the bundle's int8 networks do: IoU of any damage, largest step of the gate."""
+    """Return how nearly the torch network answers as the bundle's own networks do.
+
+    `mask_iou`: of any damage, pooled over the photos. `gate_step_max`: largest difference of P(damage).
+    """
     masks, gates = answers(net, photos)
     image = photos.astype(np.float32).transpose(0, 3, 1, 2)
     one = np.ascontiguousarray
@@ -73,7 +76,7 @@ def agreement(net: Net, bundle: Path, photos: np.ndarray) -> dict[str, float]:
 
 
 def starting_network(bundle: Path) -> Net:
-    """Return the torch network with the weights of a bundle, with logits as outputs; exits where it is another network."""
+    """Return the torch network with the weights of a bundle and logits as outputs; exits where it is another one."""
     name = tomllib.loads((bundle / "bundle.toml").read_text(encoding="utf-8"))["name"]
     if name != NAME:
         sys.exit(f"{bundle}: a bundle named {name}, expected {NAME}: other networks need other training")
@@ -90,7 +93,7 @@ def choose(start: Net, end: Net, val: Pictures) -> tuple[Net, dict]:
     networks = {share: between(start, end, share) for share in SHARES}
     tried |= {share: score(net, photos, truths) for share, net in networks.items()}
     best = max(SHARES, key=tried.__getitem__)
-    # The start itself is no new version: where nothing is better, the best of the others goes on, and who judges it sees that.
+    # The start itself is no new version: where nothing is better, the best of the others goes on to be judged.
     return networks[best], {"val_iou": {str(share): value for share, value in tried.items()}, "share": best}
 
 
@@ -107,7 +110,7 @@ def main() -> None:
     """Fine-tune, choose, and write the bundle."""
     parser = make_parser(__doc__)
     parser.add_argument("bundle", type=Path, help="bundle folder to start from")
-    parser.add_argument("export", type=Path, help="folder of `walkaround export --format coco --split train=...,val=...`")
+    parser.add_argument("export", type=Path, help="folder of `walkaround export --format coco`")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder to write")
     parser.add_argument("--version", required=True, help="version of the bundle to write")
     parser.add_argument("--keep", type=Path, action="append", default=[], help="folder of photos not to unlearn")

@@ -1,7 +1,8 @@
 """Outlines of masks, along the edges of their pixels: what a person would draw who follows a region exactly.
 
-How: every edge between a pixel of the region and one beside it is a step, with the region on its right; steps are followed from corner
-to corner until they close. Where two pixels touch at a corner only, the way turns right, so that they are two regions.
+How: every edge between a pixel of the region and one beside it is a step, with the region on its right; steps are
+followed from corner to corner until they close. Where two pixels touch at a corner only, the way turns right, so that
+they are two regions.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-# The four sides of a pixel: where its neighbour is (row, column), and the step along that side from corner to corner (x, y), clockwise.
+# The four sides of a pixel, clockwise: where its neighbour is (row, column), and the step along that side between two
+# corners (x, y).
 SIDES = (
     ((-1, 0), (0, 0), (1, 0)),
     ((0, 1), (1, 0), (1, 1)),
@@ -40,7 +42,7 @@ def turned_right(before: tuple[int, int], here: tuple[int, int], choices: list[t
 
 
 def rings(mask: np.ndarray) -> list[list[list[int]]]:
-    """Return the closed outlines of a mask as corners [x, y]: those around regions clockwise, those of holes anticlockwise."""
+    """Return the closed outlines of a mask as corners [x, y]: around regions clockwise, around holes anticlockwise."""
     ways = steps(mask)
     found = []
     while ways:

@@ -1,9 +1,9 @@
 """Review drawn samples as a careful person would who knows the truth: the masks that `walkaround samples` draws.
 
-For each inspection of a drawn sample a review is asked for, and its report decided about: a finding that shows no drawn damage is
-rejected, one of another class reclassified, one whose outline is off redrawn, and what was missed is added. A sample
-that is drawn dark or blurred cannot be judged. Decisions are documents as docs/messages.md ("Review") has them, stored by
-`walkaround review`; so the rest of the loop sees nothing but reviews.
+For each inspection of a drawn sample a review is asked for, and its report decided about: a finding that shows no
+drawn damage is rejected, one of another class reclassified, one whose outline is off redrawn, and what was missed is
+added. A sample that is drawn dark or blurred cannot be judged. Decisions are documents as docs/messages.md ("Review")
+has them, stored by `walkaround review`; so the rest of the loop sees nothing but reviews.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ def main() -> None:
     """Review every inspection of a list and print what was decided."""
     parser = make_parser(__doc__)
     parser.add_argument("records", type=Path, help="what `walkaround submit --wait --format json` printed")
-    parser.add_argument("--drawn", type=Path, required=True, help="folder of `walkaround samples` with these photos")
-    parser.add_argument("--program", default="walkaround", help="the program; settings name the stack (WALKAROUND_ROOT)")
+    parser.add_argument("--drawn", type=Path, required=True, help="folder of `walkaround samples` with them")
+    parser.add_argument("--program", default="walkaround", help="the program; WALKAROUND_ROOT names the stack")
     given = parser.parse_args()
     counts: collections.Counter[str] = collections.Counter()
     records = [json.loads(line) for line in given.records.read_text(encoding="utf-8").splitlines()]
