@@ -27,7 +27,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-from loop_stack import COMMAND_S_MAX, POLL_S, Circle, LoopError, last_line, python
+from loop_stack import COMMAND_S_MAX, POLL_S, Circle, LoopError, python
 
 # Of what is drawn; all differ from those that the bundle was trained and measured on (bundles/demo/MODEL_CARD.md).
 SEED_HELD_OUT, SEED_TAUGHT, SEED_SHADOW, SEED_AFTER, SEED_CANARY = 71001, 72001, 73001, 74001, 75001
@@ -35,7 +35,7 @@ SHADOW_PHOTOS, AFTER_PHOTOS, CANARY_PHOTOS = 36, 12, 60  # the last of these for
 CANARY_PHOTOS_MAX = 600
 SHADOW_SHARE, CANARY_SHARE = 0.5, 0.3
 # The bundle before is wrong about some 5 % of these photos and unsure about more, so that a better one has to change
-# verdicts: on a fifth of them it may. One that is broken, or calls everything damaged or nothing, changes twice as many.
+# verdicts: on a fifth of them it may. One that is broken, or calls everything damaged, changes twice as many.
 # What people say about the photos that it calls damaged is the rule that a worse network is held to: the bundle before
 # is right on more than nine in ten. Times are taken while samples are drawn on the same cores, so they may differ much.
 POLICY = {
@@ -89,9 +89,10 @@ def teach(circle: Circle, new: Path, version: str) -> None:
         arguments = [circle.bundle, circle.out / "export", "--out", new, "--version", version]
         arguments += ["--seconds", str(circle.seconds)]
         arguments += [word for folder in circle.keep for word in ("--keep", folder)]
-        printed = python("finetune_export.py", *arguments, seconds=2 * circle.seconds + COMMAND_S_MAX)
-        circle.found["fine_tuning"] = json.loads(last_line(printed, "{}"))
-        print(f"   {circle.found['fine_tuning']}")
+        report = circle.out / "fine-tuning.json"
+        bound = 2 * circle.seconds + COMMAND_S_MAX
+        python("finetune_export.py", *arguments, "--report", report, seconds=bound, shown=True)
+        circle.found["fine_tuning"] = json.loads(report.read_text(encoding="utf-8"))
 
 
 def compare_past(circle: Circle, new: Path) -> None:
@@ -249,7 +250,7 @@ def prepare(circle: Circle) -> None:
     """Empty the folder of results, and set what the program reads."""
     for name in ("samples", "stack", "export", "bundles", "comparison", "before", "after"):
         shutil.rmtree(circle.out / name, ignore_errors=True)
-    for name in ("replay.jsonl", "up.log", "summary.md", "summary.json"):
+    for name in ("replay.jsonl", "fine-tuning.json", "up.log", "summary.md", "summary.json"):
         (circle.out / name).unlink(missing_ok=True)
     circle.out.mkdir(parents=True, exist_ok=True)
     for name in [name for name in os.environ if name.startswith("WALKAROUND_") and name != "WALKAROUND_ONNXRUNTIME"]:
@@ -265,6 +266,7 @@ def prepare(circle: Circle) -> None:
 def main() -> int:
     """Run the circle; the exit code is 0 where it closed, whatever the policy decided."""
     circle = given()
+    sys.stdout.reconfigure(line_buffering=True)  # whoever reads it through a pipe sees each step as it comes
     prepare(circle)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))

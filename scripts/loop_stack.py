@@ -31,30 +31,48 @@ def last_line(text: str, otherwise: str) -> str:
     return lines[-1] if lines else otherwise
 
 
-def run(command: list[str | Path], seconds: float = COMMAND_S_MAX, env: dict[str, str] | None = None) -> str:
-    """Run a command and return what it prints; whatever ends this process ends the command first.
+@dataclass(frozen=True)
+class How:
+    """How a command runs: for so many seconds, whether what it prints is shown, and with what beside the settings."""
+
+    seconds: float = COMMAND_S_MAX
+    shown: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def run(command: list[str | Path], how: How = How()) -> str:
+    """Run a command and return what it prints, if that is not shown; whatever ends this process ends the command first.
 
     Raises `LoopError` with the command's last line where it fails or takes longer.
     """
     words = [str(word) for word in command]
     name = " ".join([Path(words[0]).name, *words[1:3]])
     try:
-        ran = subprocess.run(words, capture_output=True, text=True, timeout=seconds, env=env, check=False)
+        ran = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=None if how.shown else subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=how.seconds,
+            env=os.environ | how.env,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        raise LoopError(f"{name}: not done after {seconds:.0f} s") from None
+        raise LoopError(f"{name}: not done after {how.seconds:.0f} s") from None
     except OSError as error:
         raise LoopError(f"{name}: {error.strerror}") from None
     if ran.returncode != 0:
         raise LoopError(f"{name}: {last_line(ran.stderr, f'exit code {ran.returncode}')}")
-    return ran.stdout
+    return ran.stdout or ""
 
 
-def python(script: str, *arguments: str | Path, seconds: float = COMMAND_S_MAX) -> str:
-    """Run a script of training/ and return what it prints."""
-    # Threads of the two frameworks that wait for each other at full load take longer together than alone.
-    env = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
-    script_path = ROOT / "training" / script
-    return run([sys.executable, "-W", "ignore", script_path, *arguments], seconds, env)
+def python(script: str, *arguments: str | Path, seconds: float = COMMAND_S_MAX, shown: bool = False) -> str:
+    """Run a script of training/ and return what it prints, if that is not shown."""
+    # Threads that wait at full load for one another, on cores that others use too, take several times as long.
+    env = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    command = [sys.executable, "-W", "ignore", ROOT / "training" / script, *arguments]
+    return run(command, How(seconds, shown, env))
 
 
 @dataclass
@@ -72,7 +90,7 @@ class Circle:
 
     def walkaround(self, *arguments: str | Path, seconds: float = COMMAND_S_MAX) -> str:
         """Run a command of the program on the stack of this circle."""
-        return run([self.program, *arguments], seconds)
+        return run([self.program, *arguments], How(seconds))
 
     def document(self, *arguments: str | Path) -> dict:
         """Run a command that prints one JSON document."""

@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--version", required=True, help="version of the bundle to write")
     parser.add_argument("--keep", type=Path, action="append", default=[], help="folder of photos not to unlearn")
     parser.add_argument("--seconds", type=float, default=240, help="how long to train (default 240)")
+    parser.add_argument("--report", type=Path, help="JSON to write: how start and chosen network score")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -130,7 +131,10 @@ def main() -> None:
     end = train(copy.deepcopy(start), taught, held, given.seconds, AVERAGING)
     chosen, choice = choose(start, end, val)
     write(chosen, given.out, given.version, calibration(taught, *kept))
-    print(json.dumps(result | choice))
+    text = json.dumps(result | choice)
+    print(text)
+    if given.report:
+        given.report.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
