@@ -82,6 +82,7 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 	python3 -m unittest discover --start-directory scripts/tests
 	PYTHONPATH=.tools/cfn-lint python3 -m unittest discover --start-directory infra/tests
 	PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference
+	PYTHONPATH=.tools/loop:.tools/reference python3 -m unittest discover --start-directory training/tests
 	cargo test --workspace --all-features --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		echo "cargo nextest run --workspace --all-features --locked"; \
