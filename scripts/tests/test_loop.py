@@ -38,7 +38,7 @@ class Loop(unittest.TestCase):
 
     def test_the_policy_as_options(self):
         self.assertEqual(
-            loop.policy_flags({"photos-min": 9, "flips-max": 0.5}), "--photos-min 9 --flips-max 0.5".split()
+            loop.policy_flags({"photos-min": 9, "flips-max": 0.5}), ["--photos-min", "9", "--flips-max", "0.5"]
         )
 
     def test_who_answered(self):
