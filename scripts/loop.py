@@ -105,6 +105,25 @@ def compare_past(circle: Circle, new: Path) -> None:
         circle.walkaround("bundle", "compare", "--replay", replay, *page)
 
 
+def await_shadow(circle: Circle, bundles: list[str], wanted: int) -> int:
+    """Wait until the shadow has seen so many photos, and return how many it has; it sees them after they are settled.
+
+    Raises `LoopError` where it has seen none.
+    """
+    until = time.monotonic() + SETTLE_S_MAX
+    while True:
+        late = time.monotonic() > until
+        try:
+            compared = circle.document("bundle", "compare", *bundles, "--since", "1d", "--format", "json")
+            if compared["photos"] >= wanted or late:
+                return compared["photos"]
+        except LoopError:
+            # Until it has seen the first, there is nothing to compare.
+            if late:
+                raise
+        time.sleep(POLL_S)
+
+
 def shadow(circle: Circle, new: Path, old_version: str, version: str) -> None:
     """Let the new version see a share of the photos, and answer for none."""
     with circle.step(f"shadow: the new version sees {SHADOW_SHARE:.0%} of {SHADOW_PHOTOS} photos"):
@@ -113,17 +132,11 @@ def shadow(circle: Circle, new: Path, old_version: str, version: str) -> None:
         time.sleep(2 * POLL_S + 2)  # triage reads the rollout again after WALKAROUND_LANE_CACHE_S
         circle.submit(circle.draw("shadow", SHADOW_PHOTOS, SEED_SHADOW))
         bundles = [f"demo@{old_version}", f"demo@{version}"]
-        # At least a few of them: which they are is a hash's choice.
-        wanted = max(1, int(SHADOW_PHOTOS * SHADOW_SHARE / 2))
-        until = time.monotonic() + SETTLE_S_MAX
-        while True:
-            compared = circle.document("bundle", "compare", *bundles, "--since", "1d", "--format", "json")
-            if compared["photos"] >= wanted or time.monotonic() > until:
-                break
-            time.sleep(POLL_S)
+        # Which they are is a hash's choice: half of those to be expected are enough to go on.
+        wanted = int(SHADOW_PHOTOS * SHADOW_SHARE / 2)
+        circle.found["shadow"] = {"photos": await_shadow(circle, bundles, wanted)}
         print(circle.walkaround("bundle", "compare", *bundles, "--since", "1d").rstrip())
         print(circle.walkaround("bundle", "shadow", "--off").rstrip())
-        circle.found["shadow"] = {"photos": compared["photos"]}
 
 
 def canary(circle: Circle, new: Path, version: str) -> None:
