@@ -282,14 +282,14 @@ def main() -> int:
     sys.stdout.reconfigure(line_buffering=True)  # whoever reads it through a pipe sees each step as it comes
     prepare(circle)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+        signal.signal(number, signal.default_int_handler)
     try:
         close(circle)
     except LoopError as error:
         print(f"loop: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("loop: interrupted", file=sys.stderr)
+        print("loop: interrupted; nothing is left running", file=sys.stderr)
         return 130
     finally:
         circle.stop()
