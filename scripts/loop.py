@@ -242,7 +242,7 @@ def given() -> Circle:
     parser.add_argument("bundle", type=Path, help="the demonstration bundle or a descendant of it")
     parser.add_argument("out", type=Path, help="folder of all results; what an earlier run left there is removed")
     parser.add_argument("--seconds", type=float, default=360, help="how long to train (default 360)")
-    parser.add_argument("--photos", type=int, default=240, help="samples to learn from (default 240)")
+    parser.add_argument("--photos", type=int, default=300, help="samples to learn from (default 300)")
     parser.add_argument("--keep", type=Path, action="append", default=[], help="folder of photos not to unlearn")
     arguments = parser.parse_args()
     for what, holds in (
