@@ -66,6 +66,17 @@ class Loop(unittest.TestCase):
         self.assertIn("| any-damage IoU (95 % interval) | 0.660 (0.600–0.700) | 0.700 (0.600–0.700) |", text)
         self.assertIn("| all | 3.5 |", text)
 
+    def test_its_tools_are_those_of_training(self):
+        wanted = pins(SCRIPTS.parent / "training" / "requirements.txt")
+        have = pins(SCRIPTS / "loop.txt")
+        self.assertGreater(len(wanted), 5)
+        self.assertEqual({name: have.get(name) for name in wanted}, wanted)
+
+
+def pins(path: Path) -> dict[str, str]:
+    lines = [line.removesuffix("\\").split("==") for line in path.read_text(encoding="utf-8").splitlines()]
+    return {pair[0]: pair[1].strip() for pair in lines if len(pair) == 2}
+
 
 class Fails(unittest.TestCase):
     def test_a_command_fails_with_its_last_line(self):
