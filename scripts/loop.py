@@ -145,24 +145,26 @@ def canary(circle: Circle, new: Path, version: str) -> None:
         share = ["--share", str(CANARY_SHARE), "--bundle", new]
         print(circle.walkaround("bundle", "canary", version, *share, *policy_flags(POLICY)).rstrip())
         time.sleep(2 * POLL_S + 2)
-        submitted = 0
-        state = circle.rollout()["canary"]
+        submitted, rollout = 0, circle.rollout()
+        state = rollout["canary"]
         while state["state"] == "running" and submitted < CANARY_PHOTOS_MAX:
             batch = submitted // CANARY_PHOTOS
             folder = circle.draw(f"canary-{batch + 1}", CANARY_PHOTOS, SEED_CANARY + batch)
             answered = answered_by(circle.submit(folder))
             circle.review(folder)
             submitted += CANARY_PHOTOS
-            state = circle.rollout()["canary"]
-            print(f"   {submitted} photos: {answered}; {state['state']}", flush=True)
+            rollout = circle.rollout()
+            state = rollout["canary"]
+            print(f"   {submitted} photos: {answered}; {rollout.get('decision') or state['state']}")
         until = time.monotonic() + SETTLE_S_MAX
         while state["state"] == "running" and time.monotonic() < until:
             time.sleep(POLL_S)
             state = circle.rollout()["canary"]
         if state["state"] == "running":
-            print(circle.walkaround("bundle", "canary", "--off").rstrip())
-            state = circle.rollout()["canary"]
+            off = ["--off", "--reason", f"the policy had not decided after {submitted} photos"]
+            print(circle.walkaround("bundle", "canary", *off).rstrip())
         rollout = circle.rollout()
+        state = rollout["canary"]
         circle.found["canary"] = {"photos": submitted, **state, "evidence": rollout.get("evidence")}
         print(f"   {state['state']}: {state.get('why', 'no reason')}")
 
@@ -180,7 +182,7 @@ def who_answers(circle: Circle) -> None:
             shown = circle.walkaround("show", records[0]["inspection_id"], "--format", "json")
             bundle = json.loads(shown.splitlines()[0])["outcome"]["bundle"]
             print(f"   {when}: {answers[when]}; `walkaround show` names {bundle['name']} {bundle['version']}")
-        circle.found["answered_by"] = answers
+        circle.found |= {"answered_by": answers, "answers": circle.rollout()["answers"]}
 
 
 def summary_text(found: dict) -> str:
@@ -203,11 +205,11 @@ def verdict_text(found: dict) -> str:
     """Return which bundle is the active one at the end, and why."""
     state = found["canary"]
     why = state.get("why", "no reason given")
-    active = found["new"] if state["state"] == "promoted" else found["old"]
+    active = found["answers"]
     outcomes = {
         "promoted": "the policy promoted it",
         "rolled_back": "the policy rolled the new one back",
-        "stopped": f"the policy had not decided after {state['photos']} photos, and the canary was ended",
+        "stopped": "the canary was ended by hand",
     }
     answered = found["answered_by"]["after a restart"]
     others = "" if set(answered) == {active} else f" But after a restart photos were answered by {answered}."

@@ -19,6 +19,7 @@ SCORES = {"iou": FIGURE, "recall": 0.95, "false_alarms": 0.05}
 
 def found(state: str, answered: dict[str, int], why: str = "60 photos answered") -> dict:
     return {
+        "answers": "demo 2" if state == "promoted" else "demo 1",
         "old": "demo 1",
         "new": "demo 2",
         "before": SCORES,
@@ -49,7 +50,7 @@ class Loop(unittest.TestCase):
         cases = {
             "promoted": ("demo 2", "the policy promoted it: 60 photos answered."),
             "rolled_back": ("demo 1", "the policy rolled the new one back: 60 photos answered."),
-            "stopped": ("demo 1", "the policy had not decided after 120 photos, and the canary was ended"),
+            "stopped": ("demo 1", "the canary was ended by hand: 60 photos answered."),
         }
         for state, (active, why) in cases.items():
             with self.subTest(state):
