@@ -48,6 +48,22 @@ POLICY = {
 SETTLE_S_MAX = 120  # for what the shadow or the policy has still to do after the last photo
 
 
+def manifest_with_all_reviewed(text: str) -> str:
+    """Return a manifest by which every photo gets a review task: only what was drawn for review counts for the policy.
+
+    Raises `LoopError` where the manifest has a policy of its own.
+    """
+    if "[review]" in text or "[[networks]]" not in text:
+        raise LoopError("bundle.toml: expected one without [review], as training/make_bundle.py writes it")
+    return text.replace("[[networks]]", "[review]\naudit_share = 1.0\n\n[[networks]]", 1)
+
+
+def review_all(bundle: Path) -> None:
+    """Let every photo that a bundle answers for be reviewed."""
+    path = bundle / "bundle.toml"
+    path.write_text(manifest_with_all_reviewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def policy_flags(policy: dict[str, float]) -> list[str]:
     """Return the policy as options of `bundle canary`."""
     return [word for name, value in policy.items() for word in (f"--{name}", str(value))]
@@ -92,6 +108,7 @@ def teach(circle: Circle, new: Path, version: str) -> None:
         report = circle.out / "fine-tuning.json"
         bound = 2 * circle.seconds + COMMAND_S_MAX
         python("finetune_export.py", *arguments, "--report", report, seconds=bound, shown=True)
+        review_all(new)
         circle.found["fine_tuning"] = json.loads(report.read_text(encoding="utf-8"))
 
 
@@ -221,6 +238,7 @@ def close(circle: Circle) -> None:
     old = tomllib.loads((circle.bundle / "bundle.toml").read_text(encoding="utf-8"))
     version = f"{old['version']}-loop"
     new = circle.out / "bundles" / f"{old['name']}-{version}"
+    review_all(circle.bundle)
     circle.found |= {"old": f"{old['name']} {old['version']}", "new": f"{old['name']} {version}"}
     with circle.step("before: the bundle on held-out samples"):
         held_out = circle.draw("held-out", 96, SEED_HELD_OUT)
@@ -262,12 +280,14 @@ def given() -> Circle:
 
 
 def prepare(circle: Circle) -> None:
-    """Empty the folder of results, and set what the program reads."""
+    """Empty the folder of results, copy the bundle there, and set what the program reads."""
     for name in ("samples", "stack", "export", "bundles", "comparison", "before", "after"):
         shutil.rmtree(circle.out / name, ignore_errors=True)
     for name in ("replay.jsonl", "fine-tuning.json", "up.log", "summary.md", "summary.json"):
         (circle.out / name).unlink(missing_ok=True)
-    circle.out.mkdir(parents=True, exist_ok=True)
+    copy = circle.out / "bundles" / "before"
+    shutil.copytree(circle.bundle, copy)
+    circle.bundle = copy
     for name in [name for name in os.environ if name.startswith("WALKAROUND_") and name != "WALKAROUND_ONNXRUNTIME"]:
         del os.environ[name]  # settings of another stack
     os.environ |= {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 import unittest
 from pathlib import Path
 
@@ -41,6 +42,13 @@ class Loop(unittest.TestCase):
         self.assertEqual(
             loop.policy_flags({"photos-min": 9, "flips-max": 0.5}), ["--photos-min", "9", "--flips-max", "0.5"]
         )
+
+    def test_every_photo_is_reviewed(self):
+        demo = (SCRIPTS.parent / "bundles" / "demo" / "bundle.toml").read_text(encoding="utf-8")
+        changed = tomllib.loads(loop.manifest_with_all_reviewed(demo))
+        self.assertEqual(changed, tomllib.loads(demo) | {"review": {"audit_share": 1.0}})
+        with self.assertRaises(loop_stack.LoopError):
+            loop.manifest_with_all_reviewed("[review]\n[[networks]]\n")
 
     def test_who_answered(self):
         records = [{"outcome": {"bundle": {"name": "demo", "version": "1"}}}] * 2 + [{"phase": "failed"}]
