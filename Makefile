@@ -13,6 +13,8 @@ STAGE ?=
 DEVICE ?=
 BASE ?=
 BUILD_BASE ?=
+# For loop: `python3 scripts/loop.py --help` lists them.
+LOOP_FLAGS ?=
 # For simulate: the number of worlds, or the seed of a single one.
 SEEDS ?= 10000
 SEED ?=
@@ -26,7 +28,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup lint test demo images test-images deploy bootstrap reimport teardown rollback samples bench bench-agent gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready console demo-ready
+.PHONY: help setup lint test demo loop images test-images deploy bootstrap reimport teardown rollback samples bench bench-agent gpu-check evaluate invoke simulate clean build-ready tools-ready all-ready console demo-ready
 
 # Where scripts/setup.sh puts the library; set the variable to use another one.
 export WALKAROUND_ONNXRUNTIME ?= $(abspath .tools/onnxruntime/libonnxruntime.so)
@@ -80,6 +82,7 @@ test: all-ready ## Run every test: Python, documentation examples, then the work
 	python3 -m unittest discover --start-directory scripts/tests
 	PYTHONPATH=.tools/cfn-lint python3 -m unittest discover --start-directory infra/tests
 	PYTHONPATH=.tools/reference python3 -m unittest discover --start-directory training/reference
+	PYTHONPATH=.tools/loop:.tools/reference python3 -m unittest discover --start-directory training/tests
 	cargo test --workspace --all-features --locked --doc --quiet
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		echo "cargo nextest run --workspace --all-features --locked"; \
@@ -96,6 +99,11 @@ console: demo-ready ## Build the browser console, which the program embeds and s
 demo: demo-ready ## Run drawn photos through the whole pipeline and score them: make demo [PHOTOS=folder of your own] [OPEN=1: stay up]
 	cargo build --release --locked --package walkaround-cli --bin walkaround $(DEMO_FEATURES)
 	@scripts/demo.sh "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/demo' '$(PHOTOS)'
+
+loop: build-ready ## Drawn photos, reviews, export, fine-tuning, new version, replay, shadow, canary: make loop [LOOP_FLAGS='--seconds 600']
+	@scripts/setup.sh loop
+	cargo build --release --locked --package walkaround-cli --bin walkaround $(DEMO_FEATURES)
+	@PYTHONPATH=.tools/loop python3 scripts/loop.py "$${CARGO_TARGET_DIR:-target}/release/walkaround" '$(BUNDLE)' '$(OUT)/loop' $(LOOP_FLAGS)
 
 images: ## Build the container images of functions and worker: make images TAG=v1.2.3 [DEVICE=cpu] [FROM_HOST=1] [BASE=image]
 	@scripts/images.sh $(if $(TAG),--tag '$(TAG)') $(if $(DEVICE),--device '$(DEVICE)') \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up what a make target needs, once. Usage: scripts/setup.sh [build] [console] [browser] [provider] [tools] [reference]
-# [formats] [emulators] [lambda] [infra] [agent] [gpu]
+# [formats] [emulators] [lambda] [infra] [agent] [loop] [gpu]
 #
 #   build      checks the Rust toolchain, the C compiler, cmake, nasm and Python; takes the ONNX Runtime
 #              shared library out of its pinned wheel
@@ -15,6 +15,7 @@
 #   lambda     cargo-lambda, which builds the functions and runs them behind the runtime API
 #   infra      cfn-lint, which checks the CloudFormation templates, and reads them for their tests
 #   agent      what the Python agent of `make bench-agent` needs beside `reference`
+#   loop       PyTorch and what else `make loop` trains with (2.3 GB to download, 4.3 GB installed; no other target needs them)
 #   gpu        the ONNX Runtime libraries for CUDA, for the worker's image (256 MB; no other target needs them)
 #
 # Everything lands in .tools/. Each part there carries a stamp, the digest of what it was made from: while the
@@ -192,6 +193,13 @@ ensure_formats() {
     ensure_python formats "$ROOT/scripts/formats.txt" --no-deps
 }
 
+ensure_loop() {
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+        || die "$(python3 --version) is too old for the scripts of training/ (make loop): 3.11 or newer is needed"
+    # torch asks for more of CUDA than it is linked to.
+    ensure_python loop "$ROOT/scripts/loop.txt" --no-deps
+}
+
 ensure_emulators() {
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
         || die "$(python3 --version) is too old for the AWS emulators (make test): 3.11 or newer is needed"
@@ -306,7 +314,8 @@ for part in "${@:-build}"; do
         lambda) ensure_python cargo-lambda "$ROOT/scripts/lambda.txt" ;;
         infra) ensure_python cfn-lint "$ROOT/scripts/cfn-lint.txt" ;;
         agent) ensure_python agent "$ROOT/scripts/agent.txt" ;;
+        loop) ensure_loop ;;
         gpu) ensure_onnxruntime_gpu ;;
-        *) die "no such part: $part (build, console, browser, provider, tools, reference, formats, emulators, lambda, infra, agent, gpu)" ;;
+        *) die "no such part: $part (build, console, browser, provider, tools, reference, formats, emulators, lambda, infra, agent, loop, gpu)" ;;
     esac
 done

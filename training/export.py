@@ -1,7 +1,7 @@
 """Write trained weights as ONNX: fp32, and static QDQ int8 calibrated on photos.
 
 Weights get 7 bits: see `narrow_weights.py` for why. `load_weights` is the way back, from the fp32 ONNX network
-into the torch one.
+into the torch one; `set_weights` the same from weights by name.
 """
 
 from __future__ import annotations
@@ -90,19 +90,23 @@ def quantise(source: Path, photos: Iterable[np.ndarray], out: Path) -> None:
 
 
 def load_weights(net: Net, source: Path) -> None:
-    """Load the weights of an fp32 ONNX network that `export` wrote.
+    """Load the weights of an fp32 ONNX network that `export` wrote. Keep `net` in `eval` mode."""
+    set_weights(net, {t.name: numpy_helper.to_array(t) for t in onnx.load(source).graph.initializer})
+
+
+def set_weights(net: Net, values: dict[str, np.ndarray]) -> None:
+    """Set the weights to those of a network that `export` wrote, by the names of its initialisers.
 
     There the decoder's batch norms are folded into its convolutions, which lost their names but not their
     order; the batch norms of `net` are set to do nothing but add the folded bias. Keep `net` in `eval` mode.
     """
-    values = {t.name: numpy_helper.to_array(t) for t in onnx.load(source).graph.initializer}
     state = net.state_dict()
     for name in state.keys() & values.keys():
         state[name] = torch.from_numpy(values[name].copy())
     nameless = [name for name in values if re.fullmatch(r"onnx::Conv_\d+", name)]
     convolutions = [f"u{up}.c{step}" for up in (1, 2, 3) for step in (1, 2)]
     if len(nameless) != 2 * len(convolutions):
-        raise ValueError(f"{source}: expected {len(convolutions)} folded convolutions")
+        raise ValueError(f"{len(nameless)} nameless weights, expected {len(convolutions)} folded convolutions")
     nameless.sort(key=lambda name: int(name.rsplit("_", 1)[1]))
     for number, layer in enumerate(convolutions):
         state[f"{layer}.0.weight"] = torch.from_numpy(values[nameless[2 * number]].copy())

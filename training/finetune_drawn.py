@@ -16,6 +16,7 @@ import copy
 import math
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,7 @@ BATCH_DRAWN, BATCH_DAMAGED, BATCH_UNDAMAGED = 6, 4, 2
 FROZEN_BLOCKS = 5
 RATES = {"encoder": 1e-4, "decoder": 3e-4, "gate": 6e-4}
 REAL_WEIGHT = 4.0  # of the distance to the starting network, against the losses on drawn pictures
-AVERAGING = 0.99
+AVERAGING = 0.99  # share of the running average that a step leaves: it spans some hundred steps
 DAMAGED_SHARE_MIN = 0.002  # of a view: less visible damage than this, and the gate is taught nothing
 CALIBRATION = 48  # photos of each sort
 
@@ -56,6 +57,14 @@ class Pictures:
         views = [augment.view(self.pixels[number], self.labels[number], rng) for number in chosen]
         image = torch.from_numpy(np.stack([photo for photo, _ in views])).permute(0, 3, 1, 2)
         return image, np.stack([labels for _, labels in views])
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Pictures about which the network is to say what it said at the start, and how many views a step has of them."""
+
+    pictures: Pictures
+    batch: int
 
 
 def real_photos(folder: Path) -> Pictures:
@@ -102,17 +111,18 @@ def optimiser(net: Net) -> torch.optim.Optimizer:
     return torch.optim.AdamW([{"params": groups[part], "lr": RATES[part]} for part in groups], weight_decay=0.02)
 
 
-def average_into(average: Net, net: Net) -> None:
-    """Move the running average of the weights a little towards the network."""
+def average_into(average: Net, net: Net, averaging: float) -> None:
+    """Move the running average of the weights a little towards the network, by `1 - averaging` of the way."""
     with torch.no_grad():
         for mean, current in zip(average.parameters(), net.parameters(), strict=True):
-            mean.lerp_(current, 1 - AVERAGING)
+            mean.lerp_(current, 1 - averaging)
 
 
-def train(net: Net, drawn: Pictures, damaged: Pictures, undamaged: Pictures, seconds: float) -> Net:
+def train(net: Net, taught: Pictures, kept: Sequence[Kept], seconds: float, averaging: float = AVERAGING) -> Net:
     """Train for a time and return the average of the weights over the last steps.
 
-    The network stays in `eval` mode: its batch norms are folded and its drop-out would blur the teacher.
+    `taught` has true masks; on what is `kept` the starting network's own answers are the target. The network stays
+    in `eval` mode: its batch norms are folded and its drop-out would blur the teacher.
     """
     teacher, average = copy.deepcopy(net), copy.deepcopy(net)
     teacher.logits = False
@@ -122,18 +132,21 @@ def train(net: Net, drawn: Pictures, damaged: Pictures, undamaged: Pictures, sec
         warm = min(1.0, (count + 1) / 30)
         for group, rate in zip(steps.param_groups, RATES.values(), strict=True):
             group["lr"] = rate * warm * (0.5 * (1 + math.cos(math.pi * done)) + 0.02)
-        image, labels = drawn.views(BATCH_DRAWN, rng)
-        taught = drawn_loss(net, image, labels)
-        real = torch.cat([damaged.views(BATCH_DAMAGED, rng)[0], undamaged.views(BATCH_UNDAMAGED, rng)[0]])
-        kept = real_loss(net, teacher, real)
+        image, labels = taught.views(BATCH_DRAWN, rng)
+        loss = drawn_loss(net, image, labels)
+        distance = torch.zeros(())
+        if kept:
+            views = torch.cat([part.pictures.views(part.batch, rng)[0] for part in kept])
+            distance = real_loss(net, teacher, views)
         steps.zero_grad()
-        (taught + REAL_WEIGHT * kept).backward()
+        (loss + REAL_WEIGHT * distance).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         steps.step()
-        average_into(average, net)
+        average_into(average, net, averaging)
         count += 1
         if count % 20 == 0:
-            print(f"step {count}: drawn {taught.item():.3f}, real {kept.item():.4f}", flush=True)
+            losses = f"drawn {loss.item():.3f}, real {distance.item():.4f}"
+            print(f"step {count}, {100 * done:.0f} % of the time: {losses}", flush=True)
     return average
 
 
@@ -157,7 +170,8 @@ def main() -> None:
     drawn = Pictures(*read_drawn(given.drawn, DRAWN_SIDE)[:2])
     damaged, undamaged = real_photos(given.damaged), real_photos(given.undamaged)
     print(f"{len(drawn.pixels)} drawn, {len(damaged.pixels)} damaged, {len(undamaged.pixels)} undamaged")
-    end = train(copy.deepcopy(net), drawn, damaged, undamaged, given.seconds)
+    kept = [Kept(damaged, BATCH_DAMAGED), Kept(undamaged, BATCH_UNDAMAGED)]
+    end = train(copy.deepcopy(net), drawn, kept, given.seconds)
     export(between(net, end, given.share), given.fp32)
 
 
