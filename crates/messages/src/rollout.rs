@@ -215,7 +215,10 @@ mod tests {
     fn the_bundle_that_a_stack_was_started_with_is_read() {
         let bundle = BundleId::new("demo", "1");
         let body = configured_body(&bundle, "/srv/bundles/demo");
-        assert_eq!(parse_configured(&body), Ok((bundle, "/srv/bundles/demo".to_owned())));
+        assert_eq!(
+            parse_configured(&body),
+            Ok((bundle, "/srv/bundles/demo".to_owned()))
+        );
         assert!(parse_configured("{}").is_err());
     }
 

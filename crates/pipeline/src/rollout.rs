@@ -30,8 +30,14 @@ pub async fn read_rollout(state: &dyn StateStore) -> Result<Rollout, PortError> 
 ///
 /// # Errors
 /// [`PortError`].
-pub async fn write_configured(state: &dyn StateStore, bundle: &BundleId, folder: &str) -> Result<(), PortError> {
-    state.write(CONFIGURED_STATE, &configured_body(bundle, folder), KEPT).await
+pub async fn write_configured(
+    state: &dyn StateStore,
+    bundle: &BundleId,
+    folder: &str,
+) -> Result<(), PortError> {
+    state
+        .write(CONFIGURED_STATE, &configured_body(bundle, folder), KEPT)
+        .await
 }
 
 /// With which bundle a stack was started last, and its folder; none where nobody has said so, or not in words that are known here.

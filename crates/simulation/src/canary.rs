@@ -8,9 +8,9 @@ use crate::world::World;
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use walkaround_domain::Timestamp;
 use walkaround_domain::canary::{Canary, CanaryOutcome, Evidence};
 use walkaround_domain::rollout::{ActiveBundle, Rollout, RolloutCommand};
-use walkaround_domain::Timestamp;
 use walkaround_pipeline::canary::{Activation, CanaryJudge, EvidenceReader, Observations};
 use walkaround_pipeline::inspector::Inspector;
 use walkaround_pipeline::rollout::{read_rollout, write_rollout};
@@ -58,7 +58,9 @@ pub(crate) async fn start(world: &World, canary: &SimCanary) {
         Err(_) => false,
     };
     if !written {
-        world.context.violate(Invariant::L1, "the canary could not be started".into());
+        world
+            .context
+            .violate(Invariant::L1, "the canary could not be started".into());
     }
 }
 
@@ -93,16 +95,23 @@ async fn promises(world: &World, canary: &SimCanary, judge: &CanaryJudge) {
         read_rollout(&*world.state).await,
         judge.evidence.read(&canary.canary).await,
     ) else {
-        world.context.violate(Invariant::L1, "what became of the canary cannot be read".into());
+        world
+            .context
+            .violate(Invariant::L1, "what became of the canary cannot be read".into());
         return;
     };
     let end = rollout.canary.and_then(|canary| canary.end);
     let how = end.as_ref().map(|end| end.how);
     let why = end.map(|end| end.why);
-    world.context.log("judge", format_args!("{how:?}: {why:?}, {evidence:?}"));
+    world
+        .context
+        .log("judge", format_args!("{how:?}: {why:?}, {evidence:?}"));
     let calm = {
         let (rates, plan) = (&world.context.plan.rates, &world.context.plan);
-        let dies = plan.crash_every.is_some() || rates.crash > 0.0 || rates.device_hangs > 0.0 || rates.freezes > 0.0;
+        let dies = plan.crash_every.is_some()
+            || rates.crash > 0.0
+            || rates.device_hangs > 0.0
+            || rates.freezes > 0.0;
         // A process that ends with the photo at work looks like a canary that ended it.
         !dies && plan.stop_every.is_none() && plan.sick_engines == 0.0 && rates.outlives_lease == 0.0
     };
@@ -128,7 +137,12 @@ fn few(evidence: &Evidence) -> bool {
 }
 
 /// The bundle before, as the shadow of the canary's photos.
-pub(crate) async fn shadow_slot(world: Arc<World>, canary: Arc<SimCanary>, inspector: Inspector, clock: Arc<dyn Clock>) {
+pub(crate) async fn shadow_slot(
+    world: Arc<World>,
+    canary: Arc<SimCanary>,
+    inspector: Inspector,
+    clock: Arc<dyn Clock>,
+) {
     let Some(mut queue) = lock(&canary.queue).take() else {
         return;
     };

@@ -11,7 +11,9 @@ use std::time::Duration;
 use walkaround_domain::review::UnusableReason;
 use walkaround_domain::{Decision, InspectionId, ReviewTask, Reviewer, TaskState};
 use walkaround_messages::reviewed_event;
-use walkaround_pipeline::review::{DecisionRequest, ReviewError, ReviewService, TaskSearch, is_same, report_digest};
+use walkaround_pipeline::review::{
+    DecisionRequest, ReviewError, ReviewService, TaskSearch, is_same, report_digest,
+};
 use walkaround_pipeline::store::InspectionStore;
 
 /// Time between two questions for a task that found none.
@@ -35,7 +37,10 @@ impl Reviewers {
         let key = (request.inspection.clone(), request.revision);
         match all.get(&key) {
             Some(before) if *before != request => {
-                let detail = format!("revision {} of {} was acknowledged twice", request.revision, request.inspection);
+                let detail = format!(
+                    "revision {} of {} was acknowledged twice",
+                    request.revision, request.inspection
+                );
                 drop(all);
                 context.violate(Invariant::V1, detail);
             }
@@ -171,23 +176,36 @@ pub(crate) async fn all_done(world: &World) -> bool {
 pub(crate) async fn judge(world: &World, reviewers: &Reviewers) {
     let context = &world.context;
     for request in reviewers.all() {
-        let history = world.reviews.history(&request.inspection).await.unwrap_or_default();
+        let history = world
+            .reviews
+            .history(&request.inspection)
+            .await
+            .unwrap_or_default();
         let stored = history.iter().find(|review| review.revision == request.revision);
         if !stored.is_some_and(|review| is_same(review, &request)) {
-            let detail = format!("revision {} of {} was acknowledged and is lost", request.revision, request.inspection);
+            let detail = format!(
+                "revision {} of {} was acknowledged and is lost",
+                request.revision, request.inspection
+            );
             context.violate(Invariant::V1, detail);
         }
     }
     let tasks = context.facts().task_ids();
     for id in tasks {
         let history = world.reviews.history(&id).await.unwrap_or_default();
-        let in_order = history.iter().zip(1..).all(|(review, revision)| review.revision == revision);
+        let in_order = history
+            .iter()
+            .zip(1..)
+            .all(|(review, revision)| review.revision == revision);
         if !in_order {
             context.violate(Invariant::V1, format!("{id}: its revisions have gaps"));
         }
         for review in &history {
             if !context.facts().is_out(&reviewed_event(review).id) {
-                let detail = format!("revision {} of {id} is stored, and nobody was told", review.revision);
+                let detail = format!(
+                    "revision {} of {id} is stored, and nobody was told",
+                    review.revision
+                );
                 context.violate(Invariant::V3, detail);
             }
         }

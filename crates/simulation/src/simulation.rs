@@ -276,7 +276,11 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras
         () = context.broken.notified() => return,
         () = whole => {}
     }
-    judge::judge(context, submissions, world.canary.as_ref().map(|canary| canary.planted));
+    judge::judge(
+        context,
+        submissions,
+        world.canary.as_ref().map(|canary| canary.planted),
+    );
 }
 
 /// The canary of a world, its judge, and the bundle before as the shadow of its photos.
@@ -285,7 +289,12 @@ async fn add_canary(slots: &mut JoinSet<()>, world: &Arc<World>, canary: &Arc<Si
     let clock = wiring::clock(&world.context);
     let before = wiring::shadow_networks(&world.context, &clock);
     let (world, canary) = (Arc::clone(world), Arc::clone(canary));
-    let shadow = canary::shadow_slot(Arc::clone(&world), Arc::clone(&canary), before, Arc::clone(&clock));
+    let shadow = canary::shadow_slot(
+        Arc::clone(&world),
+        Arc::clone(&canary),
+        before,
+        Arc::clone(&clock),
+    );
     slots.spawn(shadow);
     slots.spawn(canary::judge_slot(world, canary, clock));
 }

@@ -74,7 +74,11 @@ fn processor(
         device,
         planted: None,
     });
-    let inspector = ActiveInspector::new(Inspector::new(engine, inspector_settings(process), Arc::clone(clock)));
+    let inspector = ActiveInspector::new(Inspector::new(
+        engine,
+        inspector_settings(process),
+        Arc::clone(clock),
+    ));
     if let Some(canary) = &world.canary {
         canary.joins(&inspector, canary_networks(process, canary.planted, clock));
     }
@@ -104,7 +108,10 @@ fn processor(
         telemetry: Arc::new(NoopTelemetry),
         drain_budget: plan.drain_budget,
         queue_name: role,
-        shadow: world.shadow.clone().or_else(|| Some(world.canary.as_ref()?.feed.clone())),
+        shadow: world
+            .shadow
+            .clone()
+            .or_else(|| Some(world.canary.as_ref()?.feed.clone())),
     }
 }
 

@@ -23,7 +23,8 @@ fn the_same_seed_reviews_the_same() {
 
 #[test]
 fn finds_decisions_that_are_lost() {
-    let broken = (0..SEEDS).find_map(|seed| run_beside_reviewers(seed, Some(InjectedFault::DecisionLost)).violation);
+    let broken =
+        (0..SEEDS).find_map(|seed| run_beside_reviewers(seed, Some(InjectedFault::DecisionLost)).violation);
     let violation = broken.expect("it is found");
     assert_eq!(violation.invariant, Invariant::V1, "{}", violation.detail);
 }

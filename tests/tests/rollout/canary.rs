@@ -20,7 +20,11 @@ fn requests(stack: &TestStack, numbers: std::ops::Range<usize>) -> Vec<Inspectio
         request.vehicle_id = Some(format!("B-WA {}", (first + number) / 2));
         request
     };
-    photos(stack, numbers).into_iter().enumerate().map(with_vehicle).collect()
+    photos(stack, numbers)
+        .into_iter()
+        .enumerate()
+        .map(with_vehicle)
+        .collect()
 }
 
 fn json(stack: &TestStack, arguments: &[&str]) -> Value {
@@ -37,7 +41,17 @@ fn start_canary(stack: &TestStack, folder: &Path) {
     let folder = folder.display().to_string();
     let started = json(
         stack,
-        &["bundle", "canary", "2.0.0", "--share", "0.5", "--bundle", &folder, "--photos-min", "100"],
+        &[
+            "bundle",
+            "canary",
+            "2.0.0",
+            "--share",
+            "0.5",
+            "--bundle",
+            &folder,
+            "--photos-min",
+            "100",
+        ],
     );
     assert_eq!(started["canary"]["state"], "running", "{started}");
     assert_eq!(started["answers"], "trivial 1.0.0", "{started}");
@@ -76,7 +90,9 @@ impl Fleet<'_> {
     fn answering(&mut self) -> BTreeSet<String> {
         let ids = self.chunk();
         let all = self.stack.inspections();
-        ids.iter().filter_map(|id| Some(all[id].outcome.as_ref()?.bundle.to_string())).collect()
+        ids.iter()
+            .filter_map(|id| Some(all[id].outcome.as_ref()?.bundle.to_string()))
+            .collect()
     }
 }
 
@@ -105,15 +121,26 @@ fn a_good_canary_is_promoted_and_answers_from_then_on() {
     let same = variant(&stack, "trivial", "2.0.0", &[]);
     let (up, mut fleet) = fleet(&stack);
     start_canary(&stack, &same);
-    let is_loaded = || stack.logs().contains("a canary answers for a share of the vehicles");
+    let is_loaded = || {
+        stack
+            .logs()
+            .contains("a canary answers for a share of the vehicles")
+    };
     assert!(until(BOUND, is_loaded), "{}", tail(&stack.logs(), 40));
     let both = fleet.answering();
-    assert_eq!(both, BTreeSet::from(["trivial 1.0.0".to_owned(), "trivial 2.0.0".to_owned()]));
+    assert_eq!(
+        both,
+        BTreeSet::from(["trivial 1.0.0".to_owned(), "trivial 2.0.0".to_owned()])
+    );
     let decided = fleet.until_decided();
     assert_eq!(decided["canary"]["state"], "promoted", "{decided}");
     assert_eq!(decided["answers"], "trivial 2.0.0", "{decided}");
     assert_eq!(decided["evidence"]["flips"], 0, "{decided}");
-    assert!(until(BOUND, || fleet.answering() == only("trivial 2.0.0")), "{}", tail(&stack.logs(), 40));
+    assert!(
+        until(BOUND, || fleet.answering() == only("trivial 2.0.0")),
+        "{}",
+        tail(&stack.logs(), 40)
+    );
     stop(up);
 
     // After a restart, too, until another version is promoted by hand: here the one that is configured.
@@ -121,7 +148,11 @@ fn a_good_canary_is_promoted_and_answers_from_then_on() {
     assert_eq!(fleet.answering(), only("trivial 2.0.0"));
     let back = json(&stack, &["bundle", "promote", "1.0.0", "--reason", "to compare"]);
     assert_eq!(back["answers"], "trivial 1.0.0", "{back}");
-    assert!(until(BOUND, || fleet.answering() == only("trivial 1.0.0")), "{}", tail(&stack.logs(), 40));
+    assert!(
+        until(BOUND, || fleet.answering() == only("trivial 1.0.0")),
+        "{}",
+        tail(&stack.logs(), 40)
+    );
     stop(up);
     nothing_is_lost(&stack, fleet.submitted);
 }
@@ -134,10 +165,18 @@ fn rolled_back(stack: &TestStack, folder: &Path, then: impl FnOnce()) -> String 
     let decided = fleet.until_decided();
     assert_eq!(decided["canary"]["state"], "rolled_back", "{decided}");
     assert_eq!(decided["answers"], "trivial 1.0.0", "{decided}");
-    assert!(until(BOUND, || fleet.answering() == only("trivial 1.0.0")), "{}", tail(&stack.logs(), 40));
+    assert!(
+        until(BOUND, || fleet.answering() == only("trivial 1.0.0")),
+        "{}",
+        tail(&stack.logs(), 40)
+    );
     stop(up);
     nothing_is_lost(stack, fleet.submitted);
-    assert!(stack.logs().contains("the canary is rolled back"), "{}", tail(&stack.logs(), 40));
+    assert!(
+        stack.logs().contains("the canary is rolled back"),
+        "{}",
+        tail(&stack.logs(), 40)
+    );
     decided["canary"]["why"].as_str().unwrap().to_owned()
 }
 
@@ -146,24 +185,38 @@ fn a_canary_that_finds_damage_everywhere_is_rolled_back() {
     let stack = walkaround_tests::stack!("trivial", &[]);
     let open = variant(&stack, "trivial", "2.0.0", &[GATE_OPEN]);
     let why = rolled_back(&stack, &open, || {});
-    assert!(why.contains("another verdict than before") || why.contains("damaged"), "{why}");
+    assert!(
+        why.contains("another verdict than before") || why.contains("damaged"),
+        "{why}"
+    );
 }
 
 #[test]
 fn a_canary_that_finds_no_damage_is_rolled_back() {
     let stack = walkaround_tests::stack!("trivial", &[]);
-    let blind = ("[classes.mask]\nthreshold = 0.5", "[classes.mask]\nthreshold = 0.9999");
+    let blind = (
+        "[classes.mask]\nthreshold = 0.5",
+        "[classes.mask]\nthreshold = 0.9999",
+    );
     // Its self-test would say so.
     let checked = "[self_test]\npicture = \"self_test.png\"\ntolerance = 0.004\ngate = 1.0000\n[self_test.classes]\nmark = 0.0648\n";
     let blind = variant(&stack, "trivial", "2.0.0", &[blind, (checked, "")]);
     let why = rolled_back(&stack, &blind, || {});
-    assert!(why.contains("another verdict than before") || why.contains("damaged"), "{why}");
+    assert!(
+        why.contains("another verdict than before") || why.contains("damaged"),
+        "{why}"
+    );
 }
 
 #[test]
 fn a_slow_canary_is_rolled_back() {
     let stack = walkaround_tests::stack!("trivial", &[]);
-    let slow = variant(&stack, "slow", "2.0.0", &[("name = \"slow\"", "name = \"trivial\"")]);
+    let slow = variant(
+        &stack,
+        "slow",
+        "2.0.0",
+        &[("name = \"slow\"", "name = \"trivial\"")],
+    );
     let why = rolled_back(&stack, &slow, || {});
     assert!(why.contains("times as long"), "{why}");
 }
@@ -173,7 +226,9 @@ fn a_canary_that_cannot_be_loaded_is_rolled_back() {
     let stack = walkaround_tests::stack!("trivial", &[]);
     let gone = variant(&stack, "trivial", "2.0.0", &[]);
     let folder = gone.clone();
-    let why = rolled_back(&stack, &gone, || std::fs::remove_file(folder.join("marks.onnx")).unwrap());
+    let why = rolled_back(&stack, &gone, || {
+        std::fs::remove_file(folder.join("marks.onnx")).unwrap()
+    });
     assert!(why.starts_with("it failed on "), "{why}");
 }
 
@@ -187,7 +242,10 @@ fn a_canary_is_shown_and_ended_and_what_cannot_be_one_is_one_line() {
     let two = variant(&stack, "trivial", "2.0.0", &[]);
     let folder = two.display().to_string();
     for (arguments, words) in [
-        (&["3.0.0", "--bundle", &folder][..], "has trivial 2.0.0, not trivial 3.0.0"),
+        (
+            &["3.0.0", "--bundle", &folder][..],
+            "has trivial 2.0.0, not trivial 3.0.0",
+        ),
         (&["2.0.0", "--bundle", &folder, "--share", "0.6"], "at most 0.5"),
         (&["1.0.0"], "the bundle that answers"),
         (&["9"], "has trivial 9"),
@@ -195,14 +253,26 @@ fn a_canary_is_shown_and_ended_and_what_cannot_be_one_is_one_line() {
         (&["--off"], "no canary is running"),
     ] {
         let ran = show(arguments);
-        assert!(ran.code == 2 && ran.stderr.contains(words), "{arguments:?}: {ran:?}");
+        assert!(
+            ran.code == 2 && ran.stderr.contains(words),
+            "{arguments:?}: {ran:?}"
+        );
     }
     start_canary(&stack, &two);
     let running = show(&[]).stdout;
-    assert!(running.contains("canary trivial 2.0.0 answers for 50 % of the vehicles since "), "{running}");
+    assert!(
+        running.contains("canary trivial 2.0.0 answers for 50 % of the vehicles since "),
+        "{running}"
+    );
     assert!(running.contains("goes on: "), "{running}");
     let other = show(&["2.0.0", "--bundle", &folder, "--share", "0.1"]);
-    assert!(other.one_line(2).contains("another canary is running"), "{other:?}");
+    assert!(
+        other.one_line(2).contains("another canary is running"),
+        "{other:?}"
+    );
     let ended = show(&["--off", "--reason", "not today"]).stdout;
-    assert!(ended.contains("canary trivial 2.0.0 stopped ") && ended.contains(": not today"), "{ended}");
+    assert!(
+        ended.contains("canary trivial 2.0.0 stopped ") && ended.contains(": not today"),
+        "{ended}"
+    );
 }

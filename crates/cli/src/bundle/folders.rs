@@ -36,7 +36,10 @@ pub(super) async fn configured(stack: &dyn StackClient) -> Result<ConfiguredBund
 ///
 /// # Errors
 /// As [`configured`].
-pub(super) async fn answering(stack: &dyn StackClient, rollout: &Rollout) -> Result<ConfiguredBundle, Failure> {
+pub(super) async fn answering(
+    stack: &dyn StackClient,
+    rollout: &Rollout,
+) -> Result<ConfiguredBundle, Failure> {
     Ok(configured(stack).await?.answering(rollout))
 }
 

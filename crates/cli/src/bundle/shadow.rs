@@ -62,7 +62,11 @@ async fn command(
             "{bundle} is the bundle that answers: a shadow is another one"
         )));
     }
-    let folder = folder_of(&bundle, args.bundle.as_deref(), &used.map_or_else(|_| stack.settings().bundle.clone(), |used| used.folder))?;
+    let folder = folder_of(
+        &bundle,
+        args.bundle.as_deref(),
+        &used.map_or_else(|_| stack.settings().bundle.clone(), |used| used.folder),
+    )?;
     let folder = Some(folder.display().to_string());
     Ok(Some(start(bundle, folder, args.share, stack)))
 }

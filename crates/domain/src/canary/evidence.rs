@@ -106,10 +106,8 @@ pub struct Evidence {
     pub canary: Group,
     /// Of those that it is compared with.
     pub control: Group,
-    /// Photos of which both bundles have said something.
-    pub pairs: u64,
-    /// Those of them on which their verdicts differ.
-    pub flips: u64,
+    /// Photos of which both bundles have said something, by the verdict of the bundle before and the canary's.
+    pub beside: BTreeMap<(Verdict, Verdict), u64>,
     /// Of the photos that the canary called damaged, those that were drawn for review, by the probability of the draw.
     pub drawn: Vec<Stratum>,
 }
@@ -151,9 +149,27 @@ impl Evidence {
             _ => None,
         });
         if let (CanaryGroup::Canary, Some(before)) = (group, before) {
-            self.pairs += 1;
-            self.flips += u64::from(before != verdict);
+            *self.beside.entry((before, verdict)).or_default() += 1;
         }
+    }
+
+    /// Photos of which both bundles have said something.
+    pub fn pairs(&self) -> u64 {
+        self.beside_where(|_, _| true)
+    }
+
+    /// Those of them on which their verdicts differ.
+    pub fn flips(&self) -> u64 {
+        self.beside_where(|before, now| before != now)
+    }
+
+    /// Photos of which both bundles have said something like this: the bundle before, and the canary.
+    pub fn beside_where(&self, fits: impl Fn(Verdict, Verdict) -> bool) -> u64 {
+        let fits = self
+            .beside
+            .iter()
+            .filter(|((before, now), _)| fits(*before, *now));
+        fits.map(|(_, count)| count).sum()
     }
 
     /// Takes in a photo that the canary called damaged and that was drawn for review with this probability; `is_damaged` is what

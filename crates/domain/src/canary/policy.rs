@@ -13,6 +13,8 @@ const PAIRS_MIN: u64 = 50;
 /// How far the shares of two groups must be apart, in standard errors: one canary in a thousand that changes nothing is
 /// rolled back by chance, at each of a few looks.
 const CHANGE_Z: f64 = 3.5;
+/// The same for the two verdicts of one photo, which differ by the bundle alone.
+const CHANGE_BESIDE_Z: f64 = 3.0;
 /// How far times must be apart, in standard errors of their logarithm, which is taken as [`TIME_SPREAD`].
 const TIME_Z: f64 = 3.0;
 /// Spread of the logarithm of a time, at most: a factor of two on each side is usual on a busy machine.
@@ -74,8 +76,10 @@ impl CanaryPolicy {
     pub fn decide(&self, evidence: &Evidence, age: Duration) -> CanaryDecision {
         let rules = [
             self.failures(evidence),
-            change(self.change_max, evidence, Verdict::Damaged),
-            change(self.change_max, evidence, Verdict::Unusable),
+            self.change(evidence, Verdict::Damaged),
+            self.change(evidence, Verdict::Unusable),
+            self.change_beside(evidence, Verdict::Damaged),
+            self.change_beside(evidence, Verdict::Unusable),
             self.flips(evidence),
             self.speed(evidence),
             self.precision(evidence),
@@ -99,8 +103,8 @@ impl CanaryPolicy {
                 "{} photos answered, {} failed, {} of {} with another verdict than before",
                 evidence.canary.answered(),
                 evidence.canary.failed,
-                evidence.flips,
-                evidence.pairs
+                evidence.flips(),
+                evidence.pairs()
             )),
         }
     }
@@ -120,7 +124,7 @@ impl CanaryPolicy {
     }
 
     fn flips(&self, evidence: &Evidence) -> Rule {
-        let (flips, pairs) = (evidence.flips, evidence.pairs);
+        let (flips, pairs) = (evidence.flips(), evidence.pairs());
         let what = format!("another verdict than before on {flips} of {pairs} photos");
         if pairs < PAIRS_MIN {
             return match at_most(flips, pairs, self.flips_max, what) {
@@ -129,6 +133,50 @@ impl CanaryPolicy {
             };
         }
         at_most(flips, pairs, self.flips_max, what)
+    }
+
+    /// Whether one verdict is much more or much less frequent than with other vehicles, beyond chance.
+    fn change(&self, evidence: &Evidence, verdict: Verdict) -> Rule {
+        let (canary, control) = (&evidence.canary, &evidence.control);
+        let (of, other_of) = (canary.answered() as f64, control.answered() as f64);
+        if of == 0.0 || other_of == 0.0 {
+            return Rule::Fits;
+        }
+        let (count, other_count) = (canary.with(verdict), control.with(verdict));
+        let (share, other) = (smoothed(count, of), smoothed(other_count, other_of));
+        let error = (share * (1.0 - share) / of + other * (1.0 - other) / other_of).sqrt();
+        if (share - other).abs() > CHANGE_Z * error && self.is_change(share, other) {
+            return Rule::Broken(format!(
+                "{count} of {of} photos {verdict}, and {other_count} of {other_of} of other vehicles"
+            ));
+        }
+        Rule::Fits
+    }
+
+    /// Whether one verdict is much more or much less frequent than the bundle before has it on the same photos, beyond chance:
+    /// McNemar's test of the photos on which one of the two has it. Where one photo in twenty is damaged, few flips are much.
+    fn change_beside(&self, evidence: &Evidence, verdict: Verdict) -> Rule {
+        let pairs = evidence.pairs();
+        let count = |fits: &dyn Fn(bool, bool) -> bool| {
+            evidence.beside_where(|before, now| fits(before == verdict, now == verdict))
+        };
+        let (before, now) = (count(&|before, _| before), count(&|_, now| now));
+        let (lost, new) = (
+            count(&|before, now| before && !now),
+            count(&|before, now| !before && now),
+        );
+        let apart = lost.abs_diff(new) as f64 > CHANGE_BESIDE_Z * ((lost + new) as f64).sqrt();
+        let of = pairs as f64;
+        if apart && self.is_change(smoothed(now, of), smoothed(before, of)) {
+            return Rule::Broken(format!(
+                "{now} of {pairs} photos {verdict}, and {before} of the same by the bundle before"
+            ));
+        }
+        Rule::Fits
+    }
+
+    fn is_change(&self, share: f64, other: f64) -> bool {
+        (share / other).max(other / share) > self.change_max
     }
 
     fn speed(&self, evidence: &Evidence) -> Rule {
@@ -184,25 +232,9 @@ fn at_most(count: u64, of: u64, limit: f64, what: String) -> Rule {
     }
 }
 
-/// Whether one verdict is much more or much less frequent than with other vehicles, beyond chance.
-fn change(factor_max: f64, evidence: &Evidence, verdict: Verdict) -> Rule {
-    let (canary, control) = (&evidence.canary, &evidence.control);
-    let (of, other_of) = (canary.answered() as f64, control.answered() as f64);
-    if of == 0.0 || other_of == 0.0 {
-        return Rule::Fits;
-    }
-    let (count, other_count) = (canary.with(verdict), control.with(verdict));
-    // One more of each sort: a share of 0 has an error, too.
-    let smoothed = |count: u64, of: f64| (count as f64 + 1.0) / (of + 2.0);
-    let (share, other) = (smoothed(count, of), smoothed(other_count, other_of));
-    let error = (share * (1.0 - share) / of + other * (1.0 - other) / other_of).sqrt();
-    let factor = (share / other).max(other / share);
-    if (share - other).abs() > CHANGE_Z * error && factor > factor_max {
-        return Rule::Broken(format!(
-            "{count} of {of} photos {verdict}, and {other_count} of {other_of} of other vehicles"
-        ));
-    }
-    Rule::Fits
+/// A share, with one more of each sort: one of 0 has an error, too.
+fn smoothed(count: u64, of: f64) -> f64 {
+    (count as f64 + 1.0) / (of + 2.0)
 }
 
 /// By which factor one is slower at least.

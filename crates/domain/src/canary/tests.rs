@@ -167,7 +167,6 @@ fn a_bad_bundle_is_rolled_back_within_500_photos() {
         Planted::Unsure,
     ] {
         for damaged in [0.05, 0.3, 0.6] {
-            // Nobody can see within 500 photos that one in twenty is not called damaged any more, by chance.
             for (photos, decision) in runs(planted, damaged) {
                 assert!(
                     matches!(decision, CanaryDecision::RollBack(_)) && photos <= 500,
@@ -245,14 +244,18 @@ fn what_was_noted_twice_or_in_another_order_counts_once() {
         let mut evidence = Evidence::default();
         evidence.add(&seen);
         assert_eq!(
-            (evidence.canary.photos(), evidence.pairs, evidence.flips),
+            (evidence.canary.photos(), evidence.pairs(), evidence.flips()),
             (1, 1, 1)
         );
     }
     let mut evidence = Evidence::default();
     evidence.add(&[failed, before, failed]);
     assert_eq!(
-        (evidence.canary.failed, evidence.canary.answered(), evidence.pairs),
+        (
+            evidence.canary.failed,
+            evidence.canary.answered(),
+            evidence.pairs()
+        ),
         (1, 0, 0)
     );
     evidence.add(&[before]);

@@ -286,6 +286,10 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
     ensure(std.iter().all(|s| s.is_finite() && *s != 0.0), || {
         "input.std must not be 0".into()
     })?;
+    let mean = raw.mean.unwrap_or([0.0; 3]);
+    ensure(mean.iter().all(|m| m.is_finite()), || {
+        "input.mean: expected finite numbers".into()
+    })?;
     Ok(InputSpec {
         size: Size::new(raw.width, raw.height),
         resize: match raw.resize {
@@ -316,7 +320,7 @@ fn input(raw: &raw::Input) -> Result<InputSpec, String> {
             raw::Element::U8 => Element::U8,
         },
         scale: raw.scale.unwrap_or(1.0),
-        mean: raw.mean.unwrap_or([0.0; 3]),
+        mean,
         std,
     })
 }

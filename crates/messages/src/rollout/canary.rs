@@ -216,8 +216,8 @@ impl From<&Evidence> for EvidenceDocument {
         Self {
             canary: (&evidence.canary).into(),
             control: (&evidence.control).into(),
-            pairs: evidence.pairs,
-            flips: evidence.flips,
+            pairs: evidence.pairs(),
+            flips: evidence.flips(),
             precision,
             reviewed,
         }

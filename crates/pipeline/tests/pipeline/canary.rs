@@ -123,10 +123,16 @@ async fn a_canary_answers_for_its_photos_and_both_groups_are_noted() {
     let canaries = Canaries::new();
     let own = canary_names().next().unwrap();
     let other = names(Some(CanaryGroup::Control)).next().unwrap();
-    assert_eq!(canaries.settle(&canaries.deliver(&own, DAMAGED, 1)).await, Disposition::Ack);
+    assert_eq!(
+        canaries.settle(&canaries.deliver(&own, DAMAGED, 1)).await,
+        Disposition::Ack
+    );
     let runs = canaries.runs();
     assert!(runs > 0, "the canary's networks ran");
-    assert_eq!(canaries.settle(&canaries.deliver(&other, CLEAN, 1)).await, Disposition::Ack);
+    assert_eq!(
+        canaries.settle(&canaries.deliver(&other, CLEAN, 1)).await,
+        Disposition::Ack
+    );
     assert_eq!(canaries.runs(), runs, "and not for a photo of another vehicle");
     let noted = canaries.noted();
     assert_eq!(noted[&own], ["answered.canary.damaged.none"]);
@@ -139,22 +145,35 @@ async fn what_a_canary_fails_on_is_answered_by_the_bundle_before() {
     canaries.other.segmenters_fail.store(true, Ordering::SeqCst);
     let mut own = canary_names();
     let name = own.next().unwrap();
-    assert_eq!(canaries.settle(&canaries.deliver(&name, DAMAGED, 1)).await, Disposition::Ack);
+    assert_eq!(
+        canaries.settle(&canaries.deliver(&name, DAMAGED, 1)).await,
+        Disposition::Ack
+    );
     assert_eq!(canaries.verdict(&name), Some(Verdict::Damaged));
     assert_eq!(canaries.noted()[&name], ["failed"]);
     let inspection = canaries.bench.world.inspection(&name).unwrap();
-    assert_eq!((inspection.attempts, inspection.history.unfinished_starts), (1, 0), "no attempt was lost");
+    assert_eq!(
+        (inspection.attempts, inspection.history.unfinished_starts),
+        (1, 0),
+        "no attempt was lost"
+    );
 
     // Its engine is sick as a whole: likewise, and after three in a row it is not asked any more.
     canaries.other.engine_unhealthy.store(true, Ordering::SeqCst);
     for photo in [DAMAGED + 1, DAMAGED + 2] {
         let name = own.next().unwrap();
-        assert_eq!(canaries.settle(&canaries.deliver(&name, photo, 1)).await, Disposition::Ack);
+        assert_eq!(
+            canaries.settle(&canaries.deliver(&name, photo, 1)).await,
+            Disposition::Ack
+        );
         assert_eq!(canaries.noted()[&name], ["failed"]);
     }
     let runs = canaries.runs();
     let name = own.next().unwrap();
-    assert_eq!(canaries.settle(&canaries.deliver(&name, DAMAGED + 3, 1)).await, Disposition::Ack);
+    assert_eq!(
+        canaries.settle(&canaries.deliver(&name, DAMAGED + 3, 1)).await,
+        Disposition::Ack
+    );
     assert_eq!(canaries.noted()[&name], ["failed"]);
     assert_eq!(canaries.runs(), runs);
 }
@@ -164,8 +183,14 @@ async fn a_canary_that_cannot_be_loaded_fails_on_each_of_its_photos() {
     let canaries = Canaries::new();
     canaries.load(Err("it cannot be loaded: no such file".to_owned()));
     let name = canary_names().next().unwrap();
-    assert_eq!(canaries.settle(&canaries.deliver(&name, DAMAGED, 1)).await, Disposition::Ack);
-    assert_eq!((canaries.verdict(&name), canaries.runs()), (Some(Verdict::Damaged), 0));
+    assert_eq!(
+        canaries.settle(&canaries.deliver(&name, DAMAGED, 1)).await,
+        Disposition::Ack
+    );
+    assert_eq!(
+        (canaries.verdict(&name), canaries.runs()),
+        (Some(Verdict::Damaged), 0)
+    );
     assert_eq!(canaries.noted()[&name], ["failed"]);
 }
 
@@ -184,13 +209,19 @@ async fn a_photo_at_which_a_process_ended_is_not_given_to_the_canary_again() {
         fetched: None,
     };
     let entry = store.accept(fresh, now).await.unwrap();
-    store.advance(entry, &Event::Start { alone: false }, now).await.unwrap();
+    store
+        .advance(entry, &Event::Start { alone: false }, now)
+        .await
+        .unwrap();
     let again = Delivery {
         receive_count: 2,
         ..first
     };
     assert_eq!(canaries.settle(&again).await, Disposition::Ack);
-    assert_eq!((canaries.verdict(&name), canaries.runs()), (Some(Verdict::Damaged), 0));
+    assert_eq!(
+        (canaries.verdict(&name), canaries.runs()),
+        (Some(Verdict::Damaged), 0)
+    );
     assert_eq!(canaries.noted()[&name], ["failed"]);
 }
 
@@ -202,7 +233,10 @@ async fn a_start_of_the_canary_is_announced_and_a_store_that_is_away_is_no_failu
     let first = canaries.deliver(&name, DAMAGED, 1);
     assert!(matches!(canaries.settle(&first).await, Disposition::Retry(_)));
     let inspection = canaries.bench.world.inspection(&name).unwrap();
-    assert_eq!(inspection.history.unfinished_starts, 0, "it was announced, and taken back");
+    assert_eq!(
+        inspection.history.unfinished_starts, 0,
+        "it was announced, and taken back"
+    );
     canaries.bench.world.blobs_away.store(false, Ordering::SeqCst);
     let again = Delivery {
         receive_count: 2,
@@ -252,7 +286,9 @@ async fn the_judge_rolls_back_what_fails_once() {
     let activated = Arc::<Activated>::default();
     let judge = judge(&canaries.bench, &activated);
     assert_eq!(judge.pass().await.unwrap(), CanaryPass::None);
-    let started = Rollout::default().step(&RolloutCommand::StartCanary(canary())).unwrap();
+    let started = Rollout::default()
+        .step(&RolloutCommand::StartCanary(canary()))
+        .unwrap();
     write_rollout(&*judge.state, &started).await.unwrap();
     assert!(matches!(judge.pass().await.unwrap(), CanaryPass::Goes(..)));
     canaries.load(Err("it cannot be loaded".to_owned()));
@@ -277,12 +313,20 @@ async fn the_judge_promotes_and_an_end_by_hand_stands() {
     let bench = Bench::new(&[]);
     let activated = Arc::<Activated>::default();
     let judge = judge(&bench, &activated);
-    let running = Rollout::default().step(&RolloutCommand::StartCanary(canary())).unwrap();
-    let promoted = judge.end(&running, CanaryOutcome::Promoted, "good".to_owned()).await.unwrap();
+    let running = Rollout::default()
+        .step(&RolloutCommand::StartCanary(canary()))
+        .unwrap();
+    let promoted = judge
+        .end(&running, CanaryOutcome::Promoted, "good".to_owned())
+        .await
+        .unwrap();
     assert_eq!(*activated.0.lock().unwrap(), [BundleId::new("test", "2")]);
     assert_eq!(read_rollout(&*judge.state).await.unwrap(), promoted);
     let active = promoted.active.as_ref().unwrap();
-    assert_eq!((&active.bundle, &active.configured), (&canary().bundle, &canary().instead_of));
+    assert_eq!(
+        (&active.bundle, &active.configured),
+        (&canary().bundle, &canary().instead_of)
+    );
     let by_hand = running
         .step(&RolloutCommand::EndCanary(CanaryEnd {
             at: Timestamp(9),
@@ -290,7 +334,10 @@ async fn the_judge_promotes_and_an_end_by_hand_stands() {
             why: "by hand".to_owned(),
         }))
         .unwrap();
-    let again = judge.end(&by_hand, CanaryOutcome::Promoted, "good".to_owned()).await.unwrap();
+    let again = judge
+        .end(&by_hand, CanaryOutcome::Promoted, "good".to_owned())
+        .await
+        .unwrap();
     assert_eq!(again, by_hand);
 }
 

@@ -195,8 +195,12 @@ impl Blobs for Stores {
     ) -> Result<Vec<String>, PortError> {
         reach("blobs", &self.0.blobs_away)?;
         let blobs = self.0.blobs.lock().unwrap();
-        let keys = blobs.keys().filter(|at| at.bucket == prefix.bucket && at.key.starts_with(&prefix.key));
-        let keys = keys.map(|at| at.key.clone()).filter(|key| after.is_none_or(|after| key.as_str() > after));
+        let keys = blobs
+            .keys()
+            .filter(|at| at.bucket == prefix.bucket && at.key.starts_with(&prefix.key));
+        let keys = keys
+            .map(|at| at.key.clone())
+            .filter(|key| after.is_none_or(|after| key.as_str() > after));
         Ok(keys.take(max).collect())
     }
 }
