@@ -183,6 +183,17 @@ def deliveries(templates: Templates) -> Iterator[str]:
             yield f"{name}: counts other stages, too"
 
 
+def inputs(templates: Templates) -> Iterator[str]:
+    """What a rule hands to a function, in the place of the event, is what the function's source has."""
+    for name, rule in resources(templates, "AWS::Events::Rule"):
+        for target in (one for one in rule["Targets"] if "Input" in one):
+            program = target["Arn"]["Fn::GetAtt"][0].removesuffix("Function").lower()
+            source = (ROOT / "functions" / program / "src/lib.rs").read_text().split("#[cfg(test)]")[0]
+            given = json.dumps(json.loads(target["Input"]))
+            if f"json!({given})" not in source:
+                yield f"{name}: functions/{program} does not know {given}"
+
+
 def watched(templates: Templates) -> Iterator[str]:
     """Every function's errors, every stream of logs and every program's log are watched."""
     alarms = dict(resources(templates, "AWS::CloudWatch::Alarm"))

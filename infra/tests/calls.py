@@ -38,11 +38,14 @@ BY_AWS = "by AWS"
 LEADING_KEYS = "dynamodb:LeadingKeys"
 # The tag that the scaler gives its jobs: crates/aws/src/capacity.rs, with WALKAROUND_JOB_PREFIX.
 OWN_JOBS = frozenset({("aws:ResourceTag/walkaround", "${Prefix}-worker")})
+# Of results the folder of crates/pipeline/src/canary/observations.rs; of bundles anything.
+SEEN_OF_CANARIES = frozenset({("s3:prefix", "canary/*"), ("", "anything")})
 
 SITUATION = "crates/pipeline/src/lane_monitor.rs"
 SCALER = "crates/pipeline/src/scaler.rs"
 MONITOR = "crates/pipeline/src/monitor"
 SHADOW = "crates/bootstrap/src/shadow/watch.rs"
+CANARY = "crates/pipeline/src/canary"
 TAKE_BACK = "crates/pipeline/src/take_back.rs"
 SETTLE = "crates/pipeline/src/settle.rs"
 DESK = "crates/pipeline/src/processor.rs"
@@ -50,6 +53,11 @@ LEDGER = "crates/pipeline/src/store.rs"
 HEADER = ("crates/bootstrap/src/aws/stack.rs", "secret_text(")
 READING = "crates/aws/src/blobs/reading.rs"
 BUCKETS = "PhotosBucket BundlesBucket ResultsBucket"
+REGISTRY = "crates/aws/src/registry.rs"
+# Keys of the registry (crates/aws/src/registry.rs), as the policy's resources end.
+RESULTS = "ResultsBucket}/*"
+VERSIONS = "BundlesBucket}/bundles/${BundleName}/versions/*/files.json"
+ACTIVE = "BundlesBucket}/bundles/${BundleName}/current"
 PICTURES = "PhotosBucket ResultsBucket"
 QUEUES = "IntakeQueueArn IntakeDeadQueueArn SegmentationQueueArn SegmentationDeadQueueArn"
 DEAD_QUEUES = "IntakeDeadQueueArn SegmentationDeadQueueArn"
@@ -87,7 +95,7 @@ USES: dict[str, list[Use]] = {
     "TriageRole": [
         *function("TriageLogs"),
         *LOOKING[1:],
-        item("dynamodb:GetItem", "I#* S#gpu-lane", "get_item", (SITUATION, ".state.read(")),
+        item("dynamodb:GetItem", "I#* S#gpu-lane S#rollout", "get_item", (SITUATION, ".state.read(")),
         item("dynamodb:PutItem", "I#*", "put_item", (LEDGER, ".records.write(")),
         use("sqs:ReceiveMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
         use("sqs:DeleteMessage", "IntakeQueueArn", BY_AWS, EVENT_SOURCE),
@@ -149,9 +157,18 @@ USES: dict[str, list[Use]] = {
         # An index of the table by its partitions, which begin with a year, and the reviews of an inspection.
         item("dynamodb:Query", "I#* 20*", "query", (MONITOR + "/listing.rs", "reviews.history(")),
         item("dynamodb:BatchGetItem", "I#*", "batch_get_item", (MONITOR + "/listing.rs", ".records.list(")),
-        item("dynamodb:GetItem", "S#monitor-*", "get_item", (MONITOR + ".rs", "state.read(")),
-        item("dynamodb:PutItem", "S#monitor-*", "put_item", (MONITOR + ".rs", ".state.write(")),
-        use("s3:GetObject", "ResultsBucket", "get_object", (MONITOR + "/listing.rs", "report_if_there(")),
+        item("dynamodb:GetItem", "I#* S#monitor-* S#rollout", "get_item", (CANARY + "/reader.rs", "store.read(")),
+        item("dynamodb:PutItem", "S#monitor-* S#rollout", "put_item", (CANARY + "/judge.rs", "write_rollout(")),
+        # Reports; of bundles only what an activation reads, which a promotion is.
+        use("s3:GetObject", f"{RESULTS} {VERSIONS} {ACTIVE}", "get_object", (REGISTRY, "self.files_text(")),
+        use("s3:PutObject", ACTIVE, "put_object", (REGISTRY, "self.write_active(")),
+        # What was seen of a canary; of bundles S3's answer for what is not there.
+        use(
+            "s3:ListBucket",
+            "ResultsBucket BundlesBucket",
+            "list_objects_v2",
+            (CANARY + "/observations.rs", ".list("),
+        )._replace(only=SEEN_OF_CANARIES),
     ],
     "WorkerRole": [
         *function("")[-2:],
@@ -245,7 +262,6 @@ USES: dict[str, list[Use]] = {
 NOBODYS = {
     "create_table": "tests make the table by hand",
     "update_time_to_live": "tests make the table by hand",
-    "list_objects_v2": "versions of a bundle, by the command line",
 }
 
 CALL = re.compile(r"client\s*\.([a-z][a-z0-9]*(?:_[a-z0-9]+)*)\(\)")

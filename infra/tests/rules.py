@@ -21,6 +21,7 @@ from templates import (
 # Wildcards in resources that AWS gives no other way for: (action, form of the resource) and why.
 ANYTHING = r"\*"
 ANY_KEY = r"arn:[^*]+:s3:::[^*]+/\*"
+VERSIONS = r"arn:[^*]+:s3:::[^*]+/bundles/[^*]+/versions/\*/files.json"
 WILDCARDS = {
     ("xray:PutTraceSegments", ANYTHING): "X-Ray has no resources for these",
     ("xray:PutTelemetryRecords", ANYTHING): "X-Ray has no resources for these",
@@ -32,6 +33,7 @@ WILDCARDS = {
     ("dynamodb:Query", r"arn:[^*]+:table/[^*]+/index/\*"): "any index of the one table",
     ("s3:GetObject", ANY_KEY): "any key of a named bucket",
     ("s3:GetObjectVersion", ANY_KEY): "any key of a named bucket",
+    ("s3:GetObject", VERSIONS): "any version of the one bundle",
     ("s3:PutObject", ANY_KEY): "any key of a named bucket",
     ("s3:AbortMultipartUpload", ANY_KEY): "any key of a named bucket",
 }
@@ -49,6 +51,7 @@ UNSET = {"WALKAROUND_HEARTBEAT_FILE": "AWS Batch asks for no health check"}
 OPERATORS = {
     "dynamodb:LeadingKeys": ("ForAllValues:StringEquals", "ForAllValues:StringLike"),
     "aws:ResourceTag/walkaround": ("StringEquals",),
+    "s3:prefix": ("StringEquals", "StringLike"),
 }
 # Variables beside the settings' list, and where they are read.
 OTHER_VARIABLES = {

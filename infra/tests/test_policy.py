@@ -36,6 +36,7 @@ RULES: list[Callable[[Templates], Any]] = [
     agreements.metrics,
     agreements.thresholds,
     agreements.deliveries,
+    agreements.inputs,
     agreements.watched,
     agreements.parameters,
     agreements.workers,
@@ -284,10 +285,25 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         rules.least_rights,
         "all items but some",
         lambda t: put(
-            policy(t, "pipeline", "TriageRole", "LaneState"),
+            policy(t, "pipeline", "TriageRole", "LaneAndRollout"),
             Condition={"ForAllValues:StringNotEquals": {"dynamodb:LeadingKeys": ["W"]}},
         ),
         "TriageRole: dynamodb:LeadingKeys is compared by ForAllValues:StringNotEquals",
+    ),
+    (
+        rules.least_rights,
+        "a judge that writes any bundle",
+        lambda t: put(
+            policy(t, "pipeline", "MonitorRole", "ActiveVersion"),
+            Resource={"Fn::Sub": "arn:${AWS::Partition}:s3:::${Prefix}-bundles/*"},
+        ),
+        "MonitorRole: s3:PutObject on arn:${AWS::Partition}:s3:::${Prefix}-bundles/*, which it never calls there",
+    ),
+    (
+        rules.least_rights,
+        "a judge that lists every result",
+        lambda t: drop(policy(t, "pipeline", "MonitorRole", "Observations"), "Condition"),
+        "MonitorRole: s3:ListBucket does not let through s3:prefix canary/*",
     ),
     (
         rules.least_rights,
@@ -499,6 +515,12 @@ PLANTED: list[tuple[Callable, str, Callable[[Templates], None], str]] = [
         lambda t: put(t["pipeline"], Description="x" * 50_000),
         "at most 51200",
     ),
+    (
+        agreements.inputs,
+        "an input that the function does not know",
+        lambda t: put(properties(t, "pipeline", "CanaryRule")["Targets"][0], Input='{"pass":"judge"}'),
+        """CanaryRule: functions/monitor does not know {"pass": "judge"}""",
+    ),
     *planted_deployments.PLANTED,
 ]
 
@@ -542,11 +564,11 @@ class Calls(unittest.TestCase):
         self.assertEqual(len(finds), 2, finds)
 
     def test_a_call_that_the_table_does_not_have_is_found(self):
-        reason = calls.NOBODYS.pop("list_objects_v2")
+        reason = calls.NOBODYS.pop("create_table")
         try:
             finds = list(rules.calls_are_real())
         finally:
-            calls.NOBODYS["list_objects_v2"] = reason
+            calls.NOBODYS["create_table"] = reason
         self.assertEqual(len(finds), 1, finds)
 
 

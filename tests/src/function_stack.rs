@@ -17,8 +17,10 @@ use walkaround_ports::{BlobAddress, Blobs, Depth, Queue, RecordQuery, Records};
 pub const DAY: &str = "2026-11-22";
 /// Bucket of the photos that events name.
 pub const PHOTOS: &str = "photos";
-const RESULTS: &str = "results";
-const TABLE: &str = "walkaround";
+/// Bucket of results.
+pub const RESULTS: &str = "results";
+/// The table.
+pub const TABLE: &str = "walkaround";
 const TOPIC: &str = "walkaround-events";
 const ALERT_SECRET: &str = "walkaround/alert-webhook";
 /// Queues, each with the variable that names it.
@@ -164,6 +166,11 @@ impl FunctionStack {
             )
         });
         read.collect()
+    }
+
+    /// Waits for what the emulator's clients do.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
     }
 
     /// How full the queue of this variable is.

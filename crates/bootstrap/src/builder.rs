@@ -3,7 +3,7 @@
 use crate::exit_diagnosis::worker_end;
 use crate::failure::Failure;
 use crate::library::{Engines, OpenEngines};
-use crate::monitor::{MonitorPorts, monitor};
+use crate::monitor::{MonitorPorts, canary_judge, monitor};
 use crate::process::cores;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use walkaround_domain::scaling::{BackOffPolicy, ScalingPolicy};
 use walkaround_domain::{Overlays, Timestamp};
 use walkaround_fetch::{FetchSettings, FetchSettingsError, Fetcher, HostHeader, Secret};
 use walkaround_inference::FetchMissing;
-use walkaround_pipeline::canary::{Activation, CanaryJudge, EvidenceReader, Observations};
+use walkaround_pipeline::canary::{Activation, CanaryJudge};
 use walkaround_pipeline::consumer::{ConsumerSettings, Progress};
 use walkaround_pipeline::inspection::InspectionSettings;
 use walkaround_pipeline::inspector::{
@@ -249,19 +249,8 @@ impl PipelineBuilder {
 
     /// What decides about a canary.
     pub fn canary_judge(&self, activation: Arc<dyn Activation>) -> CanaryJudge {
-        CanaryJudge {
-            state: Arc::clone(&self.ports.state),
-            evidence: EvidenceReader {
-                observations: Observations {
-                    blobs: Arc::clone(&self.ports.blobs),
-                    bucket: self.settings.results_bucket.clone(),
-                },
-                records: Arc::clone(&self.ports.records),
-                reviews: Arc::clone(&self.ports.reviews),
-            },
-            clock: Arc::clone(&self.clock),
-            activation,
-        }
+        let clock = Arc::clone(&self.clock);
+        canary_judge(&self.settings, self.monitor_ports(), clock, activation)
     }
 
     /// This builder with the health of other engines: what they do ends no process.
@@ -275,13 +264,16 @@ impl PipelineBuilder {
 
     /// The monitor.
     pub fn monitor(&self) -> Monitor {
-        let ports = MonitorPorts {
+        monitor(&self.settings, self.monitor_ports(), Arc::clone(&self.clock))
+    }
+
+    fn monitor_ports(&self) -> MonitorPorts {
+        MonitorPorts {
             records: Arc::clone(&self.ports.records),
             reviews: Arc::clone(&self.ports.reviews),
             blobs: Arc::clone(&self.ports.blobs),
             state: Arc::clone(&self.ports.state),
-        };
-        monitor(&self.settings, ports, Arc::clone(&self.clock))
+        }
     }
 
     /// How long triage uses a reading of the lanes. Where the scaler ticks more often, triage reads more often.

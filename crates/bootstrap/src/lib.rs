@@ -22,5 +22,5 @@ mod worker;
 pub use builder::{BEATS_MISSED_MAX, PipelineBuilder, TriageParts, photo_source, second_inspector};
 pub use failure::Failure;
 pub use library::Engines;
-pub use monitor::{MonitorPorts, monitor};
+pub use monitor::{MonitorPorts, canary_judge, monitor};
 pub use worker::{WorkerParts, run_time, run_time_over, run_worker};

@@ -111,8 +111,8 @@ assumptions! {
         reads = 1.5, AMOUNT, "read units", "reads of the table per photo";
         log_kb = 1.5, AMOUNT, "KB", "log lines and embedded metrics per photo";
         metrics = 80.0, AMOUNT, "metrics", "custom metrics in CloudWatch";
-        alarms = 49.0, AMOUNT, "metrics",
-            "metrics that the 22 alarms of infra/ watch; the query for failed photos covers at most twelve";
+        alarms = 53.0, AMOUNT, "metrics",
+            "metrics that the 23 alarms of infra/ watch; the query for failed photos covers at most twelve";
         traced = 0.05, SHARE, "of invocations", "share of invocations whose trace is recorded";
         registry_gb = 25.0, AMOUNT, "GB", "images in the registry: ten versions of both";
     }

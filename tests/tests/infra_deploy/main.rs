@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use walkaround_emulators::{ACCOUNT, Ministack, Moto, REGION};
 
-/// The scaler has nobody to ask for workers here.
-const ASLEEP: (&str, &str) = ("ScalerSchedule", "DISABLED");
+/// The scaler has nobody to ask for workers here, and the monitor's code is an empty file.
+const ASLEEP: [(&str, &str); 2] = [("ScalerSchedule", "DISABLED"), ("CanarySchedule", "DISABLED")];
 
 #[test]
 fn storage_on_ministack() {
@@ -63,7 +63,8 @@ fn pipeline_on_ministack() {
     let ministack = Ministack::start();
     let mut place = Place::at(ministack.endpoint());
     place.deploy("storage", &[]);
-    place.deploy("pipeline", &[ASLEEP, ("EndpointUrl", "http://127.0.0.1:1")]);
+    let endpoint = [("EndpointUrl", "http://127.0.0.1:1")];
+    place.deploy("pipeline", &[&ASLEEP[..], &endpoint].concat());
     functions_are_as_written(&place);
     let triage = configuration(&place, "TriageFunction");
     assert_eq!(
@@ -109,11 +110,12 @@ fn operations_on_ministack() {
     let ministack = Ministack::start();
     let mut place = Place::at(ministack.endpoint());
     place.deploy("storage", &[]);
-    place.deploy("pipeline", &[ASLEEP]);
+    place.deploy("pipeline", &ASLEEP);
     place.deploy("operations", &[("GpuStack", "false"), ("MetricMath", "false")]);
     let topic = json!([place.output("AlarmTopicArn")]);
     let expected = [
         "alarm-delivery",
+        "canary-rolled-back",
         "event-delivery",
         "intake-age",
         "intake-dead",
@@ -238,7 +240,7 @@ fn all_stacks_on_moto() {
     storage::buckets_are_encrypted(&place);
     storage::queues_are_as_written(&place);
     storage::table_is_the_codes(&place);
-    place.deploy("pipeline", &[ASLEEP]);
+    place.deploy("pipeline", &ASLEEP);
     functions_are_as_written(&place);
     event_source_is_as_written(&place);
     rules_are_as_written(&place);

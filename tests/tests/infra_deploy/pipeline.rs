@@ -71,6 +71,11 @@ pub(crate) fn functions_are_as_written(place: &Place) {
     ] {
         assert_eq!(variables[name], value, "{name}");
     }
+    let monitor = configuration(place, "MonitorFunction");
+    for name in ["WALKAROUND_RESULTS_BUCKET", "WALKAROUND_BUNDLE"] {
+        let as_triage = &variables[name];
+        assert_eq!(&monitor["Environment"]["Variables"][name], as_triage, "{name}");
+    }
     let scaler = configuration(place, "ScalerFunction");
     let variables = &scaler["Environment"]["Variables"];
     for (name, value) in [
@@ -116,6 +121,7 @@ pub(crate) fn rules_are_as_written(place: &Place) {
     let made = place.ask("events", "AWSEvents.ListRules", &json!({}));
     let expected = BTreeMap::from([
         (format!("{PREFIX}-blocked-queue"), "NotifierFunction"),
+        (format!("{PREFIX}-canary"), "MonitorFunction"),
         (format!("{PREFIX}-failed-job"), "NotifierFunction"),
         (format!("{PREFIX}-monitor"), "MonitorFunction"),
         (format!("{PREFIX}-scaler"), "ScalerFunction"),
@@ -140,8 +146,14 @@ pub(crate) fn rules_are_as_written(place: &Place) {
         let policy = policy["Policy"].as_str().unwrap();
         assert!(policy.contains(rule["Arn"].as_str().unwrap()), "{policy}");
     }
-    for (name, schedule) in [("scaler", "rate(1 minute)"), ("monitor", "rate(1 hour)")] {
+    for (name, schedule, input) in [
+        ("scaler", "rate(1 minute)", None),
+        ("monitor", "rate(1 hour)", None),
+        ("canary", "rate(1 minute)", Some(r#"{"pass":"canary"}"#)),
+    ] {
         let name = format!("{PREFIX}-{name}");
+        let targets = place.ask("events", "AWSEvents.ListTargetsByRule", &json!({"Rule": name}));
+        assert_eq!(targets["Targets"][0]["Input"].as_str(), input, "{targets}");
         let mut rules = made["Rules"].as_array().unwrap().iter();
         let rule = rules.find(|rule| rule["Name"] == name.as_str()).unwrap();
         assert_eq!(rule["ScheduleExpression"], schedule);

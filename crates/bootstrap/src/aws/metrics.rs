@@ -21,6 +21,7 @@
 //! | `GpuMemoryUsed`, `GpuMemoryShare` | bytes, percent | |
 //! | `DriftingFigures` | count | figures that have drifted from the reference of the bundle; 0 where nothing was compared |
 //! | `Psi` | none | `Figure`: population stability index |
+//! | `Canaries` | count | `Outcome`: the judge `promoted` a canary, or it was `rolled_back`; 0 of these where a pass ended none |
 //! | `Alerts` | count | `Outcome`: a message to people was `sent`, `failed` to be, or only `counted`, as its cause was sent already |
 //!
 //! What is measured now and then, not counted, is written once: no flush repeats a measurement, so that after a failed pass
@@ -35,6 +36,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::warn;
+use walkaround_domain::canary::CanaryOutcome;
 use walkaround_messages::monitor::ModelDocument;
 use walkaround_pipeline::telemetry::{PipelineEvent, Settled, Telemetry};
 
@@ -97,6 +99,17 @@ impl Metrics {
         histogram!("DriftingFigures").record(model.drifting().count() as f64);
         for figure in &model.figures {
             histogram!("Psi", "Figure" => figure.figure.clone()).record(figure.psi);
+        }
+    }
+
+    /// What a pass of the judge came to: how it ended a canary, none where it did not. That none was rolled back is told as 0, so
+    /// that its alarm has data; a counter of this collector does not write one.
+    pub fn canary(&self, ended: Option<CanaryOutcome>) {
+        let rolled_back = CanaryOutcome::RolledBack;
+        let count = if ended == Some(rolled_back) { 1.0 } else { 0.0 };
+        histogram!("Canaries", "Outcome" => rolled_back.as_str()).record(count);
+        if let Some(other) = ended.filter(|how| *how != rolled_back) {
+            histogram!("Canaries", "Outcome" => other.as_str()).record(1.0);
         }
     }
 
@@ -200,6 +213,7 @@ fn describe() {
         "DesiredWorkers",
         "StartFailures",
         "DriftingFigures",
+        "Canaries",
     ] {
         describe_histogram!(name, Unit::Count, "");
     }
@@ -215,6 +229,7 @@ fn describe() {
 mod tests {
     use super::Metrics;
     use std::time::Duration;
+    use walkaround_domain::canary::CanaryOutcome;
     use walkaround_messages::monitor::{ModelDocument, ShiftDocument};
 
     fn shift(figure: &str, state: &str) -> ShiftDocument {
@@ -230,6 +245,19 @@ mod tests {
             now: 500,
             bins: Vec::new(),
         }
+    }
+
+    /// (outcome, values) of each line that tells of canaries, in order.
+    fn canaries(text: &str) -> Vec<(&str, &str)> {
+        fn after<'a>(line: &'a str, words: &str) -> &'a str {
+            let (_, rest) = line.split_once(words).unwrap_or_default();
+            rest.split(['"', ']']).next().unwrap_or_default()
+        }
+        let values = r#""Canaries":["#;
+        let lines = text.lines().filter(|line| line.contains(values));
+        lines
+            .map(|line| (after(line, r#""Outcome":""#), after(line, values)))
+            .collect()
     }
 
     /// All in one test: a process has one collector.
@@ -249,6 +277,7 @@ mod tests {
         metrics.fleet(3, Some(Duration::from_secs(60)), 1, 2);
         metrics.lane(1, 0);
         metrics.gpu_memory(1, 4);
+        metrics.canary(None);
         let text = flushed();
         for word in [
             r#""DriftingFigures":[1.0]"#,
@@ -257,6 +286,7 @@ mod tests {
             r#""OldestAge":[60.0]"#,
             r#""StartFailures":[1.0]"#,
             r#""GpuMemoryShare":[25.0]"#,
+            r#""Canaries":[0.0]"#,
         ] {
             assert!(text.contains(word), "{word}: {text}");
         }
@@ -268,5 +298,17 @@ mod tests {
         let text = flushed();
         assert!(text.contains(r#""DriftingFigures":[0.0]"#), "{text}");
         assert!(!text.contains("Psi") && !text.contains("OldestAge"), "{text}");
+        // How a canary ended; a roll-back is told of every pass.
+        for (how, expected) in [
+            (None, vec![("rolled_back", "0.0")]),
+            (Some(CanaryOutcome::RolledBack), vec![("rolled_back", "1.0")]),
+            (
+                Some(CanaryOutcome::Promoted),
+                vec![("promoted", "1.0"), ("rolled_back", "0.0")],
+            ),
+        ] {
+            metrics.canary(how);
+            assert_eq!(canaries(&flushed()), expected, "{how:?}");
+        }
     }
 }

@@ -191,6 +191,14 @@ impl AwsStack {
         Ok((folder, Some(active.files_sha256)))
     }
 
+    /// Whether the settings name a registry, and not a folder.
+    ///
+    /// # Errors
+    /// Usage: malformed.
+    pub fn has_registry(&self) -> Result<bool, Failure> {
+        Ok(registry_name(&self.settings.bundle)?.is_some())
+    }
+
     /// How a version of the registry that the settings name becomes the active one.
     ///
     /// # Errors
