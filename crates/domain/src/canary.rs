@@ -4,9 +4,11 @@
 //! bundle. What is seen of it is [`Evidence`]; what follows is [`CanaryPolicy::decide`], pure.
 
 mod evidence;
+mod group;
 mod policy;
 
 pub use evidence::{Evidence, Group, LogMean, Observation, Observed, TimedStep};
+pub use group::CanaryGroup;
 pub use policy::{CanaryDecision, CanaryPolicy};
 
 use crate::bundle::BundleId;
@@ -82,15 +84,6 @@ impl CanaryOutcome {
             Self::Stopped => "stopped",
         }
     }
-}
-
-/// The part of a photo in the comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CanaryGroup {
-    /// The canary answers for it.
-    Canary,
-    /// The bundle before answers for it, and what it says is compared with what the canary says of its own.
-    Control,
 }
 
 impl Canary {

@@ -1,6 +1,6 @@
 //! What is seen of a canary: one [`Observation`] a photo, and their sums.
 
-use super::CanaryGroup;
+use super::group::CanaryGroup;
 use crate::estimate::{Estimate, RatioSums, Stratum, ratio};
 use crate::inspection::Lane;
 use crate::verdict::Verdict;
