@@ -6,6 +6,7 @@
 
 use crate::builder::PipelineBuilder;
 use crate::failure::Failure;
+use crate::library::require_folder;
 use async_trait::async_trait;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -98,8 +99,9 @@ impl ConfiguredBundle {
     /// The bundle of a folder.
     ///
     /// # Errors
-    /// Its manifest cannot be read, or is invalid.
+    /// Usage: there is no such folder. Otherwise its manifest cannot be read, or is invalid.
     pub fn of(folder: &Path) -> Result<Self, Failure> {
+        require_folder(folder)?;
         let manifest = read_manifest(folder)?;
         Ok(Self {
             bundle: BundleId::new(manifest.name, manifest.version),

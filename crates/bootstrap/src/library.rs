@@ -65,12 +65,7 @@ impl Engines {
     }
 
     fn start(from: &OpenEngines<'_>, fetch: Option<FetchMissing>) -> Result<Self, Failure> {
-        if !from.bundle.is_dir() {
-            return Err(Failure::usage(format!(
-                "no bundle folder `{}`; name one with --bundle or WALKAROUND_BUNDLE",
-                from.bundle.display()
-            )));
-        }
+        require_folder(from.bundle)?;
         let bundle = Arc::new(match fetch {
             Some(_) => VerifiedBundle::load_without_segmenters(from.bundle)?,
             None => VerifiedBundle::load(from.bundle)?,
@@ -154,4 +149,15 @@ fn find() -> Result<PathBuf, Failure> {
             "no ONNX Runtime library ({FILE}) found: run `make setup`, or name it with --onnxruntime"
         ))
     })
+}
+
+/// That there is a folder for a bundle.
+pub(crate) fn require_folder(folder: &Path) -> Result<(), Failure> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "no bundle folder `{}`; name one with --bundle or WALKAROUND_BUNDLE",
+        folder.display()
+    )))
 }

@@ -246,21 +246,7 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras
         closing,
     });
     capacity.open(&world);
-    let mut slots = JoinSet::new();
-    if let Some(canary) = &world.canary {
-        add_canary(&mut slots, &world, canary).await;
-    }
-    for slot in 0..context.plan.triages {
-        slots.spawn(process::triage_slot(Arc::clone(&world), slot));
-    }
-    for slot in 0..context.plan.scalers {
-        slots.spawn(process::scaler_slot(Arc::clone(&world), slot));
-    }
-    for slot in 0..extras.reviewers.as_ref().map_or(0, |_| REVIEWERS) {
-        let reviewers = extras.reviewers.clone().unwrap_or_default();
-        slots.spawn(reviewers::reviewer_slot(Arc::clone(&world), reviewers, slot));
-    }
-    slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
+    let mut slots = start_slots(&world, extras.reviewers.as_ref()).await;
     let whole = async {
         submit::all(context, &queues.intake, submissions, plant).await;
         drain(context, &queues).await;
@@ -281,6 +267,27 @@ async fn play(context: &Arc<Context>, submissions: &[Submission], extras: Extras
         submissions,
         world.canary.as_ref().map(|canary| canary.planted),
     );
+}
+
+/// Everything that lives in a world.
+async fn start_slots(world: &Arc<World>, reviewers: Option<&Arc<Reviewers>>) -> JoinSet<()> {
+    let context = &world.context;
+    let mut slots = JoinSet::new();
+    if let Some(canary) = &world.canary {
+        add_canary(&mut slots, world, canary).await;
+    }
+    for slot in 0..context.plan.triages {
+        slots.spawn(process::triage_slot(Arc::clone(world), slot));
+    }
+    for slot in 0..context.plan.scalers {
+        slots.spawn(process::scaler_slot(Arc::clone(world), slot));
+    }
+    for slot in 0..reviewers.map_or(0, |_| REVIEWERS) {
+        let reviewers = reviewers.cloned().unwrap_or_default();
+        slots.spawn(reviewers::reviewer_slot(Arc::clone(world), reviewers, slot));
+    }
+    slots.spawn(clocks(Arc::clone(context), world.closing.clone()));
+    slots
 }
 
 /// The canary of a world, its judge, and the bundle before as the shadow of its photos.

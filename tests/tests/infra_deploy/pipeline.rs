@@ -46,6 +46,11 @@ pub(crate) fn functions_are_as_written(place: &Place) {
     roles.sort();
     roles.dedup();
     assert_eq!(roles.len(), FUNCTIONS.len(), "{roles:?}");
+    triage_and_monitor_have_their_settings(place);
+    scaler_has_its_settings(place);
+}
+
+fn triage_and_monitor_have_their_settings(place: &Place) {
     let triage = configuration(place, "TriageFunction");
     let variables = &triage["Environment"]["Variables"];
     for (name, output) in [
@@ -76,6 +81,9 @@ pub(crate) fn functions_are_as_written(place: &Place) {
         let as_triage = &variables[name];
         assert_eq!(&monitor["Environment"]["Variables"][name], as_triage, "{name}");
     }
+}
+
+fn scaler_has_its_settings(place: &Place) {
     let scaler = configuration(place, "ScalerFunction");
     let variables = &scaler["Environment"]["Variables"];
     for (name, value) in [

@@ -227,7 +227,7 @@ fn a_canary_that_cannot_be_loaded_is_rolled_back() {
     let gone = variant(&stack, "trivial", "2.0.0", &[]);
     let folder = gone.clone();
     let why = rolled_back(&stack, &gone, || {
-        std::fs::remove_file(folder.join("marks.onnx")).unwrap()
+        std::fs::remove_file(folder.join("marks.onnx")).unwrap();
     });
     assert!(why.starts_with("it failed on "), "{why}");
 }

@@ -17,7 +17,7 @@ const REST_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Parts {
     /// Each gives what was wrong with its end.
     tasks: JoinSet<Option<String>>,
-    stop: ShutdownSignal,
+    pub(crate) stop: ShutdownSignal,
     budget: Duration,
 }
 

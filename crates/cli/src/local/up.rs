@@ -53,15 +53,15 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let lock = Arc::new(stack.local.lock_up()?);
     let (ending, end) = oneshot::channel();
     let stop = stop_on_signal_or(reason_of(end))?;
-    let (stack, configured) = stack.answering().await?;
-    let folder = configured.folder.display().to_string();
-    write_configured(&*stack.local.state(), &configured.bundle, &folder).await?;
+    // Workers find out by themselves what answers instead of the configured bundle.
+    let workers = worker_options(&stack.settings)?;
+    let (stack, configured) = answering(stack).await?;
     let mut builder = stack.builder()?;
     let shadow = shadow::watch(&stack.settings, &mut builder)?;
     // A faulty engine ends everything as a stop does: whoever started this program starts it again.
     let stop = stop.or(&builder.engine.signal());
     let engines = stack.engines()?;
-    let capacity = Arc::new(stack.local.capacity(worker_options(&stack.settings)?).await?);
+    let capacity = Arc::new(stack.local.capacity(workers).await?);
     let (triage, inspector, source) = triage_consumer(&builder, &engines).await?;
     let health = health_of(&triage, source, &stack.settings);
     let mut parts = Parts::new(stop.clone());
@@ -73,21 +73,11 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     let scaler = scale(scaler, stack.settings.scale_every, stop.clone(), scaling);
     parts.add("the scaler", scaler);
     add_monitor(&mut parts, &builder, stop.clone());
-    add_canary(
-        &mut parts,
-        &builder,
-        Canaries {
-            inspector,
-            configured,
-        },
-        &stop,
-    );
+    add_canary(&mut parts, &builder, &inspector, configured);
     parts.add("the daily clean-up", prune::daily(stack.clone(), stop.clone()));
     if let Some(folder) = drop_folder {
-        parts.add(
-            "the drop folder",
-            folder.watch(health.drop_folder.clone(), stop.clone()),
-        );
+        let watch = folder.watch(health.drop_folder.clone(), stop.clone());
+        parts.add("the drop folder", watch);
     }
     if let Some(address) = &stack.settings.listen {
         let server = serve(address, site(&stack, health.clone(), &engines)?, stop.clone());
@@ -112,6 +102,14 @@ async fn up(args: &UpArgs) -> Result<ExitCode, Failure> {
     // Held to the end: another `up` would take over workers that are ending.
     drop(lock);
     Ok(code)
+}
+
+/// The stack with the bundle that answers, and the configured one, which those who ask later are told.
+async fn answering(stack: Stack) -> Result<(Stack, ConfiguredBundle), Failure> {
+    let (stack, configured) = stack.answering().await?;
+    let folder = configured.folder.display().to_string();
+    write_configured(&*stack.local.state(), &configured.bundle, &folder).await?;
+    Ok((stack, configured))
 }
 
 /// Ends the workers, and waits for them and for the parts that are left.
@@ -249,25 +247,21 @@ async fn scale(scaler: Scaler, every: Duration, mut stop: ShutdownSignal, _scali
     }
 }
 
-/// What a canary of this `up` needs.
-struct Canaries {
-    inspector: Arc<ActiveInspector>,
-    configured: ConfiguredBundle,
-}
-
 /// What loads a canary's networks here, and what decides about it.
-fn add_canary(parts: &mut Parts, builder: &PipelineBuilder, with: Canaries, stop: &ShutdownSignal) {
+fn add_canary(
+    parts: &mut Parts,
+    builder: &PipelineBuilder,
+    inspector: &Arc<ActiveInspector>,
+    configured: ConfiguredBundle,
+) {
     let bundles = Arc::new(FolderBundles {
         engines: builder.triage_jobs(),
     });
-    let judge = builder.canary_judge(Arc::new(with.configured.clone()));
-    let watch = CanaryWatch::new(builder, &with.inspector, bundles, Some(with.configured));
-    let every = watch.every();
+    let judge = builder.canary_judge(Arc::new(configured.clone()));
+    let watch = CanaryWatch::new(builder, inspector, bundles, Some(configured));
+    let (every, stop) = (watch.every(), parts.stop.clone());
     parts.add("the watch of the canary", watch.run(stop.clone()));
-    parts.add(
-        "the judge of the canary",
-        canary::judge(judge, every, stop.clone()),
-    );
+    parts.add("the judge of the canary", canary::judge(judge, every, stop));
 }
 
 /// The monitor, where the settings want one.
