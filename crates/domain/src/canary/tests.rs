@@ -105,7 +105,7 @@ impl Fleet {
         let now = match self.planted {
             Planted::AllClean if before == Verdict::Damaged => Verdict::Clean,
             Planted::AllDamaged if before == Verdict::Clean => Verdict::Damaged,
-            Planted::Unsure if before == Verdict::Clean && self.rng.f64() < 0.2 => Verdict::Damaged,
+            Planted::Unsure if before == Verdict::Clean && self.rng.f64() < 0.5 => Verdict::Damaged,
             _ => before,
         };
         let factor = if self.planted == Planted::Slow { 4.0 } else { 1.0 };
